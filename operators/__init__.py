@@ -1,0 +1,1 @@
+"""What happens to it? One step, one file; in flow order."""

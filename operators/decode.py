@@ -1,0 +1,131 @@
+"""Raw frames become ticks, or dead letters with a reason.
+
+    page    {"e":"trade",..}  (heartbeat)  {"e":"tra    {"stream":..,"data":{..}}
+    batch    trade             HEARTBEAT    dead letter   quote
+
+The scanner reads what is plain, at compiled speed; any frame it doubts goes to the strict reader, one
+by one. What they say of a frame depends on that frame alone.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+from msgspec import Struct
+
+from operators.rows import FLOATS, INTS, Rows
+from operators.scanner import Scanner
+from schemas.market import (
+    DOUBT,
+    HEARTBEAT,
+    MALFORMED,
+    RECOGNISED,
+    TICKS,
+    UNLISTED,
+    Columns,
+    DeadLetter,
+    Ints,
+    Quotes,
+    Trades,
+)
+from schemas.pages import Batch, Page
+from schemas.venues import venue_of
+from schemas.venues.dialect import Dialect
+from schemas.venues.strict import MalformedError, Row, Symbols, read_frame
+
+C = TypeVar("C", bound=Columns)
+
+FRAME_KEPT = 65_536  # bytes of a dead letter's frame; the log has the whole of it
+
+
+class Decoder(Struct, frozen=True):
+    """How to read the frames of one venue."""
+
+    dialect: Dialect
+    symbols: Symbols
+    scanner: Scanner
+
+
+def step(page: Page, *, decoder: Decoder) -> Batch:
+    """Decode a page. No state: a frame says the same wherever it stands."""
+    scanned, status = decoder.scanner.scan(page)
+    read, dead = read_doubted(page, np.flatnonzero(status == DOUBT), status, decoder)
+    rows = scanned.merged(Rows.of(read))
+    status, owner = judged(status, rows)
+    trades = np.array([channel.row == "trade" for channel in decoder.dialect.channels])
+    listed = rows.ints[0] >= 0
+    is_trade = trades[rows.channel]
+    return Batch(
+        partition=page.partition,
+        lo=page.lo,
+        log_ns=page.log_ns,
+        status=status,
+        owner=owner,
+        end=page.end,
+        trades=columns(Trades, page, rows.take(np.flatnonzero(listed & is_trade))),
+        quotes=columns(Quotes, page, rows.take(np.flatnonzero(listed & ~is_trade))),
+        dead=tuple(dead),
+    )
+
+
+def read_doubted(
+    page: Page, doubted: Ints, status: Ints, decoder: Decoder
+) -> tuple[list[tuple[int, int, Row]], list[DeadLetter]]:
+    """Read frames strictly, and write into `status` what became of each."""
+    read, dead = [], []
+    for number in doubted.tolist():
+        frame = page.frame(number)
+        try:
+            channel, rows = read_frame(decoder.dialect, frame, decoder.symbols)
+        except MalformedError as error:
+            status[number] = MALFORMED
+            dead.append(dead_letter(page, number, str(error), frame))
+        else:
+            status[number] = RECOGNISED  # unless it has rows: see judged()
+            read += [(number, channel, row) for row in rows]
+    return read, dead
+
+
+def dead_letter(page: Page, number: int, reason: str, frame: bytes) -> DeadLetter:
+    """Keep the frame, or the beginning of a huge one."""
+    return DeadLetter(
+        partition=page.partition,
+        offset=page.lo + number,
+        log_ns=int(page.log_ns[number]),
+        reason=reason,
+        frame=frame[:FRAME_KEPT],
+        length=len(frame),
+    )
+
+
+def judged(status: Ints, rows: Rows) -> tuple[Ints, Ints]:
+    """The status of frames with rows, and the first listed instrument each frame speaks of."""
+    owner = np.full(len(status), -1, np.int64)
+    status[rows.frame] = UNLISTED
+    listed = rows.ints[0] >= 0
+    frames = rows.frame[listed]
+    status[frames] = TICKS
+    owner[frames[::-1]] = rows.ints[0][listed][::-1]  # of several the first stays
+    return status, owner
+
+
+def columns(kind: type[C], page: Page, rows: Rows) -> C:
+    """Lay rows out as trades or quotes."""
+    named = dict(zip(INTS, rows.ints, strict=True)) | dict(zip(FLOATS, rows.floats, strict=True))
+    named |= {"offset": page.lo + rows.frame, "log_ns": page.log_ns[rows.frame]}
+    return kind(*(named[name] for name in kind.__dataclass_fields__))
+
+
+@operator
+def decode(
+    step_id: str, up: KeyedStream[Page], *, decoders: Mapping[str, Decoder]
+) -> KeyedStream[Batch]:
+    """Pages of raw frames into batches of ticks, by the decoder of their venue."""
+
+    def each(page: Page) -> Batch:
+        return step(page, decoder=decoders[venue_of(page.partition)])
+
+    return op.map_value("page", up, each)

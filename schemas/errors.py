@@ -1,0 +1,5 @@
+"""Bad use: one clear line saying what, where and what to do. Bad data is never an exception."""
+
+
+class MisuseError(Exception):
+    """The user asked for something that can't be done; the message says what to do instead."""

@@ -1,0 +1,45 @@
+"""What is traded: one table of instruments, each named `BASE-QUOTE[-PERP].VENUE`."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+
+class Instrument(Struct, frozen=True):
+    """One tradable thing at one venue; prices and sizes are multiples of `tick` and `lot`."""
+
+    id: str  # BTC-USDT.BINANCE, BTC-USDT-PERP.BINANCE-USDM
+    venue: str  # BINANCE; in lower case the name of its partitions and topics
+    base: str
+    quote: str  # the currency of prices, fees and profit
+    kind: str  # spot | perp
+    native: str  # how the venue spells it: BTCUSDT
+    tick: Decimal  # smallest step of a price, in quote
+    lot: Decimal  # smallest step of a size, in base
+    multiplier: Decimal  # base units in one unit of size
+
+
+class Names(Struct, frozen=True):
+    """What an instrument's id says of it."""
+
+    venue: str
+    base: str
+    quote: str
+    kind: str
+
+
+def parse_id(instrument: str) -> Names:
+    """Take an id apart.
+
+    >>> parse_id("BTC-USDT-PERP.BINANCE-USDM")
+    Names(venue='BINANCE-USDM', base='BTC', quote='USDT', kind='perp')
+
+    Raises ValueError, saying what the form is.
+    """
+    pair, dot, venue = instrument.partition(".")
+    match pair.split("-"):
+        case [base, quote] if dot and base and quote and venue:
+            return Names(venue, base, quote, "spot")
+        case [base, quote, "PERP"] if dot and base and quote and venue:
+            return Names(venue, base, quote, "perp")
+    raise ValueError(f"{instrument!r} is no instrument id: write BASE-QUOTE.VENUE, as BTC-USDT.BINANCE")

@@ -1,0 +1,84 @@
+"""What a poll of a partition gives, and what the steps make of it: one item each.
+
+    Page --decode--> Batch --dedupe, bars, ...--> Batch, each step filling its own fields
+"""
+
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.market import Bar, Bytes, DeadLetter, Ints, Quotes, Trades
+from schemas.trading import Intent, Score, Signal
+
+PADDING = 64  # zero bytes behind the frames: a scanner may read past a frame's end
+
+
+class Page(Struct, frozen=True, eq=False):
+    """Some records of one partition, raw, in their order."""
+
+    partition: str
+    lo: int  # offset of the first record; the next page begins at lo + len(log_ns)
+    log_ns: Ints  # of each record, never decreasing
+    starts: Ints  # frame i is data[starts[i]:ends[i]]; an empty one is a heartbeat
+    ends: Ints
+    data: Bytes  # ends in PADDING zero bytes
+    end: bool = False  # the last page of a finite log: no record comes after it
+
+    @property
+    def hi(self) -> int:
+        """Offset of the record after the last one."""
+        return self.lo + len(self.log_ns)
+
+    def frame(self, number: int) -> bytes:
+        """The frame of one record."""
+        return self.data[self.starts[number] : self.ends[number]].tobytes()
+
+
+class Batch(Struct, frozen=True, eq=False):
+    """A page's records, decoded and judged as far as the steps so far have come."""
+
+    partition: str
+    lo: int
+    log_ns: Ints  # of each record
+    status: Ints  # of each record's frame: TICKS, HEARTBEAT, RECOGNISED, ...
+    owner: Ints  # of each record: the instrument it first speaks of, -1 if none
+    end: bool
+    trades: Trades
+    quotes: Quotes
+    dead: tuple[DeadLetter, ...] = ()
+    bars: tuple[Bar, ...] = ()  # closed by these records, in order
+    scores: tuple[Score, ...] = ()
+    signals: tuple[Signal, ...] = ()
+    intents: tuple[Intent, ...] = ()
+
+    @property
+    def hi(self) -> int:
+        """Offset of the record after the last one."""
+        return self.lo + len(self.log_ns)
+
+    def but(self, **fields: Any) -> "Batch":
+        """The same with some fields changed."""
+        return replace(self, **fields)
+
+
+class Told(Struct, frozen=True, eq=False):
+    """What a desk is told of a batch: progress, accepted ticks, and the wishes for its account."""
+
+    partition: str
+    lo: int
+    hi: int
+    log_ns: int  # of the last record so far
+    end: bool
+    trades: Trades
+    quotes: Quotes
+    intents: tuple[Intent, ...]
+
+
+def page_of(partition: str, lo: int, log_ns: list[int], frames: list[bytes], end: bool = False) -> Page:
+    """Lay frames out as a page."""
+    lengths = np.fromiter(map(len, frames), np.int64, len(frames))
+    ends = np.cumsum(lengths)
+    data = np.frombuffer(b"".join((*frames, bytes(PADDING))), np.uint8)
+    return Page(partition, lo, np.array(log_ns, np.int64), ends - lengths, ends, data, end)

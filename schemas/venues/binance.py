@@ -1,0 +1,85 @@
+"""Binance spot: <https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams>.
+
+    {"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000",
+     "q":"0.02000000","T":1723161255342,"m":true,"M":true}
+    {"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000",
+     "A":"1.54698000"}
+
+`m` says that the buyer made the price: then a seller took it. `T` is when it traded, in ms. A
+bookTicker has no time at all, and no `e` to say what it is. On a combined stream each is wrapped:
+`{"stream":"btcusdt@trade","data":{..}}`.
+"""
+
+from schemas.market import BUY, SELL
+from schemas.venues.dialect import (
+    HAS,
+    LACKS,
+    SYMBOL,
+    Channel,
+    Dialect,
+    Shape,
+    decimal,
+    decimal_or_zero,
+    flag,
+    integer,
+    is_,
+    millis,
+    recognised,
+)
+
+TRADE: Shape = {
+    "e": is_("trade"),
+    "s": SYMBOL,
+    "t": integer("trade_id"),
+    "p": decimal("price"),
+    "q": decimal("size"),
+    "T": millis("event_ns"),
+    "m": flag("aggressor", false=BUY, true=SELL),
+}
+BOOK_TICKER: Shape = {
+    "e": LACKS,
+    "u": HAS,
+    "s": SYMBOL,
+    "b": decimal_or_zero("bid"),
+    "B": decimal_or_zero("bid_size"),
+    "a": decimal_or_zero("ask"),
+    "A": decimal_or_zero("ask_size"),
+}
+EVENTS = recognised(
+    "e", "depthUpdate", "aggTrade", "kline", "24hrMiniTicker", "24hrTicker", "1hTicker", "4hTicker",
+    "1dTicker", "avgPrice", "serverShutdown",
+)  # fmt: skip
+ANSWERS = (
+    Channel("depth", {"lastUpdateId": HAS, "bids": HAS, "asks": HAS}, row=""),
+    Channel("ack", {"result": HAS, "id": HAS}, row=""),
+    Channel("error", {"error": HAS}, row="", reason="the venue reports an error"),
+    Channel("error", {"code": HAS, "msg": HAS}, row="", reason="the venue reports an error"),
+)
+
+
+def combined(channel: Channel) -> Channel:
+    """The same channel on a combined stream."""
+    return Channel(
+        f"combined.{channel.name}",
+        {"stream": HAS, "data": channel.shape},
+        row=channel.row,
+        reason=channel.reason,
+    )
+
+
+def bare_and_combined(*bare: Channel) -> tuple[Channel, ...]:
+    """Each channel as it comes on a stream of its own, and on a combined one."""
+    return (*bare, *map(combined, bare))
+
+
+DIALECT = Dialect(
+    (
+        *bare_and_combined(Channel("trade", TRADE), Channel("bookTicker", BOOK_TICKER, row="quote")),
+        *bare_and_combined(*EVENTS, *ANSWERS),
+    )
+)
+
+
+def native(base: str, quote: str) -> str:
+    """How the venue spells a pair."""
+    return base + quote

@@ -1,0 +1,35 @@
+"""Binance USD-M futures: <https://developers.binance.com/docs/derivatives/usds-margined-futures>.
+
+    {"e":"trade","E":1723161256560,"T":1723161256560,"s":"ETHUSDT","t":4308068523,"p":"2681.62",
+     "q":"1.000","X":"MARKET","m":true}
+    {"e":"bookTicker","u":5123107838717,"s":"ETHUSDT","b":"2681.62","B":"1.165","a":"2681.63",
+     "A":"73.077","T":1723161256310,"E":1723161256311}
+
+Only trades with `X` = MARKET are of the market: INSURANCE_FUND and ADL print elsewhere and count in
+no bar. `T` is when it traded or changed, in ms. Bare, or wrapped on a combined stream.
+"""
+
+from schemas.market import ACCEPTED, OFF_MARKET
+from schemas.venues import binance
+from schemas.venues.dialect import Channel, Dialect, Shape, is_, millis, recognised, word
+
+TRADE: Shape = {**binance.TRADE, "X": word("verdict", {"MARKET": ACCEPTED}, other=OFF_MARKET)}
+BOOK_TICKER: Shape = {
+    **{name: leaf for name, leaf in binance.BOOK_TICKER.items() if name != "u"},
+    "e": is_("bookTicker"),
+    "T": millis("event_ns"),
+}
+EVENTS = recognised(
+    "e", "depthUpdate", "aggTrade", "markPriceUpdate", "kline", "continuous_kline", "forceOrder",
+    "24hrMiniTicker", "24hrTicker", "compositeIndex", "contractInfo", "assetIndexUpdate",
+)  # fmt: skip
+
+DIALECT = Dialect(
+    binance.bare_and_combined(
+        Channel("trade", TRADE),
+        Channel("bookTicker", BOOK_TICKER, row="quote"),
+        *EVENTS,
+        *binance.ANSWERS,
+    )
+)
+native = binance.native

@@ -1,0 +1,66 @@
+"""Coinbase Exchange: <https://docs.cdp.coinbase.com/exchange/docs/websocket-channels>.
+
+    {"type":"match","trade_id":1568268,"maker_order_id":"cac01d6d-8009-4c33-8e0d-f7f853d7c1bc",
+     "taker_order_id":"3dec64e4-f6ad-4ca8-ad3f-e5b1a0eb0d06","side":"sell","size":"450",
+     "price":"0.791","product_id":"SKL-USD","sequence":201390075,
+     "time":"2021-04-17T16:43:37.121358Z"}
+    {"type":"ticker","sequence":27883501,"product_id":"SKL-GBP","price":"0.5762",..,
+     "best_bid":"0.5742","best_ask":"0.5771","side":"buy","time":"2021-04-17T16:43:37.270697Z",..}
+
+`side` of a match is the MAKER's (of a ticker the taker's): a maker who sells was taken by a buyer. A
+last_match, sent on subscribing, is an old trade. A ticker may lack sizes, and before the first trade
+of a product its time.
+"""
+
+from schemas.market import BUY, HISTORY, SELL
+from schemas.venues import coinbase_advanced
+from schemas.venues.dialect import (
+    SYMBOL,
+    Channel,
+    Dialect,
+    Shape,
+    decimal,
+    decimal_or_zero,
+    integer,
+    is_,
+    recognised,
+    rfc3339,
+    word,
+)
+
+MATCH: Shape = {
+    "type": is_("match"),
+    "trade_id": integer("trade_id"),
+    "side": word("aggressor", {"buy": SELL, "sell": BUY}),
+    "size": decimal("size"),
+    "price": decimal("price"),
+    "product_id": SYMBOL,
+    "time": rfc3339("event_ns"),
+}
+TICKER: Shape = {
+    "type": is_("ticker"),
+    "product_id": SYMBOL,
+    "best_bid": decimal_or_zero("bid"),
+    "best_bid_size": decimal_or_zero("bid_size", optional=True),
+    "best_ask": decimal_or_zero("ask"),
+    "best_ask_size": decimal_or_zero("ask_size", optional=True),
+    "time": rfc3339("event_ns", optional=True),
+}
+
+EXCHANGE = (
+    Channel("match", MATCH),
+    Channel("last_match", {**MATCH, "type": is_("last_match")}, verdict=HISTORY),
+    Channel("ticker", TICKER, row="quote"),
+    *recognised(
+        "type", "snapshot", "l2update", "subscriptions", "heartbeat", "status", "received", "open",
+        "done", "change", "activate", "auctionfeed", "rfq_match",
+    ),
+    Channel("error", {"type": is_("error")}, row="", reason="the venue reports an error"),
+)  # fmt: skip
+
+DIALECT = Dialect((*EXCHANGE, *coinbase_advanced.CHANNELS))  # both feeds tell of the same market
+
+
+def native(base: str, quote: str) -> str:
+    """How the venue spells a pair."""
+    return f"{base}-{quote}"

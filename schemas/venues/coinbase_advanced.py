@@ -1,0 +1,67 @@
+"""Coinbase Advanced Trade: <https://docs.cdp.coinbase.com/advanced-trade/docs/ws-channels>.
+
+    {"channel":"market_trades","timestamp":"2026-08-09T21:05:53.953732465Z","sequence_num":233,
+     "events":[{"type":"update","trades":[{"product_id":"BTC-USD","trade_id":"1068572102",
+     "price":"65083.67","size":"0.00063806","time":"2026-08-09T21:05:53.915769Z","side":"SELL"},..]}]}
+    {"channel":"ticker","timestamp":"2026-08-09T21:05:48.348050942Z","sequence_num":11,
+     "events":[{"type":"update","tickers":[{"type":"ticker","product_id":"BTC-USD",..,
+     "best_bid":"65083.66","best_ask":"65083.67","best_bid_quantity":"0.20371215",
+     "best_ask_quantity":"0.15556334"}]}]}
+
+`side` is the MAKER's. The trades of a frame come newest first. A snapshot holds the last 100 trades,
+all older than the subscription. The time of a ticker is its envelope's.
+"""
+
+from schemas.market import ACCEPTED, BUY, HISTORY, SELL
+from schemas.venues.dialect import (
+    HAS,
+    SYMBOL,
+    Channel,
+    Shape,
+    decimal,
+    decimal_or_zero,
+    integer_text,
+    is_,
+    recognised,
+    rfc3339,
+    word,
+)
+
+TRADE: Shape = {
+    "product_id": SYMBOL,
+    "trade_id": integer_text("trade_id"),
+    "price": decimal("price"),
+    "size": decimal("size"),
+    "time": rfc3339("event_ns"),
+    "side": word("aggressor", {"BUY": SELL, "SELL": BUY}),
+}
+TICKER: Shape = {
+    "product_id": SYMBOL,
+    "best_bid": decimal_or_zero("bid"),
+    "best_ask": decimal_or_zero("ask"),
+    "best_bid_quantity": decimal_or_zero("bid_size"),
+    "best_ask_quantity": decimal_or_zero("ask_size"),
+}
+MARKET_TRADES: Shape = {
+    "channel": is_("market_trades"),
+    "events": [{"type": word("verdict", {"update": ACCEPTED, "snapshot": HISTORY}), "trades": [TRADE]}],
+}
+
+
+def tickers(name: str) -> Channel:
+    """The ticker channel, each change or batched every five seconds."""
+    shape: Shape = {
+        "channel": is_(name),
+        "timestamp": rfc3339("event_ns"),
+        "events": [{"tickers": [TICKER]}],
+    }
+    return Channel(name, shape, row="quote")
+
+
+CHANNELS = (
+    Channel("market_trades", MARKET_TRADES, newest_first=True),
+    tickers("ticker"),
+    tickers("ticker_batch"),
+    *recognised("channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"),
+    Channel("error", {"type": is_("error"), "message": HAS}, row="", reason="the venue reports an error"),
+)

@@ -1,0 +1,135 @@
+"""The language a venue's page is written in: which path of a frame holds which field, of which type.
+
+A dialect is a list of channels; a channel is a shape, as a frame is laid out, with a spec at each
+leaf. Two readers know the language: the strict one (`strict.py`, one frame at a time, with the
+reason for a refusal) and the compiled scanner (`operators/scanner.py`, pages, gives up on any
+doubt). A test holds that they agree.
+
+    {"e": is_("trade"), "s": SYMBOL, "t": integer("trade_id"), "p": decimal("price"), ...}
+
+What is not named is skipped. A list of one shape is an array whose every element is read; fields
+of an object around a row count for each of its rows.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.market import ACCEPTED
+
+
+class Kind(IntEnum):
+    """How a leaf is read."""
+
+    # These three tell the channels of a dialect apart:
+    IS = 0  # exactly this text
+    HAS = 1  # there, whatever it is
+    LACKS = 2  # not there
+    # These are read:
+    SYMBOL = 3  # the venue's name of the instrument
+    INTEGER = 4  # JSON integer, 0 .. 2^63 - 1
+    INTEGER_TEXT = 5  # the same in a string
+    DECIMAL = 6  # a string of digits[.digits], as float64 finite and above zero
+    DECIMAL_OR_ZERO = 7  # the same; zero is read as NaN: nothing there
+    MILLIS = 8  # JSON integer, milliseconds
+    RFC3339 = 9  # a string, UTC with Z, up to 9 fraction digits
+    FLAG = 10  # JSON true or false
+    WORD = 11  # one of some texts
+
+
+class Leaf(Struct, frozen=True):
+    """One field: how it is read and into which column."""
+
+    kind: Kind
+    column: str = ""
+    words: tuple[tuple[str, int], ...] = ()  # IS: the text; WORD: text and value, "" for any other
+    values: tuple[int, int] = (0, 0)  # FLAG: of false and of true
+    optional: bool = False  # may be missing: the column keeps its default
+
+
+Shape: TypeAlias = "Mapping[str, Leaf | Shape | list[Shape]]"
+
+
+class Channel(Struct, frozen=True):
+    """One kind of frame."""
+
+    name: str
+    shape: Shape
+    row: str = "trade"  # what a row of it is: trade | quote | "" (nothing we keep: recognised)
+    verdict: int = ACCEPTED  # of its trades, unless a WORD leaf says
+    newest_first: bool = False  # the venue writes the rows of a frame backwards
+    reason: str = ""  # not empty: such a frame is a dead letter for this reason
+
+
+class Dialect(Struct, frozen=True):
+    """How the feeds of a venue speak: of the channels, the first that claims a frame reads it."""
+
+    channels: tuple[Channel, ...]
+
+    def only(self, names: tuple[str, ...]) -> "Dialect":
+        """The same, but what other channels carry is no longer expected: a dead letter."""
+        return Dialect(
+            tuple(
+                each if each.name in names else replace(each, reason=f"channel {each.name} is not expected")
+                for each in self.channels
+            )
+        )
+
+
+def is_(text: str) -> Leaf:
+    """Exactly this text."""
+    return Leaf(Kind.IS, words=((text, 0),))
+
+
+HAS = Leaf(Kind.HAS)
+LACKS = Leaf(Kind.LACKS)
+SYMBOL = Leaf(Kind.SYMBOL, "instrument")
+
+
+def integer(column: str) -> Leaf:
+    """A JSON integer of 63 bits."""
+    return Leaf(Kind.INTEGER, column)
+
+
+def integer_text(column: str) -> Leaf:
+    """An integer of 63 bits in a string."""
+    return Leaf(Kind.INTEGER_TEXT, column)
+
+
+def decimal(column: str) -> Leaf:
+    """A positive plain decimal in a string."""
+    return Leaf(Kind.DECIMAL, column)
+
+
+def decimal_or_zero(column: str, *, optional: bool = False) -> Leaf:
+    """A plain decimal in a string, where zero means that there is none."""
+    return Leaf(Kind.DECIMAL_OR_ZERO, column, optional=optional)
+
+
+def millis(column: str) -> Leaf:
+    """Milliseconds since the epoch; the column is in ns."""
+    return Leaf(Kind.MILLIS, column)
+
+
+def rfc3339(column: str, *, optional: bool = False) -> Leaf:
+    """A time as text; the column is in ns since the epoch."""
+    return Leaf(Kind.RFC3339, column, optional=optional)
+
+
+def flag(column: str, *, false: int, true: int) -> Leaf:
+    """A JSON boolean."""
+    return Leaf(Kind.FLAG, column, values=(false, true))
+
+
+def word(column: str, words: Mapping[str, int], *, other: int | None = None) -> Leaf:
+    """One of these texts, or any other text where `other` is given."""
+    rest = () if other is None else (("", other),)
+    return Leaf(Kind.WORD, column, words=(*words.items(), *rest))
+
+
+def recognised(field: str, *names: str) -> tuple[Channel, ...]:
+    """Channels that are known by the text of one field and carry nothing we keep."""
+    return tuple(Channel(name, {field: is_(name)}, row="") for name in names)
