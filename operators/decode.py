@@ -116,7 +116,7 @@ def columns(kind: type[C], page: Page, rows: Rows) -> C:
     """Lay rows out as trades or quotes."""
     named = dict(zip(INTS, rows.ints, strict=True)) | dict(zip(FLOATS, rows.floats, strict=True))
     named |= {"offset": page.lo + rows.frame, "log_ns": page.log_ns[rows.frame]}
-    return kind(*(named[name] for name in kind.__dataclass_fields__))
+    return kind(*(named[name] for name in kind.names()))
 
 
 @operator

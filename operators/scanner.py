@@ -1,23 +1,111 @@
-"""The compiled reader: whole pages of frames at once, giving up on any doubt."""
+"""The compiled reader: whole pages of frames at once, giving up on any doubt.
 
-from msgspec import Struct
+    page --scan_kernel, along scan_tables--> rows, and a status for every frame
+
+What it says of a frame is exactly what the strict reader would say, or DOUBT. Without numba it doubts
+everything, and all works, slower. numba is imported by the first scan, as commands that run no flow
+should not wait a second for it.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from threading import local
+from typing import Any
 
 import numpy as np
 
-from operators.rows import Rows
+from operators.rows import FLOATS, INTS, Rows
+from operators.scan_tables import CHANNEL_AT, FRAME_AT, LEVELS, WIDTH, compiled
 from schemas.market import DOUBT, HEARTBEAT, Ints
-from schemas.pages import Page
+from schemas.pages import PADDING, Page
 from schemas.venues.dialect import Dialect
 from schemas.venues.strict import Symbols
 
+COMPILED = find_spec("numba") is not None
 
-class Scanner(Struct, frozen=True):
-    """Reads the frames of one venue."""
 
-    dialect: Dialect
-    symbols: Symbols
+class Scanner:
+    """Reads the frames of one venue. Holds nothing that a scan changes: threads may share it."""
+
+    def __init__(self, dialect: Dialect, symbols: Symbols) -> None:
+        self.dialect = dialect
+        self.symbols = symbols
+        self.tables = compiled(dialect, symbols)
+        self._mine = local()
+        self._addresses = tuple(table.ctypes.data for table in self.tables[:8])
+
+    def __reduce__(self) -> tuple[type["Scanner"], tuple[Dialect, Symbols]]:
+        """Addresses mean nothing elsewhere: a copy compiles its own tables."""
+        return Scanner, (self.dialect, self.symbols)
 
     def scan(self, page: Page) -> tuple[Rows, Ints]:
         """The rows read, and the status of every frame: TICKS, HEARTBEAT, RECOGNISED or DOUBT."""
-        status = np.where(page.starts == page.ends, HEARTBEAT, DOUBT)
-        return Rows.of([]), status
+        found = kernel()
+        if found is None or not self.tables.plans.size:
+            status = np.where(page.starts == page.ends, HEARTBEAT, DOUBT)
+            return Rows.of([]), status
+        data, starts, ends = plain(page)
+        room = self.room(starts, ends)
+        status = np.empty(len(starts), np.int64)
+        out = np.empty((WIDTH, room + LEVELS), np.int64)
+        scan, scratch = found[0], self.scratch(found[1])
+        arrays = (data, starts, ends, status, out, scratch)  # held here while the kernel runs
+        at_data, at_starts, at_ends, at_status, at_out, at_scratch = (
+            array.ctypes.data for array in arrays
+        )
+        rows = scan(
+            at_data,
+            at_starts,
+            at_ends,
+            len(starts),
+            at_status,
+            at_out,
+            room,
+            at_scratch,
+            self._addresses,
+        )
+        return laid_out(out[:, :rows]), status
+
+    def scratch(self, fresh: Ints) -> Ints:
+        """This thread's scratch memory; what it remembers makes the next page quicker, no more."""
+        if not hasattr(self._mine, "scratch"):
+            self._mine.scratch = fresh.copy()
+        memory: Ints = self._mine.scratch
+        return memory
+
+    def room(self, starts: Ints, ends: Ints) -> int:
+        """More rows than the frames can hold."""
+        if not self.tables.row_bytes:
+            return len(starts)
+        return len(starts) + int((ends - starts).sum()) // self.tables.row_bytes
+
+
+@cache
+def kernel() -> tuple[Callable[..., int], Ints] | None:
+    """The kernel, and its scratch memory as it begins; None without numba."""
+    try:
+        from operators import scan_kernel  # noqa: PLC0415, see above
+    except ImportError:
+        return None
+    scratch = np.zeros(scan_kernel.SCRATCH, np.int64)
+    scratch[:2] = np.frombuffer(b"1970-01-01T00:00", np.int64)  # a true minute: its ns are 0
+    return scan_kernel.scan, scratch
+
+
+def plain(page: Page) -> tuple[Any, Ints, Ints]:
+    """A page's arrays as a kernel can take them, by address: contiguous, padded, within bounds."""
+    data = np.ascontiguousarray(page.data, np.uint8)
+    starts = np.ascontiguousarray(page.starts, np.int64)
+    ends = np.ascontiguousarray(page.ends, np.int64)
+    assert len(starts) == len(ends)
+    assert len(data) >= PADDING and not data[-PADDING:].any(), "a page ends in zero bytes"
+    if len(starts):
+        assert starts.min() >= 0 and (starts <= ends).all() and ends.max() <= len(data) - PADDING
+    return data, starts, ends
+
+
+def laid_out(out: Ints) -> Rows:
+    """The kernel's columns, as rows."""
+    floats = out[len(INTS) : len(INTS) + len(FLOATS)].view(np.float64)
+    return Rows(out[FRAME_AT], out[CHANNEL_AT], out[: len(INTS)], floats)

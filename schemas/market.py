@@ -1,6 +1,6 @@
 """What the market said: ticks as columns, bars as values."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
 Ns = Annotated[int, "ns"]  # nanoseconds since the Unix epoch, UTC
+Side = Annotated[int, "side"]  # BUY or SELL
 Place = tuple[int, str, int]  # (log_ns, partition, offset): where in the log order
 
 NO_TIME = -1  # the venue did not say when
@@ -28,14 +29,18 @@ TICKS, HEARTBEAT, RECOGNISED, UNLISTED, MALFORMED, DOUBT = range(6)
 class Columns:
     """Arrays of one length, a row each tick, in log order."""
 
-    INTS: ClassVar[tuple[str, ...]] = ()
     FLOATS: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(field.name for field in fields(cls))
 
     @classmethod
     def empty(cls) -> Self:
         """No rows."""
-        ints = {name: np.empty(0, np.int64) for name in cls.INTS}
-        return cls(**ints, **{name: np.empty(0, np.float64) for name in cls.FLOATS})
+        kinds = {name: np.float64 if name in cls.FLOATS else np.int64 for name in cls.names()}
+        return cls(*(np.empty(0, kind) for kind in kinds.values()))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
@@ -47,8 +52,8 @@ class Columns:
         return cls(*(np.concatenate(column) for column in zip(*map(cls.arrays, parts), strict=True)))
 
     def arrays(self) -> list[npt.NDArray[np.generic]]:
-        """The columns in the order of the fields."""
-        return [getattr(self, field.name) for field in fields(self)]
+        """The columns in the order of their names."""
+        return [getattr(self, name) for name in self.names()]
 
     def take(self, rows: npt.NDArray[np.generic] | slice) -> Self:
         """Some of the rows: a mask, numbers or a slice."""
@@ -59,9 +64,6 @@ class Columns:
 class Trades(Columns):
     """Public trades, as every venue is made to say them."""
 
-    INTS: ClassVar = (
-        "offset", "log_ns", "instrument", "trade_id", "aggressor", "event_ns", "verdict",
-    )  # fmt: skip
     FLOATS: ClassVar = ("price", "size")
 
     offset: Ints  # of the record in its partition; rows of one record share it
@@ -77,12 +79,20 @@ class Trades(Columns):
     def __len__(self) -> int:
         return len(self.offset)
 
+    def accepted(self) -> "Trades":
+        """Those that nothing has spoken against."""
+        good = self.verdict == ACCEPTED
+        return self if good.all() else self.take(good)
+
+    def judged(self, verdict: Ints) -> "Trades":
+        """The same with another verdict on each."""
+        return replace(self, verdict=verdict)
+
 
 @dataclass(frozen=True, slots=True)
 class Quotes(Columns):
     """Best bid and ask; a side that is empty, or of no told size, is NaN."""
 
-    INTS: ClassVar = ("offset", "log_ns", "instrument", "event_ns")
     FLOATS: ClassVar = ("bid", "bid_size", "ask", "ask_size")
 
     offset: Ints
@@ -142,7 +152,7 @@ class LateTrade(Struct, frozen=True, gc=False):
     log_ns: Ns
     event_ns: Ns
     trade_id: int
-    aggressor: int
+    aggressor: Side
     price: float
     size: float
 
@@ -156,3 +166,35 @@ class DeadLetter(Struct, frozen=True):
     reason: str
     frame: bytes  # as it came; the first 64 KiB of it
     length: int  # bytes of the whole frame
+
+
+class Quality(Struct, frozen=True, gc=False):
+    """What became of the records of a minute of log time; the rows of any table of it add up.
+
+    A record counts in the row of the instrument it first speaks of; one that speaks of none, in the
+    row of no instrument. The counts behind `unlisted` are of trades and quotes, not of records.
+    """
+
+    partition: str
+    instrument: str | None
+    time_ns: Ns  # begin of the minute
+    records: int
+    heartbeats: int
+    recognised: int  # acks, status frames, channels we keep nothing of
+    malformed: int
+    unlisted: int
+    quotes: int
+    duplicate: int
+    late: int
+    history: int  # old trades, sent on subscribing
+    off_market: int
+    accepted: int
+
+
+class Metric(Struct, frozen=True, gc=False):
+    """A measure of the flow over a minute of log time; of the log alone, so the same in every run."""
+
+    partition: str
+    name: str
+    time_ns: Ns  # begin of the minute
+    value: float

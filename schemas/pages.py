@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.market import Bar, Bytes, DeadLetter, Ints, Quotes, Trades
-from schemas.trading import Intent, Score, Signal
+from schemas.trading import Intent, Signal
 
 PADDING = 64  # zero bytes behind the frames: a scanner may read past a frame's end
 
@@ -49,7 +49,7 @@ class Batch(Struct, frozen=True, eq=False):
     quotes: Quotes
     dead: tuple[DeadLetter, ...] = ()
     bars: tuple[Bar, ...] = ()  # closed by these records, in order
-    scores: tuple[Score, ...] = ()
+    scores: tuple[float | None, ...] = ()  # one for each bar, None before warm-up
     signals: tuple[Signal, ...] = ()
     intents: tuple[Intent, ...] = ()
 
@@ -66,6 +66,7 @@ class Batch(Struct, frozen=True, eq=False):
 class Told(Struct, frozen=True, eq=False):
     """What a desk is told of a batch: progress, accepted ticks, and the wishes for its account."""
 
+    account: str
     partition: str
     lo: int
     hi: int

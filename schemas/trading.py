@@ -1,18 +1,10 @@
-"""What we think, want, decide and own: from a score to a position. Money is decimal."""
+"""What we think, want, decide and own: from a signal to a position. Money is decimal."""
 
 from decimal import Decimal
 
 from msgspec import Struct
 
-from schemas.market import Ns, Place
-
-
-class Score(Struct, frozen=True, gc=False):
-    """How unusual a bar's return is against the bars before it."""
-
-    instrument: str
-    close_ns: Ns  # of the bar
-    value: float  # standard deviations from the mean
+from schemas.market import Ns, Place, Side
 
 
 class Signal(Struct, frozen=True, gc=False):
@@ -22,7 +14,7 @@ class Signal(Struct, frozen=True, gc=False):
     strategy: str
     instrument: str
     time_ns: Ns  # log time of the deciding record
-    side: int  # BUY or SELL
+    side: Side
     strength: float  # in the strategy's own units, never negative
     cause: str  # the bar's id
     close_ns: Ns  # end of that bar
@@ -36,12 +28,29 @@ class Signal(Struct, frozen=True, gc=False):
         return self.time_ns, self.partition, self.offset
 
 
+class Strategy(Struct, frozen=True):
+    """A declared strategy: which signal, over what, for whom, how much."""
+
+    name: str
+    kind: str  # a key of operators.signals.KINDS
+    params: dict[str, float]
+    account: str
+    size: Decimal  # of each order
+    instruments: frozenset[str]
+
+
 class Intent(Struct, frozen=True, gc=False):
     """A wish to trade, not yet allowed. Only the risk step makes an Order of it."""
 
     account: str
     signal: Signal
-    size: Decimal  # in lots' units, positive
+    size: Decimal  # positive, a multiple of the lot
+
+    @property
+    def order_of_deciding(self) -> tuple[Place, int, bytes, bytes]:
+        """Log order; of one record by end of bar, instrument, strategy."""
+        signal = self.signal
+        return signal.place, signal.close_ns, signal.instrument.encode(), signal.strategy.encode()
 
 
 class Decision(Struct, frozen=True, gc=False):
@@ -54,7 +63,7 @@ class Decision(Struct, frozen=True, gc=False):
     strategy: str
     instrument: str
     time_ns: Ns
-    side: int
+    side: Side
     size: Decimal
     ref_price: Decimal
     close_ns: Ns  # end of the bar that caused it
@@ -72,7 +81,7 @@ class Order(Struct, frozen=True, gc=False):
     account: str
     strategy: str
     instrument: str
-    side: int
+    side: Side
     type: str  # market
     size: Decimal
     ref_price: Decimal
@@ -96,7 +105,7 @@ class Fill(Struct, frozen=True, gc=False):
     account: str
     strategy: str
     instrument: str
-    side: int
+    side: Side
     price: Decimal
     size: Decimal
     fee: Decimal  # positive: paid

@@ -1,0 +1,55 @@
+"""How far each partition has been read: for holding back those ahead, and for showing progress.
+
+    binance-0   |=========>         |      lead = 2 s of log time
+    coinbase-0  |====>  |                  binance-0 waits until coinbase-0 has caught up
+
+No step reads it, so no result depends on it. Its worst state, a stale one, only makes someone wait.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+END = 2**63 - 1  # the log time after all log times
+START = -(2**63)
+
+
+class Board:
+    """One row a partition: log time reached, records read. Each row has one writer."""
+
+    def __init__(self, partitions: tuple[str, ...], lead_ns: int, path: Path | None = None) -> None:
+        """Lay out the board in memory, or at `path` for the processes of one machine."""
+        self.partitions = partitions
+        self.row = {name: number for number, name in enumerate(sorted(partitions))}
+        self.lead_ns = lead_ns
+        self.path = path
+        self.cells = self._cells()
+
+    def _cells(self) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+        shape = (len(self.row), 2)
+        if self.path is None:
+            cells = np.zeros(shape, np.int64)
+            cells[:, 0] = START
+            return cells
+        if not self.path.exists():
+            fresh = np.zeros(shape, np.int64)
+            fresh[:, 0] = START
+            self.path.write_bytes(fresh.tobytes())
+        return np.memmap(self.path, np.int64, "r+", shape=shape)
+
+    def post(self, partition: str, log_ns: int, records: int) -> None:
+        """Say how far a partition has come."""
+        self.cells[self.row[partition]] = log_ns, records
+
+    def is_ahead(self, partition: str) -> bool:
+        """Is this partition so far ahead of the slowest that it should wait?"""
+        reached = int(self.cells[self.row[partition], 0])
+        return reached not in (START, END) and reached > self.low_ns() + self.lead_ns
+
+    def low_ns(self) -> int:
+        """Log time that every partition has reached."""
+        return int(self.cells[:, 0].min())
+
+    def records(self) -> int:
+        """Records read of all partitions."""
+        return int(self.cells[:, 1].sum())

@@ -1,0 +1,62 @@
+"""Reading results: queries, and the digest that tells whether two runs gave the same answer."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from schemas.errors import MisuseError
+from schemas.tables import columns
+from schemas.topics import TOPICS, Topic
+
+
+def connect(results: Path) -> Any:
+    """Open results for reading."""
+    if not results.exists():
+        raise MisuseError(f"{results} does not exist: run `tapeflow replay` first, or name it with --results")
+    try:
+        return duckdb.connect(str(results), read_only=True)
+    except duckdb.Error as error:
+        raise MisuseError(f"{results}: {str(error).splitlines()[0]}") from None
+
+
+def query(results: Path, sql: str) -> Any:
+    """The answer as a pyarrow.Table."""
+    with connect(results) as con:
+        try:
+            return con.execute(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise MisuseError(f"the query failed: {error}") from None
+
+
+def digests(results: Path) -> dict[str, str]:
+    """A digest each table of facts, in the order of schemas.topics."""
+    with connect(results) as con:
+        return {topic.table: table_digest(con, topic) for topic in TOPICS}
+
+
+def digest(tables: dict[str, str]) -> str:
+    """One digest of all: sha256 over name and digest of each table."""
+    told = "".join(f"{name} {value}\n" for name, value in tables.items())
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def table_digest(con: Any, topic: Topic) -> str:
+    """sha256 over all facts of a table in log order, every field by its exact text."""
+    table = columns(topic.type)
+    kinds = {column.field: column for column in table}
+    shown = ", ".join(
+        f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
+        for column in table
+    )
+    order = ", ".join(f'"{kinds[field].name}"' for field in topic.order)
+    try:
+        rows = con.execute(f"SELECT {shown} FROM {topic.table} ORDER BY {order}")
+    except duckdb.Error as error:
+        raise MisuseError(f"not results of this version: {str(error).splitlines()[0]}") from None
+    total = hashlib.sha256()
+    while some := rows.fetchmany(4096):
+        for row in some:
+            total.update(repr(row).encode())
+    return total.hexdigest()

@@ -1,0 +1,117 @@
+"""The line to a Kafka broker: settings of our clients, and what is said when nobody answers.
+
+Of one absence, however long, it says two lines:
+
+    broker at 127.0.0.1:9092 away (_ALL_BROKERS_DOWN), waiting
+    broker at 127.0.0.1:9092 back after 12.3 s
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from schemas.errors import MisuseError
+
+Say = Callable[[str], None]
+Settings = Mapping[str, Any]  # of librdkafka, beside ours: security.protocol, sasl.username, ...
+
+NO_SETTINGS: Settings = {}
+ASK_AGAIN_S = 1.0
+ANSWER_S = 5.0  # how long one question may take
+SHARED: Settings = {
+    "client.id": "tapeflow",
+    "reconnect.backoff.max.ms": 1000,  # 10 s by default: long after the broker is back
+    "log_level": 0,  # what matters comes through `error_cb`, and is said once
+    "enable.metrics.push": False,
+    "message.max.bytes": 8_000_000,  # a book snapshot is one frame of 5 MB
+}
+CONSUMER: Settings = {
+    "group.id": "tapeflow",  # required, never joined: we assign, and keep offsets ourselves
+    "enable.auto.commit": False,
+    "auto.offset.reset": "error",  # anything else skips lost records without a word
+    "allow.auto.create.topics": False,
+    "fetch.wait.max.ms": 10,  # the embedded broker answers an empty fetch only then
+    "fetch.message.max.bytes": 10_485_760,
+    "queued.min.messages": 100_000,  # read ahead, a partition
+    "fetch.queue.backoff.ms": 10,  # 1 s by default: a replay stalls whenever it has read ahead
+    "queued.max.messages.kbytes": 65_536,
+}
+
+
+class Link:
+    """Says once that a broker is away, and once that it is back."""
+
+    def __init__(self, bootstrap: str, say: Say, about: str = "") -> None:
+        """Speak of `bootstrap` through `say`; `about` begins each line."""
+        self.bootstrap, self.say, self.about = bootstrap, say, about
+        self.trouble = ""  # what librdkafka last complained of
+        self.refused = ""  # what waiting won't heal
+        self.away_since: float | None = None
+        self.asked = 0.0
+
+    def complain(self, error: KafkaError) -> None:
+        """Take note, as `error_cb`: it is called inside poll and consume, and may not raise."""
+        self.trouble = error.name()
+        if error.fatal() or error.code() == KafkaError._AUTHENTICATION:
+            self.refused = error.str()
+
+    def check(self) -> None:
+        """Raise what waiting won't heal."""
+        if self.refused:
+            raise MisuseError(f"broker at {self.bootstrap} refuses us: {self.refused}")
+
+    def wait(self, answers: Callable[[], bool]) -> None:
+        """Note that nothing comes: is the broker away? `answers` asks it, now and then."""
+        now = time.monotonic()
+        if self.away_since is not None and now - self.asked < ASK_AGAIN_S:
+            return
+        self.asked = now
+        if answers():
+            self.back()
+        elif self.away_since is None:
+            self.away_since = now
+            self.say(f"{self.about}broker at {self.bootstrap} away ({self.trouble}), waiting")
+
+    def back(self) -> None:
+        """Note that the broker answered."""
+        self.trouble = ""
+        if self.away_since is not None:
+            away_s = time.monotonic() - self.away_since
+            self.away_since = None
+            self.say(f"{self.about}broker at {self.bootstrap} back after {away_s:.1f} s")
+
+    def ask(self, question: Callable[[], Any], wait_s: float) -> Any:
+        """Put a question until it is answered, at most for `wait_s`."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                answer = question()
+            except KafkaException as raised:
+                self.trouble = raised.args[0].name()
+                self.check()
+                if time.monotonic() >= deadline:
+                    raise MisuseError(
+                        f"no answer from a broker at {self.bootstrap} within {wait_s:g} s "
+                        f"({raised.args[0].str()}): is it running, and is this its address?"
+                    ) from None
+                self.wait(never)
+                time.sleep(min(0.2, wait_s))
+            else:
+                self.back()
+                return answer
+
+
+def never() -> bool:
+    """Say that it does not answer: it was asked just before."""
+    return False
+
+
+def new_consumer(link: Link, client: Settings) -> Consumer:
+    """Make a consumer that joins no group, skips nothing, and complains to `link`."""
+    servers = {"bootstrap.servers": link.bootstrap, "error_cb": link.complain}
+    try:
+        return Consumer({**SHARED, **CONSUMER, **servers, **client})
+    except KafkaException as raised:
+        raise MisuseError(f"Kafka client settings: {raised.args[0].str()}") from None

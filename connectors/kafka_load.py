@@ -1,0 +1,132 @@
+"""Tapes into raw topics: every frame with its log time, bit for bit, at a partition of its own.
+
+    TapeReader --Page--> Loader --records--> raw.<venue>, partition n --> KafkaReader --Page-->
+
+Offsets in a fresh topic are those of the tape, so a replay of either gives the same answer.
+"""
+
+from collections.abc import Mapping
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from connectors.kafka_link import ANSWER_S, NO_SETTINGS, SHARED, Say, Settings
+from connectors.kafka_log import Watermarks, watermarks
+from connectors.kafka_records import records_of
+from connectors.kafka_sink import Sender
+from schemas.errors import MisuseError
+from schemas.pages import Page
+
+BULK: Settings = {  # big batches compress well, and fit the embedded broker's 5 MiB
+    "linger.ms": 50,
+    "batch.size": 1_000_000,
+    "batch.num.messages": 10_000,
+}
+TOPIC: Mapping[str, str] = {
+    "message.timestamp.type": "CreateTime",  # log time is the recorder's, not the broker's
+    "retention.ms": "-1",  # or an old tape would be deleted as soon as it is loaded
+    "retention.bytes": "-1",
+    "cleanup.policy": "delete",
+    "max.message.bytes": "8388608",
+}
+
+
+def create_topics(
+    bootstrap: str, partitions: Mapping[str, int], replicas: int = 1, client: Settings = NO_SETTINGS
+) -> tuple[str, ...]:
+    """Create those raw topics that are not there yet, and name them.
+
+    Needs a real broker: the embedded one has no admin interface, but a method.
+    """
+    admin = AdminClient({**SHARED, "bootstrap.servers": bootstrap, **client})
+    topics = [
+        NewTopic(name, count, replicas, config=dict(TOPIC)) for name, count in partitions.items()
+    ]
+    created = []
+    for name, answer in admin.create_topics(topics, request_timeout=4 * ANSWER_S).items():
+        try:
+            answer.result()
+            created.append(name)
+        except KafkaException as raised:
+            if raised.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise MisuseError(
+                    f"topic {name} cannot be created at {bootstrap}: {raised.args[0].str()}"
+                ) from None
+    return tuple(created)
+
+
+class Loader:
+    """Writes pages into raw topics; nothing is loaded before `finish` says so."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        places: Mapping[str, tuple[str, int]],
+        on_message: Say,
+        wait_s: float = 10.0,
+        append: bool = False,
+        client: Settings = NO_SETTINGS,
+    ) -> None:
+        """Load the partitions named in `places` to (topic, number); the topics exist.
+
+        Topics that hold records are refused, unless told to `append`.
+        """
+        self.bootstrap, self.places, self.client = bootstrap, places, client
+        self.say, self.wait_s = on_message, wait_s
+        self.records = dict.fromkeys(places, 0)  # sent, of each partition
+        self.before = self._watermarks()
+        if not append:
+            self._check_empty()
+        self.sender = Sender(bootstrap, {**BULK, **client})
+
+    def write(self, page: Page) -> None:
+        """Queue the records of a page."""
+        topic, number = self.places[page.partition]
+        send = self.sender.send
+        for value, time_ms, headers in records_of(page):
+            if headers is None:
+                send(topic, value, None, number, timestamp=time_ms)
+            else:
+                send(topic, value, None, number, timestamp=time_ms, headers=headers)
+        self.records[page.partition] += len(page.log_ns)
+        self.sender.check()
+
+    def finish(self) -> int:
+        """Wait until Kafka has taken every record, look whether it kept them, and count them."""
+        self.sender.flush()
+        after = self._watermarks()
+        for name, (low, high) in after.items():
+            kept_from, end = self.before[name]
+            topic, number = self.places[name]
+            if high != end + self.records[name]:
+                raise MisuseError(
+                    f"{topic} partition {number}: {self.records[name]} records were sent to offset "
+                    f"{end}, but it ends at {high}: does someone else write there?"
+                )
+            if low > kept_from:
+                raise MisuseError(
+                    f"{topic} partition {number}: the broker has already deleted the records "
+                    f"before offset {low}: by its retention, or the embedded broker by its limit "
+                    "of 5 MiB a partition; load less, or into a broker with retention.ms=-1"
+                )
+        return sum(self.records.values())
+
+    def _watermarks(self) -> dict[str, Watermarks]:
+        topics = sorted({topic for topic, _ in self.places.values()})
+        there = watermarks(self.bootstrap, topics, self.wait_s, self.say, self.client)
+        for name, (topic, number) in self.places.items():
+            if number >= len(there[topic]):
+                raise MisuseError(
+                    f"topic {topic} has {len(there[topic])} partitions, but {name} goes to "
+                    f"partition {number}: create it with at least {number + 1}"
+                )
+        return {name: there[topic][number] for name, (topic, number) in self.places.items()}
+
+    def _check_empty(self) -> None:
+        for name, (_low, high) in self.before.items():
+            if high:
+                topic, number = self.places[name]
+                raise MisuseError(
+                    f"topic {topic} has already {high} records in partition {number}: load into a "
+                    "fresh topic, or say that these records go behind them (append)"
+                )

@@ -1,0 +1,182 @@
+"""Raw Kafka topics as a log: one partition of a topic, read forward by absolute offsets.
+
+    broker --records--> KafkaReader --Page--> partition of the source
+                        offset 0 1 2 3 4 ...: the next one, or an error
+
+No consumer group: offsets live in the recovery store, beside the state they belong to. What is
+gone is never skipped.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from connectors.board import END, START
+from connectors.kafka_link import ANSWER_S, NO_SETTINGS, Link, Say, Settings, new_consumer
+from connectors.kafka_records import Place, page_from, part
+from schemas.errors import MisuseError
+from schemas.pages import Page
+
+Watermarks = tuple[int, int]  # the first offset kept, and the one after the last
+
+PROBE_S = 0.1  # may block the worker, but is asked only while nothing comes
+HEALING = frozenset(  # errors in place of a record, after which librdkafka asks again
+    (
+        KafkaError.UNKNOWN,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+    )
+)
+DELETED = (
+    "older records were deleted, by retention or because the embedded broker keeps 5 MiB of each "
+    "partition: load the records again into a fresh topic, with retention.ms=-1"
+)
+EMPTIED = "the broker was emptied or the topic made anew: start with a fresh state"
+HOLES = "records in between are gone: a raw topic bears no compaction and no transactions"
+
+
+class KafkaReader:
+    """Reads one partition of a topic, a page at a time; never blocks."""
+
+    def __init__(
+        self,
+        place: Place,
+        records: int,
+        span_ns: int,
+        end: int | None,
+        position: Any,
+        on_message: Say,
+    ) -> None:
+        """Go on at `position`, or from the beginning; up to offset `end`, or for ever.
+
+        Pages hold at most `records`, and `span_ns` of log time.
+        """
+        self.place, self.records, self.span_ns, self.end = place, records, span_ns, end
+        given: tuple[int, int] = position or (0, START)
+        self.offset, self.log_ns = given
+        self.ended = self.offset == end
+        self.held: Page | None = None  # read and not yet given
+        self.link = Link(place.bootstrap, on_message, f"{place.partition}: ")
+        self.consumer = new_consumer(self.link, place.client)
+        if end is not None and self.offset > end:
+            self.consumer.close()
+            raise MisuseError(f"{place}: offset {self.offset} is beyond the end, {end}: {EMPTIED}")
+        self.consumer.assign([TopicPartition(place.topic, place.number, self.offset)])
+
+    def read(self) -> Page | None:
+        """Give the next records, or None if there are none now."""
+        if self.held is None:
+            self.held = self._fetch()
+        if self.held is None:
+            return None
+        page = self._cut(self.held)
+        self.offset, self.log_ns = page.hi, int(page.log_ns[-1])
+        self.ended = self.offset == self.end
+        return page
+
+    def position(self) -> Any:
+        """Tell the next offset, and the log time reached."""
+        return self.offset, self.log_ns
+
+    def close(self) -> None:
+        """Hang up."""
+        self.consumer.close()
+
+    def _fetch(self) -> Page | None:
+        if self.ended:
+            return None
+        wanted = self.records if self.end is None else min(self.records, self.end - self.offset)
+        messages = self.consumer.consume(wanted, 0)
+        errors = list(map(Message.error, messages))
+        if errors.count(None) != len(errors):
+            messages = [message for message in messages if self._is_record(message)]
+        if not messages:
+            self._wait()
+            return None
+        self.link.back()
+        first, last = messages[0].offset(), messages[-1].offset()
+        if first != self.offset or last != self.offset + len(messages) - 1:
+            raise self._lost(self.offset)
+        return page_from(self.place, self.offset, self.log_ns, messages)
+
+    def _is_record(self, message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return True
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise self._lost(message.offset())
+        if error.code() not in HEALING:
+            raise MisuseError(f"{self.place}, at offset {self.offset}: {error.str()}")
+        self.link.complain(error)
+        return False
+
+    def _wait(self) -> None:
+        if self.link.trouble:
+            self.link.check()
+            self.link.wait(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            self._watermarks(PROBE_S)
+        except KafkaException:
+            return False
+        return True
+
+    def _watermarks(self, timeout_s: float) -> Watermarks:
+        partition = TopicPartition(self.place.topic, self.place.number)
+        return self.consumer.get_watermark_offsets(partition, timeout=timeout_s)
+
+    def _lost(self, offset: int | None) -> MisuseError:
+        wanted = self.offset if offset is None else offset
+        should = f"{self.place}: offset {wanted} should come next"
+        try:
+            low, high = self._watermarks(ANSWER_S)
+        except KafkaException as raised:
+            return MisuseError(f"{should}, but is gone (and then: {raised.args[0].str()})")
+        why = DELETED if wanted < low else EMPTIED if wanted > high else HOLES
+        return MisuseError(f"{should}, but there are {low} up to {high} (excluded): {why}")
+
+    def _cut(self, held: Page) -> Page:
+        """Give the first records of `held`, as far as a page may span, and keep the others."""
+        span_end = min(int(held.log_ns[0]) + self.span_ns, END)
+        count = int(np.searchsorted(held.log_ns, span_end, "right"))
+        self.held = (
+            part(held, slice(count, None), held.lo + count) if count < held.hi - held.lo else None
+        )
+        return part(held, slice(None, count), held.lo)
+
+
+def watermarks(
+    bootstrap: str,
+    topics: Sequence[str],
+    wait_s: float,
+    on_message: Say,
+    client: Settings = NO_SETTINGS,
+) -> dict[str, list[Watermarks]]:
+    """Ask where each partition of `topics` begins and ends; wait for the broker if need be."""
+    link = Link(bootstrap, on_message)
+    consumer = new_consumer(link, client)
+
+    def of(topic: str, number: int) -> Callable[[], Watermarks]:
+        place = TopicPartition(topic, number)
+        return lambda: consumer.get_watermark_offsets(place, timeout=ANSWER_S)
+
+    try:
+        there = link.ask(lambda: consumer.list_topics(timeout=ANSWER_S), wait_s).topics
+        for topic in topics:
+            if topic not in there:
+                names = ", ".join(sorted(name for name in there if name[:2] != "__")) or "none"
+                raise MisuseError(f"no topic {topic} at {bootstrap}; the topics there: {names}")
+        return {
+            topic: [
+                link.ask(of(topic, number), wait_s) for number in sorted(there[topic].partitions)
+            ]
+            for topic in topics
+        }
+    finally:
+        consumer.close()

@@ -1,0 +1,118 @@
+"""The log as a Bytewax source: partitions of tapes or topics, one page a poll, behind one door.
+
+    reader --Page--> partition --(state key, Page)--> flow
+
+What is the same for every kind of log stands here: holding back, stopping, and the end of a finite
+log, which is said by one more page, empty and with `end` set; the engine's own end of input says
+nothing, as a stop is no end.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any, Protocol
+
+import numpy as np
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from connectors.board import END, START, Board
+from schemas.pages import PADDING, Page
+
+STATE_VERSION = 1
+IDLE = timedelta(milliseconds=1)
+STOP = Event()  # set by the signal handlers of the process: stop reading, keep all state
+
+
+class Reader(Protocol):
+    """One partition of a log, read forward."""
+
+    ended: bool  # nothing will ever come after what was read
+
+    def read(self) -> Page | None:
+        """The next records, or None if there are none now."""
+
+    def position(self) -> Any:
+        """Where to go on after a restart: a plain value."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+Open = Callable[[Any], Reader]  # position, or None for the beginning -> reader
+
+
+class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
+    """Every partition of the job."""
+
+    def __init__(self, partitions: Mapping[str, Open], keys: Mapping[str, str], board: Board) -> None:
+        """Read `partitions`; items carry the state key in `keys`."""
+        self.partitions = partitions
+        self.keys = keys
+        self.board = board
+
+    def list_parts(self) -> list[str]:
+        """The names of the partitions."""
+        return sorted(self.partitions)
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "LogPartition":
+        """Open one partition, at its beginning or where it was."""
+        return LogPartition(for_part, self.keys[for_part], self.partitions[for_part], self.board, resume_state)
+
+
+class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
+    """One partition being read."""
+
+    def __init__(self, name: str, key: str, opened: Open, board: Board, state: Any) -> None:
+        position = None
+        self.name, self.key, self.board = name, key, board
+        self.done, self.next_offset, self.log_ns = False, 0, START
+        if state is not None:
+            version, self.done, self.next_offset, self.log_ns, position = state
+            assert version == STATE_VERSION, f"source state of version {version}"
+        self.reader = opened(position)
+        self.idle = False
+        self._post()
+
+    def next_batch(self) -> list[tuple[str, Page]]:
+        """One page, or nothing if there is none now or others must catch up."""
+        if self.done or STOP.is_set():
+            raise StopIteration
+        self.idle = False
+        if self.board.is_ahead(self.name):
+            return self._nothing()
+        page = self.reader.read()
+        if page is None and not self.reader.ended:
+            return self._nothing()
+        if page is None:
+            self.done = True
+            page = end_page(self.name, self.next_offset)
+        else:
+            self.log_ns = int(page.log_ns[-1])
+        self.next_offset = page.hi
+        self._post()
+        return [(self.key, page)]
+
+    def _nothing(self) -> list[tuple[str, Page]]:
+        self.idle = True
+        return []
+
+    def _post(self) -> None:
+        self.board.post(self.name, END if self.done else self.log_ns, self.next_offset)
+
+    def next_awake(self) -> datetime | None:
+        """At once after a page; a moment later after none."""
+        return datetime.now(UTC) + IDLE if self.idle else None
+
+    def snapshot(self) -> Any:
+        """Where to go on."""
+        return (STATE_VERSION, self.done, self.next_offset, self.log_ns, self.reader.position())
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.reader.close()
+
+
+def end_page(partition: str, offset: int) -> Page:
+    """Say in the log's own words that nothing comes after `offset`."""
+    none = np.empty(0, np.int64)
+    return Page(partition, offset, none, none, none, np.zeros(PADDING, np.uint8), end=True)

@@ -1,0 +1,1 @@
+"""In what order? Flows, their settings, and the command line."""

@@ -1,0 +1,28 @@
+"""Spans of time as people write them: 250ms, 1s, 5m, 1h."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+FORM = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
+
+
+def parse_duration(text: Any) -> int:
+    """Nanoseconds.
+
+    >>> parse_duration("250ms")
+    250000000
+    """
+    match = FORM.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is no span of time: write 250ms, 1s, 5m, 1h or 1d")
+    span = Decimal(match[1]) * NS[match[2]]
+    if span != int(span):
+        raise ValueError(f"{text!r} is not a whole number of nanoseconds")
+    return int(span)
+
+
+Duration = Annotated[int, BeforeValidator(parse_duration), WithJsonSchema({"type": "string"})]

@@ -1,0 +1,154 @@
+"""A job's settings in the words of the steps: instruments, decoders, strategies, desks."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from fnmatch import fnmatchcase
+
+from flows.settings import Account, Job
+from operators.decode import Decoder
+from operators.desk.state import Desk
+from operators.scanner import Scanner
+from schemas.errors import MisuseError
+from schemas.instruments import Instrument, parse_id
+from schemas.trading import Limits, Strategy
+from schemas.venues import VENUES, venue_of
+
+OBSERVER = Account(name="observer", position_max=0, gross_max=0, orders_max=0, orders_window="1s")
+
+
+def instruments(job: Job) -> tuple[Instrument, ...]:
+    """The table of instruments, in the order of their ids as byte strings."""
+    return tuple(instrument(job, name) for name in sorted(job.instruments, key=str.encode))
+
+
+def instrument(job: Job, name: str) -> Instrument:
+    """One row of the table."""
+    try:
+        names = parse_id(name)
+    except ValueError as error:
+        raise MisuseError(f"instruments: {error}") from None
+    venue = VENUES.get(names.venue.lower())
+    if venue is None:
+        raise MisuseError(f"instruments: {name} is of no venue we know: {', '.join(VENUES).upper()}")
+    row = job.instruments[name]
+    return Instrument(
+        id=name,
+        venue=names.venue,
+        base=names.base,
+        quote=names.quote,
+        kind=names.kind,
+        native=row.native or venue.native(names.base, names.quote),
+        tick=row.tick,
+        lot=row.lot,
+        multiplier=row.multiplier,
+    )
+
+
+def decoders(job: Job, table: tuple[Instrument, ...]) -> dict[str, Decoder]:
+    """How to read each venue."""
+    return {name: decoder(job, name, table) for name in VENUES}
+
+
+def decoder(job: Job, venue: str, table: tuple[Instrument, ...]) -> Decoder:
+    """How to read one venue: its dialect, or the channels of it that the job expects."""
+    dialect = VENUES[venue].dialect
+    expected = job.channels.get(venue)
+    if expected is not None:
+        known = [channel.name for channel in dialect.channels]
+        for name in expected:
+            if name not in known:
+                raise MisuseError(f"channels.{venue}: no channel {name}; there are {', '.join(known)}")
+        dialect = dialect.only(expected)
+    symbols = {
+        each.native: number for number, each in enumerate(table) if each.venue.lower() == venue
+    }
+    return Decoder(dialect, symbols, Scanner(dialect, symbols))
+
+
+def strategies(job: Job, table: tuple[Instrument, ...]) -> tuple[Strategy, ...]:
+    """What is run, over which instruments."""
+    return tuple(
+        Strategy(
+            name=each.name,
+            kind=each.kind,
+            params=each.model_dump(include=set(type(each).model_fields) - COMMON),
+            account=each.account,
+            size=each.size,
+            instruments=matched(each.name, each.instruments, table),
+        )
+        for each in job.strategies
+    )
+
+
+COMMON = {"name", "kind", "account", "size", "instruments"}
+
+
+def matched(name: str, patterns: Iterable[str], table: tuple[Instrument, ...]) -> frozenset[str]:
+    """The instruments that these patterns name."""
+    found: set[str] = set()
+    for pattern in patterns:
+        some = {each.id for each in table if fnmatchcase(each.id, pattern)}
+        if not some:
+            raise MisuseError(f"strategies.{name}: no instrument of the job is {pattern}")
+        found |= some
+    return frozenset(found)
+
+
+def desks(job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]) -> dict[str, Desk]:
+    """The desk of each account; a job that trades nothing has one that only watches."""
+    accounts = {each.name: each for each in job.accounts or (OBSERVER,)}
+    check_accounts(job, table, accounts)
+    return {
+        name: Desk(
+            account=name,
+            limits=Limits(
+                account.position_max, account.gross_max, account.orders_max, account.orders_window
+            ),
+            partitions=tuple(sorted(partitions)),
+            instruments=table,
+            number={each.id: number for number, each in enumerate(table)},
+            latency_ns=job.paper.latency,
+            fee_rate=job.paper.fee_bps / Decimal(10_000),
+            money_digits=job.results.money_digits,
+            sample_ns=job.results.sample,
+        )
+        for name, account in accounts.items()
+    }
+
+
+def check_accounts(
+    job: Job, table: tuple[Instrument, ...], accounts: dict[str, Account]
+) -> None:
+    """Every strategy has an account, a name of its own, sizes in lots, and money that adds up."""
+    row = {each.id: each for each in table}
+    if len({each.name for each in job.strategies}) < len(job.strategies):
+        raise MisuseError("strategies: two have the same name")
+    if job.accounts and len(accounts) < len(job.accounts):
+        raise MisuseError("accounts: two have the same name")
+    for strategy in strategies(job, table):
+        if strategy.account not in accounts or not job.accounts:
+            raise MisuseError(
+                f"strategies.{strategy.name}: no account {strategy.account}: add it to [[accounts]]"
+            )
+        for name in sorted(strategy.instruments):
+            if strategy.size % row[name].lot:
+                raise MisuseError(
+                    f"strategies.{strategy.name}: size {strategy.size} is no multiple of the lot "
+                    f"{row[name].lot} of {name}"
+                )
+            if row[name].quote not in accounts[strategy.account].at_par:
+                raise MisuseError(
+                    f"accounts.{strategy.account}: {name} is quoted in {row[name].quote}, which is not "
+                    f"among the currencies at_par: {', '.join(accounts[strategy.account].at_par)}"
+                )
+
+
+def check_partitions(partitions: Iterable[str]) -> None:
+    """Every partition is of a venue we know."""
+    for name in partitions:
+        venue, number = venue_of(name), name.rpartition("-")[2]
+        if venue not in VENUES or not number.isdigit():
+            raise MisuseError(
+                f"{name} is no partition: name a tape <venue>-<n>.tape, the venue one of "
+                f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job"
+            )

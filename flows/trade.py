@@ -1,0 +1,46 @@
+"""From raw frames to fills.
+
+    pages ──▶ decode ──▶ dedupe ──▶ bars ──▶ normalise ──▶ signals ──┬──▶ by_account ──▶ desk ──▶ facts
+                                                                     ├──▶ told: bars, signals, dead letters
+                                                                     └──▶ tally: data quality, metrics
+"""
+
+from collections.abc import Iterable
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
+from msgspec import Struct
+
+from flows import job as jobs
+from flows.settings import Job
+from operators.bars import bars
+from operators.decode import decode
+from operators.dedupe import dedupe
+from operators.desk import by_account, trade
+from operators.facts import facts
+from operators.normalise import normalise
+from operators.signals import signals
+from operators.tally import tally
+from schemas.pages import Page
+
+
+def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Stream[Struct]:
+    """All steps from pages to facts; no doors are opened here."""
+    table = jobs.instruments(job)
+    names = tuple(each.id for each in table)
+    desks = jobs.desks(job, table, partitions)
+
+    ticks = decode("decode", pages, decoders=jobs.decoders(job, table))
+    unique = dedupe("dedupe", ticks, memory=job.dedupe.memory)
+    barred = bars(
+        "bars", unique, width_ns=job.bars.width, lateness_ns=job.bars.lateness, instruments=names
+    )
+    scored = normalise("normalise", barred, window=job.normalise.window)
+    signalled = signals("signals", scored, strategies=jobs.strategies(job, table))
+
+    by_desk = by_account("by_account", signalled, accounts=tuple(desks))
+    traded = trade("trade", by_desk, desks=desks)
+    told = facts("told", signalled, instruments=names)
+    counted = tally("tally", signalled, instruments=names)
+    return op.merge("facts", told, op.key_rm("traded", traded), op.key_rm("counted", counted))

@@ -1,0 +1,202 @@
+"""Trades of a partition become bars of event time; the watermark says when a bar is closed.
+
+    trades    t1 t2 | t3    t2'     t4           W = newest event time - lateness
+    W                  >------------+----->
+    bars                            ^ [t1 t2 t2'] closed by t4, the record that brings W past its end
+    late      a trade whose bar had ended by W as W stood before it: counted, in no bar
+
+A heartbeat moves W by the log time that has passed since the newest trade came. W is the partition's:
+one record may close bars of many instruments; they come in the order of (end, instrument).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from operators import bar_kernel as k
+from operators.fold import fold
+from schemas.market import HEARTBEAT, Bar, Floats, Ints
+from schemas.pages import Batch
+
+STATE_VERSION = 1
+SMALLEST = 64  # rows for open bars
+
+
+@dataclass(slots=True)
+class State:
+    """Open bars and the watermark of one partition; the step owns it and changes it in place."""
+
+    clock: Ints  # see bar_kernel
+    heads: Ints  # by instrument: its newest open bar
+    ints: Ints  # (rows, WIDTH_INTS) open bars
+    floats: Floats  # (rows, WIDTH_FLOATS) open bars
+    last_log_ns: int = 0  # of the last record; it closes what the end of the log closes
+
+
+def start(instruments: int) -> State:
+    """No trade yet, no bar open."""
+    clock = np.array([k.NONE, k.NONE, k.NONE, k.NONE, k.NONE, k.LAST_NS, 0], np.int64)
+    state = State(
+        clock,
+        np.full(instruments, k.NONE, np.int64),
+        np.empty((0, k.WIDTH_INTS), np.int64),
+        np.empty((0, k.WIDTH_FLOATS)),
+    )
+    return with_room(state)
+
+
+def with_room(state: State) -> State:
+    """Twice as many rows, the new ones free."""
+    rows, more = len(state.ints), max(len(state.ints), SMALLEST)
+    fresh = np.full((more, k.WIDTH_INTS), k.NONE, np.int64)
+    fresh[:, k.NEXT] = np.arange(rows + 1, rows + more + 1)
+    fresh[-1, k.NEXT] = state.clock[k.FREE]
+    state.clock[k.FREE] = rows
+    state.ints = np.concatenate([state.ints, fresh])
+    state.floats = np.concatenate([state.floats, np.zeros((more, k.WIDTH_FLOATS))])
+    return state
+
+
+def step(
+    state: State, batch: Batch, *, width_ns: int, lateness_ns: int, instruments: tuple[str, ...]
+) -> tuple[State, Iterable[Batch]]:
+    """Judge the trades, and close the bars that the records close."""
+    verdict, closed = fold_batch(state, batch, width_ns, lateness_ns)
+    first_ns = int(state.clock[k.FIRST])
+    name = partial(bar, partition=batch.partition, width_ns=width_ns, first_ns=first_ns)
+    bars = [name(ints, floats, instruments) for ints, floats in closed]
+    if len(batch.log_ns):
+        state.last_log_ns = int(batch.log_ns[-1])
+    if batch.end:
+        ended = close_all(state, batch.hi - 1)
+        bars += [name(ints, floats, instruments, at_end=True) for ints, floats in ended]
+    return state, (batch.but(trades=batch.trades.judged(verdict), bars=tuple(bars)),)
+
+
+Row = tuple[list[int], list[float]]
+
+
+def fold_batch(state: State, batch: Batch, width_ns: int, lateness_ns: int) -> tuple[Ints, list[Row]]:
+    """The verdict on each trade, and the rows of the bars closed."""
+    t = batch.trades
+    trades = np.array([t.offset, t.log_ns, t.instrument, t.aggressor, t.event_ns, t.verdict])
+    prices = np.array([t.price, t.size])
+    beating = np.flatnonzero(batch.status == HEARTBEAT)
+    beats = np.array([batch.lo + beating, batch.log_ns[beating]])
+    closed: list[Row] = []
+    cursor = np.zeros(3, np.int64)
+    while cursor[k.ROW] < trades.shape[1] or cursor[k.BEAT] < beats.shape[1]:
+        if state.clock[k.FREE] == k.NONE:
+            with_room(state)
+        cursor[k.CLOSED] = 0
+        closed_ints = np.empty((2 * len(state.ints), k.WIDTH_INTS), np.int64)
+        closed_floats = np.empty((2 * len(state.ints), k.WIDTH_FLOATS))
+        k.fold_rows(
+            state.clock, state.heads, state.ints, state.floats, closed_ints, closed_floats,
+            trades, prices, beats, cursor, width_ns, lateness_ns,
+        )  # fmt: skip
+        count = cursor[k.CLOSED]
+        closed += zip(closed_ints[:count].tolist(), closed_floats[:count].tolist(), strict=True)
+    return trades[5], closed
+
+
+def close_all(state: State, offset: int) -> list[Row]:
+    """Close every open bar: the log has ended behind the record at `offset`."""
+    open_rows = np.flatnonzero(state.ints[:, k.START] != k.NONE)
+    order = np.lexsort((state.ints[open_rows, k.INSTRUMENT], state.ints[open_rows, k.START]))
+    ints, floats = state.ints[open_rows[order]], state.floats[open_rows[order]]
+    ints[:, k.CLOSED_LOG], ints[:, k.CLOSED_OFFSET] = state.last_log_ns, offset
+    empty = start(len(state.heads))
+    state.clock[k.FREE], state.clock[k.USED], state.clock[k.OLDEST] = empty.clock[k.FREE], 0, k.LAST_NS
+    state.heads, state.ints, state.floats = empty.heads, empty.ints, empty.floats
+    return list(zip(ints.tolist(), floats.tolist(), strict=True))
+
+
+def bar(
+    ints: list[int],
+    floats: list[float],
+    instruments: tuple[str, ...],
+    *,
+    partition: str,
+    width_ns: int,
+    first_ns: int,
+    at_end: bool = False,
+) -> Bar:
+    """Name what stands in the columns."""
+    instrument = instruments[ints[k.INSTRUMENT]]
+    volume, notional = floats[k.VOLUME], floats[k.NOTIONAL]
+    return Bar(
+        instrument=instrument,
+        venue=instrument.partition(".")[2],
+        open_ns=ints[k.START],
+        close_ns=min(ints[k.START] + width_ns, k.LAST_NS),
+        open=floats[k.OPEN],
+        high=floats[k.HIGH],
+        low=floats[k.LOW],
+        close=floats[k.CLOSE],
+        volume=volume,
+        vwap=notional / volume,
+        count=ints[k.COUNT],
+        buy_volume=floats[k.BUY_VOLUME],
+        notional=notional,
+        buy_notional=floats[k.BUY_NOTIONAL],
+        complete=ints[k.START] >= first_ns and not at_end,
+        log_ns=ints[k.CLOSED_LOG],
+        partition=partition,
+        offset=ints[k.CLOSED_OFFSET],
+        first_offset=ints[k.FIRST_OFFSET],
+        last_offset=ints[k.LAST_OFFSET],
+    )
+
+
+def keep(state: State) -> Any:
+    """Open bars as rows, and the clock."""
+    used = state.ints[:, k.START] != k.NONE
+    clock = state.clock[[k.NEWEST, k.NEWEST_LOG, k.WATERMARK, k.FIRST]].tolist()
+    return (
+        STATE_VERSION, clock, len(state.heads), state.last_log_ns,
+        state.ints[used].tobytes(), state.floats[used].tobytes(),
+    )  # fmt: skip
+
+
+def resume(kept: Any) -> State:
+    """Lay the tables out again."""
+    version, clock, instruments, last_log_ns, ints, floats = kept
+    assert version == STATE_VERSION, f"bar state of version {version}"
+    state = start(instruments)
+    state.clock[[k.NEWEST, k.NEWEST_LOG, k.WATERMARK, k.FIRST]] = clock
+    state.last_log_ns = last_log_ns
+    rows = np.frombuffer(ints, np.int64).reshape(-1, k.WIDTH_INTS)
+    values = np.frombuffer(floats, np.float64).reshape(-1, k.WIDTH_FLOATS)
+    for row, value in zip(rows, values, strict=True):
+        if state.clock[k.FREE] == k.NONE:
+            with_room(state)
+        slot = state.clock[k.FREE]
+        state.clock[k.FREE] = state.ints[slot, k.NEXT]
+        state.clock[k.USED] += 1
+        state.clock[k.OLDEST] = min(state.clock[k.OLDEST], row[k.START])
+        state.ints[slot], state.floats[slot] = row, value
+        state.ints[slot, k.NEXT] = state.heads[row[k.INSTRUMENT]]
+        state.heads[row[k.INSTRUMENT]] = slot
+    return state
+
+
+@operator
+def bars(
+    step_id: str,
+    up: KeyedStream[Batch],
+    *,
+    width_ns: int,
+    lateness_ns: int,
+    instruments: tuple[str, ...],
+) -> KeyedStream[Batch]:
+    """Bars of `width_ns` over the trades of each partition."""
+    each = partial(step, width_ns=width_ns, lateness_ns=lateness_ns, instruments=instruments)
+    build = fold(each, partial(start, len(instruments)), keep, resume)
+    return op.stateful_batch("open", up, build)

@@ -1,0 +1,123 @@
+"""A trade seen before in its partition is a duplicate, late or not.
+
+    trades   a1 b1 a2 a1 ... a1        (instrument, trade id)
+    verdict           ^dup   ^accepted: more than `memory` records after the last a1
+
+Memory counts records of the partition, so that what is a duplicate depends on the log alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from operators.compiled import compiled
+from operators.fold import fold
+from schemas.market import ACCEPTED, DUPLICATE, Ints
+from schemas.pages import Batch
+
+STATE_VERSION = 1
+SMALLEST = 1024  # slots
+FREE = -1
+LOW_31_BITS = 2**31 - 1
+
+
+@dataclass(slots=True)
+class State:
+    """An open-addressing table of what was seen; the step owns it and changes it in place."""
+
+    slots: Ints  # (capacity, 3): instrument, trade id, offset last seen at or FREE
+    used: int = 0
+
+
+def start() -> State:
+    """Nothing seen."""
+    return table_of(np.empty((0, 3), np.int64))
+
+
+def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Batch]]:
+    """Turn the verdict of trades seen before to DUPLICATE."""
+    trades = batch.trades
+    verdict = trades.verdict.copy()
+    row = 0
+    while row < len(trades):
+        if state.used * 2 >= len(state.slots):
+            state = without_forgotten(state, int(trades.offset[row]) - memory)
+        row, state.used = mark(
+            trades.instrument, trades.trade_id, trades.offset, verdict, state.slots, state.used, memory, row
+        )
+    return state, (batch.but(trades=trades.judged(verdict)),)
+
+
+def without_forgotten(state: State, oldest: int) -> State:
+    """A table of what is still remembered."""
+    return table_of(state.slots[state.slots[:, 2] >= max(oldest, 0)])
+
+
+def table_of(live: Ints) -> State:
+    """A table of these rows, at most a quarter full."""
+    capacity = SMALLEST
+    while len(live) * 4 > capacity:
+        capacity *= 2
+    state = State(np.full((capacity, 3), FREE, np.int64), len(live))
+    fill(state.slots, live)
+    return state
+
+
+@compiled
+def mark(instrument, trade_id, offset, verdict, slots, used, memory, row):  # type: ignore[no-untyped-def]
+    """Judge rows from `row` on until the table is half full; the next row, and slots used."""
+    mask = len(slots) - 1
+    while row < len(instrument) and used * 2 < len(slots):
+        if verdict[row] == ACCEPTED:
+            slot = ((trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)) & LOW_31_BITS) * 40503 >> 7 & mask
+            while slots[slot, 2] != FREE and not (
+                slots[slot, 1] == trade_id[row] and slots[slot, 0] == instrument[row]
+            ):
+                slot = (slot + 1) & mask
+            if slots[slot, 2] == FREE:
+                used += 1
+                slots[slot, 0] = instrument[row]
+                slots[slot, 1] = trade_id[row]
+            elif offset[row] - slots[slot, 2] <= memory:
+                verdict[row] = DUPLICATE
+            slots[slot, 2] = offset[row]
+        row += 1
+    return row, used
+
+
+@compiled
+def fill(slots, live):  # type: ignore[no-untyped-def]
+    """Put what is remembered into an empty table."""
+    mask = len(slots) - 1
+    for row in range(len(live)):
+        slot = ((live[row, 1] ^ (live[row, 1] >> 31) ^ (live[row, 0] << 20)) & LOW_31_BITS) * 40503 >> 7 & mask
+        while slots[slot, 2] != FREE:
+            slot = (slot + 1) & mask
+        slots[slot] = live[row]
+
+
+def keep(state: State, *, memory: int) -> Any:
+    """What is remembered, by offset."""
+    live = state.slots[state.slots[:, 2] >= max(int(state.slots[:, 2].max()) - memory, 0)]
+    return STATE_VERSION, live[np.argsort(live[:, 2], kind="stable")].tobytes()
+
+
+def resume(kept: Any) -> State:
+    """The table again."""
+    version, live = kept
+    assert version == STATE_VERSION, f"dedupe state of version {version}"
+    return table_of(np.frombuffer(live, np.int64).reshape(-1, 3))
+
+
+@operator
+def dedupe(step_id: str, up: KeyedStream[Batch], *, memory: int) -> KeyedStream[Batch]:
+    """Judge the trades of each partition against the last `memory` records of it."""
+    return op.stateful_batch(
+        "seen", up, fold(partial(step, memory=memory), start, partial(keep, memory=memory), resume)
+    )

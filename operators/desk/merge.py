@@ -1,0 +1,131 @@
+"""All partitions in log order: what may be decided now, and the ticks it needs.
+
+    binance-0   |----------x         frontier: the least place that its next record can have
+    coinbase-0  |-----x              horizon = the least frontier: below it nothing can still come
+                  ^^^^ decided now
+
+A place is (log_ns, partition, offset). After its end a partition's frontier is at infinity. A
+partition never heard of holds everything back, which is why their list is fixed before the run.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from schemas.market import Columns, Floats, Ints, Place, Quotes, Trades
+from schemas.pages import Told
+
+NEVER = 2**63 - 1  # log time behind the end of a log
+NOWHERE: Place = (-(2**63), "", -1)
+C = TypeVar("C", Trades, Quotes)
+
+
+@dataclass(slots=True)
+class Pending:
+    """Ticks of one partition that are not below the horizon yet, as they came."""
+
+    trades: deque[Trades] = field(default_factory=deque)
+    quotes: deque[Quotes] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class Marks:
+    """The newest prices below what is decided, by instrument; NaN where there was none."""
+
+    last: Floats
+    bid: Floats
+    ask: Floats
+
+    @classmethod
+    def of(cls, instruments: int) -> "Marks":
+        """Nothing heard yet."""
+        return cls(*(np.full(instruments, np.nan) for _ in range(3)))
+
+
+@dataclass(slots=True)
+class Merge:
+    """How far each partition has come, and what waits."""
+
+    partitions: tuple[str, ...]
+    marks: Marks
+    next: dict[str, int] = field(default_factory=dict)  # offset that must come next
+    frontier: dict[str, Place] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+    horizon: Place = NOWHERE
+    log_ns: int = 0  # newest log time heard of
+
+    def take(self, told: Told) -> None:
+        """Hear of some records of a partition."""
+        assert told.partition in self.partitions, f"{told.partition} is not of this run"
+        expected = self.next.get(told.partition, told.lo)
+        assert told.lo == expected, f"{told.partition}: {told.lo} came where {expected} was due"
+        self.next[told.partition] = told.hi
+        self.log_ns = max(self.log_ns, told.log_ns)
+        pending = self.pending.setdefault(told.partition, Pending())
+        if len(told.trades):
+            pending.trades.append(told.trades)
+        if len(told.quotes):
+            pending.quotes.append(told.quotes)
+        self.frontier[told.partition] = (
+            NEVER if told.end else told.log_ns, told.partition, told.hi,
+        )  # fmt: skip
+
+    def advance(self) -> bool:
+        """Move the horizon; False if it stays."""
+        if len(self.frontier) < len(self.partitions):
+            return False
+        horizon = min(self.frontier.values())
+        moved = horizon != self.horizon
+        self.horizon = horizon
+        return moved
+
+    @property
+    def ended(self) -> bool:
+        """Have all partitions ended?"""
+        return self.horizon[0] == NEVER
+
+    def trades_below_horizon(self, partition: str) -> Iterator[Trades]:
+        """Pending trades of a partition that may be used now."""
+        for trades in self.pending[partition].trades:
+            count = below(self.horizon, partition, trades)
+            if count:
+                yield trades if count == len(trades) else trades.take(slice(None, count))
+            if count < len(trades):
+                return
+
+    def mark(self, instrument: int, *, long: bool) -> float:
+        """What an open position could be closed at: the quote's other side, else the last trade."""
+        quoted = float((self.marks.bid if long else self.marks.ask)[instrument])
+        return float(self.marks.last[instrument]) if math.isnan(quoted) else quoted
+
+    def forget(self, place: Place) -> None:
+        """Let go of the ticks before a place; they become the marks."""
+        for name, pending in self.pending.items():
+            for trades in taken(pending.trades, place, name):
+                self.marks.last[trades.instrument] = trades.price  # of one instrument the last stays
+            for quotes in taken(pending.quotes, place, name):
+                self.marks.bid[quotes.instrument] = quotes.bid
+                self.marks.ask[quotes.instrument] = quotes.ask
+
+
+def below(place: Place, partition: str, ticks: Columns) -> int:
+    """How many rows of these ticks come before a place."""
+    log_ns, name, offset = place
+    rows: dict[str, Ints] = {"offset": ticks.offset, "log_ns": ticks.log_ns}  # type: ignore[attr-defined]
+    if partition == name and log_ns != NEVER:
+        return int(np.searchsorted(rows["offset"], offset, "left"))
+    return int(np.searchsorted(rows["log_ns"], log_ns, "right" if partition < name else "left"))
+
+
+def taken(chunks: deque[C], place: Place, partition: str) -> Iterator[C]:
+    """Take what is before a place off the head of the chunks; a page costs only what it takes."""
+    while chunks and (count := below(place, partition, chunks[0])):
+        head = chunks.popleft()
+        yield head if count == len(head) else head.take(slice(None, count))
+        if count < len(head):
+            chunks.appendleft(head.take(slice(count, None)))
+            return

@@ -1,0 +1,49 @@
+"""The paper venue: a market order fills at the first trade of its instrument that it could have met.
+
+    decided at D      D + latency
+    |                 |     t1        t1 is the first accepted trade at or after D + latency that
+    order ----------->rests ^ fill    comes after the deciding record: its price, the whole size
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from msgspec import Struct
+
+from schemas.market import Place, Trades
+from schemas.trading import Order
+
+
+class Hit(Struct, frozen=True):
+    """A trade that fills an order."""
+
+    place: Place
+    order: Order
+    price: float
+    event_ns: int
+    trade_id: int
+
+    def __lt__(self, other: "Hit") -> bool:
+        return (self.place, self.order.seq) < (other.place, other.order.seq)
+
+
+def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | None:
+    """The trade that fills an order among these of its partition; `instrument` is its number."""
+    for chunk in trades:
+        begin = max(
+            int(np.searchsorted(chunk.log_ns, order.active_ns, "left")),
+            int(np.searchsorted(chunk.offset, order.offset, "right")),
+        )
+        found = np.flatnonzero(chunk.instrument[begin:] == instrument)
+        if len(found):
+            row = begin + int(found[0])
+            return Hit(
+                place=(int(chunk.log_ns[row]), order.partition, int(chunk.offset[row])),
+                order=order,
+                price=float(chunk.price[row]),
+                event_ns=int(chunk.event_ns[row]),
+                trade_id=int(chunk.trade_id[row]),
+            )
+    return None
+
+

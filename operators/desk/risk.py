@@ -1,0 +1,97 @@
+"""May it be traded? Every intent becomes an order or a refusal; the first check that fails decides.
+
+    intent --> POSITION_LIMIT --> GROSS_LIMIT --> RATE_LIMIT --> order
+                    |                 |               |
+                    +-----------------+---------------+--------> decision: DENIED, reason, detail
+
+What counts as held is what was approved, filled or not. Exactly at a limit passes.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from msgspec import Struct
+
+from schemas.trading import Limits
+
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Approved:
+    """What an account has been allowed so far; the desk owns it and changes it in place."""
+
+    units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
+    notional: dict[str, Decimal] = field(default_factory=dict)  # |units| at the last reference price
+    times_ns: deque[int] = field(default_factory=deque)  # of approvals that the rate still counts
+
+    def add(self, wish: "Wish") -> None:
+        """Allow a wish."""
+        self.units[wish.instrument] = wish.units_after
+        self.notional[wish.instrument] = wish.notional_after
+        self.times_ns.append(wish.time_ns)
+
+
+class Wish(Struct, frozen=True):
+    """An intent in the terms that checks speak of."""
+
+    instrument: str
+    time_ns: int
+    units: Decimal  # approved before
+    units_after: Decimal
+    notional_after: Decimal
+
+
+class Finding(Struct, frozen=True):
+    """What a check saw."""
+
+    reason: str
+    passed: bool
+    observed: Decimal | int
+    limit: Decimal | int
+
+    def __str__(self) -> str:
+        return f"{self.reason}: observed={self.observed:f}, limit={self.limit:f}"
+
+
+def position_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+    """The position in the instrument, long or short."""
+    observed = abs(wish.units_after)
+    return Finding("POSITION_LIMIT", observed <= limits.position_max, observed, limits.position_max)
+
+
+def gross_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+    """The notional of all instruments; what reduces a position always passes."""
+    others = sum((n for name, n in approved.notional.items() if name != wish.instrument), ZERO)
+    observed = others + wish.notional_after
+    reduces = abs(wish.units_after) <= abs(wish.units)
+    return Finding("GROSS_LIMIT", reduces or observed <= limits.gross_max, observed, limits.gross_max)
+
+
+def rate_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+    """Orders approved in the window that ends now, this one included."""
+    since_ns = wish.time_ns - limits.orders_window_ns
+    while approved.times_ns and approved.times_ns[0] <= since_ns:
+        approved.times_ns.popleft()
+    observed = len(approved.times_ns) + 1
+    return Finding("RATE_LIMIT", observed <= limits.orders_max, observed, limits.orders_max)
+
+
+CHECKS: tuple[Callable[[Approved, Wish, Limits], Finding], ...] = (
+    position_limit,
+    gross_limit,
+    rate_limit,
+)  # in the order they are asked
+
+
+def check(approved: Approved, wish: Wish, limits: Limits) -> tuple[str, str]:
+    """The reason that denies, or "", and what was seen."""
+    findings = []
+    for ask in CHECKS:
+        finding = ask(approved, wish, limits)
+        if not finding.passed:
+            return finding.reason, str(finding)
+        findings.append(str(finding))
+    return "", "; ".join(findings)

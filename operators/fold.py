@@ -1,0 +1,54 @@
+"""The thin shell around a step: a Bytewax operator out of a fold.
+
+    step(state, value) -> (state, outputs)       state is plain and versioned when it is kept
+
+The end of input changes nothing: a stop is no end, and the end of a log is said in the log.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from bytewax.operators import StatefulBatchLogic
+
+S = TypeVar("S")  # state
+V = TypeVar("V")  # value in
+W = TypeVar("W")  # value out
+
+Step = Callable[[S, V], tuple[S, Iterable[W]]]
+
+
+class Fold(StatefulBatchLogic[V, W, Any], Generic[S, V, W]):
+    """One key's state, folded over its values in their order."""
+
+    def __init__(self, step: Step[S, V, W], state: S, keep: Callable[[S], Any]) -> None:
+        self.step, self.state, self.keep = step, state, keep
+
+    def on_batch(self, values: list[V]) -> tuple[list[W], bool]:
+        """Fold over what has arrived."""
+        sent: list[W] = []
+        for value in values:
+            self.state, out = self.step(self.state, value)
+            sent.extend(out)
+        return sent, StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[W], bool]:
+        """Keep the state: this is a stop."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> Any:
+        """What is kept of the state: plain values, not shared with it."""
+        return self.keep(self.state)
+
+
+def fold(
+    step: Step[S, V, W],
+    start: Callable[[], S],
+    keep: Callable[[S], Any],
+    resume: Callable[[Any], S],
+) -> Callable[[Any], Fold[S, V, W]]:
+    """Build the logic of `op.stateful_batch`: from the beginning, or from what was kept."""
+
+    def build(kept: Any) -> Fold[S, V, W]:
+        return Fold(step, start() if kept is None else resume(kept), keep)
+
+    return build

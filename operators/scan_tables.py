@@ -1,0 +1,346 @@
+"""A dialect as plain arrays: what the compiled scanner walks along instead of shapes and leaves.
+
+    dialect --channel by channel--> plans --each key of an object--> nodes, entries --> Tables
+
+A plan fits only frames that its channel claims and no earlier channel does. Where two channels do not
+exclude each other by themselves (`{"stream":..,"data":{"e":"trade"}}` would be a bare trade too if it
+had an `e` of its own), the later one's plan gets a guard: a key of the earlier one that must not be
+there. So a frame that fits any plan is read rightly, whichever plan was tried first.
+
+What a plan cannot say makes its channel `unscanned`: the strict reader reads it.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from msgspec import Struct
+
+from operators.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS, INTS
+from schemas.market import Ints
+from schemas.venues.dialect import Channel, Dialect, Kind, Leaf, Shape
+from schemas.venues.strict import Symbols
+
+# The layout, in 8-byte words. Written out once more in scan_kernel.py; a test holds both equal.
+NODE, NEED, SLOTS, FACTOR, SHIFT, IS_ROW, FILL, FILL_END, ENTRIES, ENTRIES_END = 9, *range(9)
+ENTRY, KEY, AHEAD, AHEAD_MASK, AHEAD_BYTES, BIT, ACTION, COLUMN, A, B, WORDS, WORDS_END = (
+    15, 0, 3, 5, *range(7, 15),
+)  # fmt: skip
+WORD, WORD_MASK, WORD_BYTES, WORD_VALUE = 8, 3, 6, 7
+SYMBOL, SYMBOL_VALUE = 4, 3
+PLAN, ROOT, CHANNEL, TICK, REVERSED = 4, *range(4)
+REFUSE, SKIP, OBJECT, ARRAY, IS_WORD, IS_SYMBOL = range(6)  # actions
+IS_INTEGER, IS_INTEGER_TEXT, IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_TIME, IS_FLAG = range(
+    6, 13
+)
+FRAME_AT, CHANNEL_AT, UNUSED, WIDTH = range(len(INTS) + len(FLOATS), len(INTS) + len(FLOATS) + 4)
+LEVELS, LONGEST = 8, 23  # objects within objects; bytes of a key, a word or a symbol
+MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F  # of the second and third word of a key
+
+ACTIONS = {
+    Kind.IS: IS_WORD,
+    Kind.HAS: SKIP,
+    Kind.LACKS: REFUSE,
+    Kind.SYMBOL: IS_SYMBOL,
+    Kind.INTEGER: IS_INTEGER,
+    Kind.INTEGER_TEXT: IS_INTEGER_TEXT,
+    Kind.DECIMAL: IS_DECIMAL,
+    Kind.DECIMAL_OR_ZERO: IS_DECIMAL_OR_ZERO,
+    Kind.MILLIS: IS_MILLIS,
+    Kind.RFC3339: IS_TIME,
+    Kind.FLAG: IS_FLAG,
+    Kind.WORD: IS_WORD,
+}
+COLUMNS = {name: number for number, name in enumerate((*INTS, *FLOATS))}
+DEFAULTS = [*INT_DEFAULTS, *np.array(FLOAT_DEFAULTS).view(np.int64).tolist()]  # as bits
+
+NEVER = [0, 0, -1, -1, 0]  # no key is eight zero bytes
+
+Path: TypeAlias = tuple[str, ...]
+Claims: TypeAlias = dict[
+    Path, str
+]  # what must hold of each path: PRESENT, ABSENT, NESTED or "=text"
+PRESENT, ABSENT, NESTED = "present", "absent", "nested"
+
+
+class UnscannableError(Exception):
+    """The tables have no words for this channel."""
+
+
+class Tables(NamedTuple):
+    """A compiled dialect: the first eight are what the kernel is told of it."""
+
+    plans: Ints
+    nodes: Ints
+    slots: Ints  # perfect hash tables of the nodes' keys: numbers of entries, -1 none
+    entries: Ints
+    words: Ints
+    fills: Ints  # (column, bits): what a row begins with
+    symbols: Ints  # open hash table
+    limits: Ints  # number of plans, mask of the symbol table
+    row_bytes: int  # no row of an array is shorter; 0: no arrays, a frame has one row at most
+    unscanned: tuple[str, ...]  # names of channels left to the strict reader
+
+
+def compiled(dialect: Dialect, symbols: Symbols) -> Tables:
+    """Compile a dialect and the symbols listed with it."""
+    draft, unscanned = Draft([], [], [], [], [], [], []), []
+    for number, channel in enumerate(dialect.channels):
+        try:
+            if not channel.reason:
+                draft.plan(number, channel, guards(dialect.channels, number))
+        except UnscannableError:
+            unscanned.append(channel.name)
+    table, mask = symbol_table(symbols)
+    tables = (draft.plans, draft.nodes, draft.slots, draft.entries, draft.words, draft.fills)
+    return Tables(
+        *(np.array(table, np.int64) for table in tables),
+        table,
+        np.array([len(draft.plans) // PLAN, mask], np.int64),
+        min(draft.row_bytes, default=0),
+        tuple(unscanned),
+    )
+
+
+class Draft(Struct):
+    """The tables while they are written."""
+
+    plans: list[int]
+    nodes: list[int]
+    slots: list[int]
+    entries: list[int]
+    words: list[int]
+    fills: list[int]
+    row_bytes: list[int]
+
+    def plan(self, number: int, channel: Channel, absent: set[Path]) -> None:
+        """Write the plan of one channel."""
+        shape = bare(channel.shape) if not channel.row else channel.shape
+        defaults = {**dict(enumerate(DEFAULTS)), COLUMNS["verdict"]: channel.verdict}
+        root = self.node(shape, (), absent, defaults if channel.row else None, [], in_array=False)
+        self.plans += [root, number, bool(channel.row), channel.newest_first]
+
+    def node(  # noqa: PLR0913, a step of a recursion
+        self,
+        shape: Shape,
+        path: Path,
+        absent: set[Path],
+        defaults: dict[int, int] | None,
+        filled: list[str],
+        *,
+        in_array: bool,
+    ) -> int:
+        """Write an object and what is in it; `defaults` if there are rows in or below it."""
+        require(len(path) < LEVELS, "nested too deeply")
+        below = [name for name, part in shape.items() if not isinstance(part, Leaf)]
+        is_row = defaults is not None and not below
+        require(defaults is None or len(below) <= 1, "rows in two places")
+        leaves = {name: part for name, part in shape.items() if isinstance(part, Leaf)}
+        if in_array:  # what tells channels apart is asked of the frame, not of its arrays
+            leaves = {name: leaf for name, leaf in leaves.items() if leaf.kind > Kind.LACKS}
+        kept = [leaf.column for leaf in leaves.values() if leaf.kind > Kind.LACKS and leaf.column]
+        require(len({*filled, *kept}) == len(filled) + len(kept), "a column filled twice")
+        rows = {name: self.leaf(leaf) for name, leaf in leaves.items()}
+        needed = {
+            name for name, leaf in leaves.items() if leaf.kind != Kind.LACKS and not leaf.optional
+        }
+        needed |= {name for name, leaf in leaves.items() if leaf.kind in (Kind.IS, Kind.HAS)}
+        for name in below:
+            part = shape[name]
+            assert not isinstance(part, Leaf)
+            child, action = (part[0], ARRAY) if isinstance(part, list) else (part, OBJECT)
+            inside = in_array or action == ARRAY
+            number = self.node(
+                child, (*path, name), absent, defaults, filled + kept, in_array=inside
+            )
+            rows[name] = [action, UNUSED, number, 0, 0, 0]
+            needed.add(name)
+        for guard in sorted(absent):
+            if guard[:-1] == path and not in_array:
+                rows[guard[-1]] = [REFUSE, UNUSED, 0, 0, 0, 0]
+        if in_array and is_row:
+            self.row_bytes.append(max(3, 1 + sum(len(name) + 5 for name in needed)))
+        sure = {COLUMNS.get(leaf.column) for name, leaf in leaves.items() if name in needed}
+        fills = (
+            {}
+            if not is_row
+            else {at: bits for at, bits in (defaults or {}).items() if at not in sure}
+        )
+        return self.write(rows, needed, is_row, fills)
+
+    def leaf(self, leaf: Leaf) -> list[int]:
+        """How a leaf is read: action, column, two numbers and a range of words."""
+        column = COLUMNS.get(leaf.column, UNUSED) if leaf.kind > Kind.LACKS else UNUSED
+        real = leaf.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_ZERO)
+        require(
+            column == UNUSED or (leaf.column in FLOATS) == real, "an integer where a float belongs"
+        )
+        first = len(self.words) // WORD
+        words = dict(leaf.words)
+        other = words.pop("", None) if leaf.kind is Kind.WORD else None
+        for text, value in words.items():
+            require(is_plain(text), "a word that is not short plain text")
+            self.words += [*masked(f'{text}"', 3), len(text) + 1, value]
+        a, b = leaf.values if leaf.kind is Kind.FLAG else (other is not None, other or 0)
+        return [ACTIONS[leaf.kind], column, a, b, first, len(self.words) // WORD]
+
+    def write(
+        self, rows: dict[str, list[int]], needed: set[str], is_row: bool, fills: dict[int, int]
+    ) -> int:
+        """Write the entries of a node, one more that fits no key, and then the node."""
+        require(len(rows) < 63, "too many keys")
+        first, fill = len(self.entries) // ENTRY, len(self.fills) // 2
+        factor, bits, slots = perfect_hash([key_of(name) for name in rows])
+        need = 0
+        for number, (name, row) in enumerate(rows.items()):
+            self.entries += [*map(signed, key_of(name)), *ahead(name), 1 << number, *row]
+            need |= (name in needed) << number
+        self.entries += [0, 0, 0, *NEVER, 0, REFUSE, UNUSED, 0, 0, 0, 0]
+        for column, value in fills.items():
+            self.fills += [column, value]
+        node = [need, len(self.slots), signed(factor), 64 - bits, is_row]
+        self.nodes += [*node, fill, len(self.fills) // 2, first, first + len(rows)]
+        self.slots += [first + slot if slot >= 0 else -1 for slot in slots]
+        return len(self.nodes) // NODE - 1
+
+
+def claims_of(shape: Shape, path: Path = ()) -> Claims:
+    """What must hold of a frame so that the channel of this shape claims it."""
+    claims: Claims = {}
+    for name, part in shape.items():
+        here = (*path, name)
+        if isinstance(part, Mapping):
+            claims |= {here: NESTED, **claims_of(part, here)}
+        elif isinstance(part, Leaf) and part.kind <= Kind.LACKS:
+            claims[here] = (f"={part.words[0][0]}" if part.words else "", PRESENT, ABSENT)[
+                part.kind
+            ]
+    return claims
+
+
+def exclude(one: Claims, other: Claims) -> bool:
+    """Can no frame be claimed by both?"""
+    for path in one.keys() & other.keys():
+        both = {one[path], other[path]}
+        if len(both) == 2 and (ABSENT in both or PRESENT not in both):
+            return True
+    return False
+
+
+def guards(channels: Sequence[Channel], number: int) -> set[Path]:
+    """Keys that must be absent lest an earlier channel claims the frame."""
+    shape = channels[number].shape
+    mine = claims_of(shape)
+    absent: set[Path] = set()
+    for earlier in channels[:number]:
+        theirs = claims_of(earlier.shape)
+        if exclude(mine, theirs):
+            continue
+        choice = [
+            path for path, claim in theirs.items() if claim != ABSENT and is_free(path, shape)
+        ]
+        require(bool(choice), f"not told apart from {earlier.name}")
+        if not absent & set(choice):
+            absent.add(choice[0])
+    return absent
+
+
+def is_free(path: Path, shape: Shape) -> bool:
+    """Does the shape have the object that the path's last key would be in, but not the key?"""
+    for name in path[:-1]:
+        part = shape.get(name)
+        if not isinstance(part, Mapping):
+            return False
+        shape = part
+    return path[-1] not in shape
+
+
+def bare(shape: Shape) -> Shape:
+    """Only what tells channels apart: nothing of a recognised frame is read."""
+    return {
+        name: bare(part) if isinstance(part, Mapping) else part
+        for name, part in shape.items()
+        if isinstance(part, Mapping) or (isinstance(part, Leaf) and part.kind <= Kind.LACKS)
+    }
+
+
+def key_of(text: str) -> tuple[int, int, int]:
+    """A key or symbol, padded to 24 bytes, as three little-endian words; a text the kernel can meet holds no zero byte."""
+    require(is_plain(text), f"{text!r} is not short plain text")
+    padded = text.encode().ljust(24, b"\0")
+    first, second, third = (int.from_bytes(padded[at : at + 8], "little") for at in (0, 8, 16))
+    return first, second, third
+
+
+def masked(text: str, words: int) -> list[int]:
+    """A text as words, and the masks of the bytes that it fills."""
+    size = 8 * words
+    padded, mask = text.encode().ljust(size, b"\0"), (b"\xff" * len(text)).ljust(size, b"\0")
+    at = range(0, size, 8)
+    return [
+        signed(int.from_bytes(each[i : i + 8], "little")) for each in (padded, mask) for i in at
+    ]
+
+
+def ahead(name: str) -> list[int]:
+    """A key as it usually stands in a frame, from quote to colon: words, masks, length."""
+    text = f'"{name}":'
+    return [*masked(text, 2), len(text)] if len(text) <= 16 else NEVER
+
+
+def is_plain(text: str) -> bool:
+    """Can it stand in a frame without an escape, and is it short enough to compare by words?"""
+    return len(text) <= LONGEST and all(
+        " " <= each <= "\x7f" and each not in '"\\' for each in text
+    )
+
+
+def hash_of(key: tuple[int, int, int], factor: int) -> int:
+    """64 bits, the highest mixed best."""
+    mixed = key[0] ^ (key[1] * MIX_1) ^ (key[2] * MIX_2)
+    return (mixed * factor) % 2**64
+
+
+def perfect_hash(keys: list[tuple[int, int, int]]) -> tuple[int, int, list[int]]:
+    """A factor and a number of bits so that no two keys meet, and the number of the key in each slot."""
+    require(len(set(keys)) == len(keys), "a key is named twice")
+    draw = random.Random(1)
+    for bits in range(max(1, len(keys).bit_length()), 16):
+        for _ in range(100):
+            factor = draw.getrandbits(64) | 1
+            at = [hash_of(key, factor) >> (64 - bits) for key in keys]
+            if len(set(at)) == len(at):
+                slots = [-1] * 2**bits
+                for number, slot in enumerate(at):
+                    slots[slot] = number
+                return factor, bits, slots
+    raise UnscannableError("keys that no hash tells apart")
+
+
+def symbol_table(symbols: Symbols) -> tuple[Ints, int]:
+    """Open hash table, at most a quarter full: 24 bytes and the instrument, -1 where there is none.
+
+    Other symbols can stand in no frame that the kernel reads: an escape or a long one is a doubt.
+    """
+    plain = {key_of(text): number for text, number in symbols.items() if is_plain(text)}
+    assert all(number >= 0 for number in plain.values()), "an instrument has a number"
+    mask = 2 ** (4 * len(plain)).bit_length() - 1
+    table = np.zeros((mask + 1, SYMBOL), np.int64)
+    table[:, SYMBOL_VALUE] = -1
+    for key, number in plain.items():
+        slot = hash_of(key, MIX_1) >> 32 & mask
+        while table[slot, SYMBOL_VALUE] >= 0:
+            slot = (slot + 1) & mask
+        table[slot] = [*map(signed, key), number]
+    return table, mask
+
+
+def signed(word: int) -> int:
+    """The same 64 bits as int64."""
+    return word - 2**64 if word >= 2**63 else word
+
+
+def require(condition: bool, reason: str) -> None:
+    if not condition:
+        raise UnscannableError(reason)

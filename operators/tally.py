@@ -1,0 +1,136 @@
+"""What became of every record, and how the partition fares: counts by minute of log time.
+
+    records     r r r r r | r r r ...        a minute is told by the first record beyond it,
+    rows                    ^ quality, metrics           or by the end of the log
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+
+from operators.fold import fold
+from schemas.market import ACCEPTED, Ints, Metric, Quality
+from schemas.pages import Batch
+
+STATE_VERSION = 1
+MINUTE_NS = 60_000_000_000
+STATUSES, VERDICTS = 5, 5  # see schemas.market
+WIDTH = STATUSES + VERDICTS + 1  # and quotes
+DELAY_SUM, DELAY_MAX, BARS, SIGNALS = range(4)
+
+Told = Quality | Metric
+
+
+@dataclass(slots=True)
+class State:
+    """The open minute of one partition; the step owns it and changes it in place."""
+
+    minute: int = -1
+    counts: Ints = field(default_factory=lambda: np.zeros((0, WIDTH), np.int64))  # row 0: of none
+    sums: Ints = field(default_factory=lambda: np.array([0, -(2**62), 0, 0], np.int64))
+
+
+def start(instruments: int) -> State:
+    """Nothing counted."""
+    return State(counts=np.zeros((instruments + 1, WIDTH), np.int64))
+
+
+def step(state: State, batch: Batch, *, instruments: tuple[str, ...]) -> tuple[State, Iterable[Told]]:
+    """Count a batch; tell every minute that it ends."""
+    sent: list[Told] = []
+    begin = 0
+    while begin < len(batch.log_ns):
+        minute = int(batch.log_ns[begin]) // MINUTE_NS
+        if minute != state.minute:
+            sent += rows(state, batch.partition, instruments)
+            state = start(len(instruments))
+            state.minute = minute
+        end_ns = (minute + 1) * MINUTE_NS
+        end = begin + int(np.searchsorted(batch.log_ns[begin:], end_ns, "left"))
+        count(state, batch, begin, end)
+        begin = end
+    if batch.end:
+        if not len(batch.log_ns):  # what the end closes belongs to the last record
+            state.sums[BARS] += len(batch.bars)
+            state.sums[SIGNALS] += len(batch.signals)
+        sent += rows(state, batch.partition, instruments)
+        state = start(len(instruments))
+    return state, sent
+
+
+def count(state: State, batch: Batch, begin: int, end: int) -> None:
+    """Count the records [begin, end) of a batch, all of one minute."""
+    size = len(state.counts)
+    lo, hi = batch.lo + begin, batch.lo + end
+    add(state.counts[:, :STATUSES], batch.owner[begin:end] + 1, batch.status[begin:end], size)
+    trades = batch.trades.take(slice(*np.searchsorted(batch.trades.offset, (lo, hi))))
+    add(state.counts[:, STATUSES:-1], trades.instrument + 1, trades.verdict, size)
+    quotes = batch.quotes.instrument[slice(*np.searchsorted(batch.quotes.offset, (lo, hi)))]
+    state.counts[:, -1] += np.bincount(quotes + 1, minlength=size)
+    good = trades.verdict == ACCEPTED
+    if good.any():
+        delay = trades.log_ns[good] - trades.event_ns[good]
+        state.sums[DELAY_SUM] += delay.sum()
+        state.sums[DELAY_MAX] = max(state.sums[DELAY_MAX], delay.max())
+    state.sums[BARS] += sum(lo <= bar.offset < hi for bar in batch.bars)
+    state.sums[SIGNALS] += sum(lo <= signal.offset < hi for signal in batch.signals)
+
+
+def add(counts: Ints, owner: Ints, kind: Ints, size: int) -> None:
+    """Count pairs of (row, column)."""
+    width = counts.shape[1]
+    counts += np.bincount(owner * width + kind, minlength=size * width).reshape(size, width)
+
+
+def rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator[Told]:
+    """What there is to tell of a minute that has ended."""
+    time_ns = state.minute * MINUTE_NS
+    for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
+        name = instruments[number - 1] if number else None
+        ticks, beats, known, unlisted, malformed, *rest = state.counts[number].tolist()
+        accepted, duplicate, late, history, off_market, quotes = rest
+        records = ticks + beats + known + unlisted + malformed
+        yield Quality(
+            partition, name, time_ns, records, beats, known, malformed, unlisted,
+            quotes, duplicate, late, history, off_market, accepted,
+        )  # fmt: skip
+    accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
+    bars, signals = state.sums[[BARS, SIGNALS]].tolist()
+    tell = partial(Metric, partition, time_ns=time_ns)
+    if state.minute >= 0:
+        yield tell("trades", value=float(accepted))
+        yield tell("bars", value=float(bars))
+        yield tell("signals", value=float(signals))
+    if accepted:
+        yield tell("delay_ms_mean", value=int(state.sums[DELAY_SUM]) / accepted / 1e6)
+        yield tell("delay_ms_max", value=int(state.sums[DELAY_MAX]) / 1e6)
+
+
+def keep(state: State) -> Any:
+    """Plain bytes."""
+    return STATE_VERSION, state.minute, state.counts.tobytes(), state.sums.tobytes()
+
+
+def resume(kept: Any) -> State:
+    """The open minute again."""
+    version, minute, counts, sums = kept
+    assert version == STATE_VERSION, f"tally state of version {version}"
+    table = np.frombuffer(counts, np.int64).reshape(-1, WIDTH).copy()
+    return State(minute, table, np.frombuffer(sums, np.int64).copy())
+
+
+@operator
+def tally(
+    step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
+) -> KeyedStream[Told]:
+    """Count the records of each partition by minute of log time."""
+    build = fold(
+        partial(step, instruments=instruments), partial(start, len(instruments)), keep, resume
+    )
+    return op.stateful_batch("minute", up, build)

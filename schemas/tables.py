@@ -1,0 +1,95 @@
+"""Arrow schemas and DuckDB tables, derived from the facts' types: written once, in the type.
+
+    open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY or SELL
+    time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+from msgspec import Struct
+
+from schemas.market import BUY
+from schemas.money import SCALE
+
+
+class Column(Struct, frozen=True):
+    """One column of a table."""
+
+    name: str
+    field: str  # of the fact
+    arrow: Any  # pyarrow.DataType
+    sql: str
+    value: Callable[[Any], Any]  # what is stored of the field
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def side_name(side: int) -> str:
+    """BUY or SELL, in words.
+
+    >>> side_name(-1)
+    'SELL'
+    """
+    return "BUY" if side == BUY else "SELL"
+
+
+KINDS: dict[Any, tuple[Any, str, Callable[[Any], Any]]] = {
+    "ns": (pa.timestamp("ns"), "TIMESTAMP_NS", same),
+    "side": (pa.string(), "VARCHAR", side_name),
+    int: (pa.int64(), "BIGINT", same),
+    float: (pa.float64(), "DOUBLE", same),
+    bool: (pa.bool_(), "BOOLEAN", same),
+    str: (pa.string(), "VARCHAR", same),
+    bytes: (pa.binary(), "BLOB", same),
+    Decimal: (pa.decimal128(38, SCALE), f"DECIMAL(38,{SCALE})", same),
+}
+
+
+def columns(fact: type) -> tuple[Column, ...]:
+    """The columns of a fact's table."""
+    return tuple(
+        Column(column_name(field, kind), field, *KINDS[kind])
+        for field, hint in get_type_hints(fact, include_extras=True).items()
+        if (kind := kind_of(hint)) is not None
+    )
+
+
+def kind_of(hint: Any) -> Any:
+    """What decides a field's column: its unit where it has one, else its type."""
+    if get_origin(hint) is Annotated:
+        return get_args(hint)[1]
+    return next((each for each in get_args(hint) if each is not NoneType), hint)
+
+
+def column_name(field: str, kind: Any) -> str:
+    """Times lose their unit: a TIMESTAMP_NS says it.
+
+    >>> column_name("open_ns", "ns"), column_name("time_ns", "ns"), column_name("price", Decimal)
+    ('open_time', 'time', 'price')
+    """
+    if kind != "ns":
+        return field
+    stem = field.removesuffix("_ns")
+    return stem if stem.endswith("time") else f"{stem}_time"
+
+
+def ddl(table: str, fact: type, more: Sequence[str] = ()) -> str:
+    """CREATE TABLE of a fact, with further columns."""
+    lines = [f'"{column.name}" {column.sql}' for column in columns(fact)]
+    return f"CREATE TABLE {table} ({', '.join((*lines, *more))})"
+
+
+def batch_of(fact: type, facts: Iterable[Struct]) -> Any:
+    """Facts of one type as a pyarrow.RecordBatch."""
+    facts = list(facts)
+    arrays = [
+        pa.array([column.value(getattr(each, column.field)) for each in facts], column.arrow)
+        for column in columns(fact)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in columns(fact)])
