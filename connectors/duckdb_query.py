@@ -25,7 +25,7 @@ def query(results: Path, sql: str) -> Any:
     """The answer as a pyarrow.Table."""
     with connect(results) as con:
         try:
-            return con.execute(sql).to_arrow_table()
+            return con.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise MisuseError(f"the query failed: {error}") from None
 

@@ -1,17 +1,18 @@
 """Results: every fact in one DuckDB file, exactly once.
 
-    facts ──▶ buffer ──epoch──▶ one transaction, rows marked with its number ──end──▶ results.duckdb
+    facts ──▶ buffer ──epoch──▶ one transaction, rows marked with its number ──▶ results.duckdb
     resume at number n: rows of later transactions are taken back first; the log brings them again
 
-One partition of one sink owns the file. It works beside the results, so that a reader never meets a
-half-made file, and what was there stays until the run has succeeded.
+One partition of one sink owns the work file, beside the results; a reader only ever meets a whole
+copy of it, put in the place of the results at once.
 """
 
 import os
+import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import duckdb
@@ -26,6 +27,7 @@ from schemas.topics import BY_TYPE, TOPICS
 
 TRANSACTION = "_txn"  # column: number of the transaction that wrote the row
 PART = "results"
+PUBLISH_EVERY_S = 2.0
 RUNS = """
     CREATE TABLE runs (
         id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS, version VARCHAR, command VARCHAR, job JSON
@@ -37,6 +39,15 @@ QUALITY = """
         {sums}
     FROM data_quality_minutes GROUP BY partition, instrument ORDER BY partition, instrument
 """
+
+
+class Run(Struct, frozen=True):
+    """What is written of the run itself."""
+
+    version: str
+    command: str
+    job: str  # JSON
+    instruments: tuple[Instrument, ...]
 
 
 def work_file(results: Path) -> Path:
@@ -52,7 +63,7 @@ def connect(path: Path) -> Any:
         raise MisuseError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
 
 
-def create(results: Path, instruments: Iterable[Instrument], run: Mapping[str, str]) -> None:
+def create(results: Path, run: Run) -> None:
     """Make a fresh work file with all tables; refuse to replace a file that is no results of ours."""
     check_replaceable(results)
     work = work_file(results)
@@ -65,15 +76,16 @@ def create(results: Path, instruments: Iterable[Instrument], run: Mapping[str, s
     with connect(work) as con:
         for topic in TOPICS:
             con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
-        counts = [each.name for each in columns(Quality) if each.sql == "BIGINT"]
-        con.execute(QUALITY.format(sums=", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)))
+        counts = [column.name for column in columns(Quality) if column.sql == "BIGINT"]
+        sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
+        con.execute(QUALITY.format(sums=sums))
         con.execute(ddl("instruments", Instrument))
-        listed = batch_of(Instrument, instruments)  # noqa: F841  # DuckDB reads it by its name
+        listed = batch_of(Instrument, run.instruments)  # noqa: F841  # DuckDB reads it by its name
         con.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
         con.execute(RUNS)
         con.execute(
             "INSERT INTO runs VALUES (1, ?, NULL, ?, ?, ?)",
-            [now(), run["version"], run["command"], run["job"]],
+            [now(), run.version, run.command, run.job],
         )
 
 
@@ -90,8 +102,8 @@ def check_replaceable(results: Path) -> None:
         raise MisuseError(f"{results} exists and holds no results of Tapeflow: name another file for --results")
 
 
-def publish(results: Path) -> None:
-    """Let the finished work become the results, at once and whole."""
+def finish(results: Path) -> None:
+    """Say that the run has come to its end, and let the work file itself be the results."""
     work = work_file(results)
     with connect(work) as con:
         con.execute("UPDATE runs SET finished = ? WHERE finished IS NULL", [now()])
@@ -99,45 +111,48 @@ def publish(results: Path) -> None:
     os.replace(work, results)
 
 
-def discard(results: Path) -> None:
-    """Take the unfinished work away; older results stay."""
-    work = work_file(results)
-    for left in (work, work.with_name(work.name + ".wal")):
-        left.unlink(missing_ok=True)
-
-
 def now() -> str:
     """Wall time, for the record of the run: no fact depends on it."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def owner_of(fact: Struct) -> str:
+    """The key that every fact is written under: there is one owner."""
+    return PART
+
+
 class ResultsSink(FixedPartitionedSink[Struct, int]):
     """Facts into the tables of their types."""
 
-    def __init__(self, results: Path) -> None:
-        """Write beside `results`, where `create` has laid the tables out."""
-        self.work = work_file(results)
+    def __init__(self, results: Path, run: Run) -> None:
+        """Write what becomes `results`."""
+        self.results, self.run = results, run
 
     def list_parts(self) -> list[str]:
         """One owner."""
         return [PART]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "ResultsPart":
-        """Open the file, and take back what was written after the state that is resumed."""
-        return ResultsPart(self.work, resume_state or 0)
+        """Lay the file out, or take back what was written after the state that is resumed."""
+        if resume_state is None:
+            create(self.results, self.run)
+        return ResultsPart(self.results, resume_state or 0)
 
 
 class ResultsPart(StatefulSinkPartition[Struct, int]):
     """The owner of the file."""
 
-    def __init__(self, work: Path, transaction: int) -> None:
-        self.con = connect(work)
+    def __init__(self, results: Path, transaction: int) -> None:
+        self.results = results
+        self.con = connect(work_file(results))
         self.transaction = transaction
         self.facts: defaultdict[type, list[Struct]] = defaultdict(list)
+        self.published_at = self.cost_s = 0.0
         self.con.begin()
         for topic in TOPICS:
             self.con.execute(f"DELETE FROM {topic.table} WHERE {TRANSACTION} > ?", [transaction])
         self.con.commit()
+        self.publish()
 
     def write_batch(self, values: list[Struct]) -> None:
         """Keep facts for the end of the epoch."""
@@ -157,8 +172,25 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
                 )
             self.con.commit()
             self.facts.clear()
+            self.publish_when_due()
         return self.transaction
 
+    def publish_when_due(self) -> None:
+        """Publish every few seconds, and seldom enough to cost less than a twentieth of the run."""
+        if monotonic() - self.published_at > max(PUBLISH_EVERY_S, 20 * self.cost_s):
+            self.publish()
+
+    def publish(self) -> None:
+        """Put a whole copy in the place of the results."""
+        began = monotonic()
+        self.con.execute("CHECKPOINT")
+        copy = self.results.with_name(self.results.name + ".next")
+        shutil.copyfile(work_file(self.results), copy)
+        os.replace(copy, self.results)
+        self.published_at = monotonic()
+        self.cost_s = self.published_at - began
+
     def close(self) -> None:
-        """Let go of the file; what an epoch has not sealed was never written."""
+        """Publish what is sealed; what an epoch has not sealed was never written."""
+        self.publish()
         self.con.close()

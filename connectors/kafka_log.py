@@ -92,8 +92,7 @@ class KafkaReader:
             return None
         wanted = self.records if self.end is None else min(self.records, self.end - self.offset)
         messages = self.consumer.consume(wanted, 0)
-        errors = list(map(Message.error, messages))
-        if errors.count(None) != len(errors):
+        if any(map(Message.error, messages)):
             messages = [message for message in messages if self._is_record(message)]
         if not messages:
             self._wait()

@@ -5,8 +5,9 @@
 
 Not a model of any market, but with its habits: trends, stretches that revert, bursts of volatility,
 jumps; trades in bunches, some of which sweep several prices; copies, stragglers, broken frames.
-The same settings give the same bytes on every machine, whichever partitions are read and in pages
-of whatever length: each coin, instrument and partition draws from a random stream of its own.
+The same settings and the same numpy give the same bytes on every machine, whichever partitions are
+read and in pages of whatever length: each coin, instrument and partition has a random stream of its
+own. `write_tapes` makes files of them, `tapes` pages, `records` plain lists.
 """
 
 from collections.abc import Iterator

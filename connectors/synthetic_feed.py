@@ -77,10 +77,10 @@ class HiddenPrice:
 
     def _turn(self, turn: float, side: float, length: float) -> None:
         """Begin a trend of 10 to 50 s, or 15 to 55 s of coming back to where we are."""
-        trends = turn < 0.6
-        size = (0.25 + 0.5 * turn) * self.sigma
+        trends = turn < 0.5
+        size = (0.2 + 0.4 * turn) * self.sigma
         self.drift = (size if side < 1 / 2 else -size) if trends else 0.0
-        self.pull = 0.0 if trends else 0.08 + 0.3 * (turn - 0.6)
+        self.pull = 0.0 if trends else 0.08 + 0.3 * (turn - 0.5)
         self.anchor = self.worth
         self.seconds_left = int((10 if trends else 15) + 40 * length)
 
@@ -168,7 +168,7 @@ class Feed:
         # those who know take before this venue follows: the price is about to go their way
         now = sweeps // CELL_US + MEMORY - self.listing.venue.lag
         move = hidden.price[now + 3] / hidden.price[now - 1] - 1
-        lean = np.clip(move / (2e-4 * self.listing.coin.bps), -0.4, 0.4)
+        lean = np.clip(move / (0.6e-4 * self.listing.coin.bps), -0.4, 0.4)
         return sweeps, (self.rng.random(len(sweeps)) < 0.5 + lean).astype(np.int64)
 
     def _prints(self, sweeps_us: Ints, touch: Ints, buy: Ints) -> tuple[Prints, Ints]:

@@ -244,16 +244,22 @@ def coinbase_greeting(listings: list[Listing], us: int, rng: Rng) -> Frames:
 
 VENUES = (
     Venue(
-        0, "binance", "{}-USDT.BINANCE", "{}USDT", 0.42, 4, 2_600, 0.0, 0.74, 0.0, 8,
-        (SPOT_PRINT, SPOT_TOP), SPOT_OTHERS, spot_prints, spot_tops, binance_greeting,
+        number=0, name="binance", id="{}-USDT.BINANCE", symbol="{}USDT",
+        share=0.42, quotes=0.74, off_market=0.0, lag=4, latency_us=2_600, basis_bps=0.0,
+        decimals=8, forms=(SPOT_PRINT, SPOT_TOP), others=SPOT_OTHERS,
+        prints=spot_prints, tops=spot_tops, greeting=binance_greeting,
     ),
     Venue(
-        1, "binance-usdm", "{}-USDT-PERP.BINANCE-USDM", "{}USDT", 0.35, 3, 3_100, -3.5, 0.77, 4e-4, 0,
-        (USDM_PRINT, USDM_TOP), USDM_OTHERS, usdm_prints, usdm_tops, binance_greeting,
+        number=1, name="binance-usdm", id="{}-USDT-PERP.BINANCE-USDM", symbol="{}USDT",
+        share=0.35, quotes=0.77, off_market=4e-4, lag=3, latency_us=3_100, basis_bps=-3.5,
+        decimals=0, forms=(USDM_PRINT, USDM_TOP), others=USDM_OTHERS,
+        prints=usdm_prints, tops=usdm_tops, greeting=binance_greeting,
     ),
     Venue(
-        2, "coinbase", "{}-USD.COINBASE", "{}-USD", 0.23, 6, 5_400, 1.5, 0.0, 0.0, 0,
-        (MATCH, TICKER), COINBASE_OTHERS, coinbase_prints, coinbase_tops, coinbase_greeting,
+        number=2, name="coinbase", id="{}-USD.COINBASE", symbol="{}-USD",
+        share=0.23, quotes=0.0, off_market=0.0, lag=6, latency_us=5_400, basis_bps=1.5,
+        decimals=0, forms=(MATCH, TICKER), others=COINBASE_OTHERS,
+        prints=coinbase_prints, tops=coinbase_tops, greeting=coinbase_greeting,
     ),
 )  # fmt: skip
 LISTINGS = tuple(Listing(venue, coin) for venue in VENUES for coin in COINS)

@@ -1,17 +1,25 @@
 """From raw frames to fills.
 
-    pages ──▶ decode ──▶ dedupe ──▶ bars ──▶ normalise ──▶ signals ──┬──▶ by_account ──▶ desk ──▶ facts
-                                                                     ├──▶ told: bars, signals, dead letters
-                                                                     └──▶ tally: data quality, metrics
+    pages ──▶ decode ──▶ dedupe ──▶ bars ──▶ normalise ──▶ signals ──┬─▶ by_account ──▶ trade ──┐
+                                                                     ├─▶ told ──────────────────┼─▶ facts
+                                                                     └─▶ tally ─────────────────┘
+
+The facts go to DuckDB, and to Kafka where the log came from there.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
+from connectors.board import Board
+from connectors.duckdb_results import ResultsSink, Run, owner_of
+from connectors.kafka_sink import KafkaSink
+from connectors.log_source import LogSource, Open
+from connectors.state_keys import state_keys
 from flows import job as jobs
 from flows.settings import Job
 from operators.bars import bars
@@ -20,6 +28,7 @@ from operators.dedupe import dedupe
 from operators.desk import by_account, trade
 from operators.facts import facts
 from operators.normalise import normalise
+from operators.records import records
 from operators.signals import signals
 from operators.tally import tally
 from schemas.pages import Page
@@ -44,3 +53,25 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Stre
     told = facts("told", signalled, instruments=names)
     counted = tally("tally", signalled, instruments=names)
     return op.merge("facts", told, op.key_rm("traded", traded), op.key_rm("counted", counted))
+
+
+class Doors(Struct, frozen=True):
+    """Where a run reads and writes."""
+
+    log: dict[str, Open]  # by partition
+    board: Board
+    results: Path
+    run: Run
+    publish: bool  # the facts to Kafka too
+
+
+def build(job: Job, doors: Doors) -> Dataflow:
+    """The whole flow, with doors at both ends."""
+    flow = Dataflow("trade")
+    pages = op.input("log", flow, LogSource(doors.log, state_keys(doors.log), doors.board))
+    done = graph(pages, job, doors.log)
+    by_owner = op.key_on("by_owner", done, owner_of)
+    op.output("results", by_owner, ResultsSink(doors.results, doors.run))
+    if doors.publish:
+        op.output("topics", records("records", done, prefix=job.kafka.facts), KafkaSink(job.kafka.bootstrap))
+    return flow

@@ -1,0 +1,1 @@
+"""Measurements and the reference job, one command each."""
