@@ -1,6 +1,6 @@
 """The reference job: replay tapes with jobs/reference.toml and export what SPEC.md asks for.
 
-    python -m bench.reference TAPE_DIR OUT_DIR [--workers N] [--through-kafka]
+python -m bench.reference TAPE_DIR OUT_DIR [--workers N]
 """
 
 import argparse
@@ -8,12 +8,11 @@ import csv
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from connectors.duckdb_query import query
+from connectors.duckdb_query import Answer, ask
 from flows import logs
 from flows.engine import on_terminal
-from flows.replay import replay
+from flows.runs import Plan, run
 from flows.settings import load
 from schemas.errors import MisuseError
 
@@ -21,21 +20,26 @@ JOB = Path(__file__).parents[1] / "jobs" / "reference.toml"
 NATIVE = "(SELECT id, native || '.' || venue AS name FROM instruments)"
 EXPORTS = {
     "bars": f"""
-        SELECT name AS instrument, epoch_ns(open_time) AS start_ns, open, high, low, close, volume, vwap, count
+        SELECT name AS instrument, epoch_ns(open_time) AS start_ns,
+            open, high, low, close, volume, vwap, count
         FROM bars JOIN {NATIVE} ON id = instrument""",
     "signals": f"""
-        SELECT name AS instrument, epoch_ns(close_time) AS bar_end_ns, CASE side WHEN 'BUY' THEN 1 ELSE -1 END
-            AS side, ref_price::DOUBLE AS ref_price, CASE reason WHEN '' THEN decision ELSE reason END AS decision
+        SELECT name AS instrument, epoch_ns(close_time) AS bar_end_ns,
+            CASE side WHEN 'BUY' THEN 1 ELSE -1 END AS side, ref_price::DOUBLE AS ref_price,
+            CASE reason WHEN '' THEN decision ELSE reason END AS decision
         FROM decisions JOIN {NATIVE} ON id = instrument""",
     "fills": f"""
-        SELECT name AS instrument, epoch_ns(d.close_time) AS bar_end_ns, CASE f.side WHEN 'BUY' THEN 1 ELSE -1 END
-            AS side, price::DOUBLE AS price, epoch_ns(event_time) AS event_ns, trade_id, fee::DOUBLE AS fee
+        SELECT name AS instrument, epoch_ns(d.close_time) AS bar_end_ns,
+            CASE f.side WHEN 'BUY' THEN 1 ELSE -1 END AS side, price::DOUBLE AS price,
+            epoch_ns(event_time) AS event_ns, trade_id, fee::DOUBLE AS fee
         FROM fills f JOIN decisions d USING (order_id) JOIN {NATIVE} n ON n.id = f.instrument""",
     "positions": f"""
-        SELECT name AS instrument, coalesce(quantity, 0)::BIGINT AS position, coalesce(entry_price, 0)::DOUBLE AS entry,
+        SELECT name AS instrument, coalesce(quantity, 0)::BIGINT AS position,
+            coalesce(entry_price, 0)::DOUBLE AS entry,
             coalesce(realized, 0)::DOUBLE AS realized, coalesce(fees, 0)::DOUBLE AS fees
         FROM {NATIVE} LEFT JOIN (SELECT instrument, arg_max(quantity, seq) AS quantity,
-            arg_max(entry_price, seq) AS entry_price, arg_max(realized, seq) AS realized, arg_max(fees, seq) AS fees
+            arg_max(entry_price, seq) AS entry_price, arg_max(realized, seq) AS realized,
+            arg_max(fees, seq) AS fees
             FROM positions GROUP BY instrument) ON id = instrument""",
 }  # fmt: skip
 STATS = ("records", "malformed", "unlisted", "duplicate", "late", "accepted")
@@ -45,18 +49,26 @@ def export(results: Path, out_dir: Path) -> None:
     """Write the five files."""
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, sql in EXPORTS.items():
-        write_csv(out_dir / f"{name}.csv", query(results, sql))
+        write_csv(out_dir / f"{name}.csv", asked(results, sql))
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in STATS)
-    (stats,) = query(results, f"SELECT {sums} FROM data_quality").to_pylist()
-    (out_dir / "stats.json").write_text(json.dumps(stats, indent=2) + "\n")
+    stats = asked(results, f"SELECT {sums} FROM data_quality")
+    counts = dict(zip(stats.names, stats.rows[0], strict=True))
+    (out_dir / "stats.json").write_text(json.dumps(counts, indent=2) + "\n")
 
 
-def write_csv(path: Path, table: Any) -> None:
+def asked(results: Path, sql: str) -> Answer:
+    """A query that has an answer."""
+    answer = ask(results, sql)
+    assert answer is not None
+    return answer
+
+
+def write_csv(path: Path, answer: Answer) -> None:
     """A table as CSV; floats in their shortest exact form."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table.column_names)
-        writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        writer.writerow(answer.names)
+        writer.writerows(answer.rows)
 
 
 def main() -> None:
@@ -71,7 +83,8 @@ def main() -> None:
         args.out_dir.mkdir(parents=True, exist_ok=True)
         results = args.out_dir / "results.duckdb"
         log = logs.tapes([args.tape_dir], job)
-        replay(log, job, results, workers=args.workers, publish=False, say=on_terminal)
+        plan = Plan(command="reference", log=log, job=job, results=results, workers=args.workers)
+        run(plan, on_terminal, on_terminal)
         export(results, args.out_dir)
     except MisuseError as error:
         sys.exit(f"bench.reference: {error}")

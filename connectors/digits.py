@@ -9,7 +9,9 @@ HIGH_HALVES = np.uint64(0xF0F0F0F0F0F0F0F0)
 SIX = np.uint64(0x0606060606060606)  # carries out of the low half of what is above a 9
 
 
-def parse_fixed(data: Bytes, starts: Ints, width: int) -> tuple[Ints, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+def parse_fixed(
+    data: Bytes, starts: Ints, width: int
+) -> tuple[Ints, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
     """The integer of `width` digits at each start, and whether it is one below 2^63.
 
     `data` goes on for at least 8 bytes behind the last start + width.

@@ -2,9 +2,10 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
+from msgspec import Struct
 
 from schemas.errors import MisuseError
 from schemas.tables import columns
@@ -14,20 +15,49 @@ from schemas.topics import TOPICS, Topic
 def connect(results: Path) -> Any:
     """Open results for reading."""
     if not results.exists():
-        raise MisuseError(f"{results} does not exist: run `tapeflow replay` first, or name it with --results")
+        raise MisuseError(
+            f"{results} does not exist: run `tapeflow replay` first, or name it with --results"
+        )
     try:
         return duckdb.connect(str(results), read_only=True)
     except duckdb.Error as error:
         raise MisuseError(f"{results}: {str(error).splitlines()[0]}") from None
 
 
-def query(results: Path, sql: str) -> Any:
-    """The answer as a pyarrow.Table."""
+class Answer(Struct, frozen=True):
+    """Rows of a query. Numbers are numbers; all else is text as DuckDB writes it, exact."""
+
+    NUMBERS: ClassVar = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "BOOLEAN"}
+
+    names: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+def ask(results: Path, sql: str) -> Answer | None:
+    """Run a query; None where it is a statement without an answer."""
     with connect(results) as con:
         try:
-            return con.sql(sql).to_arrow_table()
+            relation = con.sql(sql)
+            if relation is None:
+                return None
+            names, types = relation.columns, [str(kind) for kind in relation.types]
+            rows = relation.project(", ".join(map(told, names, types))).fetchall() if names else []
         except duckdb.Error as error:
-            raise MisuseError(f"the query failed: {error}") from None
+            line = " ".join(str(error).split("\n\n")[0].split())
+            raise MisuseError(f"the query failed: {line}") from None
+        return Answer(names, types, rows)
+
+
+def told(name: str, kind: str) -> str:
+    """A column in the exact form that an answer has."""
+    column = '"' + name.replace('"', '""') + '"'
+    if kind in Answer.NUMBERS:
+        return column
+    text = f"{column}::VARCHAR"
+    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+        text = f"rtrim(rtrim({text}, '0'), '.')"
+    return f"{text} AS {column}"
 
 
 def digests(results: Path) -> dict[str, str]:

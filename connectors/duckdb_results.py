@@ -30,7 +30,8 @@ PART = "results"
 PUBLISH_EVERY_S = 2.0
 RUNS = """
     CREATE TABLE runs (
-        id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS, version VARCHAR, command VARCHAR, job JSON
+        id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS,
+        version VARCHAR, command VARCHAR, job JSON
     )
 """
 QUALITY = """
@@ -64,7 +65,7 @@ def connect(path: Path) -> Any:
 
 
 def create(results: Path, run: Run) -> None:
-    """Make a fresh work file with all tables; refuse to replace a file that is no results of ours."""
+    """Make a fresh work file with all tables; refuse to replace a file that is not ours."""
     check_replaceable(results)
     work = work_file(results)
     try:
@@ -95,11 +96,13 @@ def check_replaceable(results: Path) -> None:
         return
     try:
         with duckdb.connect(str(results), read_only=True) as con:
-            ours = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'runs'").fetchone()
+            ours = con.sql("FROM duckdb_tables() WHERE table_name = 'runs'").fetchall()
     except duckdb.Error:
-        ours = (0,)
-    if not ours[0]:
-        raise MisuseError(f"{results} exists and holds no results of Tapeflow: name another file for --results")
+        ours = []
+    if not ours:
+        raise MisuseError(
+            f"{results} exists and holds no results of Tapeflow: name another file for --results"
+        )
 
 
 def finish(results: Path) -> None:

@@ -19,7 +19,7 @@ Settings = Mapping[str, Any]  # of librdkafka, beside ours: security.protocol, s
 
 NO_SETTINGS: Settings = {}
 ASK_AGAIN_S = 1.0
-ANSWER_S = 5.0  # how long one question may take
+TRY_S = 1.0  # how long one question may take
 SHARED: Settings = {
     "client.id": "tapeflow",
     "reconnect.backoff.max.ms": 1000,  # 10 s by default: long after the broker is back
@@ -82,12 +82,12 @@ class Link:
             self.away_since = None
             self.say(f"{self.about}broker at {self.bootstrap} back after {away_s:.1f} s")
 
-    def ask(self, question: Callable[[], Any], wait_s: float) -> Any:
-        """Put a question until it is answered, at most for `wait_s`."""
+    def ask(self, question: Callable[[float], Any], wait_s: float) -> Any:
+        """Put a question, which is told its timeout, until it is answered or `wait_s` are over."""
         deadline = time.monotonic() + wait_s
         while True:
             try:
-                answer = question()
+                answer = question(min(TRY_S, wait_s))
             except KafkaException as raised:
                 self.trouble = raised.args[0].name()
                 self.check()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from connectors.kafka_link import ANSWER_S, NO_SETTINGS, SHARED, Say, Settings
+from connectors.kafka_link import NO_SETTINGS, SHARED, Say, Settings
 from connectors.kafka_log import Watermarks, watermarks
 from connectors.kafka_records import records_of
 from connectors.kafka_sink import Sender
@@ -22,6 +22,7 @@ BULK: Settings = {  # big batches compress well, and fit the embedded broker's 5
     "batch.size": 1_000_000,
     "batch.num.messages": 10_000,
 }
+CREATE_S = 20.0
 TOPIC: Mapping[str, str] = {
     "message.timestamp.type": "CreateTime",  # log time is the recorder's, not the broker's
     "retention.ms": "-1",  # or an old tape would be deleted as soon as it is loaded
@@ -43,7 +44,7 @@ def create_topics(
         NewTopic(name, count, replicas, config=dict(TOPIC)) for name, count in partitions.items()
     ]
     created = []
-    for name, answer in admin.create_topics(topics, request_timeout=4 * ANSWER_S).items():
+    for name, answer in admin.create_topics(topics, request_timeout=CREATE_S).items():
         try:
             answer.result()
             created.append(name)

@@ -14,13 +14,14 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.board import END, START
-from connectors.kafka_link import ANSWER_S, NO_SETTINGS, Link, Say, Settings, new_consumer
+from connectors.kafka_link import NO_SETTINGS, Link, Say, Settings, new_consumer
 from connectors.kafka_records import Place, page_from, part
 from schemas.errors import MisuseError
 from schemas.pages import Page
 
 Watermarks = tuple[int, int]  # the first offset kept, and the one after the last
 
+ANSWER_S = 5.0  # for the words of an error
 PROBE_S = 0.1  # may block the worker, but is asked only while nothing comes
 HEALING = frozenset(  # errors in place of a record, after which librdkafka asks again
     (
@@ -161,12 +162,12 @@ def watermarks(
     link = Link(bootstrap, on_message)
     consumer = new_consumer(link, client)
 
-    def of(topic: str, number: int) -> Callable[[], Watermarks]:
+    def of(topic: str, number: int) -> Callable[[float], Watermarks]:
         place = TopicPartition(topic, number)
-        return lambda: consumer.get_watermark_offsets(place, timeout=ANSWER_S)
+        return lambda timeout_s: consumer.get_watermark_offsets(place, timeout=timeout_s)
 
     try:
-        there = link.ask(lambda: consumer.list_topics(timeout=ANSWER_S), wait_s).topics
+        there = link.ask(lambda timeout_s: consumer.list_topics(timeout=timeout_s), wait_s).topics
         for topic in topics:
             if topic not in there:
                 names = ", ".join(sorted(name for name in there if name[:2] != "__")) or "none"

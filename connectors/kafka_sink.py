@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from connectors.kafka_link import NO_SETTINGS, SHARED, Settings
 from schemas.errors import MisuseError
 
-Facts = list[tuple[str, bytes, bytes]]  # topic, key, value
+Facts = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
 
 DELIVERY_S = 20  # Kafka's last word on a record
 FLUSH_S = 25.0  # so every wait ends after it
@@ -111,7 +111,7 @@ class KafkaSink(FixedPartitionedSink[Facts, int]):
     """Every fact to its topic, through one producer."""
 
     def __init__(self, bootstrap: str, client: Settings = NO_SETTINGS) -> None:
-        """Send to `bootstrap`; items are `(key, [(topic, key, value), ..])`."""
+        """Send to `bootstrap`; items are `(key, [(topic, key, value, id), ..])`."""
         self.bootstrap, self.client = bootstrap, client
 
     def list_parts(self) -> list[str]:
@@ -137,8 +137,8 @@ class KafkaPart(StatefulSinkPartition[Facts, int]):
     def write_batch(self, values: list[Facts]) -> None:
         """Queue the facts; tell of failures so far."""
         for facts in values:
-            for topic, key, value in facts:
-                self.sender.send(topic, value, key)
+            for topic, key, value, fact_id in facts:
+                self.sender.send(topic, value, key, headers=[("id", fact_id)])
             self.records += len(facts)
         self.sender.check()
 

@@ -16,10 +16,12 @@ import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.board import END, START, Board
+from connectors.pace import Pace
 from schemas.pages import PADDING, Page
 
 STATE_VERSION = 1
-IDLE = timedelta(milliseconds=1)
+IDLE_S = 0.001
+LONGEST_S = 0.1  # between looks at whether to stop
 STOP = Event()  # set by the signal handlers of the process: stop reading, keep all state
 
 
@@ -44,11 +46,18 @@ Open = Callable[[Any], Reader]  # position, or None for the beginning -> reader
 class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
     """Every partition of the job."""
 
-    def __init__(self, partitions: Mapping[str, Open], keys: Mapping[str, str], board: Board) -> None:
+    def __init__(
+        self,
+        partitions: Mapping[str, Open],
+        keys: Mapping[str, str],
+        board: Board,
+        pace: Pace | None = None,
+    ) -> None:
         """Read `partitions`; items carry the state key in `keys`."""
         self.partitions = partitions
         self.keys = keys
         self.board = board
+        self.pace = pace
 
     def list_parts(self) -> list[str]:
         """The names of the partitions."""
@@ -56,44 +65,51 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "LogPartition":
         """Open one partition, at its beginning or where it was."""
-        return LogPartition(for_part, self.keys[for_part], self.partitions[for_part], self.board, resume_state)
+        return LogPartition(self, for_part, resume_state)
 
 
 class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
     """One partition being read."""
 
-    def __init__(self, name: str, key: str, opened: Open, board: Board, state: Any) -> None:
-        position = None
-        self.name, self.key, self.board = name, key, board
-        self.done, self.next_offset, self.log_ns = False, 0, START
+    def __init__(self, source: LogSource, name: str, state: Any) -> None:
+        self.name, self.key = name, source.keys[name]
+        self.board, self.pace = source.board, source.pace
+        self.done, self.next_offset, self.log_ns, position = False, 0, START, None
         if state is not None:
             version, self.done, self.next_offset, self.log_ns, position = state
             assert version == STATE_VERSION, f"source state of version {version}"
-        self.reader = opened(position)
-        self.idle = False
+        self.reader = source.partitions[name](position)
+        self.position = position  # behind the last page given; the reader may be a page ahead
+        self.early: Page | None = None  # read, but not due yet
+        self.idle_s = 0.0
         self._post()
 
     def next_batch(self) -> list[tuple[str, Page]]:
-        """One page, or nothing if there is none now or others must catch up."""
+        """One page, or nothing if there is none now, or others must catch up, or it is not due."""
         if self.done or STOP.is_set():
             raise StopIteration
-        self.idle = False
+        self.idle_s = 0.0
         if self.board.is_ahead(self.name):
             return self._nothing()
-        page = self.reader.read()
+        page = self.early or self.reader.read()
         if page is None and not self.reader.ended:
             return self._nothing()
         if page is None:
             self.done = True
             page = end_page(self.name, self.next_offset)
+        elif self.pace is not None and (wait_s := self.pace.wait_s(page)) > 0:
+            self.early = page
+            return self._nothing(min(wait_s, LONGEST_S))
         else:
+            self.early = None
             self.log_ns = int(page.log_ns[-1])
         self.next_offset = page.hi
+        self.position = self.reader.position()
         self._post()
         return [(self.key, page)]
 
-    def _nothing(self) -> list[tuple[str, Page]]:
-        self.idle = True
+    def _nothing(self, wait_s: float = IDLE_S) -> list[tuple[str, Page]]:
+        self.idle_s = wait_s
         return []
 
     def _post(self) -> None:
@@ -101,11 +117,11 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
 
     def next_awake(self) -> datetime | None:
         """At once after a page; a moment later after none."""
-        return datetime.now(UTC) + IDLE if self.idle else None
+        return datetime.now(UTC) + timedelta(seconds=self.idle_s) if self.idle_s else None
 
     def snapshot(self) -> Any:
         """Where to go on."""
-        return (STATE_VERSION, self.done, self.next_offset, self.log_ns, self.reader.position())
+        return (STATE_VERSION, self.done, self.next_offset, self.log_ns, self.position)
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -1,4 +1,4 @@
-"""Tapes as Parquet: columns `log_ns` (int64) and `frame` (binary or text; null or empty: heartbeat)."""
+"""Tapes as Parquet: columns `log_ns` (int64) and `frame` (binary or text; empty: a heartbeat)."""
 
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,20 @@ class ParquetReader:
         frames = pc.fill_null(batch.column("frame").cast(pa.large_binary()), b"")
         offsets = np.frombuffer(frames.buffers()[1], np.int64)[frames.offset :][: len(frames) + 1]
         text = frames.buffers()[2]
-        data = (b"" if text is None else text[offsets[0] : offsets[-1]].to_pybytes()) + bytes(PADDING)
+        data = (b"" if text is None else text[offsets[0] : offsets[-1]].to_pybytes()) + bytes(
+            PADDING
+        )
         log_ns = batch.column("log_ns").cast(pa.int64()).to_numpy()
         if (np.diff(log_ns) < 0).any():
-            raise MisuseError(f"{self.path}: log time goes back behind record {self.offset}: a tape never does")
+            raise MisuseError(
+                f"{self.path}: log time goes back behind record {self.offset}: a tape never does"
+            )
         starts = offsets - offsets[0]
         return Page(
-            self.partition, self.offset, log_ns, starts[:-1], starts[1:], np.frombuffer(data, np.uint8)
+            self.partition,
+            self.offset,
+            log_ns,
+            starts[:-1],
+            starts[1:],
+            np.frombuffer(data, np.uint8),
         )

@@ -3,8 +3,8 @@
     1723161254087896568 {"stream":"btcusdt@trade","data":{..}}
     1723161254187000000                                           <- no frame: a heartbeat
 
-A log time of 16 digits is in microseconds, as some recorders write. Compressed by gzip or zstd where
-the name ends so. Several files may hold one partition, one after the other.
+A log time of 16 digits is in microseconds, as some recorders write. Compressed by gzip or zstd
+where the name ends so. Several files may hold one partition, one after the other.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ from schemas.errors import MisuseError
 from schemas.market import Bytes, Ints
 from schemas.pages import PADDING, Page
 
-
 BLOCK = 1 << 20  # bytes read at a time
 NEWLINE, SPACE = 10, 32
 MICROSECONDS = 16  # digits of a log time that is not in nanoseconds
+
 
 class Block(NamedTuple):
     """Lines of a tape, parsed."""
@@ -45,11 +45,14 @@ NO_LINES = Block(np.empty(0, np.uint8), NONE, NONE, NONE, NONE)
 class TapeReader:
     """Reads the files of one partition, a page at a time."""
 
-    def __init__(self, partition: str, files: tuple[Path, ...], records: int, span_ns: int, position: Any) -> None:
+    def __init__(
+        self, partition: str, files: tuple[Path, ...], records: int, span_ns: int, position: Any
+    ) -> None:
         """Open at `position`; pages hold at most `records`, and `span_ns` of log time."""
         self.partition, self.files = partition, files
         self.records, self.span_ns = records, span_ns
-        self.file, self.byte, self.offset, self.log_ns = position or (0, 0, 0, START)
+        begin: tuple[int, int, int, int] = position or (0, 0, 0, START)
+        self.file, self.byte, self.offset, self.log_ns = begin
         self.ended = False
         self.block = NO_LINES  # lines read and not yet given
         self.rest = b""  # the beginning of a line
@@ -131,7 +134,8 @@ class TapeReader:
         digits = line.split(b" ", 1)[0]
         if not digits.isdigit() or int(digits) >= 2**63:
             raise MisuseError(
-                f"{self.files[self.file]}: record {offset} begins with {digits[:30]!r}, not with a log time in ns"
+                f"{self.files[self.file]}: record {offset} begins with {digits[:30]!r}, "
+                "not with a log time in ns"
             )
         return int(digits) * (1000 if len(digits) == MICROSECONDS else 1)
 
@@ -141,8 +145,9 @@ class TapeReader:
         if len(back):
             number = int(back[0])
             raise MisuseError(
-                f"{self.files[self.file]}: record {self.offset + number} has log time {log_ns[number]}, before "
-                f"{before[number]} of the one before it: a tape never goes back"
+                f"{self.files[self.file]}: record {self.offset + number} has log time "
+                f"{log_ns[number]}, before {before[number]} of the one before it: "
+                "a tape never goes back"
             )
 
     def _cut(self) -> Page:

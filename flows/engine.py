@@ -26,16 +26,18 @@ def run(flow: Dataflow, workers: int) -> None:
     with stopping_on_signals(), seldom_collected():
         try:
             if workers == 1:
-                run_main(flow, epoch_interval=EPOCH)
+                run_main(flow, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]
             else:
-                cluster_main(flow, [], 0, epoch_interval=EPOCH, worker_count_per_proc=workers)
+                cluster_main(  # type: ignore[no-untyped-call]
+                    flow, [], 0, epoch_interval=EPOCH, worker_count_per_proc=workers
+                )
         except BaseException as error:
             raise misuse_in(error) or error from None
 
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Keep the garbage collector's pauses short: what is alive now stays, and need not be looked at."""
+    """Keep the garbage collector's pauses short: what is alive now need not be looked at."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
@@ -94,7 +96,11 @@ def told(board: Board, seconds: float) -> str:
     low_ns = board.low_ns()
     if low_ns == START:
         return "starting"
-    reached = "the end" if low_ns == END else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(low_ns // 10**9))
+    reached = (
+        "the end"
+        if low_ns == END
+        else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(low_ns // 10**9))
+    )
     return f"{board.records():,} records, {board.records() / seconds:,.0f}/s, log time {reached}"
 
 

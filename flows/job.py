@@ -8,12 +8,14 @@ from flows.settings import Account, Job
 from operators.decode import Decoder
 from operators.desk.state import Desk
 from operators.scanner import Scanner
-from schemas.errors import MisuseError
+from schemas.errors import UsageError
 from schemas.instruments import Instrument, parse_id
 from schemas.trading import Limits, Strategy
 from schemas.venues import VENUES, venue_of
 
-OBSERVER = Account(name="observer", position_max=0, gross_max=0, orders_max=0, orders_window="1s")
+OBSERVER = Account.model_validate(
+    {"name": "observer", "position_max": 0, "gross_max": 0, "orders_max": 0, "orders_window": "1s"}
+)
 
 
 def instruments(job: Job) -> tuple[Instrument, ...]:
@@ -26,10 +28,10 @@ def instrument(job: Job, name: str) -> Instrument:
     try:
         names = parse_id(name)
     except ValueError as error:
-        raise MisuseError(f"instruments: {error}") from None
+        raise UsageError(f"instruments: {error}") from None
     venue = VENUES.get(names.venue.lower())
     if venue is None:
-        raise MisuseError(f"instruments: {name} is of no venue we know: {', '.join(VENUES).upper()}")
+        raise UsageError(f"instruments: {name} is of no venue we know: {', '.join(VENUES).upper()}")
     row = job.instruments[name]
     return Instrument(
         id=name,
@@ -57,7 +59,9 @@ def decoder(job: Job, venue: str, table: tuple[Instrument, ...]) -> Decoder:
         known = [channel.name for channel in dialect.channels]
         for name in expected:
             if name not in known:
-                raise MisuseError(f"channels.{venue}: no channel {name}; there are {', '.join(known)}")
+                raise UsageError(
+                    f"channels.{venue}: no channel {name}; there are {', '.join(known)}"
+                )
         dialect = dialect.only(expected)
     symbols = {
         each.native: number for number, each in enumerate(table) if each.venue.lower() == venue
@@ -89,7 +93,7 @@ def matched(name: str, patterns: Iterable[str], table: tuple[Instrument, ...]) -
     for pattern in patterns:
         some = {each.id for each in table if fnmatchcase(each.id, pattern)}
         if not some:
-            raise MisuseError(f"strategies.{name}: no instrument of the job is {pattern}")
+            raise UsageError(f"strategies.{name}: no instrument of the job is {pattern}")
         found |= some
     return frozenset(found)
 
@@ -116,30 +120,29 @@ def desks(job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]) ->
     }
 
 
-def check_accounts(
-    job: Job, table: tuple[Instrument, ...], accounts: dict[str, Account]
-) -> None:
+def check_accounts(job: Job, table: tuple[Instrument, ...], accounts: dict[str, Account]) -> None:
     """Every strategy has an account, a name of its own, sizes in lots, and money that adds up."""
     row = {each.id: each for each in table}
     if len({each.name for each in job.strategies}) < len(job.strategies):
-        raise MisuseError("strategies: two have the same name")
+        raise UsageError("strategies: two have the same name")
     if job.accounts and len(accounts) < len(job.accounts):
-        raise MisuseError("accounts: two have the same name")
+        raise UsageError("accounts: two have the same name")
     for strategy in strategies(job, table):
         if strategy.account not in accounts or not job.accounts:
-            raise MisuseError(
+            raise UsageError(
                 f"strategies.{strategy.name}: no account {strategy.account}: add it to [[accounts]]"
             )
         for name in sorted(strategy.instruments):
             if strategy.size % row[name].lot:
-                raise MisuseError(
+                raise UsageError(
                     f"strategies.{strategy.name}: size {strategy.size} is no multiple of the lot "
                     f"{row[name].lot} of {name}"
                 )
-            if row[name].quote not in accounts[strategy.account].at_par:
-                raise MisuseError(
-                    f"accounts.{strategy.account}: {name} is quoted in {row[name].quote}, which is not "
-                    f"among the currencies at_par: {', '.join(accounts[strategy.account].at_par)}"
+            par = accounts[strategy.account].at_par
+            if row[name].quote not in par:
+                raise UsageError(
+                    f"accounts.{strategy.account}: {name} is quoted in {row[name].quote}, "
+                    f"which is not among its currencies at_par: {', '.join(par)}"
                 )
 
 
@@ -148,7 +151,7 @@ def check_partitions(partitions: Iterable[str]) -> None:
     for name in partitions:
         venue, number = venue_of(name), name.rpartition("-")[2]
         if venue not in VENUES or not number.isdigit():
-            raise MisuseError(
+            raise UsageError(
                 f"{name} is no partition: name a tape <venue>-<n>.tape, the venue one of "
                 f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job"
             )

@@ -10,7 +10,7 @@ from connectors.parquet_tape import ParquetReader
 from connectors.tape import TapeReader
 from flows.job import check_partitions
 from flows.settings import Job
-from schemas.errors import MisuseError
+from schemas.errors import UsageError
 from schemas.venues import VENUES
 
 TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
@@ -27,20 +27,22 @@ def partitions(paths: Iterable[Path], job: Job) -> dict[str, tuple[Path, ...]]:
     found: dict[str, list[Path]] = {}
     for path in paths:
         if not path.exists():
-            raise MisuseError(f"{path} does not exist")
+            raise UsageError(f"{path} does not exist")
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             name = partition_of(file.name, job)
             if name is not None:
                 found.setdefault(name, []).append(file)
             elif not path.is_dir():
-                raise MisuseError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
+                raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
     if not found:
-        raise MisuseError(f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]")
+        raise UsageError(
+            f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]"
+        )
     check_partitions(found)
     for name, files in found.items():
         mapped = any(tape.partition == name for tape in job.tapes)
         if len(files) > 1 and not mapped:
-            raise MisuseError(f"partition {name} is in several files: {', '.join(map(str, files))}")
+            raise UsageError(f"partition {name} is in several files: {', '.join(map(str, files))}")
     return {name: tuple(sorted(files, key=lambda file: file.name)) for name, files in found.items()}
 
 
@@ -56,7 +58,9 @@ def opener(name: str, files: tuple[Path, ...], job: Job) -> Open:
     """How to open the tapes of a partition."""
     if files[0].suffix == ".parquet":
         if len(files) > 1:
-            raise MisuseError(f"partition {name} is in several parquet files: {', '.join(map(str, files))}")
+            raise UsageError(
+                f"partition {name} is in several parquet files: {', '.join(map(str, files))}"
+            )
         return partial(ParquetReader, name, files[0], job.source.page)
     return partial(TapeReader, name, files, job.source.page, page_span(job))
 
@@ -68,7 +72,8 @@ def page_span(job: Job) -> int:
 
 def topics(job: Job, say: Callable[[str], None], *, tail: bool) -> dict[str, Open]:
     """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
-    from connectors.kafka_log import KafkaReader, Place, watermarks  # noqa: PLC0415 # slow to import
+    from connectors.kafka_log import KafkaReader, watermarks  # noqa: PLC0415  # slow to import
+    from connectors.kafka_records import Place  # noqa: PLC0415
 
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {job.kafka.raw + venue: venue for venue in venues}
@@ -83,7 +88,11 @@ def topics(job: Job, say: Callable[[str], None], *, tail: bool) -> dict[str, Ope
 
 
 def kafka_opener(
-    reader: Callable[..., object], place: object, job: Job, end: int | None, say: Callable[[str], None]
+    reader: Callable[..., object],
+    place: object,
+    job: Job,
+    end: int | None,
+    say: Callable[[str], None],
 ) -> Open:
     """How to open a partition of a topic."""
     return lambda position: reader(  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""What a job is: one TOML file, and TAPEFLOW_* variables over it. Only here is the environment read.
+"""What a job is: one TOML file, and TAPEFLOW_* variables over it. Only here it is read.
 
     TAPEFLOW_KAFKA_BOOTSTRAP=broker:9092 is [kafka] bootstrap = "broker:9092"
 
@@ -16,10 +16,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from flows.duration import Duration
-from schemas.errors import MisuseError
+from schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-OUTSIDE = {"CONFIG", "TAPES", "RESULTS", "FROM_TOPICS"}  # variables of `flows.trade:flow`, not of a job
+OUTSIDE = {
+    "CONFIG",
+    "TAPES",
+    "RESULTS",
+    "FROM_TOPICS",
+}  # variables of `flows.trade:flow`, not of a job
 Span = Annotated[Duration, Field(gt=0)]
 Positive = Annotated[Decimal, Field(gt=0)]
 
@@ -155,18 +160,18 @@ class Job(Section):
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:
-    """Read a job; MisuseError says what is wrong, where, and what was meant."""
+    """Read a job; UsageError says what is wrong, where, and what was meant."""
     try:
         told = tomllib.loads(path.read_text())
     except OSError as error:
-        raise MisuseError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MisuseError(f"{path}: not TOML: {error}") from None
+        raise UsageError(f"{path}: not TOML: {error}") from None
     override(told, environment)
     try:
         return Job.model_validate(told)
     except ValidationError as error:
-        raise MisuseError(f"{path}: {explained(error)}") from None
+        raise UsageError(f"{path}: {explained(error)}") from None
 
 
 def override(told: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -182,7 +187,7 @@ def override(told: dict[str, Any], environment: Mapping[str, str]) -> None:
         if name == variable or name in OUTSIDE:
             continue
         if name not in known:
-            raise MisuseError(f"{variable} is no setting{nearest(name, known, PREFIX)}")
+            raise UsageError(f"{variable} is no setting{nearest(name, known, PREFIX)}")
         section, key = known[name]
         told.setdefault(section, {})[key] = value
 
@@ -210,7 +215,9 @@ def keys_of(path: list[str]) -> list[str]:
     if not path:
         return [*Job.model_fields]
     annotation = Job.model_fields[path[0]].annotation
-    single = (annotation,) if isinstance(annotation, type) and issubclass(annotation, Section) else ()
+    single = (
+        (annotation,) if isinstance(annotation, type) and issubclass(annotation, Section) else ()
+    )
     return [key for section in sections.get(path[0], single) for key in section.model_fields]
 
 
@@ -218,3 +225,9 @@ def nearest(name: str, known: Any, prefix: str = "") -> str:
     """A hint at the known name that was meant."""
     close = get_close_matches(name, [*known], n=1)
     return f": did you mean {prefix}{close[0]}?" if close else ""
+
+
+def config_path(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The job that TAPEFLOW_CONFIG names."""
+    named = environment.get(f"{PREFIX}CONFIG")
+    return Path(named) if named else None

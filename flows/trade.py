@@ -1,8 +1,8 @@
 """From raw frames to fills.
 
-    pages ──▶ decode ──▶ dedupe ──▶ bars ──▶ normalise ──▶ signals ──┬─▶ by_account ──▶ trade ──┐
-                                                                     ├─▶ told ──────────────────┼─▶ facts
-                                                                     └─▶ tally ─────────────────┘
+    pages ─▶ decode ─▶ dedupe ─▶ bars ─▶ normalise ─▶ signals ─┬─▶ by_account ─▶ trade ─┐
+                                                               ├─▶ told ────────────────┼─▶ facts
+                                                               └─▶ tally ───────────────┘
 
 The facts go to DuckDB, and to Kafka where the log came from there.
 """
@@ -19,6 +19,7 @@ from connectors.board import Board
 from connectors.duckdb_results import ResultsSink, Run, owner_of
 from connectors.kafka_sink import KafkaSink
 from connectors.log_source import LogSource, Open
+from connectors.pace import Pace
 from connectors.state_keys import state_keys
 from flows import job as jobs
 from flows.settings import Job
@@ -60,6 +61,7 @@ class Doors(Struct, frozen=True):
 
     log: dict[str, Open]  # by partition
     board: Board
+    pace: Pace | None
     results: Path
     run: Run
     publish: bool  # the facts to Kafka too
@@ -68,10 +70,15 @@ class Doors(Struct, frozen=True):
 def build(job: Job, doors: Doors) -> Dataflow:
     """The whole flow, with doors at both ends."""
     flow = Dataflow("trade")
-    pages = op.input("log", flow, LogSource(doors.log, state_keys(doors.log), doors.board))
+    source = LogSource(doors.log, state_keys(doors.log), doors.board, doors.pace)
+    pages = op.input("log", flow, source)
     done = graph(pages, job, doors.log)
     by_owner = op.key_on("by_owner", done, owner_of)
     op.output("results", by_owner, ResultsSink(doors.results, doors.run))
     if doors.publish:
-        op.output("topics", records("records", done, prefix=job.kafka.facts), KafkaSink(job.kafka.bootstrap))
+        op.output(
+            "topics",
+            records("records", done, prefix=job.kafka.facts),
+            KafkaSink(job.kafka.bootstrap),
+        )
     return flow

@@ -1,5 +1,5 @@
 """What happens to it? One step, one file; in flow order:
 
-    decode -> dedupe -> bars -> normalise -> signals -> desk
-                                        facts, tally: what there is to write of it
+decode -> dedupe -> bars -> normalise -> signals -> desk
+                                    facts, tally: what there is to write of it
 """

@@ -8,7 +8,7 @@ an exchange prints.
 import numpy as np
 
 from operators.compiled import compiled
-from schemas.market import ACCEPTED, BUY, LATE
+from schemas.market import ACCEPTED, BUY, LATE, Floats, Ints
 
 NONE = -1
 # clock: what is known of time, and where the chain of free rows begins
@@ -24,7 +24,20 @@ ROW, BEAT, CLOSED = range(3)
 
 
 @compiled
-def fold_rows(clock, heads, ints, floats, closed_ints, closed_floats, trades, prices, beats, cursor, width, lateness):  # type: ignore[no-untyped-def] # noqa: E501
+def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one loop over plain arrays
+    clock: Ints,
+    heads: Ints,
+    ints: Ints,
+    floats: Floats,
+    closed_ints: Ints,
+    closed_floats: Floats,
+    trades: Ints,
+    prices: Floats,
+    beats: Ints,
+    cursor: Ints,
+    width: int,
+    lateness: int,
+) -> None:
     """Fold trades and heartbeats in log order, until done, or no row is free, or closings fill up.
 
     trades: (6, n) offset, log_ns, instrument, aggressor, event_ns, verdict (changed to LATE);

@@ -1,12 +1,12 @@
 """Trades of a partition become bars of event time; the watermark says when a bar is closed.
 
-    trades    t1 t2 | t3    t2'     t4           W = newest event time - lateness
-    W                  >------------+----->
-    bars                            ^ [t1 t2 t2'] closed by t4, the record that brings W past its end
+    trades    t1 t2 | t3   t2'   t4         W = newest event time - lateness
+    W                  >---------+----->
+    bars                         ^ [t1 t2 t2'] closed by t4, which brings W past its end
     late      a trade whose bar had ended by W as W stood before it: counted, in no bar
 
-A heartbeat moves W by the log time that has passed since the newest trade came. W is the partition's:
-one record may close bars of many instruments; they come in the order of (end, instrument).
+A heartbeat moves W by the log time that has passed since the newest trade came. W is the
+partition's: one record may close bars of many instruments, in the order of (end, instrument).
 """
 
 from collections.abc import Iterable
@@ -68,21 +68,23 @@ def step(
 ) -> tuple[State, Iterable[Batch]]:
     """Judge the trades, and close the bars that the records close."""
     verdict, closed = fold_batch(state, batch, width_ns, lateness_ns)
-    first_ns = int(state.clock[k.FIRST])
-    name = partial(bar, partition=batch.partition, width_ns=width_ns, first_ns=first_ns)
-    bars = [name(ints, floats, instruments) for ints, floats in closed]
+    name = partial(bar, partition=batch.partition, width_ns=width_ns, instruments=instruments)
+    first_ns, newest_ns = state.clock[[k.FIRST, k.NEWEST]].tolist()
+    bars = [name(*row, covered_ns=(first_ns, k.LAST_NS)) for row in closed]
     if len(batch.log_ns):
         state.last_log_ns = int(batch.log_ns[-1])
     if batch.end:
         ended = close_all(state, batch.hi - 1)
-        bars += [name(ints, floats, instruments, at_end=True) for ints, floats in ended]
+        bars += [name(*row, covered_ns=(first_ns, newest_ns)) for row in ended]
     return state, (batch.but(trades=batch.trades.judged(verdict), bars=tuple(bars)),)
 
 
 Row = tuple[list[int], list[float]]
 
 
-def fold_batch(state: State, batch: Batch, width_ns: int, lateness_ns: int) -> tuple[Ints, list[Row]]:
+def fold_batch(
+    state: State, batch: Batch, width_ns: int, lateness_ns: int
+) -> tuple[Ints, list[Row]]:
     """The verdict on each trade, and the rows of the bars closed."""
     t = batch.trades
     trades = np.array([t.offset, t.log_ns, t.instrument, t.aggressor, t.event_ns, t.verdict])
@@ -113,7 +115,11 @@ def close_all(state: State, offset: int) -> list[Row]:
     ints, floats = state.ints[open_rows[order]], state.floats[open_rows[order]]
     ints[:, k.CLOSED_LOG], ints[:, k.CLOSED_OFFSET] = state.last_log_ns, offset
     empty = start(len(state.heads))
-    state.clock[k.FREE], state.clock[k.USED], state.clock[k.OLDEST] = empty.clock[k.FREE], 0, k.LAST_NS
+    state.clock[k.FREE], state.clock[k.USED], state.clock[k.OLDEST] = (
+        empty.clock[k.FREE],
+        0,
+        k.LAST_NS,
+    )
     state.heads, state.ints, state.floats = empty.heads, empty.ints, empty.floats
     return list(zip(ints.tolist(), floats.tolist(), strict=True))
 
@@ -121,21 +127,22 @@ def close_all(state: State, offset: int) -> list[Row]:
 def bar(
     ints: list[int],
     floats: list[float],
-    instruments: tuple[str, ...],
     *,
+    instruments: tuple[str, ...],
     partition: str,
     width_ns: int,
-    first_ns: int,
-    at_end: bool = False,
+    covered_ns: tuple[int, int],
 ) -> Bar:
-    """Name what stands in the columns."""
+    """Name what stands in the columns; the log covers event times from the first to the newest."""
     instrument = instruments[ints[k.INSTRUMENT]]
     volume, notional = floats[k.VOLUME], floats[k.NOTIONAL]
+    first_ns, newest_ns = covered_ns
+    close_ns = min(ints[k.START] + width_ns, k.LAST_NS)
     return Bar(
         instrument=instrument,
         venue=instrument.partition(".")[2],
         open_ns=ints[k.START],
-        close_ns=min(ints[k.START] + width_ns, k.LAST_NS),
+        close_ns=close_ns,
         open=floats[k.OPEN],
         high=floats[k.HIGH],
         low=floats[k.LOW],
@@ -146,7 +153,7 @@ def bar(
         buy_volume=floats[k.BUY_VOLUME],
         notional=notional,
         buy_notional=floats[k.BUY_NOTIONAL],
-        complete=ints[k.START] >= first_ns and not at_end,
+        complete=first_ns <= ints[k.START] and close_ns <= newest_ns,
         log_ns=ints[k.CLOSED_LOG],
         partition=partition,
         offset=ints[k.CLOSED_OFFSET],

@@ -1,8 +1,8 @@
 """Folds over columns: compiled by numba where it is installed, plain Python, slower, where not.
 
-A function marked `@compiled` is written for numba's subset: arrays and numbers in, numbers out. It is
-compiled at its first call and kept on disk, and it lets go of the GIL, so that workers run in parallel.
-Importing numba takes a second: commands that run no flow never get there.
+A function marked `@compiled` is written for numba's subset: arrays and numbers in, numbers out. It
+is compiled at its first call and kept on disk, and it lets go of the GIL, so that workers run in
+parallel. Importing numba takes a second: commands that run no flow never get there.
 """
 
 from collections.abc import Callable

@@ -3,8 +3,8 @@
     page    {"e":"trade",..}  (heartbeat)  {"e":"tra    {"stream":..,"data":{..}}
     batch    trade             HEARTBEAT    dead letter   quote
 
-The scanner reads what is plain, at compiled speed; any frame it doubts goes to the strict reader, one
-by one. What they say of a frame depends on that frame alone.
+The scanner reads what is plain, at compiled speed; any frame it doubts goes to the strict reader,
+one by one. What they say of a frame depends on that frame alone.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,6 @@ from operators.rows import FLOATS, INTS, Rows
 from operators.scanner import Scanner
 from schemas.market import (
     DOUBT,
-    HEARTBEAT,
     MALFORMED,
     RECOGNISED,
     TICKS,

@@ -24,7 +24,8 @@ from schemas.pages import Batch
 STATE_VERSION = 1
 SMALLEST = 1024  # slots
 FREE = -1
-LOW_31_BITS = 2**31 - 1
+LOW_31_BITS = 2**31 - 1  # so that no product leaves 64 bits
+SPREAD = 40503  # odd, near 2^16 over the golden ratio: neighbours fall far apart
 
 
 @dataclass(slots=True)
@@ -49,7 +50,14 @@ def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Ba
         if state.used * 2 >= len(state.slots):
             state = without_forgotten(state, int(trades.offset[row]) - memory)
         row, state.used = mark(
-            trades.instrument, trades.trade_id, trades.offset, verdict, state.slots, state.used, memory, row
+            trades.instrument,
+            trades.trade_id,
+            trades.offset,
+            verdict,
+            state.slots,
+            state.used,
+            memory,
+            row,
         )
     return state, (batch.but(trades=trades.judged(verdict)),)
 
@@ -70,12 +78,22 @@ def table_of(live: Ints) -> State:
 
 
 @compiled
-def mark(instrument, trade_id, offset, verdict, slots, used, memory, row):  # type: ignore[no-untyped-def]
+def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+    instrument: Ints,
+    trade_id: Ints,
+    offset: Ints,
+    verdict: Ints,
+    slots: Ints,
+    used: int,
+    memory: int,
+    row: int,
+) -> tuple[int, int]:
     """Judge rows from `row` on until the table is half full; the next row, and slots used."""
     mask = len(slots) - 1
     while row < len(instrument) and used * 2 < len(slots):
         if verdict[row] == ACCEPTED:
-            slot = ((trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)) & LOW_31_BITS) * 40503 >> 7 & mask
+            mixed = trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)
+            slot = (mixed & LOW_31_BITS) * SPREAD >> 7 & mask
             while slots[slot, 2] != FREE and not (
                 slots[slot, 1] == trade_id[row] and slots[slot, 0] == instrument[row]
             ):
@@ -92,11 +110,12 @@ def mark(instrument, trade_id, offset, verdict, slots, used, memory, row):  # ty
 
 
 @compiled
-def fill(slots, live):  # type: ignore[no-untyped-def]
+def fill(slots: Ints, live: Ints) -> None:
     """Put what is remembered into an empty table."""
     mask = len(slots) - 1
     for row in range(len(live)):
-        slot = ((live[row, 1] ^ (live[row, 1] >> 31) ^ (live[row, 0] << 20)) & LOW_31_BITS) * 40503 >> 7 & mask
+        mixed = live[row, 1] ^ (live[row, 1] >> 31) ^ (live[row, 0] << 20)
+        slot = (mixed & LOW_31_BITS) * SPREAD >> 7 & mask
         while slots[slot, 2] != FREE:
             slot = (slot + 1) & mask
         slots[slot] = live[row]

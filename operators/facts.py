@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import bytewax.operators as op
 import numpy as np
-from bytewax.dataflow import operator
-from bytewax.operators import KeyedStream, Stream
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from schemas.market import LATE, LateTrade
@@ -38,9 +38,7 @@ def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrad
 
 
 @operator
-def facts(
-    step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
-) -> Stream[Struct]:
+def facts(step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]) -> Stream[Struct]:
     """Everything a batch tells, as single facts."""
 
     def each(keyed: tuple[str, Batch]) -> Iterator[Struct]:

@@ -1,8 +1,8 @@
 """Facts as records for Kafka: topic, key, JSON, and the id that a reader deduplicates by."""
 
 import bytewax.operators as op
-from bytewax.dataflow import operator
-from bytewax.operators import KeyedStream, Stream
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from schemas.topics import BY_TYPE, encode, identity

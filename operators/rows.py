@@ -1,7 +1,7 @@
 """Rows as a reader gives them, before they are told apart into trades and quotes."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,16 +37,20 @@ class Rows(NamedTuple):
         if not len(other.frame):
             return self
         order = np.argsort(np.concatenate([self.frame, other.frame]), kind="stable")
-        return Rows(*(np.concatenate(pair, axis=-1)[..., order] for pair in zip(self, other, strict=True)))
+        both = Rows(*(np.concatenate(pair, axis=-1) for pair in zip(self, other, strict=True)))
+        return both.take(order)
 
-    def take(self, rows: "np.ndarray") -> "Rows":  # type: ignore[type-arg]
+    def take(self, rows: Ints) -> "Rows":
         """Some of the rows."""
-        return Rows(*(column[..., rows] for column in self))
+        ints, floats = self.ints[:, rows], self.floats[:, rows]
+        return Rows(self.frame[rows], self.channel[rows], ints, floats)
 
 
-def _matrix(read, names, defaults, dtype):  # type: ignore[no-untyped-def]
+def _matrix(
+    read: list[tuple[int, int, Row]], names: tuple[str, ...], defaults: tuple[Any, ...], kind: type
+) -> Any:
     columns = [
         [row.get(name, default) for _, _, row in read]
         for name, default in zip(names, defaults, strict=True)
     ]
-    return np.array(columns, dtype).reshape(len(names), len(read))
+    return np.array(columns, kind).reshape(len(names), len(read))

@@ -4,22 +4,23 @@
                      read the frame along it, to the last byte     -> rows, or it does not fit
                      does not fit: along every plan in turn         -> rows, or DOUBT
 
-`read` walks one frame: it finds each key's entry by a perfect hash, does the entry's action on the
-value, skips unknown keys by the whole grammar of JSON, and accepts only if the cursor ends exactly on
-the frame's end. Rows are provisional until then.
+`read` walks one frame: it finds each key's entry (usually the one declared next, otherwise by a
+perfect hash), does the entry's action on the value, skips unknown keys by the grammar of JSON, and
+accepts only if the cursor ends exactly on the frame's end. Rows are provisional until then.
 
 Three rules, learnt the hard way:
 - Subroutines get addresses and numbers, never arrays (those cost half as much again).
-- Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes a float.
+- Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
 - All of it is in this file, since numba's cache on disk knows a kernel by its own file only.
 
-Nothing in the inner loops asks where the page ends: a page ends in 64 zero bytes, and a zero byte is
-an error everywhere in JSON. What ran over its frame's end is not at its end.
+Nothing in the inner loops asks where the page ends: a page ends in 64 zero bytes, and a zero byte
+is an error everywhere in JSON. What ran over its frame's end is not at its end.
 """
 
 # numba and llvmlite have no types that mypy knows, and an @intrinsic is rewritten by numba:
-# mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call, no-any-return"
-# ruff: noqa: PLR0911, PLR0912, PLR0913, PLR0915
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return,call-arg,var-annotated"
+# A chain of == compiles to a jump table, a tuple to none:
+# ruff: noqa: PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR1714, SIM109
 
 import numpy as np
 from llvmlite import ir
@@ -42,8 +43,8 @@ FRAME_AT, CHANNEL_AT, UNUSED, WIDTH = 11, 12, 13, 14
 LEVELS, LONGEST = 8, 23
 TICKS, HEARTBEAT, RECOGNISED, DOUBT = 0, 1, 2, 5  # of schemas/market.py
 
-# Scratch memory of one call, in words: the minute last read (its 16 bytes, its ns), guessed plans by
-# how a frame begins, and the objects around the current one.
+# Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), guessed plans
+# by how a frame begins, and the objects around this one (node, seen, first row, in list, ahead).
 MINUTE, GUESSES, STACK, AROUND = 0, 4, 68, 5
 SCRATCH = STACK + AROUND * LEVELS
 
@@ -131,7 +132,7 @@ def store(context, address, value):
 
 @intrinsic
 def bits_of(context, value):
-    """A float64 as the integer of its bits."""
+    """Turn a float64 into the integer of its bits."""
 
     def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.IntType(64))
@@ -154,9 +155,10 @@ def zeros_below(context, word):
 
 @njit
 def after_space(p, end):
+    """Skip white space."""
     while p < end:
         c = byte(p)
-        if c > SPACE or (c != SPACE and c != LINE and c != RETURN and c != TAB):  # noqa: PLR1714
+        if c > SPACE or (c != SPACE and c != LINE and c != RETURN and c != TAB):
             return p
         p += 1
     return p
@@ -164,7 +166,7 @@ def after_space(p, end):
 
 @njit
 def string_end(p):
-    """The first quote, backslash, control or non-ASCII byte; only a quote ends a plain string."""
+    """Find the first quote, backslash, control or non-ASCII byte: only a quote ends plain text."""
     while True:
         w = load(p)
         quote, slash = w ^ QUOTES, w ^ BACKSLASHES
@@ -177,13 +179,13 @@ def string_end(p):
 
 @njit
 def lowest(w, count):
-    """The first bytes of a word, the others zero."""
+    """Keep the first bytes of a word, the others zero."""
     return w if count >= 8 else w & ((U1 << (U(count) << U3)) - U1)
 
 
 @njit
 def text_words(p, count):
-    """A text of up to 24 bytes, as three words."""
+    """Read a text of up to 24 bytes as three words."""
     if count <= 8:
         return lowest(load(p), count), U0, U0
     if count <= 16:
@@ -220,7 +222,7 @@ def digits(p):
 
 @njit
 def integer(p):
-    """A JSON integer without a sign: value and end."""
+    """Read a JSON integer without a sign: value and end."""
     value, count = digits(p)
     if count == 0 or count > DIGITS or (count > 1 and byte(p) == ZERO):
         return value, BAD
@@ -268,7 +270,7 @@ def minute_of(p):
         or byte(p + 13) != COLON
     ):
         return np.int64(-1)
-    if not (1970 <= year <= 2261 and 1 <= month <= 12 and 1 <= day):
+    if not (1970 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
         return np.int64(-1)
     if not (0 <= hour <= 23 and 0 <= minute <= 59):
         return np.int64(-1)
@@ -313,6 +315,7 @@ def moment(p, scratch):
 
 @njit
 def digits_end(p):
+    """Skip digits."""
     while True:
         _, count = leading_digits(load(p))
         p += count
@@ -363,7 +366,7 @@ def scalar_end(p):
 
 @njit
 def key_end(p, end):
-    """A key and its colon: where the value begins."""
+    """Skip a key and its colon, to where the value begins."""
     if byte(p) != QUOTE:
         return BAD
     p = string_end(p + 1)
@@ -377,12 +380,12 @@ def key_end(p, end):
 def value_end(p, end):
     """Any JSON value of plain strings, no matter what it says."""
     c = byte(p)
-    if c != OPEN and c != OPEN_LIST:  # noqa: PLR1714
+    if c != OPEN and c != OPEN_LIST:
         return scalar_end(p)
     depth, kinds = 0, U0  # of the brackets around, the innermost lowest: 1 an object, 0 a list
     while True:
         c = byte(p)
-        if c == OPEN or c == OPEN_LIST:  # noqa: PLR1714
+        if c == OPEN or c == OPEN_LIST:
             is_object = c == OPEN
             p = after_space(p + 1, end)
             if byte(p) == (CLOSE if is_object else CLOSE_LIST):
@@ -426,7 +429,7 @@ def value_end(p, end):
 
 @njit
 def begins(p, text, masks):
-    """Do these up to 16 bytes stand here?"""
+    """Whether these up to 16 bytes stand here."""
     return load(p) & load(masks) == load(text) and load(p + 8) & load(masks + 8) == load(text + 8)
 
 
@@ -459,7 +462,7 @@ def word_of(p, entry, words):
 
 @njit
 def instrument_of(w0, w1, w2, symbols, mask):
-    """Number of the instrument of this symbol, or -1."""
+    """Look up the instrument of this symbol: its number, or -1."""
     slot = np.int64(((w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * MIX_1) >> U32) & mask
     while True:
         at = symbols + slot * (SYMBOL * 8)
@@ -497,7 +500,7 @@ def reverse(first, last, out, stride):
 
 @njit
 def begins_like(p):
-    """A number of six bits from a frame's first key and the end of its first value."""
+    """Mix six bits of a frame's first key and the end of its first value."""
     key_last = string_end(p + 2)
     last = string_end(key_last + 3)
     w = lowest(load(p + 2), key_last - p - 2) ^ ((load(last - 6) << U16) * MIX_2)
@@ -565,7 +568,7 @@ def read(
                 ahead = entry + ENTRY * 8
                 action = number(entry + ACTION * 8)
                 value = np.int64(0)
-                if action == IS_DECIMAL or action == IS_DECIMAL_OR_ZERO:  # noqa: PLR1714
+                if action == IS_DECIMAL or action == IS_DECIMAL_OR_ZERO:
                     if byte(p) != QUOTE:
                         return NO_FIT
                     real, p = decimal(p + 1)
@@ -577,7 +580,7 @@ def read(
                         real = NAN
                     value = bits_of(real)
                     p += 1
-                elif action == IS_WORD or action == IS_SYMBOL:  # noqa: PLR1714
+                elif action == IS_WORD or action == IS_SYMBOL:
                     if byte(p) != QUOTE:
                         return NO_FIT
                     p += 1
@@ -638,7 +641,7 @@ def read(
                     p = value_end(p, end)
                     if p == BAD:
                         return NO_FIT
-                elif action == OBJECT or action == ARRAY:  # noqa: PLR1714
+                elif action == OBJECT or action == ARRAY:
                     opening = True
                     if action == ARRAY:
                         if byte(p) != OPEN_LIST:

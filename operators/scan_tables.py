@@ -2,10 +2,10 @@
 
     dialect --channel by channel--> plans --each key of an object--> nodes, entries --> Tables
 
-A plan fits only frames that its channel claims and no earlier channel does. Where two channels do not
-exclude each other by themselves (`{"stream":..,"data":{"e":"trade"}}` would be a bare trade too if it
-had an `e` of its own), the later one's plan gets a guard: a key of the earlier one that must not be
-there. So a frame that fits any plan is read rightly, whichever plan was tried first.
+A plan fits only frames that its channel claims and no earlier channel does. Where two channels do
+not exclude each other by themselves (`{"stream":..,"data":{"e":"trade"}}` would be a bare trade too
+if it had an `e` of its own), the later one's plan gets a guard: a key of the earlier one that must
+not be there. So a frame that fits any plan is read rightly, whichever plan was tried first.
 
 What a plan cannot say makes its channel `unscanned`: the strict reader reads it.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from operators.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS, INTS
 from schemas.market import Ints
@@ -93,14 +94,47 @@ def compiled(dialect: Dialect, symbols: Symbols) -> Tables:
         except UnscannableError:
             unscanned.append(channel.name)
     table, mask = symbol_table(symbols)
-    tables = (draft.plans, draft.nodes, draft.slots, draft.entries, draft.words, draft.fills)
     return Tables(
-        *(np.array(table, np.int64) for table in tables),
+        np.array(draft.plans, np.int64),
+        np.array(draft.nodes, np.int64),
+        np.array(draft.slots, np.int64),
+        np.array(draft.entries, np.int64),
+        np.array(draft.words, np.int64),
+        np.array(draft.fills, np.int64),
         table,
         np.array([len(draft.plans) // PLAN, mask], np.int64),
         min(draft.row_bytes, default=0),
         tuple(unscanned),
     )
+
+
+class Place(Struct, frozen=True):
+    """Where in a frame an object stands, and what that means for it."""
+
+    path: Path
+    absent: set[Path]  # see guards()
+    defaults: dict[int, int]  # column -> bits that a row begins with; none: it holds no rows
+    filled: tuple[str, ...]  # columns that the objects around fill
+    in_array: bool
+
+    def below(self, name: str, *, in_array: bool = False) -> "Place":
+        """Step to an object under this key."""
+        return replace(self, path=(*self.path, name), in_array=self.in_array or in_array)
+
+    def asks(self, leaf: Leaf) -> bool:
+        """Whether a leaf is of use here: what tells channels apart is not asked of arrays."""
+        return leaf.kind > Kind.LACKS or not self.in_array
+
+    def filled_by(self, leaves: dict[str, Leaf]) -> "Place":
+        """Note what these leaves fill, for what is below them."""
+        kept = [leaf.column for leaf in leaves.values() if leaf.kind > Kind.LACKS and leaf.column]
+        filled = (*self.filled, *kept)
+        require(len(set(filled)) == len(filled), "a column filled twice")
+        return replace(self, filled=filled)
+
+    def refused(self) -> list[str]:
+        """Keys that must not be here."""
+        return sorted(path[-1] for path in self.absent if path[:-1] == self.path)
 
 
 class Draft(Struct):
@@ -116,58 +150,36 @@ class Draft(Struct):
 
     def plan(self, number: int, channel: Channel, absent: set[Path]) -> None:
         """Write the plan of one channel."""
-        shape = bare(channel.shape) if not channel.row else channel.shape
-        defaults = {**dict(enumerate(DEFAULTS)), COLUMNS["verdict"]: channel.verdict}
-        root = self.node(shape, (), absent, defaults if channel.row else None, [], in_array=False)
-        self.plans += [root, number, bool(channel.row), channel.newest_first]
+        shape = channel.shape if channel.row else bare(channel.shape)
+        defaults = dict(enumerate(DEFAULTS)) | {COLUMNS["verdict"]: channel.verdict}
+        place = Place((), absent, defaults if channel.row else {}, (), in_array=False)
+        self.plans += [self.node(shape, place), number, bool(channel.row), channel.newest_first]
 
-    def node(  # noqa: PLR0913, a step of a recursion
-        self,
-        shape: Shape,
-        path: Path,
-        absent: set[Path],
-        defaults: dict[int, int] | None,
-        filled: list[str],
-        *,
-        in_array: bool,
-    ) -> int:
-        """Write an object and what is in it; `defaults` if there are rows in or below it."""
-        require(len(path) < LEVELS, "nested too deeply")
-        below = [name for name, part in shape.items() if not isinstance(part, Leaf)]
-        is_row = defaults is not None and not below
-        require(defaults is None or len(below) <= 1, "rows in two places")
-        leaves = {name: part for name, part in shape.items() if isinstance(part, Leaf)}
-        if in_array:  # what tells channels apart is asked of the frame, not of its arrays
-            leaves = {name: leaf for name, leaf in leaves.items() if leaf.kind > Kind.LACKS}
-        kept = [leaf.column for leaf in leaves.values() if leaf.kind > Kind.LACKS and leaf.column]
-        require(len({*filled, *kept}) == len(filled) + len(kept), "a column filled twice")
-        rows = {name: self.leaf(leaf) for name, leaf in leaves.items()}
-        needed = {
-            name for name, leaf in leaves.items() if leaf.kind != Kind.LACKS and not leaf.optional
-        }
-        needed |= {name for name, leaf in leaves.items() if leaf.kind in (Kind.IS, Kind.HAS)}
-        for name in below:
-            part = shape[name]
-            assert not isinstance(part, Leaf)
-            child, action = (part[0], ARRAY) if isinstance(part, list) else (part, OBJECT)
-            inside = in_array or action == ARRAY
-            number = self.node(
-                child, (*path, name), absent, defaults, filled + kept, in_array=inside
-            )
-            rows[name] = [action, UNUSED, number, 0, 0, 0]
-            needed.add(name)
-        for guard in sorted(absent):
-            if guard[:-1] == path and not in_array:
-                rows[guard[-1]] = [REFUSE, UNUSED, 0, 0, 0, 0]
-        if in_array and is_row:
+    def node(self, shape: Shape, place: Place) -> int:
+        """Write an object and all that is in it: the number of its node."""
+        require(len(place.path) < LEVELS, "nested too deeply")
+        leaves = {name: leaf for name, leaf in leaves_of(shape).items() if place.asks(leaf)}
+        below = {name: part for name, part in shape.items() if not isinstance(part, Leaf)}
+        require(not place.defaults or len(below) <= 1, "rows in two places")
+        is_row = bool(place.defaults) and not below
+        inner = place.filled_by(leaves)
+        read = {name: self.leaf(leaf) for name, leaf in leaves.items()}
+        read |= {name: self.nested(name, part, inner) for name, part in below.items()}
+        needed = [name for name in read if name in below or is_needed(leaves[name])]
+        if is_row and place.in_array:
             self.row_bytes.append(max(3, 1 + sum(len(name) + 5 for name in needed)))
-        sure = {COLUMNS.get(leaf.column) for name, leaf in leaves.items() if name in needed}
-        fills = (
-            {}
-            if not is_row
-            else {at: bits for at, bits in (defaults or {}).items() if at not in sure}
-        )
-        return self.write(rows, needed, is_row, fills)
+        sure = {read[name][1] for name in needed} if is_row else set(place.defaults)
+        fills = {column: bits for column, bits in place.defaults.items() if column not in sure}
+        read |= {key: [REFUSE, UNUSED, 0, 0, 0, 0] for key in place.refused()}
+        return self.write(read, needed, fills, is_row=is_row)
+
+    def nested(self, name: str, part: "Shape | list[Shape]", place: Place) -> list[int]:
+        """Write what is below an object: how its key is read."""
+        if isinstance(part, list):
+            child, action = self.node(part[0], place.below(name, in_array=True)), ARRAY
+        else:
+            child, action = self.node(part, place.below(name)), OBJECT
+        return [action, UNUSED, child, 0, 0, 0]
 
     def leaf(self, leaf: Leaf) -> list[int]:
         """How a leaf is read: action, column, two numbers and a range of words."""
@@ -186,7 +198,7 @@ class Draft(Struct):
         return [ACTIONS[leaf.kind], column, a, b, first, len(self.words) // WORD]
 
     def write(
-        self, rows: dict[str, list[int]], needed: set[str], is_row: bool, fills: dict[int, int]
+        self, rows: dict[str, list[int]], needed: list[str], fills: dict[int, int], *, is_row: bool
     ) -> int:
         """Write the entries of a node, one more that fits no key, and then the node."""
         require(len(rows) < 63, "too many keys")
@@ -206,7 +218,7 @@ class Draft(Struct):
 
 
 def claims_of(shape: Shape, path: Path = ()) -> Claims:
-    """What must hold of a frame so that the channel of this shape claims it."""
+    """List what must hold of a frame so that the channel of this shape claims it."""
     claims: Claims = {}
     for name, part in shape.items():
         here = (*path, name)
@@ -220,7 +232,7 @@ def claims_of(shape: Shape, path: Path = ()) -> Claims:
 
 
 def exclude(one: Claims, other: Claims) -> bool:
-    """Can no frame be claimed by both?"""
+    """Whether no frame can be claimed by both."""
     for path in one.keys() & other.keys():
         both = {one[path], other[path]}
         if len(both) == 2 and (ABSENT in both or PRESENT not in both):
@@ -247,13 +259,23 @@ def guards(channels: Sequence[Channel], number: int) -> set[Path]:
 
 
 def is_free(path: Path, shape: Shape) -> bool:
-    """Does the shape have the object that the path's last key would be in, but not the key?"""
+    """Whether a shape has the object that the path's last key would be in, but not the key."""
     for name in path[:-1]:
         part = shape.get(name)
         if not isinstance(part, Mapping):
             return False
         shape = part
     return path[-1] not in shape
+
+
+def leaves_of(shape: Shape) -> dict[str, Leaf]:
+    """Pick the fields of an object, without what is nested in it."""
+    return {name: part for name, part in shape.items() if isinstance(part, Leaf)}
+
+
+def is_needed(leaf: Leaf) -> bool:
+    """Whether its key must be there."""
+    return leaf.kind in (Kind.IS, Kind.HAS) or not (leaf.kind is Kind.LACKS or leaf.optional)
 
 
 def bare(shape: Shape) -> Shape:
@@ -266,7 +288,7 @@ def bare(shape: Shape) -> Shape:
 
 
 def key_of(text: str) -> tuple[int, int, int]:
-    """A key or symbol, padded to 24 bytes, as three little-endian words; a text the kernel can meet holds no zero byte."""
+    """Pad a key or symbol with zero bytes, which no plain text holds, and cut it into words."""
     require(is_plain(text), f"{text!r} is not short plain text")
     padded = text.encode().ljust(24, b"\0")
     first, second, third = (int.from_bytes(padded[at : at + 8], "little") for at in (0, 8, 16))
@@ -274,7 +296,7 @@ def key_of(text: str) -> tuple[int, int, int]:
 
 
 def masked(text: str, words: int) -> list[int]:
-    """A text as words, and the masks of the bytes that it fills."""
+    """Cut a text into words, and masks of the bytes that it fills."""
     size = 8 * words
     padded, mask = text.encode().ljust(size, b"\0"), (b"\xff" * len(text)).ljust(size, b"\0")
     at = range(0, size, 8)
@@ -284,13 +306,13 @@ def masked(text: str, words: int) -> list[int]:
 
 
 def ahead(name: str) -> list[int]:
-    """A key as it usually stands in a frame, from quote to colon: words, masks, length."""
+    """Write a key as it usually stands in a frame, from quote to colon: words, masks, length."""
     text = f'"{name}":'
     return [*masked(text, 2), len(text)] if len(text) <= 16 else NEVER
 
 
 def is_plain(text: str) -> bool:
-    """Can it stand in a frame without an escape, and is it short enough to compare by words?"""
+    """Whether it can stand in a frame without an escape, and is short enough to compare."""
     return len(text) <= LONGEST and all(
         " " <= each <= "\x7f" and each not in '"\\' for each in text
     )
@@ -303,7 +325,7 @@ def hash_of(key: tuple[int, int, int], factor: int) -> int:
 
 
 def perfect_hash(keys: list[tuple[int, int, int]]) -> tuple[int, int, list[int]]:
-    """A factor and a number of bits so that no two keys meet, and the number of the key in each slot."""
+    """Find a factor and a number of bits so that no two keys meet: and the key in each slot."""
     require(len(set(keys)) == len(keys), "a key is named twice")
     draw = random.Random(1)
     for bits in range(max(1, len(keys).bit_length()), 16):
@@ -337,10 +359,11 @@ def symbol_table(symbols: Symbols) -> tuple[Ints, int]:
 
 
 def signed(word: int) -> int:
-    """The same 64 bits as int64."""
+    """Read the same 64 bits as int64."""
     return word - 2**64 if word >= 2**63 else word
 
 
 def require(condition: bool, reason: str) -> None:
+    """Give the channel up, or go on."""
     if not condition:
         raise UnscannableError(reason)

@@ -2,9 +2,9 @@
 
     page --scan_kernel, along scan_tables--> rows, and a status for every frame
 
-What it says of a frame is exactly what the strict reader would say, or DOUBT. Without numba it doubts
-everything, and all works, slower. numba is imported by the first scan, as commands that run no flow
-should not wait a second for it.
+What it says of a frame is exactly what the strict reader would say, or DOUBT. Without numba it
+doubts everything, and all works, slower. numba is imported by the first scan, as commands that run
+no flow should not wait for it.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class Scanner:
         return Scanner, (self.dialect, self.symbols)
 
     def scan(self, page: Page) -> tuple[Rows, Ints]:
-        """The rows read, and the status of every frame: TICKS, HEARTBEAT, RECOGNISED or DOUBT."""
+        """Read rows, and say of every frame: TICKS, HEARTBEAT, RECOGNISED or DOUBT."""
         found = kernel()
         if found is None or not self.tables.plans.size:
             status = np.where(page.starts == page.ends, HEARTBEAT, DOUBT)
@@ -68,7 +68,7 @@ class Scanner:
         return laid_out(out[:, :rows]), status
 
     def scratch(self, fresh: Ints) -> Ints:
-        """This thread's scratch memory; what it remembers makes the next page quicker, no more."""
+        """Fetch the thread's scratch memory: what it remembers only makes the next page quicker."""
         if not hasattr(self._mine, "scratch"):
             self._mine.scratch = fresh.copy()
         memory: Ints = self._mine.scratch
@@ -83,7 +83,7 @@ class Scanner:
 
 @cache
 def kernel() -> tuple[Callable[..., int], Ints] | None:
-    """The kernel, and its scratch memory as it begins; None without numba."""
+    """Import the kernel, with its scratch memory as it begins; None without numba."""
     try:
         from operators import scan_kernel  # noqa: PLC0415, see above
     except ImportError:
@@ -94,7 +94,7 @@ def kernel() -> tuple[Callable[..., int], Ints] | None:
 
 
 def plain(page: Page) -> tuple[Any, Ints, Ints]:
-    """A page's arrays as a kernel can take them, by address: contiguous, padded, within bounds."""
+    """See that a kernel can take the page by address: contiguous, padded, within bounds."""
     data = np.ascontiguousarray(page.data, np.uint8)
     starts = np.ascontiguousarray(page.starts, np.int64)
     ends = np.ascontiguousarray(page.ends, np.int64)
@@ -106,6 +106,6 @@ def plain(page: Page) -> tuple[Any, Ints, Ints]:
 
 
 def laid_out(out: Ints) -> Rows:
-    """The kernel's columns, as rows."""
+    """Name the kernel's columns."""
     floats = out[len(INTS) : len(INTS) + len(FLOATS)].view(np.float64)
     return Rows(out[FRAME_AT], out[CHANNEL_AT], out[: len(INTS)], floats)

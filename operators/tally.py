@@ -1,7 +1,7 @@
 """What became of every record, and how the partition fares: counts by minute of log time.
 
-    records     r r r r r | r r r ...        a minute is told by the first record beyond it,
-    rows                    ^ quality, metrics           or by the end of the log
+records     r r r r r | r r r ...        a minute is told by the first record beyond it,
+rows                    ^ quality, metrics           or by the end of the log
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,9 @@ def start(instruments: int) -> State:
     return State(counts=np.zeros((instruments + 1, WIDTH), np.int64))
 
 
-def step(state: State, batch: Batch, *, instruments: tuple[str, ...]) -> tuple[State, Iterable[Told]]:
+def step(
+    state: State, batch: Batch, *, instruments: tuple[str, ...]
+) -> tuple[State, Iterable[Told]]:
     """Count a batch; tell every minute that it ends."""
     sent: list[Told] = []
     begin = 0

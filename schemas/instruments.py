@@ -42,4 +42,6 @@ def parse_id(instrument: str) -> Names:
             return Names(venue, base, quote, "spot")
         case [base, quote, "PERP"] if dot and base and quote and venue:
             return Names(venue, base, quote, "perp")
-    raise ValueError(f"{instrument!r} is no instrument id: write BASE-QUOTE.VENUE, as BTC-USDT.BINANCE")
+    raise ValueError(
+        f"{instrument!r} is no instrument id: write BASE-QUOTE.VENUE, as BTC-USDT.BINANCE"
+    )

@@ -49,7 +49,9 @@ class Columns:
             return parts[0]
         if not parts:
             return cls.empty()
-        return cls(*(np.concatenate(column) for column in zip(*map(cls.arrays, parts), strict=True)))
+        return cls(
+            *(np.concatenate(column) for column in zip(*map(cls.arrays, parts), strict=True))
+        )
 
     def arrays(self) -> list[npt.NDArray[np.generic]]:
         """The columns in the order of their names."""
@@ -192,7 +194,7 @@ class Quality(Struct, frozen=True, gc=False):
 
 
 class Metric(Struct, frozen=True, gc=False):
-    """A measure of the flow over a minute of log time; of the log alone, so the same in every run."""
+    """A measure over a minute of log time; of the log alone, so the same in every run."""
 
     partition: str
     name: str

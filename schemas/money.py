@@ -2,7 +2,9 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-MONEY = Context(prec=60, rounding=ROUND_HALF_EVEN)  # wide enough for any product of ours to be exact
+MONEY = Context(
+    prec=60, rounding=ROUND_HALF_EVEN
+)  # wide enough for any product of ours to be exact
 SCALE = 12  # digits after the point that a table keeps: DECIMAL(38, 12)
 
 

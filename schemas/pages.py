@@ -1,6 +1,6 @@
 """What a poll of a partition gives, and what the steps make of it: one item each.
 
-    Page --decode--> Batch --dedupe, bars, ...--> Batch, each step filling its own fields
+Page --decode--> Batch --dedupe, bars, ...--> Batch, each step filling its own fields
 """
 
 from typing import Any
@@ -77,7 +77,9 @@ class Told(Struct, frozen=True, eq=False):
     intents: tuple[Intent, ...]
 
 
-def page_of(partition: str, lo: int, log_ns: list[int], frames: list[bytes], end: bool = False) -> Page:
+def page_of(
+    partition: str, lo: int, log_ns: list[int], frames: list[bytes], end: bool = False
+) -> Page:
     """Lay frames out as a page."""
     lengths = np.fromiter(map(len, frames), np.int64, len(frames))
     ends = np.cumsum(lengths)

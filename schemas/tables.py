@@ -1,7 +1,7 @@
 """Arrow schemas and DuckDB tables, derived from the facts' types: written once, in the type.
 
-    open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY or SELL
-    time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
+open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY or SELL
+time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,6 +1,6 @@
 """The facts we write: type -> topic -> table. Adding one here is all it takes to keep one.
 
-    Bar  -->  topic bars, JSON, key = instrument  and  table bars in results.duckdb
+Bar  -->  topic bars, JSON, key = instrument  and  table bars in results.duckdb
 """
 
 from typing import Any

@@ -106,29 +106,40 @@ SYMBOLS = {name: number for number, name in enumerate(LISTED)}
 VALUE = rb'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null'
 TOKENS = re.compile(VALUE + rb"|[][{}:,]", re.DOTALL)
 VALUES = re.compile(rb":\s*(" + VALUE + rb")", re.DOTALL)
-BLOCKS = re.compile(rb'"[^"\\]*":[[{]')
+BLOCKS = re.compile(rb'"[^"\\]*":[\[{]')
 MEMBERS = re.compile(rb'"[^"\\]*":(?:' + VALUE + rb")", re.DOTALL)
 NUMBERS = (
-    "0 -0 -1 1.0 01 1e3 1E400 -1.5e-7 2. .5 - NaN Infinity -Infinity 9223372036854775807"
-    " 9223372036854775808 999999999999999999 1000000000000000000 9223372036854 9223372036855"
-    " 9007199254740993"
-).split(" ") + ["9" * 5000, "0." + "1" * 400]
-OTHERS = 'null true false {} [] [[]] [{}] {"e":"trade"}'.split(" ") + ["[" * 70 + "]" * 70]
-TEXTS = (
-    "|0|0.0|00|00.10|-0|-1|+1|1.|.5|1e5|1_0|NaN|Infinity| 1|1 |0.00000000000000000001"
-    "|9007199254740992|9007199254740993|900719925474099.3|9007199254.740993|123456789012345678"
-    "|1234567890123456789|0.123456789012345678|0.1234567890123456|99999999999999999999999"
-    '|12345678.12345678|1234567.87654321|\\u0031|\\"|\\\\|\u0661|\u00e9|\x7f|\u0080|trade|TRADE|trade '
-    "|aggTrade|match|last_match|ticker|buy|SELL|MARKET|update|BTCUSDT|BTCUSDTX|BTC-USD"
-    f"|{LONG}|{LONG}X|{LONG}XY|2021-02-29T00:00:00Z|2020-02-29T23:59:59.999999999Z"
-    "|2100-02-29T00:00:00Z|2000-02-29T00:00:00Z|1970-01-01T00:00:00Z|1969-12-31T23:59:59Z"
-    "|2262-04-11T23:47:16.854775807Z|2262-04-11T23:47:16.854775808Z|2261-12-31T23:59:59Z"
-    "|2021-04-31T00:00:00Z|2021-13-01T00:00:00Z|2021-00-01T00:00:00Z|2021-01-00T00:00:00Z"
-    "|2021-04-17T24:00:00Z|2021-04-17T16:60:00Z|2021-04-17T16:43:60Z|2021-04-17T16:43:37.1234567890Z"
-    "|2021-04-17T16:43:37.Z|2021-04-17T16:43:37z|2021-04-17T16:43:37+00:00|2021-04-17t16:43:37Z"
-    "|0000-01-01T00:00:00Z|2021-04-17 16:43:37Z"
-).split("|")
-NASTY = (NUMBERS, OTHERS, [f'"{text}"' for text in TEXTS])
+    '0', '-0', '-1', '1.0', '01', '1e3', '1E400', '-1.5e-7', '2.', '.5', '-', 'NaN', 'Infinity',
+    '-Infinity', '9223372036854775807', '9223372036854775808', '999999999999999999',
+    '1000000000000000000', '9223372036854', '9223372036855', '9007199254740993', "9" * 5000,
+    "0." + "1" * 400,
+)  # fmt: skip
+OTHERS = (
+    'null', 'true', 'false', '{}', '[]', '[[]]', '[{}]', '{"e":"trade"}', "[" * 70 + "]" * 70,
+)  # fmt: skip
+DECIMALS = (
+    '', '0', '0.0', '00', '00.10', '-0', '-1', '+1', '1.', '.5', '1e5', '1_0', 'NaN',
+    'Infinity', ' 1', '1 ', '0.00000000000000000001', '9007199254740992', '9007199254740993',
+    '90071992547409.93', '9007199254.740993', '123456789012345678', '1234567890123456789',
+    '0.123456789012345678', '0.1234567890123456', '99999999999999999999999',
+    '12345678.12345678', '1234567.87654321', '9223372036854775807', '9223372036854775808', '07',
+    "1" + "0" * 400,
+)  # fmt: skip
+MOMENTS = (
+    '2021-02-29T00:00:00Z', '2020-02-29T23:59:59.999999999Z', '2100-02-29T00:00:00Z',
+    '2000-02-29T00:00:00Z', '1970-01-01T00:00:00Z', '1969-12-31T23:59:59Z',
+    '2262-04-11T23:47:16.854775807Z', '2262-04-11T23:47:16.854775808Z', '2261-12-31T23:59:59Z',
+    '2021-04-31T00:00:00Z', '2021-13-01T00:00:00Z', '2021-00-01T00:00:00Z',
+    '2021-01-00T00:00:00Z', '2021-04-17T24:00:00Z', '2021-04-17T16:60:00Z',
+    '2021-04-17T16:43:60Z', '2021-04-17T16:43:37.1234567890Z', '2021-04-17T16:43:37.Z',
+    '2021-04-17T16:43:37z', '2021-04-17T16:43:37+00:00', '2021-04-17t16:43:37Z',
+    '0000-01-01T00:00:00Z', '2021-04-17 16:43:37Z',
+)  # fmt: skip
+WORDS = (
+    "", "trade", "TRADE", "trade ", "aggTrade", "match", "last_match", "ticker", "buy", "SELL",
+    "MARKET", "update", "BTCUSDT", "BTCUSDTX", "BTC-USD", LONG, LONG + "X", LONG + "XY", r"\u0031",
+    r"\"", r"\\", r"\/", "\u0661", "\u00e9", "\x7f", "\u0080", "\t", "\0",
+)  # fmt: skip
 BLANKS = (b" ", b"\n", b"\t", b"\r", b"  \r\n ", b"\x0b", b"\xc2\xa0")
 
 Mutator = Callable[[bytes, random.Random, tuple[bytes, ...]], bytes]
@@ -136,8 +147,18 @@ Mutator = Callable[[bytes, random.Random, tuple[bytes, ...]], bytes]
 
 def nasty(old: bytes, draw: random.Random) -> bytes:
     """A value that makes trouble, mostly of the type of the old one."""
-    kind = 2 if old.startswith(b'"') else int(old[:1].isalpha())
-    return draw.choice(NASTY[kind if draw.random() < 0.7 else draw.randrange(3)]).encode()
+    kinds: tuple[tuple[str, ...], ...] = (NUMBERS, OTHERS, DECIMALS, MOMENTS, WORDS)
+    kind: tuple[str, ...]
+    if not old.startswith(b'"'):
+        kind = OTHERS if old[:1].isalpha() else NUMBERS
+    elif old[1:2].isdigit():
+        kind = DECIMALS if b":" not in old else MOMENTS
+    else:
+        kind = WORDS
+    if draw.random() < 0.2:
+        kind = draw.choice(kinds)
+    value = draw.choice(kind)
+    return (value if kind is NUMBERS or kind is OTHERS else f'"{value}"').encode()
 
 
 def place(frame: bytes, draw: random.Random) -> int:
@@ -320,7 +341,8 @@ def append(frame, draw, others):
 
 MUTATORS: tuple[Mutator, ...] = (
     flip_byte, flip_bit, truncate, delete, swap_bytes, swap_members, double_member, double_block,
-    double_token, foreign_member, drop_member, space_out, escape, insert_bytes, other_value, other_number, other_token, nest, append,
+    double_token, foreign_member, drop_member, space_out, escape, insert_bytes, other_token, nest,
+    append, *[other_value] * 6, *[other_number] * 3,
 )  # fmt: skip
 
 
@@ -336,6 +358,6 @@ def mutants(
         for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 2, 2, 3))):
             frame = draw.choice(MUTATORS)(frame, draw, samples[venue])
         at = place(frame, draw) if draw.random() < 0.05 else 0
-        for part in (frame[:at], frame[at:])[at == 0 : count + 1]:
+        for part in (frame[:at], frame[at:])[at == 0 :][:count]:
             yield venue, part
             count -= 1

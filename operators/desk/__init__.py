@@ -4,16 +4,15 @@
     (pages)   │ horizon  │ decision   │ fill       │ position, equity
               ▼          ▼ order      ▼            ▼
 
-Everything happens at its place in the log and is worked off in that order: of one place fills first,
-then intents; equity is sampled before the first record at or after its time. So the facts, and their
-running numbers, are the same however the partitions were read.
+Everything happens at its place in the log and is worked off in that order: of one place fills
+first, then intents; equity is sampled before the first record at or after its time. So the facts,
+and their running numbers, are the same however the partitions were read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal, localcontext
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any
 
 import bytewax.operators as op
 import numpy as np
@@ -49,9 +48,7 @@ def told(batch: Batch, *, account: str) -> Told:
     )
 
 
-def step(
-    state: State, said: Told, *, desks: Mapping[str, Desk]
-) -> tuple[State, Iterable[Fact]]:
+def step(state: State, said: Told, *, desks: Mapping[str, Desk]) -> tuple[State, Iterable[Fact]]:
     """Hear of a page, and do all that has become certain by it."""
     desk = desks[said.account]
     check_owner(state, said, desk)
@@ -74,8 +71,8 @@ def check_owner(state: State, said: Told, desk: Desk) -> None:
             code = int(codes[strange[0]])
             raise MisuseError(
                 f"{desk.instruments[code].id} comes from two partitions, "
-                f"{desk.partitions[state.owner[code]]} and {said.partition}: the order of its ticks is "
-                "lost; write every instrument to one partition"
+                f"{desk.partitions[state.owner[code]]} and {said.partition}: the order of its "
+                "ticks is lost; write every instrument to one partition"
             )
         state.owner[codes] = number
 
@@ -94,7 +91,7 @@ def work_off(state: State, desk: Desk) -> Iterator[Fact]:
         if soonest is None:
             break
         if soonest == sample:
-            yield from sampled(state, desk, sample)
+            yield from sampled(state, desk, soonest)
         elif soonest == hit:
             yield from filled(state, desk, heappop(state.hits))
         else:

@@ -106,7 +106,9 @@ class Merge:
         """Let go of the ticks before a place; they become the marks."""
         for name, pending in self.pending.items():
             for trades in taken(pending.trades, place, name):
-                self.marks.last[trades.instrument] = trades.price  # of one instrument the last stays
+                self.marks.last[trades.instrument] = (
+                    trades.price
+                )  # of one instrument the last stays
             for quotes in taken(pending.quotes, place, name):
                 self.marks.bid[quotes.instrument] = quotes.bid
                 self.marks.ask[quotes.instrument] = quotes.ask

@@ -1,8 +1,8 @@
-"""The paper venue: a market order fills at the first trade of its instrument that it could have met.
+"""The paper venue: a market order fills at the first trade of its instrument it could have met.
 
-    decided at D      D + latency
-    |                 |     t1        t1 is the first accepted trade at or after D + latency that
-    order ----------->rests ^ fill    comes after the deciding record: its price, the whole size
+decided at D      D + latency
+|                 |     t1        t1 is the first accepted trade at or after D + latency that
+order ----------->rests ^ fill    comes after the deciding record: its price, the whole size
 """
 
 from collections.abc import Iterable
@@ -45,5 +45,3 @@ def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | 
                 trade_id=int(chunk.trade_id[row]),
             )
     return None
-
-

@@ -24,7 +24,9 @@ class Approved:
     """What an account has been allowed so far; the desk owns it and changes it in place."""
 
     units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
-    notional: dict[str, Decimal] = field(default_factory=dict)  # |units| at the last reference price
+    notional: dict[str, Decimal] = field(
+        default_factory=dict
+    )  # |units| at the last reference price
     times_ns: deque[int] = field(default_factory=deque)  # of approvals that the rate still counts
 
     def add(self, wish: "Wish") -> None:
@@ -53,7 +55,7 @@ class Finding(Struct, frozen=True):
     limit: Decimal | int
 
     def __str__(self) -> str:
-        return f"{self.reason}: observed={self.observed:f}, limit={self.limit:f}"
+        return f"{self.reason}: observed={self.observed}, limit={self.limit}"
 
 
 def position_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
@@ -67,7 +69,9 @@ def gross_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
     others = sum((n for name, n in approved.notional.items() if name != wish.instrument), ZERO)
     observed = others + wish.notional_after
     reduces = abs(wish.units_after) <= abs(wish.units)
-    return Finding("GROSS_LIMIT", reduces or observed <= limits.gross_max, observed, limits.gross_max)
+    return Finding(
+        "GROSS_LIMIT", reduces or observed <= limits.gross_max, observed, limits.gross_max
+    )
 
 
 def rate_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:

@@ -102,7 +102,11 @@ def keep(state: State) -> bytes:
             horizon=merge.horizon,
             log_ns=merge.log_ns,
             pending=pending,
-            marks=(merge.marks.last.tobytes(), merge.marks.bid.tobytes(), merge.marks.ask.tobytes()),
+            marks=(
+                merge.marks.last.tobytes(),
+                merge.marks.bid.tobytes(),
+                merge.marks.ask.tobytes(),
+            ),
             owner=state.owner.tobytes(),
             units=approved.units,
             notional=approved.notional,

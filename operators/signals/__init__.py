@@ -1,9 +1,9 @@
 """Bars and scores become signals, and signals intents: each declared strategy over its instruments.
 
-    bars, scores   b1       b2  b3        in log order
-    ema_cross      -        S   -
-    reversion      -        S   -         the signals of a bar in the order of the strategies' names
-    intents                 I I           one for each signal, of the strategy's size
+bars, scores   b1       b2  b3        in log order
+ema_cross      -        S   -
+reversion      -        S   -         the signals of a bar in the order of the strategies' names
+intents                 I I           one for each signal, of the strategy's size
 """
 
 from collections.abc import Callable, Iterable
@@ -88,4 +88,6 @@ def signals(
     """Run the strategies, in the order of their names, over the bars of each partition."""
     ordered = tuple(sorted(strategies, key=lambda each: each.name.encode()))
     resumed = partial(resume, strategies=ordered)
-    return op.stateful_batch("asked", up, fold(partial(step, strategies=ordered), dict, keep, resumed))
+    return op.stateful_batch(
+        "asked", up, fold(partial(step, strategies=ordered), dict, keep, resumed)
+    )

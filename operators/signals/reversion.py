@@ -1,7 +1,7 @@
 """Mean reversion: a return far out of its own distribution is expected to be taken back.
 
-    score     0.3  1.1  2.6  2.9  0.2  -2.7          entry = 2.5
-    signals             SELL           BUY            where |score| comes from below entry to it
+score     0.3  1.1  2.6  2.9  0.2  -2.7          entry = 2.5
+signals             SELL           BUY            where |score| comes from below entry to it
 """
 
 from msgspec import Struct

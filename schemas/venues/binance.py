@@ -74,7 +74,9 @@ def bare_and_combined(*bare: Channel) -> tuple[Channel, ...]:
 
 DIALECT = Dialect(
     (
-        *bare_and_combined(Channel("trade", TRADE), Channel("bookTicker", BOOK_TICKER, row="quote")),
+        *bare_and_combined(
+            Channel("trade", TRADE), Channel("bookTicker", BOOK_TICKER, row="quote")
+        ),
         *bare_and_combined(*EVENTS, *ANSWERS),
     )
 )

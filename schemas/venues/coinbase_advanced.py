@@ -8,8 +8,8 @@
      "best_bid":"65083.66","best_ask":"65083.67","best_bid_quantity":"0.20371215",
      "best_ask_quantity":"0.15556334"}]}]}
 
-`side` is the MAKER's. The trades of a frame come newest first. A snapshot holds the last 100 trades,
-all older than the subscription. The time of a ticker is its envelope's.
+`side` is the MAKER's. The trades of a frame come newest first. A snapshot holds the last 100
+trades, all older than the subscription. The time of a ticker is its envelope's.
 """
 
 from schemas.market import ACCEPTED, BUY, HISTORY, SELL
@@ -44,7 +44,9 @@ TICKER: Shape = {
 }
 MARKET_TRADES: Shape = {
     "channel": is_("market_trades"),
-    "events": [{"type": word("verdict", {"update": ACCEPTED, "snapshot": HISTORY}), "trades": [TRADE]}],
+    "events": [
+        {"type": word("verdict", {"update": ACCEPTED, "snapshot": HISTORY}), "trades": [TRADE]}
+    ],
 }
 
 
@@ -63,5 +65,7 @@ CHANNELS = (
     tickers("ticker"),
     tickers("ticker_batch"),
     *recognised("channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"),
-    Channel("error", {"type": is_("error"), "message": HAS}, row="", reason="the venue reports an error"),
+    Channel(
+        "error", {"type": is_("error"), "message": HAS}, row="", reason="the venue reports an error"
+    ),
 )

@@ -1,4 +1,4 @@
-"""The language a venue's page is written in: which path of a frame holds which field, of which type.
+"""The language a venue's page is written in: which path of a frame holds which field, how typed.
 
 A dialect is a list of channels; a channel is a shape, as a frame is laid out, with a spec at each
 leaf. Two readers know the language: the strict one (`strict.py`, one frame at a time, with the
@@ -73,7 +73,9 @@ class Dialect(Struct, frozen=True):
         """The same, but what other channels carry is no longer expected: a dead letter."""
         return Dialect(
             tuple(
-                each if each.name in names else replace(each, reason=f"channel {each.name} is not expected")
+                each
+                if each.name in names
+                else replace(each, reason=f"channel {each.name} is not expected")
                 for each in self.channels
             )
         )

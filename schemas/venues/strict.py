@@ -199,5 +199,9 @@ def require(condition: bool, reason: str) -> None:
 
 def described(message: dict[str, Any]) -> str:
     """What the fields that venues use to name a channel say."""
-    said = [f"{name} is {str(message[name])[:40]!r}" for name in ("e", "type", "channel", "stream") if name in message]
+    said = [
+        f"{name} is {str(message[name])[:40]!r}"
+        for name in ("e", "type", "channel", "stream")
+        if name in message
+    ]
     return f": {', '.join(said)}" if said else ""

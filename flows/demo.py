@@ -1,0 +1,57 @@
+"""The demo: a made-up market of three venues, through an embedded Kafka, traded by two workers."""
+
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from connectors.broker import EmbeddedBroker
+from connectors.synthetic import Market, tapes
+from flows import engine, loading, logs, runs, settings
+
+Say = Callable[[str], None]
+RATE = 1000.0  # records a second of market time: five minutes of it fit the embedded broker
+FITS_S = 300  # market time that one partition of it holds at that rate
+
+
+def play(args: Namespace, job_file: Path, say: Say) -> None:
+    """Make the market, load it, trade it."""
+    job = settings.load(job_file)
+    parts = -(-args.seconds // FITS_S)
+    market = Market(seed=args.seed, seconds=args.seconds, rate=RATE, partitions_per_venue=parts)
+    made = tapes(market)
+    with EmbeddedBroker() as broker:
+        kafka = job.kafka.model_copy(update={"bootstrap": broker.bootstrap})
+        job = job.model_copy(update={"kafka": kafka})
+        for topic, partitions in loading.topics(made, job).items():
+            broker.create_topic(topic, partitions)
+        say(f"embedded Kafka at {broker.bootstrap}: producing {args.seconds} s of a made-up market")
+        began = time.monotonic()
+        loaded = loading.load(made, job, say)
+        say(rate_of("produced", sum(loaded.values()), time.monotonic() - began))
+        plan = runs.Plan(
+            command="demo",
+            log=logs.topics(job, say, tail=False),
+            job=job,
+            results=args.results,
+            workers=args.workers,
+            publish=job.kafka.publish,
+        )
+        began = time.monotonic()
+        board = runs.run(plan, engine.on_terminal, say)
+        say(rate_of("traded", board.records(), time.monotonic() - began))
+
+
+def rate_of(done: str, records: int, seconds: float) -> str:
+    """How many, how fast."""
+    return f"{done} {records:,} records in {seconds:.1f} s, {records / seconds:,.0f}/s"
+
+
+def next_commands(results: Path) -> str:
+    """What to try with the results."""
+    where = "" if results == Path("results.duckdb") else f" --results {results}"
+    return f"""
+next:
+  tapeflow query "SELECT strategy, instrument, side, price, size FROM fills LIMIT 5"{where}
+  tapeflow query "SELECT decision, reason, count(*) FROM decisions GROUP BY ALL"{where}
+  tapeflow digest {results}"""

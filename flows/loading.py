@@ -1,0 +1,50 @@
+"""Pages into raw topics: the log as capture would have left it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from connectors.kafka_load import Loader, create_topics
+from connectors.log_source import Open
+from flows.settings import Job
+from schemas.pages import Page
+from schemas.venues import venue_of
+
+
+def places(partitions: Iterable[str], job: Job) -> dict[str, tuple[str, int]]:
+    """Topic and number of each partition."""
+    return {
+        name: (job.kafka.raw + venue_of(name), int(name.rpartition("-")[2])) for name in partitions
+    }
+
+
+def topics(partitions: Iterable[str], job: Job) -> dict[str, int]:
+    """How many partitions each topic needs."""
+    wanted: dict[str, int] = {}
+    for topic, number in places(partitions, job).values():
+        wanted[topic] = max(wanted.get(topic, 0), number + 1)
+    return wanted
+
+
+def create(partitions: Iterable[str], job: Job, say: Callable[[str], None]) -> None:
+    """Create the topics that are not there yet."""
+    for topic in create_topics(job.kafka.bootstrap, topics(partitions, job)):
+        say(f"created topic {topic}")
+
+
+def load(
+    log: Mapping[str, Iterable[Page]], job: Job, say: Callable[[str], None], *, append: bool = False
+) -> dict[str, int]:
+    """Write every partition of a log into its topic; records written of each."""
+    loader = Loader(job.kafka.bootstrap, places(log, job), say, job.kafka.wait / 1e9, append=append)
+    for pages in log.values():
+        for page in pages:
+            loader.write(page)
+    loader.finish()
+    return dict(loader.records)
+
+
+def pages_of(opened: Open) -> Iterator[Page]:
+    """A partition from its beginning to its end."""
+    reader = opened(None)
+    while (page := reader.read()) is not None:
+        yield page
+    reader.close()

@@ -1,0 +1,435 @@
+"""The compiled scanner says of a frame what the strict reader says, or that it doubts."""
+
+import json
+import pickle
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import operators
+from operators import scan_tables, scanner
+from operators.rows import Rows
+from operators.scan_tables import compiled
+from operators.scanner import COMPILED, Scanner
+from schemas.market import DOUBT, HEARTBEAT, MALFORMED, RECOGNISED, TICKS
+from schemas.pages import Page, page_of
+from schemas.venues import VENUES
+from schemas.venues.dialect import (
+    HAS,
+    SYMBOL,
+    Channel,
+    Dialect,
+    Shape,
+    decimal,
+    decimal_or_zero,
+    flag,
+    integer,
+    integer_text,
+    is_,
+    millis,
+    rfc3339,
+    word,
+)
+from schemas.venues.strict import MalformedError, Row, read_frame
+from tests.fuzz_frames import (
+    MATCH,
+    SAMPLES,
+    SPOT_TRADE,
+    SYMBOLS,
+    TICKERS,
+    USDM_TRADE,
+    combined,
+    mutants,
+)
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = ROOT.parent / "shared" / "data"
+needs_numba = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+
+ROW: Shape = {
+    "s": SYMBOL,
+    "id": integer_text("trade_id"),
+    "p": decimal("price"),
+    "q": decimal_or_zero("size", optional=True),
+    "kind": is_("never asked inside an array"),
+}
+GROUP: Shape = {"side": word("verdict", {"a": 1, "": 0}, other=2), "inner": {"rows": [ROW]}}
+OUTER: Shape = {"taken": flag("aggressor", false=1, true=-1), "groups": [GROUP]}
+NESTED: Shape = {"kind": is_("nested"), "at": rfc3339("event_ns", optional=True), "outer": OUTER}
+FLAT: Shape = {
+    "kind": HAS,
+    "s": SYMBOL,
+    "n": integer("trade_id"),
+    "p": decimal("not a column of ours"),
+    "a key that is rather long": millis("event_ns"),
+    "a key of eighteen b": decimal("bid"),
+}
+ODD = Dialect(
+    (
+        Channel("nested", NESTED, verdict=3, newest_first=True),
+        Channel("two places", {"kind": is_("two"), "two": HAS, "x": [FLAT], "y": [FLAT]}),
+        Channel(
+            "shadowed",
+            {
+                "kind": is_("three"),
+                "two": HAS,
+                "at": millis("event_ns"),
+                "x": [{"at": millis("event_ns")}],
+            },
+        ),
+        Channel(
+            "flat", {name: leaf for name, leaf in FLAT.items() if len(name) <= 23}, row="quote"
+        ),
+        Channel("never reached", {"kind": HAS}, row=""),
+    )
+)
+ODD_SAMPLES = (
+    b'{"kind":"nested","at":"2021-04-17T16:43:37.5Z","outer":{"taken":true,"groups":[{"side":"a","inner":'
+    b'{"rows":[{"s":"BTCUSDT","id":"1","p":"2.5","q":"0"},{"s":"X","id":"2","p":"3"}]}},{"inner":{"rows":'
+    b'[{"s":"ETHUSDT","id":"3","p":"4","q":"1"}]},"side":"z"},{"inner":{"rows":[]},"side":""}]}}',
+    b'{"outer":{"groups":[{"inner":{"rows":[{"s":"","id":"0","p":"1"}]},"side":"b"}],"taken":false},"kind":"nested"}',
+    b'{"kind":5,"s":"BTCUSDT","n":9,"p":"1","a key of eighteen b":"7.25"}',
+    b'{"kind":"two","two":2,"x":[],"y":[]}',
+    b'{"two":3,"kind":"three","at":1,"x":[{"at":2}]}',
+)
+DIALECTS = {name: venue.dialect for name, venue in VENUES.items()} | {"odd": ODD}
+ALL_SAMPLES = SAMPLES | {"odd": ODD_SAMPLES}
+
+
+Counts = Counter[tuple[int, int]]
+
+
+def page(frames: list[bytes]) -> Page:
+    """Frames side by side, with nothing between them."""
+    return page_of("binance-0", 0, [0] * len(frames), frames)
+
+
+def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
+    """Status, channel and rows of a frame, by the strict reader."""
+    if not frame:
+        return HEARTBEAT, 0, []
+    try:
+        channel, rows = read_frame(made.dialect, frame, made.symbols)
+    except MalformedError:
+        return MALFORMED, 0, []
+    return TICKS if rows else RECOGNISED, channel, rows
+
+
+def check(made: Scanner, frames: list[bytes]) -> Counts:
+    """Hold the scanner to the strict reader; count (what it said, what is true)."""
+    rows, status = made.scan(page(frames))
+    true = [strictly(made, frame) for frame in frames]
+    for said, (truth, _, _), frame in zip(status.tolist(), true, frames, strict=True):
+        assert said in (DOUBT, truth), frame
+    expected = Rows.of(
+        [
+            (number, channel, row)
+            for number, (_, channel, read) in enumerate(true)
+            if status[number] == TICKS
+            for row in read
+        ]
+    )
+    for mine, strict in zip(rows, expected, strict=True):
+        np.testing.assert_array_equal(mine, strict)
+    return Counter(zip(status.tolist(), (truth for truth, _, _ in true), strict=True))
+
+
+def check_mutants(seed: int, count: int) -> Counts:
+    """The law, over that many spoilt frames of all dialects."""
+    frames: dict[str, list[bytes]] = {name: [] for name in DIALECTS}
+    for venue, frame in mutants(seed, count, ALL_SAMPLES):
+        frames[venue].append(frame)
+    counts: Counts = Counter()
+    for venue, mine in frames.items():
+        made = Scanner(DIALECTS[venue], SYMBOLS)
+        for first in range(0, len(mine), 500):
+            counts += check(made, mine[first : first + 500])
+    return counts
+
+
+def needless(counts: Counts) -> int:
+    """How many good frames were doubted."""
+    return counts[DOUBT, TICKS] + counts[DOUBT, RECOGNISED]
+
+
+# --- the law: as the strict reader, or in doubt -------------------------------------------
+
+
+@needs_numba
+def test_a_spoilt_frame_is_doubted_or_read_as_the_strict_reader_reads_it():
+    counts = check_mutants(seed=1, count=20_000)
+    assert counts[TICKS, TICKS] > 1_000 and counts[RECOGNISED, RECOGNISED] > 1_000
+    assert needless(counts) < 0.1 * counts.total()
+
+
+@pytest.mark.slow
+@needs_numba
+@pytest.mark.parametrize("seed", [2, 3])
+def test_many_spoilt_frames_are_doubted_or_read_as_the_strict_reader_reads_them(seed):
+    check_mutants(seed, count=100_000)
+
+
+@needs_numba
+@pytest.mark.parametrize("venue", VENUES)
+def test_no_sample_that_the_strict_reader_reads_is_doubted(venue):
+    frames = list(SAMPLES[venue])
+    frames += [json.dumps(json.loads(frame), indent=2).encode() for frame in frames]
+    frames += [turned(frame) for frame in frames]
+    counts = check(Scanner(VENUES[venue].dialect, SYMBOLS), frames)
+    assert needless(counts) == 0
+    assert counts[TICKS, TICKS] >= len(frames) / 4
+
+
+def turned(frame: bytes) -> bytes:
+    """The same message with every object's keys in the opposite order."""
+    message = json.loads(frame, object_pairs_hook=lambda pairs: dict(pairs[::-1]))
+    return json.dumps(message).encode()
+
+
+@needs_numba
+def test_generated_trades_are_never_doubted(tmp_path):
+    generator = ROOT / "tests" / "reference" / "gen.py"
+    subprocess.run([sys.executable, generator, "20000", tmp_path, "--seed", "3"], check=True)
+    for venue, quote in (("binance", "USDT"), ("coinbase", "USD")):
+        lines = (tmp_path / f"{venue}-0.tape").read_bytes().splitlines()
+        native = VENUES[venue].native
+        symbols = {native(base, quote): number for number, base in enumerate(("BTC", "ETH", "SOL"))}
+        counts = check(
+            Scanner(VENUES[venue].dialect, symbols), [line.partition(b" ")[2] for line in lines]
+        )
+        assert needless(counts) == 0
+        assert counts[TICKS, TICKS] > 0.99 * len(lines) > counts[DOUBT, MALFORMED] * 99
+
+
+RECORDED = {
+    "binance/spot__btcusdt_20240808.gz": "binance",
+    "binance/spot__btcusdt_20240809.gz": "binance",
+    "binance/usdm__ethusdt_20240808.gz": "binance-usdm",
+    "venues/BINANCE_20210417T163611Z.jsonl.zst": "binance",
+    "venues/BINANCE_FUTURES_20210417T163727Z.jsonl.zst": "binance-usdm",
+    "venues/COINBASE_20210417T164336Z.jsonl.zst": "coinbase",
+    "venues/COINBASE_20260809T210548Z_head.jsonl.zst": "coinbase",
+}
+
+
+def recorded(name: str) -> list[bytes]:
+    """Frames of a recording: `<ns> <frame>` a line, or {"t":"recv","data":"<frame>"}."""
+    path = RECORDINGS / name
+    if not path.exists():
+        pytest.skip(f"no recording {path}")
+    packing = "gzip" if path.suffix == ".gz" else "zstd"
+    with pa.CompressedInputStream(pa.OSFile(str(path)), packing) as file:
+        lines = file.read().splitlines()
+    if packing == "gzip":
+        return [line.partition(b" ")[2] for line in lines]
+    messages = map(json.loads, lines)
+    return [message["data"].encode() for message in messages if message["t"] == "recv"]
+
+
+@needs_numba
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recording_begins_without_a_doubt(name):
+    frames = recorded(name)[:2_000]
+    counts = check(Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), frames)
+    assert counts.total() == counts[TICKS, TICKS] + counts[RECOGNISED, RECOGNISED]
+
+
+@pytest.mark.slow
+@needs_numba
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_whole_recording_holds_no_doubt(name):
+    made, frames = Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), recorded(name)
+    for first in range(0, len(frames), 5_000):
+        assert needless(check(made, frames[first : first + 5_000])) == 0
+
+
+# --- one field ----------------------------------------------------------------------------
+
+
+@needs_numba
+@given(st.lists(st.from_regex(r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z"), min_size=1, max_size=50))
+def test_decimals_are_the_nearest_float64_or_a_doubt(texts):
+    frames = [SPOT_TRADE.replace(b"61837.63000000", text.encode()) for text in texts]
+    made = Scanner(VENUES["binance"].dialect, SYMBOLS)
+    check(made, frames)
+    _, status = made.scan(page(frames))
+    for text, said in zip(texts, status, strict=True):
+        digits = text.replace(".", "")
+        exact = len(digits) <= 18 and 0 < int(digits) <= 2**53
+        assert said == (TICKS if exact else DOUBT)
+
+
+MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1))  # noqa: DTZ001, hypothesis wants it so
+
+
+@needs_numba
+@given(
+    st.lists(st.tuples(MOMENTS, st.from_regex(r"\A(\.[0-9]{1,10})?\Z")), min_size=1, max_size=50)
+)
+def test_times_are_exact_to_the_ns_or_a_doubt(moments):
+    texts = [f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" for moment, fraction in moments]
+    frames = [MATCH.replace(b"2021-04-17T16:43:37.121358Z", text.encode()) for text in texts]
+    made = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
+    check(made, frames)
+    rows, status = made.scan(page(frames))
+    read = iter(rows.ints[3].tolist())
+    for (moment, fraction), said in zip(moments, status, strict=True):
+        assert (said == TICKS) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
+        if said == TICKS:
+            second = int(moment.replace(microsecond=0, tzinfo=UTC).timestamp())
+            assert next(read) == second * 10**9 + int(f"{fraction[1:]:0<9}")
+
+
+@needs_numba
+def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_has_no_instrument():
+    quote = b'{"u":1,"s":"NEWUSDT","b":"0.00000000","B":"0","a":"2.5","A":"1"}'
+    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page([quote]))
+    assert status.tolist() == [TICKS]
+    assert rows.ints[0].tolist() == [-1]
+    np.testing.assert_array_equal(rows.floats[2:, 0], [np.nan, np.nan, 2.5, 1.0])
+
+
+@needs_numba
+def test_a_table_of_many_symbols_finds_each_and_no_other():
+    symbols = {f"COIN{number}USDT": number for number in range(5_000)}
+    frames = [
+        SPOT_TRADE.replace(b"BTCUSDT", b"COIN%dUSDT" % number) for number in range(0, 10_000, 3)
+    ]
+    check(Scanner(VENUES["binance"].dialect, symbols), frames)
+
+
+# --- which channel ------------------------------------------------------------------------
+
+
+@needs_numba
+def test_the_first_channel_that_claims_a_frame_is_the_one_that_reads_it():
+    both = SPOT_TRADE[:-1] + b',"stream":"x","data":' + SPOT_TRADE.replace(b"BTC", b"ETH") + b"}"
+    answer = b'{"lastUpdateId":1,"bids":[],"asks":[],"e":"trade"}'
+    inside = combined(b'{"lastUpdateId":1,"bids":[],"asks":[],"u":5}')
+    counts = check(Scanner(VENUES["binance"].dialect, SYMBOLS), [both, answer, inside] * 3)
+    assert counts == {(TICKS, TICKS): 3, (DOUBT, MALFORMED): 6}
+
+
+@needs_numba
+def test_a_channel_that_is_not_expected_is_doubted():
+    dialect = VENUES["binance"].dialect.only(("trade",))
+    counts = check(Scanner(dialect, SYMBOLS), [SPOT_TRADE, combined(SPOT_TRADE)])
+    assert counts == {(TICKS, TICKS): 1, (DOUBT, MALFORMED): 1}
+
+
+def test_the_kernel_reads_every_channel_of_every_venue():
+    for venue in VENUES.values():
+        assert compiled(venue.dialect, {}).unscanned == ()
+
+
+def test_what_tables_cannot_say_is_left_to_the_strict_reader():
+    assert compiled(ODD, {}).unscanned == ("two places", "shadowed", "never reached")
+
+
+@needs_numba
+def test_rows_of_arrays_in_arrays_carry_what_stands_around_them():
+    counts = check(Scanner(ODD, SYMBOLS), list(ODD_SAMPLES))
+    assert counts == {(TICKS, TICKS): 3, (DOUBT, RECOGNISED): 1, (DOUBT, TICKS): 1}
+
+
+@needs_numba
+def test_an_array_of_thousands_of_rows_is_read():
+    row = b'{"product_id":"A","best_bid":"1","best_bid_quantity":"3"'
+    row += b',"best_ask":"2","best_ask_quantity":"4"}'
+    first, last = TICKERS.index(b'[{"type":"ticker"'), TICKERS.index(b"]}]}")
+    frame = TICKERS[:first] + b"[" + b",".join([row] * 5_000) + TICKERS[last:]
+    made = Scanner(VENUES["coinbase"].dialect, {})
+    assert check(made, [frame, MATCH, frame]) == {(TICKS, TICKS): 3}
+    cut = page([frame])
+    cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.ends - 5_000, cut.data)
+    assert made.scan(cut)[1].tolist() == [DOUBT]
+    cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.starts + first + 1, cut.data)
+    assert made.scan(cut)[1].tolist() == [DOUBT]  # though what stands behind it goes on with rows
+
+
+# --- around the kernel --------------------------------------------------------------------
+
+
+@needs_numba
+def test_frames_need_not_stand_side_by_side():
+    data = np.frombuffer(b"xx" + SPOT_TRADE + b"{}" + SPOT_TRADE[:-1] + bytes(64), np.uint8)
+    size = len(SPOT_TRADE)
+    starts = np.array([2, 2 + size, 5, 4 + size])
+    apart = Page(
+        "binance-0",
+        0,
+        np.zeros(4, np.int64),
+        starts,
+        np.array([2 + size, 2 + size, 5, 3 + 2 * size]),
+        data,
+    )
+    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(apart)
+    assert status.tolist() == [TICKS, HEARTBEAT, HEARTBEAT, DOUBT]
+    assert rows.frame.tolist() == [0]
+
+
+@needs_numba
+def test_a_page_without_padding_or_with_frames_beyond_it_is_our_mistake():
+    made, good = Scanner(VENUES["binance"].dialect, SYMBOLS), page([SPOT_TRADE])
+    unpadded = Page("binance-0", 0, good.log_ns, good.starts, good.ends, good.data[:-1])
+    beyond = Page("binance-0", 0, good.log_ns, good.starts, good.ends + 1, good.data)
+    for bad in (unpadded, beyond):
+        with pytest.raises(AssertionError):
+            made.scan(bad)
+    assert not len(made.scan(page([]))[1])
+
+
+@needs_numba
+def test_threads_may_share_a_scanner():
+    made = Scanner(VENUES["binance-usdm"].dialect, SYMBOLS)
+    pages = [
+        page([USDM_TRADE.replace(b"8068523", b"%07d" % i) for i in range(k, k + 500)])
+        for k in range(200)
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        for k, (rows, status) in enumerate(threads.map(made.scan, pages)):
+            assert rows.ints[1].tolist() == [4300000000 + i for i in range(k, k + 500)]
+            assert not status.any()
+
+
+@needs_numba
+def test_a_copy_of_a_scanner_scans():
+    made = pickle.loads(pickle.dumps(Scanner(VENUES["binance"].dialect, SYMBOLS)))
+    assert made.scan(page([SPOT_TRADE]))[1].tolist() == [TICKS]
+
+
+@needs_numba
+def test_kernel_and_tables_mean_the_same_layout():
+    from operators import scan_kernel  # noqa: PLC0415, needs numba
+
+    shared = {name for name in vars(scan_tables) if name.isupper()} & set(vars(scan_kernel))
+    assert len(shared) > 40
+    for name in shared:
+        assert getattr(scan_tables, name) == getattr(scan_kernel, name), name
+    assert (scan_kernel.TICKS, scan_kernel.HEARTBEAT) == (TICKS, HEARTBEAT)
+    assert (scan_kernel.RECOGNISED, scan_kernel.DOUBT) == (RECOGNISED, DOUBT)
+
+
+def test_without_numba_everything_is_doubted(monkeypatch):
+    monkeypatch.setitem(sys.modules, "operators.scan_kernel", None)
+    monkeypatch.delattr(operators, "scan_kernel", raising=False)
+    scanner.kernel.cache_clear()
+    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page([SPOT_TRADE, b"", b"{"]))
+    scanner.kernel.cache_clear()
+    assert status.tolist() == [DOUBT, HEARTBEAT, DOUBT]
+    assert rows.frame.size == 0
+
+
+def test_numba_is_imported_by_the_first_scan_and_not_before():
+    made = "from operators.scanner import Scanner; from schemas.venues import VENUES; import sys; "
+    made += "Scanner(VENUES['binance'].dialect, {'A': 0}); sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", made], check=True, cwd=ROOT)

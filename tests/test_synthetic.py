@@ -1,0 +1,300 @@
+"""The made-up market: the same everywhere, read by the strict reader, alive enough to trade on."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from connectors.synthetic import INSTRUMENTS, Market, partitions_of, records, tapes, write_tapes
+from connectors.synthetic_frames import LISTINGS
+from connectors.tape import TapeReader
+from schemas.instruments import parse_id
+from schemas.market import HISTORY, OFF_MARKET
+from schemas.pages import Page
+from schemas.venues import VENUES, venue_of
+from schemas.venues.strict import NOT_LISTED, MalformedError, read_frame
+
+BUSY = Market(seconds=20, rate=3000.0)
+SHARES = {"binance": 0.42, "binance-usdm": 0.35, "coinbase": 0.23}
+TICKS = {id_: (Decimal(tick), Decimal(lot)) for id_, tick, lot in INSTRUMENTS}
+LATE_NS = 900_000_000
+
+
+def lines(market: Market, partition: str) -> list[tuple[int, bytes]]:
+    """Every (log_ns, frame) of a partition."""
+    blocks = records(market, partition)
+    return [line for ns, frames in blocks for line in zip(ns.tolist(), frames, strict=True)]
+
+
+def symbols(partition: str) -> dict[str, int]:
+    """The numbers in INSTRUMENTS of a partition's symbols."""
+    venue = venue_of(partition)
+    return {each.symbol: n for n, each in enumerate(LISTINGS) if each.venue.name == venue}
+
+
+def read(partition: str, frame: bytes) -> tuple[str, list[Any]]:
+    """The channel's name and rows, or the reason why there are none."""
+    dialect = VENUES[venue_of(partition)].dialect
+    try:
+        channel, rows = read_frame(dialect, frame, symbols(partition))
+    except MalformedError as error:
+        return str(error), []
+    return dialect.channels[channel].name.removeprefix("combined."), rows
+
+
+@pytest.fixture(scope="module")
+def market():
+    """Of each partition: (log_ns, frame, channel, rows) of all that is no heartbeat."""
+    return {
+        partition: [
+            (ns, frame, *read(partition, frame)) for ns, frame in lines(BUSY, partition) if frame
+        ]
+        for partition in partitions_of(BUSY)
+    }
+
+
+@pytest.fixture(scope="module")
+def trades(market):
+    """Of each instrument: (log_ns, row) of its trades that count, each once, in log order."""
+    found: dict[int, dict[int, Any]] = defaultdict(dict)
+    for told in market.values():
+        for ns, _, channel, rows in told:
+            for row in rows:
+                listed = channel in {"trade", "match"} and row["instrument"] != NOT_LISTED
+                if listed and row["verdict"] != OFF_MARKET:
+                    found[row["instrument"]].setdefault(row["trade_id"], (ns, row))
+    return {number: list(rows.values()) for number, rows in found.items()}
+
+
+def joined(pages: Iterable[Page]) -> list[tuple[int, bytes]]:
+    """All records of some pages, and that they stand one behind the other."""
+    told: list[tuple[int, bytes]] = []
+    for page in pages:
+        assert page.lo == len(told)
+        told += [(ns, page.frame(n)) for n, ns in enumerate(page.log_ns.tolist())]
+    return told
+
+
+# --- the same everywhere ------------------------------------------------------------------
+
+
+def test_the_same_settings_give_the_same_bytes_in_pages_of_any_length():
+    small = Market(seconds=25, rate=400.0)
+    for partition in partitions_of(small):
+        once = lines(small, partition)
+        for length in (1, 7, 1000, 10_000_000):
+            assert joined(tapes(small, length)[partition]) == once
+
+
+def test_partitions_may_be_read_in_any_order_and_interleaved():
+    small = Market(seconds=12, rate=400.0)
+    forward, backward = tapes(small, 100), tapes(small, 100)
+    first = {name: next(pages) for name, pages in forward.items()}
+    for name in reversed(backward):
+        again = next(backward[name])
+        assert first[name].data.tobytes() == again.data.tobytes()
+        assert first[name].log_ns.tolist() == again.log_ns.tolist()
+
+
+def test_another_seed_gives_another_market():
+    one, other = (lines(Market(seconds=2, seed=seed), "coinbase-0") for seed in (1, 2))
+    assert not {frame for _, frame in one[20:]} & {frame for _, frame in other[20:]} - {b""}
+
+
+def test_more_partitions_share_out_the_same_ticks():
+    one, two = (
+        Market(seconds=20, rate=400.0),
+        Market(seconds=20, rate=400.0, partitions_per_venue=2),
+    )
+    assert partitions_of(two)[:3] == ["binance-0", "binance-1", "binance-usdm-0"]
+    whole = {frame for _, frame in lines(one, "binance-0")}
+    parts = [{frame for _, frame in lines(two, f"binance-{place}")} for place in (0, 1)]
+    assert parts[0] & parts[1] <= {b"", b'{"result":null,"id":1}'}
+    assert len(whole ^ (parts[0] | parts[1])) < 0.005 * len(whole)  # their defects differ
+
+
+# --- the log ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("market_settings", [BUSY, Market(seconds=20, rate=15.0)])
+def test_log_time_never_goes_back_and_the_last_page_says_so(market_settings):
+    for pages in tapes(market_settings, 1000).values():
+        told = list(pages)
+        times = [ns for ns, _ in joined(told)]
+        assert all(one <= other for one, other in pairwise(times))
+        assert [page.end for page in told] == [False] * (len(told) - 1) + [True]
+        assert all(ns % 1000 == 0 for ns in times)
+
+
+def test_heartbeats_come_after_silence_and_only_then():
+    quiet = Market(seconds=30, rate=20.0, heartbeat_ms=100)
+    for partition in partitions_of(quiet):
+        told = lines(quiet, partition)
+        gaps = [(after[0] - before[0], after[1] == b"") for before, after in pairwise(told)]
+        assert max(gap for gap, _ in gaps) == 100_000_000
+        assert {gap for gap, beat in gaps if beat} == {100_000_000}
+        assert all(frame for _, frame in lines(Market(seconds=3, heartbeat_ms=0), partition))
+
+
+def test_rates_are_near_what_was_asked(market):
+    for asked, told in (
+        (BUSY.rate * SHARES[venue_of(name)], told) for name, told in market.items()
+    ):
+        assert len(told) / BUSY.seconds == pytest.approx(asked, rel=0.15)
+
+
+def test_written_tapes_hold_the_same_records(tmp_path):
+    small = Market(seconds=5, rate=200.0)
+    for path in write_tapes(small, tmp_path):
+        reader = TapeReader(path.stem, (path,), 300, 10**18, None)
+        pages = list(iter(reader.read, None))
+        assert joined(pages) == lines(small, path.stem)
+
+
+# --- frames -------------------------------------------------------------------------------
+
+
+def test_every_frame_reads_as_what_it_is_but_for_the_planted_defects(market):
+    expected = {
+        "binance": {"trade", "bookTicker", "ack", "depthUpdate", "kline"},
+        "binance-usdm": {"trade", "bookTicker", "ack", "depthUpdate", "markPriceUpdate"},
+        "coinbase": {"match", "last_match", "ticker", "subscriptions", "l2update", "heartbeat"},
+    }
+    broken = "not one complete JSON value in UTF-8"
+    for partition, told in market.items():
+        channels = Counter(channel for _, _, channel, _ in told)
+        assert set(channels) - {broken} == expected[venue_of(partition)]
+        assert channels[broken] <= 5e-4 * len(told)
+        names = sorted(channels, key=lambda name: -channels[name])
+        assert set(names[:2]) <= {"trade", "bookTicker", "match", "ticker"}
+
+
+def test_all_kinds_of_defects_occur_a_few_times_in_ten_thousand(market):
+    kinds: Counter[str] = Counter()
+    total = 0
+    for partition, told in market.items():
+        seen = Counter(frame for _, frame, _, rows in told if rows)
+        total += len(told)
+        kinds["resent"] += sum(number - 1 for number in seen.values())
+        for ns, _, channel, rows in told:
+            kinds["broken"] += channel.startswith("not one")
+            for row in rows:
+                kinds["unlisted"] += row["instrument"] == NOT_LISTED
+                kinds["off market"] += row.get("verdict") == OFF_MARKET
+                if channel in {"trade", "match"}:
+                    kinds["late"] += ns - row["event_ns"] > LATE_NS
+        assert any(row["verdict"] == HISTORY for *_, rows in told for row in rows) == (
+            partition == "coinbase-0"
+        )
+    assert sorted(kinds) == ["broken", "late", "off market", "resent", "unlisted"]
+    assert all(0 < number < 1e-3 * total for number in kinds.values()), kinds
+
+
+def test_a_copy_comes_a_few_records_after_the_original(market):
+    distances = []
+    for told in market.values():
+        first: dict[bytes, int] = {}
+        for place, (_, frame, _, rows) in enumerate(told):
+            if rows and first.setdefault(frame, place) != place:
+                distances.append(place - first[frame])
+    assert min(distances) >= 1
+    assert max(distances) <= 40
+
+
+def test_trade_ids_run_per_symbol_and_only_the_late_come_out_of_order(trades):
+    for rows in trades.values():
+        ids = sorted(row["trade_id"] for _, row in rows)
+        assert ids[-1] - ids[0] + 1 - len(ids) <= 3 + 2e-3 * len(ids)  # lost to broken frames
+        prompt = [row for ns, row in rows if ns - row["event_ns"] < LATE_NS]
+        assert all(one["trade_id"] < other["trade_id"] for one, other in pairwise(prompt))
+        assert all(one["event_ns"] <= other["event_ns"] for one, other in pairwise(prompt))
+
+
+def test_the_log_follows_the_venue_by_some_milliseconds(trades):
+    for rows in trades.values():
+        waits = [ns - row["event_ns"] for ns, row in rows]
+        assert min(waits) > 2_000_000
+        assert np.median(waits) < 10_000_000
+
+
+def test_prices_and_sizes_are_whole_ticks_and_lots_in_its_decimals(market):
+    fields = {"p": 0, "q": 1, "b": 0, "B": 1, "a": 0, "A": 1, "price": 0, "size": 1, "last_size": 1}
+    fields |= {"best_bid": 0, "best_bid_size": 1, "best_ask": 0, "best_ask_size": 1}
+    for told in market.values():
+        for _, frame, _, rows in told[::17]:
+            if rows and rows[0]["instrument"] != NOT_LISTED:
+                steps = TICKS[LISTINGS[int(rows[0]["instrument"])].id]
+                message = json.loads(frame)
+                message = message.get("data", message)
+                for name in fields.keys() & message.keys() - ({"a"} if "e" in message else set()):
+                    value = Decimal(message[name])
+                    assert value > 0
+                    assert value % steps[fields[name]] == 0
+
+
+def test_every_quote_has_its_bid_below_its_ask(market):
+    for told in market.values():
+        quotes = [row for *_, rows in told for row in rows if "bid" in row]
+        assert quotes
+        assert all(row["bid"] < row["ask"] for row in quotes)
+
+
+# --- a market to trade on -----------------------------------------------------------------
+
+
+def test_takers_mostly_go_the_way_the_price_goes(trades):
+    for number in (0, 8, 16):  # BTC at each venue
+        rows = [row for ns, row in trades[number] if ns - row["event_ns"] < LATE_NS]
+        price = np.array([row["price"] for row in rows])
+        side = np.array([row["aggressor"] for row in rows])
+        starts = np.flatnonzero(np.diff([row["event_ns"] // 500_000_000 for row in rows])) + 1
+        moves, taken = np.diff(price[starts]), np.add.reduceat(side, starts)[:-1]
+        assert np.corrcoef(taken, moves)[0, 1] > 0.3
+        assert 0.25 < (side > 0).mean() < 0.75
+
+
+def test_sizes_have_a_heavy_tail(trades):
+    sizes = np.array([row["size"] for _, row in trades[0]])
+    assert np.percentile(sizes, 99) > 20 * np.median(sizes)
+
+
+def test_averages_of_one_second_bars_cross_for_most_instruments_in_five_minutes():
+    calm = Market(seconds=300, rate=250.0)
+    crossed = {}
+    for partition in partitions_of(calm):
+        closes: dict[int, dict[int, float]] = defaultdict(dict)
+        for ns, frame in lines(calm, partition):
+            if b'"e":"trade"' in frame or b'"type":"match"' in frame:
+                for row in read(partition, frame)[1]:
+                    closes[row["instrument"]][ns // 10**9] = row["price"]
+        for number in set(closes) - {NOT_LISTED}:
+            crossed[number] = crosses(list(closes[number].values()))
+    assert len(crossed) == len(INSTRUMENTS)
+    assert sum(number > 0 for number in crossed.values()) > len(crossed) / 2
+    assert sum(crossed.values()) > 50
+
+
+def crosses(closes: list[float]) -> int:
+    """How often the EMA of 12 bars changes sides with that of 26, once both are warm."""
+    fast = slow = closes[0]
+    above = []
+    for close in closes:
+        fast += 2 / 13 * (close - fast)
+        slow += 2 / 27 * (close - slow)
+        above.append(fast > slow)
+    return sum(one != other for one, other in pairwise(above[26:]))
+
+
+def test_instruments_are_named_as_the_job_file_names_them():
+    assert len(set(TICKS)) == len(INSTRUMENTS) == 24
+    assert TICKS["BTC-USDT.BINANCE"] == (Decimal("0.01"), Decimal("0.00001"))
+    assert TICKS["ETH-USDT-PERP.BINANCE-USDM"] == (Decimal("0.01"), Decimal("0.001"))
+    for each in LISTINGS:
+        names = parse_id(each.id)
+        assert names.venue.lower() == each.venue.name
+        assert VENUES[each.venue.name].native(names.base, names.quote) == each.symbol
