@@ -19,11 +19,14 @@ Settings = Mapping[str, Any]  # of librdkafka, beside ours: security.protocol, s
 
 NO_SETTINGS: Settings = {}
 ASK_AGAIN_S = 1.0
+PAUSE_S = 0.1  # between questions
+PATIENT_S = 0.5  # a new topic has no leader for a moment: no news
 TRY_S = 1.0  # how long one question may take
 SHARED: Settings = {
     "client.id": "tapeflow",
     "reconnect.backoff.max.ms": 1000,  # 10 s by default: long after the broker is back
     "log_level": 0,  # what matters comes through `error_cb`, and is said once
+    "topic.metadata.propagation.max.ms": 5000,  # then an unknown topic is one
     "enable.metrics.push": False,
     "message.max.bytes": 8_000_000,  # a book snapshot is one frame of 5 MB
 }
@@ -83,24 +86,26 @@ class Link:
             self.say(f"{self.about}broker at {self.bootstrap} back after {away_s:.1f} s")
 
     def ask(self, question: Callable[[float], Any], wait_s: float) -> Any:
-        """Put a question, which is told its timeout, until it is answered or `wait_s` are over."""
-        deadline = time.monotonic() + wait_s
+        """Put a question, which is told its timeout, until it is answered or `wait_s` are over.
+
+        Who asks says `back` when all questions are answered: a broker that starts answers some.
+        """
+        began = time.monotonic()
         while True:
             try:
-                answer = question(min(TRY_S, wait_s))
+                return question(min(TRY_S, wait_s))
             except KafkaException as raised:
                 self.trouble = raised.args[0].name()
                 self.check()
-                if time.monotonic() >= deadline:
+                waited_s = time.monotonic() - began
+                if waited_s >= wait_s:
                     raise MisuseError(
                         f"no answer from a broker at {self.bootstrap} within {wait_s:g} s "
                         f"({raised.args[0].str()}): is it running, and is this its address?"
                     ) from None
-                self.wait(never)
-                time.sleep(min(0.2, wait_s))
-            else:
-                self.back()
-                return answer
+                if waited_s >= PATIENT_S:
+                    self.wait(never)
+                time.sleep(min(PAUSE_S, wait_s))
 
 
 def never() -> bool:

@@ -5,14 +5,16 @@
 Offsets in a fresh topic are those of the tape, so a replay of either gives the same answer.
 """
 
+import time
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from connectors.board import START
 from connectors.kafka_link import NO_SETTINGS, SHARED, Say, Settings
-from connectors.kafka_log import Watermarks, watermarks
-from connectors.kafka_records import records_of
+from connectors.kafka_log import KafkaReader, Watermarks, watermarks
+from connectors.kafka_records import Place, records_of
 from connectors.kafka_sink import Sender
 from schemas.errors import MisuseError
 from schemas.pages import Page
@@ -23,6 +25,7 @@ BULK: Settings = {  # big batches compress well, and fit the embedded broker's 5
     "batch.num.messages": 10_000,
 }
 CREATE_S = 20.0
+LOOK_S = 0.002
 TOPIC: Mapping[str, str] = {
     "message.timestamp.type": "CreateTime",  # log time is the recorder's, not the broker's
     "retention.ms": "-1",  # or an old tape would be deleted as soon as it is loaded
@@ -75,6 +78,7 @@ class Loader:
         self.bootstrap, self.places, self.client = bootstrap, places, client
         self.say, self.wait_s = on_message, wait_s
         self.records = dict.fromkeys(places, 0)  # sent, of each partition
+        self.last: dict[str, tuple[int, bytes]] = {}  # log time and frame, of each partition
         self.before = self._watermarks()
         if not append:
             self._check_empty()
@@ -90,6 +94,8 @@ class Loader:
             else:
                 send(topic, value, None, number, timestamp=time_ms, headers=headers)
         self.records[page.partition] += len(page.log_ns)
+        if len(page.log_ns):
+            self.last[page.partition] = int(page.log_ns[-1]), page.frame(-1)
         self.sender.check()
 
     def finish(self) -> int:
@@ -110,7 +116,29 @@ class Loader:
                     f"before offset {low}: by its retention, or the embedded broker by its limit "
                     "of 5 MiB a partition; load less, or into a broker with retention.ms=-1"
                 )
+            if self.records[name]:
+                self._check_last(name, high)
         return sum(self.records.values())
+
+    def _check_last(self, name: str, high: int) -> None:
+        """Read a partition's last record: a topic may be set to replace timestamps."""
+        topic, number = self.places[name]
+        place = Place(self.bootstrap, topic, number, name, self.client)
+        reader = KafkaReader(place, 1, 0, high, (high - 1, START), self.say)
+        deadline = time.monotonic() + self.wait_s
+        try:
+            while (page := reader.read()) is None:
+                if time.monotonic() > deadline:
+                    raise MisuseError(f"{place}: record {high - 1} cannot be read back")
+                time.sleep(LOOK_S)
+        finally:
+            reader.close()
+        if (int(page.log_ns[0]), page.frame(0)) != self.last[name]:
+            raise MisuseError(
+                f"{place}: record {high - 1} was sent with log time {self.last[name][0]} and has "
+                f"{page.log_ns[0]}: is the topic set to message.timestamp.type=LogAppendTime? "
+                "It must be CreateTime"
+            )
 
     def _watermarks(self) -> dict[str, Watermarks]:
         topics = sorted({topic for topic, _ in self.places.values()})

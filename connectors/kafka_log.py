@@ -172,11 +172,11 @@ def watermarks(
             if topic not in there:
                 names = ", ".join(sorted(name for name in there if name[:2] != "__")) or "none"
                 raise MisuseError(f"no topic {topic} at {bootstrap}; the topics there: {names}")
-        return {
-            topic: [
-                link.ask(of(topic, number), wait_s) for number in sorted(there[topic].partitions)
-            ]
+        marks = {
+            topic: [link.ask(of(topic, n), wait_s) for n in sorted(there[topic].partitions)]
             for topic in topics
         }
+        link.back()
+        return marks
     finally:
         consumer.close()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from connectors.board import START
+from connectors.board import END, START
 from connectors.digits import parse_fixed
 from schemas.errors import MisuseError
 from schemas.market import Bytes, Ints
@@ -153,7 +153,7 @@ class TapeReader:
     def _cut(self) -> Page:
         """Give the first lines of the block as a page."""
         block = self.block
-        span_end = block.log_ns[0] + self.span_ns
+        span_end = min(int(block.log_ns[0]) + self.span_ns, END)
         count = int(np.searchsorted(block.log_ns[: self.records], span_end, "right"))
         given = block.lines(slice(None, count))
         self.block = block.lines(slice(count, None))

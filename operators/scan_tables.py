@@ -2,23 +2,20 @@
 
     dialect --channel by channel--> plans --each key of an object--> nodes, entries --> Tables
 
-A plan fits only frames that its channel claims and no earlier channel does. Where two channels do
-not exclude each other by themselves (`{"stream":..,"data":{"e":"trade"}}` would be a bare trade too
-if it had an `e` of its own), the later one's plan gets a guard: a key of the earlier one that must
-not be there. So a frame that fits any plan is read rightly, whichever plan was tried first.
+A plan fits only frames that its channel claims and no earlier channel does (`scan_claims.py`), so a
+frame that fits any plan is read rightly, whichever plan was tried first.
 
 What a plan cannot say makes its channel `unscanned`: the strict reader reads it.
 """
 
-import random
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
 from operators.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS, INTS
+from operators.scan_claims import Path, UnscannableError, bare, guards, require
 from schemas.market import Ints
 from schemas.venues.dialect import Channel, Dialect, Kind, Leaf, Shape
 from schemas.venues.strict import Symbols
@@ -57,16 +54,6 @@ COLUMNS = {name: number for number, name in enumerate((*INTS, *FLOATS))}
 DEFAULTS = [*INT_DEFAULTS, *np.array(FLOAT_DEFAULTS).view(np.int64).tolist()]  # as bits
 
 NEVER = [0, 0, -1, -1, 0]  # no key is eight zero bytes
-
-Path: TypeAlias = tuple[str, ...]
-Claims: TypeAlias = dict[
-    Path, str
-]  # what must hold of each path: PRESENT, ABSENT, NESTED or "=text"
-PRESENT, ABSENT, NESTED = "present", "absent", "nested"
-
-
-class UnscannableError(Exception):
-    """The tables have no words for this channel."""
 
 
 class Tables(NamedTuple):
@@ -217,57 +204,6 @@ class Draft(Struct):
         return len(self.nodes) // NODE - 1
 
 
-def claims_of(shape: Shape, path: Path = ()) -> Claims:
-    """List what must hold of a frame so that the channel of this shape claims it."""
-    claims: Claims = {}
-    for name, part in shape.items():
-        here = (*path, name)
-        if isinstance(part, Mapping):
-            claims |= {here: NESTED, **claims_of(part, here)}
-        elif isinstance(part, Leaf) and part.kind <= Kind.LACKS:
-            claims[here] = (f"={part.words[0][0]}" if part.words else "", PRESENT, ABSENT)[
-                part.kind
-            ]
-    return claims
-
-
-def exclude(one: Claims, other: Claims) -> bool:
-    """Whether no frame can be claimed by both."""
-    for path in one.keys() & other.keys():
-        both = {one[path], other[path]}
-        if len(both) == 2 and (ABSENT in both or PRESENT not in both):
-            return True
-    return False
-
-
-def guards(channels: Sequence[Channel], number: int) -> set[Path]:
-    """Keys that must be absent lest an earlier channel claims the frame."""
-    shape = channels[number].shape
-    mine = claims_of(shape)
-    absent: set[Path] = set()
-    for earlier in channels[:number]:
-        theirs = claims_of(earlier.shape)
-        if exclude(mine, theirs):
-            continue
-        choice = [
-            path for path, claim in theirs.items() if claim != ABSENT and is_free(path, shape)
-        ]
-        require(bool(choice), f"not told apart from {earlier.name}")
-        if not absent & set(choice):
-            absent.add(choice[0])
-    return absent
-
-
-def is_free(path: Path, shape: Shape) -> bool:
-    """Whether a shape has the object that the path's last key would be in, but not the key."""
-    for name in path[:-1]:
-        part = shape.get(name)
-        if not isinstance(part, Mapping):
-            return False
-        shape = part
-    return path[-1] not in shape
-
-
 def leaves_of(shape: Shape) -> dict[str, Leaf]:
     """Pick the fields of an object, without what is nested in it."""
     return {name: part for name, part in shape.items() if isinstance(part, Leaf)}
@@ -276,15 +212,6 @@ def leaves_of(shape: Shape) -> dict[str, Leaf]:
 def is_needed(leaf: Leaf) -> bool:
     """Whether its key must be there."""
     return leaf.kind in (Kind.IS, Kind.HAS) or not (leaf.kind is Kind.LACKS or leaf.optional)
-
-
-def bare(shape: Shape) -> Shape:
-    """Only what tells channels apart: nothing of a recognised frame is read."""
-    return {
-        name: bare(part) if isinstance(part, Mapping) else part
-        for name, part in shape.items()
-        if isinstance(part, Mapping) or (isinstance(part, Leaf) and part.kind <= Kind.LACKS)
-    }
 
 
 def key_of(text: str) -> tuple[int, int, int]:
@@ -327,10 +254,9 @@ def hash_of(key: tuple[int, int, int], factor: int) -> int:
 def perfect_hash(keys: list[tuple[int, int, int]]) -> tuple[int, int, list[int]]:
     """Find a factor and a number of bits so that no two keys meet: and the key in each slot."""
     require(len(set(keys)) == len(keys), "a key is named twice")
-    draw = random.Random(1)
     for bits in range(max(1, len(keys).bit_length()), 16):
-        for _ in range(100):
-            factor = draw.getrandbits(64) | 1
+        for attempt in range(1, 100):
+            factor = pow(MIX_1, attempt, 2**64) | 1
             at = [hash_of(key, factor) >> (64 - bits) for key in keys]
             if len(set(at)) == len(at):
                 slots = [-1] * 2**bits
@@ -361,9 +287,3 @@ def symbol_table(symbols: Symbols) -> tuple[Ints, int]:
 def signed(word: int) -> int:
     """Read the same 64 bits as int64."""
     return word - 2**64 if word >= 2**63 else word
-
-
-def require(condition: bool, reason: str) -> None:
-    """Give the channel up, or go on."""
-    if not condition:
-        raise UnscannableError(reason)

@@ -10,6 +10,8 @@ bookTicker has no time at all, and no `e` to say what it is. On a combined strea
 `{"stream":"btcusdt@trade","data":{..}}`.
 """
 
+from msgspec.structs import replace
+
 from schemas.market import BUY, SELL
 from schemas.venues.dialect import (
     HAS,
@@ -59,12 +61,8 @@ ANSWERS = (
 
 def combined(channel: Channel) -> Channel:
     """The same channel on a combined stream."""
-    return Channel(
-        f"combined.{channel.name}",
-        {"stream": HAS, "data": channel.shape},
-        row=channel.row,
-        reason=channel.reason,
-    )
+    shape: Shape = {"stream": HAS, "data": channel.shape}
+    return replace(channel, name=f"combined.{channel.name}", shape=shape)
 
 
 def bare_and_combined(*bare: Channel) -> tuple[Channel, ...]:

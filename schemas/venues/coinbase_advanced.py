@@ -14,7 +14,6 @@ trades, all older than the subscription. The time of a ticker is its envelope's.
 
 from schemas.market import ACCEPTED, BUY, HISTORY, SELL
 from schemas.venues.dialect import (
-    HAS,
     SYMBOL,
     Channel,
     Shape,
@@ -65,7 +64,4 @@ CHANNELS = (
     tickers("ticker"),
     tickers("ticker_batch"),
     *recognised("channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"),
-    Channel(
-        "error", {"type": is_("error"), "message": HAS}, row="", reason="the venue reports an error"
-    ),
 )

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+import numpy as np
+
 from schemas.venues.dialect import Dialect, Kind, Leaf, Shape
 
 Row = dict[str, int | float]
@@ -21,6 +23,10 @@ NOT_LISTED = -1
 MISSING = object()
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+OPENING, CLOSING = np.frombuffer(b"{[", np.uint8), np.frombuffer(b"}]", np.uint8)
+DEEPEST = 500  # well within what Python's own JSON reader bears, wherever it is called from
+LONGEST_INTEGER = 4300  # digits
 RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
@@ -166,18 +172,34 @@ def refuse_constant(name: str) -> NoReturn:
     raise MalformedError(f"{name} is not JSON")
 
 
-JSON = json.JSONDecoder(parse_constant=refuse_constant)
+def read_int(digits: str) -> int:
+    """An integer of a length that Python reads by default, whatever the process is set to."""
+    require(len(digits) <= LONGEST_INTEGER, "an integer is too long")
+    return int(digits)
+
+
+JSON = json.JSONDecoder(parse_constant=refuse_constant, parse_int=read_int)
 
 
 def parse_object(frame: bytes) -> dict[str, Any]:
     """One complete JSON object in UTF-8; of a doubled key the last one counts."""
+    require(depth(frame) <= DEEPEST, "nested too deeply")
     try:
         value = JSON.decode(frame.decode())
-    except (ValueError, RecursionError):
+    except ValueError:
         raise MalformedError("not one complete JSON value in UTF-8") from None
     if not isinstance(value, dict):
         raise MalformedError("not a JSON object")
     return value
+
+
+def depth(frame: bytes) -> int:
+    """How deep objects and arrays are nested, at most; what stands in strings may count too."""
+    if frame.count(b"{") + frame.count(b"[") <= DEEPEST:
+        return 0
+    text = np.frombuffer(STRING.sub(b"", frame), np.uint8)
+    steps = np.isin(text, OPENING).astype(np.int64) - np.isin(text, CLOSING)
+    return int(np.cumsum(steps).max(initial=0))
 
 
 def typed(value: Any, name: str, kind: type) -> Any:

@@ -1,0 +1,119 @@
+"""Speed of a replay: tapes of the reference job to results.duckdb, every stage, on one core.
+
+    python -m bench.replay [--records 1000000] [--runs 5] [--workers 1] [--cores 1]
+
+Each run is a process of its own, pinned to the cores. Ticks are records read; the time is that of
+the flow, from opening the tapes to the finished results; compiled code comes from the cache.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.machine import described
+from bench.reference import JOB
+
+ROOT = Path(__file__).parents[1]
+GENERATOR = ROOT / "tests" / "reference" / "gen.py"
+
+
+def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
+    """The reference job's tapes of this size, made once and kept in build/."""
+    name = "-".join([str(records), str(seed), *more]).replace("--", "")
+    folder = ROOT / "build" / f"tapes-{name}"
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            command = [GENERATOR, str(records), f"{made}/tapes", "--seed", str(seed), *more]
+            subprocess.run([sys.executable, *map(str, command)], check=True)
+            os.rename(f"{made}/tapes", folder)
+    return folder
+
+
+def child(tapes: Path, workers: int) -> dict[str, float]:
+    """One run, in this process."""
+    from flows import logs, runs  # noqa: PLC0415  # only here: the parent needs no flow
+    from flows.settings import load  # noqa: PLC0415
+
+    job = load(JOB)
+    with tempfile.TemporaryDirectory() as out:
+        plan = runs.Plan(
+            command="bench",
+            log=logs.tapes([tapes], job),
+            job=job,
+            results=Path(out) / "results.duckdb",
+            workers=workers,
+        )
+        wall, cpu = time.perf_counter(), time.process_time()
+        board = runs.run(plan, lambda _: None, lambda _: None)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    records = board.records()
+    return {
+        "records": records,
+        "seconds": wall,
+        "ticks_per_s": records / wall,
+        "cpu_us_per_tick": cpu / records * 1e6,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def measured(tapes: Path, workers: int, cores: int) -> dict[str, float]:
+    """One run in a fresh process, pinned to some cores."""
+    options = ["--child", str(tapes), "--workers", str(workers)]
+    pin = set(range(cores))
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.replay", *options],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=lambda: os.sched_setaffinity(0, pin),
+    )
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
+
+
+def main() -> None:
+    """Run it from the command line."""
+    parser = argparse.ArgumentParser(description="Measure the speed of a replay.")
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(child(args.child, args.workers)))
+        return
+    tapes = tapes_of(args.records)
+    measured(tapes, args.workers, args.cores)  # fills the cache of compiled code
+    runs = [measured(tapes, args.workers, args.cores) for _ in range(args.runs)]
+    report: dict[str, Any] = {
+        "what": "replay of the reference job, tape to results.duckdb",
+        "workers": args.workers,
+        "cores_used": args.cores,
+        "median": {name: median(run[name] for run in runs) for name in runs[0]},
+        "runs": runs,
+        "machine": described(),
+    }
+    kept = ROOT / "build" / "bench-replay.json"
+    kept.write_text(json.dumps(report, indent=2) + "\n")
+    middle = report["median"]
+    print(f"{report['what']}, {args.records:,} records")
+    print(f"  {args.workers} worker(s) on {args.cores} core(s)")
+    print(f"  ticks/s        {middle['ticks_per_s']:>12,.0f}")
+    print(f"  CPU us/tick    {middle['cpu_us_per_tick']:>12.3f}")
+    print(f"  peak MiB       {middle['peak_mib']:>12,.0f}")
+    print(f"  median of {args.runs}; all runs and the machine in {kept.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Running the flow in tests: from tapes, or through the embedded Kafka."""
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from connectors import duckdb_query
+from connectors.broker import EmbeddedBroker
+from flows import loading, logs, runs, settings
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "tests" / "reference"
+JOB = ROOT / "jobs" / "reference.toml"
+
+
+def silent(_line):
+    pass
+
+
+def job_of(path=JOB, **sections):
+    """The job, with some settings changed: job_of(source={"page": 7})."""
+    job = settings.load(path, {})
+    changed = {name: getattr(job, name).model_copy(update=to) for name, to in sections.items()}
+    return job.model_copy(update=changed)
+
+
+def replay(tapes, results, job=None, workers=1):
+    """Replay tapes; the digest of what came of them."""
+    job = job or job_of()
+    log = logs.tapes([tapes], job)
+    plan = runs.Plan(command="test", log=log, job=job, results=results, workers=workers)
+    runs.run(plan, silent, silent)
+    return digest(results)
+
+
+def digest(results):
+    return duckdb_query.digest(duckdb_query.digests(results))
+
+
+@contextmanager
+def loaded(tapes, job=None):
+    """The tapes in the raw topics of an embedded broker: the job that reads them there."""
+    job = job or job_of()
+    with EmbeddedBroker() as broker:
+        job = job.model_copy(
+            update={"kafka": job.kafka.model_copy(update={"bootstrap": broker.bootstrap})}
+        )
+        log = logs.tapes([tapes], job)
+        for topic, partitions in loading.topics(log, job).items():
+            broker.create_topic(topic, partitions)
+        loading.load({name: loading.pages_of(opened) for name, opened in log.items()}, job, silent)
+        yield job
+
+
+def replay_topics(job, results, workers=1, publish=False):
+    """Replay the raw topics to their ends; the digest of what came of them."""
+    log = logs.topics(job, silent, tail=False)
+    plan = runs.Plan(
+        command="test", log=log, job=job, results=results, workers=workers, publish=publish
+    )
+    runs.run(plan, silent, silent)
+    return digest(results)
+
+
+def script(name, *arguments):
+    """Run a script of the reference job."""
+    command = [sys.executable, str(REFERENCE / name), *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def generated(folder, records, *options):
+    """Fresh tapes of the reference job and their expected answer."""
+    made = script("gen.py", records, folder / "tapes", *options)
+    assert made.returncode == 0, made.stderr
+    told = script("oracle.py", folder / "tapes", folder / "expected")
+    assert told.returncode == 0, told.stderr
+    return folder / "tapes", folder / "expected"

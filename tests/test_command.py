@@ -1,0 +1,194 @@
+"""The command as a user meets it: output, exit codes, one clear line when something is wrong."""
+
+import json
+import os
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from flows.__main__ import main
+from tests.running import JOB, REFERENCE, ROOT, digest
+
+GOLDEN = REFERENCE / "golden-heartbeat"
+
+
+def tapeflow(capsys, *arguments):
+    """Exit code, output, errors."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    path = tmp_path_factory.mktemp("results") / "results.duckdb"
+    command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(path), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", *command],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert json.loads(done.stdout)["bars"] > 1000
+    assert done.stderr == ""
+    return path
+
+
+@pytest.mark.parametrize("command", ["demo", "replay", "load", "run", "query", "digest", "doctor"])
+def test_every_command_has_help_with_an_example(capsys, command):
+    code, out, _ = tapeflow(capsys, command, "--help")
+    assert code == 0
+    assert f"example: tapeflow {command}" in out
+
+
+def test_a_query_is_a_table_for_people(capsys, results):
+    code, out, _ = tapeflow(
+        capsys,
+        "query",
+        "SELECT 1 AS n, DECIMAL '1.50' AS price, NULL AS none",
+        "--results",
+        results,
+    )
+    assert code == 0
+    assert out.splitlines() == ["n  price  none", "-  -----  ----", "1    1.5", "(1 row)"]
+
+
+def test_a_query_is_exact_in_csv_and_json(capsys, results):
+    sql = "SELECT open_time, close, count FROM bars ORDER BY ALL LIMIT 1"
+    _, out, _ = tapeflow(capsys, "query", sql, "--results", results, "--format", "csv")
+    assert out.splitlines()[0] == "open_time,close,count"
+    _, out, _ = tapeflow(capsys, "query", sql, "--results", results, "--format", "json")
+    (row,) = json.loads(out)
+    assert row["open_time"].startswith("2023-11-14 22:13:")
+    assert isinstance(row["count"], int)
+
+
+def test_nanoseconds_survive_a_query(capsys, results):
+    sql = "SELECT make_timestamp_ns(1700000000123456789) AS t"
+    _, out, _ = tapeflow(capsys, "query", sql, "--results", results, "--format", "csv")
+    assert out.splitlines()[1] == "2023-11-14 22:13:20.123456789"
+
+
+def test_results_cannot_be_changed_by_a_query(capsys, results):
+    before = digest(results)
+    code, _, err = tapeflow(capsys, "query", "DELETE FROM fills", "--results", results)
+    assert code == 1
+    assert "read-only" in err
+    assert digest(results) == before
+
+
+def test_the_digest_is_one_line_and_in_json_one_for_each_table(capsys, results):
+    code, out, _ = tapeflow(capsys, "digest", results)
+    assert code == 0
+    assert len(out.strip()) == 64
+    _, told, _ = tapeflow(capsys, "digest", results, "--json")
+    assert json.loads(told)["digest"] == out.strip()
+    assert "fills" in json.loads(told)["tables"]
+
+
+def test_a_digest_sees_the_smallest_change(results, tmp_path):
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(results.read_bytes())
+    with duckdb.connect(str(copy)) as con:
+        con.execute("UPDATE bars SET close = nextafter(close, 1e9) WHERE rowid = 17")
+    assert digest(copy) != digest(results)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["frobnicate"], 2, "invalid choice"),
+        (["replay"], 2, "name tapes, or say --from-topics"),
+        (["replay", "nowhere"], 2, "nowhere does not exist"),
+        (["replay", "tests/reference/check.py"], 2, "is no tape"),
+        (["replay", "docs"], 2, "no tapes in docs"),
+        (["replay", GOLDEN, "--config", "nowhere.toml"], 2, "nowhere.toml: cannot be read"),
+        (["replay", GOLDEN, "--workers", "0"], 2, "invalid positive value"),
+        (["replay", GOLDEN, "--speed", "fast"], 2, "invalid speed value"),
+        (["query", "SELEC 1", "--results", "nowhere.duckdb"], 1, "nowhere.duckdb does not exist"),
+        (["digest", "README.md"], 1, "README.md"),
+        (["run", "--bootstrap", "127.0.0.1:1"], 1, "127.0.0.1:1"),
+    ],
+)
+def test_misuse_is_one_clear_line_without_a_traceback(capsys, monkeypatch, arguments, code, said):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("TAPEFLOW_KAFKA_WAIT", "100ms")
+    got, _, err = tapeflow(capsys, *arguments)
+    assert got == code
+    last = err.strip().splitlines()[-1]
+    assert said in last
+    assert "Traceback" not in err
+
+
+def test_a_file_that_holds_no_results_is_never_replaced(capsys, tmp_path):
+    path = tmp_path / "mine.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute("CREATE TABLE precious AS SELECT 42 AS answer")
+    before = path.read_bytes()
+    code, _, err = tapeflow(capsys, "replay", GOLDEN, "--config", JOB, "--results", path)
+    assert code == 1
+    assert "holds no results of Tapeflow" in err
+    assert path.read_bytes() == before
+
+
+def test_one_instrument_in_two_partitions_is_refused(capsys, tmp_path):
+    frame = b'{"e":"trade","s":"BTCUSDT","t":%d,"p":"1","q":"1","T":1700000000000,"m":true}'
+    for number in range(2):
+        line = b"1700000000000000000 " + frame % number + b"\n"
+        (tmp_path / f"binance-{number}.tape").write_bytes(line * 3)
+    arguments = ("replay", tmp_path, "--config", JOB, "--results", tmp_path / "r.duckdb")
+    code, _, err = tapeflow(capsys, *arguments, "--workers", 2)
+    assert code == 1
+    assert "BTC-USDT.BINANCE comes from two partitions" in err.strip().splitlines()[-1]
+
+
+def test_a_broken_tape_ends_the_run_with_its_name_and_record(capsys, tmp_path):
+    (tmp_path / "binance-0.tape").write_bytes(b"1700000000000000000 {}\nrubbish\n")
+    arguments = ("replay", tmp_path, "--config", JOB, "--results", tmp_path / "r.duckdb")
+    code, _, err = tapeflow(capsys, *arguments)
+    assert code == 1
+    assert "binance-0.tape: record 1 begins with b'rubbish'" in err.strip().splitlines()[-1]
+
+
+def test_doctor_finds_what_is_wrong(capsys, tmp_path):
+    assert tapeflow(capsys, "doctor", "--config", JOB)[0] == 0
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[instruments]\n[barz]\n")
+    code, out, _ = tapeflow(capsys, "doctor", "--config", bad)
+    assert code == 1
+    assert "FAIL job" in out
+
+
+def test_commands_that_run_no_flow_start_without_its_libraries():
+    slow = ["numba", "bytewax", "confluent_kafka", "pyarrow.parquet"]
+    code = f"import sys, flows.__main__; print([m for m in {slow} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_everything_works_without_numba(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\n_find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'numba' else _find(name, *a)\n"
+        "import sys\nsys.modules['numba'] = None\n"
+    )
+    paths = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    results = tmp_path / "results.duckdb"
+    command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(results)]
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", *command],
+        check=False, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **paths},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("numba is not installed") == 1
+    with_numba = tmp_path / "with.duckdb"
+    assert main(["replay", str(GOLDEN), "--config", str(JOB), "--results", str(with_numba)]) == 0
+    assert digest(results) == digest(with_numba)

@@ -1,0 +1,255 @@
+"""Every step of the flow under every law; the flow without an engine; the flow run in every shape."""
+
+import importlib
+import pkgutil
+from functools import partial
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import operators
+from connectors.duckdb_query import ask, digest, digests
+from flows import job as jobs
+from flows import logs, runs
+from operators.signals import ema_cross, reversion
+from schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
+from schemas.topics import TOPICS
+from tests import frames, laws
+from tests.frames import JOB, NAMES, PARTITIONS, before, cut, interleaved, machines, tolds
+from tests.laws import Machine, run
+
+STEPS = machines()
+ACCOUNTS = [each.name for each in JOB.accounts]
+
+
+def asked(step, **params):
+    """A strategy's step in the shape of the others: a value is (bar, score)."""
+
+    def each(state, value):
+        state, view = step(state, *value, **params)
+        return state, [] if view is None else [view]
+
+    return Machine(lambda: None, each, lambda state: state, lambda kept: kept)
+
+
+def bars_and_scores(pages):
+    batches = before("signals", pages, STEPS)
+    mine = chain.from_iterable(zip(each.bars, each.scores, strict=True) for each in batches)
+    return [(bar, score) for bar, score in mine if bar.instrument == NAMES[2]]
+
+
+LAWS = {
+    **{
+        f"operators.{name}": (STEPS[name], partial(before, name, steps=STEPS))
+        for name in (*frames.TO_SIGNALS, "tally", "facts", "records")
+    },
+    "operators.signals.ema_cross": (asked(ema_cross.step, fast=1, slow=2), bars_and_scores),
+    "operators.signals.reversion": (asked(reversion.step, entry=1.0), bars_and_scores),
+}
+OF_THE_DESK = {"operators.desk"}  # its values come from several partitions: see below
+
+every_step = pytest.mark.parametrize("name", LAWS)
+some = settings(max_examples=20, deadline=None)
+one_partition = frames.some_records().map(
+    lambda drawn: frames.records_of("binance-0", drawn, floored=False)
+)
+
+
+def test_the_table_of_laws_names_every_step():
+    modules = [
+        importlib.import_module(each.name)
+        for each in pkgutil.walk_packages(operators.__path__, "operators.")
+    ]
+    steps = {
+        each.__name__
+        for each in modules
+        if getattr(getattr(each, "step", None), "__module__", "") == each.__name__
+    }
+    assert steps == {*LAWS, *OF_THE_DESK}
+
+
+@every_step
+@some
+@given(one_partition, frames.sizes(), st.integers(0, 100))
+def test_a_step_kept_and_resumed_anywhere_says_the_same(name, log, sizes, cut_at):
+    machine, values_of = LAWS[name]
+    values = values_of(cut("binance-0", log, sizes))
+    laws.same_when_resumed(machine, values, cut_at % (len(values) + 1))
+
+
+@every_step
+@some
+@given(one_partition, frames.sizes(), frames.sizes())
+def test_the_cutting_into_pages_changes_nothing_that_is_said(name, log, sizes, others):
+    machine, values_of = LAWS[name]
+    laws.batching_changes_nothing(
+        machine, values_of(cut("binance-0", log, sizes)), values_of(cut("binance-0", log, others))
+    )
+
+
+@every_step
+@some
+@given(one_partition, frames.sizes(), st.integers(0, 100))
+def test_a_step_never_rewrites_the_past(name, log, sizes, cut_at):
+    machine, values_of = LAWS[name]
+    values = values_of(cut("binance-0", log, sizes))
+    laws.never_rewrites_the_past(machine, values, cut_at % (len(values) + 1))
+
+
+@every_step
+@some
+@given(one_partition, frames.sizes())
+def test_a_step_leaves_its_values_and_its_words_alone(name, log, sizes):
+    machine, values_of = LAWS[name]
+    laws.leaves_its_input_alone(machine, values_of(cut("binance-0", log, sizes)))
+
+
+# --- the desk -----------------------------------------------------------------------------
+
+DESK = STEPS["desk"]
+of_each_account = pytest.mark.parametrize("account", ACCOUNTS)
+
+
+@of_each_account
+@settings(max_examples=60, deadline=None)
+@given(frames.logs(), frames.sizes(), frames.turns(), frames.turns())
+def test_the_order_of_arrival_changes_nothing_for_the_desk(account, log, sizes, turns, others):
+    said = tolds(log, sizes, STEPS, account)
+    laws.order_of_arrival_changes_nothing(DESK, interleaved(said, turns), interleaved(said, others))
+
+
+@of_each_account
+@settings(max_examples=40, deadline=None)
+@given(frames.logs(), frames.sizes(), frames.sizes(), frames.turns())
+def test_the_cutting_into_pages_changes_no_fact_of_the_desk_nor_its_number(
+    account, log, sizes, others, turns
+):
+    one = interleaved(tolds(log, sizes, STEPS, account), turns)
+    another = interleaved(tolds(log, others, STEPS, account), turns)
+    laws.order_of_arrival_changes_nothing(DESK, one, another)
+
+
+@of_each_account
+@settings(max_examples=40, deadline=None)
+@given(frames.logs(), frames.sizes(), frames.turns(), st.integers(0, 200))
+def test_the_desk_kept_and_resumed_anywhere_says_the_same(account, log, sizes, turns, cut_at):
+    values = interleaved(tolds(log, sizes, STEPS, account), turns)
+    laws.same_when_resumed(DESK, values, cut_at % (len(values) + 1))
+
+
+@of_each_account
+@settings(max_examples=20, deadline=None)
+@given(frames.logs(), frames.sizes(), frames.turns(), st.integers(0, 200))
+def test_the_desk_never_rewrites_the_past_and_leaves_it_alone(account, log, sizes, turns, cut_at):
+    values = interleaved(tolds(log, sizes, STEPS, account), turns)
+    laws.never_rewrites_the_past(DESK, values, cut_at % (len(values) + 1))
+    laws.leaves_its_input_alone(DESK, values)
+
+
+# --- the whole flow -----------------------------------------------------------------------
+
+
+def long_log():
+    """Three partitions over a few minutes, whole seconds as log times, from fixed bytes."""
+    drawn = {
+        name: bytes((7 * i * i + 31 * i * k + k) % 251 for i in range(2400))
+        for k, name in enumerate(PARTITIONS)
+    }
+    return {name: frames.records_of(name, mine, floored=True) for name, mine in drawn.items()}
+
+
+def folded(log, sizes, turns=()):
+    """All facts of the flow, by table, without the engine."""
+    said = []
+    for name, mine in log.items():
+        batches = before("desk", cut(name, mine, sizes), STEPS)
+        said += run(STEPS["facts"], batches)[1] + run(STEPS["tally"], batches)[1]
+    for account in ACCOUNTS:
+        said += run(DESK, interleaved(tolds(log, sizes, STEPS, account), turns))[1]
+    return {topic.table: [each for each in said if type(each) is topic.type] for topic in TOPICS}
+
+
+@settings(max_examples=15, deadline=None)
+@given(frames.logs(), frames.sizes(), frames.sizes(), frames.turns(), frames.turns())
+def test_the_facts_of_the_flow_do_not_depend_on_how_it_is_fed(log, sizes, others, turns, more):
+    one, another = folded(log, sizes, turns), folded(log, others, more)
+    assert laws.plain(one) == laws.plain(another)
+
+
+def test_the_long_log_says_something_of_every_kind():
+    log = long_log()
+    told = folded(log, [100])
+    assert {table for table, facts in told.items() if not facts} == set()
+    reasons = {each.reason for each in told["decisions"]}
+    assert reasons == {"", "POSITION_LIMIT", "GROSS_LIMIT", "RATE_LIMIT"}
+    quality = told["data_quality_minutes"]
+    for count in (
+        "heartbeats",
+        "recognised",
+        "malformed",
+        "unlisted",
+        "quotes",
+        "duplicate",
+        "late",
+    ):
+        assert sum(getattr(each, count) for each in quality) > 10, count
+    assert sum(each.records for each in quality) == sum(map(len, log.values()))
+    verdicts, status = [], []
+    for name, mine in log.items():
+        for each in before("desk", cut(name, mine, [50]), STEPS):
+            verdicts += each.trades.verdict.tolist()
+            status += each.status.tolist()
+    assert {ACCEPTED, DUPLICATE, LATE} <= set(verdicts) and HEARTBEAT in status
+
+
+SHAPES = [(workers, page) for workers in (1, 2, 3) for page in (1, 7, 1000)]
+
+
+@pytest.fixture(scope="module")
+def tapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tapes")
+    for name, mine in long_log().items():
+        (folder / f"{name}.tape").write_bytes(b"".join(b"%d %b\n" % each for each in mine))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(tapes, tmp_path_factory):
+    """Results of the engine in every shape."""
+    folder = tmp_path_factory.mktemp("results")
+    for workers, page in SHAPES:
+        job = JOB.model_copy(update={"source": JOB.source.model_copy(update={"page": page})})
+        plan = runs.Plan(
+            command="test",
+            log=logs.tapes([tapes], job),
+            job=job,
+            results=folder / f"{workers}-{page}.duckdb",
+            workers=workers,
+        )
+        runs.run(plan, lambda _: None, lambda _: None)
+    return {shape: folder / f"{shape[0]}-{shape[1]}.duckdb" for shape in SHAPES}
+
+
+@pytest.mark.parametrize(("workers", "page"), SHAPES)
+def test_workers_and_page_sizes_do_not_change_the_digest(answers, workers, page):
+    assert digests(answers[workers, page]) == digests(answers[1, 1000])
+    assert len(digest(digests(answers[workers, page]))) == 64
+
+
+def test_the_engine_says_what_the_plain_folds_say(answers):
+    told = folded(long_log(), [13])
+    for topic in TOPICS:
+        answer = ask(answers[3, 7], f"SELECT count(*) FROM {topic.table}")
+        assert answer is not None and answer.rows == [(len(told[topic.table]),)], topic.table
+    answer = ask(answers[3, 7], "SELECT seq, id, price::VARCHAR FROM fills ORDER BY account, seq")
+    assert answer is not None
+    fills = [(each.seq, each.id, f"{each.price:.12f}") for each in told["fills"]]
+    assert [tuple(row) for row in answer.rows] == fills
+
+
+def test_the_job_of_these_tests_is_a_job():
+    table = jobs.instruments(JOB)
+    assert [each.id for each in table] == sorted(NAMES)
+    assert len(jobs.strategies(JOB, table)) == 3

@@ -1,0 +1,60 @@
+"""The reference job: our answer is the oracle's, to the digit, from tapes and through Kafka."""
+
+import pytest
+
+from bench.reference import export
+from tests.running import REFERENCE, generated, job_of, loaded, replay, replay_topics, script
+
+GOLDEN = [REFERENCE / "golden", REFERENCE / "golden-heartbeat"]
+
+
+def same_as(expected, results, out):
+    export(results, out)
+    checked = script("check.py", out, expected)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.name)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_golden_tapes_give_the_golden_answer(golden, workers, tmp_path):
+    replay(golden, tmp_path / "results.duckdb", workers=workers)
+    same_as(golden / "expected", tmp_path / "results.duckdb", tmp_path / "out")
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.name)
+def test_kafka_gives_the_same_answer_as_tapes(golden, tmp_path):
+    tapes = replay(golden, tmp_path / "tapes.duckdb")
+    with loaded(golden) as job:
+        assert replay_topics(job, tmp_path / "topics.duckdb") == tapes
+        assert replay_topics(job, tmp_path / "topics.duckdb", workers=2, publish=True) == tapes
+    same_as(golden / "expected", tmp_path / "topics.duckdb", tmp_path / "out")
+
+
+@pytest.mark.parametrize("page", [1, 7, 1000, 20_000])
+def test_pages_of_any_size_give_the_same_digest(page, tmp_path):
+    golden = GOLDEN[1]
+    expected = replay(golden, tmp_path / "usual.duckdb")
+    job = job_of(source={"page": page})
+    assert replay(golden, tmp_path / "other.duckdb", job) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--seed", 101, "--rate", 400),
+        ("--seed", 102, "--rate", 60, "--heartbeat-ms", 100, "--silence"),
+        ("--seed", 103, "--rate", 300, "--partitions-per-venue", 4),
+        ("--seed", 104, "--rate", 5000, "--silence", "--heartbeat-ms", 50),
+        ("--seed", 105, "--rate", 90, "--partitions-per-venue", 2, "--heartbeat-ms", 20),
+    ],
+    ids=str,
+)
+def test_fresh_tapes_give_the_oracles_answer(options, tmp_path):
+    tapes, expected = generated(tmp_path, 40_000, *options)
+    results = tmp_path / "results.duckdb"
+    tape_digest = replay(tapes, results, workers=3)
+    same_as(expected, results, tmp_path / "out")
+    with loaded(tapes) as job:
+        assert replay_topics(job, results, workers=2) == tape_digest
+    same_as(expected, results, tmp_path / "kafka")

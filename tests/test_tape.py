@@ -1,0 +1,174 @@
+"""Tapes: what is written is what is read, wherever the pages are cut."""
+
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.digits import parse_fixed
+from connectors.parquet_tape import ParquetReader
+from connectors.tape import TapeReader
+from schemas.errors import MisuseError
+
+FAR = 10**18
+frames = st.binary(max_size=40).filter(lambda frame: b"\n" not in frame and frame[:1] != b" ")
+logs = st.lists(st.tuples(st.integers(0, 10**6), frames), max_size=60)
+
+
+def read_all(reader):
+    got = []
+    while (page := reader.read()) is not None:
+        assert page.lo == len(got)
+        got += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
+    assert reader.ended
+    return got
+
+
+def lines(records):
+    return b"".join(b"%d %b\n" % record for record in records)
+
+
+def in_order(log, base=1_700_000_000_000_000_000):
+    times = np.cumsum([step for step, _ in log]) + base
+    return [(int(ns), frame) for ns, (_, frame) in zip(times, log, strict=True)]
+
+
+@given(logs, st.integers(1, 9), st.data())
+def test_a_tape_reads_as_written_and_goes_on_where_it_was(tmp_path_factory, log, records, data):
+    path = tmp_path_factory.mktemp("tape") / "binance-0.tape"
+    log = in_order(log)
+    path.write_bytes(lines(log))
+    assert read_all(TapeReader("binance-0", (path,), records, FAR, None)) == log
+
+    reader = TapeReader("binance-0", (path,), records, FAR, None)
+    given_so_far = 0
+    for _ in range(data.draw(st.integers(0, 5))):
+        page = reader.read()
+        given_so_far = page.hi if page else given_so_far
+    again = TapeReader("binance-0", (path,), records, FAR, reader.position())
+    rest = []
+    while (page := again.read()) is not None:
+        rest += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
+    assert rest == log[given_so_far:]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_compression_is_told_by_the_name(tmp_path, ending):
+    log = in_order([(5, b"{}"), (0, b""), (7, b'{"a": 1}')])
+    path = tmp_path / f"binance-0.tape{ending}"
+    if ending == ".gz":
+        path.write_bytes(gzip.compress(lines(log)))
+    elif ending == ".zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as file:
+            file.write(lines(log))
+    else:
+        path.write_bytes(lines(log))
+    assert read_all(TapeReader("binance-0", (path,), 10, FAR, None)) == log
+
+
+def test_several_files_are_one_partition(tmp_path):
+    log = in_order([(1, b"a"), (1, b"b"), (1, b"c")])
+    (tmp_path / "1").write_bytes(lines(log[:2])[:-1])  # without the last newline
+    (tmp_path / "2").write_bytes(b"")
+    (tmp_path / "3").write_bytes(lines(log[2:]))
+    files = tuple(tmp_path / name for name in "123")
+    assert read_all(TapeReader("binance-0", files, 10, FAR, None)) == log
+
+
+def test_a_heartbeat_may_lack_the_space(tmp_path):
+    path = tmp_path / "binance-0.tape"
+    path.write_bytes(b"1700000000000000000\n1700000000000000001 \n1700000000000000002 x\n")
+    assert [frame for _, frame in read_all(TapeReader("b", (path,), 10, FAR, None))] == [
+        b"",
+        b"",
+        b"x",
+    ]
+
+
+def test_sixteen_digits_are_microseconds(tmp_path):
+    path = tmp_path / "binance-0.tape"
+    path.write_bytes(b"1700000000000000 a\n1700000000000001 b\n")
+    assert read_all(TapeReader("b", (path,), 10, FAR, None)) == [
+        (1_700_000_000_000_000_000, b"a"),
+        (1_700_000_000_000_001_000, b"b"),
+    ]
+
+
+def test_widths_may_change_inside_a_tape(tmp_path):
+    log = [(8, b"x"), (9, b""), (10, b"y"), (123456789, b"z"), (2**63 - 1, b"last")]
+    path = tmp_path / "binance-0.tape"
+    path.write_bytes(lines(log))
+    assert read_all(TapeReader("b", (path,), 2, 2**62, None)) == log
+
+
+def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
+    log = in_order([(10, b"x")] * 20)
+    path = tmp_path / "binance-0.tape"
+    path.write_bytes(lines(log))
+    reader = TapeReader("b", (path,), 100, 30, None)
+    pages = iter(reader.read, None)
+    assert all(page.log_ns[-1] - page.log_ns[0] <= 30 for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"17 a\n16 b\n", "before 17 of the one before it"),
+        (b"17 a\nnonsense b\n", "record 1 begins with b'nonsense'"),
+        (b"-5 a\n", "record 0 begins with b'-5'"),
+        (b"9223372036854775808 a\n", "record 0 begins with"),
+        (b"5 a\n\n", "record 1 begins with b''"),
+    ],
+)
+def test_a_broken_tape_is_one_clear_line_naming_file_and_record(tmp_path, text, said):
+    path = tmp_path / "binance-0.tape"
+    path.write_bytes(text)
+    with pytest.raises(MisuseError, match="binance-0.tape") as raised:
+        read_all(TapeReader("b", (path,), 10, FAR, None))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_cut_off_archive_is_an_error_not_an_end(tmp_path):
+    path = tmp_path / "binance-0.tape.gz"
+    path.write_bytes(gzip.compress(lines(in_order([(1, b"x" * 50)] * 1000)))[:-20])
+    with pytest.raises(MisuseError, match="damaged or cut off"):
+        read_all(TapeReader("b", (path,), 10, FAR, None))
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_digits_are_read_exactly_at_any_width(number):
+    text = str(number).encode()
+    data = np.frombuffer(b"xx" + text + bytes(16), np.uint8)
+    value, good = parse_fixed(data, np.array([2]), len(text))
+    assert good[0] and value[0] == number
+
+
+@given(st.binary(min_size=1, max_size=19))
+def test_what_is_no_number_is_never_good(text):
+    value, good = parse_fixed(np.frombuffer(text + bytes(16), np.uint8), np.array([0]), len(text))
+    isdigits = all(48 <= byte <= 57 for byte in text)
+    assert bool(good[0]) == (isdigits and int(text) < 2**63)
+    assert not good[0] or value[0] == int(text)
+
+
+@given(logs, st.integers(1, 9))
+def test_parquet_tapes_read_as_text_ones(tmp_path_factory, log, records):
+    path = tmp_path_factory.mktemp("tape") / "binance-0.parquet"
+    log = in_order(log)
+    columns = {"log_ns": pa.array([ns for ns, _ in log], pa.int64()), "frame": [f for _, f in log]}
+    schema = pa.schema([("log_ns", pa.int64()), ("frame", pa.binary())])
+    pq.write_table(pa.table(columns, schema=schema), path, row_group_size=7)
+    assert read_all(ParquetReader("b", path, records, None)) == log
+    reader = ParquetReader("b", path, records, None)
+    page = reader.read()
+    begin = page.hi if page else 0
+    again = ParquetReader("b", path, records, reader.position())
+    rest = []
+    while (page := again.read()) is not None:
+        rest += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
+    assert rest == log[begin:]
