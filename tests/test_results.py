@@ -1,0 +1,154 @@
+"""Results: every fact once, whatever is killed in between; readers see whole copies."""
+
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from connectors import duckdb_query
+from connectors.duckdb_results import ResultsSink, Run, finish, work_file
+from schemas.errors import MisuseError
+from schemas.market import Metric
+from schemas.topics import BY_TYPE, TOPICS, decode, encode, identity
+from schemas.trading import Equity
+
+RUN = Run("1", "test", "{}", ())
+
+
+def metric(n, value=1.0):
+    return Metric("binance-0", "bars", n, value)
+
+
+def values(path):
+    with duckdb.connect(str(path), read_only=True) as con:
+        return [
+            row[0]
+            for row in con.execute("SELECT epoch_ns(time) FROM metrics ORDER BY ALL").fetchall()
+        ]
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results.duckdb"
+
+
+def opened(results, state=None):
+    return ResultsSink(results, RUN).build_part("results", "results", state)
+
+
+def test_an_epoch_is_one_transaction(results):
+    part = opened(results)
+    part.write_batch([metric(1), metric(2)])
+    assert part.snapshot() == 1
+    part.write_batch([metric(3)])
+    assert part.snapshot() == 2
+    assert part.snapshot() == 2  # nothing new, no new transaction
+    part.close()
+    finish(results)
+    assert values(results) == [1, 2, 3]
+    assert not work_file(results).exists()
+
+
+def test_a_resume_takes_back_what_was_written_after_the_state(results):
+    part = opened(results)
+    part.write_batch([metric(1)])
+    kept = part.snapshot()
+    part.write_batch([metric(2)])
+    part.snapshot()  # written, but the engine never kept this state
+    part.con.close()
+    again = opened(results, kept)
+    again.write_batch([metric(2)])  # the log brings it again
+    again.snapshot()
+    again.close()
+    finish(results)
+    assert values(results) == [1, 2]
+
+
+def test_what_no_epoch_has_sealed_is_not_written(results):
+    part = opened(results)
+    part.write_batch([metric(1)])
+    part.snapshot()
+    part.write_batch([metric(2)])
+    part.close()
+    assert values(results) == [1]
+
+
+def test_a_reader_opens_a_whole_copy_at_any_moment(results):
+    part = opened(results)
+    assert values(results) == []
+    for n in range(20):
+        part.write_batch([metric(n)])
+        part.snapshot()
+        part.publish()
+        with duckdb.connect(str(results), read_only=True) as con:
+            assert con.execute("SELECT count(*) FROM metrics").fetchone() == (n + 1,)
+
+
+def test_an_open_reader_keeps_its_copy(results):
+    part = opened(results)
+    part.write_batch([metric(1)])
+    part.snapshot()
+    part.publish()
+    reader = duckdb.connect(str(results), read_only=True)
+    part.write_batch([metric(2)])
+    part.snapshot()
+    part.publish()
+    assert reader.execute("SELECT count(*) FROM metrics").fetchone() == (1,)
+    reader.close()
+
+
+def test_money_is_stored_to_the_last_digit(results):
+    part = opened(results)
+    tiny, huge = Decimal("0.000000000001"), Decimal("12345678901234567890.123456789012")
+    part.write_batch([Equity(1, "main", "s", 5, tiny, huge, -tiny, -huge, Decimal(0))])
+    part.snapshot()
+    part.close()
+    with duckdb.connect(str(results), read_only=True) as con:
+        got = con.execute("SELECT realized, unrealized, fees, equity FROM equity").fetchone()
+    assert got == (tiny, huge, -tiny, -huge)
+
+
+def test_all_tables_of_the_design_are_there(results):
+    opened(results).close()
+    with duckdb.connect(str(results), read_only=True) as con:
+        names = {row[0] for row in con.execute("SHOW TABLES").fetchall()}
+    assert names >= {
+        "instruments", "bars", "signals", "decisions", "orders", "fills", "positions", "equity",
+        "metrics", "dead_letters", "data_quality", "runs",
+    }  # fmt: skip
+
+
+def test_the_digest_does_not_see_how_facts_were_cut_into_epochs(tmp_path):
+    digests = []
+    for cut in (1, 2, 5):
+        results = tmp_path / f"{cut}.duckdb"
+        part = opened(results)
+        for begin in range(0, 10, cut):
+            part.write_batch([metric(n) for n in range(begin, min(begin + cut, 10))])
+            part.snapshot()
+        part.close()
+        digests.append(duckdb_query.digest(duckdb_query.digests(results)))
+    assert len(set(digests)) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MisuseError, match="file"):
+        opened(tmp_path / "file" / "results.duckdb")
+
+
+def test_every_fact_reads_back_from_its_json():
+    fact = Equity(
+        1, "main", "s", 5, Decimal("0.1"), Decimal("-2"), Decimal(0), Decimal("1E-8"), Decimal(3)
+    )
+    assert decode(BY_TYPE[Equity], encode(fact)) == fact
+    assert b'"schema_version":1' in encode(fact)
+    assert identity(fact) == "main/1"
+
+
+def test_topics_and_tables_have_names_of_their_own():
+    assert (
+        len({topic.name for topic in TOPICS})
+        == len({topic.table for topic in TOPICS})
+        == len(TOPICS)
+    )
