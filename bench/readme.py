@@ -1,6 +1,6 @@
 """Write the outputs that README shows: runs each command named there and keeps what it prints.
 
-    python -m bench.readme
+python -m bench.readme
 """
 
 import os

@@ -9,10 +9,12 @@ import json
 import sys
 from pathlib import Path
 
-from connectors.duckdb_query import Answer, ask
+from connectors.duckdb_query import ask
+from connectors.exact_answers import Answer
 from flows import logs
 from flows.engine import on_terminal
-from flows.runs import Plan, run
+from flows.plan import Plan
+from flows.runs import run
 from flows.settings import load
 from schemas.errors import MisuseError
 
@@ -49,18 +51,11 @@ def export(results: Path, out_dir: Path) -> None:
     """Write the five files."""
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, sql in EXPORTS.items():
-        write_csv(out_dir / f"{name}.csv", asked(results, sql))
+        write_csv(out_dir / f"{name}.csv", ask(results, sql))
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in STATS)
-    stats = asked(results, f"SELECT {sums} FROM data_quality")
+    stats = ask(results, f"SELECT {sums} FROM data_quality")
     counts = dict(zip(stats.names, stats.rows[0], strict=True))
     (out_dir / "stats.json").write_text(json.dumps(counts, indent=2) + "\n")
-
-
-def asked(results: Path, sql: str) -> Answer:
-    """A query that has an answer."""
-    answer = ask(results, sql)
-    assert answer is not None
-    return answer
 
 
 def write_csv(path: Path, answer: Answer) -> None:
@@ -77,13 +72,21 @@ def main() -> None:
     parser.add_argument("tape_dir", type=Path)
     parser.add_argument("out_dir", type=Path)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args()
     try:
         job = load(JOB)
         args.out_dir.mkdir(parents=True, exist_ok=True)
         results = args.out_dir / "results.duckdb"
         log = logs.tapes([args.tape_dir], job)
-        plan = Plan(command="reference", log=log, job=job, results=results, workers=args.workers)
+        plan = Plan(
+            command="reference",
+            log=log,
+            job=job,
+            results=results,
+            workers=args.workers,
+            processes=args.processes,
+        )
         run(plan, on_terminal, on_terminal)
         export(results, args.out_dir)
     except MisuseError as error:

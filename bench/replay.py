@@ -40,12 +40,12 @@ def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
 
 def child(tapes: Path, workers: int) -> dict[str, float]:
     """One run, in this process."""
-    from flows import logs, runs  # noqa: PLC0415  # only here: the parent needs no flow
+    from flows import logs, plan, runs  # noqa: PLC0415  # only here: the parent needs no flow
     from flows.settings import load  # noqa: PLC0415
 
     job = load(JOB)
     with tempfile.TemporaryDirectory() as out:
-        plan = runs.Plan(
+        wanted = plan.Plan(
             command="bench",
             log=logs.tapes([tapes], job),
             job=job,
@@ -53,7 +53,7 @@ def child(tapes: Path, workers: int) -> dict[str, float]:
             workers=workers,
         )
         wall, cpu = time.perf_counter(), time.process_time()
-        board = runs.run(plan, lambda _: None, lambda _: None)
+        board = runs.run(wanted, lambda _: None, lambda _: None)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     records = board.records()
     return {

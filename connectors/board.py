@@ -43,8 +43,12 @@ class Board:
 
     def is_ahead(self, partition: str) -> bool:
         """Is this partition so far ahead of the slowest that it should wait?"""
-        reached = int(self.cells[self.row[partition], 0])
+        reached = self.reached_ns(partition)
         return reached not in (START, END) and reached > self.low_ns() + self.lead_ns
+
+    def reached_ns(self, partition: str) -> int:
+        """Log time that a partition has reached."""
+        return int(self.cells[self.row[partition], 0])
 
     def low_ns(self) -> int:
         """Log time that every partition has reached."""

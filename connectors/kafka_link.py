@@ -34,13 +34,32 @@ CONSUMER: Settings = {
     "group.id": "tapeflow",  # required, never joined: we assign, and keep offsets ourselves
     "enable.auto.commit": False,
     "auto.offset.reset": "error",  # anything else skips lost records without a word
+    "enable.partition.eof": True,  # tells a reader that its log ends before its position
     "allow.auto.create.topics": False,
-    "fetch.wait.max.ms": 10,  # the embedded broker answers an empty fetch only then
+    "fetch.wait.max.ms": 100,  # 10 ms cost a broker 3 % of a core for each idle partition
     "fetch.message.max.bytes": 10_485_760,
     "queued.min.messages": 100_000,  # read ahead, a partition
     "fetch.queue.backoff.ms": 10,  # 1 s by default: a replay stalls whenever it has read ahead
     "queued.max.messages.kbytes": 65_536,
 }
+LASTING = frozenset(  # what waiting won't heal
+    (
+        KafkaError._AUTHENTICATION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    )
+)
+HEALING = frozenset(  # errors in place of a record, after which librdkafka asks again
+    (
+        KafkaError.UNKNOWN,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+    )
+)
 
 
 class Link:
@@ -50,20 +69,20 @@ class Link:
         """Speak of `bootstrap` through `say`; `about` begins each line."""
         self.bootstrap, self.say, self.about = bootstrap, say, about
         self.trouble = ""  # what librdkafka last complained of
-        self.refused = ""  # what waiting won't heal
+        self.refused = ""  # a lasting one
         self.away_since: float | None = None
         self.asked = 0.0
 
     def complain(self, error: KafkaError) -> None:
         """Take note, as `error_cb`: it is called inside poll and consume, and may not raise."""
         self.trouble = error.name()
-        if error.fatal() or error.code() == KafkaError._AUTHENTICATION:
+        if error.fatal() or error.code() in LASTING:
             self.refused = error.str()
 
     def check(self) -> None:
         """Raise what waiting won't heal."""
         if self.refused:
-            raise MisuseError(f"broker at {self.bootstrap} refuses us: {self.refused}")
+            raise MisuseError(f"{self.about}broker at {self.bootstrap} refuses: {self.refused}")
 
     def wait(self, answers: Callable[[], bool]) -> None:
         """Note that nothing comes: is the broker away? `answers` asks it, now and then."""

@@ -14,25 +14,17 @@ import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.board import END, START
-from connectors.kafka_link import NO_SETTINGS, Link, Say, Settings, new_consumer
-from connectors.kafka_records import Place, page_from, part
+from connectors.kafka_link import HEALING, NO_SETTINGS, Link, Say, Settings, new_consumer
+from connectors.kafka_records import Place, log_times, page_from, part
 from schemas.errors import MisuseError
 from schemas.pages import Page
 
 Watermarks = tuple[int, int]  # the first offset kept, and the one after the last
 
 ANSWER_S = 5.0  # for the words of an error
+JITTER_NS = 60 * 1_000_000_000  # clocks of foreign producers may differ by so much
 PROBE_S = 0.1  # may block the worker, but is asked only while nothing comes
-HEALING = frozenset(  # errors in place of a record, after which librdkafka asks again
-    (
-        KafkaError.UNKNOWN,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TIMED_OUT,
-    )
-)
+GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._PARTITION_EOF)
 DELETED = (
     "older records were deleted, by retention or because the embedded broker keeps 5 MiB of each "
     "partition: load the records again into a fresh topic, with retention.ms=-1"
@@ -67,7 +59,8 @@ class KafkaReader:
         if end is not None and self.offset > end:
             self.consumer.close()
             raise MisuseError(f"{place}: offset {self.offset} is beyond the end, {end}: {EMPTIED}")
-        self.consumer.assign([TopicPartition(place.topic, place.number, self.offset)])
+        self.proof = self.log_ns > START  # to be done: is the record before still ours?
+        self._assign(self.offset - self.proof)
 
     def read(self) -> Page | None:
         """Give the next records, or None if there are none now."""
@@ -92,24 +85,49 @@ class KafkaReader:
         if self.ended:
             return None
         wanted = self.records if self.end is None else min(self.records, self.end - self.offset)
-        messages = self.consumer.consume(wanted, 0)
+        messages = self.consumer.consume(wanted + self.proof, 0)
         if any(map(Message.error, messages)):
             messages = [message for message in messages if self._is_record(message)]
         if not messages:
             self._wait()
             return None
         self.link.back()
+        if self.proof:
+            self._prove(messages.pop(0))
+            if not messages:
+                return None
         first, last = messages[0].offset(), messages[-1].offset()
         if first != self.offset or last != self.offset + len(messages) - 1:
-            raise self._lost(self.offset)
+            raise self._lost()
         return page_from(self.place, self.offset, self.log_ns, messages)
+
+    def _assign(self, offset: int) -> None:
+        self.consumer.assign([TopicPartition(self.place.topic, self.place.number, offset)])
+
+    def _prove(self, before: Message) -> None:
+        """Compare the record before our position with what we remember: is this the same log?"""
+        self.proof = False
+        if before.offset() != self.offset - 1:
+            raise self._lost()
+        written = int(log_times(self.place, self.offset - 1, [before])[0])
+        if not self.log_ns - JITTER_NS <= written <= self.log_ns:
+            raise MisuseError(
+                f"{self.place}: the record before offset {self.offset} has log time {written}, but "
+                f"we have read {self.log_ns} there: {EMPTIED}"
+            )
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
         if error is None:
             return True
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise self._lost(message.offset())
+        if error.code() == KafkaError._PARTITION_EOF and (message.offset() or 0) >= self.offset:
+            return False
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and self.proof:
+            self.proof = False  # if just what we have read is deleted, the rest can be read
+            self._assign(self.offset)
+            return False
+        if error.code() in GONE:
+            raise self._lost()
         if error.code() not in HEALING:
             raise MisuseError(f"{self.place}, at offset {self.offset}: {error.str()}")
         self.link.complain(error)
@@ -131,8 +149,8 @@ class KafkaReader:
         partition = TopicPartition(self.place.topic, self.place.number)
         return self.consumer.get_watermark_offsets(partition, timeout=timeout_s)
 
-    def _lost(self, offset: int | None) -> MisuseError:
-        wanted = self.offset if offset is None else offset
+    def _lost(self) -> MisuseError:
+        wanted = self.offset
         should = f"{self.place}: offset {wanted} should come next"
         try:
             low, high = self._watermarks(ANSWER_S)

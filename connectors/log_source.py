@@ -53,19 +53,19 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
         board: Board,
         pace: Pace | None = None,
     ) -> None:
-        """Read `partitions`; items carry the state key in `keys`."""
+        """Read `partitions`, in the order of their turns; items carry the state key in `keys`."""
         self.partitions = partitions
         self.keys = keys
         self.board = board
         self.pace = pace
 
     def list_parts(self) -> list[str]:
-        """The names of the partitions."""
-        return sorted(self.partitions)
+        """The partitions by turn: the engine deals them to the workers in the order of names."""
+        return [f"{turn:04d} {name}" for turn, name in enumerate(self.partitions)]
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "LogPartition":
         """Open one partition, at its beginning or where it was."""
-        return LogPartition(self, for_part, resume_state)
+        return LogPartition(self, for_part.partition(" ")[2], resume_state)
 
 
 class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):

@@ -1,8 +1,8 @@
 """State keys that live where their partition is read, so that no page crosses to another worker.
 
-Bytewax deals source partitions to workers in turn, in the order of their names, and sends a keyed
-item to worker `siphash13(key + 0xff) % workers`. A key salted so that its hash agrees with its
-partition's turn stays local for 1 to 8 workers. A test holds this against the engine.
+Bytewax deals source partitions to workers in turn, in the order of their names there, and sends a
+keyed item to worker `siphash13(key + 0xff) % workers`. A key salted so that its hash agrees with
+its partition's turn stays local for 1 to 8 workers. A test holds this against the engine.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,8 @@ MASK = (1 << 64) - 1
 
 
 def state_keys(partitions: Iterable[str]) -> dict[str, str]:
-    """The state key of every partition."""
-    ordered = sorted(partitions)
-    return {name: local_key(name, turn) for turn, name in enumerate(ordered)}
+    """The state key of every partition, given in the order of their turns."""
+    return {name: local_key(name, turn) for turn, name in enumerate(partitions)}
 
 
 def local_key(name: str, turn: int) -> str:

@@ -77,7 +77,10 @@ def add_demo(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     made.add_argument(
         "--seed", type=int, default=7, help="another seed, another market (default 7)"
     )
-    made.add_argument("--workers", type=positive, default=2, help="worker threads (default 2)")
+    made.add_argument(
+        "--workers", type=positive, default=2, help="threads of a process (default 2)"
+    )
+    made.add_argument("--processes", type=positive, default=1, help="processes (default 1)")
     add_results(made)
     add_json(made)
 
@@ -132,6 +135,9 @@ def add_run(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "Follow the raw topics and trade, until a signal stops it.",
         "run --config jobs/demo.toml",
     )
+    made.add_argument(
+        "--keep-time", action="store_true", help="write heartbeats into partitions that are quiet"
+    )
     add_flow(made)
 
 
@@ -171,7 +177,13 @@ def add_doctor(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def add_flow(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--workers", type=positive, default=1, help="worker threads (default 1)")
+    made.add_argument(
+        "--workers", type=positive, default=1, help="threads of a process (default 1)"
+    )
+    made.add_argument("--processes", type=positive, default=1, help="processes (default 1)")
+    made.add_argument(
+        "--state", type=Path, default=None, help="folder to go on from, after any end"
+    )
     add_config(made)
     add_results(made)
     add_json(made)

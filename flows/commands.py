@@ -28,40 +28,45 @@ def job_of(args: Namespace) -> Job:
 
 def replay(args: Namespace) -> int:
     """Tapes, or topics, to their end."""
-    from flows import engine, logs, runs  # noqa: PLC0415
+    from flows import engine, logs, plan, runs  # noqa: PLC0415
 
     if bool(args.tapes) == args.from_topics:
         raise UsageError("replay what? name tapes, or say --from-topics")
     job = job_of(args)
     log = logs.topics(job, say, tail=False) if args.from_topics else logs.tapes(args.tapes, job)
-    plan = runs.Plan(
+    wanted = plan.Plan(
         command="replay",
         log=log,
         job=job,
         results=args.results,
         workers=args.workers,
+        processes=args.processes,
+        state=args.state,
         publish=args.from_topics and job.kafka.publish,
         speed=args.speed,
     )
-    runs.run(plan, engine.on_terminal, say)
+    runs.run(wanted, engine.on_terminal, say)
     return summarise(args)
 
 
 def run(args: Namespace) -> int:
     """Topics, until stopped."""
-    from flows import engine, logs, runs  # noqa: PLC0415
+    from flows import engine, logs, plan, runs  # noqa: PLC0415
 
     job = job_of(args)
-    log = logs.topics(job, say, tail=True)
-    plan = runs.Plan(
+    wanted = plan.Plan(
         command="run",
-        log=log,
+        log=logs.topics(job, say, tail=True),
         job=job,
         results=args.results,
         workers=args.workers,
+        processes=args.processes,
+        supervised=True,
+        state=args.state or Path(f"{args.results}.state"),
         publish=job.kafka.publish,
+        keep_time=args.keep_time,
     )
-    runs.run(plan, engine.on_terminal, say)
+    runs.run(wanted, engine.on_terminal, say)
     return summarise(args)
 
 
@@ -70,7 +75,8 @@ def load(args: Namespace) -> int:
     from flows import loading, logs  # noqa: PLC0415
 
     job = job_of(args)
-    log = {name: loading.pages_of(opened) for name, opened in logs.tapes(args.tapes, job).items()}
+    opens = logs.opens(logs.tapes(args.tapes, job), job, say)
+    log = {name: loading.pages_of(opened) for name, opened in opens.items()}
     loading.create(log, job, say)
     loaded = loading.load(log, job, say, append=args.append)
     if args.json:
@@ -107,7 +113,7 @@ def query(args: Namespace) -> int:
     from flows import tables  # noqa: PLC0415
 
     answer = duckdb_query.ask(args.results, args.sql)
-    if answer is not None:
+    if answer.names:
         sys.stdout.write(tables.FORMATS[args.format](answer))
     return 0
 

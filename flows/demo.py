@@ -7,7 +7,7 @@ from pathlib import Path
 
 from connectors.broker import EmbeddedBroker
 from connectors.synthetic import Market, tapes
-from flows import engine, loading, logs, runs, settings
+from flows import engine, loading, logs, plan, runs, settings
 
 Say = Callable[[str], None]
 RATE = 1000.0  # records a second of market time: five minutes of it fit the embedded broker
@@ -29,16 +29,17 @@ def play(args: Namespace, job_file: Path, say: Say) -> None:
         began = time.monotonic()
         loaded = loading.load(made, job, say)
         say(rate_of("produced", sum(loaded.values()), time.monotonic() - began))
-        plan = runs.Plan(
+        wanted = plan.Plan(
             command="demo",
             log=logs.topics(job, say, tail=False),
             job=job,
             results=args.results,
             workers=args.workers,
+            processes=args.processes,
             publish=job.kafka.publish,
         )
         began = time.monotonic()
-        board = runs.run(plan, engine.on_terminal, say)
+        board = runs.run(wanted, engine.on_terminal, say)
         say(rate_of("traded", board.records(), time.monotonic() - began))
 
 

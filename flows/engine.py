@@ -1,52 +1,85 @@
-"""Running a dataflow: workers, epochs, signals, progress; what goes wrong comes out as one line."""
+"""Running a dataflow in this process: its doors, workers, epochs, signals, progress.
+
+What goes wrong comes out as one line.
+"""
 
 import gc
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig
 from bytewax.testing import cluster_main, run_main
 
 from connectors.board import END, START, Board
-from connectors.log_source import STOP
+from connectors.duckdb_results import ResultsSink
+from connectors.kafka_sink import KafkaSink
+from connectors.keep_time import KeepTime
+from connectors.log_source import STOP, LogSource
+from connectors.pace import Pace
+from connectors.state_keys import state_keys
+from flows import logs, trade
+from flows.plan import Plan, run_of
+from flows.watch import Watch
 from schemas.errors import MisuseError
 
-EPOCH = timedelta(seconds=1)
 PROGRESS_S = 0.5
+Say = Callable[[str], None]
 
 
-def run(flow: Dataflow, workers: int) -> None:
-    """Run a flow to the end of its input, or until a signal stops it."""
-    STOP.clear()
-    with stopping_on_signals(), seldom_collected():
+def run_worker(
+    plan: Plan, board: Board, say: Say, addresses: Sequence[str] = (), process: int = 0
+) -> None:
+    """Run this process's share of a plan to the end of its input, or until a signal stops it."""
+    flow = dataflow(plan, board, say)
+    epoch = timedelta(microseconds=max(plan.job.recovery.epoch // 1000, 1))
+    recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
+    with stopping_on_signals(), seldom_collected(), watching(plan, board, say, process):
         try:
-            if workers == 1:
-                run_main(flow, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]
+            if plan.workers == 1 and len(addresses) <= 1:
+                run_main(flow, epoch_interval=epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
             else:
                 cluster_main(  # type: ignore[no-untyped-call]
-                    flow, [], 0, epoch_interval=EPOCH, worker_count_per_proc=workers
+                    flow,
+                    list(addresses),
+                    process,
+                    epoch_interval=epoch,
+                    recovery_config=recovery,
+                    worker_count_per_proc=plan.workers,
                 )
         except BaseException as error:
             raise misuse_in(error) or error from None
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Keep the garbage collector's pauses short: what is alive now need not be looked at."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
+def watching(plan: Plan, board: Board, say: Say, process: int) -> Iterator[None]:
+    """What goes on beside a flow that follows its topics, in the first process."""
+    places = {
+        name: (place.name, place.number)
+        for name, place in plan.log.items()
+        if isinstance(place, logs.Topic) and place.end is None
+    }
+    with ExitStack() as beside:
+        if places and process == 0:
+            beside.enter_context(Watch(board, plan.job.source.quiet, say))
+            if plan.keep_time:
+                every_ns = plan.job.source.heartbeat
+                beside.enter_context(KeepTime(plan.job.kafka.bootstrap, places, board, every_ns))
         yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+
+
+def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
+    """The flow of a plan, its doors ready to open."""
+    pace = None if plan.speed is None else Pace(plan.speed)
+    opens = logs.opens(plan.log, plan.job, say)
+    source = LogSource(opens, state_keys(opens), board, pace)
+    topics = KafkaSink(plan.job.kafka.bootstrap) if plan.publish else None
+    return trade.build(plan.job, source, ResultsSink(plan.files, run_of(plan)), topics)
 
 
 def misuse_in(error: BaseException | None) -> MisuseError | None:
@@ -73,14 +106,28 @@ def stopping_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def progress(board: Board, say: Callable[[str], None]) -> Iterator[None]:
-    """Say how far the log has been read, while the flow runs."""
+def seldom_collected() -> Iterator[None]:
+    """Keep the garbage collector's pauses short: what is alive now need not be looked at."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+@contextmanager
+def progress(board: Board, show: Say) -> Iterator[None]:
+    """Show how far the log has been read, while the flow runs."""
     done = threading.Event()
 
     def watch() -> None:
         began = time.monotonic()
         while not done.wait(PROGRESS_S):
-            say(told(board, time.monotonic() - began))
+            show(told(board, time.monotonic() - began))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -96,12 +143,10 @@ def told(board: Board, seconds: float) -> str:
     low_ns = board.low_ns()
     if low_ns == START:
         return "starting"
-    reached = (
-        "the end"
-        if low_ns == END
-        else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(low_ns // 10**9))
-    )
-    return f"{board.records():,} records, {board.records() / seconds:,.0f}/s, log time {reached}"
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(low_ns // 10**9))
+    reached = "the end" if low_ns == END else moment
+    records = board.records()
+    return f"{records:,} records, {records / seconds:,.0f}/s, log time {reached}"
 
 
 def on_terminal(text: str) -> None:

@@ -88,7 +88,7 @@ def kafka(found: Job) -> Finding:
 
 
 def results(path: Path) -> Finding:
-    from connectors.duckdb_results import check_replaceable  # noqa: PLC0415
+    from connectors.duckdb_file import check_replaceable  # noqa: PLC0415
 
     try:
         check_replaceable(path)

@@ -108,7 +108,7 @@ def desks(job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]) ->
             limits=Limits(
                 account.position_max, account.gross_max, account.orders_max, account.orders_window
             ),
-            partitions=tuple(sorted(partitions)),
+            partitions=tuple(partitions),
             instruments=table,
             number={each.id: number for number, each in enumerate(table)},
             latency_ns=job.paper.latency,

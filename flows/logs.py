@@ -1,11 +1,16 @@
 """Which partitions of the log a run reads, and how each is opened: from tapes or from topics."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from connectors.log_source import Open
+from msgspec import Struct
+
+from connectors.kafka_log import KafkaReader, watermarks
+from connectors.kafka_records import Place
+from connectors.log_source import Open, Reader
 from connectors.parquet_tape import ParquetReader
 from connectors.tape import TapeReader
 from flows.job import check_partitions
@@ -14,16 +19,28 @@ from schemas.errors import UsageError
 from schemas.venues import VENUES
 
 TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
+Say = Callable[[str], None]
 
 
-def tapes(paths: Iterable[Path], job: Job) -> dict[str, Open]:
+class Tapes(Struct, frozen=True):
+    """A partition in files, one after the other."""
+
+    files: tuple[Path, ...]
+
+
+class Topic(Struct, frozen=True):
+    """A partition of a topic."""
+
+    name: str
+    number: int
+    end: int | None  # where to stop; None: follow it
+
+
+Log: TypeAlias = Mapping[str, Tapes | Topic]  # by partition
+
+
+def tapes(paths: Iterable[Path], job: Job) -> Log:
     """The partitions in these files and folders."""
-    found = partitions(paths, job)
-    return {name: opener(name, files, job) for name, files in found.items()}
-
-
-def partitions(paths: Iterable[Path], job: Job) -> dict[str, tuple[Path, ...]]:
-    """The files of each partition, in the order to read them."""
     found: dict[str, list[Path]] = {}
     for path in paths:
         if not path.exists():
@@ -35,15 +52,10 @@ def partitions(paths: Iterable[Path], job: Job) -> dict[str, tuple[Path, ...]]:
             elif not path.is_dir():
                 raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
     if not found:
-        raise UsageError(
-            f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]"
-        )
+        where = ", ".join(map(str, paths))
+        raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
     check_partitions(found)
-    for name, files in found.items():
-        mapped = any(tape.partition == name for tape in job.tapes)
-        if len(files) > 1 and not mapped:
-            raise UsageError(f"partition {name} is in several files: {', '.join(map(str, files))}")
-    return {name: tuple(sorted(files, key=lambda file: file.name)) for name, files in found.items()}
+    return {name: in_order(name, files, job) for name, files in sorted(found.items())}
 
 
 def partition_of(file: str, job: Job) -> str | None:
@@ -54,47 +66,38 @@ def partition_of(file: str, job: Job) -> str | None:
     return next((file.removesuffix(end) for end in TAPES if file.endswith(end)), None)
 
 
-def opener(name: str, files: tuple[Path, ...], job: Job) -> Open:
-    """How to open the tapes of a partition."""
-    if files[0].suffix == ".parquet":
-        if len(files) > 1:
-            raise UsageError(
-                f"partition {name} is in several parquet files: {', '.join(map(str, files))}"
-            )
-        return partial(ParquetReader, name, files[0], job.source.page)
-    return partial(TapeReader, name, files, job.source.page, page_span(job))
+def in_order(name: str, files: list[Path], job: Job) -> Tapes:
+    """The files of a partition; several only where the job says so."""
+    mapped = any(tape.partition == name for tape in job.tapes)
+    if len(files) > 1 and (not mapped or files[0].suffix == ".parquet"):
+        raise UsageError(f"partition {name} is in several files: {', '.join(map(str, files))}")
+    return Tapes(tuple(file.resolve() for file in sorted(files, key=lambda file: file.name)))
 
 
-def page_span(job: Job) -> int:
-    """Log time that a page may span: a quarter of what partitions may be apart."""
-    return max(job.source.lead // 4, 1)
-
-
-def topics(job: Job, say: Callable[[str], None], *, tail: bool) -> dict[str, Open]:
+def topics(job: Job, say: Say, *, tail: bool) -> Log:
     """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
-    from connectors.kafka_log import KafkaReader, watermarks  # noqa: PLC0415  # slow to import
-    from connectors.kafka_records import Place  # noqa: PLC0415
-
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
-    names = {job.kafka.raw + venue: venue for venue in venues}
-    marks = watermarks(job.kafka.bootstrap, list(names), job.kafka.wait / 1e9, say)
-    opens: dict[str, Open] = {}
-    for topic, venue in names.items():
-        for number, (_low, high) in enumerate(marks[topic]):
-            name = f"{venue}-{number}"
-            place = Place(job.kafka.bootstrap, topic, number, name)
-            opens[name] = kafka_opener(KafkaReader, place, job, None if tail else high, say)
-    return opens
+    names = {venue: job.kafka.raw + venue for venue in venues}
+    marks = watermarks(job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, say)
+    return {
+        f"{venue}-{number}": Topic(topic, number, None if tail else high)
+        for venue, topic in names.items()
+        for number, (_low, high) in enumerate(marks[topic])
+    }
 
 
-def kafka_opener(
-    reader: Callable[..., object],
-    place: object,
-    job: Job,
-    end: int | None,
-    say: Callable[[str], None],
-) -> Open:
-    """How to open a partition of a topic."""
-    return lambda position: reader(  # type: ignore[return-value]
-        place, job.source.page, page_span(job), end, position, say
-    )
+def opens(log: Log, job: Job, say: Say) -> dict[str, Open]:
+    """How to open every partition."""
+    return {name: partial(opened, name, place, job, say) for name, place in log.items()}
+
+
+def opened(name: str, place: Tapes | Topic, job: Job, say: Say, position: object) -> Reader:
+    """Open a partition at a position, or at its beginning."""
+    page = job.source.page
+    span_ns = max(job.source.lead // 4, 1)  # no page is longer than partitions may be apart
+    if isinstance(place, Topic):
+        kafka = Place(job.kafka.bootstrap, place.name, place.number, name)
+        return KafkaReader(kafka, page, span_ns, place.end, position, say)
+    if place.files[0].suffix == ".parquet":
+        return ParquetReader(name, place.files[0], page, position)
+    return TapeReader(name, place.files, page, span_ns, position)

@@ -1,72 +1,85 @@
-"""One run of the trade flow: what it reads, what it leaves."""
+"""One run of the trade flow: what it reads, where it keeps itself, what it leaves."""
 
-import json
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec.structs import replace
 
-from connectors.board import Board
-from connectors.duckdb_results import Run, check_replaceable, finish
-from connectors.log_source import STOP, Open
-from connectors.pace import Pace
-from flows import engine, trade
+from connectors.board import END, Board
+from connectors.duckdb_file import check_replaceable, finish
+from connectors.log_source import STOP
+from connectors.state_dir import FORMAT, Manifest, StateDir
+from flows import cluster, engine
 from flows import job as jobs
-from flows.settings import Job
+from flows.logs import Topic
+from flows.plan import Plan
+from flows.trade import STATES
 from operators.compiled import COMPILED
 
 Say = Callable[[str], None]
 
 
-class Plan(Struct, frozen=True, kw_only=True):
-    """What to run."""
-
-    command: str
-    log: dict[str, Open]  # by partition
-    job: Job
-    results: Path
-    workers: int = 1
-    publish: bool = False  # the facts to Kafka too
-    speed: float | None = None  # against log time; None: as fast as it goes
-
-
 def run(plan: Plan, show: Say, say: Say) -> Board:
     """Run to the end of the log, or until stopped; the board says how much was read."""
+    plan = replace(plan, results=plan.results.resolve())
     check_replaceable(plan.results)
     if not COMPILED:
         say("numba is not installed: everything works, slower; pip install tapeflow[fast]")
-    board = Board(tuple(plan.log), plan.job.source.lead)
-    doors = trade.Doors(
-        log=plan.log,
-        board=board,
-        pace=None if plan.speed is None else Pace(plan.speed),
-        results=plan.results,
-        run=run_of(plan),
-        publish=plan.publish,
-    )
-    flow = trade.build(plan.job, doors)
-    with engine.progress(board, show):
-        engine.run(flow, plan.workers)
-    if STOP.is_set():
-        say(f"stopped by a signal after {board.records():,} records")
-    finish(plan.results)
+    with held_state(plan, say) as held:
+        if held.processes > 1 or held.supervised:
+            board = supervised(held, show, say)
+        else:
+            STOP.clear()
+            board = Board(tuple(held.log), held.job.source.lead, held.board)
+            with engine.progress(board, show):
+                engine.run_worker(held, board, say)
+        ended = board.low_ns() == END
+        if STOP.is_set():
+            say(f"stopped by a signal after {board.records():,} records")
+        finish(held.files, ended=ended, keep=held.state is not None)
     return board
 
 
-def run_of(plan: Plan) -> Run:
-    """What the results say of the run itself."""
-    return Run(
-        version=package_version(),
-        command=plan.command,
-        job=json.dumps(plan.job.model_dump(mode="json"), sort_keys=True),
-        instruments=jobs.instruments(plan.job),
-    )
-
-
-def package_version() -> str:
-    """Our version, where we are installed."""
+@contextmanager
+def held_state(plan: Plan, say: Say) -> Iterator[Plan]:
+    """The plan with its state directory in hand, partitions in the order of its turns."""
+    if plan.state is None:
+        yield plan
+        return
+    state = StateDir(plan.state.resolve())
     try:
-        return version("tapeflow")
-    except PackageNotFoundError:
-        return "0 (not installed)"
+        turns, fresh = state.admit(manifest(plan))
+        for name in fresh:
+            say(f"partition {name} is new to this state: it is read from its beginning")
+        state.board.unlink(missing_ok=True)
+        log = {name: plan.log[name] for name in turns}
+        yield replace(plan, log=log, state=state.folder, board=state.board)
+    finally:
+        state.release()
+
+
+def supervised(plan: Plan, show: Say, say: Say) -> Board:
+    """Run in processes of their own; who dies is started again."""
+    with tempfile.TemporaryDirectory(prefix="tapeflow-") as folder:
+        plan = replace(plan, board=plan.board or Path(folder) / "board")
+        board = Board(tuple(plan.log), plan.job.source.lead, plan.board)
+        with engine.progress(board, show):
+            cluster.supervise(plan, board, Path(folder), say)
+        return board
+
+
+def manifest(plan: Plan) -> Manifest:
+    """What the state of this plan depends on."""
+    told = plan.job.model_dump(mode="json", include={"bars", "dedupe", "normalise", "channels"})
+    topics = any(isinstance(place, Topic) for place in plan.log.values())
+    return Manifest(
+        format=FORMAT,
+        engine=f"bytewax {version('bytewax')}",
+        states=STATES,
+        meaning={**told, "instruments": [each.id for each in jobs.instruments(plan.job)]},
+        source="topics" if topics else "tapes",
+        partitions=tuple(plan.log),
+    )

@@ -59,6 +59,14 @@ class Source(Section):
 
     page: Annotated[int, Field(gt=0)] = 5000  # records at most
     lead: Span = 60_000_000_000  # how far a partition may run ahead of the slowest, in log time
+    quiet: Span = 1_000_000_000  # a partition that holds the others so long is named
+    heartbeat: Span = 100_000_000  # with --keep-time: after so much silence a heartbeat is written
+
+
+class Recovery(Section):
+    """How often everything is kept."""
+
+    epoch: Span = 1_000_000_000  # ten times the slowest step at least
 
 
 class Paper(Section):
@@ -149,6 +157,7 @@ class Job(Section):
     dedupe: Dedupe = Dedupe()
     normalise: Normalise = Normalise()
     source: Source = Source()
+    recovery: Recovery = Recovery()
     paper: Paper = Paper()
     results: Results = Results()
     kafka: Kafka = Kafka()

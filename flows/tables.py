@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from connectors.duckdb_query import Answer
+from connectors.exact_answers import Answer
 
 WIDEST = 60  # characters of a cell in a table
 

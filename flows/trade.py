@@ -8,31 +8,42 @@ The facts go to DuckDB, and to Kafka where the log came from there.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from connectors.board import Board
-from connectors.duckdb_results import ResultsSink, Run, owner_of
+from connectors.duckdb_results import ResultsSink, owner_of
 from connectors.kafka_sink import KafkaSink
-from connectors.log_source import LogSource, Open
-from connectors.pace import Pace
-from connectors.state_keys import state_keys
+from connectors.log_source import LogSource
 from flows import job as jobs
 from flows.settings import Job
+from operators import bars as bar_step
+from operators import dedupe as dedupe_step
+from operators import normalise as normalise_step
+from operators import signals as signal_step
+from operators import tally as tally_step
 from operators.bars import bars
 from operators.decode import decode
 from operators.dedupe import dedupe
 from operators.desk import by_account, trade
+from operators.desk import state as desk_state
 from operators.facts import facts
 from operators.normalise import normalise
 from operators.records import records
 from operators.signals import signals
 from operators.tally import tally
 from schemas.pages import Page
+
+STATES = {  # step id -> version of what it keeps: both are schema
+    "trade.dedupe.seen": dedupe_step.STATE_VERSION,
+    "trade.bars.open": bar_step.STATE_VERSION,
+    "trade.normalise.window": normalise_step.STATE_VERSION,
+    "trade.signals.asked": signal_step.STATE_VERSION,
+    "trade.trade.desk": desk_state.STATE_VERSION,
+    "trade.tally.minute": tally_step.STATE_VERSION,
+}
 
 
 def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Stream[Struct]:
@@ -56,29 +67,12 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Stre
     return op.merge("facts", told, op.key_rm("traded", traded), op.key_rm("counted", counted))
 
 
-class Doors(Struct, frozen=True):
-    """Where a run reads and writes."""
-
-    log: dict[str, Open]  # by partition
-    board: Board
-    pace: Pace | None
-    results: Path
-    run: Run
-    publish: bool  # the facts to Kafka too
-
-
-def build(job: Job, doors: Doors) -> Dataflow:
-    """The whole flow, with doors at both ends."""
+def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink | None) -> Dataflow:
+    """The whole flow, between its doors."""
     flow = Dataflow("trade")
-    source = LogSource(doors.log, state_keys(doors.log), doors.board, doors.pace)
     pages = op.input("log", flow, source)
-    done = graph(pages, job, doors.log)
-    by_owner = op.key_on("by_owner", done, owner_of)
-    op.output("results", by_owner, ResultsSink(doors.results, doors.run))
-    if doors.publish:
-        op.output(
-            "topics",
-            records("records", done, prefix=job.kafka.facts),
-            KafkaSink(job.kafka.bootstrap),
-        )
+    done = graph(pages, job, source.partitions)
+    op.output("results", op.key_on("by_owner", done, owner_of), results)
+    if topics is not None:
+        op.output("topics", records("records", done, prefix=job.kafka.facts), topics)
     return flow

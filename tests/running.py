@@ -8,6 +8,7 @@ from pathlib import Path
 from connectors import duckdb_query
 from connectors.broker import EmbeddedBroker
 from flows import loading, logs, runs, settings
+from flows.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "reference"
@@ -29,7 +30,7 @@ def replay(tapes, results, job=None, workers=1):
     """Replay tapes; the digest of what came of them."""
     job = job or job_of()
     log = logs.tapes([tapes], job)
-    plan = runs.Plan(command="test", log=log, job=job, results=results, workers=workers)
+    plan = Plan(command="test", log=log, job=job, results=results, workers=workers)
     runs.run(plan, silent, silent)
     return digest(results)
 
@@ -49,16 +50,17 @@ def loaded(tapes, job=None):
         log = logs.tapes([tapes], job)
         for topic, partitions in loading.topics(log, job).items():
             broker.create_topic(topic, partitions)
-        loading.load({name: loading.pages_of(opened) for name, opened in log.items()}, job, silent)
+        opens = logs.opens(log, job, silent)
+        loading.load(
+            {name: loading.pages_of(opened) for name, opened in opens.items()}, job, silent
+        )
         yield job
 
 
 def replay_topics(job, results, workers=1, publish=False):
     """Replay the raw topics to their ends; the digest of what came of them."""
     log = logs.topics(job, silent, tail=False)
-    plan = runs.Plan(
-        command="test", log=log, job=job, results=results, workers=workers, publish=publish
-    )
+    plan = Plan(command="test", log=log, job=job, results=results, workers=workers, publish=publish)
     runs.run(plan, silent, silent)
     return digest(results)
 

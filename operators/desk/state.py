@@ -27,7 +27,7 @@ class Desk(Struct, frozen=True):
 
     account: str
     limits: Limits
-    partitions: tuple[str, ...]  # all that will ever speak in this run
+    partitions: tuple[str, ...]  # all that will ever speak in this run, in the order of their turns
     instruments: tuple[Instrument, ...]  # the job's table, sorted by id
     number: dict[str, int]  # id -> place in the table
     latency_ns: int  # from the decision to the venue

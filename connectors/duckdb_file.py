@@ -1,0 +1,146 @@
+"""The results file: how it is laid out, published whole, and never put in another's place.
+
+work file ──CHECKPOINT, copy──▶ results.duckdb.next ──rename──▶ results.duckdb
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from msgspec import Struct
+
+from schemas.errors import MisuseError
+from schemas.instruments import Instrument
+from schemas.market import Quality
+from schemas.tables import batch_of, columns, ddl
+from schemas.topics import TOPICS
+
+TRANSACTION = "_txn"  # column: number of the transaction that wrote the row
+RUNS = """
+    CREATE TABLE runs (
+        id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS,
+        version VARCHAR, command VARCHAR, job JSON
+    )
+"""
+QUALITY = """
+    CREATE VIEW data_quality AS
+    SELECT partition, instrument, min(time) AS first_minute, max(time) AS last_minute,
+        {sums}
+    FROM data_quality_minutes GROUP BY partition, instrument ORDER BY partition, instrument
+"""
+
+
+class Run(Struct, frozen=True):
+    """What is written of the run itself."""
+
+    version: str
+    command: str
+    job: str  # JSON
+    instruments: tuple[Instrument, ...]
+
+
+class Files(Struct, frozen=True):
+    """Where results are made, and where they are published."""
+
+    results: Path
+    work: Path
+
+    @classmethod
+    def beside(cls, results: Path) -> "Files":
+        """Make them beside the results, for a run that keeps no state."""
+        return cls(results, results.with_name(results.name + ".making"))
+
+
+def connect(path: Path) -> Any:
+    """Open the owner's connection; one thread, as the flow wants the others."""
+    try:
+        return duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
+    except duckdb.Error as error:
+        raise MisuseError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def clear_errors(path: Path) -> Iterator[None]:
+    """What goes wrong with a file, as one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise MisuseError(f"{path}: cannot be written: {error.strerror}") from None
+    except duckdb.Error as error:
+        line = str(error).splitlines()[0]
+        raise MisuseError(f"{path}: cannot be written: {line}") from None
+
+
+def create(files: Files, run: Run) -> None:
+    """Make a fresh work file with all tables; refuse results that are not ours."""
+    check_replaceable(files.results)
+    with clear_errors(files.work):
+        files.work.parent.mkdir(parents=True, exist_ok=True)
+        for stale in (files.work, files.work.with_name(files.work.name + ".wal")):
+            stale.unlink(missing_ok=True)
+    with clear_errors(files.work), connect(files.work) as con:
+        for topic in TOPICS:
+            con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
+        counts = [column.name for column in columns(Quality) if column.sql == "BIGINT"]
+        sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
+        con.execute(QUALITY.format(sums=sums))
+        con.execute(ddl("instruments", Instrument))
+        listed = batch_of(Instrument, run.instruments)  # noqa: F841  # DuckDB reads it by its name
+        con.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
+        con.execute(RUNS)
+
+
+def begin_run(con: Any, run: Run) -> None:
+    """Write down that a run has begun, or gone on."""
+    con.execute(
+        "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, ?, ?, ? FROM runs",
+        [now(), run.version, run.command, run.job],
+    )
+
+
+def check_replaceable(results: Path) -> None:
+    """Raise MisuseError where the results file holds something else."""
+    if not results.exists():
+        return
+    try:
+        with duckdb.connect(str(results), read_only=True) as con:
+            ours = con.sql("FROM duckdb_tables() WHERE table_name = 'runs'").fetchall()
+    except duckdb.Error:
+        ours = []
+    if not ours:
+        raise MisuseError(
+            f"{results} exists and holds no results of Tapeflow: name another file for --results"
+        )
+
+
+def publish(con: Any, files: Files) -> None:
+    """Put a whole copy in the place of the results; who reads the old one keeps it."""
+    with clear_errors(files.results):
+        con.execute("CHECKPOINT")
+        copy = files.results.with_name(files.results.name + ".next")
+        shutil.copyfile(files.work, copy)
+        os.replace(copy, files.results)
+
+
+def finish(files: Files, *, ended: bool, keep: bool) -> None:
+    """Publish the last word of a run: that it ended, if so. The work file stays where `keep`."""
+    with clear_errors(files.work), connect(files.work) as con:
+        if ended:
+            con.execute("UPDATE runs SET finished = ? WHERE finished IS NULL", [now()])
+        if keep:
+            publish(con, files)
+        else:
+            con.execute("CHECKPOINT")
+    if not keep:
+        with clear_errors(files.results):
+            os.replace(files.work, files.results)
+
+
+def now() -> str:
+    """Wall time, for the record of the run: no fact depends on it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,0 +1,45 @@
+"""Answers that lose nothing on the way: numbers as numbers, all else as DuckDB writes it."""
+
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from msgspec import Struct
+
+
+class Answer(Struct, frozen=True):
+    """Rows of a query: numbers, and text for all else: times to the nanosecond, exact decimals."""
+
+    NUMBERS: ClassVar = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "BOOLEAN"}
+
+    names: list[str]
+    types: list[str]  # as DuckDB names them
+    rows: list[tuple[Any, ...]]
+
+
+def told_by(con: Any, sql: str) -> Any:
+    """The answer of a connection as a pyarrow.Table that knows DuckDB's types."""
+    relation = con.sql(sql)
+    if relation is None or not relation.columns:  # a statement without an answer
+        return pa.table({})
+    names, types = relation.columns, [str(kind) for kind in relation.types]
+    shown = ", ".join(map(exactly, names, types))
+    table = relation.project(shown).to_arrow_table()
+    return table.replace_schema_metadata({"types": "\n".join(types)})
+
+
+def answer_of(table: Any) -> Answer:
+    """The same as plain rows."""
+    types = (table.schema.metadata or {}).get(b"types", b"").decode().splitlines()
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return Answer(table.column_names, types, rows)
+
+
+def exactly(name: str, kind: str) -> str:
+    """A column in the form that an answer has."""
+    column = '"' + name.replace('"', '""') + '"'
+    if kind in Answer.NUMBERS:
+        return column
+    text = f"{column}::VARCHAR"
+    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+        text = f"rtrim(rtrim({text}, '0'), '.')"
+    return f"{text} AS {column}"

@@ -1,0 +1,64 @@
+"""Heartbeats for topics that other producers feed: who waits for a quiet partition can go on.
+
+    binance-0   r r   r r     r
+    coinbase-0  r . . h . . h . . h r        h: an empty record, after so much silence
+
+They are in the log like any record, so that a replay sees them too. Only this run's clock is asked,
+and only here: what a heartbeat says is the log time at which it was written.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+
+from connectors.board import Board
+from connectors.kafka_sink import Sender
+from schemas.errors import MisuseError
+
+NS_PER_MS = 1_000_000
+
+
+class KeepTime:
+    """Writes heartbeats while it is entered."""
+
+    def __init__(
+        self, bootstrap: str, places: Mapping[str, tuple[str, int]], board: Board, every_ns: int
+    ) -> None:
+        """Watch the partitions of `places` (topic, number) on the board."""
+        self.places, self.board, self.every_ns = places, board, every_ns
+        self.sender = Sender(bootstrap)
+        self.written = dict.fromkeys(places, 0)  # wall time of the last heartbeat, ns
+        self.done = threading.Event()
+        self.failure: MisuseError | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "KeepTime":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.done.set()
+        self.thread.join()
+        if self.failure is not None and not any(raised):
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            while not self.done.wait(self.every_ns / 2e9):
+                self.beat(time.time_ns())
+            self.sender.flush()
+        except MisuseError as error:
+            self.failure = error
+
+    def beat(self, now_ns: int) -> list[str]:
+        """Write a heartbeat into every partition that was silent so long; name them."""
+        quiet = [name for name in self.places if self._silent_ns(name, now_ns) >= self.every_ns]
+        for name in quiet:
+            topic, number = self.places[name]
+            self.sender.send(topic, b"", None, number, timestamp=now_ns // NS_PER_MS)
+            self.written[name] = now_ns
+        self.sender.check()
+        return quiet
+
+    def _silent_ns(self, name: str, now_ns: int) -> int:
+        return now_ns - max(self.board.reached_ns(name), self.written[name])

@@ -1,0 +1,92 @@
+"""The running flow answers queries itself: an Arrow Flight endpoint of the results' owner.
+
+    tapeflow query --results.duckdb.live: port, token--> owner --read-only transaction--> Arrow
+
+On the loopback only, and only for who may read the file that holds the token. An answer shows the
+facts of all sealed epochs; it holds nobody up, as DuckDB's readers see a snapshot.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from pyarrow import flight
+
+from connectors.exact_answers import Answer, answer_of, told_by
+from schemas.errors import MisuseError
+
+HOST = "127.0.0.1"
+ASK_S = 60.0
+
+
+def live_file(results: Path) -> Path:
+    """Where the endpoint of a run that makes these results is written."""
+    return results.with_name(results.name + ".live")
+
+
+class LiveAnswers:
+    """The endpoint, from the owner's side."""
+
+    def __init__(self, con: Any, results: Path) -> None:
+        """Answer over cursors of the owner's connection until `close`."""
+        self.path = live_file(results)
+        self.server = Server(con, secrets.token_hex(16))
+        told = json.dumps({"port": self.server.port, "token": self.server.token})
+        beside = self.path.with_name(self.path.name + ".next")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(told)
+        os.replace(beside, self.path)
+
+    def close(self) -> None:
+        """Answer no more."""
+        self.path.unlink(missing_ok=True)
+        self.server.shutdown()
+
+
+class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
+    """Runs one query a call."""
+
+    def __init__(self, con: Any, token: str) -> None:
+        super().__init__(f"grpc://{HOST}:0")
+        self.con, self.token = con, token
+
+    def do_get(self, context: Any, ticket: Any) -> Any:
+        """The answer to the query in a ticket, `{"sql": .., "token": ..}`, as Arrow."""
+        asked = json.loads(ticket.ticket)
+        if not secrets.compare_digest(str(asked.get("token")), self.token):
+            raise flight.FlightUnauthenticatedError("the token is another one")
+        cursor = self.con.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            return flight.RecordBatchStream(told_by(cursor, asked["sql"]))
+        except duckdb.Error as error:
+            raise flight.FlightServerError(str(error)) from None
+        finally:
+            cursor.close()
+
+
+def ask_live(results: Path, sql: str) -> Answer | None:
+    """Ask the run that makes these results; None where none runs."""
+    try:
+        told = json.loads(live_file(results).read_text())
+        client = flight.connect(f"grpc://{HOST}:{told['port']}")
+        ticket = flight.Ticket(json.dumps({"sql": sql, "token": told["token"]}))
+        with client:
+            options = flight.FlightCallOptions(timeout=ASK_S)
+            return answer_of(client.do_get(ticket, options).read_all())
+    except (OSError, ValueError, KeyError, flight.FlightUnavailableError):
+        return None  # nobody runs, or somebody who ended without a word
+    except flight.FlightUnauthenticatedError:
+        return None  # another run has taken the port since
+    except flight.FlightServerError as error:
+        text = str(error).split("Flight returned", 1)[-1].split("with message: ")[-1]
+        raise MisuseError(f"the query failed: {one_line(text)}") from None
+
+
+def one_line(error: str) -> str:
+    """A message of DuckDB without its picture of the place."""
+    return " ".join(error.split("\n\n", maxsplit=1)[0].split(". Detail:", maxsplit=1)[0].split())

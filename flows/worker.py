@@ -1,0 +1,54 @@
+"""One process of a cluster: told its plan by the supervisor, and dying with it.
+
+    python -m flows.worker FOLDER INDEX ADDRESSES TERMINAL
+
+Messages for the user go to the file descriptor TERMINAL, the supervisor's standard error: what the
+engine itself prints is for who looks into FOLDER. A line that explains a failure is left in
+FOLDER/error-INDEX.
+"""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+from connectors.log_source import STOP
+from schemas.errors import MisuseError
+
+PLAN = "plan.pickle"
+
+
+def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
+    """Run one share of the plan; 0 at its end or when stopped, 1 where it failed."""
+    signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the supervisor tells us
+    threading.Thread(target=die_with_supervisor, daemon=True).start()
+    from connectors.board import Board  # noqa: PLC0415  # after the signals: these take a while
+    from flows import engine  # noqa: PLC0415
+
+    plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
+    board = Board(tuple(plan.log), plan.job.source.lead, plan.board)
+    try:
+        engine.run_worker(plan, board, partial(say, terminal), addresses, index)
+    except MisuseError as error:
+        (folder / f"error-{index}").write_text(str(error))
+        return 1
+    return 0
+
+
+def die_with_supervisor() -> None:
+    """Read the pipe that the supervisor holds open: its end is the end of us."""
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def say(terminal: int, line: str) -> None:
+    """A message for the user."""
+    os.write(terminal, f"tapeflow: {line}\n".encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(";"), int(sys.argv[4])))
