@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: setup demo test test-fast check lint types bench lock clean
+.PHONY: setup demo test test-fast kafka test-kafka check lint types bench lock clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,12 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest -m "not slow and not kafka"
 	$(BIN)/python -m pytest -m "slow or kafka"
+
+kafka: setup  # one Apache Kafka broker on 127.0.0.1:9092, from Maven Central jars: no Docker
+	$(BIN)/python -m tests.kafka.real.broker
+
+test-kafka: setup
+	$(BIN)/python -m pytest -m kafka -rs
 
 test-fast: setup
 	$(BIN)/python -m pytest -m "not slow and not kafka"

@@ -12,10 +12,19 @@ import numpy as np
 
 END = 2**63 - 1  # the log time after all log times
 START = -(2**63)
+COLUMNS = 3  # log time reached, records read, OPEN once the partition is
+OPEN = 1
+
+
+def fresh(shape: tuple[int, ...]) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+    """A board on which nobody has written."""
+    cells = np.zeros((shape[0], COLUMNS), np.int64)
+    cells[:, 0] = START
+    return cells
 
 
 class Board:
-    """One row a partition: log time reached, records read. Each row has one writer."""
+    """One row a partition; each row has one writer."""
 
     def __init__(self, partitions: tuple[str, ...], lead_ns: int, path: Path | None = None) -> None:
         """Lay out the board in memory, or at `path` for the processes of one machine."""
@@ -26,25 +35,29 @@ class Board:
         self.cells = self._cells()
 
     def _cells(self) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-        shape = (len(self.row), 2)
+        shape = (len(self.row), COLUMNS)
         if self.path is None:
-            cells = np.zeros(shape, np.int64)
-            cells[:, 0] = START
-            return cells
+            return fresh(shape)
         if not self.path.exists():
-            fresh = np.zeros(shape, np.int64)
-            fresh[:, 0] = START
-            self.path.write_bytes(fresh.tobytes())
+            self.path.write_bytes(fresh(shape).tobytes())
         return np.memmap(self.path, np.int64, "r+", shape=shape)
 
+    def reset(self) -> None:
+        """Forget everything: all begin anew."""
+        self.cells[:] = fresh(self.cells.shape)
+
     def post(self, partition: str, log_ns: int, records: int) -> None:
-        """Say how far a partition has come."""
-        self.cells[self.row[partition]] = log_ns, records
+        """Say that a partition is open, and how far it has come."""
+        self.cells[self.row[partition]] = log_ns, records, OPEN
 
     def is_ahead(self, partition: str) -> bool:
         """Is this partition so far ahead of the slowest that it should wait?"""
         reached = self.reached_ns(partition)
         return reached not in (START, END) and reached > self.low_ns() + self.lead_ns
+
+    def all_open(self) -> bool:
+        """Has every partition been opened, so that every process is up?"""
+        return bool((self.cells[:, 2] == OPEN).all())
 
     def reached_ns(self, partition: str) -> int:
         """Log time that a partition has reached."""

@@ -22,11 +22,10 @@ class KeepTime:
     """Writes heartbeats while it is entered."""
 
     def __init__(
-        self, bootstrap: str, places: Mapping[str, tuple[str, int]], board: Board, every_ns: int
+        self, sender: Sender, places: Mapping[str, tuple[str, int]], board: Board, every_ns: int
     ) -> None:
         """Watch the partitions of `places` (topic, number) on the board."""
-        self.places, self.board, self.every_ns = places, board, every_ns
-        self.sender = Sender(bootstrap)
+        self.sender, self.places, self.board, self.every_ns = sender, places, board, every_ns
         self.written = dict.fromkeys(places, 0)  # wall time of the last heartbeat, ns
         self.done = threading.Event()
         self.failure: MisuseError | None = None

@@ -45,6 +45,7 @@ class StateDir:
             self.lock = (folder / "lock").open("w")
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.lock.close()
             raise MisuseError(f"{folder} is in use by another run") from None
         except OSError as error:
             raise MisuseError(f"{folder}: cannot be written: {error.strerror}") from None

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from connectors.board import Board
 from connectors.log_source import STOP
+from connectors.recovery_store import forget_unsealed
 from flows import engine
 from flows.plan import Plan
 from flows.worker import PLAN
@@ -28,6 +29,7 @@ Say = engine.Say
 TRIES = 5  # in a row, with nothing read in between
 WAIT_S = 0.2  # before the first try again; twice as long before each next
 LOOK_S = 0.02
+PANIC_S = 0.1  # in which the peers of a dead process panic
 STOP_S = 20.0  # that a stop may take
 ENTRY = "flows.worker"
 ROOT = Path(__file__).parents[1]  # where our rooms are found
@@ -41,6 +43,9 @@ def supervise(plan: Plan, board: Board, folder: Path, say: Say) -> None:
     tried, read = 0, -1
     with engine.stopping_on_signals():
         while not STOP.is_set():
+            board.reset()
+            if plan.state is not None:
+                forget_unsealed(plan.state / "recovery")
             failed = once(plan.processes, folder)
             if failed is None or STOP.is_set():
                 return
@@ -63,9 +68,9 @@ def once(processes: int, folder: Path) -> str | None:
             codes = [child.poll() for child in children]
             if all(code == 0 for code in codes):
                 return None
-            dead = next((index for index, code in enumerate(codes) if code), None)
-            if dead is not None:
-                return f"process {dead} {died_of(codes[dead] or 0)}"
+            if any(codes):
+                time.sleep(PANIC_S)
+                return first_death([child.poll() for child in children])
             if STOP.is_set() and not stopping:
                 stopping = time.monotonic()
                 for child in children:
@@ -105,6 +110,13 @@ def free_addresses(count: int) -> list[str]:
     for each in sockets:
         each.close()
     return addresses
+
+
+def first_death(codes: list[int | None]) -> str:
+    """Who died of what: its peers panic at once, so one killed by a signal was the first."""
+    dead = [(code >= 0, index, code) for index, code in enumerate(codes) if code]
+    _, index, code = min(dead)
+    return f"process {index} {died_of(code)}"
 
 
 def died_of(code: int) -> str:

@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from connectors.broker import EmbeddedBroker
+from connectors.broker import QUICK, EmbeddedBroker
 from connectors.synthetic import Market, tapes
 from flows import engine, loading, logs, plan, runs, settings
 
@@ -21,7 +21,7 @@ def play(args: Namespace, job_file: Path, say: Say) -> None:
     market = Market(seed=args.seed, seconds=args.seconds, rate=RATE, partitions_per_venue=parts)
     made = tapes(market)
     with EmbeddedBroker() as broker:
-        kafka = job.kafka.model_copy(update={"bootstrap": broker.bootstrap})
+        kafka = job.kafka.model_copy(update={"bootstrap": broker.bootstrap, "client": QUICK})
         job = job.model_copy(update={"kafka": kafka})
         for topic, partitions in loading.topics(made, job).items():
             broker.create_topic(topic, partitions)

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 NS = {
     "ns": 1,
@@ -33,4 +33,9 @@ def parse_duration(text: Any) -> int:
     return int(span)
 
 
-Duration = Annotated[int, BeforeValidator(parse_duration), WithJsonSchema({"type": "string"})]
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda ns: f"{ns}ns", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]

@@ -18,7 +18,7 @@ from bytewax.testing import cluster_main, run_main
 
 from connectors.board import END, START, Board
 from connectors.duckdb_results import ResultsSink
-from connectors.kafka_sink import KafkaSink
+from connectors.kafka_sink import KafkaSink, Sender
 from connectors.keep_time import KeepTime
 from connectors.log_source import STOP, LogSource
 from connectors.pace import Pace
@@ -29,6 +29,7 @@ from flows.watch import Watch
 from schemas.errors import MisuseError
 
 PROGRESS_S = 0.5
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 Say = Callable[[str], None]
 
 
@@ -53,7 +54,9 @@ def run_worker(
                     worker_count_per_proc=plan.workers,
                 )
         except BaseException as error:
-            raise misuse_in(error) or error from None
+            if misuse := misuse_in(error):
+                raise misuse from None
+            raise
 
 
 @contextmanager
@@ -68,8 +71,9 @@ def watching(plan: Plan, board: Board, say: Say, process: int) -> Iterator[None]
         if places and process == 0:
             beside.enter_context(Watch(board, plan.job.source.quiet, say))
             if plan.keep_time:
+                sender = Sender(plan.job.kafka.bootstrap, plan.job.kafka.client)
                 every_ns = plan.job.source.heartbeat
-                beside.enter_context(KeepTime(plan.job.kafka.bootstrap, places, board, every_ns))
+                beside.enter_context(KeepTime(sender, places, board, every_ns))
         yield
 
 
@@ -78,7 +82,7 @@ def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
     pace = None if plan.speed is None else Pace(plan.speed)
     opens = logs.opens(plan.log, plan.job, say)
     source = LogSource(opens, state_keys(opens), board, pace)
-    topics = KafkaSink(plan.job.kafka.bootstrap) if plan.publish else None
+    topics = KafkaSink(plan.job.kafka.bootstrap, plan.job.kafka.client) if plan.publish else None
     return trade.build(plan.job, source, ResultsSink(plan.files, run_of(plan)), topics)
 
 
@@ -89,15 +93,20 @@ def misuse_in(error: BaseException | None) -> MisuseError | None:
     return error
 
 
+def stop_on_signals() -> None:
+    """Let signals stop the sources, for good."""
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: STOP.set())
+
+
 @contextmanager
 def stopping_on_signals() -> Iterator[None]:
     """SIGTERM and SIGINT stop the sources; everything read is worked off, all state is kept."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, lambda *_: STOP.set())
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    stop_on_signals()
     try:
         yield
     finally:

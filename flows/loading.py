@@ -26,7 +26,8 @@ def topics(partitions: Iterable[str], job: Job) -> dict[str, int]:
 
 def create(partitions: Iterable[str], job: Job, say: Callable[[str], None]) -> None:
     """Create the topics that are not there yet."""
-    for topic in create_topics(job.kafka.bootstrap, topics(partitions, job)):
+    wanted = topics(partitions, job)
+    for topic in create_topics(job.kafka.bootstrap, wanted, client=job.kafka.client):
         say(f"created topic {topic}")
 
 
@@ -34,7 +35,10 @@ def load(
     log: Mapping[str, Iterable[Page]], job: Job, say: Callable[[str], None], *, append: bool = False
 ) -> dict[str, int]:
     """Write every partition of a log into its topic; records written of each."""
-    loader = Loader(job.kafka.bootstrap, places(log, job), say, job.kafka.wait / 1e9, append=append)
+    kafka = job.kafka
+    loader = Loader(
+        kafka.bootstrap, places(log, job), say, kafka.wait / 1e9, append=append, client=kafka.client
+    )
     for pages in log.values():
         for page in pages:
             loader.write(page)

@@ -78,7 +78,9 @@ def topics(job: Job, say: Say, *, tail: bool) -> Log:
     """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {venue: job.kafka.raw + venue for venue in venues}
-    marks = watermarks(job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, say)
+    marks = watermarks(
+        job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, say, job.kafka.client
+    )
     return {
         f"{venue}-{number}": Topic(topic, number, None if tail else high)
         for venue, topic in names.items()
@@ -96,7 +98,7 @@ def opened(name: str, place: Tapes | Topic, job: Job, say: Say, position: object
     page = job.source.page
     span_ns = max(job.source.lead // 4, 1)  # no page is longer than partitions may be apart
     if isinstance(place, Topic):
-        kafka = Place(job.kafka.bootstrap, place.name, place.number, name)
+        kafka = Place(job.kafka.bootstrap, place.name, place.number, name, job.kafka.client)
         return KafkaReader(kafka, page, span_ns, place.end, position, say)
     if place.files[0].suffix == ".parquet":
         return ParquetReader(name, place.files[0], page, position)

@@ -11,6 +11,8 @@ from flows import job as jobs
 from flows.logs import Log
 from flows.settings import Job
 
+SECRET = {"kafka": {"client"}}  # may hold a password
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """One run of the trade flow."""
@@ -41,7 +43,7 @@ def run_of(plan: Plan) -> Run:
     return Run(
         version=package_version(),
         command=plan.command,
-        job=json.dumps(plan.job.model_dump(mode="json"), sort_keys=True),
+        job=json.dumps(plan.job.model_dump(mode="json", exclude=SECRET), sort_keys=True),
         instruments=jobs.instruments(plan.job),
     )
 

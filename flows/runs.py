@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from connectors.board import END, Board
 from connectors.duckdb_file import check_replaceable, finish
 from connectors.log_source import STOP
+from connectors.recovery_store import forget_unsealed
 from connectors.state_dir import FORMAT, Manifest, StateDir
 from flows import cluster, engine
 from flows import job as jobs
@@ -34,6 +35,8 @@ def run(plan: Plan, show: Say, say: Say) -> Board:
         else:
             STOP.clear()
             board = Board(tuple(held.log), held.job.source.lead, held.board)
+            if held.state is not None:
+                forget_unsealed(held.state / "recovery")
             with engine.progress(board, show):
                 engine.run_worker(held, board, say)
         ended = board.low_ns() == END

@@ -26,7 +26,7 @@ OUTSIDE = {
     "FROM_TOPICS",
 }  # variables of `flows.trade:flow`, not of a job
 Span = Annotated[Duration, Field(gt=0)]
-Positive = Annotated[Decimal, Field(gt=0)]
+Positive = Annotated[Decimal, Field(gt=0, lt=10**12)]
 
 
 class Section(BaseModel):
@@ -91,6 +91,7 @@ class Kafka(Section):
     facts: str = ""  # a fact's topic is facts + its name
     publish: bool = True  # write the facts to Kafka too, when the log comes from there
     wait: Span = 30_000_000_000  # for a broker that is away at start
+    client: dict[str, str | int | float | bool] = {}  # more settings of librdkafka: security, ...
 
 
 class InstrumentRow(Section):
@@ -106,8 +107,8 @@ class Account(Section):
     """Limits; exactly at one passes."""
 
     name: str
-    position_max: Annotated[Decimal, Field(ge=0)]  # units of any instrument
-    gross_max: Annotated[Decimal, Field(ge=0)]  # notional; currencies at par
+    position_max: Annotated[Decimal, Field(ge=0, lt=10**12)]  # units of any instrument
+    gross_max: Annotated[Decimal, Field(ge=0, lt=10**24)]  # notional; currencies at par
     at_par: tuple[str, ...] = ("USD", "USDT", "USDC")  # quote currencies counted as one
     orders_max: Annotated[int, Field(ge=0)]
     orders_window: Span
@@ -234,6 +235,24 @@ def nearest(name: str, known: Any, prefix: str = "") -> str:
     """A hint at the known name that was meant."""
     close = get_close_matches(name, [*known], n=1)
     return f": did you mean {prefix}{close[0]}?" if close else ""
+
+
+class ByHand(BaseModel):
+    """What a flow without our command line is told."""
+
+    config: Path | None
+    tapes: tuple[Path, ...]  # none: the topics
+    results: Path
+
+
+def by_hand(environment: Mapping[str, str] = os.environ) -> ByHand:
+    """TAPEFLOW_CONFIG, TAPEFLOW_TAPES (several with a colon between) and TAPEFLOW_RESULTS."""
+    tapes = environment.get(f"{PREFIX}TAPES", "")
+    return ByHand(
+        config=config_path(environment),
+        tapes=tuple(Path(each) for each in tapes.split(os.pathsep) if each),
+        results=Path(environment.get(f"{PREFIX}RESULTS", "results.duckdb")),
+    )
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path | None:

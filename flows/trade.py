@@ -76,3 +76,10 @@ def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink |
     if topics is not None:
         op.output("topics", records("records", done, prefix=job.kafka.facts), topics)
     return flow
+
+
+def flow() -> Dataflow:
+    """The flow for `python -m bytewax.run flows.trade:flow`, told by TAPEFLOW_* variables."""
+    from flows import by_hand  # noqa: PLC0415  # it stands above us
+
+    return by_hand.flow()

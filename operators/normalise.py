@@ -38,18 +38,24 @@ def score(past: Window | None, close: float, *, window: int) -> tuple[Window, fl
 
     Two passes over the window, exact when prices are large and moves are small.
 
-    >>> score(Window(100.0, (0.01, -0.01)), 102.0, window=2)[1]
-    1.9802627296179713
+    >>> round(score(Window(100.0, (0.01, -0.01)), 102.0, window=2)[1], 9)
+    1.98026273
     """
     if past is None:
         return Window(close), None
-    latest = math.log(close / past.close)
+    latest = log_return(past.close, close)
     value = None
     if len(past.returns) == window:
         mean = math.fsum(past.returns) / window
         variance = math.fsum((each - mean) ** 2 for each in past.returns) / window
         value = (latest - mean) / math.sqrt(variance) if variance > 0 else None
     return Window(close, (*past.returns, latest)[-window:]), value
+
+
+def log_return(before: float, after: float) -> float:
+    """The logarithm of the ratio, to the last digit; in two where the ratio is no float64."""
+    ratio = after / before
+    return math.log(ratio) if 0 < ratio < math.inf else math.log(after) - math.log(before)
 
 
 def step(state: State, batch: Batch, *, window: int) -> tuple[State, Iterable[Batch]]:

@@ -22,7 +22,7 @@ STATE_VERSION = 1
 MINUTE_NS = 60_000_000_000
 STATUSES, VERDICTS = 5, 5  # see schemas.market
 WIDTH = STATUSES + VERDICTS + 1  # and quotes
-DELAY_SUM, DELAY_MAX, BARS, SIGNALS = range(4)
+HALF, LOW_HALF = 32, 2**32 - 1  # a column is summed in halves, neither of which overflows
 
 Told = Quality | Metric
 
@@ -33,7 +33,10 @@ class State:
 
     minute: int = -1
     counts: Ints = field(default_factory=lambda: np.zeros((0, WIDTH), np.int64))  # row 0: of none
-    sums: Ints = field(default_factory=lambda: np.array([0, -(2**62), 0, 0], np.int64))
+    delay_sum: int = 0  # ns from event to log, of accepted trades; may leave 64 bits
+    delay_max: int = -(2**63)
+    bars: int = 0
+    signals: int = 0
 
 
 def start(instruments: int) -> State:
@@ -59,8 +62,8 @@ def step(
         begin = end
     if batch.end:
         if not len(batch.log_ns):  # what the end closes belongs to the last record
-            state.sums[BARS] += len(batch.bars)
-            state.sums[SIGNALS] += len(batch.signals)
+            state.bars += len(batch.bars)
+            state.signals += len(batch.signals)
         sent += rows(state, batch.partition, instruments)
         state = start(len(instruments))
     return state, sent
@@ -78,10 +81,10 @@ def count(state: State, batch: Batch, begin: int, end: int) -> None:
     good = trades.verdict == ACCEPTED
     if good.any():
         delay = trades.log_ns[good] - trades.event_ns[good]
-        state.sums[DELAY_SUM] += delay.sum()
-        state.sums[DELAY_MAX] = max(state.sums[DELAY_MAX], delay.max())
-    state.sums[BARS] += sum(lo <= bar.offset < hi for bar in batch.bars)
-    state.sums[SIGNALS] += sum(lo <= signal.offset < hi for signal in batch.signals)
+        state.delay_sum += (int((delay >> HALF).sum()) << HALF) + int((delay & LOW_HALF).sum())
+        state.delay_max = max(state.delay_max, int(delay.max()))
+    state.bars += sum(lo <= bar.offset < hi for bar in batch.bars)
+    state.signals += sum(lo <= signal.offset < hi for signal in batch.signals)
 
 
 def add(counts: Ints, owner: Ints, kind: Ints, size: int) -> None:
@@ -103,20 +106,20 @@ def rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator
             quotes, duplicate, late, history, off_market, accepted,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
-    bars, signals = state.sums[[BARS, SIGNALS]].tolist()
     tell = partial(Metric, partition, time_ns=time_ns)
     if state.minute >= 0:
         yield tell("trades", value=float(accepted))
-        yield tell("bars", value=float(bars))
-        yield tell("signals", value=float(signals))
+        yield tell("bars", value=float(state.bars))
+        yield tell("signals", value=float(state.signals))
     if accepted:
-        yield tell("delay_ms_mean", value=int(state.sums[DELAY_SUM]) / accepted / 1e6)
-        yield tell("delay_ms_max", value=int(state.sums[DELAY_MAX]) / 1e6)
+        yield tell("delay_ms_mean", value=state.delay_sum / accepted / 1e6)
+        yield tell("delay_ms_max", value=state.delay_max / 1e6)
 
 
 def keep(state: State) -> Any:
     """Plain bytes."""
-    return STATE_VERSION, state.minute, state.counts.tobytes(), state.sums.tobytes()
+    sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
+    return STATE_VERSION, state.minute, state.counts.tobytes(), sums
 
 
 def resume(kept: Any) -> State:
@@ -124,7 +127,7 @@ def resume(kept: Any) -> State:
     version, minute, counts, sums = kept
     assert version == STATE_VERSION, f"tally state of version {version}"
     table = np.frombuffer(counts, np.int64).reshape(-1, WIDTH).copy()
-    return State(minute, table, np.frombuffer(sums, np.int64).copy())
+    return State(minute, table, *sums)
 
 
 @operator

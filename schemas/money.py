@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 MONEY = Context(
     prec=60, rounding=ROUND_HALF_EVEN
 )  # wide enough for any product of ours to be exact
+PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # that money is counted at; a market beyond is not traded
 SCALE = 12  # digits after the point that a table keeps: DECIMAL(38, 12)
 
 
@@ -15,6 +16,15 @@ def exact(price: float) -> Decimal:
     Decimal('61837.63')
     """
     return Decimal(repr(price))
+
+
+def to_table(price: Decimal) -> Decimal:
+    """As a table keeps a price that is only shown: rounded, and not beyond what fits.
+
+    >>> to_table(Decimal("1E+300")), to_table(Decimal("0.12345678901234"))
+    (Decimal('1000000000000.000000000000'), Decimal('0.123456789012'))
+    """
+    return to_digits(min(price, Decimal(PRICE_MAX)), SCALE)
 
 
 def to_step(value: Decimal, step: Decimal) -> Decimal:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from connectors import duckdb_query
-from connectors.broker import EmbeddedBroker
+from connectors.broker import QUICK, EmbeddedBroker
 from flows import loading, logs, runs, settings
 from flows.plan import Plan
 
@@ -45,7 +45,11 @@ def loaded(tapes, job=None):
     job = job or job_of()
     with EmbeddedBroker() as broker:
         job = job.model_copy(
-            update={"kafka": job.kafka.model_copy(update={"bootstrap": broker.bootstrap})}
+            update={
+                "kafka": job.kafka.model_copy(
+                    update={"bootstrap": broker.bootstrap, "client": QUICK}
+                )
+            }
         )
         log = logs.tapes([tapes], job)
         for topic, partitions in loading.topics(log, job).items():

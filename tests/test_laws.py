@@ -2,8 +2,10 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,10 @@ import operators
 from connectors.duckdb_query import ask, digest, digests
 from flows import job as jobs
 from flows import logs, runs
+from flows.plan import Plan
 from operators.signals import ema_cross, reversion
 from schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
+from schemas.pages import Page
 from schemas.topics import TOPICS
 from tests import frames, laws
 from tests.frames import JOB, NAMES, PARTITIONS, before, cut, interleaved, machines, tolds
@@ -40,7 +44,7 @@ def bars_and_scores(pages):
     return [(bar, score) for bar, score in mine if bar.instrument == NAMES[2]]
 
 
-LAWS = {
+LAWS: dict[str, tuple[Machine, Callable[[Sequence[Page]], list[Any]]]] = {
     **{
         f"operators.{name}": (STEPS[name], partial(before, name, steps=STEPS))
         for name in (*frames.TO_SIGNALS, "tally", "facts", "records")
@@ -51,7 +55,7 @@ LAWS = {
 OF_THE_DESK = {"operators.desk"}  # its values come from several partitions: see below
 
 every_step = pytest.mark.parametrize("name", LAWS)
-some = settings(max_examples=20, deadline=None)
+some = settings(max_examples=60, deadline=None)
 one_partition = frames.some_records().map(
     lambda drawn: frames.records_of("binance-0", drawn, floored=False)
 )
@@ -113,16 +117,16 @@ of_each_account = pytest.mark.parametrize("account", ACCOUNTS)
 
 
 @of_each_account
-@settings(max_examples=60, deadline=None)
-@given(frames.logs(), frames.sizes(), frames.turns(), frames.turns())
+@settings(max_examples=150, deadline=None)
+@given(frames.logs(), frames.sizes(1), frames.turns(), frames.turns())
 def test_the_order_of_arrival_changes_nothing_for_the_desk(account, log, sizes, turns, others):
     said = tolds(log, sizes, STEPS, account)
     laws.order_of_arrival_changes_nothing(DESK, interleaved(said, turns), interleaved(said, others))
 
 
 @of_each_account
-@settings(max_examples=40, deadline=None)
-@given(frames.logs(), frames.sizes(), frames.sizes(), frames.turns())
+@settings(max_examples=100, deadline=None)
+@given(frames.logs(), frames.sizes(1), frames.sizes(1), frames.turns())
 def test_the_cutting_into_pages_changes_no_fact_of_the_desk_nor_its_number(
     account, log, sizes, others, turns
 ):
@@ -132,8 +136,8 @@ def test_the_cutting_into_pages_changes_no_fact_of_the_desk_nor_its_number(
 
 
 @of_each_account
-@settings(max_examples=40, deadline=None)
-@given(frames.logs(), frames.sizes(), frames.turns(), st.integers(0, 200))
+@settings(max_examples=100, deadline=None)
+@given(frames.logs(), frames.sizes(1), frames.turns(), st.integers(0, 200))
 def test_the_desk_kept_and_resumed_anywhere_says_the_same(account, log, sizes, turns, cut_at):
     values = interleaved(tolds(log, sizes, STEPS, account), turns)
     laws.same_when_resumed(DESK, values, cut_at % (len(values) + 1))
@@ -141,11 +145,18 @@ def test_the_desk_kept_and_resumed_anywhere_says_the_same(account, log, sizes, t
 
 @of_each_account
 @settings(max_examples=20, deadline=None)
-@given(frames.logs(), frames.sizes(), frames.turns(), st.integers(0, 200))
+@given(frames.logs(), frames.sizes(1), frames.turns(), st.integers(0, 200))
 def test_the_desk_never_rewrites_the_past_and_leaves_it_alone(account, log, sizes, turns, cut_at):
     values = interleaved(tolds(log, sizes, STEPS, account), turns)
     laws.never_rewrites_the_past(DESK, values, cut_at % (len(values) + 1))
     laws.leaves_its_input_alone(DESK, values)
+
+
+@of_each_account
+def test_an_empty_page_changes_nothing_for_the_desk(account):
+    full, thin = (tolds(long_log(), sizes, STEPS, account) for sizes in ([5], [0, 5]))
+    turns = [*range(300)] * 9
+    laws.order_of_arrival_changes_nothing(DESK, interleaved(full, turns), interleaved(thin, turns))
 
 
 # --- the whole flow -----------------------------------------------------------------------
@@ -172,7 +183,7 @@ def folded(log, sizes, turns=()):
 
 
 @settings(max_examples=15, deadline=None)
-@given(frames.logs(), frames.sizes(), frames.sizes(), frames.turns(), frames.turns())
+@given(frames.logs(), frames.sizes(1), frames.sizes(1), frames.turns(), frames.turns())
 def test_the_facts_of_the_flow_do_not_depend_on_how_it_is_fed(log, sizes, others, turns, more):
     one, another = folded(log, sizes, turns), folded(log, others, more)
     assert laws.plain(one) == laws.plain(another)
@@ -221,7 +232,7 @@ def answers(tapes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     for workers, page in SHAPES:
         job = JOB.model_copy(update={"source": JOB.source.model_copy(update={"page": page})})
-        plan = runs.Plan(
+        plan = Plan(
             command="test",
             log=logs.tapes([tapes], job),
             job=job,

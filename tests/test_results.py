@@ -1,18 +1,27 @@
 """Results: every fact once, whatever is killed in between; readers see whole copies."""
 
+import json
 from decimal import Decimal
+from itertools import pairwise
 
 import duckdb
 import pytest
 
-from connectors import duckdb_query
-from connectors.duckdb_results import ResultsSink, Run, finish, work_file
+from connectors import duckdb_file, duckdb_query, duckdb_results
+from connectors.duckdb_file import Files, Run
+from connectors.duckdb_file import finish as finish_files
+from connectors.duckdb_results import ResultsSink
+from connectors.live_answers import ask_live, live_file
 from schemas.errors import MisuseError
 from schemas.market import Metric
 from schemas.topics import BY_TYPE, TOPICS, decode, encode, identity
 from schemas.trading import Equity
 
 RUN = Run("1", "test", "{}", ())
+
+
+def finish(results):
+    finish_files(Files.beside(results), ended=True, keep=False)
 
 
 def metric(n, value=1.0):
@@ -33,7 +42,7 @@ def results(tmp_path):
 
 
 def opened(results, state=None):
-    return ResultsSink(results, RUN).build_part("results", "results", state)
+    return ResultsSink(Files.beside(results), RUN).build_part("results", "results", state)
 
 
 def test_an_epoch_is_one_transaction(results):
@@ -46,7 +55,7 @@ def test_an_epoch_is_one_transaction(results):
     part.close()
     finish(results)
     assert values(results) == [1, 2, 3]
-    assert not work_file(results).exists()
+    assert not Files.beside(results).work.exists()
 
 
 def test_a_resume_takes_back_what_was_written_after_the_state(results):
@@ -55,6 +64,7 @@ def test_a_resume_takes_back_what_was_written_after_the_state(results):
     kept = part.snapshot()
     part.write_batch([metric(2)])
     part.snapshot()  # written, but the engine never kept this state
+    part.live.close()
     part.con.close()
     again = opened(results, kept)
     again.write_batch([metric(2)])  # the log brings it again
@@ -152,3 +162,59 @@ def test_topics_and_tables_have_names_of_their_own():
         == len({topic.table for topic in TOPICS})
         == len(TOPICS)
     )
+
+
+def test_the_owner_answers_queries_while_it_runs(results):
+    part = opened(results)
+    part.write_batch([metric(1), metric(2)])
+    part.snapshot()  # sealed, not published yet
+    assert values(results) == []
+    answer = duckdb_query.ask(results, "SELECT count(*) AS n, max(time) AS t FROM metrics")
+    assert answer.rows == [(2, "1970-01-01 00:00:00.000000002")]
+    with pytest.raises(MisuseError, match="read-only"):
+        duckdb_query.ask(results, "DELETE FROM metrics")
+    with pytest.raises(MisuseError, match="nope does not exist"):
+        duckdb_query.ask(results, "SELECT * FROM nope")
+    part.close()
+    assert duckdb_query.ask(results, "SELECT count(*) AS n FROM metrics").rows == [(2,)]
+
+
+def test_nobody_without_the_token_is_answered(results):
+    part = opened(results)
+    path = live_file(results)
+    assert path.stat().st_mode & 0o077 == 0
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({**told, "token": "another"}))
+    assert ask_live(results, "SELECT 1") is None
+    part.close()
+
+
+def test_an_endpoint_left_behind_by_a_crash_holds_nobody_up(results):
+    part = opened(results)
+    part.write_batch([metric(1)])
+    part.snapshot()
+    told = live_file(results).read_text()
+    part.close()
+    live_file(results).write_text(told)  # as a killed run leaves it
+    assert duckdb_query.ask(results, "SELECT count(*) AS n FROM metrics").rows == [(1,)]
+
+
+def test_publishing_takes_at_most_a_twentieth_of_the_time(results, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(duckdb_results, "monotonic", lambda: now[0])
+    part = opened(results)
+    published = []
+    monkeypatch.setattr(
+        duckdb_file,
+        "publish",
+        lambda *_: published.append(now[0]) or now.__setitem__(0, now[0] + 1.0),  # type: ignore
+    )
+    for n in range(200):
+        part.write_batch([metric(n)])
+        part.snapshot()
+        now[0] += 0.5
+    assert published[0] <= 102.5
+    gaps = [b - a for a, b in pairwise(published)]
+    assert min(gaps) >= 20
+    part.live.close()
+    part.con.close()

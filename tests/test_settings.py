@@ -1,5 +1,7 @@
 """Jobs: what is wrong is said in one line that names the place and what was meant."""
 
+from pathlib import Path
+
 import pytest
 
 from flows import job as jobs
@@ -94,7 +96,7 @@ def test_an_unknown_variable_is_refused_with_the_one_meant(tmp_path):
 
 
 def test_the_jobs_in_the_repository_are_good():
-    for path in sorted((settings.Path(__file__).parents[1] / "jobs").glob("*.toml")):
+    for path in sorted((Path(__file__).parents[1] / "jobs").glob("*.toml")):
         job = settings.load(path, {})
         table = jobs.instruments(job)
         assert jobs.desks(job, table, ("binance-0",))

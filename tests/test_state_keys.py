@@ -1,5 +1,7 @@
 """Held against the engine: where a partition is read, there its state lives."""
 
+from threading import get_ident
+
 import pytest
 from bytewax import operators as op
 from bytewax.dataflow import Dataflow
@@ -35,13 +37,7 @@ class Where(FixedPartitionedSource):
 
     def build_part(self, step_id, for_part, resume_state):
         name = for_part.partition(" ")[2]
-        return OnePage((self.keys[name], (name, thread())))
-
-
-def thread():
-    import threading
-
-    return threading.get_ident()
+        return OnePage((self.keys[name], (name, get_ident())))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4])
@@ -49,7 +45,7 @@ def test_the_state_of_a_partition_is_kept_by_the_worker_that_reads_it(workers):
     found = []
 
     def seen(state, value):
-        return state, (*value, thread())
+        return state, (*value, get_ident())
 
     flow = Dataflow("where")
     pages = op.input("log", flow, Where(state_keys(PARTITIONS)))

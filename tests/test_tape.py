@@ -127,7 +127,7 @@ def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
 def test_a_broken_tape_is_one_clear_line_naming_file_and_record(tmp_path, text, said):
     path = tmp_path / "binance-0.tape"
     path.write_bytes(text)
-    with pytest.raises(MisuseError, match="binance-0.tape") as raised:
+    with pytest.raises(MisuseError, match=r"binance-0\.tape") as raised:
         read_all(TapeReader("b", (path,), 10, FAR, None))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)

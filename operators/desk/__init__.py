@@ -22,13 +22,14 @@ from operators.desk.state import Desk, State, keep, resume, start
 from operators.desk.work import Fact, work_off
 from operators.fold import fold
 from schemas.errors import MisuseError
-from schemas.money import MONEY
+from schemas.money import MONEY, PRICE_MAX, PRICE_MIN
 from schemas.pages import Batch, Told
 
 
 def told(batch: Batch, *, account: str) -> Told:
     """What the desk of an account needs to know of a batch."""
     accepted = batch.trades.accepted()
+    payable = (accepted.price >= PRICE_MIN) & (accepted.price < PRICE_MAX)
     return Told(
         account=account,
         partition=batch.partition,
@@ -36,7 +37,7 @@ def told(batch: Batch, *, account: str) -> Told:
         hi=batch.hi,
         log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
         end=batch.end,
-        trades=accepted,
+        trades=accepted if payable.all() else accepted.take(payable),
         quotes=batch.quotes,
         intents=tuple(intent for intent in batch.intents if intent.account == account),
     )

@@ -70,9 +70,10 @@ class Merge:
             pending.trades.append(told.trades)
         if len(told.quotes):
             pending.quotes.append(told.quotes)
-        self.frontier[told.partition] = (
-            NEVER if told.end else told.log_ns, told.partition, told.hi,
-        )  # fmt: skip
+        if told.end:
+            self.frontier[told.partition] = (NEVER, told.partition, told.hi)
+        elif told.hi > told.lo:  # no records, no progress
+            self.frontier[told.partition] = (told.log_ns, told.partition, told.hi)
 
     def advance(self) -> bool:
         """Move the horizon; False if it stays."""

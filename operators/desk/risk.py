@@ -1,8 +1,8 @@
 """May it be traded? Every intent becomes an order or a refusal; the first check that fails decides.
 
-    intent --> POSITION_LIMIT --> GROSS_LIMIT --> RATE_LIMIT --> order
-                    |                 |               |
-                    +-----------------+---------------+--------> decision: DENIED, reason, detail
+    intent --> PRICE_RANGE --> POSITION_LIMIT --> GROSS_LIMIT --> RATE_LIMIT --> order
+                    |                |                 |               |
+                    +----------------+-----------------+---------------+--> DENIED, reason, detail
 
 What counts as held is what was approved, filled or not. Exactly at a limit passes.
 """
@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from schemas.money import PRICE_MAX, PRICE_MIN
 from schemas.trading import Limits
 
 ZERO = Decimal(0)
@@ -41,6 +42,7 @@ class Wish(Struct, frozen=True):
 
     instrument: str
     time_ns: int
+    ref_price: Decimal
     units: Decimal  # approved before
     units_after: Decimal
     notional_after: Decimal
@@ -56,6 +58,12 @@ class Finding(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.reason}: observed={self.observed}, limit={self.limit}"
+
+
+def price_range(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+    """A price that money can be counted at."""
+    passed = PRICE_MIN <= wish.ref_price < PRICE_MAX
+    return Finding("PRICE_RANGE", passed, wish.ref_price, Decimal(int(PRICE_MAX)))
 
 
 def position_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
@@ -84,6 +92,7 @@ def rate_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
 
 
 CHECKS: tuple[Callable[[Approved, Wish, Limits], Finding], ...] = (
+    price_range,
     position_limit,
     gross_limit,
     rate_limit,

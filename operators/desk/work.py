@@ -15,7 +15,7 @@ from operators.desk import ledger, paper, risk
 from operators.desk.state import Desk, State
 from schemas.ids import derive
 from schemas.market import Place
-from schemas.money import SCALE, exact, to_digits, to_step
+from schemas.money import SCALE, exact, to_digits, to_step, to_table
 from schemas.trading import Decision, Equity, Fill, Intent, Order, Position
 
 Fact = Decision | Order | Fill | Position | Equity
@@ -63,7 +63,7 @@ def decided(state: State, desk: Desk, intent: Intent) -> Iterator[Fact]:
     units = state.approved.units.get(signal.instrument, risk.ZERO)
     after = units + signal.side * intent.size
     notional = abs(after) * ref_price * instrument.multiplier
-    wish = risk.Wish(signal.instrument, signal.time_ns, units, after, notional)
+    wish = risk.Wish(signal.instrument, signal.time_ns, ref_price, units, after, notional)
     reason, detail = risk.check(state.approved, wish, desk.limits)
     decision = Decision(
         seq=state.number(),
@@ -75,7 +75,7 @@ def decided(state: State, desk: Desk, intent: Intent) -> Iterator[Fact]:
         time_ns=signal.time_ns,
         side=signal.side,
         size=intent.size,
-        ref_price=ref_price,
+        ref_price=to_table(ref_price),
         close_ns=signal.close_ns,
         decision="DENIED" if reason else "APPROVED",
         reason=reason,

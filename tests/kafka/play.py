@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+from connectors.broker import QUICK
 from connectors.kafka_load import Loader
 from connectors.kafka_log import KafkaReader, watermarks
 from connectors.kafka_records import Place
@@ -38,7 +39,7 @@ def reader(
     broker: Any, topic: str, end: int | None = None, position: Any = None, **how: Any
 ) -> KafkaReader:
     """Open partition 0 of a topic, or another."""
-    place = Place(broker.bootstrap, topic, how.get("number", 0), "p-0")
+    place = Place(broker.bootstrap, topic, how.get("number", 0), "p-0", QUICK)
     records, span_ns = how.get("records", 1000), how.get("span_ns", 3600 * SECOND)
     return KafkaReader(place, records, span_ns, end, position, how.get("say", print))
 

@@ -158,7 +158,7 @@ def test_the_source_says_the_end_in_the_log_itself(broker):
     load(broker, topic, *some_records(3))
     board = Board(("p-0",), SECOND)
     source = LogSource({"p-0": lambda at: reader(broker, topic, 3, at)}, {"p-0": "p-0"}, board)
-    part = source.build_part("log", "p-0", None)
+    part = source.build_part("log", source.list_parts()[0], None)
     pages: list[Page] = []
     while not (pages and pages[-1].end):
         pages += [page for _, page in part.next_batch()]
@@ -228,6 +228,42 @@ def test_a_position_beyond_the_topic_is_an_error(broker, end):
     load(broker, topic, *some_records(20))
     with pytest.raises(MisuseError, match=r"offset 21 .* emptied"):
         drain(reader(broker, topic, end, (21, T0)), 1)
+
+
+def test_a_topic_made_anew_is_not_taken_for_the_one_we_know(broker):
+    topic, other = new_topic(broker), new_topic(broker)
+    times, frames = some_records(10)
+    load(broker, topic, times, frames)
+    load(broker, other, [time_ns + 3600 * SECOND for time_ns in times], frames)
+    opened = reader(broker, topic)
+    drain(opened, 10)
+    position = opened.position()
+    opened.close()
+    load(broker, other, [times[0] + 7200 * SECOND], [b"x"])
+    with pytest.raises(MisuseError, match=r"before offset 10 has log time .* emptied .* anew"):
+        read_all(broker, other, 11, position)
+
+
+def test_a_topic_loaded_again_from_the_same_tape_is_the_same_log(broker):
+    topic, again = new_topic(broker), new_topic(broker)
+    load(broker, topic, *some_records(10))
+    load(broker, again, *some_records(12))
+    opened = reader(broker, topic, 10)
+    drain(opened)
+    opened.close()
+    assert [row[0] for row in rows(read_all(broker, again, 12, opened.position()))] == [10, 11]
+
+
+@pytest.mark.slow
+def test_a_topic_deleted_in_mid_run_is_an_error(embedded):
+    topic = new_topic(embedded)
+    load(embedded, topic, *some_records(5))
+    opened = reader(embedded, topic)
+    drain(opened, 5)
+    embedded.delete_topic(topic)
+    with pytest.raises(MisuseError, match=r"p-0: broker at .* refuses: .*[Uu]nknown topic"):
+        drain(opened, 1)
+    opened.close()
 
 
 def test_the_beginning_and_end_of_each_partition_are_told(broker):

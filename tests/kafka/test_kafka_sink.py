@@ -167,23 +167,24 @@ def relay(broker: Any, source: str, topics: list[str], end: int, crash_at: int) 
     return flow
 
 
-def run(flow, recovery: Path | None = None):
-    config = None if recovery is None else RecoveryConfig(str(recovery))  # type: ignore[no-untyped-call]
-    cluster_main(  # type: ignore[no-untyped-call]
+def run(flow, recovery: Path | None = None, workers: int = 1):
+    config = None if recovery is None else RecoveryConfig(str(recovery))
+    cluster_main(
         flow,
         [],
         0,
         epoch_interval=timedelta(0),
         recovery_config=config,
-        worker_count_per_proc=1,
+        worker_count_per_proc=workers,
     )
 
 
-def test_a_flow_without_recovery_sends_everything(broker):
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_flow_sends_everything_for_any_number_of_workers(broker, workers):
     source, topic = new_topic(broker), new_topic(broker)
     frames = [b"%d" % number for number in range(200)]
     load(broker, source, [T0 + number * SECOND for number in range(200)], frames)
-    run(relay(broker, source, [topic], 200, -1))
+    run(relay(broker, source, [topic], 200, -1), workers=workers)
     assert [value for _, value in records_in(broker, topic)] == frames
 
 
@@ -192,7 +193,7 @@ def test_a_flow_that_crashes_sends_every_fact_at_least_once(broker, tmp_path, cr
     source, topics = new_topic(broker), [new_topic(broker), new_topic(broker)]
     frames = [b"%d" % number for number in range(200)]
     load(broker, source, [T0 + number * SECOND for number in range(200)], frames)
-    init_db_dir(tmp_path, 1)  # type: ignore[no-untyped-call]
+    init_db_dir(tmp_path, 1)
     for crash_at in crashes:
         with pytest.raises(BaseException) as raised:
             run(relay(broker, source, topics, 200, crash_at), tmp_path)
@@ -208,7 +209,7 @@ def test_a_flow_stops_when_kafka_refuses_a_fact_and_sends_it_when_run_again(embe
     source, topic = new_topic(embedded), new_topic(embedded)
     frames = [b"%d" % number for number in range(50)]
     load(embedded, source, [T0 + number * SECOND for number in range(50)], frames)
-    init_db_dir(tmp_path, 1)  # type: ignore[no-untyped-call]
+    init_db_dir(tmp_path, 1)
     embedded.push_errors(PRODUCE, [KafkaError.TOPIC_AUTHORIZATION_FAILED])
     with pytest.raises(BytewaxRuntimeError) as raised:
         run(relay(embedded, source, [topic], 50, -1), tmp_path)

@@ -1,0 +1,105 @@
+"""Killing runs: at random moments, one process or all, and going on in another shape.
+
+start --kill-- start in another shape --kill-- ... --end: the digest of an unbroken run
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from tests.running import ROOT, digest
+
+FAULTS = ROOT / "tests" / "faults"
+SHAPES = ((1, 1), (1, 2), (2, 1), (3, 1), (2, 2))  # processes, workers
+PATIENCE_S = 120
+
+
+class Crashing:
+    """One log, replayed with kills until it comes to its end."""
+
+    def __init__(self, folder: Path, source: list[str], job: Path, seed: int) -> None:
+        self.folder, self.source, self.job = folder, source, job
+        self.random = random.Random(seed)
+        self.results = folder / "results.duckdb"
+        self.kills = 0
+        self.only_between_commits = False
+        self.armed = ""
+
+    def start(self, armed: str = "") -> "subprocess.Popen[bytes]":
+        """A run in a random shape, on the state of the runs before it."""
+        processes, workers = self.random.choice(SHAPES)
+        (self.folder / "armed").write_text(armed)
+        command = [
+            sys.executable, "-m", "flows", "replay", *self.source, "--config", self.job,
+            "--results", self.results, "--state", self.folder / "state",
+            "--processes", processes, "--workers", workers,
+        ]  # fmt: skip
+        paths = os.pathsep.join([str(FAULTS), str(ROOT), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": paths, "ARMED": str(self.folder / "armed")}
+        with (self.folder / "stderr").open("ab") as errors:
+            return subprocess.Popen(
+                list(map(str, command)),
+                cwd=ROOT,
+                env=environment,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+
+    def run(self, kills: int, longest_s: float) -> str:
+        """Kill so often while it runs, then let it come to its end; the digest of the results."""
+        while True:
+            running = self.start(self.fault() if self.kills < kills else "")
+            while self.kills < kills and running.poll() is None:
+                time.sleep(self.random.uniform(0.2, longest_s))
+                self.count_fault()
+                if not self.only_between_commits:
+                    self.kill(running)
+            try:
+                code = running.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(running.pid, signal.SIGKILL)
+                raise AssertionError(f"hangs: {self.last_words()}") from None
+            self.count_fault()
+            if code == 0:
+                return str(digest(self.results))
+            assert code == -signal.SIGKILL, f"{code}: {self.last_words()}"
+
+    def fault(self) -> str:
+        """The fault switch of the next run: mostly off."""
+        self.armed = "commit" if self.only_between_commits else self.random.choice(["", "commit"])
+        return self.armed
+
+    def count_fault(self) -> None:
+        """Count a kill by the fault switch, and set it again if no other kind is wanted."""
+        if self.armed and not (self.folder / "armed").read_text():
+            self.kills += 1
+            self.armed = ""
+
+    def kill(self, running: "subprocess.Popen[bytes]") -> None:
+        """Kill one of its processes, or the one that holds them all."""
+        victim = self.random.choice([running.pid, *children_of(running.pid)])
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+            self.kills += 1
+
+    def last_words(self) -> str:
+        return (self.folder / "stderr").read_text()[-2000:]
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found

@@ -1,0 +1,429 @@
+"""Trades become bars of event time: section 3 and 4 of the reference job, held to slow lists.
+
+lateness 200 ms, bars of 1 s:      W = newest event time - 200 ms
+"""
+
+from math import fsum, inf, isclose
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from operators import bar_kernel, bars
+from schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORY, LATE, SELL
+from tests.frames import MS, NAMES, S, batch, batches, beat, junk, tick
+from tests.laws import rows
+
+LATENESS = 200 * MS
+LAST = 2**63 - 1
+
+
+def folded(given_batches, lateness=LATENESS, width=S, resume_each=False):
+    """Verdicts on all trades, and all bars."""
+    state, verdicts, closed = bars.start(len(NAMES)), [], []
+    for each in given_batches:
+        if resume_each:
+            state = bars.resume(bars.keep(state))
+        state, (said,) = bars.step(
+            state, each, width_ns=width, lateness_ns=lateness, instruments=NAMES
+        )
+        verdicts += said.trades.verdict.tolist()
+        closed += said.bars
+    return verdicts, closed
+
+
+def closed_by(*log, **more):
+    return folded(batches(log), **more)[1]
+
+
+# --- the oracle: SPEC 3 and 4 over lists -------------------------------------------------------
+
+
+def slowly(given_batches, lateness=LATENESS, width=S):
+    """Verdicts and bars, a record at a time."""
+    watermark, newest, newest_log, first = -inf, None, None, None
+    verdicts, closed, is_open, log_ns, offset = [], [], {}, 0, -1
+
+    def close(ended, at_end):
+        ended.sort(key=lambda key: (key[0], NAMES[key[1]]))
+        for key in ended:
+            cut = key[0] < first or (at_end and min(key[0] + width, LAST) > newest)
+            closed.append(slow_bar(key, is_open.pop(key), width, log_ns, offset, cut))
+
+    for each in given_batches:
+        trades = rows(each.trades)
+        for number, status in enumerate(each.status.tolist()):
+            log_ns, offset = int(each.log_ns[number]), each.lo + number
+            if status == HEARTBEAT and newest is not None:
+                watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
+            close([key for key in is_open if key[0] + width <= watermark], at_end=False)
+            for trade in (row for row in trades if row[0] == offset):
+                _, _, instrument, _, _, event, verdict, _, _ = trade
+                if verdict == ACCEPTED:
+                    start = event - event % width
+                    first = event if first is None else first
+                    if start + width <= watermark:
+                        verdict = LATE
+                    else:
+                        is_open.setdefault((start, instrument), []).append(trade)
+                    if newest is None or event > newest:
+                        newest, newest_log = event, log_ns
+                    watermark = max(watermark, newest - lateness)
+                    close([key for key in is_open if key[0] + width <= watermark], at_end=False)
+                verdicts.append(verdict)
+        if each.end:
+            close([*is_open], at_end=True)
+    return verdicts, closed
+
+
+def slow_bar(key, trades, width, log_ns, offset, cut):
+    """The fields of a bar as a dict."""
+    prices, sizes = [row[7] for row in trades], [row[8] for row in trades]
+    bought = [row for row in trades if row[4] == BUY]
+    by_event = sorted(trades, key=lambda row: row[5])  # stable: of equals in log order
+    last_event = by_event[-1][5]
+    return {
+        "instrument": NAMES[key[1]], "venue": NAMES[key[1]].partition(".")[2],
+        "open_ns": key[0], "close_ns": min(key[0] + width, LAST),
+        "open": by_event[0][7], "high": max(prices), "low": min(prices),
+        "close": [row for row in trades if row[5] == last_event][-1][7],
+        "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row[8] for row in bought),
+        "vwap": fsum(p * s for p, s in zip(prices, sizes, strict=True)) / fsum(sizes),
+        "notional": fsum(p * s for p, s in zip(prices, sizes, strict=True)),
+        "buy_notional": fsum(row[7] * row[8] for row in bought), "complete": not cut,
+        "log_ns": log_ns, "partition": "binance-0", "offset": offset,
+        "first_offset": trades[0][0], "last_offset": trades[-1][0],
+    }  # fmt: skip
+
+
+SUMS = {"volume", "buy_volume", "vwap", "notional", "buy_notional"}
+
+
+def check(log, cuts=(), end=True, **more):
+    mine = batches(log, cuts, end=end)
+    expected, verdicts_and_bars = slowly(mine, **more), folded(mine, **more)
+    assert verdicts_and_bars[0] == expected[0]
+    assert len(verdicts_and_bars[1]) == len(expected[1])
+    for bar, slow in zip(verdicts_and_bars[1], expected[1], strict=True):
+        for name, value in slow.items():
+            said = getattr(bar, name)
+            same = isclose(said, value, rel_tol=1e-14) if name in SUMS else said == value
+            assert same, (name, said, value)
+    assert folded(mine, resume_each=True, **more) == verdicts_and_bars
+    return verdicts_and_bars[1]
+
+
+# --- when a bar closes -------------------------------------------------------------------------
+
+
+def test_a_bar_holds_its_start_and_not_its_end():
+    #   5            6            7
+    #   [a         b )[c          )
+    made = check([tick(5 * S, 1.0), tick(6 * S - 1, 2.0), tick(6 * S, 4.0)])
+    assert [(bar.open_ns, bar.close_ns, bar.open, bar.close) for bar in made] == [
+        (5 * S, 6 * S, 1.0, 2.0),
+        (6 * S, 7 * S, 4.0, 4.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event_ns", "closes"), [(6 * S + LATENESS - 1, False), (6 * S + LATENESS, True)]
+)
+def test_a_bar_closes_when_the_watermark_is_exactly_at_its_end(event_ns, closes):
+    #   5   a   6      6.2
+    #   [       )      t         W = t - 200 ms
+    assert bool(folded(batches([tick(5 * S), tick(event_ns)], end=False))[1]) is closes
+    check([tick(5 * S), tick(event_ns)], end=False)
+
+
+@pytest.mark.parametrize(("log_ns", "closes"), [(7_100 * MS - 1, False), (7_100 * MS, True)])
+def test_a_heartbeat_moves_the_watermark_by_the_log_time_since_the_newest_trade(log_ns, closes):
+    #   log    6.0            7.1 beat        1.1 s later: W = 5.1 + 1.1 - 0.2 = 6.0
+    #   event  5.1
+    log = [tick(5_100 * MS, log_ns=6 * S), beat(log_ns)]
+    assert bool(folded(batches(log, end=False))[1]) is closes
+    check(log)
+
+
+def test_the_newest_trade_counts_from_the_first_record_that_reached_it():
+    #   log    6.0  6.5  6.9 beat     a second trade of the same event time does not begin anew
+    log = [
+        tick(5_500 * MS, log_ns=6 * S),
+        tick(5_500 * MS, log_ns=6_500 * MS, trade_id=2),
+        beat(6_700 * MS),
+    ]
+    assert len(folded(batches(log, end=False))[1]) == 1
+    check(log)
+
+
+def test_a_heartbeat_before_the_first_trade_does_nothing():
+    assert check([beat(S), beat(99 * S), tick(5 * S), tick(5_900 * MS)]) != []
+    assert folded(batches([beat(S), beat(99 * S), tick(5 * S), tick(4 * S)]))[0] == [ACCEPTED] * 2
+
+
+def test_the_watermark_never_moves_back():
+    #   a at 9 brings W to 8.8; b at 8 does not bring it back, so c at 7.5 is late
+    log = [tick(9 * S), tick(8 * S), tick(7_500 * MS)]
+    assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE]
+    check([*log, beat(9 * S), tick(6 * S)])
+
+
+@pytest.mark.parametrize(("newest", "verdict"), [(6_200 * MS - 1, ACCEPTED), (6_200 * MS, LATE)])
+def test_a_trade_is_late_when_the_watermark_before_it_is_exactly_at_its_bars_end(newest, verdict):
+    #   5    x   6     6.2        x comes when W stands at 6
+    log = [tick(5 * S), tick(newest), tick(5_999 * MS, 3.0)]
+    assert folded(batches(log))[0][-1] == verdict
+    check(log)
+
+
+def test_the_first_trade_is_never_late_and_is_in_its_bar():
+    assert folded(batches([tick(5 * S)]), lateness=0)[0] == [ACCEPTED]
+    assert len(check([tick(5 * S)], lateness=0)) == 1
+
+
+def test_a_late_trade_moves_the_watermark_when_it_is_the_newest():
+    #   W may stand beyond the newest trade by heartbeats: 5.0 + 9 - 0.2; then 12.5 is late and newest
+    log = [
+        tick(5 * S, log_ns=5 * S),
+        beat(14 * S),
+        tick(12_500 * MS, log_ns=14 * S),
+        beat(15_800 * MS),
+    ]
+    log += [tick(13_900 * MS, log_ns=15_900 * MS)]
+    assert folded(batches(log))[0] == [ACCEPTED, LATE, LATE]
+    check(log)
+
+
+def test_what_was_judged_before_counts_for_nothing():
+    log = [
+        tick(5 * S),
+        tick(99 * S, verdict=DUPLICATE),
+        tick(99 * S, verdict=HISTORY),
+        tick(5_500 * MS),
+    ]
+    verdicts, made = folded(batches(log))
+    assert verdicts == [ACCEPTED, DUPLICATE, HISTORY, ACCEPTED]
+    assert [bar.count for bar in made] == [2]
+
+
+def test_there_is_no_bar_for_an_empty_second():
+    assert [bar.open_ns // S for bar in check([tick(5 * S), tick(9 * S)])] == [5, 9]
+
+
+# --- what a bar says -------------------------------------------------------------------------
+
+
+def test_open_and_close_go_by_event_time_and_of_equals_by_the_log():
+    #   log order   b c a d e       event order   a(b)  ...   e is as late as d and comes after it
+    log = [
+        tick(5_500 * MS, 2.0), tick(5_600 * MS, 3.0), tick(5_100 * MS, 1.0), tick(5_100 * MS, 9.0),
+        tick(5_900 * MS, 4.0), tick(5_900 * MS, 5.0),
+    ]  # fmt: skip
+    (bar,) = check(log)
+    assert (bar.open, bar.close, bar.high, bar.low) == (1.0, 5.0, 9.0, 1.0)
+
+
+def test_volume_is_what_was_traded_and_buy_volume_what_buyers_took():
+    (bar,) = check([tick(5 * S, 10.0, 2.0, side=BUY), tick(5 * S, 20.0, 6.0, side=SELL)])
+    assert (bar.volume, bar.buy_volume, bar.notional, bar.buy_notional) == (8.0, 2.0, 140.0, 20.0)
+    assert (bar.vwap, bar.count) == (17.5, 2)
+
+
+def test_sums_keep_the_digits_that_plain_addition_loses():
+    log = [tick(5 * S, 1.0, 0.1) for _ in range(10_000)]
+    assert closed_by(*log)[0].volume == fsum([0.1] * 10_000)
+    assert np.cumsum([0.1] * 10_000)[-1] != fsum([0.1] * 10_000)
+
+
+def test_a_bar_that_the_log_begins_or_ends_inside_is_not_complete():
+    #   5  x          6            7           8
+    #   [  a          )[b          )[c  end
+    made = check([tick(5_300 * MS), tick(6_100 * MS), tick(7_900 * MS)])
+    assert [bar.complete for bar in made] == [False, True, False]
+    assert [bar.complete for bar in check([tick(5 * S), tick(6_300 * MS)])] == [True, False]
+
+
+@pytest.mark.parametrize(("newest", "complete"), [(6 * S - 1, False), (6 * S, True)])
+def test_a_bar_open_at_the_end_is_complete_when_the_log_reached_its_end(newest, complete):
+    #   5            6
+    #   [a           )b    the log ends, the watermark has not come to 6
+    assert check([tick(5 * S), tick(newest, of=1)])[0].complete is complete
+
+
+def test_a_bar_before_the_first_trade_is_not_complete():
+    assert [bar.complete for bar in check([tick(6 * S), tick(5_900 * MS), tick(8 * S)])] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_bars_that_one_record_closes_come_by_end_then_instrument():
+    log = [
+        tick(6 * S, of=2),
+        tick(5 * S, of=3),
+        tick(5 * S, of=1),
+        tick(6 * S, of=0),
+        tick(99 * S, of=4),
+    ]
+    made = check(log, lateness=2 * S)
+    assert [(bar.open_ns // S, bar.instrument) for bar in made[:4]] == [
+        (5, NAMES[1]), (5, NAMES[3]), (6, NAMES[0]), (6, NAMES[2]),
+    ]  # fmt: skip
+    assert {(bar.log_ns, bar.offset) for bar in made[:4]} == {(99 * S, 4)}
+
+
+def test_a_bar_has_the_place_of_the_record_that_closed_it_and_the_offsets_of_its_trades():
+    log = [junk(5 * S), tick(5 * S), junk(5 * S), tick(5_800 * MS), tick(9 * S), junk(9 * S)]
+    (bar, _) = check(log, [2, 3])
+    assert (bar.first_offset, bar.last_offset, bar.offset, bar.log_ns) == (1, 3, 4, 9 * S)
+    assert bar.place == (9 * S, "binance-0", 4)
+
+
+def test_bars_at_the_end_have_the_place_of_the_last_record_whatever_it_is():
+    made = check([tick(5 * S, of=1), tick(5 * S, of=0), junk(7 * S), junk(8 * S)])
+    assert [(bar.instrument, bar.log_ns, bar.offset) for bar in made] == [
+        (NAMES[0], 8 * S, 3),
+        (NAMES[1], 8 * S, 3),
+    ]
+
+
+def test_several_trades_of_one_record_close_and_open_bars_as_if_they_came_apart():
+    log = [[tick(5 * S), tick(6_300 * MS), tick(7_300 * MS), tick(5_900 * MS)], tick(9 * S)]
+    assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, ACCEPTED, LATE, ACCEPTED]
+    check(log)
+
+
+def test_nothing_comes_of_an_empty_log():
+    assert closed_by() == []
+    assert closed_by(beat(S), junk(2 * S)) == []
+
+
+def test_after_its_end_the_state_is_ready_for_more():
+    state, _ = bars.start(len(NAMES)), None
+    for each in batches([tick(5 * S), tick(6 * S, of=1)]):
+        state, _ = bars.step(state, each, width_ns=S, lateness_ns=LATENESS, instruments=NAMES)
+    assert state.clock[bar_kernel.USED] == 0 and (state.heads == bar_kernel.NONE).all()
+
+
+# --- many open bars, and the ends of time ------------------------------------------------------
+
+
+def test_one_instrument_has_many_bars_open_and_each_takes_its_own():
+    #   event times go back and forth over 300 s, lateness 1,000 s: all stay open
+    log = [tick(1_000 * S + (number * 37 % 300) * S, float(number + 1)) for number in range(900)]
+    made = check(log, range(0, 900, 50), lateness=1_000 * S)
+    assert [bar.count for bar in made] == [3] * 300
+
+
+def test_the_table_grows_beyond_its_first_rows_in_the_middle_of_a_batch():
+    log = [tick((1_000 + number) * S, of=number % 5) for number in range(bars.SMALLEST * 5)]
+    log += [tick(1_500 * S, of=0), tick(9_000 * S, of=0)]
+    made = check(log, lateness=700 * S)
+    assert len(made) == bars.SMALLEST * 5 + 2
+
+
+def test_many_bars_close_at_one_record_and_their_rows_are_used_again():
+    log = []
+    for round_ in range(1, 6):
+        log += [tick(round_ * 1_000 * S + second * S, of=second % 6) for second in range(100)]
+    made = check(log, [3, 150, 420], lateness=150 * S)
+    assert len(made) == 500
+
+
+@pytest.mark.parametrize("event_ns", [0, 1, S - 1, LAST - S, LAST - 1, LAST])
+def test_event_times_at_the_ends_of_time_make_a_bar(event_ns):
+    (bar,) = check([tick(event_ns, log_ns=5 * S), tick(event_ns, log_ns=9 * S), beat(9 * S)])
+    assert bar.count == 2 and bar.open_ns <= event_ns <= bar.close_ns
+
+
+def test_from_the_beginning_of_time_to_its_end_and_back():
+    log = [
+        tick(0, log_ns=S),
+        tick(LAST, log_ns=S),
+        tick(5 * S, log_ns=S),
+        tick(LAST - 10, log_ns=LAST),
+        beat(LAST),
+    ]
+    assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE, ACCEPTED]
+    check(log)
+    check(log, lateness=LAST)
+
+
+# --- as the oracle, on anything ----------------------------------------------------------------
+
+
+def record(times):
+    trade = st.builds(
+        tick,
+        times,
+        st.sampled_from([1.0, 2.5, 100.1, 99.9, 1e-8, 1e9]),
+        st.sampled_from([0.1, 0.2, 1.0, 1e-8, 12345.678]),
+        of=st.integers(0, 5),
+        side=st.sampled_from([BUY, SELL]),
+        verdict=st.sampled_from([ACCEPTED] * 9 + [DUPLICATE]),
+    )
+    return st.one_of(
+        trade, trade, st.lists(trade, min_size=1, max_size=3), st.just("beat"), st.just("junk")
+    )
+
+
+def logged(drawn, gaps):
+    """Give records log times that never decrease."""
+    log: list[Any] = []
+    now = 3 * S
+    for number, each in enumerate(drawn):
+        now += gaps[number % len(gaps)] if gaps else 0
+        if isinstance(each, str):
+            log.append(beat(now) if each == "beat" else junk(now))
+        elif isinstance(each, list):
+            log.append([one._replace(log_ns=now) for one in each])
+        else:
+            log.append(each._replace(log_ns=now))
+    return log
+
+
+NEAR = st.integers(0, 120).map(lambda tenths: 5 * S + tenths * 100 * MS)
+FAR = st.sampled_from([0, 1, S - 1, S, LAST - 2 * S, LAST - S, LAST - 1, LAST])
+GAPS = st.lists(st.sampled_from([0, 0, 1, 50 * MS, 100 * MS, 400 * MS, S]), max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(record(NEAR), max_size=20) | st.lists(record(NEAR), min_size=30, max_size=60),
+    GAPS,
+    st.lists(st.integers(0, 60), max_size=4),
+    st.sampled_from([0, LATENESS, 3 * S, 60 * S]),
+)
+def test_as_slow_lists_say(drawn, gaps, cuts, lateness):
+    check(logged(drawn, gaps), cuts, lateness=lateness)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(record(NEAR | FAR), max_size=30), GAPS, st.lists(st.integers(0, 30), max_size=3))
+def test_as_slow_lists_say_at_the_ends_of_time(drawn, gaps, cuts):
+    check(logged(drawn, gaps), cuts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(record(NEAR), min_size=1, max_size=60), GAPS)
+def test_bars_conserve_what_was_accepted(drawn, gaps):
+    mine = batches(logged(drawn, gaps))
+    verdicts, made = folded(mine)
+    sizes = [size for each in mine for size in each.trades.size.tolist()]
+    accepted = [size for size, verdict in zip(sizes, verdicts, strict=True) if verdict == ACCEPTED]
+    assert sum(bar.count for bar in made) == len(accepted)
+    assert isclose(fsum(bar.volume for bar in made), fsum(accepted), rel_tol=1e-12)
+
+
+def test_a_batch_of_another_partition_keeps_its_name():
+    _, (said,) = bars.step(
+        bars.start(1),
+        batch(tick(S), end=True, partition="x-1"),
+        width_ns=S,
+        lateness_ns=0,
+        instruments=("A-B.X",),
+    )
+    assert [(bar.partition, bar.venue) for bar in said.bars] == [("x-1", "X")]

@@ -1,0 +1,180 @@
+"""Spoilt frames: each ends somewhere, disturbs nobody, and says what the reference job says of it."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from operators import decode
+from operators.decode import Decoder
+from operators.scanner import Scanner
+from schemas.market import BUY, HEARTBEAT, MALFORMED, RECOGNISED, TICKS, UNLISTED
+from schemas.pages import page_of
+from schemas.venues import VENUES
+from schemas.venues.strict import MalformedError, parse_object
+from tests.fuzz_frames import MATCH, SAMPLES, SPOT_TRADE, SYMBOLS, mutants
+from tests.laws import rows
+from tests.reference import oracle
+
+ENDS = (TICKS, HEARTBEAT, RECOGNISED, UNLISTED, MALFORMED)
+PAGE = 500
+
+
+def decoder(venue, channels=None, symbols=SYMBOLS):
+    dialect = VENUES[venue].dialect if channels is None else VENUES[venue].dialect.only(channels)
+    return Decoder(dialect, symbols, Scanner(dialect, symbols))
+
+
+def decoded(made, venue, frames):
+    """What became of each frame: status, instrument, trades, quotes, reason; from pages of many."""
+    said = []
+    for lo in range(0, len(frames), PAGE):
+        some = frames[lo : lo + PAGE]
+        batch = decode.step(page_of(f"{venue}-0", lo, [7] * len(some), some), decoder=made)
+        assert len(batch.status) == len(some)
+        trades, quotes = grouped(batch.trades), grouped(batch.quotes)
+        reasons = {dead.offset: (dead.reason, dead.frame, dead.length) for dead in batch.dead}
+        for number, frame in enumerate(some):
+            at = lo + number
+            status, dead = int(batch.status[number]), reasons.pop(at, None)
+            ticks = trades.pop(at, []), quotes.pop(at, [])
+            assert status in ENDS
+            assert (status == HEARTBEAT) == (not frame)
+            assert (status == MALFORMED) == (dead is not None), frame
+            assert (status == TICKS) == any(ticks), frame
+            assert dead is None or (
+                dead[0] and dead[1:] == (frame[: decode.FRAME_KEPT], len(frame))
+            )
+            said.append((status, int(batch.owner[number]), *ticks, dead and dead[0]))
+        assert not (trades or quotes or reasons), "rows of no frame"
+    return said
+
+
+def grouped(columns):
+    """Rows by the offset of their record, without it, NaN as text."""
+    groups: dict[int, list[Any]] = {}
+    for offset, *row in rows(columns):
+        groups.setdefault(offset, []).append([str(each) if each != each else each for each in row])  # noqa: PLR0124
+    return groups
+
+
+def by_venue(seed, count):
+    frames: dict[str, list[bytes]] = {venue: [] for venue in SAMPLES}
+    for venue, frame in mutants(seed, count):
+        frames[venue].append(frame)
+    return frames
+
+
+def check_ends(seed, count, alone):
+    """Every mutant ends somewhere, and every `alone`-th says in a page what it says alone."""
+    ends: Counter[int] = Counter()
+    for venue, frames in by_venue(seed, count).items():
+        made = decoder(venue)
+        said = decoded(made, venue, frames)
+        ends.update(status for status, *_ in said)
+        for number in range(0, len(frames), alone):
+            assert decoded(made, venue, [frames[number]]) == [said[number]], frames[number]
+    return ends
+
+
+def test_spoilt_frames_end_somewhere_and_disturb_nobody():
+    ends = check_ends(seed=21, count=5_000, alone=1)
+    assert min(ends[each] for each in (TICKS, RECOGNISED, UNLISTED, MALFORMED)) > 100, ends
+
+
+@pytest.mark.slow
+def test_many_spoilt_frames_end_somewhere_and_disturb_nobody():
+    check_ends(seed=22, count=200_000, alone=17)
+
+
+# --- as the reference job decodes -----------------------------------------------------------------
+
+UNIVERSE = {
+    venue: {symbol: number for number, symbol in enumerate(sorted(symbols))}
+    for venue, symbols in {
+        "binance": [f"{base}USDT" for base in oracle.BASES],
+        "coinbase": [f"{base}-USD" for base in oracle.BASES],
+    }.items()
+}
+CHANNELS = {"binance": ("trade",), "coinbase": ("match",)}
+SPOILT = {
+    "binance": (SPOT_TRADE, *SAMPLES["binance"][:8]),
+    "coinbase": (MATCH, MATCH.replace(b"SKL-USD", b"BTC-USD"), *SAMPLES["coinbase"][:3]),
+}
+
+
+def as_the_oracle(venue, frame):
+    """Status and trade by the reference job's own decoder."""
+    if not frame:
+        return HEARTBEAT, None
+    try:
+        trade = oracle.decode(f"{venue}-0", frame)
+    except oracle.MalformedError:
+        return MALFORMED, None
+    native = trade.instrument.rpartition(".")[0]
+    number = UNIVERSE[venue].get(native)
+    if number is None:
+        return UNLISTED, None
+    side = BUY if trade.aggressor == "buy" else -BUY
+    return TICKS, [7, number, trade.trade_id, side, trade.event_ns, 0, trade.price, trade.size]
+
+
+def check_against_the_oracle(seed, count):
+    ends: Counter[int] = Counter()
+    frames: dict[str, list[bytes]] = {venue: [] for venue in SPOILT}
+    for venue, frame in mutants(seed, count, SPOILT):
+        frames[venue].append(frame)
+    for venue, mine in frames.items():
+        made = decoder(venue, CHANNELS[venue], UNIVERSE[venue])
+        for frame, (status, _, trades, quotes, _) in zip(
+            mine, decoded(made, venue, mine), strict=True
+        ):
+            assert (status, trades[0] if trades else None) == as_the_oracle(venue, frame), frame
+            assert len(trades) <= 1 and not quotes
+            ends[status] += 1
+    return ends
+
+
+def test_spoilt_frames_say_what_the_reference_job_says_of_them():
+    ends = check_against_the_oracle(seed=31, count=15_000)
+    assert min(ends[each] for each in (TICKS, UNLISTED, MALFORMED)) > 400, ends
+
+
+@pytest.mark.slow
+def test_many_spoilt_frames_say_what_the_reference_job_says_of_them():
+    check_against_the_oracle(seed=32, count=200_000)
+
+
+# --- frames nested deeper and deeper --------------------------------------------------------------
+
+
+def deeper(levels, ask):
+    """Ask from deeper in the stack."""
+    return ask() if levels == 0 else deeper(levels - 1, ask)
+
+
+def verdict(frame):
+    try:
+        parse_object(frame)
+    except MalformedError:
+        return "malformed"
+    return "good"
+
+
+@pytest.mark.parametrize("depth", [50, 200, 500, 700, 850, 900, 920, 940, 960, 980, 2_000, 100_000])
+def test_a_nested_frame_says_the_same_however_deep_the_caller_stands(depth):
+    #   a frame's verdict depends on the frame alone, not on the thread or the command that reads it
+    frame = b'{"e":"trade","x":' + b"[" * depth + b"]" * depth + b"}"
+    assert len({deeper(levels, lambda: verdict(frame)) for levels in (0, 20, 40, 80)}) == 1
+
+
+@pytest.mark.parametrize("opened", [b"[", b'{"e":'])
+def test_a_channel_named_by_something_deep_is_a_dead_letter_and_no_exception(opened):
+    made = decoder("binance")
+    closed = b"]" if opened == b"[" else b"}"
+    frames = [
+        b'{"e":' + opened * depth + (b"1" if opened != b"[" else b"") + closed * depth + b"}"
+        for depth in range(700, 1_000, 3)
+    ]
+    said = decoded(made, "binance", frames)
+    assert {status for status, *_ in said} == {MALFORMED}

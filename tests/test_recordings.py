@@ -1,0 +1,194 @@
+"""Recordings of the venues, played through: the exchange's own candles, and no frame unread.
+
+They lie beside the project, not in it; where they are not, these tests are skipped.
+"""
+
+import csv
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from connectors.duckdb_query import connect
+from flows import logs, runs, settings
+from flows.plan import Plan
+from operators import decode
+from operators.decode import Decoder
+from operators.scanner import Scanner
+from schemas.market import HEARTBEAT, MALFORMED, RECOGNISED, TICKS, UNLISTED
+from schemas.pages import page_of
+from schemas.venues import VENUES
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data"
+JOB = ROOT / "jobs" / "bars-1m.toml"
+NAMES = {
+    TICKS: "ticks",
+    HEARTBEAT: "heartbeat",
+    RECOGNISED: "recognised",
+    UNLISTED: "unlisted",
+    MALFORMED: "dead",
+}
+
+needs_job = pytest.mark.skipif(not JOB.exists(), reason=f"no job {JOB}")
+
+
+def there(*names):
+    paths = [DATA / name for name in names]
+    for path in paths:
+        if not path.exists():
+            pytest.skip(f"no recording {path}")
+    return paths
+
+
+# --- bars are the exchange's candles --------------------------------------------------------------
+
+
+def replayed(tmp_path, *tapes):
+    """Bars of these recordings as dicts, by the minute they open."""
+    job = settings.load(JOB, {})
+    results = tmp_path / "results.duckdb"
+    plan = Plan(command="test", log=logs.tapes(tapes, job), job=job, results=results)
+    runs.run(plan, lambda _: None, lambda _: None)
+    with connect(results) as con:
+        relation = con.sql("SELECT epoch_ms(open_time) AS open_ms, * FROM bars ORDER BY open_time")
+        rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        dead = con.sql("SELECT count(*) FROM dead_letters").fetchall()
+        late = con.sql("SELECT count(*) FROM late_trades").fetchall()
+    assert (dead, late) == ([(0,)], [(0,)])
+    return {row["open_ms"]: row for row in rows}
+
+
+OURS = {  # the candle's column -> ours
+    "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume", "count": "count",
+    "quote_volume": "notional", "taker_buy_volume": "buy_volume", "taker_buy_quote_volume": "buy_notional",
+}  # fmt: skip
+
+
+def candles(path):
+    with path.open() as file:
+        return {int(row["open_time"]): row for row in csv.DictReader(file)}
+
+
+def differences(bar, candle):
+    """Columns that differ after rounding to the candle's digits."""
+    differing = {}
+    for theirs, ours in OURS.items():
+        if theirs in candle:
+            told = Decimal(candle[theirs])
+            mine = Decimal(repr(bar[ours])).quantize(told)
+            if mine != told:
+                differing[theirs] = (mine, told)
+    return differing
+
+
+def minutes(first, last):
+    """Open times in ms; minutes of 2024-08-08 23:00 UTC, 60 and more being of the next day."""
+    hour_ms = 1_723_158_000_000
+    return [hour_ms + minute * 60_000 for minute in range(first, last + 1)]
+
+
+@needs_job
+@pytest.mark.parametrize(
+    ("tapes", "klines", "whole", "columns"),
+    [
+        (
+            ("binance/spot__btcusdt_20240808.gz", "binance/spot__btcusdt_20240809.gz"),
+            "binance/spot_BTCUSDT_1m_20240808-09.csv",
+            minutes(55, 63),
+            {"open", "high", "low", "close", "volume"},
+        ),
+        (
+            ("binance/usdm__ethusdt_20240808.gz",),
+            "binance/usdm_ETHUSDT_1m_20240808-09.csv",
+            minutes(55, 58),
+            set(OURS),
+        ),
+    ],
+    ids=["spot", "usdm"],
+)
+def test_bars_are_the_candles_of_the_exchange(tmp_path, tapes, klines, whole, columns):
+    bars, theirs = replayed(tmp_path, *there(*tapes)), candles(there(klines)[0])
+    assert set(OURS) & set(next(iter(theirs.values()))) == columns
+    complete = [minute for minute, bar in bars.items() if bar["complete"]]
+    assert set(whole) <= set(complete)
+    assert {minute: differences(bars[minute], theirs[minute]) for minute in complete} == {
+        minute: {} for minute in complete
+    }
+    partial = [minute for minute, bar in bars.items() if not bar["complete"]]
+    assert min(bars) in partial  # the recording begins inside it
+    assert all(bars[minute]["count"] > 0 for minute in bars)
+
+
+@needs_job
+def test_spot_bars_count_the_trades_that_the_notes_say(tmp_path):
+    bars = replayed(
+        tmp_path, *there("binance/spot__btcusdt_20240808.gz", "binance/spot__btcusdt_20240809.gz")
+    )
+    counts = [bars[minute]["count"] for minute in minutes(55, 64)]
+    assert counts == [1255, 1011, 2069, 3216, 1312, 1824, 2931, 1992, 1705, 1461]
+
+
+# --- no frame unread ------------------------------------------------------------------------------
+
+RECORDED = {
+    "binance/spot__btcusdt_20240808.gz": "binance",
+    "binance/usdm__ethusdt_20240808.gz": "binance-usdm",
+    "venues/BINANCE_20210417T163611Z.jsonl.zst": "binance",
+    "venues/BINANCE_FUTURES_20210417T163727Z.jsonl.zst": "binance-usdm",
+    "venues/COINBASE_20210417T164336Z.jsonl.zst": "coinbase",
+    "venues/COINBASE_20260809T210548Z_head.jsonl.zst": "coinbase",
+}
+FRAMES = {
+    "venues/BINANCE_20210417T163611Z.jsonl.zst": 1228,
+    "venues/BINANCE_FUTURES_20210417T163727Z.jsonl.zst": 3259,
+    "venues/COINBASE_20210417T164336Z.jsonl.zst": 9946,
+    "venues/COINBASE_20260809T210548Z_head.jsonl.zst": 293,
+}
+
+
+def recorded(name):
+    """Frames as received: `<ns> <frame>` a line, or an envelope {"t":"recv","data":"<frame>"} a line."""
+    (path,) = there(name)
+    packing = "gzip" if path.suffix == ".gz" else "zstd"
+    with pa.CompressedInputStream(pa.OSFile(str(path)), packing) as file:
+        lines = file.read().splitlines()
+    if packing == "gzip":
+        return [line.partition(b" ")[2] for line in lines]
+    return [each["data"].encode() for each in map(json.loads, lines) if each["t"] == "recv"]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_frame_of_a_recording_is_read_or_recognised(name):
+    frames, venue = recorded(name), RECORDED[name]
+    assert len(frames) == FRAMES.get(name, len(frames))
+    symbols = {"BTCUSDT": 0, "ETHUSDT": 1, "BTC-USD": 2}
+    dialect = VENUES[venue].dialect
+    made = Decoder(dialect, symbols, Scanner(dialect, symbols))
+    became, dead = Counter(), []
+    for lo in range(0, len(frames), 5_000):
+        some = frames[lo : lo + 5_000]
+        batch = decode.step(page_of(f"{venue}-0", lo, [lo] * len(some), some), decoder=made)
+        became.update(NAMES[each] for each in batch.status.tolist())
+        dead += [(each.offset, each.reason, each.frame[:80]) for each in batch.dead]
+    assert not dead, (name, dict(became), len(dead), dead[:5])
+    assert became.total() == len(frames), dict(became)
+    assert became["heartbeat"] == 0 and became["ticks"] + became["unlisted"] > 0, dict(became)
+
+
+def test_the_trades_of_the_coinbase_recordings_are_all_there():
+    frames = recorded("venues/COINBASE_20210417T164336Z.jsonl.zst")
+    kinds = Counter(json.loads(frame)["type"] for frame in frames)
+    products = {json.loads(frame).get("product_id", "") for frame in frames} - {""}
+    symbols = {product: number for number, product in enumerate(sorted(products))}
+    dialect = VENUES["coinbase"].dialect
+    batch = decode.step(
+        page_of("coinbase-0", 0, [0] * len(frames), frames),
+        decoder=Decoder(dialect, symbols, Scanner(dialect, symbols)),
+    )
+    assert (kinds["match"], kinds["last_match"], kinds["ticker"]) == (97, 10, 107)
+    assert Counter(batch.trades.verdict.tolist()) == {0: 97, 3: 10}
+    assert len(batch.quotes) == 107

@@ -1,0 +1,276 @@
+"""Runs that stop and go on: by a signal, in another shape, on a state that fits or does not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from connectors import duckdb_query
+from connectors.board import Board
+from connectors.duckdb_results import ResultsPart
+from connectors.state_dir import StateDir
+from flows import cluster, engine, logs, runs, trade
+from flows.plan import Plan
+from schemas.errors import MisuseError
+from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
+
+GOLDEN = REFERENCE / "golden-heartbeat"
+SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
+
+
+def job_file(folder, extra=""):
+    path = folder / "job.toml"
+    path.write_text(
+        '[recovery]\nepoch = "100ms"\n[source]\npage = 50\nlead = "2s"\n' + extra + JOB.read_text()
+    )
+    return path
+
+
+def started(folder, *arguments, command="replay"):
+    line = [
+        sys.executable, "-m", "flows", command, *arguments, "--config", folder / "job.toml",
+        "--results", folder / "results.duckdb", "--state", folder / "state",
+    ]  # fmt: skip
+    with (folder / "stderr").open("ab") as errors:
+        return subprocess.Popen(
+            list(map(str, line)), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors
+        )
+
+
+def until(condition, patience_s=30):
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def count(results, table):
+    try:
+        return duckdb_query.ask(results, f"SELECT count(*) AS n FROM {table}").rows[0][0]
+    except MisuseError:
+        return 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.parametrize(("processes", "workers"), SHAPES)
+def test_a_signal_stops_any_shape_and_the_next_start_goes_on(tmp_path, processes, workers, number):
+    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
+    job_file(tmp_path)
+    results = tmp_path / "results.duckdb"
+    shape = ("--processes", processes, "--workers", workers)
+    running = started(tmp_path, GOLDEN, "--speed", "20x", *shape)
+    until(lambda: count(results, "bars") > 100)
+    began = time.monotonic()
+    running.send_signal(number)
+    assert running.wait(10) == 0
+    assert time.monotonic() - began < 2
+    bars = count(results, "bars")
+    with_open = duckdb_query.ask(results, "SELECT count(*) FROM bars WHERE NOT complete").rows
+    assert bars < 3000, "it was not stopped in the middle"
+    assert with_open[0][0] <= 20, "a stop closes no bar early"
+    assert started(tmp_path, GOLDEN).wait(60) == 0
+    assert digest(results) == expected
+
+
+def test_a_state_may_go_on_in_any_shape(tmp_path):
+    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
+    job_file(tmp_path)
+    results = tmp_path / "results.duckdb"
+    for processes, workers in [(1, 1), (3, 1), (1, 2)]:
+        shape = ("--processes", processes, "--workers", workers)
+        before = count(results, "bars")
+        running = started(tmp_path, GOLDEN, "--speed", "40x", *shape)
+        until(lambda: count(results, "bars") > before + 50)  # noqa: B023
+        running.terminate()
+        assert running.wait(10) == 0
+    assert started(tmp_path, GOLDEN, "--workers", 2).wait(60) == 0
+    assert digest(results) == expected
+    ids = duckdb_query.ask(
+        results, "SELECT id, finished IS NOT NULL AS done FROM runs ORDER BY id"
+    ).rows
+    assert [row[0] for row in ids] == [1, 2, 3, 4]
+
+
+def test_processes_give_the_same_digest_as_one(tmp_path):
+    expected = replay(GOLDEN, tmp_path / "one.duckdb")
+    for processes in (2, 3):
+        plan = Plan(
+            command="test", log=logs.tapes([GOLDEN], job_of()), job=job_of(),
+            results=tmp_path / "several.duckdb", processes=processes,
+        )  # fmt: skip
+        runs.run(plan, silent, silent)
+        assert digest(plan.results) == expected
+
+
+def plan_on(folder, job=None, tapes=GOLDEN):
+    job = job or job_of()
+    return Plan(
+        command="test", log=logs.tapes([tapes], job), job=job,
+        results=folder / "results.duckdb", state=folder / "state",
+    )  # fmt: skip
+
+
+def test_a_finished_state_has_nothing_more_to_do(tmp_path):
+    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
+    for _ in range(2):
+        runs.run(plan_on(tmp_path), silent, silent)
+        assert digest(tmp_path / "results.duckdb") == expected
+
+
+def test_a_state_of_another_meaning_is_refused(tmp_path):
+    runs.run(plan_on(tmp_path), silent, silent)
+    wider = job_of(bars={"width": 2_000_000_000})
+    with pytest.raises(MisuseError, match="the state was made with bars") as raised:
+        runs.run(plan_on(tmp_path, wider), silent, silent)
+    assert "start with a fresh --state" in str(raised.value)
+
+
+def test_a_state_of_another_version_is_refused(tmp_path):
+    runs.run(plan_on(tmp_path), silent, silent)
+    path = tmp_path / "state" / "manifest.json"
+    told = json.loads(path.read_text())
+    told["states"]["trade.bars.open"] += 1
+    path.write_text(json.dumps(told))
+    with pytest.raises(MisuseError, match=r"state of step trade\.bars\.open in version"):
+        runs.run(plan_on(tmp_path), silent, silent)
+
+
+def test_limits_may_change_under_a_state(tmp_path):
+    runs.run(plan_on(tmp_path), silent, silent)
+    job = job_of()
+    account = job.accounts[0].model_copy(update={"orders_max": 1})
+    runs.run(plan_on(tmp_path, job.model_copy(update={"accounts": (account,)})), silent, silent)
+
+
+def test_a_partition_that_is_gone_is_refused_and_a_new_one_said(tmp_path):
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "binance-0.tape.gz").symlink_to(GOLDEN / "binance-0.tape.gz")
+    said = []
+    runs.run(plan_on(tmp_path, tapes=few), silent, said.append)
+    runs.run(plan_on(tmp_path), silent, said.append)
+    assert any("partition coinbase-0 is new to this state" in line for line in said)
+    with pytest.raises(MisuseError, match="the state has read coinbase-0"):
+        runs.run(plan_on(tmp_path, tapes=few), silent, silent)
+
+
+def test_a_state_serves_one_run_at_a_time(tmp_path):
+    held = StateDir(tmp_path / "state")
+    with pytest.raises(MisuseError, match="in use by another run"):
+        runs.run(plan_on(tmp_path), silent, silent)
+    held.release()
+
+
+def test_every_stateful_step_is_named_with_its_version():
+    found = set()
+
+    def walk(operators):
+        for each in operators:
+            if type(each).__name__ == "stateful_batch":
+                found.add(each.step_id)
+            walk(each.substeps)
+
+    job = job_of()
+    plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=Path("r"))
+    walk(engine.dataflow(plan, Board(tuple(plan.log), 1), silent).substeps)
+    assert found == set(trade.STATES)
+
+
+def test_a_process_that_dies_again_and_again_ends_the_run_with_its_last_words(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cluster, "ENTRY", "tests.faults.dying")
+    monkeypatch.setattr(cluster, "WAIT_S", 0.01)
+    job = job_of()
+    plan = Plan(
+        command="test", log=logs.tapes([GOLDEN], job), job=job,
+        results=tmp_path / "results.duckdb", processes=2,
+    )  # fmt: skip
+    said = []
+    with pytest.raises(MisuseError, match="5 times in a row: RuntimeError: on purpose"):
+        runs.run(plan, silent, said.append)
+    assert len(said) == 5
+
+
+def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(tmp_path):
+    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
+    job_file(tmp_path)
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000));"
+        "from flows.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    line = [
+        sys.executable, "-c", code, "replay", GOLDEN, "--config", tmp_path / "job.toml",
+        "--results", tmp_path / "results.duckdb", "--state", tmp_path / "state",
+    ]  # fmt: skip
+    full = subprocess.run(
+        list(map(str, line)), check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    assert full.returncode == 1
+    assert "cannot be written" in full.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in full.stderr
+    assert started(tmp_path, GOLDEN).wait(60) == 0  # room again
+    assert digest(tmp_path / "results.duckdb") == expected
+
+
+def test_a_slow_sink_holds_the_sources_back(tmp_path, monkeypatch):
+    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
+    seal, held = ResultsPart.snapshot, []
+
+    def slow(part):
+        held.append(sum(map(len, part.facts.values())))
+        time.sleep(0.2)
+        return seal(part)
+
+    monkeypatch.setattr(ResultsPart, "snapshot", slow)
+    job = job_of(recovery={"epoch": 20_000_000}, source={"page": 20, "lead": 2_000_000_000})
+    assert replay(GOLDEN, tmp_path / "slow.duckdb", job) == expected
+    assert len(held) > 5
+    assert max(held) < 1500, "an epoch's facts are all that waits"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 1)])
+def test_a_run_follows_its_topics_until_stopped_and_goes_on(tmp_path, processes, workers):
+    job_file(tmp_path)
+    results = tmp_path / "results.duckdb"
+    with loaded(GOLDEN) as job:
+        shape = ("--processes", processes, "--workers", workers, "--bootstrap", job.kafka.bootstrap)
+        replay(GOLDEN, tmp_path / "whole.duckdb")
+        for _ in range(2):
+            running = started(tmp_path, *shape, command="run")
+            time.sleep(1)  # the second has nothing left to read
+            until(lambda: count(results, "bars") > 2200)
+            began = time.monotonic()
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(10) == 0, (tmp_path / "stderr").read_text()
+            assert time.monotonic() - began < 2
+        whole = duckdb_query.ask(tmp_path / "whole.duckdb", "FROM bars ORDER BY ALL").rows
+        told = duckdb_query.ask(results, "FROM bars ORDER BY ALL").rows
+        assert len(told) == len(set(told))
+        assert {row[:10] for row in told} <= {row[:10] for row in whole}
+        assert len(whole) - len(told) < 60, "only the last bars stay open"
+
+
+def test_the_flow_runs_under_the_engines_own_command(tmp_path):
+    expected = replay(GOLDEN, tmp_path / "ours.duckdb")
+    results = tmp_path / "theirs.duckdb"
+    environment = {
+        **os.environ,
+        "TAPEFLOW_CONFIG": str(JOB),
+        "TAPEFLOW_TAPES": str(GOLDEN),
+        "TAPEFLOW_RESULTS": str(results),
+    }
+    line = [sys.executable, "-m", "bytewax.run", "flows.trade:flow", "-w", "2"]
+    done = subprocess.run(
+        line, check=False, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert digest(results) == expected

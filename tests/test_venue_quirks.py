@@ -1,0 +1,390 @@
+"""What the venues really send, and what it is easy to get wrong: a verbatim frame for each quirk."""
+
+import math
+
+import numpy as np
+import pytest
+
+from operators import bars, decode
+from operators.decode import Decoder
+from operators.rows import Rows
+from operators.scanner import COMPILED, Scanner
+from schemas.market import (
+    ACCEPTED,
+    BUY,
+    DOUBT,
+    HEARTBEAT,
+    HISTORY,
+    MALFORMED,
+    NO_TIME,
+    OFF_MARKET,
+    RECOGNISED,
+    SELL,
+    TICKS,
+    UNLISTED,
+)
+from schemas.pages import page_of
+from schemas.venues import VENUES, venue_of
+from tests.frames import MS, S, rfc3339
+
+SPOT, USDM, COINBASE = "binance-0", "binance-usdm-0", "coinbase-0"
+LISTED = {
+    SPOT: {"BTCUSDT": 0},
+    USDM: {"ETHUSDT": 0},
+    COINBASE: {"SKL-USD": 0, "BTC-USD": 1, "SKL-GBP": 2},
+}
+
+SPOT_TRADE = (
+    b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,'
+    b'"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}}'
+)
+SPOT_QUOTE = (
+    b'{"stream":"btcusdt@bookTicker","data":{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000",'
+    b'"B":"3.78826000","a":"61837.64000000","A":"1.54698000"}}'
+)
+SPOT_DEPTH = (
+    b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161276318,"s":"BTCUSDT",'
+    b'"U":50093247956,"u":50093247956,"b":[["61828.09000000","3.61811000"]],"a":[]}}'
+)
+SPOT_AGG = (
+    b'{"stream":"swrvbusd@aggTrade","data":{"e":"aggTrade","E":1618677373913,"s":"SWRVBUSD","a":749094,'
+    b'"p":"2.27600000","q":"21.96300000","f":1135632,"l":1135632,"T":1618677373912,"m":false,"M":true}}'
+)
+SPOT_KLINE = (
+    b'{"stream":"swrvbusd@kline_1m","data":{"e":"kline","E":1618677373907,"s":"SWRVBUSD","k":{'
+    b'"t":1618677360000,"T":1618677419999,"s":"SWRVBUSD","i":"1m","f":1135631,"L":1135631,'
+    b'"o":"2.27700000","c":"2.27700000","h":"2.27700000","l":"2.27700000","v":"9.82600000","n":1,'
+    b'"x":false,"q":"22.37380200","V":"0.00000000","Q":"0.00000000","B":"0"}}}'
+)
+USDM_TRADE = (
+    b'{"stream":"ethusdt@trade","data":{"e":"trade","E":1723161256560,"T":1723161256560,"s":"ETHUSDT",'
+    b'"t":4308068523,"p":"2681.62","q":"1.000","X":"MARKET","m":true}}'
+)
+USDM_QUOTE = (
+    b'{"stream":"ethusdt@bookTicker","data":{"e":"bookTicker","u":5123107838717,"s":"ETHUSDT",'
+    b'"b":"2681.62","B":"1.165","a":"2681.63","A":"73.077","T":1723161256310,"E":1723161256311}}'
+)
+USDM_DEPTH = (
+    b'{"stream":"ethusdt@depth@0ms","data":{"e":"depthUpdate","E":1723161600247,"T":1723161600194,'
+    b'"s":"ETHUSDT","U":5123134855331,"u":5123134855331,"pu":5123134735676,"b":[],'
+    b'"a":[["2681.50","7.174"]]}}'
+)
+USDM_MARK = (
+    b'{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":1680652701000,"s":"BTCUSDT",'
+    b'"p":"28147.27373413","P":"28142.15563565","i":"28159.75642857","r":"0.00002754","T":1680652800000}}'
+)
+MATCH = (
+    b'{"type":"match","trade_id":1568268,"maker_order_id":"cac01d6d-8009-4c33-8e0d-f7f853d7c1bc",'
+    b'"taker_order_id":"3dec64e4-f6ad-4ca8-ad3f-e5b1a0eb0d06","side":"sell","size":"450",'
+    b'"price":"0.791","product_id":"SKL-USD","sequence":201390075,"time":"2021-04-17T16:43:37.121358Z"}'
+)
+TICKER = (
+    b'{"type":"ticker","sequence":27883501,"product_id":"SKL-GBP","price":"0.5762","open_24h":"0.5102",'
+    b'"volume_24h":"3480196.10000000","low_24h":"0.5","high_24h":"0.588","volume_30d":"76124009.10000000",'
+    b'"best_bid":"0.5742","best_ask":"0.5771","side":"buy","time":"2021-04-17T16:43:37.270697Z",'
+    b'"trade_id":82008,"last_size":"335"}'
+)
+L2UPDATE = (
+    b'{"type":"l2update","product_id":"SKL-GBP","changes":[["sell","0.5762","335.0"]],'
+    b'"time":"2021-04-17T16:43:37.078325Z"}'
+)
+MARKET_TRADES = (
+    b'{"channel":"market_trades","timestamp":"2026-08-09T21:05:53.953732465Z","sequence_num":233,'
+    b'"events":[{"type":"update","trades":[{"product_id":"BTC-USD","trade_id":"1068572102",'
+    b'"price":"65083.67","size":"0.00063806","time":"2026-08-09T21:05:53.915769Z","side":"SELL"},'
+    b'{"product_id":"BTC-USD","trade_id":"1068572101","price":"65083.67","size":"0.00010851",'
+    b'"time":"2026-08-09T21:05:53.915769Z","side":"SELL"}]}]}'
+)
+L2_DATA = (
+    b'{"channel":"l2_data","timestamp":"2026-08-09T21:05:48.507227366Z","sequence_num":16,"events":[{'
+    b'"type":"update","product_id":"BTC-USD","updates":[{"side":"offer",'
+    b'"event_time":"2026-08-09T21:05:48.27841Z","price_level":"65083.71","new_quantity":"0.06"}]}]}'
+)
+ADVANCED_TICKER = (
+    b'{"channel":"ticker","timestamp":"2026-08-09T21:05:48.348050942Z","sequence_num":11,"events":[{'
+    b'"type":"update","tickers":[{"type":"ticker","product_id":"BTC-USD","price":"65086.18",'
+    b'"volume_24_h":"2867.54532609","low_24_h":"64675.22","high_24_h":"65252.99","low_52_w":"57717.55",'
+    b'"high_52_w":"126296","price_percent_chg_24_h":"0.09601107287722","best_bid":"65083.66",'
+    b'"best_ask":"65083.67","best_bid_quantity":"0.20371215","best_ask_quantity":"0.15556334"}]}]}'
+)
+HEARTBEATS = (
+    b'{"channel":"heartbeats","timestamp":"2026-08-09T21:05:48.856364007Z","sequence_num":35,"events":[{'
+    b'"current_time":"2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341",'
+    b'"heartbeat_counter":41691}]}'
+)
+
+
+def bare(frame):
+    """The frame as it comes on a stream of its own."""
+    return frame.partition(b'"data":')[2][:-1]
+
+
+def decoder(partition, *, scan):
+    dialect, symbols = VENUES[venue_of(partition)].dialect, LISTED[partition]
+    return Decoder(dialect, symbols, (Scanner if scan else Doubtful)(dialect, symbols))
+
+
+class Doubtful(Scanner):
+    """A scanner that leaves everything to the strict reader."""
+
+    def scan(self, page):
+        return Rows.of([]), np.where(page.starts == page.ends, HEARTBEAT, DOUBT)
+
+
+@pytest.fixture(params=[True, False], ids=["scanner", "strict"])
+def read(request):
+    """Read frames of a partition, by the scanner and by the strict reader."""
+    if request.param and not COMPILED:
+        pytest.skip("numba is not installed")
+
+    def read(partition, *frames, log_ns=5 * S):
+        page = page_of(partition, 0, [log_ns] * len(frames), list(frames))
+        return decode.step(page, decoder=decoder(partition, scan=request.param))
+
+    return read
+
+
+def trades(batch):
+    return [
+        (trade_id, side, price, size)
+        for trade_id, side, price, size in zip(
+            batch.trades.trade_id.tolist(), batch.trades.aggressor.tolist(),
+            batch.trades.price.tolist(), batch.trades.size.tolist(), strict=True,
+        )
+    ]  # fmt: skip
+
+
+def best(batch):
+    """Bid, its size, ask, its size of the only quote; None for NaN."""
+    assert len(batch.quotes) == 1
+    sides = (batch.quotes.bid, batch.quotes.bid_size, batch.quotes.ask, batch.quotes.ask_size)
+    return [None if math.isnan(side[0]) else side[0] for side in sides]
+
+
+def accepted_in_bars(batch):
+    _, (said,) = bars.step(
+        bars.start(3),
+        batch.but(end=True),
+        width_ns=S,
+        lateness_ns=S,
+        instruments=("A.X", "B.X", "C.X"),
+    )
+    return sum(bar.count for bar in said.bars)
+
+
+# --- Binance ------------------------------------------------------------------------------------
+
+
+def test_a_buyer_who_is_the_maker_was_taken_by_a_seller(read):
+    said = read(SPOT, SPOT_TRADE, SPOT_TRADE.replace(b'"m":true', b'"m":false'))
+    assert trades(said) == [(3735683259, SELL, 61837.63, 0.02), (3735683259, BUY, 61837.63, 0.02)]
+
+
+def test_a_spot_trade_happened_at_T_and_not_at_E(read):
+    assert read(SPOT, SPOT_TRADE).trades.event_ns.tolist() == [1723161255342 * MS]
+
+
+def test_a_trade_may_come_before_it_happened(read):
+    #   the recordings' clock is 1.25 s behind the exchange's: latency is signed
+    said = read(SPOT, SPOT_TRADE, log_ns=1723161254087896568)
+    assert said.trades.verdict.tolist() == [ACCEPTED]
+    assert said.trades.log_ns[0] < said.trades.event_ns[0]
+    assert accepted_in_bars(said) == 1
+
+
+def test_a_spot_book_ticker_has_no_time(read):
+    said = read(SPOT, SPOT_QUOTE)
+    assert best(said) == [61837.63, 3.78826, 61837.64, 1.54698]
+    assert said.quotes.event_ns.tolist() == [NO_TIME]
+
+
+def test_an_empty_side_of_the_book_is_nan_and_no_price(read):
+    said = read(
+        SPOT, SPOT_QUOTE.replace(b"61837.64000000", b"0.00000000").replace(b"1.54698000", b"0")
+    )
+    assert best(said) == [61837.63, 3.78826, None, None]
+
+
+@pytest.mark.parametrize(("partition", "frame"), [(SPOT, SPOT_TRADE), (SPOT, SPOT_QUOTE), (USDM, USDM_TRADE), (USDM, USDM_QUOTE)])  # fmt: skip
+def test_bare_and_combined_frames_say_the_same(read, partition, frame):
+    one, other = read(partition, frame), read(partition, bare(frame))
+    assert trades(one) == trades(other)
+    assert one.quotes.bid.tolist() == other.quotes.bid.tolist()
+    assert len(one.trades) + len(one.quotes) == 1
+
+
+@pytest.mark.parametrize(
+    ("partition", "frame"),
+    [
+        (SPOT, SPOT_DEPTH), (SPOT, SPOT_AGG), (SPOT, SPOT_KLINE), (SPOT, bare(SPOT_KLINE)),
+        (SPOT, b'{"lastUpdateId":50093239218,"bids":[["61837.63","3.78"]],"asks":[]}'),
+        (SPOT, b'{"result":null,"id":1}'), (USDM, USDM_DEPTH), (USDM, USDM_MARK), (USDM, bare(USDM_MARK)),
+        (COINBASE, L2UPDATE), (COINBASE, L2_DATA), (COINBASE, HEARTBEATS),
+        (COINBASE, b'{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}'),
+        (COINBASE, b'{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD"}'),
+        (COINBASE, b'{"type":"status","currencies":[],"products":[]}'),
+        (COINBASE, b'{"channel":"subscriptions","timestamp":"2026-08-09T21:05:48Z","sequence_num":0,"events":[]}'),
+        (COINBASE, b'{"channel":"candles","timestamp":"2026-08-09T21:05:48Z","events":[{"type":"update"}]}'),
+    ],
+)  # fmt: skip
+def test_acks_status_and_what_we_keep_nothing_of_is_recognised(read, partition, frame):
+    said = read(partition, frame)
+    assert said.status.tolist() == [RECOGNISED] and said.dead == ()
+
+
+@pytest.mark.parametrize(
+    ("partition", "frame"),
+    [
+        (SPOT, b'{"error":{"code":2,"msg":"Invalid request"},"id":1}'),
+        (USDM, b'{"code":-1121,"msg":"Invalid symbol."}'),
+        (COINBASE, b'{"type":"error","message":"Failed to subscribe","reason":"no such product"}'),
+    ],
+)
+def test_an_error_frame_is_a_dead_letter_that_says_so(read, partition, frame):
+    said = read(partition, b"", frame)
+    assert said.status.tolist() == [HEARTBEAT, MALFORMED]
+    (dead,) = said.dead
+    assert (dead.reason, dead.frame, dead.length) == (
+        "the venue reports an error",
+        frame,
+        len(frame),
+    )
+    assert (dead.partition, dead.offset, dead.log_ns) == (partition, 1, 5 * S)
+
+
+def test_a_usdm_trade_of_another_kind_is_off_the_market_and_in_no_bar(read):
+    kinds = (b"MARKET", b"INSURANCE_FUND", b"ADL", b"NA")
+    said = read(USDM, *(USDM_TRADE.replace(b"MARKET", kind) for kind in kinds))
+    assert said.trades.verdict.tolist() == [ACCEPTED, OFF_MARKET, OFF_MARKET, OFF_MARKET]
+    assert said.status.tolist() == [TICKS] * 4
+    assert accepted_in_bars(said) == 1
+
+
+def test_a_usdm_trade_that_does_not_say_its_kind_is_malformed(read):
+    said = read(USDM, USDM_TRADE.replace(b',"X":"MARKET"', b""))
+    assert [dead.reason for dead in said.dead] == ["X is missing"]
+
+
+def test_a_usdm_book_ticker_changed_at_T(read):
+    said = read(USDM, USDM_QUOTE)
+    assert best(said) == [2681.62, 1.165, 2681.63, 73.077]
+    assert said.quotes.event_ns.tolist() == [1723161256310 * MS]
+
+
+# --- Coinbase Exchange ----------------------------------------------------------------------------
+
+
+def test_the_side_of_a_match_is_the_makers(read):
+    said = read(COINBASE, MATCH, MATCH.replace(b'"sell"', b'"buy"'))
+    assert trades(said) == [(1568268, BUY, 0.791, 450.0), (1568268, SELL, 0.791, 450.0)]
+    assert rfc3339(int(said.trades.event_ns[0])) == "2021-04-17T16:43:37.121358000Z"
+
+
+def test_the_last_match_sent_on_subscribing_is_history_and_in_no_bar(read):
+    said = read(COINBASE, MATCH.replace(b'"match"', b'"last_match"'))
+    assert said.trades.verdict.tolist() == [HISTORY]
+    assert accepted_in_bars(said) == 0
+
+
+def test_the_side_of_a_ticker_is_not_used(read):
+    one, other = (
+        read(COINBASE, TICKER),
+        read(COINBASE, TICKER.replace(b'"side":"buy"', b'"side":"sell"')),
+    )
+    assert best(one) == best(other) == [0.5742, None, 0.5771, None]  # this one tells no sizes
+    assert len(one.trades) == 0
+
+
+def test_a_ticker_before_the_first_trade_of_a_product_has_no_time(read):
+    said = read(COINBASE, TICKER.replace(b'"time":"2021-04-17T16:43:37.270697Z",', b""))
+    assert said.quotes.event_ns.tolist() == [NO_TIME]
+
+
+def test_a_newer_ticker_tells_sizes_and_zero_is_none(read):
+    said = read(COINBASE, TICKER[:-1] + b',"best_bid_size":"7.5","best_ask_size":"0.00"}')
+    assert best(said) == [0.5742, 7.5, 0.5771, None]
+
+
+# --- Coinbase Advanced ----------------------------------------------------------------------------
+
+
+def test_trades_of_a_frame_come_newest_first_and_are_put_in_order(read):
+    said = read(COINBASE, MARKET_TRADES)
+    assert [trade_id for trade_id, *_ in trades(said)] == [1068572101, 1068572102]
+    assert said.trades.offset.tolist() == [0, 0]
+
+
+def test_the_side_of_an_advanced_trade_is_the_makers(read):
+    said = read(COINBASE, MARKET_TRADES, MARKET_TRADES.replace(b'"SELL"', b'"BUY"'))
+    assert [side for _, side, *_ in trades(said)] == [BUY, BUY, SELL, SELL]
+
+
+def test_the_snapshot_of_old_trades_is_history_and_in_no_bar(read):
+    said = read(COINBASE, MARKET_TRADES.replace(b'"update"', b'"snapshot"'))
+    assert said.trades.verdict.tolist() == [HISTORY, HISTORY]
+    assert accepted_in_bars(said) == 0
+
+
+def test_events_of_one_frame_may_be_old_and_new(read):
+    first, _, rest = MARKET_TRADES.partition(b'"events":[')
+    old = rest[:-2].replace(b'"update"', b'"snapshot"').replace(b"10685721", b"10685720")
+    said = read(COINBASE, first + b'"events":[' + rest[:-2] + b"," + old + b"]}")
+    assert [trade_id for trade_id, *_ in trades(said)] == [
+        1068572001,
+        1068572002,
+        1068572101,
+        1068572102,
+    ]
+    assert said.trades.verdict.tolist() == [HISTORY, HISTORY, ACCEPTED, ACCEPTED]
+
+
+def test_the_time_of_an_advanced_ticker_is_its_envelopes(read):
+    said = read(COINBASE, ADVANCED_TICKER)
+    assert best(said) == [65083.66, 0.20371215, 65083.67, 0.15556334]
+    assert rfc3339(int(said.quotes.event_ns[0])) == "2026-08-09T21:05:48.348050942Z"
+
+
+def test_both_coinbase_feeds_may_stand_in_one_partition(read):
+    said = read(COINBASE, MATCH, MARKET_TRADES, TICKER, ADVANCED_TICKER)
+    assert said.status.tolist() == [TICKS] * 4
+    assert (len(said.trades), len(said.quotes)) == (3, 2)
+
+
+# --- of every venue -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("partition", "frame"),
+    [
+        (SPOT, SPOT_TRADE.replace(b"BTCUSDT", b"NEWUSDT")), (SPOT, SPOT_QUOTE.replace(b"BTCUSDT", b"btcusdt")),
+        (USDM, USDM_TRADE.replace(b"ETHUSDT", b"ETHUSDT_240927")), (COINBASE, MATCH.replace(b"SKL-USD", b"SKL-EUR")),
+        (COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"BTC-USDC")),
+    ],
+)  # fmt: skip
+def test_a_tick_of_an_unlisted_symbol_is_counted_and_no_error(read, partition, frame):
+    said = read(partition, frame)
+    assert said.status.tolist() == [UNLISTED] and said.owner.tolist() == [-1]
+    assert (len(said.trades), len(said.quotes), said.dead) == (0, 0, ())
+
+
+def test_a_frame_of_listed_and_unlisted_trades_keeps_the_listed(read):
+    said = read(COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"NEW-USD", 1))
+    assert said.status.tolist() == [TICKS] and said.owner.tolist() == [1]
+    assert [trade_id for trade_id, *_ in trades(said)] == [1068572101]
+
+
+def test_spaces_and_the_order_of_keys_do_not_matter(read):
+    frame = (
+        b' { "m" : true , "T" :1723161255342, "q": "0.02000000", "p" :"61837.63000000",'
+        b' "t":3735683259,\n"s":"BTCUSDT","E":1,"e":"trade" } '
+    )
+    assert trades(read(SPOT, frame)) == trades(read(SPOT, SPOT_TRADE))
+
+
+def test_one_bad_frame_disturbs_nobody(read):
+    said = read(COINBASE, MATCH, MATCH[:-20], MATCH.replace(b"1568268", b"1568269"))
+    assert said.status.tolist() == [TICKS, MALFORMED, TICKS]
+    assert [trade_id for trade_id, *_ in trades(said)] == [1568268, 1568269]
+    assert [(dead.offset, dead.reason) for dead in said.dead] == [
+        (1, "not one complete JSON value in UTF-8")
+    ]
