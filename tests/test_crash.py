@@ -57,7 +57,7 @@ def test_snapshots_of_an_epoch_that_was_never_finished_are_forgotten(tmp_path):
     # ex 1 resumed at 4 and was killed when worker 1 had not finished epoch 5
     init_db_dir(tmp_path, 2)
     stores = sorted(tmp_path.glob("part-*.sqlite3"))
-    rows = {
+    rows: dict[int, list] = {
         0: [("exs", (0, 1, 1)), ("fronts", (1, 0, 6)), ("snaps", ("desk", "main", 4))],
         1: [("exs", (1, 2, 4)), ("fronts", (1, 1, 5)), ("fronts", (0, 0, 4))],
     }
