@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from msgspec import Struct
 
 from connectors.exact_answers import Answer, answer_of, told_by
 from schemas.errors import MisuseError
-from schemas.tables import columns
+from schemas.tables import batch_of, columns, ddl
 from schemas.topics import TOPICS, Topic
 
 
@@ -44,6 +45,16 @@ def digests(results: Path) -> dict[str, str]:
     """A digest each table of facts, in the order of schemas.topics."""
     with connect(results) as con:
         return {topic.table: table_digest(con, topic) for topic in TOPICS}
+
+
+def digest_of(topic: Topic, facts: list[Struct]) -> str:
+    """The digest that a table of these facts would have."""
+    with duckdb.connect() as con:
+        con.execute(ddl(topic.table, topic.type))
+        if facts:
+            batch = batch_of(topic.type, facts)  # noqa: F841  # DuckDB reads it by its name
+            con.execute(f"INSERT INTO {topic.table} BY NAME SELECT * FROM batch")
+        return table_digest(con, topic)
 
 
 def digest(tables: dict[str, str]) -> str:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from connectors import duckdb_file
 from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
+from schemas.errors import witnessed
 from schemas.tables import batch_of
 from schemas.topics import BY_TYPE, TOPICS
 
@@ -40,6 +41,7 @@ class ResultsSink(FixedPartitionedSink[Struct, int]):
         """One owner."""
         return [PART]
 
+    @witnessed
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "ResultsPart":
         """Lay the file out, or take back what was written after the state that is resumed."""
         if resume_state is None:
@@ -71,6 +73,7 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
         for fact in values:
             self.facts[type(fact)].append(fact)
 
+    @witnessed
     def snapshot(self) -> int:
         """Write the epoch's facts in one transaction; its number is what a resume goes back to."""
         if self.facts:

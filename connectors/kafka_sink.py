@@ -13,7 +13,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.kafka_link import NO_SETTINGS, SHARED, Settings
-from schemas.errors import MisuseError
+from schemas.errors import MisuseError, witnessed
 
 Facts = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
 
@@ -134,6 +134,7 @@ class KafkaPart(StatefulSinkPartition[Facts, int]):
         """Go on after `records`."""
         self.sender, self.records = sender, records
 
+    @witnessed
     def write_batch(self, values: list[Facts]) -> None:
         """Queue the facts; tell of failures so far."""
         for facts in values:
@@ -142,6 +143,7 @@ class KafkaPart(StatefulSinkPartition[Facts, int]):
             self.records += len(facts)
         self.sender.check()
 
+    @witnessed
     def snapshot(self) -> int:
         """Count the records sent, once all of them are acknowledged."""
         self.sender.flush()

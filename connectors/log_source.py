@@ -17,6 +17,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.board import END, START, Board
 from connectors.pace import Pace
+from schemas.errors import witnessed
 from schemas.pages import PADDING, Page
 
 STATE_VERSION = 1
@@ -63,6 +64,7 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
         """The partitions by turn: the engine deals them to the workers in the order of names."""
         return [f"{turn:04d} {name}" for turn, name in enumerate(self.partitions)]
 
+    @witnessed
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "LogPartition":
         """Open one partition, at its beginning or where it was."""
         return LogPartition(self, for_part.partition(" ")[2], resume_state)
@@ -84,6 +86,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.idle_s = 0.0
         self._post()
 
+    @witnessed
     def next_batch(self) -> list[tuple[str, Page]]:
         """One page, or nothing if there is none now, or others must catch up, or it is not due."""
         if self.done or STOP.is_set():

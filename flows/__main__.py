@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_run(several)
     add_query(several)
     add_digest(several)
+    add_verify(several)
     add_doctor(several)
     return parser
 
@@ -161,6 +162,19 @@ def add_digest(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "digest results.duckdb",
     )
     made.add_argument("results", nargs="?", type=Path, default=RESULTS)
+    add_json(made)
+
+
+def add_verify(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    made = command(
+        several,
+        "verify",
+        "Compare the topics of facts, doubles dropped, with the tables of the results.",
+        "verify --topics --results results.duckdb",
+    )
+    made.add_argument("--topics", action="store_true", help="read them from [kafka] bootstrap")
+    add_config(made)
+    add_results(made)
     add_json(made)
 
 

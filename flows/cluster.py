@@ -89,7 +89,7 @@ def once(processes: int, folder: Path) -> str | None:
 def start(folder: Path, index: int, addresses: str) -> "subprocess.Popen[bytes]":
     """Start one process, in a session of its own: a terminal's signals reach it only through us."""
     terminal = os.dup(STDERR)  # the child's own goes to a file
-    with (folder / f"output-{index}").open("wb") as output, os.fdopen(terminal):
+    with (folder / f"output-{index}").open("ab") as output, os.fdopen(terminal):
         return subprocess.Popen(
             [sys.executable, "-m", ENTRY, str(folder), str(index), addresses, str(terminal)],
             stdin=subprocess.PIPE,

@@ -128,6 +128,26 @@ def digest(args: Namespace) -> int:
     return 0
 
 
+def verify(args: Namespace) -> int:
+    """Topics against tables."""
+    from flows import verifying  # noqa: PLC0415
+
+    if not args.topics:
+        raise UsageError("verify what? say --topics")
+    verdicts = verifying.verify(args.results, job_of(args), say)
+    if args.json:
+        print(json.dumps([verdict._asdict() for verdict in verdicts]))
+    else:
+        for verdict in verdicts:
+            doubles = verdict.records - verdict.facts
+            print(
+                f"{'ok  ' if verdict.equal else 'FAIL'} {verdict.topic}: {verdict.facts:,} facts, "
+                f"{doubles:,} doubles dropped"
+                + (f", {verdict.torn:,} ids with two facts" if verdict.torn else "")
+            )
+    return 0 if all(verdict.equal for verdict in verdicts) else 1
+
+
 def doctor(args: Namespace) -> int:
     """Is everything in place?"""
     from flows import health  # noqa: PLC0415

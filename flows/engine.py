@@ -26,7 +26,7 @@ from connectors.state_keys import state_keys
 from flows import logs, trade
 from flows.plan import Plan, run_of
 from flows.watch import Watch
-from schemas.errors import MisuseError
+from schemas.errors import WITNESSED, MisuseError
 
 PROGRESS_S = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -40,6 +40,7 @@ def run_worker(
     flow = dataflow(plan, board, say)
     epoch = timedelta(microseconds=max(plan.job.recovery.epoch // 1000, 1))
     recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
+    WITNESSED.clear()
     with stopping_on_signals(), seldom_collected(), watching(plan, board, say, process):
         try:
             if plan.workers == 1 and len(addresses) <= 1:
@@ -54,9 +55,10 @@ def run_worker(
                     worker_count_per_proc=plan.workers,
                 )
         except BaseException as error:
-            if misuse := misuse_in(error):
-                raise misuse from None
-            raise
+            for each in (error, *WITNESSED):
+                if misuse := misuse_in(each):
+                    raise misuse from None
+            raise WITNESSED[0] if WITNESSED else error  # noqa: B904  # it has its own cause
 
 
 @contextmanager

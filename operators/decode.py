@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from operators.rows import FLOATS, INTS, Rows
 from operators.scanner import Scanner
+from schemas.errors import witnessed
 from schemas.market import (
     DOUBT,
     MALFORMED,
@@ -124,6 +125,7 @@ def decode(
 ) -> KeyedStream[Batch]:
     """Pages of raw frames into batches of ticks, by the decoder of their venue."""
 
+    @witnessed
     def each(page: Page) -> Batch:
         return step(page, decoder=decoders[venue_of(page.partition)])
 

@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from bytewax.operators import StatefulBatchLogic
 
+from schemas.errors import witnessed
+
 S = TypeVar("S")  # state
 V = TypeVar("V")  # value in
 W = TypeVar("W")  # value out
@@ -23,6 +25,7 @@ class Fold(StatefulBatchLogic[V, W, Any], Generic[S, V, W]):
     def __init__(self, step: Step[S, V, W], state: S, keep: Callable[[S], Any]) -> None:
         self.step, self.state, self.keep = step, state, keep
 
+    @witnessed
     def on_batch(self, values: list[V]) -> tuple[list[W], bool]:
         """Fold over what has arrived."""
         sent: list[W] = []
@@ -35,6 +38,7 @@ class Fold(StatefulBatchLogic[V, W, Any], Generic[S, V, W]):
         """Keep the state: this is a stop."""
         return [], StatefulBatchLogic.RETAIN
 
+    @witnessed
     def snapshot(self) -> Any:
         """What is kept of the state: plain values, not shared with it."""
         return self.keep(self.state)

@@ -40,7 +40,9 @@ def results(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("command", ["demo", "replay", "load", "run", "query", "digest", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["demo", "replay", "load", "run", "query", "digest", "verify", "doctor"]
+)
 def test_every_command_has_help_with_an_example(capsys, command):
     code, out, _ = tapeflow(capsys, command, "--help")
     assert code == 0

@@ -1,8 +1,10 @@
 """The reference job: our answer is the oracle's, to the digit, from tapes and through Kafka."""
 
+import duckdb
 import pytest
 
 from bench.reference import export
+from flows.verifying import verify
 from tests.running import REFERENCE, generated, job_of, loaded, replay, replay_topics, script
 
 GOLDEN = [REFERENCE / "golden", REFERENCE / "golden-heartbeat"]
@@ -58,3 +60,20 @@ def test_fresh_tapes_give_the_oracles_answer(options, tmp_path):
     with loaded(tapes) as job:
         assert replay_topics(job, results, workers=2) == tape_digest
     same_as(expected, results, tmp_path / "kafka")
+
+
+def test_the_topics_without_their_doubles_are_the_tables(tmp_path):
+    results = tmp_path / "results.duckdb"
+    with loaded(GOLDEN[1]) as job:
+        for _ in range(2):  # the second time writes every fact once more
+            replay_topics(job, results, publish=True)
+        verdicts = verify(results, job, print)
+        assert all(verdict.equal for verdict in verdicts), verdicts
+        told = {verdict.topic: verdict for verdict in verdicts}
+        assert told["fills"].facts > 10
+        assert told["fills"].records == 2 * told["fills"].facts
+        with duckdb.connect(str(results)) as con:
+            con.execute("DELETE FROM fills WHERE seq = (SELECT max(seq) FROM fills)")
+        told = {verdict.topic: verdict.equal for verdict in verify(results, job, print)}
+        assert not told["fills"]
+        assert told["bars"]
