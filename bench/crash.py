@@ -51,9 +51,8 @@ def main() -> None:
     while kills < args.kills:
         kills += one_round(seed, A_ROUND, expected)
         seed += 1
-        print(
-            f"{kills} kills, {seed - args.seed} rounds, {time.monotonic() - began:.0f} s: same digest"
-        )
+        rounds, seconds = seed - args.seed, time.monotonic() - began
+        print(f"{kills} kills, {rounds} rounds, {seconds:.0f} s: same digest")
 
 
 if __name__ == "__main__":

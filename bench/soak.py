@@ -86,7 +86,10 @@ def resident_mib(pid: int) -> float:
 def soak(market: Market, folder: Path, bootstrap: str, create: Any) -> list[dict[str, float]]:
     """Produce, run, sample."""
     job = settings.load(JOB, {"TAPEFLOW_KAFKA_BOOTSTRAP": bootstrap})
-    for topic, count in loading.topics(partitions_of(market), job).items():
+    for topic, count in {
+        **loading.topics(partitions_of(market), job),
+        **loading.fact_topics(job),
+    }.items():
         create(topic, count)
     producer = Producer(market, job)
     running = started(folder, bootstrap)

@@ -1,7 +1,7 @@
 """Reading our facts back from their topics, as any consumer of them would."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -13,6 +13,19 @@ PAGE = 1000  # records a call
 POLL_S = 0.1
 WAIT_S = 10.0  # for a broker that is away
 SILENT_S = 20.0  # before a broker that says nothing is given up
+
+
+def missing_topics(
+    bootstrap: str, names: Iterable[str], wait_s: float, on_message: Say, client: Settings
+) -> list[str]:
+    """Those of these topics that the broker does not have."""
+    link = Link(bootstrap, on_message)
+    consumer = new_consumer(link, client)
+    try:
+        there = link.ask(lambda timeout: consumer.list_topics(timeout=timeout), wait_s).topics
+        return [name for name in names if name not in there]
+    finally:
+        consumer.close()
 
 
 def read_facts(

@@ -23,7 +23,7 @@ def play(args: Namespace, job_file: Path, say: Say) -> None:
     with EmbeddedBroker() as broker:
         kafka = job.kafka.model_copy(update={"bootstrap": broker.bootstrap, "client": QUICK})
         job = job.model_copy(update={"kafka": kafka})
-        for topic, partitions in loading.topics(made, job).items():
+        for topic, partitions in {**loading.topics(made, job), **loading.fact_topics(job)}.items():
             broker.create_topic(topic, partitions)
         say(f"embedded Kafka at {broker.bootstrap}: producing {args.seconds} s of a made-up market")
         began = time.monotonic()

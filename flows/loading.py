@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from connectors.kafka_facts import missing_topics
 from connectors.kafka_load import Loader, create_topics
 from connectors.log_source import Open
 from flows.settings import Job
 from schemas.pages import Page
+from schemas.topics import TOPICS
 from schemas.venues import venue_of
 
 
@@ -29,6 +31,23 @@ def create(partitions: Iterable[str], job: Job, say: Callable[[str], None]) -> N
     wanted = topics(partitions, job)
     for topic in create_topics(job.kafka.bootstrap, wanted, client=job.kafka.client):
         say(f"created topic {topic}")
+
+
+def fact_topics(job: Job) -> dict[str, int]:
+    """The topics that facts are written to; one partition each, so that each is in one order."""
+    return {job.kafka.facts + topic.name: 1 for topic in TOPICS}
+
+
+def create_fact_topics(job: Job, say: Callable[[str], None]) -> None:
+    """Create those that are not there yet."""
+    kafka = job.kafka
+    wanted = fact_topics(job)
+    missing = missing_topics(kafka.bootstrap, wanted, kafka.wait / 1e9, say, kafka.client)
+    if missing:
+        create_topics(
+            kafka.bootstrap, {name: wanted[name] for name in missing}, client=kafka.client
+        )
+        say(f"created the topics {', '.join(missing)}")
 
 
 def load(

@@ -13,7 +13,7 @@ from connectors.duckdb_file import check_replaceable, finish
 from connectors.log_source import STOP
 from connectors.recovery_store import forget_unsealed
 from connectors.state_dir import FORMAT, Manifest, StateDir
-from flows import cluster, engine
+from flows import cluster, engine, loading
 from flows import job as jobs
 from flows.logs import Topic
 from flows.plan import Plan
@@ -29,6 +29,8 @@ def run(plan: Plan, show: Say, say: Say) -> Board:
     check_replaceable(plan.results)
     if not COMPILED:
         say("numba is not installed: everything works, slower; pip install tapeflow[fast]")
+    if plan.publish:
+        loading.create_fact_topics(plan.job, say)
     with held_state(plan, say) as held:
         if held.processes > 1 or held.supervised:
             board = supervised(held, show, say)

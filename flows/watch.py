@@ -47,7 +47,9 @@ class Watch:
             self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """Look once; `now` in seconds."""
+        """Look once; `now` in seconds. Silence counts from when the first partition was read."""
+        if max(self.seen.values()) == START:
+            self.since = dict.fromkeys(self.since, now)
         for name in self.board.partitions:
             reached = self.board.reached_ns(name)
             if reached != self.seen[name]:

@@ -52,7 +52,7 @@ def loaded(tapes, job=None):
             }
         )
         log = logs.tapes([tapes], job)
-        for topic, partitions in loading.topics(log, job).items():
+        for topic, partitions in {**loading.topics(log, job), **loading.fact_topics(job)}.items():
             broker.create_topic(topic, partitions)
         opens = logs.opens(log, job, silent)
         loading.load(

@@ -5,6 +5,7 @@ import time
 import pytest
 
 import operators.desk as desk_step
+import operators.desk.state as desk_state
 from connectors.board import END, START, Board
 from connectors.broker import QUICK, EmbeddedBroker
 from connectors.kafka_log import KafkaReader
@@ -71,7 +72,7 @@ class Slow:
 
 def largest_snapshot(tmp_path, monkeypatch, lead_s):
     """Replay with coinbase-0 slowed down; the desk's largest snapshot, and the digest."""
-    sizes, keep, opened = [], desk_step.keep, logs.opened
+    sizes, keep, opened = [], desk_state.keep, logs.opened
 
     def measured(state):
         kept = keep(state)
