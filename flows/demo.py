@@ -1,5 +1,8 @@
 """The demo: a made-up market of three venues, through an embedded Kafka, traded by two workers."""
 
+import os
+import shutil
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -50,9 +53,21 @@ def rate_of(done: str, records: int, seconds: float) -> str:
 
 def next_commands(results: Path) -> str:
     """What to try with the results."""
+    command = called()
     where = "" if results == Path("results.duckdb") else f" --results {results}"
     return f"""
 next:
-  tapeflow query "SELECT strategy, instrument, side, price, size FROM fills LIMIT 5"{where}
-  tapeflow query "SELECT decision, reason, count(*) FROM decisions GROUP BY ALL"{where}
-  tapeflow digest {results}"""
+  {command} query "SELECT strategy, instrument, side, price, size FROM fills LIMIT 5"{where}
+  {command} query "SELECT decision, reason, count(*) FROM decisions GROUP BY ALL"{where}
+  {command} digest {results}"""
+
+
+def called() -> str:
+    """How to call us again from here."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return "python -m flows"
+    on_path = shutil.which(program.name)
+    if on_path is not None and Path(on_path).resolve() == program.resolve():
+        return program.name
+    return os.path.relpath(program)

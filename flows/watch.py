@@ -57,7 +57,8 @@ class Watch:
                 self.named.discard(name)
         front = max(self.seen.values())
         for name, reached in self.seen.items():
-            waited = now - self.since[name] if reached < front else 0.0
+            held = front - reached > self.quiet_s * 1e9  # or all wait for something else
+            waited = now - self.since[name] if held else 0.0
             BEHIND.labels(name).set(waited)
             if waited > self.quiet_s and name not in self.named:
                 self.named.add(name)
