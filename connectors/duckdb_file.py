@@ -3,6 +3,7 @@
 work file ──CHECKPOINT, copy──▶ results.duckdb.next ──rename──▶ results.duckdb
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -59,7 +60,9 @@ class Files(Struct, frozen=True):
 def connect(path: Path) -> Any:
     """Open the owner's connection; one thread, as the flow wants the others."""
     try:
-        return duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
+        con = duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
+        con.execute("SET lock_configuration = true")  # queries of others run beside the owner
+        return con
     except duckdb.Error as error:
         raise MisuseError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
 
@@ -83,6 +86,7 @@ def create(files: Files, run: Run) -> None:
         files.work.parent.mkdir(parents=True, exist_ok=True)
         for stale in (files.work, files.work.with_name(files.work.name + ".wal")):
             stale.unlink(missing_ok=True)
+        shutil.rmtree(files.work.with_name(files.work.name + ".tmp"), ignore_errors=True)
     with clear_errors(files.work), connect(files.work) as con:
         for topic in TOPICS:
             con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
@@ -101,6 +105,25 @@ def begin_run(con: Any, run: Run) -> None:
         "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, ?, ?, ? FROM runs",
         [now(), run.version, run.command, run.job],
     )
+
+
+@contextmanager
+def locked(results: Path) -> Iterator[None]:
+    """Hold the results for one run; MisuseError where another makes them already."""
+    path = results.with_name(results.name + ".lock")
+    with clear_errors(results):
+        results.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise MisuseError(f"{results} is being made by another run: name another") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.close()
 
 
 def check_replaceable(results: Path) -> None:
@@ -131,7 +154,9 @@ def finish(files: Files, *, ended: bool, keep: bool) -> None:
     """Publish the last word of a run: that it ended, if so. The work file stays where `keep`."""
     with clear_errors(files.work), connect(files.work) as con:
         if ended:
-            con.execute("UPDATE runs SET finished = ? WHERE finished IS NULL", [now()])
+            con.execute(
+                "UPDATE runs SET finished = ? WHERE id = (SELECT max(id) FROM runs)", [now()]
+            )
         if keep:
             publish(con, files)
         else:

@@ -65,7 +65,10 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
                 )
             duckdb_file.begin_run(self.con, run)
             self.con.commit()
-        self.publish()
+        self.published_at, self.cost_s, self.stale = monotonic(), 0.0, True
+        if not files.results.exists():
+            self.publish()
+        self.sound = True  # nothing has failed: what is here may be published
         self.live = LiveAnswers(self.con, files.results)
 
     def write_batch(self, values: list[Struct]) -> None:
@@ -76,6 +79,7 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
     @witnessed
     def snapshot(self) -> int:
         """Write the epoch's facts in one transaction; its number is what a resume goes back to."""
+        self.sound = False
         if self.facts:
             self.transaction += 1
             with duckdb_file.clear_errors(self.files.work):
@@ -90,6 +94,7 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
             self.facts.clear()
             self.stale = True
         self.publish_when_due()
+        self.sound = True
         return self.transaction
 
     def publish_when_due(self) -> None:
@@ -106,9 +111,10 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
         self.cost_s = self.published_at - began
         self.stale = False
 
+    @witnessed
     def close(self) -> None:
         """Publish what is sealed; what an epoch has not sealed was never written."""
         self.live.close()
-        if self.stale:
+        if self.stale and self.sound:
             self.publish()
         self.con.close()

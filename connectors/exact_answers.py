@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
@@ -16,14 +17,17 @@ class Answer(Struct, frozen=True):
     rows: list[tuple[Any, ...]]
 
 
-def told_by(con: Any, sql: str) -> Any:
+def told_by(con: Any, sql: str, rows_max: int | None = None) -> Any:
     """The answer of a connection as a pyarrow.Table that knows DuckDB's types."""
     relation = con.sql(sql)
     if relation is None or not relation.columns:  # a statement without an answer
         return pa.table({})
     names, types = relation.columns, [str(kind) for kind in relation.types]
     shown = ", ".join(map(exactly, names, types))
-    table = relation.project(shown).to_arrow_table()
+    exact = relation.project(shown)
+    table = (exact if rows_max is None else exact.limit(rows_max + 1)).to_arrow_table()
+    if rows_max is not None and len(table) > rows_max:
+        raise duckdb.InvalidInputException(f"more than {rows_max:,} rows: ask for fewer")
     return table.replace_schema_metadata({"types": "\n".join(types)})
 
 

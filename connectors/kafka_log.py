@@ -10,14 +10,13 @@ gone is never skipped.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from connectors.board import END, START
+from connectors.board import START
 from connectors.kafka_link import HEALING, NO_SETTINGS, Link, Say, Settings, new_consumer
-from connectors.kafka_records import Place, log_times, page_from, part
+from connectors.kafka_records import Place, log_times, page_from
 from schemas.errors import MisuseError
-from schemas.pages import Page
+from schemas.pages import Page, cut
 
 Watermarks = tuple[int, int]  # the first offset kept, and the one after the last
 
@@ -68,7 +67,7 @@ class KafkaReader:
             self.held = self._fetch()
         if self.held is None:
             return None
-        page = self._cut(self.held)
+        page, self.held = cut(self.held, self.span_ns)
         self.offset, self.log_ns = page.hi, int(page.log_ns[-1])
         self.ended = self.offset == self.end
         return page
@@ -158,15 +157,6 @@ class KafkaReader:
             return MisuseError(f"{should}, but is gone (and then: {raised.args[0].str()})")
         why = DELETED if wanted < low else EMPTIED if wanted > high else HOLES
         return MisuseError(f"{should}, but there are {low} up to {high} (excluded): {why}")
-
-    def _cut(self, held: Page) -> Page:
-        """Give the first records of `held`, as far as a page may span, and keep the others."""
-        span_end = min(int(held.log_ns[0]) + self.span_ns, END)
-        count = int(np.searchsorted(held.log_ns, span_end, "right"))
-        self.held = (
-            part(held, slice(count, None), held.lo + count) if count < held.hi - held.lo else None
-        )
-        return part(held, slice(None, count), held.lo)
 
 
 def watermarks(

@@ -113,9 +113,3 @@ def records_of(page: Page) -> Iterator[Record]:
     times, rests = (column.tolist() for column in np.divmod(page.log_ns, NS_PER_MS))
     for start, end, time_ms, rest in zip(starts, ends, times, rests, strict=True):
         yield data[start:end], time_ms, [(NS_HEADER, b"%d" % rest)] if rest else None
-
-
-def part(page: Page, chosen: slice, lo: int) -> Page:
-    """Give some of a page's records, over the same bytes."""
-    columns = (page.log_ns[chosen], page.starts[chosen], page.ends[chosen])
-    return Page(page.partition, lo, *columns, page.data)

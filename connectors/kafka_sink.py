@@ -13,13 +13,21 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.kafka_link import NO_SETTINGS, SHARED, Settings
-from schemas.errors import MisuseError, witnessed
+from schemas.errors import MisuseError, OutageError, witnessed
 
 Facts = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
 
 DELIVERY_S = 20  # Kafka's last word on a record
 FLUSH_S = 25.0  # so every wait ends after it
 ROOM_S = 0.05  # a look at the answers while the queue is full
+AWAY = frozenset(  # what a broker that is away looks like to a producer
+    (
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+    )
+)
 SHOWN = 80  # bytes of a key in an error
 PRODUCER: Settings = {
     "enable.idempotence": True,  # a retry neither doubles nor reorders
@@ -37,6 +45,7 @@ class Sender:
         """Prepare to send to `bootstrap`; does not wait for it."""
         self.bootstrap = bootstrap
         self.failure = ""  # the first one
+        self.outage = False  # it was that nobody answered
         self.trouble = ""  # what librdkafka last complained of
         calls = {"error_cb": self._complain, "on_delivery": self._answered}
         servers = {"bootstrap.servers": bootstrap}
@@ -61,14 +70,14 @@ class Sender:
         """Raise the first failure Kafka has told of so far."""
         self.producer.poll(0)
         if self.failure:
-            raise MisuseError(self.failure)
+            raise (OutageError if self.outage else MisuseError)(self.failure)
 
     def flush(self) -> None:
         """Wait until every record is acknowledged; raise if one is not."""
         waiting = self.producer.flush(FLUSH_S)
         self.check()
         if waiting:
-            raise MisuseError(
+            raise OutageError(
                 f"Kafka at {self.bootstrap}: {waiting} records without an answer after "
                 f"{FLUSH_S:g} s{self._last_words()}"
             )
@@ -77,7 +86,7 @@ class Sender:
         self.producer.poll(ROOM_S)
         self.check()
         if time.monotonic() > deadline:
-            raise MisuseError(
+            raise OutageError(
                 f"Kafka at {self.bootstrap}: no room for a record to topic {topic} with key "
                 f"{shown(key)}: {len(self.producer)} before it without an answer for "
                 f"{FLUSH_S:g} s{self._last_words()}"
@@ -90,6 +99,7 @@ class Sender:
 
     def _answered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and not self.failure:
+            self.outage = error.code() in AWAY
             self.failure = self._undelivered(message.topic(), message.key(), error)
 
     def _undelivered(self, topic: str | None, key: bytes | None, error: KafkaError) -> str:
@@ -149,6 +159,7 @@ class KafkaPart(StatefulSinkPartition[Facts, int]):
         self.sender.flush()
         return self.records
 
+    @witnessed
     def close(self) -> None:
         """Wait for the last answers, unless a failure was told."""
         if not self.sender.failure:

@@ -9,9 +9,11 @@ and only here: what a heartbeat says is the log time at which it was written.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from connectors.board import Board
+from connectors.kafka_link import Say
 from connectors.kafka_sink import Sender
 from schemas.errors import MisuseError
 
@@ -22,13 +24,18 @@ class KeepTime:
     """Writes heartbeats while it is entered."""
 
     def __init__(
-        self, sender: Sender, places: Mapping[str, tuple[str, int]], board: Board, every_ns: int
+        self,
+        make_sender: Callable[[], Sender],
+        places: Mapping[str, tuple[str, int]],
+        board: Board,
+        every_ns: int,
+        say: Say,
     ) -> None:
         """Watch the partitions of `places` (topic, number) on the board."""
-        self.sender, self.places, self.board, self.every_ns = sender, places, board, every_ns
+        self.make_sender, self.sender = make_sender, make_sender()
+        self.places, self.board, self.every_ns, self.say = places, board, every_ns, say
         self.written = dict.fromkeys(places, 0)  # wall time of the last heartbeat, ns
         self.done = threading.Event()
-        self.failure: MisuseError | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "KeepTime":
@@ -38,20 +45,23 @@ class KeepTime:
     def __exit__(self, *raised: object) -> None:
         self.done.set()
         self.thread.join()
-        if self.failure is not None and not any(raised):
-            raise self.failure
 
     def _run(self) -> None:
-        try:
-            while not self.done.wait(self.every_ns / 2e9):
+        failing = False
+        while not self.done.wait(self.every_ns / 2e9):
+            try:
                 self.beat(time.time_ns())
+                failing = False
+            except MisuseError as error:  # an outage: go on when the broker is back
+                if not failing:
+                    self.say(f"heartbeats could not be written: {error}; trying on")
+                failing, self.sender = True, self.make_sender()
+        with suppress(MisuseError):
             self.sender.flush()
-        except MisuseError as error:
-            self.failure = error
 
     def beat(self, now_ns: int) -> list[str]:
         """Write a heartbeat into every partition that was silent so long; name them."""
-        quiet = [name for name in self.places if self._silent_ns(name, now_ns) >= self.every_ns]
+        quiet = [name for name in self.places if self._is_quiet(name, now_ns)]
         for name in quiet:
             topic, number = self.places[name]
             self.sender.send(topic, b"", None, number, timestamp=now_ns // NS_PER_MS)
@@ -59,5 +69,7 @@ class KeepTime:
         self.sender.check()
         return quiet
 
-    def _silent_ns(self, name: str, now_ns: int) -> int:
-        return now_ns - max(self.board.reached_ns(name), self.written[name])
+    def _is_quiet(self, name: str, now_ns: int) -> bool:
+        """Read to its end, and nothing has come for so long; a backlog is no silence."""
+        since_ns = max(self.board.reached_ns(name), self.written[name])
+        return self.board.is_idle(name) and now_ns - since_ns >= self.every_ns

@@ -20,6 +20,8 @@ from schemas.errors import MisuseError
 
 HOST = "127.0.0.1"
 ASK_S = 60.0
+ROWS_MAX = 1_000_000  # of an answer: it is made in the memory of the flow
+QUESTIONS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
 def live_file(results: Path) -> Path:
@@ -61,12 +63,22 @@ class Server(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no t
             raise flight.FlightUnauthenticatedError("the token is another one")
         cursor = self.con.cursor()
         try:
+            check_one_question(cursor, asked["sql"])
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            return flight.RecordBatchStream(told_by(cursor, asked["sql"]))
+            return flight.RecordBatchStream(told_by(cursor, asked["sql"], ROWS_MAX))
         except duckdb.Error as error:
             raise flight.FlightServerError(str(error)) from None
         finally:
             cursor.close()
+
+
+def check_one_question(cursor: Any, sql: str) -> None:
+    """One statement that asks; several could leave the read-only transaction."""
+    statements = cursor.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type not in QUESTIONS:
+        raise flight.FlightServerError(
+            "a running flow answers one SELECT at a time; it is read-only for all others"
+        )
 
 
 def ask_live(results: Path, sql: str) -> Answer | None:
@@ -82,6 +94,8 @@ def ask_live(results: Path, sql: str) -> Answer | None:
         return None  # nobody runs, or somebody who ended without a word
     except flight.FlightUnauthenticatedError:
         return None  # another run has taken the port since
+    except flight.FlightTimedOutError:
+        raise MisuseError(f"the run did not answer within {ASK_S:g} s") from None
     except flight.FlightServerError as error:
         text = str(error).split("Flight returned", 1)[-1].split("with message: ")[-1]
         raise MisuseError(f"the query failed: {one_line(text)}") from None

@@ -96,6 +96,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
             return self._nothing()
         page = self.early or self.reader.read()
         if page is None and not self.reader.ended:
+            self.board.post_idle(self.name)
             return self._nothing()
         if page is None:
             self.done = True

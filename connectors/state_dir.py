@@ -2,7 +2,7 @@
 
     state/manifest.json     what the state was made with: versions, instruments, partitions in order
     state/recovery/         the engine's snapshots
-    state/results.duckdb    the owner's work file, rolled back to the snapshot on resume
+    state/work.duckdb       the owner's work file, rolled back to the snapshot on resume
     state/lock              held while somebody runs on it
 
 State of another version, or of a job that would read it otherwise, is refused, never ignored.
@@ -51,9 +51,9 @@ class StateDir:
             raise MisuseError(f"{folder}: cannot be written: {error.strerror}") from None
 
     @property
-    def results(self) -> Path:
-        """The owner's work file."""
-        return self.folder / "results.duckdb"
+    def recovery(self) -> Path:
+        """The engine's snapshots."""
+        return self.folder / "recovery"
 
     @property
     def board(self) -> Path:
@@ -69,7 +69,7 @@ class StateDir:
         known = self._known(path)
         turns, fresh = wanted.partitions, tuple[str, ...]()
         if known is None:
-            init = self.folder / "recovery"
+            init = self.recovery
             init.mkdir(exist_ok=True)
             if not any(init.iterdir()):
                 init_db_dir(init, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]

@@ -122,6 +122,7 @@ class TapeReader:
         after = starts + width
         good &= (after == ends) | ((after < ends) & (data[after] == SPACE))
         if width == MICROSECONDS:
+            good &= log_ns <= END // 1000
             log_ns = log_ns * 1000
         for number in np.flatnonzero(~good).tolist():
             line = text[starts[number] : ends[number]]
@@ -132,12 +133,13 @@ class TapeReader:
 
     def _parse_time(self, line: bytes, offset: int) -> int:
         digits = line.split(b" ", 1)[0]
-        if not digits.isdigit() or int(digits) >= 2**63:
+        scale = 1000 if len(digits) == MICROSECONDS else 1
+        if not digits.isdigit() or int(digits) * scale > END:
             raise MisuseError(
                 f"{self.files[self.file]}: record {offset} begins with {digits[:30]!r}, "
                 "not with a log time in ns"
             )
-        return int(digits) * (1000 if len(digits) == MICROSECONDS else 1)
+        return int(digits) * scale
 
     def _check_order(self, log_ns: Ints) -> None:
         before = np.concatenate([[self.log_ns], log_ns[:-1]])

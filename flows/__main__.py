@@ -1,6 +1,7 @@
 """The command: `tapeflow ...`, or `python -m flows ...`. Nothing else prints."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def add_demo(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     made.add_argument("--seconds", type=positive, default=300, help="of market time (default 300)")
     made.add_argument(
-        "--seed", type=int, default=7, help="another seed, another market (default 7)"
+        "--seed", type=natural, default=7, help="another seed, another market (default 7)"
     )
     made.add_argument(
         "--workers", type=positive, default=2, help="threads of a process (default 2)"
@@ -111,6 +112,7 @@ def add_replay(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         metavar="max|1x|60x",
         help="against log time (default max)",
     )
+    made.add_argument("--publish", action="store_true", help="write the facts to Kafka too")
     add_flow(made)
 
 
@@ -225,20 +227,26 @@ def add_json(made: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """A number of something."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A number, or none."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
 
 
 def speed(text: str) -> float | None:
     """Log seconds in a second; None: as fast as it goes."""
     if text == "max":
         return None
-    factor = float(text.removesuffix("x"))
-    if not text.endswith("x") or not 0 < factor < float("inf"):
-        raise ValueError
-    return factor
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)x", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write max, 1x or 60x")
+    return float(match[1])
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def supervise(plan: Plan, board: Board, folder: Path, say: Say) -> None:
             if failed is None or STOP.is_set():
                 return
             raise_explained(folder, plan.processes)
-            tried, read = (tried + 1 if board.records() <= read else 1), board.records()
+            tried = 1 if board.records() > read else tried + 1
+            read = max(read, board.records())
             if tried > TRIES:
                 raise MisuseError(f"{failed}, {TRIES} times in a row: {last_words(folder)}")
             where = "the beginning" if plan.state is None else "the last epoch"

@@ -42,7 +42,7 @@ def replay(args: Namespace) -> int:
         workers=args.workers,
         processes=args.processes,
         state=args.state,
-        publish=args.from_topics and job.kafka.publish,
+        publish=args.publish,
         speed=args.speed,
     )
     runs.run(wanted, engine.on_terminal, say)

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
-from bytewax.testing import cluster_main, run_main
+from bytewax.testing import cluster_main
 
 from connectors.board import END, START, Board
 from connectors.duckdb_results import ResultsSink
@@ -43,17 +44,14 @@ def run_worker(
     WITNESSED.clear()
     with stopping_on_signals(), seldom_collected(), watching(plan, board, say, process):
         try:
-            if plan.workers == 1 and len(addresses) <= 1:
-                run_main(flow, epoch_interval=epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
-            else:
-                cluster_main(  # type: ignore[no-untyped-call]
-                    flow,
-                    list(addresses),
-                    process,
-                    epoch_interval=epoch,
-                    recovery_config=recovery,
-                    worker_count_per_proc=plan.workers,
-                )
+            cluster_main(  # type: ignore[no-untyped-call]
+                flow,
+                list(addresses),
+                process,
+                epoch_interval=epoch,
+                recovery_config=recovery,
+                worker_count_per_proc=plan.workers,
+            )
         except BaseException as error:
             for each in (error, *WITNESSED):
                 if misuse := misuse_in(each):
@@ -73,9 +71,9 @@ def watching(plan: Plan, board: Board, say: Say, process: int) -> Iterator[None]
         if places and process == 0:
             beside.enter_context(Watch(board, plan.job.source.quiet, say))
             if plan.keep_time:
-                sender = Sender(plan.job.kafka.bootstrap, plan.job.kafka.client)
+                sender = partial(Sender, plan.job.kafka.bootstrap, plan.job.kafka.client)
                 every_ns = plan.job.source.heartbeat
-                beside.enter_context(KeepTime(sender, places, board, every_ns))
+                beside.enter_context(KeepTime(sender, places, board, every_ns, say))
         yield
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from itertools import combinations
 
 from flows.settings import Account, Job
 from operators.decode import Decoder
@@ -20,7 +21,11 @@ OBSERVER = Account.model_validate(
 
 def instruments(job: Job) -> tuple[Instrument, ...]:
     """The table of instruments, in the order of their ids as byte strings."""
-    return tuple(instrument(job, name) for name in sorted(job.instruments, key=str.encode))
+    table = tuple(instrument(job, name) for name in sorted(job.instruments, key=str.encode))
+    for one, other in combinations(table, 2):
+        if (one.venue, one.native) == (other.venue, other.native):
+            raise UsageError(f"instruments: {one.id} and {other.id} are both {one.native} there")
+    return table
 
 
 def instrument(job: Job, name: str) -> Instrument:
@@ -48,6 +53,9 @@ def instrument(job: Job, name: str) -> Instrument:
 
 def decoders(job: Job, table: tuple[Instrument, ...]) -> dict[str, Decoder]:
     """How to read each venue."""
+    for name in job.channels:
+        if name not in VENUES:
+            raise UsageError(f"channels.{name} is no venue: there are {', '.join(VENUES)}")
     return {name: decoder(job, name, table) for name in VENUES}
 
 

@@ -101,5 +101,5 @@ def opened(name: str, place: Tapes | Topic, job: Job, say: Say, position: object
         kafka = Place(job.kafka.bootstrap, place.name, place.number, name, job.kafka.client)
         return KafkaReader(kafka, page, span_ns, place.end, position, say)
     if place.files[0].suffix == ".parquet":
-        return ParquetReader(name, place.files[0], page, position)
+        return ParquetReader(name, place.files[0], page, span_ns, position)
     return TapeReader(name, place.files, page, span_ns, position)

@@ -35,7 +35,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         """Where results are made and published."""
         if self.state is None:
             return Files.beside(self.results)
-        return Files(self.results, self.state / "results.duckdb")
+        return Files(self.results, self.state / "work.duckdb")
 
 
 def run_of(plan: Plan) -> Run:

@@ -9,18 +9,22 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from connectors.board import END, Board
-from connectors.duckdb_file import check_replaceable, finish
+from connectors.duckdb_file import check_replaceable, finish, locked
 from connectors.log_source import STOP
 from connectors.recovery_store import forget_unsealed
 from connectors.state_dir import FORMAT, Manifest, StateDir
 from flows import cluster, engine, loading
-from flows import job as jobs
 from flows.logs import Topic
 from flows.plan import Plan
 from flows.trade import STATES
 from operators.compiled import COMPILED
+from schemas.errors import UsageError
 
 Say = Callable[[str], None]
+
+
+ENDED = "ended"  # file of a state that has read a finite log to its end
+MEANING = {"bars", "dedupe", "normalise", "channels", "instruments"}  # sections
 
 
 def run(plan: Plan, show: Say, say: Say) -> Board:
@@ -31,7 +35,7 @@ def run(plan: Plan, show: Say, say: Say) -> Board:
         say("numba is not installed: everything works, slower; pip install tapeflow[fast]")
     if plan.publish:
         loading.create_fact_topics(plan.job, say)
-    with held_state(plan, say) as held:
+    with locked(plan.results), held_state(plan, say) as held:
         if held.processes > 1 or held.supervised:
             board = supervised(held, show, say)
         else:
@@ -42,6 +46,8 @@ def run(plan: Plan, show: Say, say: Say) -> Board:
             with engine.progress(board, show):
                 engine.run_worker(held, board, say)
         ended = board.low_ns() == END
+        if ended and held.state is not None:
+            (held.state / ENDED).touch()
         if STOP.is_set():
             say(f"stopped by a signal after {board.records():,} records")
         finish(held.files, ended=ended, keep=held.state is not None)
@@ -54,6 +60,8 @@ def held_state(plan: Plan, say: Say) -> Iterator[Plan]:
     if plan.state is None:
         yield plan
         return
+    if plan.files.work.resolve() == plan.results:
+        raise UsageError(f"--results {plan.results} is the state's own file: name another")
     state = StateDir(plan.state.resolve())
     try:
         turns, fresh = state.admit(manifest(plan))
@@ -61,9 +69,19 @@ def held_state(plan: Plan, say: Say) -> Iterator[Plan]:
             say(f"partition {name} is new to this state: it is read from its beginning")
         state.board.unlink(missing_ok=True)
         log = {name: plan.log[name] for name in turns}
+        if (state.folder / ENDED).exists():
+            at_its_end(plan, say)
         yield replace(plan, log=log, state=state.folder, board=state.board)
     finally:
         state.release()
+
+
+def at_its_end(plan: Plan, say: Say) -> None:
+    """A state that was told of the end of its log reads nothing that was added since."""
+    line = f"{plan.state} has read its log to the end: what was added since needs a fresh --state"
+    if any(isinstance(place, Topic) and place.end is None for place in plan.log.values()):
+        raise UsageError(line)
+    say(line)
 
 
 def supervised(plan: Plan, show: Say, say: Say) -> Board:
@@ -78,13 +96,13 @@ def supervised(plan: Plan, show: Say, say: Say) -> Board:
 
 def manifest(plan: Plan) -> Manifest:
     """What the state of this plan depends on."""
-    told = plan.job.model_dump(mode="json", include={"bars", "dedupe", "normalise", "channels"})
+    told = plan.job.model_dump(mode="json", include=MEANING)
     topics = any(isinstance(place, Topic) for place in plan.log.values())
     return Manifest(
         format=FORMAT,
         engine=f"bytewax {version('bytewax')}",
         states=STATES,
-        meaning={**told, "instruments": [each.id for each in jobs.instruments(plan.job)]},
+        meaning={**told, "accounts": sorted(each.name for each in plan.job.accounts)},
         source="topics" if topics else "tapes",
         partitions=tuple(plan.log),
     )

@@ -5,6 +5,7 @@
 Unknown keys are refused, with the nearest one that is known.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -199,7 +200,7 @@ def override(told: dict[str, Any], environment: Mapping[str, str]) -> None:
         if name not in known:
             raise UsageError(f"{variable} is no setting{nearest(name, known, PREFIX)}")
         section, key = known[name]
-        told.setdefault(section, {})[key] = value
+        told.setdefault(section, {})[key] = json.loads(value) if value[:1] == "{" else value
 
 
 def explained(error: ValidationError) -> str:

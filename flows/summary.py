@@ -23,10 +23,13 @@ REFUSALS = (
     "SELECT reason, count(*) FROM decisions WHERE reason <> '' GROUP BY reason ORDER BY reason"
 )
 PROFIT = """
-    SELECT strategy, account, count(DISTINCT f.id),
-        last(e.realized ORDER BY e.seq), last(e.unrealized ORDER BY e.seq),
-        last(e.fees ORDER BY e.seq), last(e.equity ORDER BY e.seq)
-    FROM equity e JOIN fills f USING (strategy, account) GROUP BY ALL ORDER BY ALL
+    SELECT strategy, account, fills, last.realized, last.unrealized, last.fees, last.equity
+    FROM (SELECT strategy, account, count(*) AS fills FROM fills GROUP BY ALL)
+    JOIN (SELECT strategy, account, arg_max(
+            {'realized': realized, 'unrealized': unrealized, 'fees': fees, 'equity': equity}, seq
+        ) AS last FROM equity GROUP BY ALL)
+        USING (strategy, account)
+    ORDER BY ALL
 """
 PROFIT_COLUMNS = ("strategy", "account", "fills", "realized", "unrealized", "fees", "profit")
 

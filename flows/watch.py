@@ -55,9 +55,10 @@ class Watch:
             if reached != self.seen[name]:
                 self.seen[name], self.since[name] = reached, now
                 self.named.discard(name)
-        front = max(self.seen.values())
+        front, last = max(self.seen.values()), min(self.seen.values())
         for name, reached in self.seen.items():
-            held = front - reached > self.quiet_s * 1e9  # or all wait for something else
+            # The last one holds; who stands between may itself be held back.
+            held = reached == last and front - last > self.quiet_s * 1e9
             waited = now - self.since[name] if held else 0.0
             BEHIND.labels(name).set(waited)
             if waited > self.quiet_s and name not in self.named:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from connectors.log_source import STOP
-from schemas.errors import MisuseError
+from schemas.errors import MisuseError, OutageError
 
 PLAN = "plan.pickle"
 
@@ -33,6 +33,9 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
     board = Board(tuple(plan.log), plan.job.source.lead, plan.board)
     try:
         engine.run_worker(plan, board, partial(say, terminal), addresses, index)
+    except OutageError as error:
+        say(terminal, str(error))
+        return 1
     except MisuseError as error:
         (folder / f"error-{index}").write_text(str(error))
         return 1

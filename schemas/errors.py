@@ -14,6 +14,10 @@ class MisuseError(Exception):
     """The user asked for something that can't be done; the message says what to do instead."""
 
 
+class OutageError(MisuseError):
+    """Something outside was away for too long; it may be back when we start again."""
+
+
 class UsageError(MisuseError):
     """The command, its files or its job are not what they should be: nothing was tried."""
 

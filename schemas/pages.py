@@ -85,3 +85,19 @@ def page_of(
     ends = np.cumsum(lengths)
     data = np.frombuffer(b"".join((*frames, bytes(PADDING))), np.uint8)
     return Page(partition, lo, np.array(log_ns, np.int64), ends - lengths, ends, data, end)
+
+
+def cut(page: Page, span_ns: int) -> tuple[Page, Page | None]:
+    """The first records of a page, as far as `span_ns` of log time goes, and the others."""
+    span_end = min(int(page.log_ns[0]) + span_ns, 2**63 - 1)
+    count = int(np.searchsorted(page.log_ns, span_end, "right"))
+    if count == len(page.log_ns):
+        return page, None
+    return part(page, slice(None, count)), part(page, slice(count, None))
+
+
+def part(page: Page, chosen: slice) -> Page:
+    """Some records of a page that follow each other, over the same bytes."""
+    lo = page.lo + (chosen.start or 0)
+    columns = (page.log_ns[chosen], page.starts[chosen], page.ends[chosen])
+    return Page(page.partition, lo, *columns, page.data)

@@ -202,7 +202,7 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
         "signals": Machine(
             dict,
             partial(signals.step, strategies=plans),
-            signals.keep,
+            partial(signals.keep, strategies=plans),
             partial(signals.resume, strategies=plans),
         ),
         "tally": Machine(

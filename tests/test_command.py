@@ -111,10 +111,11 @@ def test_a_digest_sees_the_smallest_change(results, tmp_path):
         (["replay", "tests/reference/check.py"], 2, "is no tape"),
         (["replay", "docs"], 2, "no tapes in docs"),
         (["replay", GOLDEN, "--config", "nowhere.toml"], 2, "nowhere.toml: cannot be read"),
-        (["replay", GOLDEN, "--workers", "0"], 2, "invalid positive value"),
-        (["replay", GOLDEN, "--speed", "fast"], 2, "invalid speed value"),
+        (["replay", GOLDEN, "--workers", "0"], 2, "no whole number above zero"),
+        (["replay", GOLDEN, "--speed", "fast"], 2, "write max, 1x or 60x"),
         (["query", "SELEC 1", "--results", "nowhere.duckdb"], 1, "nowhere.duckdb does not exist"),
         (["digest", "README.md"], 1, "README.md"),
+        (["demo", "--seed", "-1"], 2, "no whole number"),
         (["run", "--bootstrap", "127.0.0.1:1"], 1, "127.0.0.1:1"),
     ],
 )

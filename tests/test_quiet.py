@@ -155,7 +155,10 @@ def test_heartbeats_go_into_quiet_partitions_only_and_are_in_the_log():
         board.post("a-0", now - 50_000_000, 1)
         board.post("a-1", now - 200_000_000, 1)
         places = {"a-0": ("raw.a", 0), "a-1": ("raw.a", 1)}
-        keep = KeepTime(Sender(broker.bootstrap, QUICK), places, board, 100_000_000)
+        keep = KeepTime(lambda: Sender(broker.bootstrap, QUICK), places, board, 100_000_000, silent)
+        assert keep.beat(now) == [], "who is behind a backlog is not quiet"
+        board.post_idle("a-0")
+        board.post_idle("a-1")
         assert keep.beat(now) == ["a-1"]
         assert keep.beat(now + 10_000_000) == []
         assert keep.beat(now + 150_000_000) == ["a-0", "a-1"]

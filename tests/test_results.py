@@ -218,3 +218,53 @@ def test_publishing_takes_at_most_a_twentieth_of_the_time(results, monkeypatch):
     assert min(gaps) >= 20
     part.live.close()
     part.con.close()
+
+
+def test_two_runs_never_make_the_same_results(results):
+    second = duckdb_file.locked(results)
+    with (
+        duckdb_file.locked(results),
+        pytest.raises(MisuseError, match="being made by another run"),
+    ):
+        second.__enter__()
+    with duckdb_file.locked(results):
+        pass
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COMMIT; DELETE FROM metrics; SELECT 1",
+        "SET GLOBAL memory_limit = '1MB'",
+        "ATTACH 'other.duckdb'",
+        "COPY metrics TO 'file.csv'",
+        "",
+    ],
+)
+def test_a_query_can_only_ask_a_running_flow(results, sql):
+    part = opened(results)
+    part.write_batch([metric(1)])
+    part.snapshot()
+    with pytest.raises(MisuseError, match="the query failed"):
+        duckdb_query.ask(results, sql)
+    assert duckdb_query.ask(results, "SELECT count(*) FROM metrics").rows == [(1,)]
+    part.close()
+
+
+def test_an_answer_too_large_for_the_flow_is_refused(results):
+    part = opened(results)
+    with pytest.raises(MisuseError, match="more than 1,000,000 rows"):
+        duckdb_query.ask(results, "SELECT i FROM range(2000000) t(i)")
+    part.close()
+
+
+def test_a_failed_epoch_is_not_published_by_the_close_that_follows(results, monkeypatch):
+    part = opened(results)
+    part.write_batch([metric(1)])
+    part.snapshot()
+    part.write_batch([metric(2)])
+    monkeypatch.setattr(duckdb_results, "batch_of", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        part.snapshot()
+    monkeypatch.setattr(duckdb_file, "publish", lambda *_: 1 / 0)
+    part.close()  # raises nothing of its own

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from connectors import duckdb_query
 from connectors.board import Board
@@ -16,7 +17,7 @@ from connectors.duckdb_results import ResultsPart
 from connectors.state_dir import StateDir
 from flows import cluster, engine, logs, runs, trade
 from flows.plan import Plan
-from schemas.errors import MisuseError
+from schemas.errors import MisuseError, UsageError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -158,6 +159,41 @@ def test_a_partition_that_is_gone_is_refused_and_a_new_one_said(tmp_path):
     assert any("partition coinbase-0 is new to this state" in line for line in said)
     with pytest.raises(MisuseError, match="the state has read coinbase-0"):
         runs.run(plan_on(tmp_path, tapes=few), silent, silent)
+
+
+def test_results_inside_the_state_are_no_trap(tmp_path):
+    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
+    plan = plan_on(tmp_path)
+    inside = replace(plan, results=tmp_path / "state" / "results.duckdb")
+    runs.run(inside, silent, silent)
+    assert digest(inside.results) == expected
+    with pytest.raises(UsageError, match="the state's own file"):
+        runs.run(replace(plan, results=tmp_path / "state" / "work.duckdb"), silent, silent)
+
+
+def test_a_state_that_has_ended_says_so(tmp_path):
+    said = []
+    for _ in range(2):
+        runs.run(plan_on(tmp_path), silent, said.append)
+    assert len(said) == 1
+    assert "has read its log to the end" in said[0]
+
+
+def test_lives_that_die_at_the_same_place_are_counted(tmp_path, monkeypatch):
+    job = job_of()
+    plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=tmp_path / "r")
+    board = Board(tuple(plan.log), 1)
+    lives = iter([500, 900, 700, 800, 600, 850, 400, 300, 200, 100])
+
+    def once(processes, folder):
+        board.post("binance-0", 1, next(lives))
+        return "process 0 died"
+
+    monkeypatch.setattr(cluster, "once", once)
+    monkeypatch.setattr(cluster, "WAIT_S", 0.001)
+    with pytest.raises(MisuseError, match="5 times in a row"):
+        cluster.supervise(plan, board, tmp_path, silent)
+    assert next(lives) == 300  # two that went on, and five that did not
 
 
 def test_a_state_serves_one_run_at_a_time(tmp_path):

@@ -78,6 +78,7 @@ def test_instruments_are_named_by_their_venue_unless_told(tmp_path):
         ("BTC-USDT.BINANCE", "BTC-EUR.BINANCE", "not among its currencies at_par"),
         ("[bars]", 'channels.binance = ["trades"]\n[bars]', "no channel trades; there are trade"),
         ("[bars]", "[bars", "not TOML"),
+        ("[bars]", "channels.binanse = []\n[bars]", "channels.binanse is no venue"),
     ],
 )
 def test_what_is_wrong_is_said_where_it_is(tmp_path, old, new, said):
@@ -114,3 +115,13 @@ def test_spans_of_time_are_exact(text, ns):
 def test_a_fraction_of_a_nanosecond_is_refused():
     with pytest.raises(ValueError, match="whole number of nanoseconds"):
         parse_duration("1.5ns")
+
+
+def test_two_instruments_of_one_symbol_are_refused(tmp_path):
+    twin = '"ETH-USDT.BINANCE" = { tick = "1", lot = "0.1", native = "BTCUSDT" }'
+    assert "are both BTCUSDT there" in refused(tmp_path, GOOD + twin)
+
+
+def test_settings_of_the_kafka_client_may_come_as_json(tmp_path):
+    variable = {"TAPEFLOW_KAFKA_CLIENT": '{"sasl.password": "secret"}'}
+    assert load(tmp_path, GOOD, variable).kafka.client == {"sasl.password": "secret"}

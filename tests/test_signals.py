@@ -220,7 +220,7 @@ def test_a_strategy_that_is_no_longer_declared_is_forgotten_and_the_others_go_on
         state, _ = signals.step(
             state, batch(bars=(bar(close, number=number),), scores=(None,)), strategies=two
         )
-    resumed = signals.resume(signals.keep(state), strategies=two[1:])
+    resumed = signals.resume(signals.keep(state, strategies=two), strategies=two[1:])
     assert {name for name, _ in resumed} == {"trend"}
     _, (out,) = signals.step(
         resumed, batch(bars=(bar(UP[2], number=2),), scores=(None,)), strategies=two[1:]
@@ -233,6 +233,16 @@ def test_every_kind_keeps_its_state_as_plain_values(kind):
     state = {}
     for number in range(4):
         one = batch(bars=(bar(1.0 + number),), scores=(float(number),))
-        state, _ = signals.step(state, one, strategies=(strategy("a", NAMES[0], kind=kind),))
-    _, kept = signals.keep(state)
+        plans = (strategy("a", NAMES[0], kind=kind),)
+        state, _ = signals.step(state, one, strategies=plans)
+    _, _, kept = signals.keep(state, strategies=plans)
     assert all(isinstance(each, tuple) for each in kept.values())
+
+
+def test_a_strategy_that_is_declared_otherwise_begins_anew():
+    before = (strategy("trend", NAMES[0]),)
+    state, _ = signals.step({}, batch(bars=(bar(UP[0]),), scores=(None,)), strategies=before)
+    kept = signals.keep(state, strategies=before)
+    assert signals.resume(kept, strategies=before) == state
+    other = (strategy("trend", NAMES[0], kind="reversion"),)
+    assert signals.resume(kept, strategies=other) == {}

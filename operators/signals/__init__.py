@@ -68,17 +68,22 @@ def signal_of(strategy: Strategy, bar: Bar, view: View) -> Signal:
     )
 
 
-def keep(state: State) -> Any:
-    """Plain tuples by strategy and instrument."""
-    return STATE_VERSION, {key: msgspec.structs.astuple(mine) for key, mine in state.items()}
+def keep(state: State, *, strategies: tuple[Strategy, ...]) -> Any:
+    """Plain tuples by strategy and instrument, and what each strategy was."""
+    states = {key: msgspec.structs.astuple(mine) for key, mine in state.items()}
+    return STATE_VERSION, {each.name: (each.kind, each.params) for each in strategies}, states
 
 
 def resume(kept: Any, *, strategies: tuple[Strategy, ...]) -> State:
-    """What each strategy knew; one that is no longer declared is forgotten."""
-    version, states = kept
+    """What each strategy knew; one that is declared otherwise now begins anew."""
+    version, were, states = kept
     assert version == STATE_VERSION, f"signal state of version {version}"
-    kinds = {strategy.name: KINDS[strategy.kind][1] for strategy in strategies}
-    return {key: kinds[key[0]](*mine) for key, mine in states.items() if key[0] in kinds}
+    same = {
+        each.name: KINDS[each.kind][1]
+        for each in strategies
+        if were.get(each.name) == (each.kind, each.params)
+    }
+    return {key: same[key[0]](*mine) for key, mine in states.items() if key[0] in same}
 
 
 @operator
@@ -87,7 +92,10 @@ def signals(
 ) -> KeyedStream[Batch]:
     """Run the strategies, in the order of their names, over the bars of each partition."""
     ordered = tuple(sorted(strategies, key=lambda each: each.name.encode()))
-    resumed = partial(resume, strategies=ordered)
-    return op.stateful_batch(
-        "asked", up, fold(partial(step, strategies=ordered), dict, keep, resumed)
+    build = fold(
+        partial(step, strategies=ordered),
+        dict,
+        partial(keep, strategies=ordered),
+        partial(resume, strategies=ordered),
     )
+    return op.stateful_batch("asked", up, build)
