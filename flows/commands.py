@@ -152,7 +152,7 @@ def doctor(args: Namespace) -> int:
     """Is everything in place?"""
     from flows import health  # noqa: PLC0415
 
-    findings = health.look(args, DEFAULT_JOB)
+    findings = health.look(args)
     if args.json:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:

@@ -25,7 +25,7 @@ class Finding(NamedTuple):
     found: str
 
 
-def look(args: Namespace, default: Path) -> list[Finding]:
+def look(args: Namespace) -> list[Finding]:
     """Look at everything, good or not."""
     return [python(), *libraries(), numba(), *job(args), results(args.results)]
 

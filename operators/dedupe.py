@@ -68,13 +68,15 @@ def without_forgotten(state: State, oldest: int) -> State:
 
 
 def table_of(live: Ints) -> State:
-    """A table of these rows, at most a quarter full."""
+    """A table of these rows, all different, at most a quarter full."""
     capacity = SMALLEST
     while len(live) * 4 > capacity:
         capacity *= 2
-    state = State(np.full((capacity, 3), FREE, np.int64), len(live))
-    fill(state.slots, live)
-    return state
+    slots = np.full((capacity, 3), FREE, np.int64)
+    instrument, trade_id, offset = (np.ascontiguousarray(column) for column in live.T)
+    verdict = np.full(len(live), ACCEPTED, np.int64)
+    _, used = mark(instrument, trade_id, offset, verdict, slots, 0, 0, 0)
+    return State(slots, used)
 
 
 @compiled
@@ -107,18 +109,6 @@ def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             slots[slot, 2] = offset[row]
         row += 1
     return row, used
-
-
-@compiled
-def fill(slots: Ints, live: Ints) -> None:
-    """Put what is remembered into an empty table."""
-    mask = len(slots) - 1
-    for row in range(len(live)):
-        mixed = live[row, 1] ^ (live[row, 1] >> 31) ^ (live[row, 0] << 20)
-        slot = (mixed & LOW_31_BITS) * SPREAD >> 7 & mask
-        while slots[slot, 2] != FREE:
-            slot = (slot + 1) & mask
-        slots[slot] = live[row]
 
 
 def keep(state: State, *, memory: int) -> Any:
