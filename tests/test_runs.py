@@ -295,7 +295,8 @@ def test_a_run_follows_its_topics_until_stopped_and_goes_on(tmp_path, processes,
         assert len(whole) - len(told) < 60, "only the last bars stay open"
 
 
-def test_the_flow_runs_under_the_engines_own_command(tmp_path):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_flow_runs_under_the_engines_own_command(tmp_path, processes):
     expected = replay(GOLDEN, tmp_path / "ours.duckdb")
     results = tmp_path / "theirs.duckdb"
     environment = {
@@ -304,9 +305,12 @@ def test_the_flow_runs_under_the_engines_own_command(tmp_path):
         "TAPEFLOW_TAPES": str(GOLDEN),
         "TAPEFLOW_RESULTS": str(results),
     }
-    line = [sys.executable, "-m", "bytewax.run", "flows.trade:flow", "-w", "2"]
-    done = subprocess.run(
-        line, check=False, cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    line = [sys.executable, "-m", "bytewax.run", "flows.trade:flow"]
+    addresses = ";".join(cluster.free_addresses(processes))
+    shapes = [["-w", "2"]] if processes == 1 else [["-i", str(n), "-a", addresses] for n in (0, 1)]
+    running = [
+        subprocess.Popen(line + shape, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        for shape in shapes
+    ]
+    assert [each.wait(60) for each in running] == [0] * processes
     assert digest(results) == expected
