@@ -12,8 +12,8 @@ import numpy as np
 
 END = 2**63 - 1  # the log time after all log times
 START = -(2**63)
-COLUMNS = 4  # log time reached, records read, OPEN once it is, IDLE while nothing is there to read
-OPEN = IDLE = 1
+COLUMNS = 3  # log time reached, records read, IDLE while nothing is there to read
+IDLE = 1
 
 
 def fresh(shape: tuple[int, ...]) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
@@ -47,25 +47,21 @@ class Board:
         self.cells[:] = fresh(self.cells.shape)
 
     def post(self, partition: str, log_ns: int, records: int) -> None:
-        """Say that a partition is open, and how far it has come."""
-        self.cells[self.row[partition]] = log_ns, records, OPEN, 0
+        """Say how far a partition has come."""
+        self.cells[self.row[partition]] = log_ns, records, 0
 
     def post_idle(self, partition: str) -> None:
         """Say that all there is has been read."""
-        self.cells[self.row[partition], 3] = IDLE
+        self.cells[self.row[partition], 2] = IDLE
 
     def is_idle(self, partition: str) -> bool:
         """Has all there is been read, as far as anyone knows?"""
-        return bool(self.cells[self.row[partition], 3] == IDLE)
+        return bool(self.cells[self.row[partition], 2] == IDLE)
 
     def is_ahead(self, partition: str) -> bool:
         """Is this partition so far ahead of the slowest that it should wait?"""
         reached = self.reached_ns(partition)
         return reached not in (START, END) and reached > self.low_ns() + self.lead_ns
-
-    def all_open(self) -> bool:
-        """Has every partition been opened, so that every process is up?"""
-        return bool((self.cells[:, 2] == OPEN).all())
 
     def reached_ns(self, partition: str) -> int:
         """Log time that a partition has reached."""

@@ -90,7 +90,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
     def next_batch(self) -> list[tuple[str, Page]]:
         """One page, or nothing if there is none now, or others must catch up, or it is not due."""
         if self.done or STOP.is_set():
-            return self._leave()
+            raise StopIteration
         self.idle_s = 0.0
         if self.board.is_ahead(self.name):
             return self._nothing()
@@ -111,11 +111,6 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.position = self.reader.position()
         self._post()
         return [(self.key, page)]
-
-    def _leave(self) -> list[tuple[str, Page]]:
-        if self.board.all_open():
-            raise StopIteration
-        return self._nothing()  # the engine panics if a process ends while another connects
 
     def _nothing(self, wait_s: float = IDLE_S) -> list[tuple[str, Page]]:
         self.idle_s = wait_s
