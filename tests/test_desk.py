@@ -277,6 +277,8 @@ def test_equity_is_not_sampled_before_the_first_fill_and_then_at_every_multiple(
         tick(17 * S, 103.0, of=BTC),
         beat(17_500 * MS),
     ]
+    assert equities(*log) == [(12.0, 0), (17.5, 3)]
+    log.insert(2, tick(14 * S, of=ETH))  # a tick of any instrument is the market's
     assert equities(*log) == [(12.0, 0), (15.0, 0), (17.5, 3)]
 
 
@@ -288,6 +290,14 @@ def test_a_fill_exactly_at_a_sample_is_sampled_at_the_next():
 def test_without_an_end_there_is_no_last_sample():
     log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), beat(13 * S)]
     assert [at for at, _ in equities(*log, end=False)] == [12.0]
+
+
+def test_years_in_which_nothing_is_heard_cost_no_samples():
+    years = 3 * 365 * 86_400 * S
+    quiet = [beat(years * n // 100) for n in range(1, 100)]
+    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), *quiet, tick(years + S // 2, 104.0, of=BTC)]
+    after = years // S
+    assert equities(*log, beat(years + 8 * S)) == [(12.0, 0), (after + 3.0, 4), (after + 8.0, 4)]
 
 
 def test_a_long_is_marked_at_the_bid_and_a_short_at_the_ask():

@@ -57,6 +57,8 @@ def worked_off(desk, said):
     for place in sorted(at):
         naive.sample_up_to(place[0])
         naive.record(place, *at[place])
+        if at[place][0] or at[place][1]:
+            naive.heard_ns.append(place[0])
     if naive.sample_ns:
         naive.equity(max(place[0] for place in at))
     return naive.said
@@ -67,6 +69,7 @@ class Naive:
 
     def __init__(self, desk):
         self.desk, self.said, self.seq, self.sample_ns = desk, [], 0, 0
+        self.heard_ns = []
         self.resting, self.units, self.notional, self.approved_ns = [], {}, {}, []
         self.held, self.cash, self.fees = (
             defaultdict(Fraction),
@@ -144,7 +147,9 @@ class Naive:
 
     def sample_up_to(self, log_ns):
         while self.sample_ns and self.sample_ns <= log_ns:
-            self.equity(self.sample_ns)
+            began_ns = self.sample_ns - self.desk.sample_ns
+            if any(began_ns <= ns < self.sample_ns for ns in self.heard_ns):
+                self.equity(self.sample_ns)
             self.sample_ns += self.desk.sample_ns
 
     def equity(self, at):

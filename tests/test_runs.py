@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from connectors import duckdb_query
 from connectors.board import Board
 from connectors.duckdb_results import ResultsPart
+from connectors.kafka_log import watermarks
 from connectors.state_dir import StateDir
 from flows import cluster, engine, logs, runs, trade
 from flows.plan import Plan
@@ -293,6 +294,28 @@ def test_a_run_follows_its_topics_until_stopped_and_goes_on(tmp_path, processes,
         assert len(told) == len(set(told))
         assert {row[:10] for row in told} <= {row[:10] for row in whole}
         assert len(whole) - len(told) < 60, "only the last bars stay open"
+
+
+@pytest.mark.slow
+def test_time_is_kept_over_a_log_of_years_ago_and_the_run_stops_at_once(tmp_path):
+    """Heartbeats carry today's log time: the log has a gap of years, behind fills."""
+    job_file(tmp_path)
+    topics = ["raw.binance", "raw.coinbase"]
+    with loaded(GOLDEN) as job:
+        at = job.kafka.bootstrap
+
+        def records():
+            marks = watermarks(at, topics, 10, silent)
+            return [high for topic in topics for _, high in marks[topic]]
+
+        before = records()
+        running = started(tmp_path, "--bootstrap", at, "--keep-time", command="run")
+        until(lambda: count(tmp_path / "results.duckdb", "bars") > 2200)
+        until(lambda: all(now > then + 5 for then, now in zip(before, records(), strict=True)))
+        running.terminate()
+        assert running.wait(10) == 0
+    assert count(tmp_path / "results.duckdb", "fills") > 20
+    assert count(tmp_path / "results.duckdb", "equity") < 1000
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -57,6 +57,7 @@ class Merge:
     pending: dict[str, Pending] = field(default_factory=dict)
     horizon: Place = NOWHERE
     log_ns: int = 0  # newest log time heard of
+    heard: bool = False  # did ticks become marks since someone last looked?
 
     def take(self, told: Told) -> None:
         """Hear of some records of a partition."""
@@ -107,12 +108,22 @@ class Merge:
         """Let go of the ticks before a place; they become the marks."""
         for name, pending in self.pending.items():
             for trades in taken(pending.trades, place, name):
-                self.marks.last[trades.instrument] = (
-                    trades.price
-                )  # of one instrument the last stays
+                self.heard = True
+                self.marks.last[trades.instrument] = trades.price  # of one instrument the last
             for quotes in taken(pending.quotes, place, name):
+                self.heard = True
                 self.marks.bid[quotes.instrument] = quotes.bid
                 self.marks.ask[quotes.instrument] = quotes.ask
+
+    def quiet_until_ns(self) -> int:
+        """Log time before which no tick stands that has not become a mark, nor will one come."""
+        heads = [
+            int(chunks[0].log_ns[0])
+            for pending in self.pending.values()
+            for chunks in (pending.trades, pending.quotes)
+            if chunks
+        ]
+        return min([self.horizon[0], *heads])
 
 
 def below(place: Place, partition: str, ticks: Columns) -> int:

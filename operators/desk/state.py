@@ -19,7 +19,7 @@ from schemas.instruments import Instrument
 from schemas.market import Columns, Ints, Place, Quotes, Trades
 from schemas.trading import Intent, Limits, Order
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Desk(Struct, frozen=True):
@@ -73,6 +73,7 @@ class Kept(Struct):
     frontier: dict[str, Place]
     horizon: Place
     log_ns: int
+    heard: bool
     pending: dict[str, tuple[bytes, bytes]]  # trades and quotes as Arrow IPC
     marks: tuple[bytes, bytes, bytes]
     owner: bytes
@@ -101,6 +102,7 @@ def keep(state: State) -> bytes:
             frontier=merge.frontier,
             horizon=merge.horizon,
             log_ns=merge.log_ns,
+            heard=merge.heard,
             pending=pending,
             marks=(
                 merge.marks.last.tobytes(),
@@ -131,8 +133,8 @@ def resume(partitions: tuple[str, ...], instruments: int, kept: bytes) -> State:
     marks = Marks(*(np.frombuffer(prices, np.float64).copy() for prices in was.marks))
     assert len(marks.last) == instruments, "the instrument table has changed under the state"
     merge = Merge(
-        partitions, marks, was.next, was.frontier, pending, was.horizon, was.log_ns
-    )  # fmt: skip
+        partitions, marks, was.next, was.frontier, pending, was.horizon, was.log_ns, was.heard
+    )
     return State(
         merge=merge,
         owner=np.frombuffer(was.owner, np.int64).copy(),

@@ -4,7 +4,7 @@
               due     hit   intent    hit   |
 
 Of one place fills come first, then intents; equity is sampled before the first record at or after
-its time.
+its time, where the market was heard since the sample before.
 """
 
 from collections.abc import Iterator
@@ -172,10 +172,14 @@ def sample_place(state: State) -> Place | None:
 
 
 def sampled(state: State, desk: Desk, place: Place) -> Iterator[Equity]:
-    """Mark everything to the market as it stood at a place."""
+    """Mark everything to the market as it stood at a place; over quiet time no sample is taken."""
     state.merge.forget(place)
-    yield from equities(state, desk, place[0])
-    state.sample_ns += desk.sample_ns
+    if state.merge.heard:
+        state.merge.heard = False
+        yield from equities(state, desk, place[0])
+        state.sample_ns += desk.sample_ns
+    else:
+        state.sample_ns = (state.merge.quiet_until_ns() // desk.sample_ns + 1) * desk.sample_ns
 
 
 def equities(state: State, desk: Desk, time_ns: int) -> Iterator[Equity]:
