@@ -1,5 +1,5 @@
-"""What pytest should not import: the kernel's own file needs numba, and is only used with it."""
+"""What pytest should not import: kernels that need numba, and are only used with it."""
 
 from operators.compiled import COMPILED
 
-collect_ignore = [] if COMPILED else ["operators/scan_kernel.py"]
+collect_ignore = [] if COMPILED else ["connectors/line_kernel.py", "operators/scan_kernel.py"]

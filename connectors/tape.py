@@ -7,39 +7,22 @@ A log time of 16 digits is in microseconds, as some recorders write. Compressed 
 where the name ends so. Several files may hold one partition, one after the other.
 """
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from connectors.board import END, START
-from connectors.digits import parse_fixed
 from schemas.errors import MisuseError
-from schemas.market import Bytes, Ints
+from schemas.market import Ints
 from schemas.pages import PADDING, Page
 
 BLOCK = 1 << 20  # bytes read at a time
-NEWLINE, SPACE = 10, 32
 MICROSECONDS = 16  # digits of a log time that is not in nanoseconds
-
-
-class Block(NamedTuple):
-    """Lines of a tape, parsed."""
-
-    data: Bytes
-    lines_at: Ints  # where each line begins
-    starts: Ints  # where its frame does
-    ends: Ints
-    log_ns: Ints
-
-    def lines(self, chosen: slice) -> "Block":
-        """Some of the lines."""
-        return Block(self.data, *(column[chosen] for column in self[1:]))
-
-
-NONE = np.empty(0, np.int64)
-NO_LINES = Block(np.empty(0, np.uint8), NONE, NONE, NONE, NONE)
+SHOWN = 30  # bytes of a line in an error
 
 
 class TapeReader:
@@ -54,13 +37,12 @@ class TapeReader:
         begin: tuple[int, int, int, int] = position or (0, 0, 0, START)
         self.file, self.byte, self.offset, self.log_ns = begin
         self.ended = False
-        self.block = NO_LINES  # lines read and not yet given
-        self.rest = b""  # the beginning of a line
+        self._hold(bytearray(PADDING), 0, 0)
         self.stream = self._open()
 
     def read(self) -> Page | None:
         """The next records, or None at the end."""
-        while not len(self.block.log_ns):
+        while self.at == self.whole:
             if not self._fill():
                 self.ended = True
                 return None
@@ -77,7 +59,7 @@ class TapeReader:
     def _open(self) -> Any:
         path = self.files[self.file]
         try:
-            stream = pa.input_stream(str(path), compression="detect", buffer_size=BLOCK)
+            stream = pa.input_stream(str(path), compression="detect")
             skip = self.byte
             while skip > 0 and (skipped := stream.read(min(skip, BLOCK))):
                 skip -= len(skipped)
@@ -85,23 +67,28 @@ class TapeReader:
             raise MisuseError(f"{path}: cannot be read: {error}") from None
         return stream
 
+    def _hold(self, text: bytearray, whole: int, filled: int) -> None:
+        """Take a block of text: lines up to `whole`, the beginning of one up to `filled`."""
+        self.text, self.at, self.whole, self.filled = text, 0, whole, filled
+        self.data = np.frombuffer(text, np.uint8)
+        self.words = np.ndarray(len(text) - 7, "<u8", text, strides=(1,))
+
     def _fill(self) -> bool:
-        """Read the next block of whole lines; False after the last file."""
+        """Read the next block behind the beginning of a line; False after the last file."""
+        rest = self.text[self.whole : self.filled]
+        text = bytearray(len(rest) + BLOCK + PADDING)
+        text[: len(rest)] = rest
         try:
-            read = self.stream.read(BLOCK)
+            read = self.stream.readinto(memoryview(text)[len(rest) : -PADDING])
         except OSError as error:
             raise MisuseError(f"{self.files[self.file]}: damaged or cut off: {error}") from None
-        if read:
-            text = self.rest + read
-            cut = text.rfind(b"\n") + 1
-            self.rest = text[cut:]
-            text = text[:cut]
-        else:
-            text, self.rest = self.rest and self.rest + b"\n", b""
-        if text:
-            self.block = self._parse(text)
-        elif not read:
+        if not read and not rest:
             return self._next_file()
+        filled = len(rest) + read
+        if not read:
+            text[filled : filled + 1] = b"\n"  # which the last line lacks
+            filled += 1
+        self._hold(text, text.rfind(b"\n", 0, filled) + 1, filled)
         return True
 
     def _next_file(self) -> bool:
@@ -112,56 +99,66 @@ class TapeReader:
         self.stream = self._open()
         return True
 
-    def _parse(self, text: bytes) -> "Block":
-        data = np.frombuffer(text + bytes(PADDING), np.uint8)
-        ends = np.flatnonzero(data == NEWLINE)
-        starts = np.empty_like(ends)
-        starts[0], starts[1:] = 0, ends[:-1] + 1
-        width = len(text[: ends[0]].split(b" ", 1)[0])
-        log_ns, good = parse_fixed(data, starts, width)
-        after = starts + width
-        good &= (after == ends) | ((after < ends) & (data[after] == SPACE))
-        if width == MICROSECONDS:
-            good &= log_ns <= END // 1000
-            log_ns = log_ns * 1000
-        for number in np.flatnonzero(~good).tolist():
-            line = text[starts[number] : ends[number]]
-            log_ns[number] = self._parse_time(line, self.offset + number)
-            after[number] = starts[number] + len(line.split(b" ", 1)[0])
-        self._check_order(log_ns)
-        return Block(data, starts, np.minimum(after + 1, ends), ends, log_ns)
+    def _cut(self) -> Page:
+        """Give the next lines of the block as a page."""
+        starts, ends, log_ns = (np.empty(self.records, np.int64) for _ in range(3))
+        count, split, next_at = 0, kernel(), self.at
+        if split is not None:
+            count, next_at = split(
+                self.data, self.words, self.at, self.whole, self.log_ns, self.span_ns,
+                starts, ends, log_ns,
+            )  # fmt: skip
+        if not count:
+            count, next_at = self._read_strictly(starts, ends, log_ns, one=split is not None)
+        page = Page(
+            self.partition, self.offset, log_ns[:count], starts[:count], ends[:count], self.data
+        )
+        self.byte += next_at - self.at
+        self.at, self.offset, self.log_ns = next_at, page.hi, int(page.log_ns[-1])
+        return page
 
-    def _parse_time(self, line: bytes, offset: int) -> int:
-        digits = line.split(b" ", 1)[0]
+    def _read_strictly(
+        self, starts: Ints, ends: Ints, log_ns: Ints, *, one: bool
+    ) -> tuple[int, int]:
+        """Read lines as the kernel does, or say what is wrong with the first."""
+        count, at, before_ns = 0, self.at, self.log_ns
+        while at < self.whole and count < (1 if one else len(starts)):
+            end = self.text.index(b"\n", at)
+            digits = bytes(self.text[at:end]).partition(b" ")[0]
+            try:
+                time_ns = self._log_time(digits, self.offset + count, before_ns)
+            except MisuseError:
+                if count:
+                    break  # first what is before
+                raise
+            if count and time_ns - int(log_ns[0]) > self.span_ns:
+                break
+            starts[count], ends[count] = min(at + len(digits) + 1, end), end
+            log_ns[count] = before_ns = time_ns
+            count, at = count + 1, end + 1
+        return count, at
+
+    def _log_time(self, digits: bytes, offset: int, before_ns: int) -> int:
         scale = 1000 if len(digits) == MICROSECONDS else 1
         if not digits.isdigit() or int(digits) * scale > END:
             raise MisuseError(
-                f"{self.files[self.file]}: record {offset} begins with {digits[:30]!r}, "
+                f"{self.files[self.file]}: record {offset} begins with {digits[:SHOWN]!r}, "
                 "not with a log time in ns"
             )
-        return int(digits) * scale
-
-    def _check_order(self, log_ns: Ints) -> None:
-        before = np.concatenate([[self.log_ns], log_ns[:-1]])
-        back = np.flatnonzero(log_ns < before)
-        if len(back):
-            number = int(back[0])
+        log_ns = int(digits) * scale
+        if log_ns < before_ns:
             raise MisuseError(
-                f"{self.files[self.file]}: record {self.offset + number} has log time "
-                f"{log_ns[number]}, before {before[number]} of the one before it: "
-                "a tape never goes back"
+                f"{self.files[self.file]}: record {offset} has log time "
+                f"{log_ns}, before {before_ns} of the one before it: a tape never goes back"
             )
+        return log_ns
 
-    def _cut(self) -> Page:
-        """Give the first lines of the block as a page."""
-        block = self.block
-        span_end = min(int(block.log_ns[0]) + self.span_ns, END)
-        count = int(np.searchsorted(block.log_ns[: self.records], span_end, "right"))
-        given = block.lines(slice(None, count))
-        self.block = block.lines(slice(count, None))
-        self.byte += int(given.ends[-1]) + 1 - int(given.lines_at[0])
-        self.offset += count
-        self.log_ns = int(given.log_ns[-1])
-        return Page(
-            self.partition, self.offset - count, given.log_ns, given.starts, given.ends, given.data
-        )
+
+@cache
+def kernel() -> Callable[..., tuple[int, int]] | None:
+    """Import the compiled reader of lines; None without numba."""
+    try:
+        from connectors import line_kernel  # noqa: PLC0415  # late: numba takes its time
+    except ImportError:
+        return None
+    return line_kernel.split

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.digits import parse_fixed
+from connectors import tape
 from connectors.parquet_tape import ParquetReader
 from connectors.tape import TapeReader
 from schemas.errors import MisuseError
@@ -37,6 +37,7 @@ def in_order(log, base=1_700_000_000_000_000_000):
     return [(int(ns), frame) for ns, (_, frame) in zip(times, log, strict=True)]
 
 
+@settings(deadline=None)  # the first reading compiles
 @given(logs, st.integers(1, 9), st.data())
 def test_a_tape_reads_as_written_and_goes_on_where_it_was(tmp_path_factory, log, records, data):
     path = tmp_path_factory.mktemp("tape") / "binance-0.tape"
@@ -140,20 +141,38 @@ def test_a_cut_off_archive_is_an_error_not_an_end(tmp_path):
         read_all(TapeReader("b", (path,), 10, FAR, None))
 
 
-@given(st.integers(0, 2**63 - 1))
-def test_digits_are_read_exactly_at_any_width(number):
-    text = str(number).encode()
-    data = np.frombuffer(b"xx" + text + bytes(16), np.uint8)
-    value, good = parse_fixed(data, np.array([2]), len(text))
-    assert good[0] and value[0] == number
+TIMES = st.one_of(
+    st.integers(0, 2**63 + 10**9).map(lambda n: b"%d" % n),
+    st.binary(max_size=21).filter(lambda text: b"\n" not in text),
+    st.text("0123456789", min_size=14, max_size=21).map(str.encode),
+    st.sampled_from([b"0" * 25 + b"7", b"9223372036854775807", b"9223372036854775", b"1" * 16]),
+)
 
 
-@given(st.binary(min_size=1, max_size=19))
-def test_what_is_no_number_is_never_good(text):
-    value, good = parse_fixed(np.frombuffer(text + bytes(16), np.uint8), np.array([0]), len(text))
-    isdigits = all(48 <= byte <= 57 for byte in text)
-    assert bool(good[0]) == (isdigits and int(text) < 2**63)
-    assert not good[0] or value[0] == int(text)
+def read_or_refused(path, reader_kernel, monkeypatch):
+    monkeypatch.setattr(tape, "kernel", reader_kernel)
+    got = []
+    reader = TapeReader("b", (path,), 5, 10**17, None)
+    try:
+        while (page := reader.read()) is not None:
+            got += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
+    except MisuseError as error:
+        return got, str(error)
+    return got, reader.position()
+
+
+@pytest.mark.skipif(tape.kernel() is None, reason="numba is not installed")
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None
+)
+@given(st.lists(st.tuples(TIMES, st.sampled_from([b"", b" ", b" {}", b"\t", b" 1 2"])), max_size=9))
+def test_the_compiled_reader_says_what_the_plain_one_says(tmp_path, monkeypatch, drawn):
+    path = tmp_path / "binance-0.tape"
+    for text in (drawn, sorted(drawn, key=lambda line: (len(line[0]), line[0]))):
+        path.write_bytes(b"".join(time + rest + b"\n" for time, rest in text))
+        with monkeypatch.context() as patch:
+            compiled = read_or_refused(path, tape.kernel, patch)
+            assert compiled == read_or_refused(path, lambda: None, patch)
 
 
 @given(logs, st.integers(1, 9))
