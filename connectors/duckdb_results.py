@@ -8,6 +8,7 @@ the owner while it runs (live_answers.py).
 """
 
 from collections import defaultdict
+from itertools import chain
 from time import monotonic
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -17,6 +18,7 @@ from connectors import duckdb_file
 from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
 from schemas.errors import witnessed
+from schemas.pages import Facts
 from schemas.tables import batch_of
 from schemas.topics import BY_TYPE, TOPICS
 
@@ -25,12 +27,7 @@ PUBLISH_EVERY_S = 2.0
 SHARE = 20  # publishing takes at most a twentieth of the time
 
 
-def owner_of(fact: Struct) -> str:
-    """The key that every fact is written under: there is one owner."""
-    return PART
-
-
-class ResultsSink(FixedPartitionedSink[Struct, int]):
+class ResultsSink(FixedPartitionedSink[Facts, int]):
     """Facts into the tables of their types."""
 
     def __init__(self, files: Files, run: Run) -> None:
@@ -41,6 +38,10 @@ class ResultsSink(FixedPartitionedSink[Struct, int]):
         """One owner."""
         return [PART]
 
+    def part_fn(self, item_key: str) -> int:
+        """Give it everything."""
+        return 0
+
     @witnessed
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "ResultsPart":
         """Lay the file out, or take back what was written after the state that is resumed."""
@@ -49,7 +50,7 @@ class ResultsSink(FixedPartitionedSink[Struct, int]):
         return ResultsPart(self.files, self.run, resume_state or 0)
 
 
-class ResultsPart(StatefulSinkPartition[Struct, int]):
+class ResultsPart(StatefulSinkPartition[Facts, int]):
     """The owner of the file."""
 
     def __init__(self, files: Files, run: Run, transaction: int) -> None:
@@ -71,9 +72,9 @@ class ResultsPart(StatefulSinkPartition[Struct, int]):
         self.sound = True  # nothing has failed: what is here may be published
         self.live = LiveAnswers(self.con, files.results)
 
-    def write_batch(self, values: list[Struct]) -> None:
+    def write_batch(self, values: list[Facts]) -> None:
         """Keep facts for the end of the epoch."""
-        for fact in values:
+        for fact in chain.from_iterable(values):
             self.facts[type(fact)].append(fact)
 
     @witnessed

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from connectors.kafka_link import NO_SETTINGS, SHARED, Settings
 from schemas.errors import MisuseError, OutageError, witnessed
 
-Facts = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
+Records = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
 
 DELIVERY_S = 20  # Kafka's last word on a record
 FLUSH_S = 25.0  # so every wait ends after it
@@ -117,7 +117,7 @@ def shown(key: bytes | None) -> str:
     return repr((key or b"")[:SHOWN].decode(errors="replace"))
 
 
-class KafkaSink(FixedPartitionedSink[Facts, int]):
+class KafkaSink(FixedPartitionedSink[Records, int]):
     """Every fact to its topic, through one producer."""
 
     def __init__(self, bootstrap: str, client: Settings = NO_SETTINGS) -> None:
@@ -137,7 +137,7 @@ class KafkaSink(FixedPartitionedSink[Facts, int]):
         return KafkaPart(Sender(self.bootstrap, self.client), resume_state or 0)
 
 
-class KafkaPart(StatefulSinkPartition[Facts, int]):
+class KafkaPart(StatefulSinkPartition[Records, int]):
     """The one producer, and how many records Kafka has acknowledged to it."""
 
     def __init__(self, sender: Sender, records: int) -> None:
@@ -145,7 +145,7 @@ class KafkaPart(StatefulSinkPartition[Facts, int]):
         self.sender, self.records = sender, records
 
     @witnessed
-    def write_batch(self, values: list[Facts]) -> None:
+    def write_batch(self, values: list[Records]) -> None:
         """Queue the facts; tell of failures so far."""
         for facts in values:
             for topic, key, value, fact_id in facts:

@@ -7,7 +7,8 @@
 """
 
 # numba has no types that mypy knows:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return,no-untyped-call,call-overload"
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
+# mypy: disable-error-code="no-untyped-call,call-overload"
 
 import numpy as np
 from numba import njit

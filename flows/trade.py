@@ -10,11 +10,10 @@ The facts go to DuckDB, and to Kafka where the log came from there.
 from collections.abc import Iterable
 
 import bytewax.operators as op
-from bytewax.dataflow import Dataflow, Stream
+from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
-from msgspec import Struct
 
-from connectors.duckdb_results import ResultsSink, owner_of
+from connectors.duckdb_results import ResultsSink
 from connectors.kafka_sink import KafkaSink
 from connectors.log_source import LogSource
 from flows import job as jobs
@@ -34,7 +33,7 @@ from operators.normalise import normalise
 from operators.records import records
 from operators.signals import signals
 from operators.tally import tally
-from schemas.pages import Page
+from schemas.pages import Facts, Page
 
 STATES = {  # step id -> version of what it keeps: both are schema
     "trade.dedupe.seen": dedupe_step.STATE_VERSION,
@@ -46,7 +45,7 @@ STATES = {  # step id -> version of what it keeps: both are schema
 }
 
 
-def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Stream[Struct]:
+def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> KeyedStream[Facts]:
     """All steps from pages to facts; no doors are opened here."""
     table = jobs.instruments(job)
     names = tuple(each.id for each in table)
@@ -64,7 +63,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Stre
     traded = trade("trade", by_desk, desks=desks)
     told = facts("told", signalled, instruments=names)
     counted = tally("tally", signalled, instruments=names)
-    return op.merge("facts", told, op.key_rm("traded", traded), op.key_rm("counted", counted))
+    return op.merge("facts", told, traded, counted)
 
 
 def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink | None) -> Dataflow:
@@ -72,7 +71,7 @@ def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink |
     flow = Dataflow("trade")
     pages = op.input("log", flow, source)
     done = graph(pages, job, source.partitions)
-    op.output("results", op.key_on("by_owner", done, owner_of), results)
+    op.output("results", done, results)
     if topics is not None:
         op.output("topics", records("records", done, prefix=job.kafka.facts), topics)
     return flow

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import bytewax.operators as op
 import numpy as np
-from bytewax.dataflow import Stream, operator
+from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from schemas.market import LATE, LateTrade
-from schemas.pages import Batch
+from schemas.pages import Batch, Facts
 
 
 def step(batch: Batch, *, instruments: tuple[str, ...]) -> Iterator[Struct]:
@@ -38,10 +38,13 @@ def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrad
 
 
 @operator
-def facts(step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]) -> Stream[Struct]:
-    """Everything a batch tells, as single facts."""
+def facts(
+    step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
+) -> KeyedStream[Facts]:
+    """Everything a batch tells, together."""
 
-    def each(keyed: tuple[str, Batch]) -> Iterator[Struct]:
-        return step(keyed[1], instruments=instruments)
+    def each(batch: Batch) -> Iterator[Facts]:
+        if told := tuple(step(batch, instruments=instruments)):
+            yield told
 
-    return op.flat_map("each", up, each)
+    return op.flat_map_value("each", up, each)

@@ -2,6 +2,9 @@
 
     step(state, value) -> (state, outputs)       state is plain and versioned when it is kept
 
+What a step says travels as one item for each value, or, `at_once`, as one tuple for all that has
+arrived: the engine's costs are those of an item.
+
 The end of input changes nothing: a stop is no end, and the end of a log is said in the log.
 """
 
@@ -19,22 +22,26 @@ W = TypeVar("W")  # value out
 Step = Callable[[S, V], tuple[S, Iterable[W]]]
 
 
-class Fold(StatefulBatchLogic[V, W, Any], Generic[S, V, W]):
+class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
     """One key's state, folded over its values in their order."""
 
-    def __init__(self, step: Step[S, V, W], state: S, keep: Callable[[S], Any]) -> None:
-        self.step, self.state, self.keep = step, state, keep
+    def __init__(
+        self, step: Step[S, V, W], state: S, keep: Callable[[S], Any], *, at_once: bool
+    ) -> None:
+        self.step, self.state, self.keep, self.at_once = step, state, keep, at_once
 
     @witnessed
-    def on_batch(self, values: list[V]) -> tuple[list[W], bool]:
+    def on_batch(self, values: list[V]) -> tuple[list[Any], bool]:
         """Fold over what has arrived."""
         sent: list[W] = []
         for value in values:
             self.state, out = self.step(self.state, value)
             sent.extend(out)
+        if self.at_once:
+            return [tuple(sent)] if sent else [], StatefulBatchLogic.RETAIN
         return sent, StatefulBatchLogic.RETAIN
 
-    def on_eof(self) -> tuple[list[W], bool]:
+    def on_eof(self) -> tuple[list[Any], bool]:
         """Keep the state: this is a stop."""
         return [], StatefulBatchLogic.RETAIN
 
@@ -49,10 +56,12 @@ def fold(
     start: Callable[[], S],
     keep: Callable[[S], Any],
     resume: Callable[[Any], S],
+    *,
+    at_once: bool = False,
 ) -> Callable[[Any], Fold[S, V, W]]:
     """Build the logic of `op.stateful_batch`: from the beginning, or from what was kept."""
 
     def build(kept: Any) -> Fold[S, V, W]:
-        return Fold(step, start() if kept is None else resume(kept), keep)
+        return Fold(step, start() if kept is None else resume(kept), keep, at_once=at_once)
 
     return build

@@ -133,9 +133,8 @@ def resume(kept: Any) -> State:
 @operator
 def tally(
     step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
-) -> KeyedStream[Told]:
+) -> KeyedStream[tuple[Told, ...]]:
     """Count the records of each partition by minute of log time."""
-    build = fold(
-        partial(step, instruments=instruments), partial(start, len(instruments)), keep, resume
-    )
+    each, begin = partial(step, instruments=instruments), partial(start, len(instruments))
+    build = fold(each, begin, keep, resume, at_once=True)
     return op.stateful_batch("minute", up, build)

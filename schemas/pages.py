@@ -77,6 +77,9 @@ class Told(Struct, frozen=True, eq=False):
     intents: tuple[Intent, ...]
 
 
+Facts = tuple[Struct, ...]  # what a page made certain, in order
+
+
 def page_of(
     partition: str, lo: int, log_ns: list[int], frames: list[bytes], end: bool = False
 ) -> Page:

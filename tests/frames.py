@@ -218,7 +218,7 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
             desk_state.keep,
             partial(desk_state.resume, tuple(sorted(partitions)), len(names)),
         ),
-        "records": stateless(lambda fact: records.step(fact, prefix="t.")[1]),
+        "records": stateless(lambda fact: (records.step(fact, prefix="t."),)),
     }
 
 

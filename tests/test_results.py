@@ -47,9 +47,16 @@ def opened(results, state=None):
 
 def test_an_epoch_is_one_transaction(results):
     part = opened(results)
-    part.write_batch([metric(1), metric(2)])
+    part.write_batch(
+        [
+            (
+                metric(1),
+                metric(2),
+            )
+        ]
+    )
     assert part.snapshot() == 1
-    part.write_batch([metric(3)])
+    part.write_batch([(metric(3),)])
     assert part.snapshot() == 2
     assert part.snapshot() == 2  # nothing new, no new transaction
     part.close()
@@ -60,14 +67,14 @@ def test_an_epoch_is_one_transaction(results):
 
 def test_a_resume_takes_back_what_was_written_after_the_state(results):
     part = opened(results)
-    part.write_batch([metric(1)])
+    part.write_batch([(metric(1),)])
     kept = part.snapshot()
-    part.write_batch([metric(2)])
+    part.write_batch([(metric(2),)])
     part.snapshot()  # written, but the engine never kept this state
     part.live.close()
     part.con.close()
     again = opened(results, kept)
-    again.write_batch([metric(2)])  # the log brings it again
+    again.write_batch([(metric(2),)])  # the log brings it again
     again.snapshot()
     again.close()
     finish(results)
@@ -76,9 +83,9 @@ def test_a_resume_takes_back_what_was_written_after_the_state(results):
 
 def test_what_no_epoch_has_sealed_is_not_written(results):
     part = opened(results)
-    part.write_batch([metric(1)])
+    part.write_batch([(metric(1),)])
     part.snapshot()
-    part.write_batch([metric(2)])
+    part.write_batch([(metric(2),)])
     part.close()
     assert values(results) == [1]
 
@@ -87,7 +94,7 @@ def test_a_reader_opens_a_whole_copy_at_any_moment(results):
     part = opened(results)
     assert values(results) == []
     for n in range(20):
-        part.write_batch([metric(n)])
+        part.write_batch([(metric(n),)])
         part.snapshot()
         part.publish()
         with duckdb.connect(str(results), read_only=True) as con:
@@ -96,11 +103,11 @@ def test_a_reader_opens_a_whole_copy_at_any_moment(results):
 
 def test_an_open_reader_keeps_its_copy(results):
     part = opened(results)
-    part.write_batch([metric(1)])
+    part.write_batch([(metric(1),)])
     part.snapshot()
     part.publish()
     reader = duckdb.connect(str(results), read_only=True)
-    part.write_batch([metric(2)])
+    part.write_batch([(metric(2),)])
     part.snapshot()
     part.publish()
     assert reader.execute("SELECT count(*) FROM metrics").fetchone() == (1,)
@@ -110,7 +117,7 @@ def test_an_open_reader_keeps_its_copy(results):
 def test_money_is_stored_to_the_last_digit(results):
     part = opened(results)
     tiny, huge = Decimal("0.000000000001"), Decimal("12345678901234567890.123456789012")
-    part.write_batch([Equity(1, "main", "s", 5, tiny, huge, -tiny, -huge, Decimal(0))])
+    part.write_batch([(Equity(1, "main", "s", 5, tiny, huge, -tiny, -huge, Decimal(0)),)])
     part.snapshot()
     part.close()
     with duckdb.connect(str(results), read_only=True) as con:
@@ -134,7 +141,7 @@ def test_the_digest_does_not_see_how_facts_were_cut_into_epochs(tmp_path):
         results = tmp_path / f"{cut}.duckdb"
         part = opened(results)
         for begin in range(0, 10, cut):
-            part.write_batch([metric(n) for n in range(begin, min(begin + cut, 10))])
+            part.write_batch([tuple(metric(n) for n in range(begin, min(begin + cut, 10)))])
             part.snapshot()
         part.close()
         digests.append(duckdb_query.digest(duckdb_query.digests(results)))
@@ -166,7 +173,14 @@ def test_topics_and_tables_have_names_of_their_own():
 
 def test_the_owner_answers_queries_while_it_runs(results):
     part = opened(results)
-    part.write_batch([metric(1), metric(2)])
+    part.write_batch(
+        [
+            (
+                metric(1),
+                metric(2),
+            )
+        ]
+    )
     part.snapshot()  # sealed, not published yet
     assert values(results) == []
     answer = duckdb_query.ask(results, "SELECT count(*) AS n, max(time) AS t FROM metrics")
@@ -191,7 +205,7 @@ def test_nobody_without_the_token_is_answered(results):
 
 def test_an_endpoint_left_behind_by_a_crash_holds_nobody_up(results):
     part = opened(results)
-    part.write_batch([metric(1)])
+    part.write_batch([(metric(1),)])
     part.snapshot()
     told = live_file(results).read_text()
     part.close()
@@ -210,7 +224,7 @@ def test_publishing_takes_at_most_a_twentieth_of_the_time(results, monkeypatch):
         lambda *_: published.append(now[0]) or now.__setitem__(0, now[0] + 1.0),  # type: ignore
     )
     for n in range(200):
-        part.write_batch([metric(n)])
+        part.write_batch([(metric(n),)])
         part.snapshot()
         now[0] += 0.5
     assert published[0] <= 102.5
@@ -243,7 +257,7 @@ def test_two_runs_never_make_the_same_results(results):
 )
 def test_a_query_can_only_ask_a_running_flow(results, sql):
     part = opened(results)
-    part.write_batch([metric(1)])
+    part.write_batch([(metric(1),)])
     part.snapshot()
     with pytest.raises(MisuseError, match="the query failed"):
         duckdb_query.ask(results, sql)
@@ -260,9 +274,9 @@ def test_an_answer_too_large_for_the_flow_is_refused(results):
 
 def test_a_failed_epoch_is_not_published_by_the_close_that_follows(results, monkeypatch):
     part = opened(results)
-    part.write_batch([metric(1)])
+    part.write_batch([(metric(1),)])
     part.snapshot()
-    part.write_batch([metric(2)])
+    part.write_batch([(metric(2),)])
     monkeypatch.setattr(duckdb_results, "batch_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         part.snapshot()

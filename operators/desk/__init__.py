@@ -86,9 +86,12 @@ def by_account(
 
 
 @operator
-def trade(step_id: str, up: KeyedStream[Told], *, desks: dict[str, Desk]) -> KeyedStream[Fact]:
+def trade(
+    step_id: str, up: KeyedStream[Told], *, desks: dict[str, Desk]
+) -> KeyedStream[tuple[Fact, ...]]:
     """Run the desk of each account; the key is the account's."""
     some = next(iter(desks.values()))
     begin = partial(start, some.partitions, len(some.instruments))
     resumed = partial(resume, some.partitions, len(some.instruments))
-    return op.stateful_batch("desk", up, fold(partial(step, desks=desks), begin, keep, resumed))
+    build = fold(partial(step, desks=desks), begin, keep, resumed, at_once=True)
+    return op.stateful_batch("desk", up, build)

@@ -1,4 +1,4 @@
-"""Facts out to Kafka."""
+"""Records out to Kafka."""
 
 import time
 from datetime import timedelta
@@ -14,7 +14,7 @@ from bytewax.testing import cluster_main
 from confluent_kafka import KafkaError
 
 from connectors.board import Board
-from connectors.kafka_sink import Facts, KafkaPart, KafkaSink
+from connectors.kafka_sink import Records, KafkaPart, KafkaSink
 from connectors.log_source import LogSource
 from schemas.errors import MisuseError
 from schemas.pages import Page
@@ -28,12 +28,12 @@ def part(broker: Any, **client: Any) -> KafkaPart:
     return KafkaSink(broker.bootstrap, settings).build_part("out", "kafka", None)
 
 
-def facts(topic: str, count: int, first: int = 0) -> Facts:
+def facts(topic: str, count: int, first: int = 0) -> Records:
     numbers = range(first, first + count)
     return [(topic, b"BTC", b'{"n":%d}' % number, b"id-%d" % number) for number in numbers]
 
 
-def as_records(sent: Facts) -> list[tuple[bytes, bytes]]:
+def as_records(sent: Records) -> list[tuple[bytes, bytes]]:
     return [(key, value) for _, key, value, _ in sent]
 
 
@@ -153,7 +153,7 @@ class Crash(Exception):
 def relay(broker: Any, source: str, topics: list[str], end: int, crash_at: int) -> Dataflow:
     """Let every frame of one topic out to others; crash at one of them."""
 
-    def out(page: Page) -> Facts:
+    def out(page: Page) -> Records:
         frames = [page.frame(number) for number in range(len(page.log_ns))]
         if page.lo <= crash_at < page.hi:
             raise Crash
