@@ -56,7 +56,20 @@ def create_topics(
                 raise MisuseError(
                     f"topic {name} cannot be created at {bootstrap}: {raised.args[0].str()}"
                 ) from None
+    wait_until_told_of(admin, set(created))
     return tuple(created)
+
+
+def wait_until_told_of(admin: AdminClient, topics: set[str]) -> None:
+    """Wait until brokers know of topics: the controller answers before it has told them."""
+    deadline = time.monotonic() + CREATE_S
+    while topics - admin.list_topics(timeout=CREATE_S).topics.keys():
+        if time.monotonic() > deadline:
+            raise MisuseError(
+                f"topics {', '.join(sorted(topics))} were created, but are not there after "
+                f"{CREATE_S:g} s"
+            )
+        time.sleep(LOOK_S)
 
 
 class Loader:

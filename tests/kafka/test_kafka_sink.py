@@ -14,7 +14,7 @@ from bytewax.testing import cluster_main
 from confluent_kafka import KafkaError
 
 from connectors.board import Board
-from connectors.kafka_sink import Records, KafkaPart, KafkaSink
+from connectors.kafka_sink import KafkaPart, KafkaSink, Records
 from connectors.log_source import LogSource
 from schemas.errors import MisuseError
 from schemas.pages import Page
