@@ -8,7 +8,6 @@ one by one. What they say of a frame depends on that frame alone.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 import bytewax.operators as op
 import numpy as np
@@ -16,27 +15,14 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from operators.rows import FLOATS, INTS, Rows
+from operators.rows import Rows
 from operators.scanner import Scanner
 from schemas.errors import witnessed
-from schemas.market import (
-    DOUBT,
-    MALFORMED,
-    RECOGNISED,
-    TICKS,
-    UNLISTED,
-    Columns,
-    DeadLetter,
-    Ints,
-    Quotes,
-    Trades,
-)
+from schemas.market import DOUBT, MALFORMED, RECOGNISED, DeadLetter, Ints
 from schemas.pages import Batch, Page
 from schemas.venues import venue_of
 from schemas.venues.dialect import Dialect
 from schemas.venues.strict import MalformedError, Row, Symbols, read_frame
-
-C = TypeVar("C", bound=Columns)
 
 FRAME_KEPT = 65_536  # bytes of a dead letter's frame; the log has the whole of it
 
@@ -48,16 +34,18 @@ class Decoder(Struct, frozen=True):
     symbols: Symbols
     scanner: Scanner
 
+    @property
+    def is_trade(self) -> Ints:
+        """By channel: are its rows trades? Else they are quotes."""
+        return np.array([each.row == "trade" for each in self.dialect.channels], np.int64)
+
 
 def step(page: Page, *, decoder: Decoder) -> Batch:
     """Decode a page. No state: a frame says the same wherever it stands."""
     scanned, status = decoder.scanner.scan(page)
     read, dead = read_doubted(page, np.flatnonzero(status == DOUBT), status, decoder)
     rows = scanned.merged(Rows.of(read))
-    status, owner = judged(status, rows)
-    trades = np.array([channel.row == "trade" for channel in decoder.dialect.channels])
-    listed = rows.ints[0] >= 0
-    is_trade = trades[rows.channel]
+    trades, quotes, owner = rows.ticks(decoder.is_trade, page.lo, page.log_ns, status)
     return Batch(
         partition=page.partition,
         lo=page.lo,
@@ -65,8 +53,8 @@ def step(page: Page, *, decoder: Decoder) -> Batch:
         status=status,
         owner=owner,
         end=page.end,
-        trades=columns(Trades, page, rows.take(np.flatnonzero(listed & is_trade))),
-        quotes=columns(Quotes, page, rows.take(np.flatnonzero(listed & ~is_trade))),
+        trades=trades,
+        quotes=quotes,
         dead=tuple(dead),
     )
 
@@ -84,7 +72,7 @@ def read_doubted(
             status[number] = MALFORMED
             dead.append(dead_letter(page, number, str(error), frame))
         else:
-            status[number] = RECOGNISED  # unless it has rows: see judged()
+            status[number] = RECOGNISED  # unless it has rows
             read += [(number, channel, row) for row in rows]
     return read, dead
 
@@ -99,24 +87,6 @@ def dead_letter(page: Page, number: int, reason: str, frame: bytes) -> DeadLette
         frame=frame[:FRAME_KEPT],
         length=len(frame),
     )
-
-
-def judged(status: Ints, rows: Rows) -> tuple[Ints, Ints]:
-    """The status of frames with rows, and the first listed instrument each frame speaks of."""
-    owner = np.full(len(status), -1, np.int64)
-    status[rows.frame] = UNLISTED
-    listed = rows.ints[0] >= 0
-    frames = rows.frame[listed]
-    status[frames] = TICKS
-    owner[frames[::-1]] = rows.ints[0][listed][::-1]  # of several the first stays
-    return status, owner
-
-
-def columns(kind: type[C], page: Page, rows: Rows) -> C:
-    """Lay rows out as trades or quotes."""
-    named = dict(zip(INTS, rows.ints, strict=True)) | dict(zip(FLOATS, rows.floats, strict=True))
-    named |= {"offset": page.lo + rows.frame, "log_ns": page.log_ns[rows.frame]}
-    return kind(*(named[name] for name in kind.names()))
 
 
 @operator

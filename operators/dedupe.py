@@ -64,19 +64,31 @@ def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Ba
 
 def without_forgotten(state: State, oldest: int) -> State:
     """A table of what is still remembered."""
-    return table_of(state.slots[state.slots[:, 2] >= max(oldest, 0)])
+    return table_of(state.slots, max(oldest, 0))
 
 
-def table_of(live: Ints) -> State:
-    """A table of these rows, all different, at most a quarter full."""
+def table_of(rows: Ints, oldest: int = 0) -> State:
+    """A table of those rows, all different, that are not older; at most a quarter full."""
+    live = int(np.count_nonzero(rows[:, 2] >= oldest))
     capacity = SMALLEST
-    while len(live) * 4 > capacity:
+    while live * 4 > capacity:
         capacity *= 2
     slots = np.full((capacity, 3), FREE, np.int64)
-    instrument, trade_id, offset = (np.ascontiguousarray(column) for column in live.T)
-    verdict = np.full(len(live), ACCEPTED, np.int64)
-    _, used = mark(instrument, trade_id, offset, verdict, slots, 0, 0, 0)
-    return State(slots, used)
+    put(rows, oldest, slots)
+    return State(slots, live)
+
+
+@compiled
+def put(rows: Ints, oldest: int, slots: Ints) -> None:
+    """Put rows that are not older into a table that has room."""
+    mask = len(slots) - 1
+    for row in range(len(rows)):
+        if rows[row, 2] >= oldest:
+            mixed = rows[row, 1] ^ (rows[row, 1] >> 31) ^ (rows[row, 0] << 20)
+            slot = (mixed & LOW_31_BITS) * SPREAD >> 7 & mask
+            while slots[slot, 2] != FREE:
+                slot = (slot + 1) & mask
+            slots[slot] = rows[row]
 
 
 @compiled

@@ -81,11 +81,6 @@ class Trades(Columns):
     def __len__(self) -> int:
         return len(self.offset)
 
-    def accepted(self) -> "Trades":
-        """Those that nothing has spoken against."""
-        good = self.verdict == ACCEPTED
-        return self if good.all() else self.take(good)
-
     def judged(self, verdict: Ints) -> "Trades":
         """The same with another verdict on each."""
         return replace(self, verdict=verdict)

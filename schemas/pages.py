@@ -64,7 +64,7 @@ class Batch(Struct, frozen=True, eq=False):
 
 
 class Told(Struct, frozen=True, eq=False):
-    """What a desk is told of a batch: progress, accepted ticks, and the wishes for its account."""
+    """What a desk is told of a batch: progress, judged ticks, and the wishes for its account."""
 
     account: str
     partition: str

@@ -6,6 +6,8 @@ time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(3
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -51,6 +53,7 @@ KINDS: dict[Any, tuple[Any, str, Callable[[Any], Any]]] = {
 }
 
 
+@cache
 def columns(fact: type) -> tuple[Column, ...]:
     """The columns of a fact's table."""
     return tuple(
@@ -87,9 +90,11 @@ def ddl(table: str, fact: type, more: Sequence[str] = ()) -> str:
 
 def batch_of(fact: type, facts: Iterable[Struct]) -> Any:
     """Facts of one type as a pyarrow.RecordBatch."""
-    facts = list(facts)
+    named = columns(fact)
+    read = attrgetter(*(column.field for column in named))
+    values = list(zip(*map(read, facts), strict=True)) or [()] * len(named)
     arrays = [
-        pa.array([column.value(getattr(each, column.field)) for each in facts], column.arrow)
-        for column in columns(fact)
+        pa.array(told if column.value is same else map(column.value, told), column.arrow)
+        for column, told in zip(named, values, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(arrays, [column.name for column in columns(fact)])
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])

@@ -14,7 +14,7 @@ from flows import job as jobs
 from operators.desk import merge as merging
 from operators.desk import told
 from operators.desk.merge import NEVER, Marks, Merge, below
-from schemas.market import Trades
+from schemas.market import ACCEPTED, Trades
 from schemas.trading import Decision, Equity, Fill, Order, Position
 from tests import frames
 from tests.frames import (
@@ -47,7 +47,7 @@ def worked_off(desk, said):
         for each in stream:
             if each.hi > each.lo:
                 at[each.log_ns, each.partition, each.hi - 1]  # a record without ticks is one too
-            for trade in rows(each.trades):
+            for trade in (row for row in rows(each.trades) if row[6] == ACCEPTED):
                 at[trade[1], each.partition, trade[0]][0].append(trade)
             for quote in rows(each.quotes):
                 at[quote[1], each.partition, quote[0]][1].append(quote)

@@ -22,14 +22,17 @@ from operators.desk.state import Desk, State, keep, resume, start
 from operators.desk.work import Fact, work_off
 from operators.fold import fold
 from schemas.errors import MisuseError
+from schemas.market import OFF_MARKET
 from schemas.money import MONEY, PRICE_MAX, PRICE_MIN
 from schemas.pages import Batch, Told
 
 
 def told(batch: Batch, *, account: str) -> Told:
     """What the desk of an account needs to know of a batch."""
-    accepted = batch.trades.accepted()
-    payable = (accepted.price >= PRICE_MIN) & (accepted.price < PRICE_MAX)
+    trades = batch.trades
+    payable = (trades.price >= PRICE_MIN) & (trades.price < PRICE_MAX)
+    if not payable.all():
+        trades = trades.judged(np.where(payable, trades.verdict, OFF_MARKET))
     return Told(
         account=account,
         partition=batch.partition,
@@ -37,7 +40,7 @@ def told(batch: Batch, *, account: str) -> Told:
         hi=batch.hi,
         log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
         end=batch.end,
-        trades=accepted if payable.all() else accepted.take(payable),
+        trades=trades,
         quotes=batch.quotes,
         intents=tuple(intent for intent in batch.intents if intent.account == account),
     )
@@ -60,16 +63,15 @@ def check_owner(state: State, said: Told, desk: Desk) -> None:
     """Refuse an instrument that comes from two partitions: its order would be lost."""
     number = desk.partitions.index(said.partition)
     for codes in (said.trades.instrument, said.quotes.instrument):
-        owners = state.owner[codes]
-        strange = np.flatnonzero((owners != number) & (owners >= 0))
-        if len(strange):
-            code = int(codes[strange[0]])
-            raise MisuseError(
-                f"{desk.instruments[code].id} comes from two partitions, "
-                f"{desk.partitions[state.owner[code]]} and {said.partition}: the order of its "
-                "ticks is lost; write every instrument to one partition"
-            )
-        state.owner[codes] = number
+        here = np.flatnonzero(np.bincount(codes, minlength=len(state.owner)))
+        for code in here[state.owner[here] != number].tolist():
+            if state.owner[code] >= 0:
+                raise MisuseError(
+                    f"{desk.instruments[code].id} comes from two partitions, "
+                    f"{desk.partitions[state.owner[code]]} and {said.partition}: the order of its "
+                    "ticks is lost; write every instrument to one partition"
+                )
+            state.owner[code] = number
 
 
 @operator

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from schemas.market import Columns, Floats, Ints, Place, Quotes, Trades
+from schemas.market import ACCEPTED, Columns, Floats, Ints, Place, Quotes, Trades
 from schemas.pages import Told
 
 NEVER = 2**63 - 1  # log time behind the end of a log
@@ -108,8 +108,10 @@ class Merge:
         """Let go of the ticks before a place; they become the marks."""
         for name, pending in self.pending.items():
             for trades in taken(pending.trades, place, name):
-                self.heard = True
-                self.marks.last[trades.instrument] = trades.price  # of one instrument the last
+                good = trades.verdict == ACCEPTED
+                self.heard |= bool(good.any())
+                # of one instrument the last stays
+                self.marks.last[trades.instrument[good]] = trades.price[good]
             for quotes in taken(pending.quotes, place, name):
                 self.heard = True
                 self.marks.bid[quotes.instrument] = quotes.bid

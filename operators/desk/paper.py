@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from msgspec import Struct
 
-from schemas.market import Place, Trades
+from schemas.market import ACCEPTED, Place, Trades
 from schemas.trading import Order
 
 
@@ -34,7 +34,8 @@ def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | 
             int(np.searchsorted(chunk.log_ns, order.active_ns, "left")),
             int(np.searchsorted(chunk.offset, order.offset, "right")),
         )
-        found = np.flatnonzero(chunk.instrument[begin:] == instrument)
+        good = chunk.verdict[begin:] == ACCEPTED
+        found = np.flatnonzero(good & (chunk.instrument[begin:] == instrument))
         if len(found):
             row = begin + int(found[0])
             return Hit(
