@@ -18,7 +18,7 @@ from msgspec import Struct
 from operators.rows import Rows
 from operators.scanner import Scanner
 from schemas.errors import witnessed
-from schemas.market import DOUBT, MALFORMED, RECOGNISED, DeadLetter, Ints
+from schemas.market import DOUBT, MALFORMED, RECOGNISED, TICKS, Bools, DeadLetter, Ints
 from schemas.pages import Batch, Page
 from schemas.venues import venue_of
 from schemas.venues.dialect import Dialect
@@ -35,9 +35,9 @@ class Decoder(Struct, frozen=True):
     scanner: Scanner
 
     @property
-    def is_trade(self) -> Ints:
+    def is_trade(self) -> Bools:
         """By channel: are its rows trades? Else they are quotes."""
-        return np.array([each.row == "trade" for each in self.dialect.channels], np.int64)
+        return np.array([each.row == "trade" for each in self.dialect.channels])
 
 
 def step(page: Page, *, decoder: Decoder) -> Batch:
@@ -72,7 +72,7 @@ def read_doubted(
             status[number] = MALFORMED
             dead.append(dead_letter(page, number, str(error), frame))
         else:
-            status[number] = RECOGNISED  # unless it has rows
+            status[number] = TICKS if rows else RECOGNISED
             read += [(number, channel, row) for row in rows]
     return read, dead
 

@@ -41,7 +41,7 @@ IS_INTEGER, IS_INTEGER_TEXT, IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_TIME,
 )
 FRAME_AT, CHANNEL_AT, UNUSED, WIDTH = 11, 12, 13, 14
 LEVELS, LONGEST = 8, 23
-TICKS, HEARTBEAT, RECOGNISED, DOUBT = 0, 1, 2, 5  # of schemas/market.py
+TICKS, HEARTBEAT, RECOGNISED, UNLISTED, DOUBT = 0, 1, 2, 3, 5  # of schemas/market.py
 
 # Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), guessed plans
 # by how a frame begins, and the objects around this one (node, seen, first row, in list, ahead).
@@ -744,7 +744,10 @@ def scan(data, starts, ends, frames, status, out, room, scratch, tables):
                 said = TICKS
                 if number(plan + REVERSED * 8):
                     reverse(row, after, out, (room + LEVELS) * 8)
-                row = after
+                if after == row + 1 and number(out + row * 8) < 0:
+                    said = UNLISTED  # most of what is not listed: no need to take it out later
+                else:
+                    row = after
             break
         store(status + frame * 8, said)
     return row

@@ -40,7 +40,10 @@ class Scanner:
         return Scanner, (self.dialect, self.symbols)
 
     def scan(self, page: Page) -> tuple[Rows, Ints]:
-        """Read rows, and say of every frame: TICKS, HEARTBEAT, RECOGNISED or DOUBT."""
+        """Read rows, and say of every frame: TICKS, HEARTBEAT, RECOGNISED, UNLISTED or DOUBT.
+
+        UNLISTED says that the one row of a frame is left out.
+        """
         found = kernel()
         if found is None or not self.tables.plans.size:
             status = np.where(page.starts == page.ends, HEARTBEAT, DOUBT)

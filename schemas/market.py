@@ -10,6 +10,7 @@ from msgspec import Struct
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 
 Ns = Annotated[int, "ns"]  # nanoseconds since the Unix epoch, UTC
 Side = Annotated[int, "side"]  # BUY or SELL

@@ -20,7 +20,7 @@ from operators import scan_tables, scanner
 from operators.rows import Rows
 from operators.scan_tables import compiled
 from operators.scanner import COMPILED, Scanner
-from schemas.market import DOUBT, HEARTBEAT, MALFORMED, RECOGNISED, TICKS
+from schemas.market import DOUBT, HEARTBEAT, MALFORMED, RECOGNISED, TICKS, UNLISTED
 from schemas.pages import Page, page_of
 from schemas.venues import VENUES
 from schemas.venues.dialect import (
@@ -121,6 +121,8 @@ def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
         channel, rows = read_frame(made.dialect, frame, made.symbols)
     except MalformedError:
         return MALFORMED, 0, []
+    if len(rows) == 1 and rows[0].get("instrument", -1) < 0:
+        return UNLISTED, channel, []
     return TICKS if rows else RECOGNISED, channel, rows
 
 
@@ -158,7 +160,7 @@ def check_mutants(seed: int, count: int) -> Counts:
 
 def needless(counts: Counts) -> int:
     """How many good frames were doubted."""
-    return counts[DOUBT, TICKS] + counts[DOUBT, RECOGNISED]
+    return sum(counts[DOUBT, truth] for truth in (TICKS, RECOGNISED, UNLISTED))
 
 
 # --- the law: as the strict reader, or in doubt -------------------------------------------
@@ -195,6 +197,9 @@ def turned(frame: bytes) -> bytes:
     return json.dumps(message).encode()
 
 
+BASES = ("BTC", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "AVAX", "LINK", "DOT")
+
+
 @needs_numba
 def test_generated_trades_are_never_doubted(tmp_path):
     generator = ROOT / "tests" / "reference" / "gen.py"
@@ -202,7 +207,7 @@ def test_generated_trades_are_never_doubted(tmp_path):
     for venue, quote in (("binance", "USDT"), ("coinbase", "USD")):
         lines = (tmp_path / f"{venue}-0.tape").read_bytes().splitlines()
         native = VENUES[venue].native
-        symbols = {native(base, quote): number for number, base in enumerate(("BTC", "ETH", "SOL"))}
+        symbols = {native(base, quote): number for number, base in enumerate(BASES)}
         counts = check(
             Scanner(VENUES[venue].dialect, symbols), [line.partition(b" ")[2] for line in lines]
         )
@@ -240,7 +245,7 @@ def recorded(name: str) -> list[bytes]:
 def test_a_recording_begins_without_a_doubt(name):
     frames = recorded(name)[:2_000]
     counts = check(Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), frames)
-    assert counts.total() == counts[TICKS, TICKS] + counts[RECOGNISED, RECOGNISED]
+    assert counts.total() == sum(counts[each, each] for each in (TICKS, RECOGNISED, UNLISTED))
 
 
 @pytest.mark.slow
@@ -290,11 +295,12 @@ def test_times_are_exact_to_the_ns_or_a_doubt(moments):
 
 
 @needs_numba
-def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_has_no_instrument():
-    quote = b'{"u":1,"s":"NEWUSDT","b":"0.00000000","B":"0","a":"2.5","A":"1"}'
-    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page([quote]))
-    assert status.tolist() == [TICKS]
-    assert rows.ints[0].tolist() == [-1]
+def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_is_left_out():
+    quote = b'{"u":1,"s":"BTCUSDT","b":"0.00000000","B":"0","a":"2.5","A":"1"}'
+    frames = [quote.replace(b"BTC", b"NEW"), quote]
+    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page(frames))
+    assert status.tolist() == [UNLISTED, TICKS]
+    assert rows.ints[0].tolist() == [SYMBOLS["BTCUSDT"]]
     np.testing.assert_array_equal(rows.floats[2:, 0], [np.nan, np.nan, 2.5, 1.0])
 
 
@@ -338,7 +344,7 @@ def test_what_tables_cannot_say_is_left_to_the_strict_reader():
 @needs_numba
 def test_rows_of_arrays_in_arrays_carry_what_stands_around_them():
     counts = check(Scanner(ODD, SYMBOLS), list(ODD_SAMPLES))
-    assert counts == {(TICKS, TICKS): 3, (DOUBT, RECOGNISED): 1, (DOUBT, TICKS): 1}
+    assert counts == {(TICKS, TICKS): 3, (DOUBT, RECOGNISED): 1, (DOUBT, UNLISTED): 1}
 
 
 @needs_numba
@@ -348,7 +354,7 @@ def test_an_array_of_thousands_of_rows_is_read():
     first, last = TICKERS.index(b'[{"type":"ticker"'), TICKERS.index(b"]}]}")
     frame = TICKERS[:first] + b"[" + b",".join([row] * 5_000) + TICKERS[last:]
     made = Scanner(VENUES["coinbase"].dialect, {})
-    assert check(made, [frame, MATCH, frame]) == {(TICKS, TICKS): 3}
+    assert check(made, [frame, MATCH, frame]) == {(TICKS, TICKS): 2, (UNLISTED, UNLISTED): 1}
     cut = page([frame])
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.ends - 5_000, cut.data)
     assert made.scan(cut)[1].tolist() == [DOUBT]
