@@ -31,8 +31,14 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
     floats: Floats,
     closed_ints: Ints,
     closed_floats: Floats,
-    trades: Ints,
+    offsets: Ints,
+    times: Ints,
+    instruments: Ints,
+    aggressors: Ints,
+    events: Ints,
+    verdicts: Ints,
     prices: Floats,
+    sizes: Floats,
     beats: Ints,
     cursor: Ints,
     width: int,
@@ -40,38 +46,37 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
 ) -> None:
     """Fold trades and heartbeats in log order, until done, or no row is free, or closings fill up.
 
-    trades: (6, n) offset, log_ns, instrument, aggressor, event_ns, verdict (changed to LATE);
-    prices: (2, n) price, size; beats: (2, m) offset, log_ns.
+    Columns of the trades, whose verdicts may change to LATE; beats: (2, m) offset, log_ns.
     """
-    n, m = trades.shape[1], beats.shape[1]
+    n, m = len(offsets), beats.shape[1]
     while cursor[ROW] < n or cursor[BEAT] < m:
         if clock[FREE] == NONE or cursor[CLOSED] + clock[USED] + 1 > len(closed_ints):
             return
         row, beat = cursor[ROW], cursor[BEAT]
-        if row == n or (beat < m and beats[0, beat] < trades[0, row]):
+        if row == n or (beat < m and beats[0, beat] < offsets[row]):
             offset, log_ns = beats[0, beat], beats[1, beat]
             cursor[BEAT] += 1
             if clock[NEWEST] != NONE:
                 passed = min(log_ns - clock[NEWEST_LOG], LAST_NS - clock[NEWEST])
                 clock[WATERMARK] = max(clock[WATERMARK], clock[NEWEST] + passed - lateness)
         else:
-            offset, log_ns, event_ns = trades[0, row], trades[1, row], trades[4, row]
+            offset, log_ns, event_ns = offsets[row], times[row], events[row]
             cursor[ROW] += 1
-            if trades[5, row] != ACCEPTED:
+            if verdicts[row] != ACCEPTED:
                 continue
             start = event_ns - event_ns % width
             if clock[NEWEST] == NONE:
                 clock[FIRST] = event_ns
                 clock[WATERMARK] = event_ns - lateness
             if clock[WATERMARK] - start >= width:
-                trades[5, row] = LATE
+                verdicts[row] = LATE
             else:
                 # Which open bar is it in?
-                instrument = trades[2, row]
+                instrument = instruments[row]
                 slot = heads[instrument]
                 while slot != NONE and ints[slot, START] != start:
                     slot = ints[slot, NEXT]
-                price, size = prices[0, row], prices[1, row]
+                price, size = prices[row], sizes[row]
                 if slot == NONE:
                     slot = clock[FREE]
                     clock[FREE] = ints[slot, NEXT]
@@ -100,7 +105,7 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
                 floats[slot, LOW] = min(floats[slot, LOW], price)
                 ints[slot, COUNT] += 1
                 ints[slot, LAST_OFFSET] = offset
-                for column in range(4 if trades[3, row] == BUY else 2):
+                for column in range(4 if aggressors[row] == BUY else 2):
                     term = size if column % 2 == 0 else price * size
                     term -= floats[slot, CARRY + column]
                     total = floats[slot, VOLUME + column] + term

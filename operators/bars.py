@@ -68,14 +68,17 @@ def step(
 ) -> tuple[State, Iterable[Batch]]:
     """Judge the trades, and close the bars that the records close."""
     verdict, closed = fold_batch(state, batch, width_ns, lateness_ns)
-    name = partial(bar, partition=batch.partition, width_ns=width_ns, instruments=instruments)
     first_ns, newest_ns = state.clock[[k.FIRST, k.NEWEST]].tolist()
-    bars = [name(*row, covered_ns=(first_ns, k.LAST_NS)) for row in closed]
+    name = partial(
+        bar, partition=batch.partition, width_ns=width_ns, first_ns=first_ns,
+        instruments=instruments,
+    )  # fmt: skip
+    bars = [name(*row, newest_ns=k.LAST_NS) for row in closed]
     if len(batch.log_ns):
         state.last_log_ns = int(batch.log_ns[-1])
     if batch.end:
         ended = close_all(state, batch.hi - 1)
-        bars += [name(*row, covered_ns=(first_ns, newest_ns)) for row in ended]
+        bars += [name(*row, newest_ns=newest_ns) for row in ended]
     return state, (batch.but(trades=batch.trades.judged(verdict), bars=tuple(bars)),)
 
 
@@ -87,13 +90,12 @@ def fold_batch(
 ) -> tuple[Ints, list[Row]]:
     """The verdict on each trade, and the rows of the bars closed."""
     t = batch.trades
-    trades = np.array([t.offset, t.log_ns, t.instrument, t.aggressor, t.event_ns, t.verdict])
-    prices = np.array([t.price, t.size])
+    verdict = t.verdict.copy()
     beating = np.flatnonzero(batch.status == HEARTBEAT)
     beats = np.array([batch.lo + beating, batch.log_ns[beating]])
     closed: list[Row] = []
     cursor = np.zeros(3, np.int64)
-    while cursor[k.ROW] < trades.shape[1] or cursor[k.BEAT] < beats.shape[1]:
+    while cursor[k.ROW] < len(verdict) or cursor[k.BEAT] < beats.shape[1]:
         if state.clock[k.FREE] == k.NONE:
             with_room(state)
         cursor[k.CLOSED] = 0
@@ -101,11 +103,12 @@ def fold_batch(
         closed_floats = np.empty((2 * len(state.ints), k.WIDTH_FLOATS))
         k.fold_rows(
             state.clock, state.heads, state.ints, state.floats, closed_ints, closed_floats,
-            trades, prices, beats, cursor, width_ns, lateness_ns,
+            t.offset, t.log_ns, t.instrument, t.aggressor, t.event_ns, verdict, t.price, t.size,
+            beats, cursor, width_ns, lateness_ns,
         )  # fmt: skip
         count = cursor[k.CLOSED]
         closed += zip(closed_ints[:count].tolist(), closed_floats[:count].tolist(), strict=True)
-    return trades[5], closed
+    return verdict, closed
 
 
 def close_all(state: State, offset: int) -> list[Row]:
@@ -131,35 +134,24 @@ def bar(
     instruments: tuple[str, ...],
     partition: str,
     width_ns: int,
-    covered_ns: tuple[int, int],
+    first_ns: int,
+    newest_ns: int,
 ) -> Bar:
-    """Name what stands in the columns; the log covers event times from the first to the newest."""
-    instrument = instruments[ints[k.INSTRUMENT]]
-    volume, notional = floats[k.VOLUME], floats[k.NOTIONAL]
-    first_ns, newest_ns = covered_ns
-    close_ns = min(ints[k.START] + width_ns, k.LAST_NS)
+    """Name a row's columns; the log covers event times from the first to the newest.
+
+    By place, as the keywords would cost more than all the rest: in the order of Bar's fields.
+    """
+    open_ns, number, log_ns, offset, _, count, first_offset, last_offset = ints
+    opened, high, low, closed, volume, notional, buy_volume, buy_notional = floats[: k.CARRY]
+    close_ns = min(open_ns + width_ns, k.LAST_NS)
+    instrument = instruments[number]
     return Bar(
-        instrument=instrument,
-        venue=instrument.partition(".")[2],
-        open_ns=ints[k.START],
-        close_ns=close_ns,
-        open=floats[k.OPEN],
-        high=floats[k.HIGH],
-        low=floats[k.LOW],
-        close=floats[k.CLOSE],
-        volume=volume,
-        vwap=notional / volume,
-        count=ints[k.COUNT],
-        buy_volume=floats[k.BUY_VOLUME],
-        notional=notional,
-        buy_notional=floats[k.BUY_NOTIONAL],
-        complete=first_ns <= ints[k.START] and close_ns <= newest_ns,
-        log_ns=ints[k.CLOSED_LOG],
-        partition=partition,
-        offset=ints[k.CLOSED_OFFSET],
-        first_offset=ints[k.FIRST_OFFSET],
-        last_offset=ints[k.LAST_OFFSET],
-    )
+        instrument, instrument.partition(".")[2], open_ns, close_ns,
+        opened, high, low, closed, volume, notional / volume, count,
+        buy_volume, notional, buy_notional,
+        first_ns <= open_ns and close_ns <= newest_ns,
+        log_ns, partition, offset, first_offset, last_offset,
+    )  # fmt: skip
 
 
 def keep(state: State) -> Any:
