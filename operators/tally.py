@@ -14,6 +14,7 @@ import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
+from operators.compiled import compiled
 from operators.fold import fold
 from schemas.market import ACCEPTED, Ints, Metric, Quality
 from schemas.pages import Batch
@@ -71,26 +72,46 @@ def step(
 
 def count(state: State, batch: Batch, begin: int, end: int) -> None:
     """Count the records [begin, end) of a batch, all of one minute."""
-    size = len(state.counts)
     lo, hi = batch.lo + begin, batch.lo + end
-    add(state.counts[:, :STATUSES], batch.owner[begin:end] + 1, batch.status[begin:end], size)
-    trades = batch.trades.take(slice(*np.searchsorted(batch.trades.offset, (lo, hi))))
-    add(state.counts[:, STATUSES:-1], trades.instrument + 1, trades.verdict, size)
+    trades = batch.trades
     quotes = batch.quotes.instrument[slice(*np.searchsorted(batch.quotes.offset, (lo, hi)))]
-    state.counts[:, -1] += np.bincount(quotes + 1, minlength=size)
-    good = trades.verdict == ACCEPTED
-    if good.any():
-        delay = trades.log_ns[good] - trades.event_ns[good]
-        state.delay_sum += (int((delay >> HALF).sum()) << HALF) + int((delay & LOW_HALF).sum())
-        state.delay_max = max(state.delay_max, int(delay.max()))
+    first, last = np.searchsorted(trades.offset, (lo, hi)).tolist()
+    high, low, most = add(
+        state.counts, batch.owner[begin:end], batch.status[begin:end], quotes,
+        trades.instrument[first:last], trades.verdict[first:last],
+        trades.log_ns[first:last], trades.event_ns[first:last],
+    )  # fmt: skip
+    state.delay_sum += (int(high) << HALF) + int(low)
+    state.delay_max = max(state.delay_max, int(most))
     state.bars += sum(lo <= bar.offset < hi for bar in batch.bars)
     state.signals += sum(lo <= signal.offset < hi for signal in batch.signals)
 
 
-def add(counts: Ints, owner: Ints, kind: Ints, size: int) -> None:
-    """Count pairs of (row, column)."""
-    width = counts.shape[1]
-    counts += np.bincount(owner * width + kind, minlength=size * width).reshape(size, width)
+@compiled
+def add(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+    counts: Ints,
+    owner: Ints,
+    status: Ints,
+    quotes: Ints,
+    instrument: Ints,
+    verdict: Ints,
+    log_ns: Ints,
+    event_ns: Ints,
+) -> tuple[int, int, int]:
+    """Count records, quotes and trades; the delays of accepted trades: sum, in halves, and most."""
+    for record in range(len(owner)):
+        counts[owner[record] + 1, status[record]] += 1
+    for row in range(len(quotes)):
+        counts[quotes[row] + 1, WIDTH - 1] += 1
+    high, low, most = 0, 0, -(2**63)
+    for row in range(len(verdict)):
+        counts[instrument[row] + 1, STATUSES + verdict[row]] += 1
+        if verdict[row] == ACCEPTED:
+            delay = log_ns[row] - event_ns[row]
+            high += delay >> HALF
+            low += delay & LOW_HALF
+            most = max(most, delay)
+    return high, low, most
 
 
 def rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator[Told]:
