@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "numba", "numpy", "pyarrow")
+LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "msgspec", "numba", "numpy", "pyarrow")
 
 
 def described() -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Speed of a replay: tapes of the reference job to results.duckdb, every stage, on one core.
 
-    python -m bench.replay [--records 1000000] [--runs 5] [--workers 1] [--cores 1]
+    python -m bench.replay [--records 1000000] [--runs 5] [--workers 1] [--processes 1] [--cores 1]
 
 Each run is a process of its own, pinned to the cores. Ticks are records read; the time is that of
 the flow, from opening the tapes to the finished results; compiled code comes from the cache.
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -38,7 +39,7 @@ def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
     return folder
 
 
-def child(tapes: Path, workers: int) -> dict[str, float]:
+def child(tapes: Path, workers: int, processes: int) -> dict[str, float]:
     """One run, in this process."""
     from flows import logs, plan, runs  # noqa: PLC0415  # only here: the parent needs no flow
     from flows.settings import load  # noqa: PLC0415
@@ -51,26 +52,39 @@ def child(tapes: Path, workers: int) -> dict[str, float]:
             job=job,
             results=Path(out) / "results.duckdb",
             workers=workers,
+            processes=processes,
         )
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, (cpu, _) = time.perf_counter(), used()
         board = runs.run(wanted, lambda _: None, lambda _: None)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    records = board.records()
+        wall, (cpu_end, peak_kib) = time.perf_counter() - wall, used()
+    records, cpu = board.records(), cpu_end - cpu
     return {
         "records": records,
         "seconds": wall,
         "ticks_per_s": records / wall,
         "cpu_us_per_tick": cpu / records * 1e6,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_kib / 1024,
     }
 
 
-def measured(tapes: Path, workers: int, cores: int) -> dict[str, float]:
+def used() -> tuple[float, int]:
+    """CPU seconds of this process and of those it ran, and the most KiB that one of them had."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return seconds, max(usage.ru_maxrss for usage in usages)
+
+
+def measured(tapes: Path, workers: int, cores: int, processes: int = 1) -> dict[str, float]:
     """One run in a fresh process, pinned to some cores."""
-    options = ["--child", str(tapes), "--workers", str(workers)]
-    pin = set(range(cores))
+    options = ["--child", tapes, "--workers", workers, "--processes", processes]
+    return pinned(["bench.replay", *map(str, options)], cores)
+
+
+def pinned(module: Sequence[str], cores: int) -> dict[str, float]:
+    """What a module, run with its arguments on the last of our cores, says of itself in JSON."""
+    pin = sorted(os.sched_getaffinity(0))[-cores:]
     done = subprocess.run(
-        [sys.executable, "-m", "bench.replay", *options],
+        [sys.executable, "-m", *module],
         check=True,
         capture_output=True,
         text=True,
@@ -87,18 +101,21 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        print(json.dumps(child(args.child, args.workers)))
+        print(json.dumps(child(args.child, args.workers, args.processes)))
         return
     tapes = tapes_of(args.records)
-    measured(tapes, args.workers, args.cores)  # fills the cache of compiled code
-    runs = [measured(tapes, args.workers, args.cores) for _ in range(args.runs)]
+    shape = args.workers, args.cores, args.processes
+    measured(tapes, *shape)  # fills the cache of compiled code
+    runs = [measured(tapes, *shape) for _ in range(args.runs)]
     report: dict[str, Any] = {
         "what": "replay of the reference job, tape to results.duckdb",
         "workers": args.workers,
+        "processes": args.processes,
         "cores_used": args.cores,
         "median": {name: median(run[name] for run in runs) for name in runs[0]},
         "runs": runs,
