@@ -20,7 +20,7 @@ from schemas.errors import MisuseError
 from schemas.market import Ints
 from schemas.pages import PADDING, Page
 
-BLOCK = 1 << 20  # bytes read at a time
+BLOCK = 1 << 22  # bytes read at a time
 MICROSECONDS = 16  # digits of a log time that is not in nanoseconds
 SHOWN = 30  # bytes of a line in an error
 
