@@ -10,7 +10,9 @@ the owner while it runs (live_answers.py).
 from collections import defaultdict
 from itertools import chain
 from time import monotonic
+from typing import Any
 
+import pyarrow as pa
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from msgspec import Struct
 
@@ -24,6 +26,7 @@ from schemas.topics import BY_TYPE, TOPICS
 
 PART = "results"
 PUBLISH_EVERY_S = 2.0
+MANY = 256  # facts of a type that are laid out as columns at once
 SHARE = 20  # publishing takes at most a twentieth of the time
 
 
@@ -57,6 +60,7 @@ class ResultsPart(StatefulSinkPartition[Facts, int]):
         self.files = files
         self.transaction = transaction
         self.facts: defaultdict[type, list[Struct]] = defaultdict(list)
+        self.batches: defaultdict[type, list[Any]] = defaultdict(list)  # facts before those
         self.con = duckdb_file.connect(files.work)
         with duckdb_file.clear_errors(files.work):
             self.con.begin()
@@ -73,26 +77,36 @@ class ResultsPart(StatefulSinkPartition[Facts, int]):
         self.live = LiveAnswers(self.con, files.results)
 
     def write_batch(self, values: list[Facts]) -> None:
-        """Keep facts for the end of the epoch."""
+        """Keep facts for the end of the epoch, as columns where they are many."""
         for fact in chain.from_iterable(values):
-            self.facts[type(fact)].append(fact)
+            waiting = self.facts[type(fact)]
+            waiting.append(fact)
+            if len(waiting) == MANY:
+                self._lay_out(type(fact))
+
+    def _lay_out(self, kind: type) -> None:
+        """Turn facts into columns while they are still in the processor's cache."""
+        if facts := self.facts.pop(kind, None):
+            self.batches[kind].append(batch_of(kind, facts))
 
     @witnessed
     def snapshot(self) -> int:
         """Write the epoch's facts in one transaction; its number is what a resume goes back to."""
         self.sound = False
-        if self.facts:
+        for kind in list(self.facts):
+            self._lay_out(kind)
+        if self.batches:
             self.transaction += 1
             with duckdb_file.clear_errors(self.files.work):
                 self.con.begin()
-                for kind, facts in self.facts.items():
-                    batch = batch_of(kind, facts)  # noqa: F841  # DuckDB reads it by its name
+                for kind, batches in self.batches.items():
+                    told = pa.Table.from_batches(batches).combine_chunks()  # noqa: F841  # DuckDB reads it by name
                     self.con.execute(
                         f"INSERT INTO {BY_TYPE[kind].table} BY NAME "
-                        f"SELECT *, {self.transaction}::BIGINT AS {TRANSACTION} FROM batch"
+                        f"SELECT *, {self.transaction}::BIGINT AS {TRANSACTION} FROM told"
                     )
                 self.con.commit()
-            self.facts.clear()
+            self.batches.clear()
             self.stale = True
         self.publish_when_due()
         self.sound = True

@@ -17,12 +17,14 @@ import pyarrow as pa
 
 from connectors.board import END, START
 from schemas.errors import MisuseError
-from schemas.market import Ints
+from schemas.market import Bytes, Ints
 from schemas.pages import PADDING, Page
 
 BLOCK = 1 << 22  # bytes read at a time
 MICROSECONDS = 16  # digits of a log time that is not in nanoseconds
 SHOWN = 30  # bytes of a line in an error
+TAIL = 1 << 16  # bytes looked through at once for the last newline
+NEWLINE = 10
 
 
 class TapeReader:
@@ -37,7 +39,7 @@ class TapeReader:
         begin: tuple[int, int, int, int] = position or (0, 0, 0, START)
         self.file, self.byte, self.offset, self.log_ns = begin
         self.ended = False
-        self._hold(bytearray(PADDING), 0, 0)
+        self._hold(np.zeros(PADDING, np.uint8), 0, 0)
         self.stream = self._open()
 
     def read(self) -> Page | None:
@@ -67,28 +69,28 @@ class TapeReader:
             raise MisuseError(f"{path}: cannot be read: {error}") from None
         return stream
 
-    def _hold(self, text: bytearray, whole: int, filled: int) -> None:
+    def _hold(self, data: Bytes, whole: int, filled: int) -> None:
         """Take a block of text: lines up to `whole`, the beginning of one up to `filled`."""
-        self.text, self.at, self.whole, self.filled = text, 0, whole, filled
-        self.data = np.frombuffer(text, np.uint8)
-        self.words = np.ndarray(len(text) - 7, "<u8", text, strides=(1,))
+        self.data, self.at, self.whole, self.filled = data, 0, whole, filled
+        self.words = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
 
     def _fill(self) -> bool:
         """Read the next block behind the beginning of a line; False after the last file."""
-        rest = self.text[self.whole : self.filled]
-        text = bytearray(len(rest) + BLOCK + PADDING)
-        text[: len(rest)] = rest
+        rest = self.data[self.whole : self.filled]
+        data = np.empty(len(rest) + BLOCK + PADDING, np.uint8)
+        data[: len(rest)] = rest
         try:
-            read = self.stream.readinto(memoryview(text)[len(rest) : -PADDING])
+            read = self.stream.readinto(data.data[len(rest) : -PADDING])
         except OSError as error:
             raise MisuseError(f"{self.files[self.file]}: damaged or cut off: {error}") from None
-        if not read and not rest:
+        if not read and not len(rest):
             return self._next_file()
         filled = len(rest) + read
         if not read:
-            text[filled : filled + 1] = b"\n"  # which the last line lacks
+            data[filled] = NEWLINE  # which the last line lacks
             filled += 1
-        self._hold(text, text.rfind(b"\n", 0, filled) + 1, filled)
+        data[filled : filled + PADDING] = 0
+        self._hold(data[: filled + PADDING], after_last_line(data[:filled]), filled)
         return True
 
     def _next_file(self) -> bool:
@@ -121,10 +123,11 @@ class TapeReader:
         self, starts: Ints, ends: Ints, log_ns: Ints, *, one: bool
     ) -> tuple[int, int]:
         """Read lines as the kernel does, or say what is wrong with the first."""
+        text = self.data[self.at : self.whole].tobytes()
         count, at, before_ns = 0, self.at, self.log_ns
         while at < self.whole and count < (1 if one else len(starts)):
-            end = self.text.index(b"\n", at)
-            digits = bytes(self.text[at:end]).partition(b" ")[0]
+            end = text.index(b"\n", at - self.at) + self.at
+            digits = text[at - self.at : end - self.at].partition(b" ")[0]
             try:
                 time_ns = self._log_time(digits, self.offset + count, before_ns)
             except MisuseError:
@@ -152,6 +155,18 @@ class TapeReader:
                 f"{log_ns}, before {before_ns} of the one before it: a tape never goes back"
             )
         return log_ns
+
+
+def after_last_line(data: Bytes) -> int:
+    """Where the text behind the last newline begins; 0 where there is none."""
+    end = len(data)
+    while end:
+        begin = max(end - TAIL, 0)
+        found = data[begin:end].tobytes().rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
 
 
 @cache

@@ -3,6 +3,7 @@
 What goes wrong comes out as one line.
 """
 
+import ctypes
 import gc
 import signal
 import sys
@@ -15,7 +16,7 @@ from functools import partial
 
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
-from bytewax.testing import cluster_main
+from bytewax.testing import cluster_main, run_main
 
 from connectors.board import END, START, Board
 from connectors.duckdb_results import ResultsSink
@@ -31,6 +32,8 @@ from schemas.errors import WITNESSED, MisuseError
 
 PROGRESS_S = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT_AT_ONCE, KEPT = 32 << 20, 256 << 20  # bytes of one block; free bytes at the heap's end
 Say = Callable[[str], None]
 
 
@@ -39,24 +42,35 @@ def run_worker(
 ) -> None:
     """Run this process's share of a plan to the end of its input, or until a signal stops it."""
     flow = dataflow(plan, board, say)
-    epoch = timedelta(microseconds=max(plan.job.recovery.epoch // 1000, 1))
-    recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
     WITNESSED.clear()
+    keep_memory()
     with stopping_on_signals(), seldom_collected(), watching(plan, board, say, process):
         try:
-            cluster_main(  # type: ignore[no-untyped-call]
-                flow,
-                list(addresses),
-                process,
-                epoch_interval=epoch,
-                recovery_config=recovery,
-                worker_count_per_proc=plan.workers,
-            )
+            execute(flow, plan, addresses, process)
         except BaseException as error:
             for each in (error, *WITNESSED):
                 if misuse := misuse_in(each):
                     raise misuse from None
             raise WITNESSED[0] if WITNESSED else error  # noqa: B904  # it has its own cause
+
+
+def execute(flow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) -> None:
+    """Hand a flow to the engine."""
+    epoch = timedelta(microseconds=max(plan.job.recovery.epoch // 1000, 1))
+    recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
+    if plan.workers == 1 and len(addresses) < 2:
+        # On this thread: beside a worker of its own, the engine's main thread asks for the GIL a
+        # thousand times a second.
+        run_main(flow, epoch_interval=epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
+        return
+    cluster_main(  # type: ignore[no-untyped-call]
+        flow,
+        list(addresses),
+        process,
+        epoch_interval=epoch,
+        recovery_config=recovery,
+        worker_count_per_proc=plan.workers,
+    )
 
 
 @contextmanager
@@ -114,11 +128,21 @@ def stopping_on_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def keep_memory() -> None:
+    """Let the C library keep what is freed: pages come and go, and the kernel clears each anew.
+
+    A tenth of a replay's time. Not every C library has mallopt.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, KEPT_AT_ONCE)
+        mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
 @contextmanager
 def seldom_collected() -> Iterator[None]:
     """Keep the garbage collector's pauses short: what is alive now need not be looked at."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     try:
