@@ -26,7 +26,8 @@ SMALLEST = 1024  # rows of a table
 FREE = -1
 EVER = 2**62  # records: more than any log has
 LOW_31_BITS = 2**31 - 1  # so that no product leaves 64 bits
-SPREAD = 40503  # odd, near 2^16 over the golden ratio: neighbours fall far apart
+SPREAD = 1540483477  # 31 bits, odd: neighbours fall far apart, those of other instruments too
+MIDDLE = 24  # bits below those that are taken of a product
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     while row < len(instrument) and used * 4 < len(young) * 3 and offset[row] - begin <= memory:
         if verdict[row] == ACCEPTED:
             mixed = trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)
-            mixed = (mixed & LOW_31_BITS) * SPREAD >> 7
+            mixed = (mixed & LOW_31_BITS) * SPREAD >> MIDDLE
             slot = mixed & mask
             while young[slot, 2] != FREE and not (
                 young[slot, 1] == trade_id[row] and young[slot, 0] == instrument[row]
