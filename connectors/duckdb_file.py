@@ -88,6 +88,7 @@ def create(files: Files, run: Run) -> None:
             stale.unlink(missing_ok=True)
         shutil.rmtree(files.work.with_name(files.work.name + ".tmp"), ignore_errors=True)
     with clear_errors(files.work), connect(files.work) as con:
+        con.begin()
         for topic in TOPICS:
             con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
         counts = [column.name for column in columns(Quality) if column.sql == "BIGINT"]
@@ -97,6 +98,7 @@ def create(files: Files, run: Run) -> None:
         listed = batch_of(Instrument, run.instruments)  # noqa: F841  # DuckDB reads it by its name
         con.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
         con.execute(RUNS)
+        con.commit()
 
 
 def begin_run(con: Any, run: Run) -> None:

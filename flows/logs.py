@@ -96,7 +96,7 @@ def opens(log: Log, job: Job, say: Say) -> dict[str, Open]:
 def opened(name: str, place: Tapes | Topic, job: Job, say: Say, position: object) -> Reader:
     """Open a partition at a position, or at its beginning."""
     page = job.source.page
-    span_ns = max(job.source.lead // 4, 1)  # no page is longer than partitions may be apart
+    span_ns = max(job.source.lead // 2, 1)  # no page is longer than partitions may be apart
     if isinstance(place, Topic):
         kafka = Place(job.kafka.bootstrap, place.name, place.number, name, job.kafka.client)
         return KafkaReader(kafka, page, span_ns, place.end, position, say)

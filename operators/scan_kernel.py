@@ -711,7 +711,9 @@ def scan(data, starts, ends, frames, status, out, room, scratch, tables):
             store(status + frame * 8, HEARTBEAT)
             continue
         said = DOUBT
-        guess_at = scratch + (GUESSES + begins_like(p)) * 8
+        guess_at = scratch + GUESSES * 8
+        if number(limits) > 1:
+            guess_at += begins_like(p) * 8
         guess = number(guess_at)
         for turn in range(-1, number(limits)):
             if turn == guess:
