@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from operators.compiled import compiled
 from schemas.market import ACCEPTED, Columns, Floats, Ints, Place, Quotes, Trades
 from schemas.pages import Told
 
@@ -108,10 +109,8 @@ class Merge:
         """Let go of the ticks before a place; they become the marks."""
         for name, pending in self.pending.items():
             for trades in taken(pending.trades, place, name):
-                good = trades.verdict == ACCEPTED
-                self.heard |= bool(good.any())
-                # of one instrument the last stays
-                self.marks.last[trades.instrument[good]] = trades.price[good]
+                good = learn(self.marks.last, trades.instrument, trades.verdict, trades.price)
+                self.heard |= good > 0
             for quotes in taken(pending.quotes, place, name):
                 self.heard = True
                 self.marks.bid[quotes.instrument] = quotes.bid
@@ -126,6 +125,17 @@ class Merge:
             if chunks
         ]
         return min([self.horizon[0], *heads])
+
+
+@compiled
+def learn(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
+    """Let the last accepted price of each instrument stay; how many there were."""
+    good = 0
+    for row in range(len(verdict)):
+        if verdict[row] == ACCEPTED:
+            last[instrument[row]] = price[row]
+            good += 1
+    return good
 
 
 def below(place: Place, partition: str, ticks: Columns) -> int:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 from msgspec import Struct
 
-from schemas.market import ACCEPTED, Place, Trades
+from operators.compiled import compiled
+from schemas.market import ACCEPTED, Ints, Place, Trades
 from schemas.trading import Order
 
 
@@ -34,10 +35,8 @@ def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | 
             int(np.searchsorted(chunk.log_ns, order.active_ns, "left")),
             int(np.searchsorted(chunk.offset, order.offset, "right")),
         )
-        good = chunk.verdict[begin:] == ACCEPTED
-        found = np.flatnonzero(good & (chunk.instrument[begin:] == instrument))
-        if len(found):
-            row = begin + int(found[0])
+        row = next_trade(chunk.instrument, chunk.verdict, instrument, begin)
+        if row < len(chunk):
             return Hit(
                 place=(int(chunk.log_ns[row]), order.partition, int(chunk.offset[row])),
                 order=order,
@@ -46,3 +45,13 @@ def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | 
                 trade_id=int(chunk.trade_id[row]),
             )
     return None
+
+
+@compiled
+def next_trade(instruments: Ints, verdicts: Ints, instrument: int, row: int) -> int:
+    """The first row from `row` on that is an accepted trade of an instrument, or one beyond all."""
+    while row < len(instruments):
+        if instruments[row] == instrument and verdicts[row] == ACCEPTED:
+            break
+        row += 1
+    return row
