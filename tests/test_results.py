@@ -10,7 +10,7 @@ import pytest
 from connectors import duckdb_file, duckdb_query, duckdb_results
 from connectors.duckdb_file import Files, Run
 from connectors.duckdb_file import finish as finish_files
-from connectors.duckdb_results import ResultsSink
+from connectors.duckdb_results import MANY, ResultsSink
 from connectors.live_answers import ask_live, live_file
 from schemas.errors import MisuseError
 from schemas.market import Metric
@@ -135,15 +135,19 @@ def test_all_tables_of_the_design_are_there(results):
     }  # fmt: skip
 
 
-def test_the_digest_does_not_see_how_facts_were_cut_into_epochs(tmp_path):
+@pytest.mark.parametrize(
+    ("facts", "cuts"), [(10, (1, 2, 5)), (3 * MANY + 7, (MANY - 1, MANY, 900))]
+)
+def test_the_digest_does_not_see_how_facts_were_cut_into_epochs(tmp_path, facts, cuts):
     digests = []
-    for cut in (1, 2, 5):
+    for cut in cuts:
         results = tmp_path / f"{cut}.duckdb"
         part = opened(results)
-        for begin in range(0, 10, cut):
-            part.write_batch([tuple(metric(n) for n in range(begin, min(begin + cut, 10)))])
+        for begin in range(0, facts, cut):
+            part.write_batch([tuple(metric(n) for n in range(begin, min(begin + cut, facts)))])
             part.snapshot()
         part.close()
+        assert values(results) == list(range(facts))
         digests.append(duckdb_query.digest(duckdb_query.digests(results)))
     assert len(set(digests)) == 1
 
