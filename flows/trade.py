@@ -14,6 +14,7 @@ from bytewax.dataflow import Dataflow, Stream
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
+from connectors import log_source
 from connectors.duckdb_results import ResultsSink, owner_of
 from connectors.kafka_sink import KafkaSink
 from connectors.log_source import LogSource
@@ -37,6 +38,7 @@ from operators.tally import tally
 from schemas.pages import Page
 
 STATES = {  # step id -> version of what it keeps: both are schema
+    "trade.log": log_source.STATE_VERSION,
     "trade.dedupe.seen": dedupe_step.STATE_VERSION,
     "trade.bars.open": bar_step.STATE_VERSION,
     "trade.normalise.window": normalise_step.STATE_VERSION,
