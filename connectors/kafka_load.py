@@ -2,19 +2,22 @@
 
     TapeReader --Page--> Loader --records--> raw.<venue>, partition n --> KafkaReader --Page-->
 
-Offsets in a fresh topic are those of the tape, so a replay of either gives the same answer.
+A record for each frame, or packs of many frames. A fresh topic counts its frames as the tape does,
+so a replay of either gives the same answer.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from connectors.board import START
+from connectors.board import END, START
 from connectors.kafka_link import NO_SETTINGS, SHARED, Say, Settings
-from connectors.kafka_log import KafkaReader, Watermarks, watermarks
-from connectors.kafka_records import Place, records_of
+from connectors.kafka_log import UNKNOWN, KafkaReader, Watermarks, watermarks
+from connectors.kafka_packs import Packer
+from connectors.kafka_records import Place, Record, records_of
 from connectors.kafka_sink import Sender
 from schemas.errors import MisuseError
 from schemas.pages import Page
@@ -24,8 +27,14 @@ BULK: Settings = {  # big batches compress well, and fit the embedded broker's 5
     "batch.size": 1_000_000,
     "batch.num.messages": 10_000,
 }
+PACKED: Settings = {  # packs are compressed already, and few fill much memory
+    **BULK,
+    "compression.type": "none",
+    "queue.buffering.max.kbytes": 65_536,
+}
 CREATE_S = 20.0
 LOOK_S = 0.002
+PAGE = 5000  # frames
 TOPIC: Mapping[str, str] = {
     "message.timestamp.type": "CreateTime",  # log time is the recorder's, not the broker's
     "retention.ms": "-1",  # or an old tape would be deleted as soon as it is loaded
@@ -72,6 +81,11 @@ def wait_until_told_of(admin: AdminClient, topics: set[str]) -> None:
         time.sleep(LOOK_S)
 
 
+def last_of(high: int) -> Any:
+    """Give the position before the last record of a partition that ends at `high`."""
+    return high - 1, UNKNOWN, START, 0, 0
+
+
 class Loader:
     """Writes pages into raw topics; nothing is loaded before `finish` says so."""
 
@@ -83,36 +97,48 @@ class Loader:
         wait_s: float = 10.0,
         append: bool = False,
         client: Settings = NO_SETTINGS,
+        pack: bool = False,
     ) -> None:
         """Load the partitions named in `places` to (topic, number); the topics exist.
 
-        Topics that hold records are refused, unless told to `append`.
+        Topics that hold records are refused, unless told to `append`. `pack` puts many frames into
+        a record.
         """
         self.bootstrap, self.places, self.client = bootstrap, places, client
         self.say, self.wait_s = on_message, wait_s
-        self.records = dict.fromkeys(places, 0)  # sent, of each partition
+        self.frames = dict.fromkeys(places, 0)  # taken, of each partition
+        self.records = dict.fromkeys(places, 0)  # sent
         self.last: dict[str, tuple[int, bytes]] = {}  # log time and frame, of each partition
         self.before = self._watermarks()
         if not append:
             self._check_empty()
-        self.sender = Sender(bootstrap, {**BULK, **client})
+        self.packers = {name: Packer(self._count(name)) for name in places} if pack else {}
+        self.sender = Sender(bootstrap, {**(PACKED if pack else BULK), **client})
 
     def write(self, page: Page) -> None:
-        """Queue the records of a page."""
-        topic, number = self.places[page.partition]
-        send = self.sender.send
-        for value, time_ms, headers in records_of(page):
+        """Queue the frames of a page."""
+        name = page.partition
+        self._send(name, self.packers[name].add(page) if self.packers else records_of(page))
+        self.frames[name] += len(page.log_ns)
+        if len(page.log_ns):
+            self.last[name] = int(page.log_ns[-1]), page.frame(-1)
+        self.sender.check()
+
+    def _send(self, name: str, records: Iterable[Record]) -> None:
+        topic, number = self.places[name]
+        send, sent = self.sender.send, 0
+        for value, time_ms, headers in records:
             if headers is None:
                 send(topic, value, None, number, timestamp=time_ms)
             else:
                 send(topic, value, None, number, timestamp=time_ms, headers=headers)
-        self.records[page.partition] += len(page.log_ns)
-        if len(page.log_ns):
-            self.last[page.partition] = int(page.log_ns[-1]), page.frame(-1)
-        self.sender.check()
+            sent += 1
+        self.records[name] += sent
 
     def finish(self) -> int:
-        """Wait until Kafka has taken every record, look whether it kept them, and count them."""
+        """Wait until Kafka has taken every record, look whether it kept them, and count frames."""
+        for name, packer in self.packers.items():
+            self._send(name, packer.finish())
         self.sender.flush()
         after = self._watermarks()
         for name, (low, high) in after.items():
@@ -131,27 +157,44 @@ class Loader:
                 )
             if self.records[name]:
                 self._check_last(name, high)
-        return sum(self.records.values())
+        return sum(self.frames.values())
 
     def _check_last(self, name: str, high: int) -> None:
         """Read a partition's last record: a topic may be set to replace timestamps."""
+        reader, page = self._read(name, last_of(high), high)
+        if (int(page.log_ns[-1]), page.frame(-1)) != self.last[name]:
+            raise MisuseError(
+                f"{reader.place}: record {high - 1} was sent with log time {self.last[name][0]} "
+                f"and has {page.log_ns[-1]}: is the topic set to "
+                "message.timestamp.type=LogAppendTime? It must be CreateTime"
+            )
+
+    def _count(self, name: str) -> int:
+        """Count the frames of a partition: its last record says it if it is a pack, else read."""
+        low, high = self.before[name]
+        if low < high:
+            reader, _ = self._read(name, last_of(high), high)
+            if reader.packed:
+                return reader.frames
+        return self._read(name, None, high)[0].frames if high else 0
+
+    def _read(self, name: str, position: Any, end: int) -> tuple[KafkaReader, Page]:
+        """Read a partition to an end; the reader there, and the last page."""
         topic, number = self.places[name]
         place = Place(self.bootstrap, topic, number, name, self.client)
-        reader = KafkaReader(place, 1, 0, high, (high - 1, START), self.say)
+        reader = KafkaReader(place, PAGE, END, end, position, self.say)
         deadline = time.monotonic() + self.wait_s
         try:
-            while (page := reader.read()) is None:
-                if time.monotonic() > deadline:
-                    raise MisuseError(f"{place}: record {high - 1} cannot be read back")
-                time.sleep(LOOK_S)
+            while not reader.ended:
+                if (page := reader.read()) is not None:
+                    deadline, last = time.monotonic() + self.wait_s, page
+                elif time.monotonic() > deadline:
+                    raise MisuseError(f"{place}: record {reader.offset} cannot be read back")
+                else:
+                    time.sleep(LOOK_S)
         finally:
             reader.close()
-        if (int(page.log_ns[0]), page.frame(0)) != self.last[name]:
-            raise MisuseError(
-                f"{place}: record {high - 1} was sent with log time {self.last[name][0]} and has "
-                f"{page.log_ns[0]}: is the topic set to message.timestamp.type=LogAppendTime? "
-                "It must be CreateTime"
-            )
+        return reader, last
 
     def _watermarks(self) -> dict[str, Watermarks]:
         topics = sorted({topic for topic, _ in self.places.values()})

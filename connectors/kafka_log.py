@@ -3,25 +3,32 @@
     broker --records--> KafkaReader --Page--> partition of the source
                         offset 0 1 2 3 4 ...: the next one, or an error
 
+A record is one frame, or a pack of many (kafka_packs.py). Pages count frames: a log has the same
+numbers however it is packed, and those of Kafka where no record is a pack.
+
 No consumer group: offsets live in the recovery store, beside the state they belong to. What is
 gone is never skipped.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.board import START
 from connectors.kafka_link import HEALING, NO_SETTINGS, Link, Say, Settings, new_consumer
+from connectors.kafka_packs import Run, Said, page_in, runs, said_by
 from connectors.kafka_records import Place, log_times, page_from
 from schemas.errors import MisuseError
-from schemas.pages import Page, cut
+from schemas.pages import Page, cut, part
 
 Watermarks = tuple[int, int]  # the first offset kept, and the one after the last
 
 ANSWER_S = 5.0  # for the words of an error
 JITTER_NS = 60 * 1_000_000_000  # clocks of foreign producers may differ by so much
+PACKS = 4  # records asked for at a time where packs come
 PROBE_S = 0.1  # may block the worker, but is asked only while nothing comes
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._PARTITION_EOF)
 DELETED = (
@@ -29,6 +36,7 @@ DELETED = (
     "partition: load the records again into a fresh topic, with retention.ms=-1"
 )
 EMPTIED = "the broker was emptied or the topic made anew: start with a fresh state"
+UNKNOWN = -1  # frames before a record, to who begins in mid-log: a pack says it
 HOLES = "records in between are gone: a raw topic bears no compaction and no transactions"
 
 
@@ -49,56 +57,110 @@ class KafkaReader:
         Pages hold at most `records`, and `span_ns` of log time.
         """
         self.place, self.records, self.span_ns, self.end = place, records, span_ns, end
-        given: tuple[int, int] = position or (0, START)
-        self.offset, self.log_ns = given
+        given: tuple[int, int, int, int, int] = position or (0, 0, START, 0, 0)
+        self.offset, self.frames, self.log_ns, self.taken, self.count = given
         self.ended = self.offset == end
+        self.came: deque[Run] = deque()  # records that are no page yet
         self.held: Page | None = None  # read and not yet given
+        self.packed = False  # what is held
         self.link = Link(place.bootstrap, on_message, f"{place.partition}: ")
         self.consumer = new_consumer(self.link, place.client)
-        if end is not None and self.offset > end:
+        if end is not None and self.offset + self.inside > end:
             self.consumer.close()
             raise MisuseError(f"{place}: offset {self.offset} is beyond the end, {end}: {EMPTIED}")
-        self.proof = self.log_ns > START  # to be done: is the record before still ours?
+        # To be done: is the record before still ours? In mid-pack we see that by the pack itself.
+        self.proof = self.log_ns > START and not self.inside
         self._assign(self.offset - self.proof)
 
+    @property
+    def inside(self) -> bool:
+        """Are some frames of a pack given, and others not?"""
+        return self.taken < self.count
+
     def read(self) -> Page | None:
-        """Give the next records, or None if there are none now."""
+        """Give the next frames, or None if there are none now."""
         if self.held is None:
-            self.held = self._fetch()
+            self.held = self._next()
         if self.held is None:
             return None
-        page, self.held = cut(self.held, self.span_ns)
-        self.offset, self.log_ns = page.hi, int(page.log_ns[-1])
+        page, self.held = cut(self.held, self.records, self.span_ns)
+        self.frames, self.log_ns = page.hi, int(page.log_ns[-1])
+        if self.packed:
+            self.taken += len(page.log_ns)
+            self.offset += self.taken == self.count
+        else:
+            self.offset += len(page.log_ns)
         self.ended = self.offset == self.end
         return page
 
     def position(self) -> Any:
-        """Tell the next offset, and the log time reached."""
-        return self.offset, self.log_ns
+        """Tell the next offset, the frames before, log time; how much of the last record is given.
+
+        In mid-pack the next offset is that of the pack. A plain record is given as 1 of 1.
+        """
+        return self.offset, self.frames, self.log_ns, self.taken, self.count
 
     def close(self) -> None:
         """Hang up."""
         self.consumer.close()
 
-    def _fetch(self) -> Page | None:
-        if self.ended:
+    def _next(self) -> Page | None:
+        """Lay out the next of what came: a pack, or the plain records before it."""
+        if not self.came:
+            self.came.extend(runs(self._fetch()))
+        if not self.came:
             return None
-        wanted = self.records if self.end is None else min(self.records, self.end - self.offset)
+        messages, headers = self.came.popleft()
+        said = said_by(self.place, messages[0], headers[0])
+        if self.inside and said != (self.frames - self.taken, self.count):
+            raise MisuseError(
+                f"{self.place}: the record at offset {self.offset} is not the pack of "
+                f"{self.count} frames of which we have read {self.taken}: {EMPTIED}"
+            )
+        self.packed = said is not None
+        if said is not None:
+            return self._unpack(messages[0], headers[0], said)
+        self.taken = self.count = 1
+        return page_from(self.place, self.frames, self.log_ns, messages, headers)
+
+    def _unpack(self, message: Message, headers: Any, said: Said) -> Page:
+        """Lay out a pack, or of one read before a restart what was not given."""
+        if not self.inside:
+            self.taken, self.count = 0, said.frames
+            if self.frames not in (said.first, UNKNOWN):
+                raise MisuseError(
+                    f"{self.place}: the pack at offset {self.offset} should begin with frame "
+                    f"{self.frames}, but says {said.first}: did someone else write while it was "
+                    "loaded? Load the frames again into a fresh topic"
+                )
+        page = page_in(self.place, message, headers, said)
+        if self.taken:
+            self._check_time(int(page.log_ns[self.taken - 1]))
+            page = part(page, slice(self.taken, None))
+        np.maximum(page.log_ns, self.log_ns, out=page.log_ns)  # as of plain records
+        return page
+
+    def _fetch(self) -> list[Message]:
+        if self.ended:
+            return []
+        wanted = PACKS if self.packed else self.records
+        if self.end is not None:
+            wanted = min(wanted, self.end - self.offset)
         messages = self.consumer.consume(wanted + self.proof, 0)
         if any(map(Message.error, messages)):
             messages = [message for message in messages if self._is_record(message)]
         if not messages:
             self._wait()
-            return None
+            return []
         self.link.back()
         if self.proof:
             self._prove(messages.pop(0))
             if not messages:
-                return None
+                return []
         first, last = messages[0].offset(), messages[-1].offset()
         if first != self.offset or last != self.offset + len(messages) - 1:
             raise self._lost()
-        return page_from(self.place, self.offset, self.log_ns, messages)
+        return messages
 
     def _assign(self, offset: int) -> None:
         self.consumer.assign([TopicPartition(self.place.topic, self.place.number, offset)])
@@ -108,7 +170,17 @@ class KafkaReader:
         self.proof = False
         if before.offset() != self.offset - 1:
             raise self._lost()
-        written = int(log_times(self.place, self.offset - 1, [before])[0])
+        headers = before.headers()
+        self._check_time(int(log_times(self.place, [before], [headers])[0]))
+        said = said_by(self.place, before, headers)
+        ours = said == (self.frames - self.count, self.count) if said else self.count == 1
+        if not ours:
+            raise MisuseError(
+                f"{self.place}: the record before offset {self.offset} holds other frames than the "
+                f"{self.count} we have read there: {EMPTIED}"
+            )
+
+    def _check_time(self, written: int) -> None:
         if not self.log_ns - JITTER_NS <= written <= self.log_ns:
             raise MisuseError(
                 f"{self.place}: the record before offset {self.offset} has log time {written}, but "
@@ -119,7 +191,10 @@ class KafkaReader:
         error = message.error()
         if error is None:
             return True
-        if error.code() == KafkaError._PARTITION_EOF and (message.offset() or 0) >= self.offset:
+        if (
+            error.code() == KafkaError._PARTITION_EOF
+            and (message.offset() or 0) >= self.offset + self.inside
+        ):
             return False
         if error.code() == KafkaError._AUTO_OFFSET_RESET and self.proof:
             self.proof = False  # if just what we have read is deleted, the rest can be read
@@ -155,7 +230,7 @@ class KafkaReader:
             low, high = self._watermarks(ANSWER_S)
         except KafkaException as raised:
             return MisuseError(f"{should}, but is gone (and then: {raised.args[0].str()})")
-        why = DELETED if wanted < low else EMPTIED if wanted > high else HOLES
+        why = DELETED if wanted < low else EMPTIED if wanted + self.inside > high else HOLES
         return MisuseError(f"{should}, but there are {low} up to {high} (excluded): {why}")
 
 

@@ -1,4 +1,4 @@
-"""How a frame lies in Kafka, both ways: the one place that knows.
+"""How a frame lies in a plain Kafka record, both ways: the one place that knows.
 
 record  = offset | timestamp (ms) | header ns="123456" (if not 0) | value
 log_ns  = timestamp * 1,000,000 + ns, at least that of the record before
@@ -39,40 +39,41 @@ class Place(NamedTuple):
         return f"{self.topic} partition {self.number}"
 
 
-def page_from(place: Place, lo: int, log_ns: int, messages: list[Message]) -> Page:
-    """Lay records out as a page; `lo` is the offset of the first, `log_ns` was reached before."""
+def page_from(
+    place: Place, lo: int, log_ns: int, messages: list[Message], headers: list[Any]
+) -> Page:
+    """Lay records out as a page; `lo` frames are before them, `log_ns` was reached before."""
     frames: list[Any] = list(map(Message.value, messages))
     if None in frames:
         frames = [frame or b"" for frame in frames]
     lengths = np.fromiter(map(len, frames), np.int64, len(frames))
     ends = np.cumsum(lengths)
     data = np.frombuffer(b"".join((*frames, bytes(PADDING))), np.uint8)
-    times = log_times(place, lo, messages)
+    times = log_times(place, messages, headers)
     times[0] = max(int(times[0]), log_ns)
     np.maximum.accumulate(times, out=times)  # clocks of foreign producers may jitter
     return Page(place.partition, lo, times, ends - lengths, ends, data)
 
 
-def log_times(place: Place, lo: int, messages: list[Message]) -> Ints:
+def log_times(place: Place, messages: list[Message], headers: list[Any]) -> Ints:
     """Read the log time of each record, as written."""
-    count = len(messages)
+    count, offset = len(messages), messages[0].offset() or 0
     stamps = chain.from_iterable(map(Message.timestamp, messages))  # kind, ms, kind, ms, ...
     kinds, times = np.fromiter(stamps, np.int64, 2 * count).reshape(count, 2).T
     bad = (kinds == TIMESTAMP_NOT_AVAILABLE) | (times < 0) | (times > LATEST_MS)
     if bad.any():
         number = int(bad.argmax())
         raise MisuseError(
-            f"{place}: the record at offset {lo + number} has no timestamp in milliseconds "
+            f"{place}: the record at offset {offset + number} has no timestamp in milliseconds "
             f"(but {times[number]}); a log needs one, its log time"
         )
     log_ns = times * NS_PER_MS
-    headers: list[Any] = list(map(Message.headers, messages))
     if headers.count(None) != count:
-        log_ns += remainders(place, lo, headers)
+        log_ns += remainders(place, offset, headers)
     return log_ns
 
 
-def remainders(place: Place, lo: int, headers: list[Any]) -> Ints:
+def remainders(place: Place, offset: int, headers: list[Any]) -> Ints:
     """Read what records carry beyond their milliseconds; all at once if all carry just that."""
     try:
         names, values = zip(*[pair for (pair,) in headers], strict=True)
@@ -82,7 +83,7 @@ def remainders(place: Place, lo: int, headers: list[Any]) -> Ints:
                 return found
     except (TypeError, ValueError):  # not one header each, or without a value
         pass
-    each = [_remainder(place, lo + number, pairs) for number, pairs in enumerate(headers)]
+    each = [_remainder(place, offset + number, pairs) for number, pairs in enumerate(headers)]
     return np.array(each, np.int64)
 
 
@@ -98,15 +99,20 @@ def _remainder(place: Place, offset: int, headers: Any) -> int:
     return 0
 
 
-def records_of(page: Page) -> Iterator[Record]:
-    """Give each record of a page as Kafka is to hold it."""
-    if not len(page.log_ns):
-        return
+def check_times(page: Page) -> None:
+    """Refuse log times that Kafka would replace."""
     if page.log_ns[0] < NS_PER_MS:
         raise MisuseError(
             f"{page.partition}: record {page.lo} has log time {page.log_ns[0]} ns, before the "
             "first millisecond of 1970: a record with timestamp 0 gets the time of sending"
         )
+
+
+def records_of(page: Page) -> Iterator[Record]:
+    """Give each record of a page as Kafka is to hold it."""
+    if not len(page.log_ns):
+        return
+    check_times(page)
     base = page.starts[0]
     data = page.data[base : page.ends[-1]].tobytes()
     starts, ends = (page.starts - base).tolist(), (page.ends - base).tolist()

@@ -20,7 +20,7 @@ from connectors.pace import Pace
 from schemas.errors import witnessed
 from schemas.pages import PADDING, Page
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 IDLE_S = 0.001
 LONGEST_S = 0.1  # between looks at whether to stop
 STOP = Event()  # set by the signal handlers of the process: stop reading, keep all state

@@ -22,7 +22,7 @@ class ParquetReader:
         self, partition: str, path: Path, records: int, span_ns: int, position: Any
     ) -> None:
         """Open at `position`; pages hold at most `records`, and `span_ns` of log time."""
-        self.partition, self.path, self.span_ns = partition, path, span_ns
+        self.partition, self.path, self.records, self.span_ns = partition, path, records, span_ns
         begin: tuple[int, int] = position or (0, START)
         self.offset, self.log_ns = begin
         self.ended = False
@@ -41,7 +41,7 @@ class ParquetReader:
         if self.held is None:
             self.ended = True
             return None
-        page, self.held = cut(self.held, self.span_ns)
+        page, self.held = cut(self.held, self.records, self.span_ns)
         self.offset, self.log_ns = page.hi, int(page.log_ns[-1])
         return page
 

@@ -127,6 +127,9 @@ def add_load(several: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     made.add_argument(
         "--append", action="store_true", help="also to topics that hold records already"
     )
+    made.add_argument(
+        "--pack", action="store_true", help="many frames in a record, compressed: read far quicker"
+    )
     add_config(made)
     add_json(made)
 

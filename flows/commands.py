@@ -78,12 +78,13 @@ def load(args: Namespace) -> int:
     opens = logs.opens(logs.tapes(args.tapes, job), job, say)
     log = {name: loading.pages_of(opened) for name, opened in opens.items()}
     loading.create(log, job, say)
-    loaded = loading.load(log, job, say, append=args.append)
+    loaded = loading.load(log, job, say, append=args.append, pack=args.pack)
     if args.json:
-        print(json.dumps(loaded))
+        print(json.dumps({partition: told._asdict() for partition, told in loaded.items()}))
     else:
-        for partition, records in loaded.items():
-            print(f"{job.kafka.raw}{partition}: {records:,} records")
+        for partition, told in loaded.items():
+            frames = f"{told.frames:,} frames in " if args.pack else ""
+            print(f"{job.kafka.raw}{partition}: {frames}{told.records:,} records")
     return 0
 
 

@@ -31,7 +31,11 @@ def play(args: Namespace, job_file: Path, say: Say) -> None:
         say(f"embedded Kafka at {broker.bootstrap}: producing {args.seconds} s of a made-up market")
         began = time.monotonic()
         loaded = loading.load(made, job, say)
-        say(rate_of("produced", sum(loaded.values()), time.monotonic() - began))
+        say(
+            rate_of(
+                "produced", sum(each.frames for each in loaded.values()), time.monotonic() - began
+            )
+        )
         wanted = plan.Plan(
             command="demo",
             log=logs.topics(job, say, tail=False),

@@ -1,6 +1,7 @@
 """Pages into raw topics: the log as capture would have left it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from connectors.kafka_facts import missing_topics
 from connectors.kafka_load import Loader, create_topics
@@ -9,6 +10,13 @@ from flows.settings import Job
 from schemas.pages import Page
 from schemas.topics import TOPICS
 from schemas.venues import venue_of
+
+
+class Loaded(NamedTuple):
+    """What was written of a partition; every frame is a record, or they are packed."""
+
+    frames: int
+    records: int
 
 
 def places(partitions: Iterable[str], job: Job) -> dict[str, tuple[str, int]]:
@@ -51,18 +59,29 @@ def create_fact_topics(job: Job, say: Callable[[str], None]) -> None:
 
 
 def load(
-    log: Mapping[str, Iterable[Page]], job: Job, say: Callable[[str], None], *, append: bool = False
-) -> dict[str, int]:
-    """Write every partition of a log into its topic; records written of each."""
+    log: Mapping[str, Iterable[Page]],
+    job: Job,
+    say: Callable[[str], None],
+    *,
+    append: bool = False,
+    pack: bool = False,
+) -> dict[str, Loaded]:
+    """Write every partition of a log into its topic."""
     kafka = job.kafka
     loader = Loader(
-        kafka.bootstrap, places(log, job), say, kafka.wait / 1e9, append=append, client=kafka.client
+        kafka.bootstrap,
+        places(log, job),
+        say,
+        kafka.wait / 1e9,
+        append=append,
+        client=kafka.client,
+        pack=pack,
     )
     for pages in log.values():
         for page in pages:
             loader.write(page)
     loader.finish()
-    return dict(loader.records)
+    return {name: Loaded(loader.frames[name], loader.records[name]) for name in log}
 
 
 def pages_of(opened: Open) -> Iterator[Page]:

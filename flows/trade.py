@@ -13,6 +13,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
+from connectors import log_source
 from connectors.duckdb_results import ResultsSink
 from connectors.kafka_sink import KafkaSink
 from connectors.log_source import LogSource
@@ -36,6 +37,7 @@ from operators.tally import tally
 from schemas.pages import Facts, Page
 
 STATES = {  # step id -> version of what it keeps: both are schema
+    "trade.log": log_source.STATE_VERSION,
     "trade.dedupe.seen": dedupe_step.STATE_VERSION,
     "trade.bars.open": bar_step.STATE_VERSION,
     "trade.normalise.window": normalise_step.STATE_VERSION,

@@ -90,10 +90,10 @@ def page_of(
     return Page(partition, lo, np.array(log_ns, np.int64), ends - lengths, ends, data, end)
 
 
-def cut(page: Page, span_ns: int) -> tuple[Page, Page | None]:
-    """The first records of a page, as far as `span_ns` of log time goes, and the others."""
+def cut(page: Page, records: int, span_ns: int) -> tuple[Page, Page | None]:
+    """The first records of a page, so many at most and so much log time, and the others."""
     span_end = min(int(page.log_ns[0]) + span_ns, 2**63 - 1)
-    count = int(np.searchsorted(page.log_ns, span_end, "right"))
+    count = int(np.searchsorted(page.log_ns[:records], span_end, "right"))
     if count == len(page.log_ns):
         return page, None
     return part(page, slice(None, count)), part(page, slice(count, None))

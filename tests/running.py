@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from connectors import duckdb_query
@@ -40,8 +41,11 @@ def digest(results):
 
 
 @contextmanager
-def loaded(tapes, job=None):
-    """The tapes in the raw topics of an embedded broker: the job that reads them there."""
+def loaded(tapes, job=None, packed=(False,)):
+    """The tapes in the raw topics of an embedded broker: the job that reads them there.
+
+    In as many parts as `packed` says, one behind the other: packed or not.
+    """
     job = job or job_of()
     with EmbeddedBroker() as broker:
         job = job.model_copy(
@@ -54,11 +58,24 @@ def loaded(tapes, job=None):
         log = logs.tapes([tapes], job)
         for topic, partitions in {**loading.topics(log, job), **loading.fact_topics(job)}.items():
             broker.create_topic(topic, partitions)
-        opens = logs.opens(log, job, silent)
-        loading.load(
-            {name: loading.pages_of(opened) for name, opened in opens.items()}, job, silent
-        )
+        load_parts(log, job, packed)
         yield job
+
+
+def load_parts(log, job, packed):
+    """Load a log in parts, each behind the one before: packed or not."""
+    small = job.model_copy(update={"source": job.source.model_copy(update={"page": 50})})
+    opens = logs.opens(log, small if len(packed) > 1 else job, silent)
+    pages = {name: list(loading.pages_of(opened)) for name, opened in opens.items()}
+    for number, pack in enumerate(packed):
+        mine = {name: in_parts(several, len(packed))[number] for name, several in pages.items()}
+        loading.load(mine, job, silent, append=number > 0, pack=pack)
+
+
+def in_parts(items, count):
+    """The items in so many runs of about the same length."""
+    edges = [len(items) * number // count for number in range(count + 1)]
+    return [items[lo:hi] for lo, hi in pairwise(edges)]
 
 
 def replay_topics(job, results, workers=1, publish=False):

@@ -33,9 +33,10 @@ def test_twelve_kills_over_tapes_change_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_ten_kills_over_kafka_change_nothing(tmp_path):
+@pytest.mark.parametrize("packed", [(False,), (True, False, True)], ids=["plain", "mixed"])
+def test_ten_kills_over_kafka_change_nothing(tmp_path, packed):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
-    with loaded(GOLDEN) as job:
+    with loaded(GOLDEN, packed=packed) as job:
         source = ["--from-topics", "--bootstrap", job.kafka.bootstrap, "--speed", "20x"]
         crashing = Crashing(tmp_path, source, job_file(tmp_path), seed=2)
         assert crashing.run(kills=10, longest_s=2.5) == expected

@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from bench.reference import export
+from connectors import kafka_packs
 from flows.verifying import verify
 from tests.running import REFERENCE, generated, job_of, loaded, replay, replay_topics, script
 
@@ -30,6 +31,19 @@ def test_kafka_gives_the_same_answer_as_tapes(golden, tmp_path):
         assert replay_topics(job, tmp_path / "topics.duckdb") == tapes
         assert replay_topics(job, tmp_path / "topics.duckdb", workers=2, publish=True) == tapes
     same_as(golden / "expected", tmp_path / "topics.duckdb", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "packed", [(True,), (False, True), (True, False, True)], ids=["packs", "half", "mixed"]
+)
+@pytest.mark.parametrize("pack_bytes", [20_000, kafka_packs.PACK_BYTES])
+def test_packs_give_the_same_answer_as_tapes(packed, pack_bytes, tmp_path, monkeypatch):
+    monkeypatch.setattr(kafka_packs, "PACK_BYTES", pack_bytes)
+    tapes = replay(GOLDEN[1], tmp_path / "tapes.duckdb")
+    with loaded(GOLDEN[1], packed=packed) as job:
+        assert replay_topics(job, tmp_path / "topics.duckdb") == tapes
+        small = job.model_copy(update={"source": job.source.model_copy(update={"page": 77})})
+        assert replay_topics(small, tmp_path / "topics.duckdb", workers=2) == tapes
 
 
 @pytest.mark.parametrize("page", [1, 7, 1000, 20_000])

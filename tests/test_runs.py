@@ -209,7 +209,7 @@ def test_every_stateful_step_is_named_with_its_version():
 
     def walk(operators):
         for each in operators:
-            if type(each).__name__ == "stateful_batch":
+            if type(each).__name__ in {"input", "stateful_batch"}:
                 found.add(each.step_id)
             walk(each.substeps)
 

@@ -26,11 +26,18 @@ def new_topic(broker: Any, partitions: int = 1, venue: str = "test") -> str:
     return name
 
 
-def load(broker: Any, topic: str, times: list[int], frames: list[bytes], number: int = 0) -> int:
-    """Load records behind those that are there."""
+def load(
+    broker: Any,
+    topic: str,
+    times: list[int],
+    frames: list[bytes],
+    number: int = 0,
+    pack: bool = False,
+) -> int:
+    """Load records, or packs, behind those that are there."""
     quick = {"enable.idempotence": False, "linger.ms": 0}  # an idempotent start takes 0.5 s
     places = {"p-0": (topic, number)}
-    loader = Loader(broker.bootstrap, places, print, append=True, client=quick)
+    loader = Loader(broker.bootstrap, places, print, append=True, client=quick, pack=pack)
     loader.write(page_of("p-0", 0, times, frames))
     return loader.finish()
 

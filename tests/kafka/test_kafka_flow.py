@@ -1,6 +1,8 @@
 """The whole flow on Apache Kafka: end to end, and through the faults of a broker."""
 
 import itertools
+import json
+import re
 import subprocess
 import sys
 import time
@@ -8,7 +10,8 @@ import time
 import pytest
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
-from flows import loading, logs
+from flows import loading, logs, settings
+from flows.__main__ import main
 from flows.verifying import verify
 from schemas.errors import MisuseError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, replay, replay_topics, silent
@@ -60,6 +63,23 @@ def test_a_real_kafka_gives_the_answer_of_tapes_and_keeps_all_facts(job, tmp_pat
     assert replay_topics(job, results, workers=2, publish=True) == expected
     verdicts = verify(results, job, silent)
     assert all(verdict.equal for verdict in verdicts), verdicts
+
+
+def test_packs_loaded_by_the_command_give_the_answer_of_tapes(real, tmp_path, capsys):
+    expected = replay(GOLDEN, tmp_path / "tapes.duckdb")
+    raw = f"packs{next(NUMBERS)}.raw."
+    config = tmp_path / "job.toml"
+    config.write_text(f'[kafka]\nbootstrap = "{real.bootstrap}"\nraw = "{raw}"\n' + JOB.read_text())
+    assert main(["load", str(GOLDEN), "--pack", "--config", str(config)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in said] == [f"{raw}binance-0", f"{raw}coinbase-0"]
+    assert all(re.search(r": \d+,\d{3} frames in \d records$", line) for line in said), said
+    assert (
+        replay_topics(settings.load(config, {}), tmp_path / "packs.duckdb", workers=2) == expected
+    )
+    assert main(["load", str(GOLDEN), "--append", "--pack", "--json", "--config", str(config)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["binance-0"]["frames"] > 1000 * told["binance-0"]["records"] > 0
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -30,6 +30,11 @@ from tests.kafka.play import (
 FETCH = 1  # the Kafka request
 
 
+def at(offset: int) -> tuple[int, int, int, int, int]:
+    """The position before a record, behind plain ones of T0."""
+    return offset, offset, T0, 1, 1
+
+
 def some_records(count: int, step_ns: int = SECOND // 100 + 1) -> tuple[list[int], list[bytes]]:
     times = [T0 + number * step_ns for number in range(count)]
     return times, [b'{"n":%d}' % number for number in range(count)]
@@ -130,7 +135,7 @@ def test_a_record_without_a_timestamp_is_refused(stamp):
     good = KafkaMessage(offset=4, value=b"x", timestamp=(1, 5))
     bad = KafkaMessage(offset=5, value=b"y", timestamp=stamp)
     with pytest.raises(MisuseError, match=r"raw.x partition 2: the record at offset 5 has no time"):
-        page_from(Place("b", "raw.x", 2, "x-2"), 4, 0, [good, bad])
+        page_from(Place("b", "raw.x", 2, "x-2"), 4, 0, [good, bad], [None, None])
 
 
 def test_reading_ends_at_the_end_offset_and_not_behind_it(broker):
@@ -150,7 +155,7 @@ def test_an_empty_stretch_is_ended_at_once(broker):
     assert opened.read() is None
     opened.close()
     load(broker, topic, *some_records(3))
-    assert read_all(broker, topic, 3, (3, T0)) == []
+    assert read_all(broker, topic, 3, at(3)) == []
 
 
 def test_the_source_says_the_end_in_the_log_itself(broker):
@@ -192,7 +197,7 @@ def test_reading_does_not_block_when_nothing_comes(broker):
     opened.close()
 
 
-@pytest.mark.parametrize("position", [None, (3, T0)])
+@pytest.mark.parametrize("position", [None, at(3)])
 def test_deleted_records_are_an_error_and_not_skipped(broker, position):
     topic = new_topic(broker)
     load(broker, topic, *some_records(20))
@@ -206,7 +211,7 @@ def test_what_is_left_behind_deleted_records_can_be_read(broker):
     topic = new_topic(broker)
     load(broker, topic, *some_records(20))
     broker.delete_records(topic, 0, 10)
-    assert [row[0] for row in rows(read_all(broker, topic, 20, (10, T0)))] == list(range(10, 20))
+    assert [row[0] for row in rows(read_all(broker, topic, 20, at(10)))] == list(range(10, 20))
 
 
 def test_records_deleted_in_mid_run_are_an_error(broker):
@@ -227,7 +232,7 @@ def test_a_position_beyond_the_topic_is_an_error(broker, end):
     topic = new_topic(broker)
     load(broker, topic, *some_records(20))
     with pytest.raises(MisuseError, match=r"offset 21 .* emptied"):
-        drain(reader(broker, topic, end, (21, T0)), 1)
+        drain(reader(broker, topic, end, at(21)), 1)
 
 
 def test_a_topic_made_anew_is_not_taken_for_the_one_we_know(broker):

@@ -1,0 +1,326 @@
+"""Packed records: many frames in one, and every way to read and to spoil them."""
+
+import pickle
+import random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors import kafka_packs
+from connectors.board import START
+from connectors.kafka_packs import PACK_BYTES, SCHEMA, Packer
+from connectors.kafka_records import NS_PER_MS
+from schemas.errors import MisuseError
+from schemas.pages import page_of
+from tests.kafka.memory import messages, packed, plain, reader
+from tests.kafka.play import SECOND, T0, drain, rows
+
+SMALL = 300  # bytes of a pack, so that few frames make many packs
+MS = NS_PER_MS
+GAPS = st.sampled_from([0, 0, 1, 999, MS, 20 * MS, SECOND])
+FRAMES = st.one_of(st.just(b""), st.binary(max_size=60), st.binary(min_size=250, max_size=700))
+LOGS = st.lists(st.tuples(GAPS, FRAMES), min_size=1, max_size=60)
+SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+SPANS = st.sampled_from([1, 10 * MS, SECOND, 3600 * SECOND])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_packs():
+    """Pack little, so that few frames make many packs."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kafka_packs, "PACK_BYTES", SMALL)
+        yield
+
+
+def in_order(log: list[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
+    times = np.cumsum([gap for gap, _ in log]) + T0
+    return times.tolist(), [frame for _, frame in log]
+
+
+@st.composite
+def mixed(draw: Any) -> tuple[list[Any], list[tuple[int, int, bytes]]]:
+    """A log in Kafka, some of it packed, and the rows it should be read as."""
+    times, frames = in_order(draw(LOGS))
+    records, lo = [], 0
+    while lo < len(times):
+        hi = min(lo + draw(st.integers(1, 30)), len(times))
+        pack = draw(st.booleans())
+        records += (
+            packed(times[lo:hi], frames[lo:hi], lo) if pack else plain(times[lo:hi], frames[lo:hi])
+        )
+        lo = hi
+    return messages(records), list(zip(range(len(times)), times, frames, strict=True))
+
+
+@given(mixed(), SIZES, st.integers(1, 40), SPANS)
+def test_however_a_log_is_packed_and_read_its_frames_and_their_numbers_are_the_same(
+    log, sizes, records, span_ns
+):
+    log, expected = log
+    pages = drain(reader(log, sizes=sizes, records=records, span_ns=span_ns))
+    assert rows(pages) == expected
+    for page in pages:
+        assert 1 <= len(page.log_ns) <= records
+        assert page.log_ns[-1] - page.log_ns[0] <= span_ns
+        assert not page.data[-64:].any()
+        assert {column.dtype for column in (page.log_ns, page.starts, page.ends)} == {np.dtype(int)}
+        assert (page.starts >= 0).all() and (page.ends <= len(page.data) - 64).all()
+
+
+@given(mixed(), SIZES, st.integers(1, 40), SPANS)
+def test_reading_goes_on_after_any_page_also_in_mid_pack(log, sizes, records, span_ns):
+    log, expected = log
+    opened = reader(log, sizes=sizes, records=records, span_ns=span_ns)
+    positions = [opened.position()]
+    while not opened.ended:
+        if opened.read() is not None:
+            positions.append(pickle.loads(pickle.dumps(opened.position())))
+    for position in positions:
+        again = reader(log, position, sizes, records=records + 1)
+        assert rows(drain(again)) == expected[position[1] :]
+        assert again.position()[:2] == (len(log), len(expected))
+
+
+@given(LOGS, st.lists(st.integers(0, 20), max_size=8), st.integers(0, 10**12))
+def test_a_packer_fills_packs_whatever_pages_it_is_given(log, cuts, first):
+    times, frames = in_order(log)
+    packer, lo, records = Packer(first), 0, []
+    for size in [*cuts, len(times)]:
+        hi = min(lo + size, len(times))
+        records += packer.add(page_of("p-3", 0, times[lo:hi], frames[lo:hi]))
+        lo = hi
+    records += packer.finish()
+    assert records == packed(times, frames, first)
+    assert (packer.next, list(packer.finish())) == (first + len(times), [])
+    read = [
+        rows(drain(reader(messages([each]), (0, first_of(each), START, 0, 0)))) for each in records
+    ]
+    assert [row for pack in read for row in pack] == list(
+        zip(range(first, first + len(times)), times, frames, strict=True)
+    )
+    sizes = [sum(len(frame) + 12 for _, _, frame in pack) for pack in read]
+    assert all(size <= SMALL or len(pack) == 1 for size, pack in zip(sizes, read, strict=True))
+    beside = [size + len(pack[0][2]) + 12 for size, pack in zip(sizes, read[1:], strict=False)]
+    assert all(size > SMALL for size in beside), "a pack is closed by what does not fit"
+
+
+def first_of(record: Any) -> int:
+    return int(dict(record[2])["pack"].split()[1])
+
+
+def test_a_pack_carries_the_log_time_of_its_last_frame():
+    (record,) = packed([T0, T0 + 5 * MS + 7], [b"a", b"b"])
+    assert record[1:] == (T0 // MS + 5, [("pack", b"1 0 2"), ("ns", b"7")])
+
+
+def test_frames_are_packed_without_what_lies_between_them():
+    page = page_of("p-3", 0, [T0, T0, T0], [b"one", b" gap ", b"two"])
+    chosen = np.array([0, 2])
+    sparse = type(page)(
+        "p-3", 0, page.log_ns[chosen], page.starts[chosen], page.ends[chosen], page.data
+    )
+    packer = Packer(0)
+    records = [*packer.add(sparse), *packer.finish()]
+    assert [row[2] for row in rows(drain(reader(messages(records))))] == [b"one", b"two"]
+
+
+def test_the_usual_pack_fits_a_stock_broker_though_nothing_compresses(monkeypatch):
+    monkeypatch.setattr(kafka_packs, "PACK_BYTES", PACK_BYTES)
+    noise = random.Random(1)
+    frames = [noise.randbytes(noise.randrange(400)) for _ in range(9000)]
+    records = packed([T0 + noise.randrange(9) for _ in frames][:1] * len(frames), frames)
+    assert len(records) == 2
+    assert 0.9 * PACK_BYTES < len(records[0][0]) < 1_040_000
+
+
+def test_a_log_time_that_kafka_would_replace_is_refused():
+    with pytest.raises(MisuseError, match="record 0 has log time 999999 ns, before the first"):
+        packed([999_999, T0], [b"a", b"b"])
+
+
+def test_log_time_of_a_pack_behind_a_record_of_a_fast_clock_never_goes_back():
+    log = messages([*plain([T0 + SECOND], [b""]), *packed([T0, T0 + 2 * SECOND], [b"a", b"b"], 1)])
+    for records in (1, 9):
+        opened = reader(log, records=records)
+        first = drain(opened, 1)
+        rest = reader(log, opened.position())
+        assert [row[1] - T0 for row in rows([*first, *drain(rest)])] == [SECOND, SECOND, 2 * SECOND]
+
+
+# --- what is no pack of ours -------------------------------------------------------------------
+
+
+def stream(schema: Any, *batches: Any) -> Any:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as opened:
+        for batch in batches:
+            opened.write_batch(pa.record_batch(batch, schema=schema))
+    return sink.getvalue().to_pybytes()
+
+
+def unsound(ends: list[int]) -> Any:
+    """The whole pack, but its frames begin and end elsewhere."""
+    assert WHOLE.count(np.array([0, 2, 2, 6], np.int32).tobytes()) == 1
+    return WHOLE.replace(
+        np.array([0, 2, 2, 6], np.int32).tobytes(), np.array(ends, np.int32).tobytes()
+    )
+
+
+TIMES, ABC = [T0, T0, T0 + MS], [b"ab", b"", b"cdef"]
+WHOLE = stream(SCHEMA, [TIMES, ABC])
+LARGE = pa.schema([("log_ns", pa.int64()), ("frame", pa.large_binary())])
+TEXT = pa.schema([("time", pa.int64()), ("frame", pa.binary())])
+DAMAGED = {
+    "null": (None, "Tried reading schema message"),
+    "empty": (b"", "Tried reading schema message"),
+    "no arrow": (b'{"e":"trade"}', "."),
+    "cut off": (WHOLE[: len(WHOLE) // 2], "."),
+    "no batch": (stream(SCHEMA), "it holds 0 batches, not one"),
+    "two batches": (stream(SCHEMA, [TIMES, ABC], [TIMES, ABC]), "it holds 2 batches, not one"),
+    "other types": (stream(LARGE, [TIMES, ABC]), "its columns are log_ns int64, frame large_binary, not"),
+    "other names": (stream(TEXT, [TIMES, ABC]), "its columns are time int64, frame binary, not"),
+    "fewer": (stream(SCHEMA, [TIMES[:2], ABC[:2]]), "it holds 2 frames, but its header says 3"),
+    "none": (stream(SCHEMA, [[], []]), "it holds 0 frames, but its header says 3"),
+    "no log time": (stream(SCHEMA, [[T0, None, T0], ABC]), "a log_ns is null"),
+    "no frame": (stream(SCHEMA, [TIMES, [b"", None, b""]]), "a frame is null"),
+    "back": (stream(SCHEMA, [[T0, T0 - 1, T0 + MS], ABC]), "log time goes back in it"),
+    "below zero": (stream(SCHEMA, [[-1, T0, T0 + MS], ABC]), "log time goes back in it, or begins below"),
+    "other time": (stream(SCHEMA, [[T0] * 3, ABC]), f"its last frame has log time {T0}, but .*LogAppend"),
+    "ends go back": (unsound([0, 4, 2, 6]), "."),
+    "ends beyond": (unsound([0, 2, 4, 9999]), "."),
+    "begins below": (unsound([-8, 2, 4, 6]), "."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "why"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_pack_is_an_error_that_says_what_is_wrong(value, why):
+    before = plain([T0] * 5, [b"x"] * 5)
+    spoiled: Any = (value, T0 // MS + 1, [("pack", b"1 5 3")])
+    opened = reader(messages([*before, spoiled, *before]))
+    assert len(rows(drain(opened, 5))) == 5
+    line = rf"^raw.test partition 3: the pack at offset 5 is damaged: {why}[^\n]*$"
+    with pytest.raises(MisuseError, match=line):
+        opened.read()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", None, b"1", b"1 0", b"1 0 0", b"1 0 -3", b"2 0 3", b"1 0 3 ", b"1  0 3", b"\xb2 0 3", b"1 0 " + b"9" * 5000],
+)  # fmt: skip
+def test_a_pack_header_that_is_none_is_refused(said):
+    with pytest.raises(
+        MisuseError, match=r"^raw.test partition 3: the record at offset 0 has header pack="
+    ):
+        reader(messages([(WHOLE, T0 // MS + 1, [("pack", said)])])).read()
+
+
+@pytest.mark.parametrize("first", [4, 6, 10**17])
+def test_a_pack_that_does_not_begin_where_the_frames_before_it_end_is_an_error(first):
+    log = messages([*plain([T0] * 5, [b"x"] * 5), *packed([T0] * 3, ABC, first)])
+    line = f"pack at offset 5 should begin with frame 5, but says {first}: did someone else write"
+    with pytest.raises(MisuseError, match=line):
+        drain(reader(log))
+
+
+def test_headers_of_others_are_left_alone():
+    value, time_ms, headers = packed([T0, T0 + 3], [b"a", b"b"])[0]
+    others: Any = [("trace", b"1"), *(headers or ()), ("hop", None)]
+    log = messages([(value, time_ms, others)])
+    assert rows(drain(reader(log))) == [(0, T0, b"a"), (1, T0 + 3, b"b")]
+
+
+@given(LOGS, st.data())
+def test_bytes_changed_in_a_pack_are_an_error_or_change_no_shape(log, data):
+    """Kafka's checksums keep bytes as they are: this is about what others write."""
+    times, frames = in_order(log)
+    value, time_ms, headers = packed(times, frames)[0]
+    spoiled = bytearray(value)
+    for _ in range(data.draw(st.integers(1, 4))):
+        spoiled[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
+    kept = data.draw(st.sampled_from([len(value), data.draw(st.integers(0, len(value)))]))
+    try:
+        found = drain(reader(messages([(bytes(spoiled[:kept]), time_ms, headers)])))
+    except MisuseError as error:
+        assert "the pack at offset 0 is damaged" in str(error)
+        return
+    told = rows(found)
+    assert [row[0] for row in told] == list(range(int(headers[0][1].split()[2])))
+    assert sorted(row[1] for row in told) == [row[1] for row in told]
+
+
+# --- a log made anew under a position ----------------------------------------------------------
+
+
+def position_after(log: list[Any], frames: int, records: int = 1) -> Any:
+    opened = reader(log, records=records)
+    while opened.position()[1] < frames:
+        opened.read()
+    return opened.position()
+
+
+COUNT = 40
+STEADY = (
+    [T0 + number * MS for number in range(COUNT)],
+    [b"frame %02d of this log" % number for number in range(COUNT)],
+)
+IN_FIRST = 9  # frames in the first pack
+
+
+def steady_plain() -> list[Any]:
+    return messages(plain(*STEADY))
+
+
+def steady_packed() -> list[Any]:
+    return messages(packed(*STEADY))
+
+
+@pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1, 2 * IN_FIRST])
+def test_a_packed_log_made_anew_in_plain_records_is_not_taken_for_the_one_we_know(frames):
+    position = position_after(steady_packed(), frames)
+    with pytest.raises(MisuseError, match=r"emptied or the topic made anew"):
+        drain(reader(steady_plain(), position))
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_plain_log_made_anew_in_packs_is_not_taken_for_the_one_we_know(frames):
+    position = position_after(steady_plain(), frames)
+    with pytest.raises(MisuseError, match=r"emptied or the topic made anew"):
+        drain(reader(steady_packed(), position))
+
+
+@pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1, 2 * IN_FIRST])
+def test_a_log_packed_otherwise_is_not_taken_for_the_one_we_know(frames):
+    position = position_after(steady_packed(), frames)
+    others = messages(
+        [*plain(STEADY[0][:1], STEADY[1][:1]), *packed(STEADY[0][1:], STEADY[1][1:], 1)]
+    )
+    with pytest.raises(MisuseError, match=r"emptied or the topic made anew"):
+        drain(reader(others, position))
+
+
+@pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1])
+def test_packs_of_another_day_are_not_taken_for_those_we_know(frames):
+    position = position_after(steady_packed(), frames)
+    later = messages(packed([log_ns + 7200 * SECOND for log_ns in STEADY[0]], STEADY[1]))
+    with pytest.raises(
+        MisuseError, match=r"has log time \d+, but we have read \d+ there: .* made anew"
+    ):
+        drain(reader(later, position))
+
+
+def test_a_log_that_ends_before_the_pack_we_were_in_is_not_waited_for():
+    position = position_after(steady_packed(), IN_FIRST + 1)
+    with pytest.raises(MisuseError, match=r"offset 1 is beyond the end, 1: .* made anew"):
+        reader(steady_packed()[:1], position)
+
+
+def test_a_log_packed_again_in_the_same_way_is_the_same_log():
+    position = position_after(steady_packed(), IN_FIRST + 1)
+    again = steady_packed()
+    assert [row[0] for row in rows(drain(reader(again, position)))] == list(
+        range(IN_FIRST + 1, COUNT)
+    )
