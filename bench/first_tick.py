@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 
@@ -29,10 +30,10 @@ def noted(step: Callable[..., Any], left: list[float]) -> Callable[..., Any]:
 def first_tick(command: list[str]) -> float:
     """Run the command in this process; when, on the clock of all processes?"""
     from flows import __main__ as program  # noqa: PLC0415  # their import is measured
-    from operators import decode  # noqa: PLC0415
 
+    decode = import_module("operators.decode")
     left: list[float] = []
-    decode.step = noted(decode.step, left)
+    vars(decode)["step"] = noted(decode.step, left)
     if code := program.main(command):
         sys.exit(code)
     return left[0]
