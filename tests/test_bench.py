@@ -1,11 +1,12 @@
 """The benches' pieces, at a tiny size."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-from bench import start
+from bench import scaling, start, wide
 
 
 @pytest.mark.slow
@@ -31,3 +32,39 @@ def test_what_reads_no_job_waits_for_none():
     look = "import sys, flows.__main__; print('pydantic' in sys.modules or 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.slow
+def test_a_wide_market_is_traded(tmp_path, monkeypatch):
+    monkeypatch.setattr(wide, "ROOT", tmp_path)
+    [few, many] = scaling.rounds((scaling.Shape(4), scaling.Shape(40, 2)), 2000, 1)
+    assert few["records"] == many["records"] == 2000
+    assert 0 < few["bars"] <= 4
+    assert few["bars"] < many["bars"] <= 40
+    assert few["cpu_us_per_tick"] > 0
+
+
+def test_every_frame_of_a_wide_market_is_a_trade_that_counts(tmp_path):
+    wide.write(tmp_path / "tapes", 20, 500, seed=1)
+    lines = [
+        line for tape in (tmp_path / "tapes").iterdir() for line in tape.read_text().splitlines()
+    ]
+    assert len(lines) == 500
+    frames = [json.loads(line.partition(" ")[2]) for line in lines]
+    assert {frame["s"] for frame in frames} == {f"{base}USDT" for base in wide.bases(20)}
+    assert all(float(frame["p"]) > 0 and float(frame["q"]) > 0 for frame in frames)
+
+
+def test_growth_is_that_of_the_last_row_over_the_first():
+    row = {
+        "strategies": 1,
+        "ticks_per_s": 1e6,
+        "peak_mib": 300,
+        "bars": 5,
+        "signals": 4,
+        "orders": 3,
+    }
+    rows = [{**row, "cpu_us_per_tick": 0.5}, {**row, "strategies": 200, "cpu_us_per_tick": 2.0}]
+    table = "\n".join(scaling.shown("strategies on 50 instruments", rows))
+    assert "200 over 1: 4.00" in table
+    assert "2.0%" in table
