@@ -43,27 +43,35 @@ def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
 
 
 def child(tapes: Path, workers: int, processes: int, config: Path = JOB) -> Told:
-    """One run, in this process."""
-    from flows import logs, plan, runs, summary  # noqa: PLC0415  # only here: the parent needs none
+    """One run over tapes, in this process."""
+    from flows import logs  # noqa: PLC0415  # only here: the parent needs no flow
     from flows.settings import load  # noqa: PLC0415
 
     job = load(config)
+    return timed(job, logs.tapes([tapes], job), workers, processes)
+
+
+def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Told:
+    """One run over a log, in this process."""
+    from flows import plan, runs, summary  # noqa: PLC0415
+    from flows.settings import load  # noqa: PLC0415
+
     if processes == 1:
         warm_up(load(JOB))
     with tempfile.TemporaryDirectory() as out:
         wanted = plan.Plan(
             command="bench",
-            log=logs.tapes([tapes], job),
+            log=log,
             job=job,
             results=Path(out) / "results.duckdb",
             workers=workers,
             processes=processes,
         )
         wall, (cpu, _) = time.perf_counter(), used()
-        board = runs.run(wanted, lambda _: None, lambda _: None)
+        runs.run(wanted, lambda _: None, lambda _: None)
         wall, (cpu_end, peak_kib) = time.perf_counter() - wall, used()
         made = summary.of(wanted.results)
-    records, cpu = board.records(), cpu_end - cpu
+    records, cpu = made["records"], cpu_end - cpu
     return {
         "records": records,
         "seconds": wall,

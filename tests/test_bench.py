@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from bench import scaling, start, wide
+from bench import kafka, scaling, start, wide
+from bench.replay import GOLDEN
+from tests.kafka.real.broker import missing
 
 
 @pytest.mark.slow
@@ -68,3 +70,24 @@ def test_growth_is_that_of_the_last_row_over_the_first():
     table = "\n".join(scaling.shown("strategies on 50 instruments", rows))
     assert "200 over 1: 4.00" in table
     assert "2.0%" in table
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_reference_job_is_measured_through_kafka(monkeypatch):
+    if absent := missing():
+        pytest.skip(f"Apache Kafka needs {absent}")
+    monkeypatch.setattr(kafka, "tapes_of", lambda records: GOLDEN)
+    kinds = kafka.measured(20_000, 1)
+    assert kinds.keys() == ({"plain", "packed"} if kafka.CAN_PACK else {"plain"})
+    for row in kinds.values():
+        assert row["records"] == 20_000
+        assert row["ticks_per_s"] > 0 and row["load_s"] > 0
+
+
+def test_a_kind_that_is_slower_than_its_mark_misses():
+    row = {"cpu_us_per_tick": 1.5, "peak_mib": 600, "load_s": 5}
+    fast, slow = ({**row, "ticks_per_s": rate, "mark": 600_000} for rate in (600_000, 599_999))
+    _, first, second = kafka.shown({"plain": fast, "packed": slow})
+    assert "passed" in first
+    assert "missed" in second
