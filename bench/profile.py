@@ -1,6 +1,6 @@
 """Where the CPU time of a replay goes: by stage, for each tick.
 
-    python -m bench.profile [TAPES] [--records 1000000] [--workers 1]
+    python -m bench.profile [TAPES] [--records 1000000] [--workers 1] [--config JOB]
 
 Each stage's function is wrapped in a clock of its thread's CPU time; what a stage spends in another
 is the other's. `engine` is all that is left: Bytewax, and Python between the stages.
@@ -97,7 +97,7 @@ def install(clock: Clock) -> None:
     gc.callbacks.append(clock.on_collection)
 
 
-def profiled(tapes: Path, workers: int) -> tuple[Clock, int, float, int]:
+def profiled(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, float, int]:
     """One run: the clock, CPU time of the whole in ns, seconds it took, records."""
     from flows import logs, plan, runs  # noqa: PLC0415  # their import is a stage
     from flows.settings import load  # noqa: PLC0415
@@ -105,7 +105,7 @@ def profiled(tapes: Path, workers: int) -> tuple[Clock, int, float, int]:
     clock = Clock()
     began, cpu = time.perf_counter(), time.process_time_ns()
     install(clock)
-    job = load(JOB)
+    job = load(config)
     with tempfile.TemporaryDirectory() as out:
         wanted = plan.Plan(
             command="profile",
@@ -124,9 +124,10 @@ def main() -> None:
     parser.add_argument("tapes", type=Path, nargs="?", help="default: the reference job's")
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--config", type=Path, default=JOB, help="default: the reference job")
     args = parser.parse_args()
     tapes = args.tapes or tapes_of(args.records)
-    clock, whole_ns, seconds, records = profiled(tapes, args.workers)
+    clock, whole_ns, seconds, records = profiled(tapes, args.workers, args.config)
     spent = dict(clock.spent_ns)
     spent["engine"] = whole_ns - sum(spent.values())
     print(f"{records:,} records in {seconds:.2f} s; CPU by stage, {args.workers} worker(s)")

@@ -26,6 +26,7 @@ from bench.reference import JOB
 ROOT = Path(__file__).parents[1]
 GENERATOR = ROOT / "tests" / "reference" / "gen.py"
 GOLDEN = ROOT / "tests" / "reference" / "golden"
+Told = dict[str, float]
 
 
 def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
@@ -41,33 +42,43 @@ def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
     return folder
 
 
-def child(tapes: Path, workers: int, processes: int) -> dict[str, float]:
-    """One run, in this process."""
-    from flows import logs, plan, runs  # noqa: PLC0415  # only here: the parent needs no flow
+def child(tapes: Path, workers: int, processes: int, config: Path = JOB) -> Told:
+    """One run over tapes, in this process."""
+    from flows import logs  # noqa: PLC0415  # only here: the parent needs no flow
     from flows.settings import load  # noqa: PLC0415
 
-    job = load(JOB)
+    job = load(config)
+    return timed(job, logs.tapes([tapes], job), workers, processes)
+
+
+def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Told:
+    """One run over a log, in this process."""
+    from flows import plan, runs, summary  # noqa: PLC0415
+    from flows.settings import load  # noqa: PLC0415
+
     if processes == 1:
-        warm_up(job)
+        warm_up(load(JOB))
     with tempfile.TemporaryDirectory() as out:
         wanted = plan.Plan(
             command="bench",
-            log=logs.tapes([tapes], job),
+            log=log,
             job=job,
             results=Path(out) / "results.duckdb",
             workers=workers,
             processes=processes,
         )
         wall, (cpu, _) = time.perf_counter(), used()
-        board = runs.run(wanted, lambda _: None, lambda _: None)
+        runs.run(wanted, lambda _: None, lambda _: None)
         wall, (cpu_end, peak_kib) = time.perf_counter() - wall, used()
-    records, cpu = board.records(), cpu_end - cpu
+        made = summary.of(wanted.results)
+    records, cpu = made["records"], cpu_end - cpu
     return {
         "records": records,
         "seconds": wall,
         "ticks_per_s": records / wall,
         "cpu_us_per_tick": cpu / records * 1e6,
         "peak_mib": peak_kib / 1024,
+        **{name: made[name] for name in ("bars", "signals", "orders")},
     }
 
 
@@ -92,13 +103,13 @@ def used() -> tuple[float, int]:
     return seconds, max(usage.ru_maxrss for usage in usages)
 
 
-def measured(tapes: Path, workers: int, cores: int, processes: int = 1) -> dict[str, float]:
+def measured(tapes: Path, workers: int, cores: int, processes: int = 1, job: Path = JOB) -> Told:
     """One run in a fresh process, pinned to some cores."""
-    options = ["--child", tapes, "--workers", workers, "--processes", processes]
+    options = ["--child", tapes, "--workers", workers, "--processes", processes, "--config", job]
     return pinned(["bench.replay", *map(str, options)], cores)
 
 
-def pinned(module: Sequence[str], cores: int) -> dict[str, float]:
+def pinned(module: Sequence[str], cores: int) -> Told:
     """What a module, run with its arguments on the last of our cores, says of itself in JSON."""
     pin = sorted(os.sched_getaffinity(0))[-cores:]
     done = subprocess.run(
@@ -109,7 +120,7 @@ def pinned(module: Sequence[str], cores: int) -> dict[str, float]:
         cwd=ROOT,
         preexec_fn=lambda: os.sched_setaffinity(0, pin),
     )
-    told: dict[str, float] = json.loads(done.stdout)
+    told: Told = json.loads(done.stdout)
     return told
 
 
@@ -121,10 +132,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--config", type=Path, default=JOB, help=argparse.SUPPRESS)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        print(json.dumps(child(args.child, args.workers, args.processes)))
+        print(json.dumps(child(args.child, args.workers, args.processes, args.config)))
         return
     tapes = tapes_of(args.records)
     shape = args.workers, args.cores, args.processes

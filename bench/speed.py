@@ -22,9 +22,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from bench.machine import described
-from bench.replay import ROOT, measured, pinned, tapes_of
+from bench.replay import ROOT, Told, measured, pinned, tapes_of
 
-Told = dict[str, float]
 FOUR_PARTITIONS = ("--partitions-per-venue", "2")
 
 OURS, PLAIN, IDIOMATIC = "ours", "plain Python loop", "per-item Bytewax flow"

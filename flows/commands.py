@@ -4,10 +4,12 @@ import json
 import sys
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows import settings
-from flows.settings import Job
 from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from flows.settings import Job
 
 DEFAULT_JOB = Path(__file__).parents[1] / "jobs" / "demo.toml"
 
@@ -17,8 +19,10 @@ def say(line: str) -> None:
     print(f"tapeflow: {line}", file=sys.stderr, flush=True)
 
 
-def job_of(args: Namespace) -> Job:
+def job_of(args: Namespace) -> "Job":
     """The job that the options name."""
+    from flows import settings  # noqa: PLC0415
+
     job = settings.load(args.config or settings.config_path() or DEFAULT_JOB)
     if args.bootstrap:
         kafka = job.kafka.model_copy(update={"bootstrap": args.bootstrap})

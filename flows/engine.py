@@ -27,7 +27,6 @@ from connectors.pace import Pace
 from connectors.state_keys import state_keys
 from flows import logs, trade
 from flows.plan import Plan, run_of
-from flows.watch import Watch
 from schemas.errors import WITNESSED, MisuseError
 
 PROGRESS_S = 0.5
@@ -83,6 +82,8 @@ def watching(plan: Plan, board: Board, say: Say, process: int) -> Iterator[None]
     }
     with ExitStack() as beside:
         if places and process == 0:
+            from flows.watch import Watch  # noqa: PLC0415  # its metrics are slow to import
+
             beside.enter_context(Watch(board, plan.job.source.quiet, say))
             if plan.keep_time:
                 sender = partial(Sender, plan.job.kafka.bootstrap, plan.job.kafka.client)

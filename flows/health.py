@@ -63,9 +63,7 @@ def job(args: Namespace) -> Iterator[Finding]:
 
     try:
         found = commands.job_of(args)
-        table = jobs.instruments(found)
-        jobs.decoders(found, table)
-        jobs.desks(found, table, ())
+        table = jobs.check(found)
     except MisuseError as error:
         yield Finding("job", False, str(error))
         return

@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from itertools import combinations
+from typing import TYPE_CHECKING
 
 from flows.settings import Account, Job
-from operators.decode import Decoder
-from operators.desk.state import Desk
-from operators.scanner import Scanner
 from schemas.errors import UsageError
 from schemas.instruments import Instrument, parse_id
 from schemas.trading import Limits, Strategy
 from schemas.venues import VENUES, venue_of
+from schemas.venues.dialect import Dialect
+
+if TYPE_CHECKING:  # steps are slow to import, and a look at a job needs none
+    from operators.decode import Decoder
+    from operators.desk.state import Desk
 
 OBSERVER = Account.model_validate(
     {"name": "observer", "position_max": 0, "gross_max": 0, "orders_max": 0, "orders_window": "1s"}
@@ -22,9 +24,11 @@ OBSERVER = Account.model_validate(
 def instruments(job: Job) -> tuple[Instrument, ...]:
     """The table of instruments, in the order of their ids as byte strings."""
     table = tuple(instrument(job, name) for name in sorted(job.instruments, key=str.encode))
-    for one, other in combinations(table, 2):
-        if (one.venue, one.native) == (other.venue, other.native):
-            raise UsageError(f"instruments: {one.id} and {other.id} are both {one.native} there")
+    named: dict[tuple[str, str], Instrument] = {}
+    for each in table:
+        one = named.setdefault((each.venue, each.native), each)
+        if one is not each:
+            raise UsageError(f"instruments: {one.id} and {each.id} are both {one.native} there")
     return table
 
 
@@ -51,30 +55,48 @@ def instrument(job: Job, name: str) -> Instrument:
     )
 
 
-def decoders(job: Job, table: tuple[Instrument, ...]) -> dict[str, Decoder]:
-    """How to read each venue."""
+def check(job: Job) -> tuple[Instrument, ...]:
+    """See all that can be wrong with a job, and build nothing of it; its table of instruments."""
+    table = instruments(job)
+    dialects(job)
+    check_accounts(job, table, accounts(job))
+    return table
+
+
+def dialects(job: Job) -> dict[str, Dialect]:
+    """What each venue speaks: all that we know, or the channels that the job expects."""
     for name in job.channels:
         if name not in VENUES:
             raise UsageError(f"channels.{name} is no venue: there are {', '.join(VENUES)}")
-    return {name: decoder(job, name, table) for name in VENUES}
+    return {name: dialect(job, name) for name in VENUES}
 
 
-def decoder(job: Job, venue: str, table: tuple[Instrument, ...]) -> Decoder:
-    """How to read one venue: its dialect, or the channels of it that the job expects."""
-    dialect = VENUES[venue].dialect
-    expected = job.channels.get(venue)
-    if expected is not None:
-        known = [channel.name for channel in dialect.channels]
-        for name in expected:
-            if name not in known:
-                raise UsageError(
-                    f"channels.{venue}: no channel {name}; there are {', '.join(known)}"
-                )
-        dialect = dialect.only(expected)
+def dialect(job: Job, venue: str) -> Dialect:
+    """What one venue speaks."""
+    spoken, expected = VENUES[venue].dialect, job.channels.get(venue)
+    if expected is None:
+        return spoken
+    known = [channel.name for channel in spoken.channels]
+    for name in expected:
+        if name not in known:
+            raise UsageError(f"channels.{venue}: no channel {name}; there are {', '.join(known)}")
+    return spoken.only(expected)
+
+
+def decoders(job: Job, table: tuple[Instrument, ...]) -> dict[str, "Decoder"]:
+    """How to read each venue."""
+    return {name: decoder(name, spoken, table) for name, spoken in dialects(job).items()}
+
+
+def decoder(venue: str, spoken: Dialect, table: tuple[Instrument, ...]) -> "Decoder":
+    """How to read one venue."""
+    from operators.decode import Decoder  # noqa: PLC0415  # see above
+    from operators.scanner import Scanner  # noqa: PLC0415
+
     symbols = {
         each.native: number for number, each in enumerate(table) if each.venue.lower() == venue
     }
-    return Decoder(dialect, symbols, Scanner(dialect, symbols))
+    return Decoder(spoken, symbols, Scanner(spoken, symbols))
 
 
 def strategies(job: Job, table: tuple[Instrument, ...]) -> tuple[Strategy, ...]:
@@ -106,10 +128,17 @@ def matched(name: str, patterns: Iterable[str], table: tuple[Instrument, ...]) -
     return frozenset(found)
 
 
-def desks(job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]) -> dict[str, Desk]:
-    """The desk of each account; a job that trades nothing has one that only watches."""
-    accounts = {each.name: each for each in job.accounts or (OBSERVER,)}
-    check_accounts(job, table, accounts)
+def accounts(job: Job) -> dict[str, Account]:
+    """The accounts by name; a job that trades nothing has one that only watches."""
+    return {each.name: each for each in job.accounts or (OBSERVER,)}
+
+
+def desks(job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]) -> dict[str, "Desk"]:
+    """The desk of each account."""
+    from operators.desk.state import Desk  # noqa: PLC0415  # see above
+
+    owners = accounts(job)
+    check_accounts(job, table, owners)
     return {
         name: Desk(
             account=name,
@@ -124,19 +153,19 @@ def desks(job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]) ->
             money_digits=job.results.money_digits,
             sample_ns=job.results.sample,
         )
-        for name, account in accounts.items()
+        for name, account in owners.items()
     }
 
 
-def check_accounts(job: Job, table: tuple[Instrument, ...], accounts: dict[str, Account]) -> None:
+def check_accounts(job: Job, table: tuple[Instrument, ...], owners: dict[str, Account]) -> None:
     """Every strategy has an account, a name of its own, sizes in lots, and money that adds up."""
     row = {each.id: each for each in table}
     if len({each.name for each in job.strategies}) < len(job.strategies):
         raise UsageError("strategies: two have the same name")
-    if job.accounts and len(accounts) < len(job.accounts):
+    if job.accounts and len(owners) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
     for strategy in strategies(job, table):
-        if strategy.account not in accounts or not job.accounts:
+        if strategy.account not in owners or not job.accounts:
             raise UsageError(
                 f"strategies.{strategy.name}: no account {strategy.account}: add it to [[accounts]]"
             )
@@ -146,7 +175,7 @@ def check_accounts(job: Job, table: tuple[Instrument, ...], accounts: dict[str, 
                     f"strategies.{strategy.name}: size {strategy.size} is no multiple of the lot "
                     f"{row[name].lot} of {name}"
                 )
-            par = accounts[strategy.account].at_par
+            par = owners[strategy.account].at_par
             if row[name].quote not in par:
                 raise UsageError(
                     f"accounts.{strategy.account}: {name} is quoted in {row[name].quote}, "

@@ -11,7 +11,6 @@ from msgspec import Struct
 from connectors.kafka_log import KafkaReader, watermarks
 from connectors.kafka_records import Place
 from connectors.log_source import Open, Reader
-from connectors.parquet_tape import ParquetReader
 from connectors.tape import TapeReader
 from flows.job import check_partitions
 from flows.settings import Job
@@ -101,5 +100,7 @@ def opened(name: str, place: Tapes | Topic, job: Job, say: Say, position: object
         kafka = Place(job.kafka.bootstrap, place.name, place.number, name, job.kafka.client)
         return KafkaReader(kafka, page, span_ns, place.end, position, say)
     if place.files[0].suffix == ".parquet":
+        from connectors.parquet_tape import ParquetReader  # noqa: PLC0415  # slow to import
+
         return ParquetReader(name, place.files[0], page, span_ns, position)
     return TapeReader(name, place.files, page, span_ns, position)

@@ -116,28 +116,24 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
                 clock[NEWEST_LOG] = log_ns
             clock[WATERMARK] = max(clock[WATERMARK], clock[NEWEST] - lateness)
         if clock[USED] and clock[WATERMARK] - clock[OLDEST] >= width:
-            # Close what has ended, in the order of (start, instrument).
+            # Close what has ended, in the order of (start, instrument): by instrument as they are
+            # met, so that the sort below has nothing to move where all of them start together.
             ending = np.empty(clock[USED], np.int64)
             count = 0
             oldest = LAST_NS
-            for slot in range(len(ints)):
-                if ints[slot, START] == NONE:
-                    continue
-                if clock[WATERMARK] - ints[slot, START] < width:
-                    oldest = min(oldest, ints[slot, START])
-                    continue
-                place = count
-                while place > 0 and (
-                    ints[ending[place - 1], START] > ints[slot, START]
-                    or (
-                        ints[ending[place - 1], START] == ints[slot, START]
-                        and ints[ending[place - 1], INSTRUMENT] > ints[slot, INSTRUMENT]
-                    )
-                ):
-                    ending[place] = ending[place - 1]
-                    place -= 1
-                ending[place] = slot
-                count += 1
+            for head in heads:
+                slot = head
+                while slot != NONE:
+                    if clock[WATERMARK] - ints[slot, START] < width:
+                        oldest = min(oldest, ints[slot, START])
+                    else:
+                        place = count
+                        while place > 0 and ints[ending[place - 1], START] > ints[slot, START]:
+                            ending[place] = ending[place - 1]
+                            place -= 1
+                        ending[place] = slot
+                        count += 1
+                    slot = ints[slot, NEXT]
             clock[OLDEST] = oldest
             for place in range(count):
                 slot = ending[place]

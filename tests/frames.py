@@ -201,7 +201,7 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
         ),
         "signals": Machine(
             dict,
-            partial(signals.step, strategies=plans),
+            partial(signals.step, asked=signals.asked(plans)),
             partial(signals.keep, strategies=plans),
             partial(signals.resume, strategies=plans),
         ),

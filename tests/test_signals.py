@@ -166,7 +166,7 @@ def asked(closes, *strategies, scores=None, instrument=NAMES[0]):
         one = bar(close, number=number, instrument=instrument, offset=number)
         score = scores[number] if scores else None
         state, (out,) = signals.step(
-            state, batch(lo=number, bars=(one,), scores=(score,)), strategies=strategies
+            state, batch(lo=number, bars=(one,), scores=(score,)), asked=signals.asked(strategies)
         )
         said.append(out)
     return said
@@ -218,12 +218,14 @@ def test_a_strategy_that_is_no_longer_declared_is_forgotten_and_the_others_go_on
     state = {}
     for number, close in enumerate(UP[:2]):
         state, _ = signals.step(
-            state, batch(bars=(bar(close, number=number),), scores=(None,)), strategies=two
+            state,
+            batch(bars=(bar(close, number=number),), scores=(None,)),
+            asked=signals.asked(two),
         )
     resumed = signals.resume(signals.keep(state, strategies=two), strategies=two[1:])
     assert {name for name, _ in resumed} == {"trend"}
     _, (out,) = signals.step(
-        resumed, batch(bars=(bar(UP[2], number=2),), scores=(None,)), strategies=two[1:]
+        resumed, batch(bars=(bar(UP[2], number=2),), scores=(None,)), asked=signals.asked(two[1:])
     )
     assert [signal.side for signal in out.signals] == [BUY]
 
@@ -234,14 +236,16 @@ def test_every_kind_keeps_its_state_as_plain_values(kind):
     for number in range(4):
         one = batch(bars=(bar(1.0 + number),), scores=(float(number),))
         plans = (strategy("a", NAMES[0], kind=kind),)
-        state, _ = signals.step(state, one, strategies=plans)
+        state, _ = signals.step(state, one, asked=signals.asked(plans))
     _, _, kept = signals.keep(state, strategies=plans)
     assert all(isinstance(each, tuple) for each in kept.values())
 
 
 def test_a_strategy_that_is_declared_otherwise_begins_anew():
     before = (strategy("trend", NAMES[0]),)
-    state, _ = signals.step({}, batch(bars=(bar(UP[0]),), scores=(None,)), strategies=before)
+    state, _ = signals.step(
+        {}, batch(bars=(bar(UP[0]),), scores=(None,)), asked=signals.asked(before)
+    )
     kept = signals.keep(state, strategies=before)
     assert signals.resume(kept, strategies=before) == state
     other = (strategy("trend", NAMES[0], kind="reversion"),)

@@ -63,6 +63,8 @@ def check_owner(state: State, said: Told, desk: Desk) -> None:
     """Refuse an instrument that comes from two partitions: its order would be lost."""
     number = desk.partitions.index(said.partition)
     for codes in (said.trades.instrument, said.quotes.instrument):
+        if (state.owner[codes] == number).all():
+            continue  # a page costs what is in it, however many instruments there are
         here = np.flatnonzero(np.bincount(codes, minlength=len(state.owner)))
         for code in here[state.owner[here] != number].tolist():
             if state.owner[code] >= 0:

@@ -7,6 +7,7 @@ Of one place fills come first, then intents; equity is sampled before the first 
 its time, where the market was heard since the sample before.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from heapq import heappop, heappush
@@ -48,8 +49,10 @@ def work_off(state: State, desk: Desk) -> Iterator[Fact]:
 
 def rest_or_hit(state: State, order: Order, desk: Desk) -> None:
     """Look for the trade that fills an order; if it has not come yet, the order rests."""
-    trades = state.merge.trades_below_horizon(order.partition)
-    hit = paper.first_hit(order, desk.number[order.instrument], trades)
+    hit = None
+    if order.active_ns <= state.merge.horizon[0]:  # else nothing below the horizon is late enough
+        trades = state.merge.trades_below_horizon(order.partition)
+        hit = paper.first_hit(order, desk.number[order.instrument], trades)
     if hit is None:
         state.resting.append(order)
     else:
@@ -184,11 +187,12 @@ def sampled(state: State, desk: Desk, place: Place) -> Iterator[Equity]:
 
 def equities(state: State, desk: Desk, time_ns: int) -> Iterator[Equity]:
     """A row each strategy that has ever traded."""
-    for strategy in sorted({name for name, _ in state.books}):
+    books: defaultdict[str, list[tuple[str, ledger.Book]]] = defaultdict(list)
+    for (strategy, instrument_id), book in state.books.items():
+        books[strategy].append((instrument_id, book))
+    for strategy in sorted(books):
         realized = open_profit = fees = gross = ledger.ZERO
-        for (name, instrument_id), book in state.books.items():
-            if name != strategy:
-                continue
+        for instrument_id, book in books[strategy]:
             instrument = desk.of(instrument_id)
             mark = exact(state.merge.mark(desk.number[instrument_id], long=book.quantity > 0))
             open_profit += ledger.unrealized(book, mark, instrument.multiplier, desk.money_digits)

@@ -6,7 +6,8 @@ reversion      -        S   -         the signals of a bar in the order of the s
 intents                 I I           one for each signal, of the strategy's size
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,20 +31,26 @@ KINDS: dict[str, tuple[Callable[..., tuple[Any, View | None]], type]] = {
 }
 
 State = dict[tuple[str, str], Any]  # by (strategy, instrument); the step owns it
+Asked = Mapping[str, Sequence[tuple[Strategy, Callable[..., tuple[Any, View | None]]]]]
 
 
-def step(
-    state: State, batch: Batch, *, strategies: tuple[Strategy, ...]
-) -> tuple[State, Iterable[Batch]]:
+def asked(strategies: Iterable[Strategy]) -> Asked:
+    """Whom to ask about a bar of an instrument, and how: bars need not look at all strategies."""
+    found: defaultdict[str, list[tuple[Strategy, Callable[..., Any]]]] = defaultdict(list)
+    for strategy in strategies:
+        ask = partial(KINDS[strategy.kind][0], **strategy.params)
+        for instrument in strategy.instruments:
+            found[instrument].append((strategy, ask))
+    return dict(found)
+
+
+def step(state: State, batch: Batch, *, asked: Asked) -> tuple[State, Iterable[Batch]]:
     """Ask every strategy about every bar of its instruments."""
     signals, intents = [], []
     for bar, score in zip(batch.bars, batch.scores, strict=True):
-        for strategy in strategies:
-            if bar.instrument not in strategy.instruments:
-                continue
+        for strategy, ask in asked.get(bar.instrument, ()):
             key = (strategy.name, bar.instrument)
-            ask, _ = KINDS[strategy.kind]
-            state[key], view = ask(state.get(key), bar, score, **strategy.params)
+            state[key], view = ask(state.get(key), bar, score)
             if view is not None:
                 signal = signal_of(strategy, bar, view)
                 signals.append(signal)
@@ -93,7 +100,7 @@ def signals(
     """Run the strategies, in the order of their names, over the bars of each partition."""
     ordered = tuple(sorted(strategies, key=lambda each: each.name.encode()))
     build = fold(
-        partial(step, strategies=ordered),
+        partial(step, asked=asked(ordered)),
         dict,
         partial(keep, strategies=ordered),
         partial(resume, strategies=ordered),

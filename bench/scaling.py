@@ -1,0 +1,102 @@
+"""What more instruments, and more strategies, cost: the same ticks over few and over many.
+
+    python -m bench.scaling [--records 500000] [--runs 3]
+
+A log of 10,000 ticks a second, replayed as the reference job does, EMAs crossing on bars of 1 s, on
+one core: over 10, 100 and 1,000 instruments; in the small pages of a live feed; and with 1, 20 and
+200 strategies on 50 instruments. The share of a core is that of a live feed at the log's own rate.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from bench import wide
+from bench.machine import described
+from bench.replay import ROOT, Told, measured
+
+LIVE_PAGE = 100  # records: of 10,000 a second, what has come in 10 ms
+
+
+class Shape(NamedTuple):
+    """One row of a table."""
+
+    instruments: int
+    strategies: int = 1
+    page: int = 20_000  # records
+
+
+TABLES: dict[str, Sequence[Shape]] = {
+    "instruments": (Shape(10), Shape(100), Shape(1000)),
+    "instruments, in pages of a live feed": (
+        Shape(10, page=LIVE_PAGE),
+        Shape(100, page=LIVE_PAGE),
+        Shape(1000, page=LIVE_PAGE),
+    ),
+    "strategies on 50 instruments": (Shape(50), Shape(50, 20), Shape(50, 200)),
+}
+
+
+def run(shape: Shape, records: int) -> Told:
+    """One run in a fresh process."""
+    tapes = wide.tapes_of(shape.instruments, records)
+    return measured(tapes, 1, 1, job=wide.job_of(*shape))
+
+
+def rounds(shapes: Sequence[Shape], records: int, runs: int) -> list[dict[str, Any]]:
+    """The rows of a table: medians of runs that take turns, so that noise hits all alike."""
+    told: dict[Shape, list[Told]] = {shape: [] for shape in shapes}
+    for _ in range(runs):
+        for shape in shapes:
+            told[shape].append(run(shape, records))
+    return [
+        {**shape._asdict(), **{name: median(one[name] for one in some) for name in some[0]}}
+        for shape, some in told.items()
+    ]
+
+
+def shown(title: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A table, and how its last row compares with its first."""
+    what = title.replace(",", "").split()[0]
+    yield title
+    yield (
+        f"{what:>12}{'ticks/s':>12}{'CPU us/tick':>13}{'of a core':>11}{'peak MiB':>10}"
+        f"{'bars':>9}{'signals':>9}{'orders':>9}"
+    )
+    for row in rows:
+        yield (
+            f"{row[what]:>12,}{row['ticks_per_s']:>12,.0f}{row['cpu_us_per_tick']:>13.2f}"
+            f"{share(row):>10.1%} {row['peak_mib']:>9,.0f}"
+            f"{row['bars']:>9,.0f}{row['signals']:>9,.0f}{row['orders']:>9,.0f}"
+        )
+    first, last = rows[0], rows[-1]
+    growth = last["cpu_us_per_tick"] / first["cpu_us_per_tick"]
+    yield f"  CPU us/tick at {last[what]:,} over {first[what]:,}: {growth:.2f}"
+
+
+def share(row: dict[str, Any]) -> float:
+    """Of a core, at 10,000 ticks a second."""
+    return float(row["cpu_us_per_tick"]) * wide.PER_S / 1e6
+
+
+def main() -> None:
+    """Run it from the command line."""
+    parser = argparse.ArgumentParser(description="Measure what instruments and strategies cost.")
+    parser.add_argument("--records", type=int, default=500_000)
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    print(f"{args.records:,} ticks, 10,000 a second, on 1 core; median of {args.runs}")
+    report: dict[str, Any] = {"records": args.records, "runs": args.runs, "tables": {}}
+    for title, shapes in TABLES.items():
+        rows = report["tables"][title] = rounds(shapes, args.records, args.runs)
+        print("\n".join(shown(title, rows)), flush=True)
+    kept = Path(ROOT / "build" / "bench-scaling.json")
+    kept.write_text(json.dumps({**report, "machine": described()}, indent=2) + "\n")
+    print(f"all numbers and the machine in {kept.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
