@@ -25,7 +25,7 @@ from schemas.tables import batch_of
 from schemas.topics import BY_TYPE, TOPICS
 
 PART = "results"
-PUBLISH_EVERY_S = 2.0
+PUBLISH_EVERY_S = 5.0
 MANY = 256  # facts of a type that are laid out as columns at once
 SHARE = 20  # publishing takes at most a twentieth of the time
 
