@@ -20,7 +20,7 @@ from connectors import duckdb_file
 from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
 from schemas.errors import witnessed
-from schemas.pages import Facts
+from schemas.pages import Block, Facts
 from schemas.tables import batch_of
 from schemas.topics import BY_TYPE, TOPICS
 
@@ -79,6 +79,9 @@ class ResultsPart(StatefulSinkPartition[Facts, int]):
     def write_batch(self, values: list[Facts]) -> None:
         """Keep facts for the end of the epoch, as columns where they are many."""
         for fact in chain.from_iterable(values):
+            if isinstance(fact, Block):
+                self.batches[type(fact.facts[0])].append(fact.columns)
+                continue
             waiting = self.facts[type(fact)]
             waiting.append(fact)
             if len(waiting) == MANY:

@@ -21,7 +21,7 @@ from bytewax.operators import KeyedStream
 
 from operators import bar_kernel as k
 from operators.fold import fold
-from schemas.market import HEARTBEAT, Bar, Floats, Ints
+from schemas.market import HEARTBEAT, Bars, Floats, Ints
 from schemas.pages import Batch
 
 STATE_VERSION = 1
@@ -67,33 +67,31 @@ def step(
     state: State, batch: Batch, *, width_ns: int, lateness_ns: int, instruments: tuple[str, ...]
 ) -> tuple[State, Iterable[Batch]]:
     """Judge the trades, and close the bars that the records close."""
-    verdict, closed = fold_batch(state, batch, width_ns, lateness_ns)
+    verdict, ints, floats = fold_batch(state, batch, width_ns, lateness_ns)
     first_ns, newest_ns = state.clock[[k.FIRST, k.NEWEST]].tolist()
-    name = partial(
-        bar, partition=batch.partition, width_ns=width_ns, first_ns=first_ns,
-        instruments=instruments,
-    )  # fmt: skip
-    bars = [name(*row, newest_ns=k.LAST_NS) for row in closed]
+    bars = named(ints, floats, width_ns, first_ns, k.LAST_NS)
     if len(batch.log_ns):
         state.last_log_ns = int(batch.log_ns[-1])
     if batch.end:
-        ended = close_all(state, batch.hi - 1)
-        bars += [name(*row, newest_ns=newest_ns) for row in ended]
-    return state, (batch.but(trades=batch.trades.judged(verdict), bars=tuple(bars)),)
-
-
-Row = tuple[list[int], list[float]]
+        ints, floats = close_all(state, batch.hi - 1)
+        bars = Bars.joined([bars, named(ints, floats, width_ns, first_ns, newest_ns)])
+    said = batch.but(
+        trades=batch.trades.judged(verdict),
+        bars=bars.values(batch.partition, instruments),
+        closed=bars,
+    )
+    return state, (said,)
 
 
 def fold_batch(
     state: State, batch: Batch, width_ns: int, lateness_ns: int
-) -> tuple[Ints, list[Row]]:
+) -> tuple[Ints, Ints, Floats]:
     """The verdict on each trade, and the rows of the bars closed."""
     t = batch.trades
     verdict = t.verdict.copy()
     beating = np.flatnonzero(batch.status == HEARTBEAT)
     beats = np.array([batch.lo + beating, batch.log_ns[beating]])
-    closed: list[Row] = []
+    ints, floats = [state.ints[:0]], [state.floats[:0]]
     cursor = np.zeros(3, np.int64)
     while cursor[k.ROW] < len(verdict) or cursor[k.BEAT] < beats.shape[1]:
         if state.clock[k.FREE] == k.NONE:
@@ -107,11 +105,12 @@ def fold_batch(
             beats, cursor, width_ns, lateness_ns,
         )  # fmt: skip
         count = cursor[k.CLOSED]
-        closed += zip(closed_ints[:count].tolist(), closed_floats[:count].tolist(), strict=True)
-    return verdict, closed
+        ints.append(closed_ints[:count])
+        floats.append(closed_floats[:count])
+    return verdict, np.concatenate(ints), np.concatenate(floats)
 
 
-def close_all(state: State, offset: int) -> list[Row]:
+def close_all(state: State, offset: int) -> tuple[Ints, Floats]:
     """Close every open bar: the log has ended behind the record at `offset`."""
     open_rows = np.flatnonzero(state.ints[:, k.START] != k.NONE)
     order = np.lexsort((state.ints[open_rows, k.INSTRUMENT], state.ints[open_rows, k.START]))
@@ -124,33 +123,18 @@ def close_all(state: State, offset: int) -> list[Row]:
         k.LAST_NS,
     )
     state.heads, state.ints, state.floats = empty.heads, empty.ints, empty.floats
-    return list(zip(ints.tolist(), floats.tolist(), strict=True))
+    return ints, floats
 
 
-def bar(
-    ints: list[int],
-    floats: list[float],
-    *,
-    instruments: tuple[str, ...],
-    partition: str,
-    width_ns: int,
-    first_ns: int,
-    newest_ns: int,
-) -> Bar:
-    """Name a row's columns; the log covers event times from the first to the newest.
-
-    By place, as the keywords would cost more than all the rest: in the order of Bar's fields.
-    """
-    open_ns, number, log_ns, offset, _, count, first_offset, last_offset = ints
-    opened, high, low, closed, volume, notional, buy_volume, buy_notional = floats[: k.CARRY]
-    close_ns = min(open_ns + width_ns, k.LAST_NS)
-    instrument = instruments[number]
-    return Bar(
-        instrument, instrument.partition(".")[2], open_ns, close_ns,
-        opened, high, low, closed, volume, notional / volume, count,
-        buy_volume, notional, buy_notional,
-        first_ns <= open_ns and close_ns <= newest_ns,
-        log_ns, partition, offset, first_offset, last_offset,
+def named(ints: Ints, floats: Floats, width_ns: int, first_ns: int, newest_ns: int) -> Bars:
+    """Name the columns of rows; the log covers event times from the first to the newest."""
+    open_ns, instrument, log_ns, offset, _, count, first_offset, last_offset = ints.T
+    opened, high, low, closed, volume, notional, buy_volume, buy_notional = floats.T[: k.CARRY]
+    close_ns = np.minimum(open_ns, k.LAST_NS - width_ns) + width_ns
+    return Bars(
+        instrument, open_ns, close_ns, opened, high, low, closed, volume, notional / volume, count,
+        buy_volume, notional, buy_notional, (first_ns <= open_ns) & (close_ns <= newest_ns),
+        log_ns, offset, first_offset, last_offset,
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Facts as records for Kafka: topic, key, JSON, and the id that a reader deduplicates by."""
 
+from collections.abc import Iterator
+
 import bytewax.operators as op
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from schemas.pages import Facts
+from schemas.pages import Block, Facts
 from schemas.topics import BY_TYPE, encode, identity
 
 Record = tuple[str, bytes, bytes, bytes]  # topic, key, value, id
@@ -18,11 +20,20 @@ def step(fact: Struct, *, prefix: str) -> Record:
     return prefix + topic.name, key, encode(fact), identity(fact).encode()
 
 
+def singly(facts: Facts) -> Iterator[Struct]:
+    """Facts out of their blocks."""
+    for fact in facts:
+        if isinstance(fact, Block):
+            yield from fact.facts
+        else:
+            yield fact
+
+
 @operator
 def records(step_id: str, up: KeyedStream[Facts], *, prefix: str) -> KeyedStream[list[Record]]:
     """Write facts as records; a topic's name is `prefix` and what it holds."""
 
     def each(facts: Facts) -> list[Record]:
-        return [step(fact, prefix=prefix) for fact in facts]
+        return [step(fact, prefix=prefix) for fact in singly(facts)]
 
     return op.map_value("each", up, each)

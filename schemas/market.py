@@ -141,6 +141,52 @@ class Bar(Struct, frozen=True, gc=False):
         return self.log_ns, self.partition, self.offset
 
 
+@dataclass(frozen=True, slots=True)
+class Bars(Columns):
+    """Bars of one partition as columns, in the order they were closed in; the fields of `Bar`."""
+
+    FLOATS: ClassVar = (
+        "open", "high", "low", "close", "volume", "vwap", "notional", "buy_volume", "buy_notional",
+    )  # fmt: skip
+
+    instrument: Ints  # its number in the job's table
+    open_ns: Ints
+    close_ns: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    vwap: Floats
+    count: Ints
+    buy_volume: Floats
+    notional: Floats
+    buy_notional: Floats
+    complete: Bools
+    log_ns: Ints
+    offset: Ints
+    first_offset: Ints
+    last_offset: Ints
+
+    def __len__(self) -> int:
+        return len(self.instrument)
+
+    def values(self, partition: str, instruments: tuple[str, ...]) -> tuple[Bar, ...]:
+        """Each bar as a value."""
+        return tuple(
+            Bar(
+                instruments[number], instruments[number].partition(".")[2], open_ns, close_ns,
+                opened, high, low, close, volume, vwap, count, buy_volume, notional, buy_notional,
+                complete, log_ns, partition, offset, first_offset, last_offset,
+            )
+            for (
+                number, open_ns, close_ns, opened, high, low, close, volume, vwap, count,
+                buy_volume, notional, buy_notional, complete, log_ns, offset, first_offset,
+                last_offset,
+            ) in zip(*(column.tolist() for column in self.arrays()), strict=True)
+        )  # fmt: skip
+
+
 class LateTrade(Struct, frozen=True, gc=False):
     """A trade whose bar had closed: in no bar, fills nothing."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.market import Bar, Bytes, DeadLetter, Ints, Quotes, Trades
+from schemas.market import Bar, Bars, Bytes, DeadLetter, Ints, Quotes, Trades
 from schemas.trading import Intent, Signal
 
 PADDING = 64  # zero bytes behind the frames: a scanner may read past a frame's end
@@ -49,6 +49,7 @@ class Batch(Struct, frozen=True, eq=False):
     quotes: Quotes
     dead: tuple[DeadLetter, ...] = ()
     bars: tuple[Bar, ...] = ()  # closed by these records, in order
+    closed: Bars | None = None  # the same as columns
     scores: tuple[float | None, ...] = ()  # one for each bar, None before warm-up
     signals: tuple[Signal, ...] = ()
     intents: tuple[Intent, ...] = ()
@@ -77,7 +78,14 @@ class Told(Struct, frozen=True, eq=False):
     intents: tuple[Intent, ...]
 
 
-Facts = tuple[Struct, ...]  # what a page made certain, in order
+class Block(Struct, frozen=True, eq=False):
+    """Facts of one type that are columns already: a table takes them as they are."""
+
+    facts: tuple[Struct, ...]
+    columns: Any  # pyarrow.RecordBatch, as schemas.tables.batch_of would make it
+
+
+Facts = tuple[Struct, ...]  # what a page made certain, in order; some of it in blocks
 
 
 def page_of(

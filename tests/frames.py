@@ -211,7 +211,7 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
             tally.keep,
             tally.resume,
         ),
-        "facts": stateless(partial(facts.step, instruments=names)),
+        "facts": stateless(lambda each: (*facts.step(each, instruments=names), *each.bars)),
         "desk": Machine(
             partial(desk_state.start, tuple(sorted(partitions)), len(names)),
             partial(desk.step, desks=desks),

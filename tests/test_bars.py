@@ -7,12 +7,15 @@ from math import fsum, inf, isclose
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operators import bar_kernel, bars
-from schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORY, LATE, SELL
+from operators.facts import columns_of
+from schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORY, LATE, SELL, Bar
+from schemas.tables import batch_of
 from tests.frames import MS, NAMES, S, batch, batches, beat, junk, tick
 from tests.laws import rows
 
@@ -416,6 +419,19 @@ def test_bars_conserve_what_was_accepted(drawn, gaps):
     accepted = [size for size, verdict in zip(sizes, verdicts, strict=True) if verdict == ACCEPTED]
     assert sum(bar.count for bar in made) == len(accepted)
     assert isclose(fsum(bar.volume for bar in made), fsum(accepted), rel_tol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
+def test_a_table_is_told_by_columns_what_the_values_say(drawn, gaps):
+    instruments, venues = pa.array(NAMES), pa.array([name.partition(".")[2] for name in NAMES])
+    state = bars.start(len(NAMES))
+    for each in batches(logged(drawn, gaps)):
+        state, (said,) = bars.step(
+            state, each, width_ns=S, lateness_ns=LATENESS, instruments=tuple(NAMES)
+        )
+        told = columns_of(said.partition, said.closed, instruments, venues)
+        assert told.equals(batch_of(Bar, said.bars))
 
 
 def test_a_batch_of_another_partition_keeps_its_name():
