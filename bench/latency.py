@@ -59,14 +59,14 @@ orders_window = "1s"
 name = "cross"
 kind = "ema_cross"
 fast = 1
-slow = 3
+slow = 2
 account = "main"
 size = 1
 
 [[strategies]]
 name = "back"
 kind = "reversion"
-entry = 1.5
+entry = 0.8
 account = "main"
 size = 1
 """
