@@ -20,7 +20,7 @@ from bytewax.testing import cluster_main, run_main
 
 from connectors.board import END, START, Board
 from connectors.duckdb_results import ResultsSink
-from connectors.kafka_sink import KafkaSink, Sender
+from connectors.kafka_sink import AT_ONCE, KafkaSink, Sender
 from connectors.keep_time import KeepTime
 from connectors.log_source import STOP, LogSource
 from connectors.pace import Pace
@@ -76,19 +76,25 @@ def execute(flow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) 
 @contextmanager
 def watching(plan: Plan, board: Board, say: Say, process: int) -> Iterator[None]:
     """What goes on beside a flow that follows its topics, in the first process."""
-    places = {
-        name: (place.name, place.number)
-        for name, place in plan.log.items()
-        if isinstance(place, logs.Topic) and place.end is None
-    }
+    places = followed(plan)
     with ExitStack() as beside:
         if places and process == 0:
             beside.enter_context(Watch(board, plan.job.source.quiet, say))
             if plan.keep_time:
-                sender = partial(Sender, plan.job.kafka.bootstrap, plan.job.kafka.client)
+                client = {**AT_ONCE, **plan.job.kafka.client}
+                sender = partial(Sender, plan.job.kafka.bootstrap, client)
                 every_ns = plan.job.source.heartbeat
                 beside.enter_context(KeepTime(sender, places, board, every_ns, say))
         yield
+
+
+def followed(plan: Plan) -> dict[str, tuple[str, int]]:
+    """Topic and number of the partitions that are followed live."""
+    return {
+        name: (place.name, place.number)
+        for name, place in plan.log.items()
+        if isinstance(place, logs.Topic) and place.end is None
+    }
 
 
 def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
@@ -96,7 +102,8 @@ def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
     pace = None if plan.speed is None else Pace(plan.speed)
     opens = logs.opens(plan.log, plan.job, say)
     source = LogSource(opens, state_keys(opens), board, pace)
-    topics = KafkaSink(plan.job.kafka.bootstrap, plan.job.kafka.client) if plan.publish else None
+    client = {**(AT_ONCE if followed(plan) else {}), **plan.job.kafka.client}
+    topics = KafkaSink(plan.job.kafka.bootstrap, client) if plan.publish else None
     return trade.build(plan.job, source, ResultsSink(plan.files, run_of(plan)), topics)
 
 
