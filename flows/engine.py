@@ -102,9 +102,11 @@ def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
     pace = None if plan.speed is None else Pace(plan.speed)
     opens = logs.opens(plan.log, plan.job, say)
     source = LogSource(opens, state_keys(opens), board, pace)
-    client = {**(AT_ONCE if followed(plan) else {}), **plan.job.kafka.client}
+    live = bool(followed(plan))
+    client = {**(AT_ONCE if live else {}), **plan.job.kafka.client}
     topics = KafkaSink(plan.job.kafka.bootstrap, client) if plan.publish else None
-    return trade.build(plan.job, source, ResultsSink(plan.files, run_of(plan)), topics)
+    results = ResultsSink(plan.files, run_of(plan), live=live)
+    return trade.build(plan.job, source, results, topics)
 
 
 def misuse_in(error: BaseException | None) -> MisuseError | None:
