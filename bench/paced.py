@@ -2,7 +2,7 @@
 
     python -m bench.paced BOOTSTRAP PREFIX RATE SECONDS TIMES
 
-    step       |   |   |   |   |    half a millisecond
+    step       |   |   |   |   |    a millisecond
     binance    | t | tt| t | tt|    each record's log time is the wall time when it is sent
     coinbase   | tt| t | tt| t |    a heartbeat, where a partition would be silent for 4 ms
 
@@ -24,7 +24,7 @@ from connectors.kafka_records import NS_HEADER, NS_PER_MS
 from connectors.kafka_sink import Sender
 from flows.settings import load
 
-STEP_NS = 500_000
+STEP_NS = 1_000_000
 SILENCE_NS = 3_000_000  # then a heartbeat: what comes a step late is still within 4 ms
 PARTITIONS = ("binance-0", "coinbase-0")
 AT_ONCE = {  # as a recorder would send
