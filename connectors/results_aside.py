@@ -35,14 +35,22 @@ class Aside:
         """Write with `write`; up to `sealed` is committed."""
         self.sealed, self.write = sealed, write
         self.waiting: deque[Epoch] = deque()
+        self.sound = True
         self.thread = ThreadPoolExecutor(1, "results")
 
     def put(self, number: int, tables: Tables) -> None:
         """Write an epoch, soon."""
-        written = self.thread.submit(self.write, number, tables)
+        written = self.thread.submit(self._write, number, tables)
         self.waiting.append(Epoch(number, tables, written))
         if sum(len(table) for epoch in self.waiting for table in epoch.tables.values()) > MANY:
             self.drain()
+
+    def _write(self, number: int, tables: Tables) -> None:
+        if not self.sound:
+            return  # behind one that failed nothing may be committed, or published
+        self.sound = False
+        self.write(number, tables)
+        self.sound = True
 
     def drain(self) -> None:
         """Wait until everything is written; raises what went wrong."""
@@ -62,7 +70,7 @@ class Aside:
     def close(self) -> bool:
         """Let what was begun end; did all of it succeed?"""
         self.thread.shutdown()
-        return all(epoch.written.exception() is None for epoch in self.waiting)
+        return self.sound
 
 
 def packed(tables: Tables) -> dict[str, bytes]:
