@@ -3,8 +3,9 @@
     facts ──▶ buffer ──epoch──▶ one transaction, rows marked with its number ──▶ results.duckdb
     resume at number n: rows of later transactions are taken back first; the log brings them again
 
-One partition of one sink owns the work file; a reader only ever meets a whole copy of it, or asks
-the owner while it runs (live_answers.py).
+A live run's epochs are written beside it (results_aside.py). One partition of one sink owns the
+work file; a reader only ever meets a whole copy of it, or asks the owner while it runs
+(live_answers.py).
 """
 
 from collections import defaultdict
@@ -19,6 +20,7 @@ from msgspec import Struct
 from connectors import duckdb_file
 from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
+from connectors.results_aside import Aside, Kept, Tables, unpacked
 from schemas.errors import witnessed
 from schemas.pages import Block, Facts
 from schemas.tables import batch_of
@@ -29,13 +31,15 @@ PUBLISH_EVERY_S = 5.0
 MANY = 256  # facts of a type that are laid out as columns at once
 SHARE = 20  # publishing takes at most a twentieth of the time
 
+State = int | Kept  # the last transaction; of a live run with what was not written yet
 
-class ResultsSink(FixedPartitionedSink[Facts, int]):
+
+class ResultsSink(FixedPartitionedSink[Facts, State]):
     """Facts into the tables of their types."""
 
-    def __init__(self, files: Files, run: Run) -> None:
-        """Write what becomes the results."""
-        self.files, self.run = files, run
+    def __init__(self, files: Files, run: Run, *, live: bool = False) -> None:
+        """Write what becomes the results; beside the flow where it is `live`."""
+        self.files, self.run, self.live = files, run, live
 
     def list_parts(self) -> list[str]:
         """One owner."""
@@ -46,19 +50,23 @@ class ResultsSink(FixedPartitionedSink[Facts, int]):
         return 0
 
     @witnessed
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> "ResultsPart":
+    def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> "ResultsPart":
         """Lay the file out, or take back what was written after the state that is resumed."""
         if resume_state is None:
             duckdb_file.create(self.files, self.run)
-        return ResultsPart(self.files, self.run, resume_state or 0)
+        part = ResultsPart(self.files, self.run, resume_state or 0)
+        if self.live:
+            part.aside = Aside(part.transaction, part.write)
+        return part
 
 
-class ResultsPart(StatefulSinkPartition[Facts, int]):
+class ResultsPart(StatefulSinkPartition[Facts, State]):
     """The owner of the file."""
 
-    def __init__(self, files: Files, run: Run, transaction: int) -> None:
+    def __init__(self, files: Files, run: Run, state: State) -> None:
         self.files = files
-        self.transaction = transaction
+        self.transaction, waiting = (state, []) if isinstance(state, int) else state
+        self.aside: Aside | None = None
         self.facts: defaultdict[type, list[Struct]] = defaultdict(list)
         self.batches: defaultdict[type, list[Any]] = defaultdict(list)  # facts before those
         self.con = duckdb_file.connect(files.work)
@@ -66,8 +74,10 @@ class ResultsPart(StatefulSinkPartition[Facts, int]):
             self.con.begin()
             for topic in TOPICS:
                 self.con.execute(
-                    f"DELETE FROM {topic.table} WHERE {TRANSACTION} > ?", [transaction]
+                    f"DELETE FROM {topic.table} WHERE {TRANSACTION} > ?", [self.transaction]
                 )
+            for self.transaction, kept in waiting:  # the last one stays
+                self._insert(self.transaction, unpacked(kept))
             duckdb_file.begin_run(self.con, run)
             self.con.commit()
         self.published_at, self.cost_s, self.stale = monotonic(), 0.0, True
@@ -93,27 +103,42 @@ class ResultsPart(StatefulSinkPartition[Facts, int]):
             self.batches[kind].append(batch_of(kind, facts))
 
     @witnessed
-    def snapshot(self) -> int:
+    def snapshot(self) -> State:
         """Write the epoch's facts in one transaction; its number is what a resume goes back to."""
         self.sound = False
         for kind in list(self.facts):
             self._lay_out(kind)
-        if self.batches:
-            self.transaction += 1
-            with duckdb_file.clear_errors(self.files.work):
-                self.con.begin()
-                for kind, batches in self.batches.items():
-                    told = pa.Table.from_batches(batches).combine_chunks()  # noqa: F841  # DuckDB reads it by name
-                    self.con.execute(
-                        f"INSERT INTO {BY_TYPE[kind].table} BY NAME "
-                        f"SELECT *, {self.transaction}::BIGINT AS {TRANSACTION} FROM told"
-                    )
-                self.con.commit()
-            self.batches.clear()
-            self.stale = True
-        self.publish_when_due()
+        tables = {
+            BY_TYPE[kind].table: pa.Table.from_batches(batches).combine_chunks()
+            for kind, batches in self.batches.items()
+        }
+        self.batches.clear()
+        self.transaction += bool(tables)
+        if self.aside is not None:
+            if tables or self.stale:
+                self.aside.put(self.transaction, tables)
+            kept = self.aside.kept()
+            self.sound = True
+            return kept
+        self.write(self.transaction, tables)
         self.sound = True
         return self.transaction
+
+    def write(self, number: int, tables: Tables) -> None:
+        """Commit a transaction, and publish when it is time."""
+        if tables:
+            with duckdb_file.clear_errors(self.files.work):
+                self.con.begin()
+                self._insert(number, tables)
+                self.con.commit()
+            self.stale = True
+        self.publish_when_due()
+
+    def _insert(self, number: int, tables: Tables) -> None:
+        for name, told in tables.items():  # noqa: B007  # DuckDB reads it by its name
+            self.con.execute(
+                f"INSERT INTO {name} BY NAME SELECT *, {number}::BIGINT AS {TRANSACTION} FROM told"
+            )
 
     def publish_when_due(self) -> None:
         """Publish every few seconds, and seldom enough to cost little however large the file is."""
@@ -132,6 +157,8 @@ class ResultsPart(StatefulSinkPartition[Facts, int]):
     @witnessed
     def close(self) -> None:
         """Publish what is sealed; what an epoch has not sealed was never written."""
+        if self.aside is not None:
+            self.sound = self.aside.close() and self.sound
         self.live.close()
         if self.stale and self.sound:
             self.publish()

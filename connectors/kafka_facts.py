@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from connectors.kafka_link import NO_SETTINGS, Link, Say, Settings, new_consumer
 from schemas.errors import MisuseError
@@ -68,3 +68,22 @@ def read_to(consumer: Any, topic: str, ends: dict[int, int]) -> Iterator[tuple[s
                 del ends[message.partition()]
         if time.monotonic() - heard > SILENT_S:
             raise MisuseError(f"topic {topic}: nothing came for {SILENT_S:g} s before its end")
+
+
+def follow(
+    bootstrap: str, topics: Iterable[str], on_message: Say, client: Settings = NO_SETTINGS
+) -> Iterator[Message | None]:
+    """Each record of the topics' first partitions when it comes; None now and then before it."""
+    link = Link(bootstrap, on_message)
+    consumer = new_consumer(link, {"enable.partition.eof": False, **client})
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0) for topic in topics])
+        while True:
+            message = consumer.poll(POLL_S)
+            error = None if message is None else message.error()
+            if error is not None:
+                raise MisuseError(f"facts at {bootstrap}: {error.str()}")
+            link.check()
+            yield message
+    finally:
+        consumer.close()

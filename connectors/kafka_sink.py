@@ -36,6 +36,7 @@ PRODUCER: Settings = {
     "delivery.timeout.ms": DELIVERY_S * 1000,
     "delivery.report.only.error": True,
 }
+AT_ONCE: Settings = {"linger.ms": 0}  # where someone waits for it: an order, a heartbeat
 
 
 class Sender:

@@ -10,6 +10,7 @@ nothing, as a stop is no end.
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +23,8 @@ from schemas.pages import PADDING, Page
 
 STATE_VERSION = 2
 IDLE_S = 0.001
+SOON_S = 0.0002  # between looks while records keep coming: a live tick waits half of it
+LIVELY_S = 0.05  # after a page
 LONGEST_S = 0.1  # between looks at whether to stop
 STOP = Event()  # set by the signal handlers of the process: stop reading, keep all state
 
@@ -84,6 +87,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.position = position  # behind the last page given; the reader may be a page ahead
         self.early: Page | None = None  # read, but not due yet
         self.idle_s = 0.0
+        self.read_at = 0.0  # when the last page came
         self._post()
 
     @witnessed
@@ -97,7 +101,8 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         page = self.early or self.reader.read()
         if page is None and not self.reader.ended:
             self.board.post_idle(self.name)
-            return self._nothing()
+            lively = monotonic() - self.read_at < LIVELY_S
+            return self._nothing(SOON_S if lively else IDLE_S)
         if page is None:
             self.done = True
             page = end_page(self.name, self.next_offset)
@@ -107,6 +112,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         else:
             self.early = None
             self.log_ns = int(page.log_ns[-1])
+        self.read_at = monotonic()
         self.next_offset = page.hi
         self.position = self.reader.position()
         self._post()

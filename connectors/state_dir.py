@@ -20,7 +20,7 @@ from msgspec import Struct
 from schemas.errors import MisuseError
 
 FORMAT = 1
-RECOVERY_PARTITIONS = 4  # fixed for ever once made; each is a SQLite file with its own fsync
+RECOVERY_PARTITIONS = 1  # fixed for ever once made; each is a SQLite file with fsyncs of its own
 
 
 class Manifest(Struct, frozen=True):

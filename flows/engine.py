@@ -20,7 +20,7 @@ from bytewax.testing import cluster_main, run_main
 
 from connectors.board import END, START, Board
 from connectors.duckdb_results import ResultsSink
-from connectors.kafka_sink import KafkaSink, Sender
+from connectors.kafka_sink import AT_ONCE, KafkaSink, Sender
 from connectors.keep_time import KeepTime
 from connectors.log_source import STOP, LogSource
 from connectors.pace import Pace
@@ -33,6 +33,7 @@ PROGRESS_S = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KEPT_AT_ONCE, KEPT = 32 << 20, 256 << 20  # bytes of one block; free bytes at the heap's end
+SELDOM, BRIEFLY = (50_000, 20, 100), (2_000, 50, 1000)  # of the garbage collector: 7 ms, 0.3 ms
 Say = Callable[[str], None]
 
 
@@ -43,7 +44,7 @@ def run_worker(
     flow = dataflow(plan, board, say)
     WITNESSED.clear()
     keep_memory()
-    with stopping_on_signals(), seldom_collected(), watching(plan, board, say, process):
+    with stopping_on_signals(), seldom_collected(plan), watching(plan, board, say, process):
         try:
             execute(flow, plan, addresses, process)
         except BaseException as error:
@@ -75,21 +76,27 @@ def execute(flow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) 
 @contextmanager
 def watching(plan: Plan, board: Board, say: Say, process: int) -> Iterator[None]:
     """What goes on beside a flow that follows its topics, in the first process."""
-    places = {
-        name: (place.name, place.number)
-        for name, place in plan.log.items()
-        if isinstance(place, logs.Topic) and place.end is None
-    }
+    places = followed(plan)
     with ExitStack() as beside:
         if places and process == 0:
             from flows.watch import Watch  # noqa: PLC0415  # its metrics are slow to import
 
             beside.enter_context(Watch(board, plan.job.source.quiet, say))
             if plan.keep_time:
-                sender = partial(Sender, plan.job.kafka.bootstrap, plan.job.kafka.client)
+                client = {**AT_ONCE, **plan.job.kafka.client}
+                sender = partial(Sender, plan.job.kafka.bootstrap, client)
                 every_ns = plan.job.source.heartbeat
                 beside.enter_context(KeepTime(sender, places, board, every_ns, say))
         yield
+
+
+def followed(plan: Plan) -> dict[str, tuple[str, int]]:
+    """Topic and number of the partitions that are followed live."""
+    return {
+        name: (place.name, place.number)
+        for name, place in plan.log.items()
+        if isinstance(place, logs.Topic) and place.end is None
+    }
 
 
 def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
@@ -97,8 +104,11 @@ def dataflow(plan: Plan, board: Board, say: Say) -> Dataflow:
     pace = None if plan.speed is None else Pace(plan.speed)
     opens = logs.opens(plan.log, plan.job, say)
     source = LogSource(opens, state_keys(opens), board, pace)
-    topics = KafkaSink(plan.job.kafka.bootstrap, plan.job.kafka.client) if plan.publish else None
-    return trade.build(plan.job, source, ResultsSink(plan.files, run_of(plan)), topics)
+    live = bool(followed(plan))
+    client = {**(AT_ONCE if live else {}), **plan.job.kafka.client}
+    topics = KafkaSink(plan.job.kafka.bootstrap, client) if plan.publish else None
+    results = ResultsSink(plan.files, run_of(plan), live=live)
+    return trade.build(plan.job, source, results, topics)
 
 
 def misuse_in(error: BaseException | None) -> MisuseError | None:
@@ -141,11 +151,14 @@ def keep_memory() -> None:
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Keep the garbage collector's pauses short: what is alive now need not be looked at."""
+def seldom_collected(plan: Plan) -> Iterator[None]:
+    """Keep the garbage collector's pauses short: what is alive now need not be looked at.
+
+    Seldom for a replay; often, and so briefly, where an order might wait for it.
+    """
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*(BRIEFLY if followed(plan) else SELDOM))
     try:
         yield
     finally:

@@ -1,6 +1,8 @@
 """Results: every fact once, whatever is killed in between; readers see whole copies."""
 
 import json
+import threading
+import time
 from decimal import Decimal
 from itertools import pairwise
 
@@ -12,6 +14,7 @@ from connectors.duckdb_file import Files, Run
 from connectors.duckdb_file import finish as finish_files
 from connectors.duckdb_results import MANY, ResultsSink
 from connectors.live_answers import ask_live, live_file
+from connectors.results_aside import MANY, packed
 from schemas.errors import MisuseError
 from schemas.market import Metric
 from schemas.topics import BY_TYPE, TOPICS, decode, encode, identity
@@ -286,3 +289,80 @@ def test_a_failed_epoch_is_not_published_by_the_close_that_follows(results, monk
         part.snapshot()
     monkeypatch.setattr(duckdb_file, "publish", lambda *_: 1 / 0)
     part.close()  # raises nothing of its own
+
+
+def live(results, state=None):
+    return ResultsSink(Files.beside(results), RUN, live=True).build_part("r", "results", state)
+
+
+def killed(part):
+    """End without a word, as far as one thread can."""
+    part.aside.close()
+    part.live.close()
+    part.con.close()
+
+
+def test_a_live_run_writes_what_a_replay_does(results):
+    part = live(results)
+    for n in range(5):
+        part.write_batch([(metric(n),)])
+        part.snapshot()
+    part.close()
+    finish(results)
+    assert values(results) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("written", [0, 1, 2, 3])
+@pytest.mark.parametrize("again", [opened, live])
+def test_what_was_not_committed_at_a_kill_is_written_from_the_state(results, written, again):
+    part = live(results)
+    disk = part.aside.write
+    part.aside.write = lambda number, tables: disk(number, tables) if number <= written else None
+    part.aside.kept = lambda: (0, [(e.number, packed(e.tables)) for e in part.aside.waiting])
+    for n in (1, 2):
+        part.write_batch([(metric(n),)])
+        kept = part.snapshot()
+    part.write_batch([(metric(3),)])
+    part.snapshot()  # the engine never kept this state
+    killed(part)
+    after = again(results, kept)
+    assert after.transaction == 2
+    after.write_batch([(metric(3),)])  # the log brings it again
+    after.snapshot()
+    after.close()
+    finish(results)
+    assert values(results) == [1, 2, 3]
+
+
+def test_a_state_names_as_sealed_only_what_is_committed(results):
+    part = live(results)
+    disk, gate = part.aside.write, threading.Event()
+    part.aside.write = lambda *epoch: (gate.wait(10), disk(*epoch))
+    part.write_batch([(metric(1),)])
+    sealed, waiting = part.snapshot()
+    assert (sealed, [number for number, _ in waiting]) == (0, [1])
+    gate.set()
+    part.aside.drain()
+    assert part.snapshot()[0] == 1
+    part.close()
+
+
+def test_a_live_run_that_writes_much_waits_for_its_disk(results):
+    part = live(results)
+    part.write_batch([tuple(metric(n) for n in range(MANY + 1))])
+    assert part.snapshot() == (1, [])
+    part.close()
+
+
+def test_a_commit_that_failed_beside_the_flow_fails_it(results, monkeypatch):
+    part = live(results)
+    part.write_batch([(metric(1),)])
+    monkeypatch.setattr(part, "_insert", lambda *_: 1 / 0)
+    part.snapshot()
+    part.write_batch([(metric(2),)])
+    with pytest.raises(ZeroDivisionError):
+        for _ in range(1000):
+            part.snapshot()
+            time.sleep(0.01)
+    monkeypatch.setattr(duckdb_file, "publish", lambda *_: 1 / 0)
+    part.close()  # raises nothing of its own, publishes nothing
