@@ -21,7 +21,7 @@ from connectors import duckdb_file
 from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
 from connectors.results_aside import Aside, Kept, Tables, unpacked
-from schemas.errors import witnessed
+from schemas.errors import closing, witnessed
 from schemas.pages import Block, Facts
 from schemas.tables import batch_of
 from schemas.topics import BY_TYPE, TOPICS
@@ -154,7 +154,7 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         self.cost_s = self.published_at - began
         self.stale = False
 
-    @witnessed
+    @closing
     def close(self) -> None:
         """Publish what is sealed; what an epoch has not sealed was never written."""
         if self.aside is not None:

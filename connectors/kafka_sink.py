@@ -13,7 +13,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.kafka_link import NO_SETTINGS, SHARED, Settings
-from schemas.errors import MisuseError, OutageError, witnessed
+from schemas.errors import MisuseError, OutageError, closing, witnessed
 
 Records = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
 
@@ -160,7 +160,7 @@ class KafkaPart(StatefulSinkPartition[Records, int]):
         self.sender.flush()
         return self.records
 
-    @witnessed
+    @closing
     def close(self) -> None:
         """Wait for the last answers, unless a failure was told."""
         if not self.sender.failure:

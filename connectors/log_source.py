@@ -18,7 +18,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from connectors.board import END, START, Board
 from connectors.pace import Pace
-from schemas.errors import witnessed
+from schemas.errors import closing, witnessed
 from schemas.pages import PADDING, Page
 
 STATE_VERSION = 2
@@ -133,6 +133,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         """Where to go on."""
         return (STATE_VERSION, self.done, self.next_offset, self.log_ns, self.position)
 
+    @closing
     def close(self) -> None:
         """Let go of files and connections."""
         self.reader.close()

@@ -17,7 +17,7 @@ from msgspec import Struct
 Tables = Mapping[str, Any]  # Arrow tables by name
 Kept = tuple[int, list[tuple[int, dict[str, bytes]]]]  # sealed up to, and what waits
 
-MANY = 5000  # rows that may wait; with more a flow is not live, and waits for its disk
+WAITING_MAX = 5000  # rows that may wait; with more a flow is not live, and waits for its disk
 
 
 class Epoch(Struct, frozen=True):
@@ -42,7 +42,10 @@ class Aside:
         """Write an epoch, soon."""
         written = self.thread.submit(self._write, number, tables)
         self.waiting.append(Epoch(number, tables, written))
-        if sum(len(table) for epoch in self.waiting for table in epoch.tables.values()) > MANY:
+        if (
+            sum(len(table) for epoch in self.waiting for table in epoch.tables.values())
+            > WAITING_MAX
+        ):
             self.drain()
 
     def _write(self, number: int, tables: Tables) -> None:

@@ -39,3 +39,22 @@ def witnessed(function: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return call
+
+
+def closing(function: Callable[P, None]) -> Callable[P, None]:
+    """Remember what goes wrong in closing; raise it only where nothing went wrong before.
+
+    The engine closes while it unwinds from a failure: a second one there aborts the process, and
+    the first is never explained.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except Exception as error:
+            WITNESSED.append(error)
+            if len(WITNESSED) == 1:
+                raise
+
+    return call

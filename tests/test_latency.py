@@ -1,5 +1,7 @@
 """The measure of latency measures: on the embedded broker, for a moment."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def test_a_market_goes_through_all_instruments_of_both_venues():
 
 def test_the_wait_is_that_for_the_next_record_of_every_other_partition(monkeypatch):
     order = type("Order", (), {"partition": "a", "offset": 1, "time_ns": 2_000_000})
-    arrival = type("Arrival", (), {"order": order})
+    arrival: Any = type("Arrival", (), {"order": order})
     times = {"a": np.array([0, 2_000_000]), "b": np.array([1_000_000, 2_500_000, 9_000_000])}
     assert latency.waits([arrival], times).tolist() == [0.5]
 

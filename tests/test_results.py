@@ -14,8 +14,8 @@ from connectors.duckdb_file import Files, Run
 from connectors.duckdb_file import finish as finish_files
 from connectors.duckdb_results import MANY, ResultsSink
 from connectors.live_answers import ask_live, live_file
-from connectors.results_aside import MANY, packed
-from schemas.errors import MisuseError
+from connectors.results_aside import WAITING_MAX, packed
+from schemas.errors import WITNESSED, MisuseError, closing
 from schemas.market import Metric
 from schemas.topics import BY_TYPE, TOPICS, decode, encode, identity
 from schemas.trading import Equity
@@ -349,7 +349,7 @@ def test_a_state_names_as_sealed_only_what_is_committed(results):
 
 def test_a_live_run_that_writes_much_waits_for_its_disk(results):
     part = live(results)
-    part.write_batch([tuple(metric(n) for n in range(MANY + 1))])
+    part.write_batch([tuple(metric(n) for n in range(WAITING_MAX + 1))])
     assert part.snapshot() == (1, [])
     part.close()
 
@@ -366,3 +366,15 @@ def test_a_commit_that_failed_beside_the_flow_fails_it(results, monkeypatch):
             time.sleep(0.01)
     monkeypatch.setattr(duckdb_file, "publish", lambda *_: 1 / 0)
     part.close()  # raises nothing of its own, publishes nothing
+
+
+def test_a_failure_in_closing_is_raised_only_where_nothing_failed_before():
+    def broken():
+        raise MisuseError("closing fails")
+
+    WITNESSED.clear()
+    with pytest.raises(MisuseError):
+        closing(broken)()
+    closing(broken)()  # while the engine unwinds: a second panic would abort the process
+    assert len(WITNESSED) == 2
+    WITNESSED.clear()
