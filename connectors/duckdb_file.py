@@ -134,13 +134,11 @@ def check_replaceable(results: Path) -> None:
         return
     try:
         with duckdb.connect(str(results), read_only=True) as con:
-            ours = con.sql("FROM duckdb_tables() WHERE table_name = 'runs'").fetchall()
+            con.execute("FROM runs LIMIT 0")
     except duckdb.Error:
-        ours = []
-    if not ours:
         raise MisuseError(
             f"{results} exists and holds no results of Tapeflow: name another file for --results"
-        )
+        ) from None
 
 
 def publish(con: Any, files: Files) -> None:
