@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from bench.machine import described
+from bench.machine import described, machine_s, ours_s
 from bench.paced import PARTITIONS
 from bench.reference import JOB
 from connectors.board import START, Board
@@ -213,7 +213,9 @@ def spread(values: Floats) -> dict[str, float]:
 def report(bench: Bench, rate: float, seconds: float) -> dict[str, Any]:
     """Measure everything."""
     looped(bench, "warm.", rate, bench.warm_s)
+    others, began = machine_s() - ours_s(), time.monotonic()
     arrivals, share = measured(bench, rate, seconds)
+    others = (machine_s() - ours_s() - others) / (time.monotonic() - began)
     alone = looped(bench, "loop.", rate, LOOP_S)
     times = bench.times("raw.")
     begin = min(int(each[0]) for each in times.values()) + int(WARM_S * 1e9)
@@ -228,6 +230,7 @@ def report(bench: Bench, rate: float, seconds: float) -> dict[str, Any]:
         "deciding_records": len(np.unique(decided)),
         "ticks_per_s": sent_ticks / ((end - begin) / 1e9),
         "cores_of_flow": share,
+        "cores_of_others": others,  # noise: processes that are not of this measurement
         "ms": {
             "tick to order": spread((came - decided) / 1e6),
             "of it: the log's own wait": spread(waits(late, times)),
@@ -278,7 +281,8 @@ def shown(told: dict[str, Any]) -> Iterator[str]:
     yield (
         f"{told['orders']:,} orders of {told['deciding_records']:,} ticks at "
         f"{told['ticks_per_s']:,.0f} ticks/s, {told['broker']} broker; "
-        f"the flow took {told['cores_of_flow']:.2f} cores"
+        f"the flow took {told['cores_of_flow']:.2f} cores, "
+        f"strangers {told['cores_of_others']:.2f}"
     )
     names = [*next(iter(told["ms"].values()))]
     yield f"{'ms':<30}" + "".join(f"{name:>9}" for name in names)
