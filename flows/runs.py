@@ -9,13 +9,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from connectors.board import END, Board
-from connectors.duckdb_file import check_replaceable, finish, locked
+from connectors.duckdb_file import check_replaceable, create, finish, locked
 from connectors.log_source import STOP
 from connectors.recovery_store import forget_unsealed
 from connectors.state_dir import FORMAT, Manifest, StateDir
 from flows import cluster, engine, loading
 from flows.logs import Topic
-from flows.plan import Plan
+from flows.plan import Plan, run_of
 from flows.trade import STATES
 from operators.compiled import COMPILED
 from schemas.errors import UsageError
@@ -50,6 +50,8 @@ def run(plan: Plan, show: Say, say: Say) -> Board:
             (held.state / ENDED).touch()
         if STOP.is_set():
             say(f"stopped by a signal after {board.records():,} records")
+        if not held.files.work.exists():  # stopped before it was made
+            create(held.files, run_of(held))
         finish(held.files, ended=ended, keep=held.state is not None)
     return board
 

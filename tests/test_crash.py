@@ -3,15 +3,23 @@
 The long form: python -m bench.crash --kills 200
 """
 
+import os
+import random
+import signal
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
 
 import pytest
 from bytewax.recovery import init_db_dir
 
+from connectors.duckdb_query import ask
 from connectors.recovery_store import forget_unsealed, resume_epoch
-from tests.crashing import Crashing
-from tests.running import JOB, REFERENCE, loaded, replay
+from schemas.errors import MisuseError
+from tests.crashing import Crashing, children_of
+from tests.running import JOB, REFERENCE, ROOT, digest, loaded, replay
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 HASTY = '[recovery]\nepoch = "100ms"\n[source]\npage = 50\nlead = "2s"\n'
@@ -41,6 +49,56 @@ def test_ten_kills_over_kafka_change_nothing(tmp_path, packed):
         crashing = Crashing(tmp_path, source, job_file(tmp_path), seed=2)
         assert crashing.run(kills=10, longest_s=2.5) == expected
     assert crashing.kills >= 10
+
+
+def live_run(folder, job, shape, bootstrap):
+    command = [
+        sys.executable, "-m", "flows", "run", "--config", job, "--bootstrap", bootstrap,
+        "--results", folder / "results.duckdb", "--state", folder / "state",
+        "--processes", shape[0], "--workers", shape[1],
+    ]  # fmt: skip
+    with (folder / "stderr").open("ab") as errors:
+        return subprocess.Popen(
+            list(map(str, command)), cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=errors,
+        )  # fmt: skip
+
+
+def stopped_when_idle(running, folder):
+    """The digest of a live run that has read all there is, and was stopped."""
+    deadline, bars, seen = time.monotonic() + 60, -1, 0
+    while seen < 3:
+        assert time.monotonic() < deadline and running.poll() is None, "it never came to rest"
+        time.sleep(0.5)
+        with suppress(MisuseError):
+            (now,) = ask(folder / "results.duckdb", "SELECT count(*) FROM bars").rows[0]
+            bars, seen = now, seen + 1 if now == bars and now > 2000 else 0
+    running.terminate()
+    assert running.wait(20) == 0, (folder / "stderr").read_text()
+    return digest(folder / "results.duckdb")
+
+
+@pytest.mark.slow
+def test_ten_kills_of_a_live_run_change_nothing(tmp_path):
+    """Its results are committed beside the flow: what a kill finds uncommitted is in the state."""
+    job = tmp_path / "job.toml"
+    job.write_text(HASTY.replace("page = 50", "page = 5") + JOB.read_text())
+    draw = random.Random(5)
+    with loaded(GOLDEN) as there:
+        folders = [tmp_path / name for name in ("unbroken", "killed")]
+        for folder in folders:
+            folder.mkdir()
+        at = there.kafka.bootstrap
+        expected = stopped_when_idle(live_run(folders[0], job, (1, 1), at), folders[0])
+        for _ in range(10):
+            running = live_run(folders[1], job, draw.choice([(1, 1), (1, 2), (2, 1)]), at)
+            time.sleep(draw.uniform(0.9, 3.0))
+            assert running.poll() is None, (folders[1] / "stderr").read_text()
+            for child in [*children_of(running.pid), running.pid]:
+                os.kill(child, signal.SIGKILL)
+            running.wait()
+        again = stopped_when_idle(live_run(folders[1], job, (1, 1), at), folders[1])
+    assert again == expected
 
 
 @pytest.mark.slow

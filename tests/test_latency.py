@@ -21,7 +21,7 @@ def test_the_wait_is_that_for_the_next_record_of_every_other_partition(monkeypat
     order = type("Order", (), {"partition": "a", "offset": 1, "time_ns": 2_000_000})
     arrival: Any = type("Arrival", (), {"order": order})
     times = {"a": np.array([0, 2_000_000]), "b": np.array([1_000_000, 2_500_000, 9_000_000])}
-    assert latency.waits([arrival], times).tolist() == [0.5]  # type: ignore[list-item]
+    assert latency.waits([arrival], times).tolist() == [0.5]
 
 
 @pytest.mark.slow
