@@ -14,6 +14,8 @@ from schemas.market import LATE, Bar, Bars, LateTrade
 from schemas.pages import Batch, Block, Facts
 from schemas.tables import columns
 
+Names = tuple[str, ...]
+
 
 def step(batch: Batch, *, instruments: tuple[str, ...]) -> Iterator[Struct]:
     """The facts of a batch but its bars, each kind in log order."""
@@ -22,12 +24,13 @@ def step(batch: Batch, *, instruments: tuple[str, ...]) -> Iterator[Struct]:
     yield from batch.signals
 
 
-def columns_of(partition: str, bars: Bars, names: Any, venues: Any) -> Any:
+def columns_of(partition: str, bars: Bars, names: Names, venues: Names) -> Any:
     """Bars as rows of their table; names and venues of the instruments by number."""
-    told = {name: column for name, column in zip(bars.names(), bars.arrays(), strict=True)}
-    told["instrument"] = names.take(pa.array(bars.instrument))
-    told["venue"] = venues.take(pa.array(bars.instrument))
-    told["partition"] = pa.repeat(partition, len(bars))
+    told: dict[str, Any] = dict(zip(bars.names(), bars.arrays(), strict=True))
+    numbers = bars.instrument.tolist()  # lists: Arrow's own functions take longer to be imported
+    told["instrument"] = [names[number] for number in numbers]
+    told["venue"] = [venues[number] for number in numbers]
+    told["partition"] = [partition] * len(numbers)
     named = columns(Bar)
     arrays = [pa.array(told[each.field], each.arrow) for each in named]
     return pa.RecordBatch.from_arrays(arrays, [each.name for each in named])
@@ -55,13 +58,14 @@ def facts(
     step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
 ) -> KeyedStream[Facts]:
     """Everything a batch tells, together."""
-    names = pa.array(instruments)
-    venues = pa.array([name.partition(".")[2] for name in instruments])
+    venues = tuple(name.partition(".")[2] for name in instruments)
 
     def each(batch: Batch) -> Iterator[Facts]:
         told = [*step(batch, instruments=instruments)]
         if batch.closed is not None and batch.bars:
-            told.append(Block(batch.bars, columns_of(batch.partition, batch.closed, names, venues)))
+            told.append(
+                Block(batch.bars, columns_of(batch.partition, batch.closed, instruments, venues))
+            )
         if told:
             yield tuple(told)
 

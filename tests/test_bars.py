@@ -7,7 +7,6 @@ from math import fsum, inf, isclose
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -424,11 +423,11 @@ def test_bars_conserve_what_was_accepted(drawn, gaps):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
 def test_a_table_is_told_by_columns_what_the_values_say(drawn, gaps):
-    instruments, venues = pa.array(NAMES), pa.array([name.partition(".")[2] for name in NAMES])
+    instruments, venues = tuple(NAMES), tuple(name.partition(".")[2] for name in NAMES)
     state = bars.start(len(NAMES))
     for each in batches(logged(drawn, gaps)):
         state, (said,) = bars.step(
-            state, each, width_ns=S, lateness_ns=LATENESS, instruments=tuple(NAMES)
+            state, each, width_ns=S, lateness_ns=LATENESS, instruments=instruments
         )
         told = columns_of(said.partition, said.closed, instruments, venues)
         assert told.equals(batch_of(Bar, said.bars))
