@@ -163,3 +163,5 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         if self.stale and self.sound:
             self.publish()
         self.con.close()
+        if self.aside is not None:
+            self.aside.drain()  # raises a failure that came after the last snapshot

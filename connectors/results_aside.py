@@ -42,10 +42,8 @@ class Aside:
         """Write an epoch, soon."""
         written = self.thread.submit(self._write, number, tables)
         self.waiting.append(Epoch(number, tables, written))
-        if (
-            sum(len(table) for epoch in self.waiting for table in epoch.tables.values())
-            > WAITING_MAX
-        ):
+        rows = sum(len(table) for epoch in self.waiting for table in epoch.tables.values())
+        if rows > WAITING_MAX:
             self.drain()
 
     def _write(self, number: int, tables: Tables) -> None:

@@ -347,6 +347,24 @@ def test_a_state_names_as_sealed_only_what_is_committed(results):
     part.close()
 
 
+def test_a_live_run_whose_last_commit_fails_says_so_in_closing(results):
+    """No snapshot comes after it: without a state, nothing else would ever tell."""
+
+    def full(_number, _tables):
+        gate.wait(10)
+        raise MisuseError("the disk is full")
+
+    part, gate = live(results), threading.Event()
+    part.aside.write = full
+    part.write_batch([(metric(1),)])
+    part.snapshot()
+    gate.set()
+    WITNESSED.clear()
+    with pytest.raises(MisuseError, match="the disk is full"):
+        part.close()
+    WITNESSED.clear()
+
+
 def test_a_live_run_that_writes_much_waits_for_its_disk(results):
     part = live(results)
     part.write_batch([tuple(metric(n) for n in range(WAITING_MAX + 1))])
