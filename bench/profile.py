@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.machine import described
 from bench.reference import JOB
-from bench.replay import tapes_of
+from bench.replay import replayed, tapes_of
 
 STAGES = (  # stage, where its function is found
     ("read", "connectors.tape", "TapeReader.read"),
@@ -100,7 +100,7 @@ def install(clock: Clock) -> None:
 
 def profiled(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, float, int]:
     """One run: the clock, CPU time of the whole in ns, seconds it took, records."""
-    from flows import logs, plan, runs  # noqa: PLC0415  # their import is a stage
+    from flows import logs, summary  # noqa: PLC0415  # their import is a stage
     from flows.settings import load  # noqa: PLC0415
 
     clock = Clock()
@@ -108,15 +108,10 @@ def profiled(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int,
     install(clock)
     job = load(config)
     with tempfile.TemporaryDirectory() as out:
-        wanted = plan.Plan(
-            command="profile",
-            log=logs.tapes([tapes], job),
-            job=job,
-            results=Path(out) / "results.duckdb",
-            workers=workers,
-        )
-        board = runs.run(wanted, lambda _: None, lambda _: None)
-    return clock, time.process_time_ns() - cpu, time.perf_counter() - began, board.records()
+        results = replayed(job, logs.tapes([tapes], job), Path(out), workers)
+        passed = time.process_time_ns() - cpu, time.perf_counter() - began
+        records: int = summary.of(results)["records"]
+    return clock, *passed, records
 
 
 def main() -> None:

@@ -53,24 +53,15 @@ def child(tapes: Path, workers: int, processes: int, config: Path = JOB) -> Told
 
 def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Told:
     """One run over a log, in this process."""
-    from flows import plan, runs, summary  # noqa: PLC0415
-    from flows.settings import load  # noqa: PLC0415
+    from flows import summary  # noqa: PLC0415
 
     if processes == 1:
-        warm_up(load(JOB))
+        warm_up()
     with tempfile.TemporaryDirectory() as out:
-        wanted = plan.Plan(
-            command="bench",
-            log=log,
-            job=job,
-            results=Path(out) / "results.duckdb",
-            workers=workers,
-            processes=processes,
-        )
         wall, (cpu, _) = time.perf_counter(), used()
-        runs.run(wanted, lambda _: None, lambda _: None)
+        results = replayed(job, log, Path(out), workers, processes)
         wall, (cpu_end, peak_kib) = time.perf_counter() - wall, used()
-        made = summary.of(wanted.results)
+        made = summary.of(results)
     records, cpu = made["records"], cpu_end - cpu
     return {
         "records": records,
@@ -82,18 +73,26 @@ def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Told:
     }
 
 
-def warm_up(job: Any) -> None:
+def warm_up() -> None:
     """Import what a run imports late, and load its compiled code: no program's start-up counts."""
-    from flows import logs, plan, runs  # noqa: PLC0415
+    from flows import logs  # noqa: PLC0415
+    from flows.settings import load  # noqa: PLC0415
 
+    job = load(JOB)
     with tempfile.TemporaryDirectory() as folder:
-        tiny = plan.Plan(
-            command="bench",
-            log=logs.tapes([GOLDEN], job),
-            job=job,
-            results=Path(folder) / "results.duckdb",
-        )
-        runs.run(tiny, lambda _: None, lambda _: None)
+        replayed(job, logs.tapes([GOLDEN], job), Path(folder))
+
+
+def replayed(job: Any, log: Any, folder: Path, workers: int = 1, processes: int = 1) -> Path:
+    """Replay a log into a folder; the results."""
+    from flows import plan, runs  # noqa: PLC0415
+
+    results = folder / "results.duckdb"
+    wanted = plan.Plan(
+        command="bench", log=log, job=job, results=results, workers=workers, processes=processes
+    )
+    runs.run(wanted, lambda _: None, lambda _: None)
+    return results
 
 
 def used() -> tuple[float, int]:
