@@ -9,6 +9,7 @@ is the other's. `engine` is all that is left: Bytewax, and Python between the st
 import argparse
 import functools
 import gc
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,7 @@ from typing import Any
 from bench.machine import described
 from bench.reference import JOB
 from bench.replay import replayed, tapes_of
+from schemas.errors import MisuseError
 
 STAGES = (  # stage, where its function is found
     ("read", "connectors.tape", "TapeReader.read"),
@@ -123,7 +125,10 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=JOB, help="default: the reference job")
     args = parser.parse_args()
     tapes = args.tapes or tapes_of(args.records)
-    clock, whole_ns, seconds, records = profiled(tapes, args.workers, args.config)
+    try:
+        clock, whole_ns, seconds, records = profiled(tapes, args.workers, args.config)
+    except MisuseError as error:
+        sys.exit(f"bench.profile: {error}")
     spent = dict(clock.spent_ns)
     spent["engine"] = whole_ns - sum(spent.values())
     print(f"{records:,} records in {seconds:.2f} s; CPU by stage, {args.workers} worker(s)")

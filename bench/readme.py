@@ -1,11 +1,12 @@
 """Write the outputs that README shows: runs each command named there and keeps what it prints.
 
-python -m bench.readme
+python -m bench.readme [DOCUMENT]     another, as docs/speed.md, whose commands take minutes
 """
 
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,12 +37,13 @@ def output(command: str, folder: str) -> str:
 
 def main() -> None:
     """Run it from the command line."""
+    document = Path(sys.argv[1]) if len(sys.argv) > 1 else README
     with tempfile.TemporaryDirectory() as folder:
 
         def renewed(match: re.Match[str]) -> str:
             return f"<!-- output: {match[1]} -->\n```\n{output(match[1], folder)}```"
 
-        README.write_text(SHOWN.sub(renewed, README.read_text()))
+        document.write_text(SHOWN.sub(renewed, document.read_text()))
 
 
 if __name__ == "__main__":
