@@ -90,7 +90,7 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         """Keep facts for the end of the epoch, as columns where they are many."""
         for fact in chain.from_iterable(values):
             if isinstance(fact, Block):
-                self.batches[type(fact.facts[0])].append(fact.columns)
+                self.batches[fact.type].append(fact.columns)
                 continue
             waiting = self.facts[type(fact)]
             waiting.append(fact)

@@ -56,10 +56,14 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     ticks = decode("decode", pages, decoders=jobs.decoders(job, table))
     unique = dedupe("dedupe", ticks, memory=job.dedupe.memory)
     barred = bars(
-        "bars", unique, width_ns=job.bars.width, lateness_ns=job.bars.lateness, instruments=names
+        "bars",
+        unique,
+        width_ns=job.bars.width,
+        lateness_ns=job.bars.lateness,
+        instruments=len(names),
     )
-    scored = normalise("normalise", barred, window=job.normalise.window)
-    signalled = signals("signals", scored, strategies=jobs.strategies(job, table))
+    scored = normalise("normalise", barred, window=job.normalise.window, instruments=len(names))
+    signalled = signals("signals", scored, strategies=jobs.strategies(job, table), names=names)
 
     by_desk = by_account("by_account", signalled, accounts=tuple(desks))
     traded = trade("trade", by_desk, desks=desks)

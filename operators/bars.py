@@ -64,7 +64,7 @@ def with_room(state: State) -> State:
 
 
 def step(
-    state: State, batch: Batch, *, width_ns: int, lateness_ns: int, instruments: tuple[str, ...]
+    state: State, batch: Batch, *, width_ns: int, lateness_ns: int
 ) -> tuple[State, Iterable[Batch]]:
     """Judge the trades, and close the bars that the records close."""
     verdict, ints, floats = fold_batch(state, batch, width_ns, lateness_ns)
@@ -75,12 +75,7 @@ def step(
     if batch.end:
         ints, floats = close_all(state, batch.hi - 1)
         bars = Bars.joined([bars, named(ints, floats, width_ns, first_ns, newest_ns)])
-    said = batch.but(
-        trades=batch.trades.judged(verdict),
-        bars=bars.values(batch.partition, instruments),
-        closed=bars,
-    )
-    return state, (said,)
+    return state, (batch.but(trades=batch.trades.judged(verdict), bars=bars),)
 
 
 def fold_batch(
@@ -177,9 +172,9 @@ def bars(
     *,
     width_ns: int,
     lateness_ns: int,
-    instruments: tuple[str, ...],
+    instruments: int,
 ) -> KeyedStream[Batch]:
-    """Bars of `width_ns` over the trades of each partition."""
-    each = partial(step, width_ns=width_ns, lateness_ns=lateness_ns, instruments=instruments)
-    build = fold(each, partial(start, len(instruments)), keep, resume)
+    """Bars of `width_ns` over the trades of each partition, of so many instruments."""
+    each = partial(step, width_ns=width_ns, lateness_ns=lateness_ns)
+    build = fold(each, partial(start, instruments), keep, resume)
     return op.stateful_batch("open", up, build)

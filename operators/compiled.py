@@ -20,10 +20,10 @@ def compiled(function: F) -> F:
     kernels: list[Callable[..., Any]] = []
 
     @wraps(function)
-    def call(*arguments: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         if not kernels:
             kernels.append(_compile(function))
-        return kernels[0](*arguments)
+        return kernels[0](*arguments, **named)
 
     return call  # type: ignore[return-value]  # the same signature
 

@@ -1,6 +1,7 @@
 """What a batch has to tell the world: its bars, signals, late trades and dead letters."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import bytewax.operators as op
@@ -17,23 +18,32 @@ from schemas.tables import columns
 Names = tuple[str, ...]
 
 
-def step(batch: Batch, *, instruments: tuple[str, ...]) -> Iterator[Struct]:
-    """The facts of a batch but its bars, each kind in log order."""
+def step(batch: Batch, *, instruments: Names) -> Iterator[Struct]:
+    """The facts of a batch, each kind in log order."""
     yield from batch.dead
     yield from late_trades(batch, instruments)
     yield from batch.signals
+    if len(batch.bars):
+        yield Block(Bar, columns_of(batch.partition, batch.bars, instruments))
 
 
-def columns_of(partition: str, bars: Bars, names: Names, venues: Names) -> Any:
-    """Bars as rows of their table; names and venues of the instruments by number."""
+def columns_of(partition: str, bars: Bars, instruments: Names) -> Any:
+    """Bars as rows of their table; names of the instruments by number."""
     told: dict[str, Any] = dict(zip(bars.names(), bars.arrays(), strict=True))
-    numbers = bars.instrument.tolist()  # lists: Arrow's own functions take longer to be imported
-    told["instrument"] = [names[number] for number in numbers]
+    # Lists: Arrow's own functions take longer to be imported.
+    numbers, venues = bars.instrument.tolist(), venues_of(instruments)
+    told["instrument"] = [instruments[number] for number in numbers]
     told["venue"] = [venues[number] for number in numbers]
     told["partition"] = [partition] * len(numbers)
     named = columns(Bar)
     arrays = [pa.array(told[each.field], each.arrow) for each in named]
     return pa.RecordBatch.from_arrays(arrays, [each.name for each in named])
+
+
+@cache
+def venues_of(instruments: Names) -> Names:
+    """The venue of each instrument."""
+    return tuple(name.partition(".")[2] for name in instruments)
 
 
 def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrade]:
@@ -58,15 +68,10 @@ def facts(
     step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
 ) -> KeyedStream[Facts]:
     """Everything a batch tells, together."""
-    venues = tuple(name.partition(".")[2] for name in instruments)
 
     def each(batch: Batch) -> Iterator[Facts]:
-        told = [*step(batch, instruments=instruments)]
-        if batch.closed is not None and batch.bars:
-            told.append(
-                Block(batch.bars, columns_of(batch.partition, batch.closed, instruments, venues))
-            )
+        told = tuple(step(batch, instruments=instruments))
         if told:
-            yield tuple(told)
+            yield told
 
     return op.flat_map_value("each", up, each)

@@ -20,93 +20,99 @@ from bytewax.operators import KeyedStream
 
 from operators.compiled import compiled
 from operators.fold import fold
-from schemas.market import Floats
+from schemas.market import Floats, Ints
 from schemas.pages import Batch
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 @dataclass(slots=True)
-class Window:
-    """The past of one instrument; the step owns it and changes it in place."""
+class State:
+    """The past of each instrument, by its number; the step owns it and changes it in place."""
 
-    close: float  # of the last bar
-    returns: Floats  # logarithmic, the last ones, in a ring
-    count: int = 0  # returns so far; the newest stands before count % len(returns)
-
-
-State = dict[str, Window]  # by instrument; the step owns it
+    close: Floats  # of the last bar, NaN before the first
+    returns: Floats  # (instruments, window) logarithmic, the last ones, in rings
+    count: Ints  # returns so far; the newest stands before count % window
 
 
-def score(past: Window, close: float) -> float | None:
-    """The z-score of the return to `close`, None before the window is full or where nothing moved.
+def start(instruments: int, *, window: int) -> State:
+    """No bar yet."""
+    return State(
+        np.full(instruments, math.nan),
+        np.zeros((instruments, window)),
+        np.zeros(instruments, np.int64),
+    )
 
-    Two passes over the window: right when prices are large and moves are small.
 
-    >>> window = Window(100.0, np.array([0.01, -0.01]), 2)
-    >>> round(score(window, 102.0), 9)
-    1.98026273
-    """
-    latest, size = log_return(past.close, close), len(past.returns)
-    place = past.count % size
-    value = None
-    if past.count >= size:
-        mean, sigma = moments(past.returns, place)
-        value = (latest - mean) / sigma if sigma > 0 else None
-    past.close, past.returns[place], past.count = close, latest, past.count + 1
-    return value
+def step(state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
+    """Score every bar of the batch."""
+    bars = batch.bars
+    if not len(bars):
+        return state, (batch,)
+    scores = np.empty(len(bars))
+    with np.errstate(over="ignore"):  # without numba: a ratio of prices may be no float64
+        score(bars.instrument, bars.close, state.close, state.returns, state.count, scores)
+    return state, (batch.but(scores=scores),)
 
 
 @compiled
-def moments(returns: Floats, oldest: int) -> tuple[float, float]:
-    """Mean and standard deviation (of the whole, not of a sample), summed from the oldest on."""
-    size = len(returns)
-    total = 0.0
-    for number in range(size):
-        total += returns[(oldest + number) % size]
-    mean = total / size
-    squares = 0.0
-    for number in range(size):
-        squares += (returns[(oldest + number) % size] - mean) ** 2
-    return mean, math.sqrt(squares / size)
+def score(
+    instrument: Ints, close: Floats, last: Floats, returns: Floats, counts: Ints, scores: Floats
+) -> None:
+    """Write the z-score of the return to each close, NaN where there is none, and learn it.
 
-
-def log_return(before: float, after: float) -> float:
-    """The logarithm of the ratio, to the last digit; in two where the ratio is no float64."""
-    ratio = after / before
-    return math.log(ratio) if 0 < ratio < math.inf else math.log(after) - math.log(before)
-
-
-def step(state: State, batch: Batch, *, window: int) -> tuple[State, Iterable[Batch]]:
-    """Score every bar of the batch."""
-    scores: list[float | None] = []
-    for bar in batch.bars:
-        past = state.get(bar.instrument)
-        if past is None:
-            state[bar.instrument] = Window(bar.close, np.zeros(window))
-            scores.append(None)
+    Mean and standard deviation (of the whole, not of a sample) in two passes from the oldest on:
+    right when prices are large and moves are small.
+    """
+    size = returns.shape[1]
+    for row in range(len(close)):
+        number = instrument[row]
+        before, last[number] = last[number], close[row]
+        scores[row] = math.nan
+        if math.isnan(before):
+            continue
+        ratio = close[row] / before
+        if 0 < ratio < math.inf:
+            latest = math.log(ratio)
         else:
-            scores.append(score(past, bar.close))
-    return state, (batch.but(scores=tuple(scores)),)
+            latest = math.log(close[row]) - math.log(before)
+        oldest = counts[number] % size
+        if counts[number] >= size:
+            total = 0.0
+            for at in range(size):
+                total += returns[number, (oldest + at) % size]
+            mean = total / size
+            squares = 0.0
+            for at in range(size):
+                squares += (returns[number, (oldest + at) % size] - mean) ** 2
+            sigma = math.sqrt(squares / size)
+            if sigma > 0:
+                scores[row] = (latest - mean) / sigma
+        returns[number, oldest] = latest
+        counts[number] += 1
 
 
 def keep(state: State) -> Any:
-    """Plain tuples."""
-    kept = {name: (past.close, past.returns.tobytes(), past.count) for name, past in state.items()}
-    return STATE_VERSION, kept
+    """Plain bytes, and the shape of the rings."""
+    told = (state.close.tobytes(), state.returns.tobytes(), state.count.tobytes())
+    return STATE_VERSION, state.returns.shape, *told
 
 
 def resume(kept: Any) -> State:
     """The windows again."""
-    version, windows = kept
+    version, shape, close, returns, count = kept
     assert version == STATE_VERSION, f"normalise state of version {version}"
-    return {
-        name: Window(close, np.frombuffer(returns).copy(), count)
-        for name, (close, returns, count) in windows.items()
-    }
+    return State(
+        np.frombuffer(close).copy(),
+        np.frombuffer(returns).reshape(shape).copy(),
+        np.frombuffer(count, np.int64).copy(),
+    )
 
 
 @operator
-def normalise(step_id: str, up: KeyedStream[Batch], *, window: int) -> KeyedStream[Batch]:
-    """Score the returns of each instrument over its last `window` bars."""
-    return op.stateful_batch("window", up, fold(partial(step, window=window), dict, keep, resume))
+def normalise(
+    step_id: str, up: KeyedStream[Batch], *, window: int, instruments: int
+) -> KeyedStream[Batch]:
+    """Score the returns of so many instruments, each over its last `window` bars."""
+    begin = partial(start, instruments, window=window)
+    return op.stateful_batch("window", up, fold(step, begin, keep, resume))

@@ -8,6 +8,7 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from schemas.pages import Block, Facts
+from schemas.tables import facts_of
 from schemas.topics import BY_TYPE, encode, identity
 
 Record = tuple[str, bytes, bytes, bytes]  # topic, key, value, id
@@ -24,7 +25,7 @@ def singly(facts: Facts) -> Iterator[Struct]:
     """Facts out of their blocks."""
     for fact in facts:
         if isinstance(fact, Block):
-            yield from fact.facts
+            yield from facts_of(fact.type, fact.columns)
         else:
             yield fact
 

@@ -83,7 +83,8 @@ def count(state: State, batch: Batch, begin: int, end: int) -> None:
     )  # fmt: skip
     state.delay_sum += (int(high) << HALF) + int(low)
     state.delay_max = max(state.delay_max, int(most))
-    state.bars += sum(lo <= bar.offset < hi for bar in batch.bars)
+    first, last = np.searchsorted(batch.bars.offset, (lo, hi)).tolist()
+    state.bars += last - first
     state.signals += sum(lo <= signal.offset < hi for signal in batch.signals)
 
 

@@ -1,4 +1,4 @@
-"""What the market said: ticks as columns, bars as values."""
+"""What the market said: ticks and bars as columns, all else as values."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, ClassVar, Self
@@ -31,6 +31,7 @@ class Columns:
     """Arrays of one length, a row each tick, in log order."""
 
     FLOATS: ClassVar[tuple[str, ...]] = ()
+    BOOLS: ClassVar[tuple[str, ...]] = ()  # the others are int64
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -40,8 +41,8 @@ class Columns:
     @classmethod
     def empty(cls) -> Self:
         """No rows."""
-        kinds = {name: np.float64 if name in cls.FLOATS else np.int64 for name in cls.names()}
-        return cls(*(np.empty(0, kind) for kind in kinds.values()))
+        kinds = dict.fromkeys(cls.FLOATS, np.float64) | dict.fromkeys(cls.BOOLS, np.bool_)
+        return cls(*(np.empty(0, kinds.get(name, np.int64)) for name in cls.names()))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
@@ -133,7 +134,7 @@ class Bar(Struct, frozen=True, gc=False):
     @property
     def id(self) -> str:
         """What a signal names as its cause."""
-        return f"{self.instrument}@{self.open_ns}+{self.close_ns - self.open_ns}"
+        return bar_id(self.instrument, self.open_ns, self.close_ns)
 
     @property
     def place(self) -> Place:
@@ -148,6 +149,7 @@ class Bars(Columns):
     FLOATS: ClassVar = (
         "open", "high", "low", "close", "volume", "vwap", "notional", "buy_volume", "buy_notional",
     )  # fmt: skip
+    BOOLS: ClassVar = ("complete",)
 
     instrument: Ints  # its number in the job's table
     open_ns: Ints
@@ -171,20 +173,14 @@ class Bars(Columns):
     def __len__(self) -> int:
         return len(self.instrument)
 
-    def values(self, partition: str, instruments: tuple[str, ...]) -> tuple[Bar, ...]:
-        """Each bar as a value."""
-        return tuple(
-            Bar(
-                instruments[number], instruments[number].partition(".")[2], open_ns, close_ns,
-                opened, high, low, close, volume, vwap, count, buy_volume, notional, buy_notional,
-                complete, log_ns, partition, offset, first_offset, last_offset,
-            )
-            for (
-                number, open_ns, close_ns, opened, high, low, close, volume, vwap, count,
-                buy_volume, notional, buy_notional, complete, log_ns, offset, first_offset,
-                last_offset,
-            ) in zip(*(column.tolist() for column in self.arrays()), strict=True)
-        )  # fmt: skip
+
+def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:
+    """The id of a bar.
+
+    >>> bar_id("BTC-USD.COINBASE", 60_000_000_000, 61_000_000_000)
+    'BTC-USD.COINBASE@60000000000+1000000000'
+    """
+    return f"{instrument}@{open_ns}+{close_ns - open_ns}"
 
 
 class LateTrade(Struct, frozen=True, gc=False):

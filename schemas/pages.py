@@ -9,9 +9,10 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.market import Bar, Bars, Bytes, DeadLetter, Ints, Quotes, Trades
+from schemas.market import Bars, Bytes, DeadLetter, Floats, Ints, Quotes, Trades
 from schemas.trading import Intent, Signal
 
+NO_BARS, NO_SCORES = Bars.empty(), np.empty(0)
 PADDING = 64  # zero bytes behind the frames: a scanner may read past a frame's end
 
 
@@ -48,9 +49,8 @@ class Batch(Struct, frozen=True, eq=False):
     trades: Trades
     quotes: Quotes
     dead: tuple[DeadLetter, ...] = ()
-    bars: tuple[Bar, ...] = ()  # closed by these records, in order
-    closed: Bars | None = None  # the same as columns
-    scores: tuple[float | None, ...] = ()  # one for each bar, None before warm-up
+    bars: Bars = NO_BARS  # closed by these records, in order
+    scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     signals: tuple[Signal, ...] = ()
     intents: tuple[Intent, ...] = ()
 
@@ -81,7 +81,7 @@ class Told(Struct, frozen=True, eq=False):
 class Block(Struct, frozen=True, eq=False):
     """Facts of one type that are columns already: a table takes them as they are."""
 
-    facts: tuple[Struct, ...]
+    type: type
     columns: Any  # pyarrow.RecordBatch, as schemas.tables.batch_of would make it
 
 

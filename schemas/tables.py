@@ -4,7 +4,7 @@ open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY
 time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
@@ -98,3 +98,14 @@ def batch_of(fact: type, facts: Iterable[Struct]) -> Any:
         for column, told in zip(named, values, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])
+
+
+def facts_of(fact: type, batch: Any) -> Iterator[Any]:
+    """The facts that `batch_of` laid out. Of types without a side: no block has one."""
+    named = columns(fact)
+    assert all(column.value is same for column in named), f"{fact.__name__} is not stored as it is"
+    whole = [
+        (array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array).to_pylist()
+        for array in batch.columns
+    ]
+    return (fact(*row) for row in zip(*whole, strict=True))

@@ -17,6 +17,7 @@ from flows import job as jobs
 from flows.settings import Job
 from operators import bars, decode, dedupe, desk, facts, normalise, records, signals, tally
 from operators.desk import state as desk_state
+from schemas import tables
 from schemas.market import (
     ACCEPTED,
     BUY,
@@ -27,6 +28,7 @@ from schemas.market import (
     TICKS,
     UNLISTED,
     Bar,
+    Bars,
     Quotes,
     Trades,
 )
@@ -171,7 +173,8 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
     names = tuple(each.id for each in table)
     desks = jobs.desks(job, table, partitions)
     decoders = jobs.decoders(job, table)
-    plans = tuple(sorted(jobs.strategies(job, table), key=lambda each: each.name.encode()))
+    plans = sorted(jobs.strategies(job, table), key=lambda each: each.name.encode())
+    asked = signals.asked(plans, names)
     memory = job.dedupe.memory
 
     def decoded(page: Page) -> list[Batch]:
@@ -187,23 +190,21 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
         ),
         "bars": Machine(
             partial(bars.start, len(names)),
-            partial(
-                bars.step, width_ns=job.bars.width, lateness_ns=job.bars.lateness, instruments=names
-            ),
+            partial(bars.step, width_ns=job.bars.width, lateness_ns=job.bars.lateness),
             bars.keep,
             bars.resume,
         ),
         "normalise": Machine(
-            dict,
-            partial(normalise.step, window=job.normalise.window),
+            partial(normalise.start, len(names), window=job.normalise.window),
+            normalise.step,
             normalise.keep,
             normalise.resume,
         ),
         "signals": Machine(
-            dict,
-            partial(signals.step, asked=signals.asked(plans)),
-            partial(signals.keep, strategies=plans),
-            partial(signals.resume, strategies=plans),
+            partial(signals.start, asked),
+            partial(signals.step, asked=asked),
+            partial(signals.keep, asked=asked),
+            partial(signals.resume, asked=asked),
         ),
         "tally": Machine(
             partial(tally.start, len(names)),
@@ -211,7 +212,7 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
             tally.keep,
             tally.resume,
         ),
-        "facts": stateless(lambda each: (*facts.step(each, instruments=names), *each.bars)),
+        "facts": stateless(lambda each: records.singly(facts.step(each, instruments=names))),
         "desk": Machine(
             partial(desk_state.start, tuple(sorted(partitions)), len(names)),
             partial(desk.step, desks=desks),
@@ -380,7 +381,9 @@ def junk(log_ns: int, status: int = MALFORMED) -> Other:
     return Other(log_ns, status)
 
 
-def batch(*given: Any, lo=0, partition="binance-0", end=False, **more: Any) -> Batch:
+def batch(
+    *given: Any, lo=0, partition="binance-0", end=False, bars: Sequence[Bar] = (), **more: Any
+) -> Batch:
     """A batch of records: ticks, lists of ticks (one record), beats and junk."""
     ticks, log_ns, status, owner = [], [], [], []
     for number, each in enumerate(given):
@@ -401,7 +404,16 @@ def batch(*given: Any, lo=0, partition="binance-0", end=False, **more: Any) -> B
         size=np.array([each.size for _, each in ticks], np.float64),
     )
     return Batch(
-        partition, lo, ints(log_ns), ints(status), ints(owner), end, columns, Quotes.empty(), **more
+        partition,
+        lo,
+        ints(log_ns),
+        ints(status),
+        ints(owner),
+        end,
+        columns,
+        Quotes.empty(),
+        bars=bars_of(bars),
+        **more,
     )
 
 
@@ -441,3 +453,19 @@ def bar(
         instrument, "BINANCE", number * S, (number + 1) * S, close, close, close, close, 1.0, close, 1, 1.0,
         close, close, True, (number + 1) * S if log_ns is None else log_ns, partition, offset, 0, 0,
     )  # fmt: skip
+
+
+def bars_of(values: Sequence[Bar]) -> Bars:
+    """Bars as columns."""
+    told = {
+        name: np.array([getattr(each, name) for each in values], kind.dtype)
+        for name, kind in zip(Bars.names(), Bars.empty().arrays(), strict=True)
+        if name != "instrument"
+    }
+    return Bars(instrument=ints(NAMES.index(each.instrument) for each in values), **told)
+
+
+def values_of(said: Batch, instruments: Sequence[str] = NAMES) -> list[Bar]:
+    """The bars of a batch, a value each."""
+    columns = facts.columns_of(said.partition, said.bars, tuple(instruments))
+    return list(tables.facts_of(Bar, columns))

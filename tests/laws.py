@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from schemas.market import Columns, Quotes, Trades
+from schemas.market import Bars, Columns, Quotes, Trades
 from schemas.pages import Batch
 
 
@@ -118,20 +118,21 @@ def plain(value: Any) -> Any:
     return told
 
 
-BY_RECORD = ("log_ns", "status", "owner")
-IN_A_ROW = ("dead", "bars", "scores", "signals", "intents")
+ARRAYS = ("log_ns", "status", "owner", "scores")
+IN_A_ROW = ("dead", "signals", "intents")
+COLUMNS: dict[str, type[Columns]] = {"trades": Trades, "quotes": Quotes, "bars": Bars}
 
 
 def joined(said: Sequence[Any]) -> Any:
     """What was said, without the seams of its pages: batches joined, single facts by their kind."""
     batches = [each for each in said if isinstance(each, Batch)]
     whole: dict[str, Any] = {}
-    for name in BY_RECORD:
+    for name in ARRAYS:
         whole[name] = plain(np.concatenate([[], *(getattr(each, name) for each in batches)]))
     for name in IN_A_ROW:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
-    whole["trades"] = plain(Trades.joined([each.trades for each in batches]))
-    whole["quotes"] = plain(Quotes.joined([each.quotes for each in batches]))
+    for name, kind in COLUMNS.items():
+        whole[name] = plain(kind.joined([getattr(each, name) for each in batches]))
     for each in said:
         if not isinstance(each, Batch):
             whole.setdefault(kind_of(each), []).append(plain(each))

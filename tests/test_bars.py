@@ -15,7 +15,7 @@ from operators import bar_kernel, bars
 from operators.facts import columns_of
 from schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORY, LATE, SELL, Bar
 from schemas.tables import batch_of
-from tests.frames import MS, NAMES, S, batch, batches, beat, junk, tick
+from tests.frames import MS, NAMES, S, batch, batches, beat, junk, tick, values_of
 from tests.laws import rows
 
 LATENESS = 200 * MS
@@ -28,11 +28,9 @@ def folded(given_batches, lateness=LATENESS, width=S, resume_each=False):
     for each in given_batches:
         if resume_each:
             state = bars.resume(bars.keep(state))
-        state, (said,) = bars.step(
-            state, each, width_ns=width, lateness_ns=lateness, instruments=NAMES
-        )
+        state, (said,) = bars.step(state, each, width_ns=width, lateness_ns=lateness)
         verdicts += said.trades.verdict.tolist()
-        closed += said.bars
+        closed += values_of(said)
     return verdicts, closed
 
 
@@ -306,7 +304,7 @@ def test_nothing_comes_of_an_empty_log():
 def test_after_its_end_the_state_is_ready_for_more():
     state, _ = bars.start(len(NAMES)), None
     for each in batches([tick(5 * S), tick(6 * S, of=1)]):
-        state, _ = bars.step(state, each, width_ns=S, lateness_ns=LATENESS, instruments=NAMES)
+        state, _ = bars.step(state, each, width_ns=S, lateness_ns=LATENESS)
     assert state.clock[bar_kernel.USED] == 0 and (state.heads == bar_kernel.NONE).all()
 
 
@@ -423,14 +421,11 @@ def test_bars_conserve_what_was_accepted(drawn, gaps):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
 def test_a_table_is_told_by_columns_what_the_values_say(drawn, gaps):
-    instruments, venues = tuple(NAMES), tuple(name.partition(".")[2] for name in NAMES)
     state = bars.start(len(NAMES))
     for each in batches(logged(drawn, gaps)):
-        state, (said,) = bars.step(
-            state, each, width_ns=S, lateness_ns=LATENESS, instruments=instruments
-        )
-        told = columns_of(said.partition, said.closed, instruments, venues)
-        assert told.equals(batch_of(Bar, said.bars))
+        state, (said,) = bars.step(state, each, width_ns=S, lateness_ns=LATENESS)
+        told = columns_of(said.partition, said.bars, tuple(NAMES))
+        assert told.equals(batch_of(Bar, values_of(said)))
 
 
 def test_a_batch_of_another_partition_keeps_its_name():
@@ -439,6 +434,6 @@ def test_a_batch_of_another_partition_keeps_its_name():
         batch(tick(S), end=True, partition="x-1"),
         width_ns=S,
         lateness_ns=0,
-        instruments=("A-B.X",),
     )
-    assert [(bar.partition, bar.venue) for bar in said.bars] == [("x-1", "X")]
+    said_of = values_of(said, ["A-B.X"])
+    assert [(bar.partition, bar.venue) for bar in said_of] == [("x-1", "X")]

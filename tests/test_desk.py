@@ -31,6 +31,7 @@ from tests.frames import (
     quotes,
     tick,
     tolds,
+    values_of,
 )
 from tests.laws import run
 from tests.reference import oracle
@@ -418,7 +419,7 @@ def test_the_flow_says_what_the_reference_job_says(small_oracle, log, sizes, tur
         bar
         for name, mine in log.items()
         for each in before("desk", cut(name, mine, sizes), steps)
-        for bar in each.bars
+        for bar in values_of(each, sorted(REFERENCE.instruments))
     ]
 
     assert sorted(

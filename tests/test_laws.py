@@ -4,9 +4,9 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,20 +28,25 @@ STEPS = machines()
 ACCOUNTS = [each.name for each in JOB.accounts]
 
 
-def asked(step, **params):
-    """A strategy's step in the shape of the others: a value is (bar, score)."""
+def looking(step, width, **params):
+    """A strategy's step in the shape of the others: a value is (instrument, close, score)."""
 
-    def each(state, value):
-        state, view = step(state, *value, **params)
-        return state, [] if view is None else [view]
+    def each(known, value):
+        views = np.zeros(len(value[0]))
+        step(known, *value, views, **params)
+        return known, views.tolist()
 
-    return Machine(lambda: None, each, lambda state: state, lambda kept: kept)
+    return Machine(
+        lambda: np.zeros((len(NAMES), width)),
+        each,
+        np.ndarray.tobytes,
+        lambda kept: np.frombuffer(kept).reshape(-1, width).copy(),
+    )
 
 
 def bars_and_scores(pages):
     batches = before("signals", pages, STEPS)
-    mine = chain.from_iterable(zip(each.bars, each.scores, strict=True) for each in batches)
-    return [(bar, score) for bar, score in mine if bar.instrument == NAMES[2]]
+    return [(each.bars.instrument, each.bars.close, each.scores) for each in batches]
 
 
 LAWS: dict[str, tuple[Machine, Callable[[Sequence[Page]], list[Any]]]] = {
@@ -49,8 +54,14 @@ LAWS: dict[str, tuple[Machine, Callable[[Sequence[Page]], list[Any]]]] = {
         f"operators.{name}": (STEPS[name], partial(before, name, steps=STEPS))
         for name in (*frames.TO_SIGNALS, "tally", "facts", "records")
     },
-    "operators.signals.ema_cross": (asked(ema_cross.step, fast=1, slow=2), bars_and_scores),
-    "operators.signals.reversion": (asked(reversion.step, entry=1.0), bars_and_scores),
+    "operators.signals.ema_cross": (
+        looking(ema_cross.step, ema_cross.WIDTH, fast=1, slow=2),
+        bars_and_scores,
+    ),
+    "operators.signals.reversion": (
+        looking(reversion.step, reversion.WIDTH, entry=1.0),
+        bars_and_scores,
+    ),
 }
 OF_THE_DESK = {"operators.desk"}  # its values come from several partitions: see below
 

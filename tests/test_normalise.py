@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,15 +16,18 @@ WINDOW = 4
 
 
 def scores(closes, window=WINDOW, resume_each=False):
-    state, said = {}, []
+    state, said = normalise.start(len(NAMES), window=window), []
     for number, close in enumerate(closes):
         if resume_each:
             state = normalise.resume(normalise.keep(state))
-        state, (out,) = normalise.step(
-            state, batch(lo=number, bars=(bar(close, number=number),)), window=window
-        )
-        said += out.scores
+        state, (out,) = normalise.step(state, batch(lo=number, bars=(bar(close, number=number),)))
+        said += values(out.scores)
     return said
+
+
+def values(scores):
+    """Scores, None where there is none."""
+    return [None if math.isnan(each) else each for each in scores.tolist()]
 
 
 def by_numpy(closes, window=WINDOW):
@@ -55,14 +59,15 @@ def test_where_nothing_moved_there_is_no_score():
 
 
 def test_instruments_do_not_see_each_other():
-    state, said = {}, {name: [] for name in NAMES[:2]}
+    state = normalise.start(len(NAMES), window=WINDOW)
+    said: dict[str, list[Any]] = {name: [] for name in NAMES[:2]}
     closes = {NAMES[0]: [1.0, 2.0, 1.0, 2.0, 1.0, 3.0], NAMES[1]: [5.0, 5.5, 5.0, 5.2, 5.0, 5.9]}
     for number in range(6):
         mine = tuple(
             bar(closes[name][number], number=number, instrument=name) for name in NAMES[:2]
         )
-        state, (out,) = normalise.step(state, batch(lo=number, bars=mine), window=WINDOW)
-        for name, score in zip(NAMES[:2], out.scores, strict=True):
+        state, (out,) = normalise.step(state, batch(lo=number, bars=mine))
+        for name, score in zip(NAMES[:2], values(out.scores), strict=True):
             said[name].append(score)
     assert said == {name: scores(closes[name]) for name in closes}
 

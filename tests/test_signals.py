@@ -13,26 +13,30 @@ from operators import signals
 from operators.signals import ema_cross, reversion
 from schemas.market import BUY, SELL
 from schemas.trading import Strategy
-from tests.frames import NAMES, S, bar, batch
+from tests.frames import NAMES, S, bar, batch, values_of
 
 PRICES = st.floats(1e-6, 1e6) | st.sampled_from([100.0, 100.5, 101.0])
 CLOSES = st.lists(PRICES, max_size=9) | st.lists(PRICES, min_size=28, max_size=50)
 
 
+def looked(step, width, closes, scores=None, **params):
+    """The views of a strategy on bars of one instrument, and what it knows after them."""
+    known, views = np.zeros((1, width)), np.zeros(len(closes))
+    told = np.array([math.nan if each is None else each for each in scores or [None] * len(closes)])
+    step(known, np.zeros(len(closes), np.int64), np.array(closes), told, views, **params)
+    return views.tolist(), known[0].tolist()
+
+
 def views(closes, fast=1, slow=2):
     """What ema_cross says at each close: a side, or 0."""
-    state, said = None, []
-    for close in closes:
-        state, view = ema_cross.step(state, bar(close), None, fast=fast, slow=slow)
-        said.append(view.side if view else 0)
-    return said
+    said, _ = looked(ema_cross.step, ema_cross.WIDTH, closes, fast=fast, slow=slow)
+    return [BUY if view > 0 else SELL if view < 0 else 0 for view in said]
 
 
 def after(closes, fast, slow):
-    state = ema_cross.State()
-    for close in closes:
-        state, _ = ema_cross.step(state, bar(close), None, fast=fast, slow=slow)
-    return state
+    """Both averages, or sums before they are seeded."""
+    _, known = looked(ema_cross.step, ema_cross.WIDTH, closes, fast=fast, slow=slow)
+    return known[ema_cross.FAST], known[ema_cross.SLOW]
 
 
 # --- ema_cross --------------------------------------------------------------------------------
@@ -43,8 +47,8 @@ def after(closes, fast, slow):
 def test_averages_are_those_of_talib_at_every_prefix(closes, periods):
     fast, slow = periods
     for count in range(1, len(closes) + 1):
-        state = after(closes[:count], fast, slow)
-        for mine, period in ((state.fast, fast), (state.slow, slow)):
+        averages = after(closes[:count], fast, slow)
+        for mine, period in zip(averages, periods, strict=True):
             theirs = talib.EMA(np.array(closes[:count]), period)[-1]
             if count >= period:
                 assert math.isclose(mine, theirs, rel_tol=1e-9)
@@ -54,8 +58,8 @@ def test_averages_are_those_of_talib_at_every_prefix(closes, periods):
 
 def test_the_seed_is_the_mean_of_the_first_closes_in_their_order():
     closes = [0.1, 0.2, 0.3, 1e16, -1e16 + 3e16]
-    assert after(closes[:3], 3, 4).fast == (0.1 + 0.2 + 0.3) / 3
-    assert after(closes, 3, 5).slow == ((((0.1 + 0.2) + 0.3) + 1e16) + 2e16) / 5
+    assert after(closes[:3], 3, 4)[0] == (0.1 + 0.2 + 0.3) / 3
+    assert after(closes, 3, 5)[1] == ((((0.1 + 0.2) + 0.3) + 1e16) + 2e16) / 5
 
 
 def slowly(closes, fast, slow):
@@ -107,22 +111,16 @@ def test_a_trend_says_so_once():
 
 
 def test_strength_is_the_distance_of_the_averages():
-    state, view = None, None
-    for close in (9.0, 1.0, 9.0):
-        state, view = ema_cross.step(state, bar(close), None, fast=1, slow=2)
-    assert view is not None and state is not None
-    assert view.strength == state.fast - state.slow > 0
+    said, known = looked(ema_cross.step, ema_cross.WIDTH, [9.0, 1.0, 9.0], fast=1, slow=2)
+    assert said == [0, 0, known[ema_cross.FAST] - known[ema_cross.SLOW]] and said[-1] > 0
 
 
 # --- reversion --------------------------------------------------------------------------------
 
 
 def against(scores, entry=2.5):
-    state, said = None, []
-    for score in scores:
-        state, view = reversion.step(state, bar(1.0), score, entry=entry)
-        said.append((view.side, view.strength) if view else None)
-    return said
+    said, _ = looked(reversion.step, reversion.WIDTH, [1.0] * len(scores), scores, entry=entry)
+    return [(BUY if view > 0 else SELL, abs(view)) if view else None for view in said]
 
 
 def test_a_score_that_goes_out_is_bet_against_once():
@@ -161,15 +159,21 @@ def strategy(name, *instruments, kind="ema_cross", account="main", size="1.5", *
 
 def asked(closes, *strategies, scores=None, instrument=NAMES[0]):
     """Signals and intents of each bar."""
-    state, said = {}, []
+    plans = signals.asked(strategies, tuple(NAMES))
+    state, said = signals.start(plans), []
     for number, close in enumerate(closes):
         one = bar(close, number=number, instrument=instrument, offset=number)
-        score = scores[number] if scores else None
         state, (out,) = signals.step(
-            state, batch(lo=number, bars=(one,), scores=(score,)), asked=signals.asked(strategies)
+            state, scored(one, score=scores[number] if scores else None), asked=plans
         )
         said.append(out)
     return said
+
+
+def scored(*given, score=None):
+    """A batch of bars of one score."""
+    scores = np.full(len(given), math.nan if score is None else score)
+    return batch(lo=given[0].offset, bars=given, scores=scores)
 
 
 UP = [9.0, 1.0, 9.0]
@@ -177,7 +181,7 @@ UP = [9.0, 1.0, 9.0]
 
 def test_a_signal_names_who_when_and_because_of_what():
     out = asked(UP, strategy("trend", NAMES[0]))[-1]
-    (signal,), (closed,) = out.signals, out.bars
+    (signal,), (closed,) = out.signals, values_of(out)
     assert (signal.strategy, signal.instrument, signal.side) == ("trend", NAMES[0], BUY)
     assert signal.cause == closed.id == f"{NAMES[0]}@{2 * S}+{S}"
     assert (signal.ref_price, signal.close_ns, signal.place) == (9.0, 3 * S, closed.place)
@@ -214,39 +218,32 @@ def test_a_score_reaches_the_strategy_that_asks_for_it():
 
 
 def test_a_strategy_that_is_no_longer_declared_is_forgotten_and_the_others_go_on():
-    two = (strategy("gone", NAMES[0]), strategy("trend", NAMES[0]))
-    state = {}
+    two = signals.asked((strategy("gone", NAMES[0]), strategy("trend", NAMES[0])), tuple(NAMES))
+    state = signals.start(two)
     for number, close in enumerate(UP[:2]):
-        state, _ = signals.step(
-            state,
-            batch(bars=(bar(close, number=number),), scores=(None,)),
-            asked=signals.asked(two),
-        )
-    resumed = signals.resume(signals.keep(state, strategies=two), strategies=two[1:])
-    assert {name for name, _ in resumed} == {"trend"}
-    _, (out,) = signals.step(
-        resumed, batch(bars=(bar(UP[2], number=2),), scores=(None,)), asked=signals.asked(two[1:])
-    )
+        state, _ = signals.step(state, scored(bar(close, number=number)), asked=two)
+    resumed = signals.resume(signals.keep(state, asked=two), asked=two[1:])
+    assert set(resumed) == {"trend"}
+    _, (out,) = signals.step(resumed, scored(bar(UP[2], number=2)), asked=two[1:])
     assert [signal.side for signal in out.signals] == [BUY]
 
 
 @pytest.mark.parametrize("kind", signals.KINDS)
 def test_every_kind_keeps_its_state_as_plain_values(kind):
-    state = {}
+    plans = signals.asked((strategy("a", NAMES[0], kind=kind),), tuple(NAMES))
+    state = signals.start(plans)
     for number in range(4):
-        one = batch(bars=(bar(1.0 + number),), scores=(float(number),))
-        plans = (strategy("a", NAMES[0], kind=kind),)
-        state, _ = signals.step(state, one, asked=signals.asked(plans))
-    _, _, kept = signals.keep(state, strategies=plans)
-    assert all(isinstance(each, tuple) for each in kept.values())
+        state, _ = signals.step(state, scored(bar(1.0 + number), score=float(number)), asked=plans)
+    _, kept = signals.keep(state, asked=plans)
+    assert all(type(each) in {str, dict, bytes} for mine in kept.values() for each in mine)
+    again = signals.resume((signals.STATE_VERSION, kept), asked=plans)
+    assert again["a"].tolist() == state["a"].tolist()
 
 
 def test_a_strategy_that_is_declared_otherwise_begins_anew():
-    before = (strategy("trend", NAMES[0]),)
-    state, _ = signals.step(
-        {}, batch(bars=(bar(UP[0]),), scores=(None,)), asked=signals.asked(before)
-    )
-    kept = signals.keep(state, strategies=before)
-    assert signals.resume(kept, strategies=before) == state
-    other = (strategy("trend", NAMES[0], kind="reversion"),)
-    assert signals.resume(kept, strategies=other) == {}
+    before = signals.asked((strategy("trend", NAMES[0]),), tuple(NAMES))
+    state, _ = signals.step(signals.start(before), scored(bar(UP[0])), asked=before)
+    kept = signals.keep(state, asked=before)
+    assert signals.resume(kept, asked=before)["trend"].tolist() == state["trend"].tolist()
+    other = signals.asked((strategy("trend", NAMES[0], kind="reversion"),), tuple(NAMES))
+    assert not signals.resume(kept, asked=other)["trend"].any()

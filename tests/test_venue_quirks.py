@@ -162,14 +162,8 @@ def best(batch):
 
 
 def accepted_in_bars(batch):
-    _, (said,) = bars.step(
-        bars.start(3),
-        batch.but(end=True),
-        width_ns=S,
-        lateness_ns=S,
-        instruments=("A.X", "B.X", "C.X"),
-    )
-    return sum(bar.count for bar in said.bars)
+    _, (said,) = bars.step(bars.start(3), batch.but(end=True), width_ns=S, lateness_ns=S)
+    return int(said.bars.count.sum())
 
 
 # --- Binance ------------------------------------------------------------------------------------

@@ -4,105 +4,147 @@ bars, scores   b1       b2  b3        in log order
 ema_cross      -        S   -
 reversion      -        S   -         the signals of a bar in the order of the strategies' names
 intents                 I I           one for each signal, of the strategy's size
+
+A strategy looks at columns of bars and gives a *view* of each, a number: above zero it would buy,
+below it would sell, zero is none; how far from zero is its strength. It knows of each instrument a
+row of numbers, zeros at first.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import bytewax.operators as op
-import msgspec
+import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
+from msgspec import Struct
 
 from operators.fold import fold
 from operators.signals import ema_cross, reversion
-from operators.signals.view import View
 from schemas.ids import derive
-from schemas.market import Bar
+from schemas.market import BUY, SELL, Bars, Bools, Floats, bar_id
 from schemas.pages import Batch
 from schemas.trading import Intent, Signal, Strategy
 
-STATE_VERSION = 1
-KINDS: dict[str, tuple[Callable[..., tuple[Any, View | None]], type]] = {
-    "ema_cross": (ema_cross.step, ema_cross.State),
-    "reversion": (reversion.step, reversion.State),
+STATE_VERSION = 2
+KINDS: dict[str, tuple[Callable[..., None], int]] = {  # its step, how many numbers it knows
+    "ema_cross": (ema_cross.step, ema_cross.WIDTH),
+    "reversion": (reversion.step, reversion.WIDTH),
 }
 
-State = dict[tuple[str, str], Any]  # by (strategy, instrument); the step owns it
-Asked = Mapping[str, Sequence[tuple[Strategy, Callable[..., tuple[Any, View | None]]]]]
+State = dict[str, Floats]  # by strategy: what it knows, a row each instrument; the step owns it
 
 
-def asked(strategies: Iterable[Strategy]) -> Asked:
-    """Whom to ask about a bar of an instrument, and how: bars need not look at all strategies."""
-    found: defaultdict[str, list[tuple[Strategy, Callable[..., Any]]]] = defaultdict(list)
-    for strategy in strategies:
-        ask = partial(KINDS[strategy.kind][0], **strategy.params)
-        for instrument in strategy.instruments:
-            found[instrument].append((strategy, ask))
-    return dict(found)
+class Asked(Struct, frozen=True):
+    """A strategy over the instruments of a job."""
+
+    strategy: Strategy
+    names: tuple[str, ...]  # of all instruments, by number
+    listens: Bools  # to which of them
+
+    def views(self, known: Floats, bars: Bars, scores: Floats) -> Iterable[tuple[int, float]]:
+        """What it says to which of these bars."""
+        rows = np.flatnonzero(self.listens[bars.instrument])
+        views = np.zeros(len(rows))
+        ask = KINDS[self.strategy.kind][0]
+        told = (bars.instrument[rows], bars.close[rows], scores[rows])
+        with np.errstate(all="ignore"):  # without numba: what is no float64 is inf or NaN, no view
+            ask(known, *told, views, **self.strategy.params)
+        said = np.flatnonzero(views)
+        return zip(rows[said].tolist(), views[said].tolist(), strict=True)
 
 
-def step(state: State, batch: Batch, *, asked: Asked) -> tuple[State, Iterable[Batch]]:
-    """Ask every strategy about every bar of its instruments."""
-    signals, intents = [], []
-    for bar, score in zip(batch.bars, batch.scores, strict=True):
-        for strategy, ask in asked.get(bar.instrument, ()):
-            key = (strategy.name, bar.instrument)
-            state[key], view = ask(state.get(key), bar, score)
-            if view is not None:
-                signal = signal_of(strategy, bar, view)
-                signals.append(signal)
-                intents.append(Intent(strategy.account, signal, strategy.size))
-    return state, (batch.but(signals=tuple(signals), intents=tuple(intents)),)
-
-
-def signal_of(strategy: Strategy, bar: Bar, view: View) -> Signal:
-    """Sign a view: who, when, because of what."""
-    return Signal(
-        id=derive("signal", strategy.name, bar.id),
-        strategy=strategy.name,
-        instrument=bar.instrument,
-        time_ns=bar.log_ns,
-        side=view.side,
-        strength=view.strength,
-        cause=bar.id,
-        close_ns=bar.close_ns,
-        ref_price=bar.close,
-        partition=bar.partition,
-        offset=bar.offset,
+def asked(strategies: Iterable[Strategy], names: tuple[str, ...]) -> tuple[Asked, ...]:
+    """Strategies over the instruments of these names."""
+    return tuple(
+        Asked(each, names, np.array([name in each.instruments for name in names], np.bool_))
+        for each in strategies
     )
 
 
-def keep(state: State, *, strategies: tuple[Strategy, ...]) -> Any:
-    """Plain tuples by strategy and instrument, and what each strategy was."""
-    states = {key: msgspec.structs.astuple(mine) for key, mine in state.items()}
-    return STATE_VERSION, {each.name: (each.kind, each.params) for each in strategies}, states
+def start(asked: Iterable[Asked]) -> State:
+    """Nothing known."""
+    return {each.strategy.name: ignorant(each) for each in asked}
 
 
-def resume(kept: Any, *, strategies: tuple[Strategy, ...]) -> State:
+def ignorant(asked: Asked) -> Floats:
+    """What a strategy knows before its first bar."""
+    return np.zeros((len(asked.names), KINDS[asked.strategy.kind][1]))
+
+
+def step(state: State, batch: Batch, *, asked: tuple[Asked, ...]) -> tuple[State, Iterable[Batch]]:
+    """Ask every strategy about the bars of its instruments."""
+    if not len(batch.bars):
+        return state, (batch,)
+    said = sorted(
+        (row, turn, view)
+        for turn, each in enumerate(asked)
+        for row, view in each.views(state[each.strategy.name], batch.bars, batch.scores)
+    )
+    signals = tuple(signal_of(asked[turn], batch, row, view) for row, turn, view in said)
+    intents = tuple(
+        Intent(asked[turn].strategy.account, signal, asked[turn].strategy.size)
+        for signal, (_, turn, _) in zip(signals, said, strict=True)
+    )
+    return state, (batch.but(signals=signals, intents=intents),)
+
+
+def signal_of(asked: Asked, batch: Batch, row: int, view: float) -> Signal:
+    """Sign a view of a bar: who, when, because of what."""
+    bars, strategy = batch.bars, asked.strategy.name
+    instrument = asked.names[bars.instrument[row]]
+    close_ns = int(bars.close_ns[row])
+    cause = bar_id(instrument, int(bars.open_ns[row]), close_ns)
+    return Signal(
+        id=derive("signal", strategy, cause),
+        strategy=strategy,
+        instrument=instrument,
+        time_ns=int(bars.log_ns[row]),
+        side=BUY if view > 0 else SELL,
+        strength=abs(view),
+        cause=cause,
+        close_ns=close_ns,
+        ref_price=float(bars.close[row]),
+        partition=batch.partition,
+        offset=int(bars.offset[row]),
+    )
+
+
+def keep(state: State, *, asked: tuple[Asked, ...]) -> Any:
+    """What each strategy knows, as bytes, and what it is."""
+    strategies = [each.strategy for each in asked]
+    kept = {each.name: (each.kind, each.params, state[each.name].tobytes()) for each in strategies}
+    return STATE_VERSION, kept
+
+
+def resume(kept: Any, *, asked: tuple[Asked, ...]) -> State:
     """What each strategy knew; one that is declared otherwise now begins anew."""
-    version, were, states = kept
+    version, were = kept
     assert version == STATE_VERSION, f"signal state of version {version}"
-    same = {
-        each.name: KINDS[each.kind][1]
-        for each in strategies
-        if were.get(each.name) == (each.kind, each.params)
-    }
-    return {key: same[key[0]](*mine) for key, mine in states.items() if key[0] in same}
+    state = start(asked)
+    for each in asked:
+        kind, params, known = were.get(each.strategy.name, ("", {}, b""))
+        if (kind, params) == (each.strategy.kind, each.strategy.params):
+            mine = state[each.strategy.name]
+            mine[:] = np.frombuffer(known).reshape(mine.shape)
+    return state
 
 
 @operator
 def signals(
-    step_id: str, up: KeyedStream[Batch], *, strategies: tuple[Strategy, ...]
+    step_id: str,
+    up: KeyedStream[Batch],
+    *,
+    strategies: tuple[Strategy, ...],
+    names: tuple[str, ...],
 ) -> KeyedStream[Batch]:
-    """Run the strategies, in the order of their names, over the bars of each partition."""
-    ordered = tuple(sorted(strategies, key=lambda each: each.name.encode()))
+    """Run the strategies, in the order of their names, over the bars of instruments by number."""
+    ordered = asked(sorted(strategies, key=lambda each: each.name.encode()), names)
     build = fold(
-        partial(step, asked=asked(ordered)),
-        dict,
-        partial(keep, strategies=ordered),
-        partial(resume, strategies=ordered),
+        partial(step, asked=ordered),
+        partial(start, ordered),
+        partial(keep, asked=ordered),
+        partial(resume, asked=ordered),
     )
     return op.stateful_batch("asked", up, build)

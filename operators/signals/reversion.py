@@ -1,27 +1,24 @@
 """Mean reversion: a return far out of its own distribution is expected to be taken back.
 
 score     0.3  1.1  2.6  2.9  0.2  -2.7          entry = 2.5
-signals             SELL           BUY            where |score| comes from below entry to it
+views               SELL           BUY            where |score| comes from below entry to it
 """
 
-from msgspec import Struct
+from operators.compiled import compiled
+from schemas.market import Floats, Ints
 
-from operators.signals.view import View
-from schemas.market import BUY, SELL, Bar
-
-
-class State(Struct, frozen=True):
-    """Was the last score beyond entry already?"""
-
-    beyond: bool = False
+BEYOND = 0  # what is known of an instrument: was the last score beyond entry already?
+WIDTH = 1
 
 
+@compiled
 def step(
-    state: State | None, bar: Bar, score: float | None, *, entry: float
-) -> tuple[State, View | None]:
+    known: Floats, instrument: Ints, close: Floats, score: Floats, views: Floats, entry: float
+) -> None:
     """Against the move, once for each time that the score goes out to `entry`."""
-    if score is None or abs(score) < entry:
-        return State(beyond=False), None
-    if state is not None and state.beyond:
-        return state, None
-    return State(beyond=True), View(SELL if score > 0 else BUY, abs(score))
+    for row in range(len(score)):
+        mine = known[instrument[row]]
+        beyond = abs(score[row]) >= entry  # of no score: it is not
+        if beyond and mine[BEYOND] == 0:
+            views[row] = -score[row]
+        mine[BEYOND] = beyond
