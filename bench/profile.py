@@ -37,7 +37,7 @@ STAGES = (  # stage, where its function is found
     ("desk", "operators.desk", "told"),
     ("desk", "operators.desk", "step"),
     ("keep state", "operators.fold", "Fold.snapshot"),
-    ("facts", "operators.facts", "columns_of"),
+    ("facts", "operators.facts", "step"),
     ("results", "connectors.duckdb_results", "ResultsPart.write_batch"),
     ("results", "connectors.duckdb_results", "ResultsPart.snapshot"),
     ("results", "connectors.duckdb_results", "ResultsPart.close"),

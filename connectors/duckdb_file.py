@@ -79,15 +79,16 @@ def clear_errors(path: Path) -> Iterator[None]:
         raise MisuseError(f"{path}: cannot be written: {line}") from None
 
 
-def create(files: Files, run: Run) -> None:
-    """Make a fresh work file with all tables; refuse results that are not ours."""
+def create(files: Files, run: Run) -> Any:
+    """Make a fresh work file with all tables; refuse results that are not ours. Its connection."""
     check_replaceable(files.results)
     with clear_errors(files.work):
         files.work.parent.mkdir(parents=True, exist_ok=True)
         for stale in (files.work, files.work.with_name(files.work.name + ".wal")):
             stale.unlink(missing_ok=True)
         shutil.rmtree(files.work.with_name(files.work.name + ".tmp"), ignore_errors=True)
-    with clear_errors(files.work), connect(files.work) as con:
+    with clear_errors(files.work):
+        con = connect(files.work)
         con.begin()
         for topic in TOPICS:
             con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
@@ -99,6 +100,7 @@ def create(files: Files, run: Run) -> None:
         con.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
         con.execute(RUNS)
         con.commit()
+    return con
 
 
 def begin_run(con: Any, run: Run) -> None:

@@ -22,8 +22,9 @@ from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
 from connectors.results_aside import Aside, Kept, Tables, unpacked
 from schemas.errors import closing, witnessed
+from schemas.market import Bar, Bars
 from schemas.pages import Block, Facts
-from schemas.tables import batch_of
+from schemas.tables import bar_batch, batch_of
 from schemas.topics import BY_TYPE, TOPICS
 
 PART = "results"
@@ -53,8 +54,10 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
     def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> "ResultsPart":
         """Lay the file out, or take back what was written after the state that is resumed."""
         if resume_state is None:
-            duckdb_file.create(self.files, self.run)
-        part = ResultsPart(self.files, self.run, resume_state or 0)
+            con = duckdb_file.create(self.files, self.run)
+        else:
+            con = duckdb_file.connect(self.files.work)
+        part = ResultsPart(con, self.files, self.run, resume_state or 0)
         if self.live:
             part.aside = Aside(part.transaction, part.write)
         return part
@@ -63,13 +66,13 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
 class ResultsPart(StatefulSinkPartition[Facts, State]):
     """The owner of the file."""
 
-    def __init__(self, files: Files, run: Run, state: State) -> None:
-        self.files = files
+    def __init__(self, con: Any, files: Files, run: Run, state: State) -> None:
+        self.con, self.files, self.run = con, files, run
         self.transaction, waiting = (state, []) if isinstance(state, int) else state
         self.aside: Aside | None = None
         self.facts: defaultdict[type, list[Struct]] = defaultdict(list)
         self.batches: defaultdict[type, list[Any]] = defaultdict(list)  # facts before those
-        self.con = duckdb_file.connect(files.work)
+        self.bars: defaultdict[str, list[Bars]] = defaultdict(list)  # by partition
         with duckdb_file.clear_errors(files.work):
             self.con.begin()
             for topic in TOPICS:
@@ -90,7 +93,7 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         """Keep facts for the end of the epoch, as columns where they are many."""
         for fact in chain.from_iterable(values):
             if isinstance(fact, Block):
-                self.batches[fact.type].append(fact.columns)
+                self.bars[fact.partition].append(fact.bars)
                 continue
             waiting = self.facts[type(fact)]
             waiting.append(fact)
@@ -108,8 +111,12 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         self.sound = False
         for kind in list(self.facts):
             self._lay_out(kind)
+        names = [each.id for each in self.run.instruments]
+        for partition, bars in self.bars.items():
+            self.batches[Bar].append(bar_batch(partition, Bars.joined(bars), names))
+        self.bars.clear()
         tables = {
-            BY_TYPE[kind].table: pa.Table.from_batches(batches).combine_chunks()
+            BY_TYPE[kind].table: pa.Table.from_batches(batches)
             for kind, batches in self.batches.items()
         }
         self.batches.clear()

@@ -5,10 +5,14 @@ keyed item to worker `siphash13(key + 0xff) % workers`. A key salted so that its
 its partition's turn stays local for 1 to 8 workers. A test holds this against the engine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 TURNS = 840  # least common multiple of 1 .. 8 workers
-MASK = (1 << 64) - 1
+Words = npt.NDArray[np.uint64]
 
 
 def state_keys(partitions: Iterable[str]) -> dict[str, str]:
@@ -18,42 +22,52 @@ def state_keys(partitions: Iterable[str]) -> dict[str, str]:
 
 def local_key(name: str, turn: int) -> str:
     """The first salt of `name` that is dealt to the same worker as the partition of this turn."""
-    salt = 0
-    while siphash13(f"{name}~{salt}".encode() + b"\xff") % TURNS != turn % TURNS:
-        salt += 1
-    return f"{name}~{salt}"
+    begin, end = 0, 10
+    while True:  # salts of as many digits: keys of one length are hashed together
+        keys = [f"{name}~{salt}" for salt in range(begin, end)]
+        dealt = siphash13([key.encode() + b"\xff" for key in keys]) % np.uint64(TURNS)
+        local = np.flatnonzero(dealt == turn % TURNS).tolist()
+        if local:
+            return keys[local[0]]
+        begin, end = end, 10 * end
 
 
-def siphash13(data: bytes) -> int:
-    """SipHash-1-3 with a zero key, as Rust's DefaultHasher: Aumasson and Bernstein, 2012."""
-    state = [0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573]
-    whole = len(data) - len(data) % 8
-    words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, whole, 8)]
-    words.append((len(data) & 255) << 56 | int.from_bytes(data[whole:], "little"))
-    for word in words:
-        state[3] ^= word
+def siphash13(texts: Sequence[bytes]) -> Words:
+    """SipHash-1-3 with a zero key, as Rust's DefaultHasher, of texts of one length.
+
+    Aumasson and Bernstein, 2012.
+    """
+    length = len(texts[0])
+    padded = -(length + 1) % 8  # the last word ends in the length
+    ending = bytes(padded) + bytes([length & 255])
+    words = np.frombuffer(b"".join(text + ending for text in texts), "<u8")
+    seeds = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+    state: list[Words] = [np.full(len(texts), seed, np.uint64) for seed in seeds]
+    for word in words.reshape(len(texts), -1).T:
+        state[3] = state[3] ^ word
         sip_round(state)
-        state[0] ^= word
-    state[2] ^= 0xFF
+        state[0] = state[0] ^ word
+    state[2] = state[2] ^ np.uint64(0xFF)
     for _ in range(3):
         sip_round(state)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
+    hashed: Words = state[0] ^ state[1] ^ state[2] ^ state[3]
+    return hashed
 
 
-def sip_round(v: list[int]) -> None:
-    """One round of SipHash, in place."""
-    v[0] = (v[0] + v[1]) & MASK
+def sip_round(v: list[Words]) -> None:
+    """One round of SipHash; words wrap around."""
+    v[0] = v[0] + v[1]
     v[1] = rotated(v[1], 13) ^ v[0]
     v[0] = rotated(v[0], 32)
-    v[2] = (v[2] + v[3]) & MASK
+    v[2] = v[2] + v[3]
     v[3] = rotated(v[3], 16) ^ v[2]
-    v[0] = (v[0] + v[3]) & MASK
+    v[0] = v[0] + v[3]
     v[3] = rotated(v[3], 21) ^ v[0]
-    v[2] = (v[2] + v[1]) & MASK
+    v[2] = v[2] + v[1]
     v[1] = rotated(v[1], 17) ^ v[2]
     v[2] = rotated(v[2], 32)
 
 
-def rotated(word: int, bits: int) -> int:
-    """A 64-bit word rotated left."""
-    return (word << bits | word >> 64 - bits) & MASK
+def rotated(words: Words, bits: int) -> Any:
+    """64-bit words rotated left."""
+    return words << np.uint64(bits) | words >> np.uint64(64 - bits)

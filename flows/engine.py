@@ -19,7 +19,7 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.testing import cluster_main, run_main
 
 from connectors.board import END, START, Board
-from connectors.duckdb_results import ResultsSink
+from connectors.duckdb_results import PUBLISH_EVERY_S, ResultsSink
 from connectors.kafka_sink import AT_ONCE, KafkaSink, Sender
 from connectors.keep_time import KeepTime
 from connectors.log_source import STOP, LogSource
@@ -30,6 +30,7 @@ from flows.plan import Plan, run_of
 from schemas.errors import WITNESSED, MisuseError
 
 PROGRESS_S = 0.5
+EPOCH_NS = 1_000_000_000
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KEPT_AT_ONCE, KEPT = 32 << 20, 256 << 20  # bytes of one block; free bytes at the heap's end
@@ -56,7 +57,7 @@ def run_worker(
 
 def execute(flow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) -> None:
     """Hand a flow to the engine."""
-    epoch = timedelta(microseconds=max(plan.job.recovery.epoch // 1000, 1))
+    epoch = timedelta(microseconds=max(epoch_ns(plan) // 1000, 1))
     recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
     if plan.workers == 1 and len(addresses) < 2:
         # On this thread: beside a worker of its own, the engine's main thread asks for the GIL a
@@ -71,6 +72,17 @@ def execute(flow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) 
         recovery_config=recovery,
         worker_count_per_proc=plan.workers,
     )
+
+
+def epoch_ns(plan: Plan) -> int:
+    """How often everything is sealed: as the job says, or ten times the slowest step at least.
+
+    A replay that keeps no state goes back to no epoch: what it has is sealed when it is published.
+    """
+    if plan.job.recovery.epoch is not None:
+        return plan.job.recovery.epoch
+    kept = plan.state is not None or plan.speed is not None or followed(plan)
+    return EPOCH_NS if kept else int(PUBLISH_EVERY_S * 1e9)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def run(plan: Plan, show: Say, say: Say) -> Board:
         if STOP.is_set():
             say(f"stopped by a signal after {board.records():,} records")
         if not held.files.work.exists():  # stopped before it was made
-            create(held.files, run_of(held))
+            create(held.files, run_of(held)).close()
         finish(held.files, ended=ended, keep=held.state is not None)
     return board
 

@@ -65,9 +65,9 @@ class Source(Section):
 
 
 class Recovery(Section):
-    """How often everything is kept."""
+    """How often everything is sealed and kept."""
 
-    epoch: Span = 1_000_000_000  # ten times the slowest step at least
+    epoch: Span | None = None  # 1 s, or as long as results are published where nothing is kept
 
 
 class Paper(Section):

@@ -79,7 +79,9 @@ def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink |
     done = graph(pages, job, source.partitions)
     op.output("results", done, results)
     if topics is not None:
-        op.output("topics", records("records", done, prefix=job.kafka.facts), topics)
+        names = tuple(each.id for each in jobs.instruments(job))
+        told = records("records", done, prefix=job.kafka.facts, instruments=names)
+        op.output("topics", told, topics)
     return flow
 
 

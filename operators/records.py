@@ -8,7 +8,6 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from schemas.pages import Block, Facts
-from schemas.tables import facts_of
 from schemas.topics import BY_TYPE, encode, identity
 
 Record = tuple[str, bytes, bytes, bytes]  # topic, key, value, id
@@ -21,20 +20,22 @@ def step(fact: Struct, *, prefix: str) -> Record:
     return prefix + topic.name, key, encode(fact), identity(fact).encode()
 
 
-def singly(facts: Facts) -> Iterator[Struct]:
+def singly(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct]:
     """Facts out of their blocks."""
     for fact in facts:
         if isinstance(fact, Block):
-            yield from facts_of(fact.type, fact.columns)
+            yield from fact.bars.values(fact.partition, instruments)
         else:
             yield fact
 
 
 @operator
-def records(step_id: str, up: KeyedStream[Facts], *, prefix: str) -> KeyedStream[list[Record]]:
+def records(
+    step_id: str, up: KeyedStream[Facts], *, prefix: str, instruments: tuple[str, ...]
+) -> KeyedStream[list[Record]]:
     """Write facts as records; a topic's name is `prefix` and what it holds."""
 
     def each(facts: Facts) -> list[Record]:
-        return [step(fact, prefix=prefix) for fact in singly(facts)]
+        return [step(fact, prefix=prefix) for fact in singly(facts, instruments)]
 
     return op.map_value("each", up, each)

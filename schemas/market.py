@@ -1,5 +1,6 @@
 """What the market said: ticks and bars as columns, all else as values."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, ClassVar, Self
 
@@ -172,6 +173,15 @@ class Bars(Columns):
 
     def __len__(self) -> int:
         return len(self.instrument)
+
+    def values(self, partition: str, instruments: Sequence[str]) -> Iterator[Bar]:
+        """Each bar as a value; ids of the instruments by number."""
+        whole = dict(zip(self.names(), (each.tolist() for each in self.arrays()), strict=True))
+        names = [instruments[number] for number in whole["instrument"]]
+        venues = [name.partition(".")[2] for name in names]
+        whole |= {"instrument": names, "venue": venues, "partition": [partition] * len(names)}
+        rows = zip(*(whole[name] for name in Bar.__struct_fields__), strict=True)
+        return (Bar(*row) for row in rows)
 
 
 def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:

@@ -79,13 +79,13 @@ class Told(Struct, frozen=True, eq=False):
 
 
 class Block(Struct, frozen=True, eq=False):
-    """Facts of one type that are columns already: a table takes them as they are."""
+    """Bars among the facts: columns still, as a table takes them."""
 
-    type: type
-    columns: Any  # pyarrow.RecordBatch, as schemas.tables.batch_of would make it
+    partition: str
+    bars: Bars
 
 
-Facts = tuple[Struct, ...]  # what a page made certain, in order; some of it in blocks
+Facts = tuple[Struct, ...]  # what a page made certain, in order; bars in blocks
 
 
 def page_of(

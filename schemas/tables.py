@@ -4,17 +4,18 @@ open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY
 time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from schemas.market import BUY
+from schemas.market import BUY, Bar, Bars
 from schemas.money import SCALE
 
 
@@ -100,12 +101,17 @@ def batch_of(fact: type, facts: Iterable[Struct]) -> Any:
     return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])
 
 
-def facts_of(fact: type, batch: Any) -> Iterator[Any]:
-    """The facts that `batch_of` laid out. Of types without a side: no block has one."""
-    named = columns(fact)
-    assert all(column.value is same for column in named), f"{fact.__name__} is not stored as it is"
-    whole = [
-        (array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array).to_pylist()
-        for array in batch.columns
+def bar_batch(partition: str, bars: Bars, instruments: Sequence[str]) -> Any:
+    """Bars of a partition as a pyarrow.RecordBatch; ids of the instruments by number."""
+    named = columns(Bar)
+    told: dict[str, Any] = dict(zip(bars.names(), bars.arrays(), strict=True))
+    venues = [name.partition(".")[2] for name in instruments]
+    told["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
+    told["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)
+    told["partition"] = pa.DictionaryArray.from_arrays(np.zeros(len(bars), np.int8), [partition])
+    arrays = [
+        each if isinstance(each, pa.Array) else pa.array(each, column.arrow)
+        for column in named
+        for each in [told[column.field]]
     ]
-    return (fact(*row) for row in zip(*whole, strict=True))
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])

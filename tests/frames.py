@@ -17,7 +17,6 @@ from flows import job as jobs
 from flows.settings import Job
 from operators import bars, decode, dedupe, desk, facts, normalise, records, signals, tally
 from operators.desk import state as desk_state
-from schemas import tables
 from schemas.market import (
     ACCEPTED,
     BUY,
@@ -212,7 +211,7 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
             tally.keep,
             tally.resume,
         ),
-        "facts": stateless(lambda each: records.singly(facts.step(each, instruments=names))),
+        "facts": stateless(lambda each: records.singly(facts.step(each, instruments=names), names)),
         "desk": Machine(
             partial(desk_state.start, tuple(sorted(partitions)), len(names)),
             partial(desk.step, desks=desks),
@@ -467,5 +466,4 @@ def bars_of(values: Sequence[Bar]) -> Bars:
 
 def values_of(said: Batch, instruments: Sequence[str] = NAMES) -> list[Bar]:
     """The bars of a batch, a value each."""
-    columns = facts.columns_of(said.partition, said.bars, tuple(instruments))
-    return list(tables.facts_of(Bar, columns))
+    return list(said.bars.values(said.partition, instruments))
