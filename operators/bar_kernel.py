@@ -8,7 +8,7 @@ an exchange prints.
 import numpy as np
 
 from operators.compiled import compiled
-from schemas.market import ACCEPTED, BUY, LATE, Floats, Ints
+from schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE, Floats, Ints
 
 NONE = -1
 # clock: what is known of time, and where the chain of free rows begins
@@ -20,7 +20,7 @@ OPEN, HIGH, LOW, CLOSE, VOLUME, NOTIONAL, BUY_VOLUME, BUY_NOTIONAL, CARRY = rang
 WIDTH_INTS, WIDTH_FLOATS = 8, 12
 LAST_NS = 2**63 - 1
 # cursor: how far a call has come
-ROW, BEAT, CLOSED = range(3)
+RECORD, ROW, CLOSED = range(3)
 
 
 @compiled
@@ -31,57 +31,61 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
     floats: Floats,
     closed_ints: Ints,
     closed_floats: Floats,
+    lo: int,
+    log_times: Ints,
+    status: Ints,
     offsets: Ints,
-    times: Ints,
     instruments: Ints,
     aggressors: Ints,
     events: Ints,
     verdicts: Ints,
     prices: Floats,
     sizes: Floats,
-    beats: Ints,
     cursor: Ints,
     width: int,
     lateness: int,
 ) -> None:
-    """Fold trades and heartbeats in log order, until done, or no row is free, or closings fill up.
+    """Fold records in log order, until done, or no row is free, or closings may not find room.
 
-    Columns of the trades, whose verdicts may change to LATE; beats: (2, m) offset, log_ns.
+    The first record is at offset `lo`; log_times and status are of records, the columns behind them
+    of trades, whose verdicts may change to LATE.
     """
-    n, m = len(offsets), beats.shape[1]
-    while cursor[ROW] < n or cursor[BEAT] < m:
-        if clock[FREE] == NONE or cursor[CLOSED] + clock[USED] + 1 > len(closed_ints):
-            return
-        row, beat = cursor[ROW], cursor[BEAT]
-        if row == n or (beat < m and beats[0, beat] < offsets[row]):
-            offset, log_ns = beats[0, beat], beats[1, beat]
-            cursor[BEAT] += 1
-            if clock[NEWEST] != NONE:
-                passed = min(log_ns - clock[NEWEST_LOG], LAST_NS - clock[NEWEST])
-                clock[WATERMARK] = max(clock[WATERMARK], clock[NEWEST] + passed - lateness)
-        else:
-            offset, log_ns, event_ns = offsets[row], times[row], events[row]
-            cursor[ROW] += 1
-            if verdicts[row] != ACCEPTED:
+    record, row, closed = cursor[RECORD], cursor[ROW], cursor[CLOSED]
+    newest, newest_log = clock[NEWEST], clock[NEWEST_LOG]
+    watermark, first = clock[WATERMARK], clock[FIRST]
+    free, oldest, used = clock[FREE], clock[OLDEST], clock[USED]
+    while record < len(status) and free != NONE and closed + used < len(closed_ints):
+        offset, log_ns = lo + record, log_times[record]
+        if row == len(offsets) or offsets[row] != offset:
+            record += 1
+            if status[record - 1] != HEARTBEAT or newest == NONE:
                 continue
+            passed = min(log_ns - newest_log, LAST_NS - newest)
+            watermark = max(watermark, newest + passed - lateness)
+        else:
+            this = row
+            row += 1
+            if verdicts[this] != ACCEPTED:
+                continue
+            event_ns = events[this]
             start = event_ns - event_ns % width
-            if clock[NEWEST] == NONE:
-                clock[FIRST] = event_ns
-                clock[WATERMARK] = event_ns - lateness
-            if clock[WATERMARK] - start >= width:
-                verdicts[row] = LATE
+            if newest == NONE:
+                first = event_ns
+                watermark = event_ns - lateness
+            if watermark - start >= width:
+                verdicts[this] = LATE
             else:
                 # Which open bar is it in?
-                instrument = instruments[row]
+                instrument = instruments[this]
                 slot = heads[instrument]
                 while slot != NONE and ints[slot, START] != start:
                     slot = ints[slot, NEXT]
-                price, size = prices[row], sizes[row]
+                price, size = prices[this], sizes[this]
                 if slot == NONE:
-                    slot = clock[FREE]
-                    clock[FREE] = ints[slot, NEXT]
-                    clock[USED] += 1
-                    clock[OLDEST] = min(clock[OLDEST], start)
+                    slot = free
+                    free = ints[slot, NEXT]
+                    used += 1
+                    oldest = min(oldest, start)
                     ints[slot, START] = start
                     ints[slot, INSTRUMENT] = instrument
                     ints[slot, NEXT] = heads[instrument]
@@ -105,27 +109,27 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
                 floats[slot, LOW] = min(floats[slot, LOW], price)
                 ints[slot, COUNT] += 1
                 ints[slot, LAST_OFFSET] = offset
-                for column in range(4 if aggressors[row] == BUY else 2):
+                for column in range(4 if aggressors[this] == BUY else 2):
                     term = size if column % 2 == 0 else price * size
                     term -= floats[slot, CARRY + column]
                     total = floats[slot, VOLUME + column] + term
                     floats[slot, CARRY + column] = (total - floats[slot, VOLUME + column]) - term
                     floats[slot, VOLUME + column] = total
-            if event_ns > clock[NEWEST]:
-                clock[NEWEST] = event_ns
-                clock[NEWEST_LOG] = log_ns
-            clock[WATERMARK] = max(clock[WATERMARK], clock[NEWEST] - lateness)
-        if clock[USED] and clock[WATERMARK] - clock[OLDEST] >= width:
+            if event_ns > newest:
+                newest = event_ns
+                newest_log = log_ns
+            watermark = max(watermark, newest - lateness)
+        if used and watermark - oldest >= width:
             # Close what has ended, in the order of (start, instrument): by instrument as they are
             # met, so that the sort below has nothing to move where all of them start together.
-            ending = np.empty(clock[USED], np.int64)
+            ending = np.empty(used, np.int64)
             count = 0
-            oldest = LAST_NS
+            eldest = LAST_NS
             for head in heads:
                 slot = head
                 while slot != NONE:
-                    if clock[WATERMARK] - ints[slot, START] < width:
-                        oldest = min(oldest, ints[slot, START])
+                    if watermark - ints[slot, START] < width:
+                        eldest = min(eldest, ints[slot, START])
                     else:
                         place = count
                         while place > 0 and ints[ending[place - 1], START] > ints[slot, START]:
@@ -134,7 +138,7 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
                         ending[place] = slot
                         count += 1
                     slot = ints[slot, NEXT]
-            clock[OLDEST] = oldest
+            oldest = eldest
             for place in range(count):
                 slot = ending[place]
                 # Take it out of its instrument's chain.
@@ -146,13 +150,16 @@ def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one lo
                     while ints[before, NEXT] != slot:
                         before = ints[before, NEXT]
                     ints[before, NEXT] = ints[slot, NEXT]
-                closed = cursor[CLOSED]
-                cursor[CLOSED] += 1
                 closed_ints[closed, :] = ints[slot, :]
                 closed_floats[closed, :] = floats[slot, :]
                 closed_ints[closed, CLOSED_LOG] = log_ns
                 closed_ints[closed, CLOSED_OFFSET] = offset
+                closed += 1
                 ints[slot, START] = NONE
-                ints[slot, NEXT] = clock[FREE]
-                clock[FREE] = slot
-                clock[USED] -= 1
+                ints[slot, NEXT] = free
+                free = slot
+                used -= 1
+    cursor[RECORD], cursor[ROW], cursor[CLOSED] = record, row, closed
+    clock[NEWEST], clock[NEWEST_LOG] = newest, newest_log
+    clock[WATERMARK], clock[FIRST] = watermark, first
+    clock[FREE], clock[OLDEST], clock[USED] = free, oldest, used

@@ -21,11 +21,12 @@ from bytewax.operators import KeyedStream
 
 from operators import bar_kernel as k
 from operators.fold import fold
-from schemas.market import HEARTBEAT, Bars, Floats, Ints
+from schemas.market import Bars, Floats, Ints
 from schemas.pages import Batch
 
 STATE_VERSION = 1
 SMALLEST = 64  # rows for open bars
+SOME = 512  # rows for bars that a page closes: most close fewer
 
 
 @dataclass(slots=True)
@@ -84,20 +85,19 @@ def fold_batch(
     """The verdict on each trade, and the rows of the bars closed."""
     t = batch.trades
     verdict = t.verdict.copy()
-    beating = np.flatnonzero(batch.status == HEARTBEAT)
-    beats = np.array([batch.lo + beating, batch.log_ns[beating]])
     ints, floats = [state.ints[:0]], [state.floats[:0]]
     cursor = np.zeros(3, np.int64)
-    while cursor[k.ROW] < len(verdict) or cursor[k.BEAT] < beats.shape[1]:
+    while cursor[k.RECORD] < len(batch.status):
         if state.clock[k.FREE] == k.NONE:
             with_room(state)
         cursor[k.CLOSED] = 0
-        closed_ints = np.empty((2 * len(state.ints), k.WIDTH_INTS), np.int64)
-        closed_floats = np.empty((2 * len(state.ints), k.WIDTH_FLOATS))
+        room = max(2 * len(state.ints), SOME)
+        closed_ints = np.empty((room, k.WIDTH_INTS), np.int64)
+        closed_floats = np.empty((room, k.WIDTH_FLOATS))
         k.fold_rows(
             state.clock, state.heads, state.ints, state.floats, closed_ints, closed_floats,
-            t.offset, t.log_ns, t.instrument, t.aggressor, t.event_ns, verdict, t.price, t.size,
-            beats, cursor, width_ns, lateness_ns,
+            batch.lo, batch.log_ns, batch.status, t.offset, t.instrument, t.aggressor, t.event_ns,
+            verdict, t.price, t.size, cursor, width_ns, lateness_ns,
         )  # fmt: skip
         count = cursor[k.CLOSED]
         ints.append(closed_ints[:count])

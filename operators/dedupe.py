@@ -28,129 +28,148 @@ EVER = 2**62  # records: more than any log has
 LOW_31_BITS = 2**31 - 1  # so that no product leaves 64 bits
 SPREAD = 1540483477  # 31 bits, odd: neighbours fall far apart, those of other instruments too
 MIDDLE = 24  # bits below those that are taken of a product
+INSTRUMENT, TRADE_ID, SEEN = range(3)  # columns of a table; SEEN: offset last seen at
+YOUNG, USED, BEGIN, OLD_BEGIN = range(4)  # clock: which table is young, its rows, its beginning
 
 
 @dataclass(slots=True)
 class State:
-    """Open-addressing tables of what was seen; the step owns them and changes them in place.
+    """Two open-addressing tables of what was seen; the step owns them and changes them in place.
 
-    Rows go into `young`. When it spans more records than are remembered it becomes `old`, and what
-    was old is forgotten as a whole.
+    Rows go into the young one. When it spans more records than are remembered it becomes the old
+    one, and the other young. A row seen before its table began is no row: nobody has to clear it.
     """
 
-    young: Ints  # (capacity, 3): instrument, trade id, offset last seen at or FREE
-    old: Ints
-    used: int = 0  # rows of young
-    begin: int = 0  # nothing in young was seen before this offset
+    tables: Ints  # (2, capacity, 3)
+    clock: Ints
 
 
 def start() -> State:
     """Nothing seen."""
-    return State(empty(SMALLEST), empty(SMALLEST))
+    return empty(SMALLEST)
 
 
-def empty(capacity: int) -> Ints:
-    """A table without rows."""
-    return np.full((capacity, 3), FREE, np.int64)
+def empty(capacity: int) -> State:
+    """Tables without rows."""
+    return State(np.full((2, capacity, 3), FREE, np.int64), np.zeros(4, np.int64))
 
 
 def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Batch]]:
     """Turn the verdict of trades seen before to DUPLICATE."""
     trades = batch.trades
-    verdict = trades.verdict.copy()
-    row = 0
-    while row < len(trades):
-        offset = int(trades.offset[row])
-        if offset - state.begin > memory:
-            state = State(empty(len(state.young)), state.young, begin=offset)
-        elif state.used * 4 >= len(state.young) * 3:
-            state.young = with_room(state.young, 2 * len(state.young))
-        row, state.used = mark(
-            trades.instrument, trades.trade_id, trades.offset, verdict,
-            state.young, state.old, state.used, state.begin, memory, row,
-        )  # fmt: skip
+    verdict, row = trades.verdict.copy(), 0
+    told = (trades.instrument, trades.trade_id, trades.offset, verdict)
+    while (row := mark(state.tables, state.clock, *told, memory, row)) < len(trades):
+        state = grown(state)
     return state, (batch.but(trades=trades.judged(verdict)),)
 
 
-def with_room(rows: Ints, capacity: int) -> Ints:
-    """A table of these rows, all different."""
-    table = empty(capacity)
-    live = rows[rows[:, 2] != FREE]
-    verdict = np.full(len(live), ACCEPTED, np.int64)
-    instrument, trade_id, offset = (np.ascontiguousarray(column) for column in live.T)
-    done, _ = mark(
-        instrument, trade_id, offset, verdict, table, empty(SMALLEST), 0, 0, EVER, 0
-    )  # fmt: skip
-    assert done == len(live), "no room"
-    return table
+def grown(state: State) -> State:
+    """The same rows in tables of twice the size."""
+    young, _, begin, old_begin = state.clock.tolist()
+    more = empty(2 * state.tables.shape[1])
+    for which, since, before in ((1 - young, old_begin, 0), (young, begin, old_begin)):
+        more.clock[:] = which, 0, since, before
+        learn(more, live(state.tables[which], since))
+    return more
+
+
+def live(table: Ints, begin: int) -> Ints:
+    """The rows of a table that began there."""
+    rows: Ints = table[table[:, SEEN] >= begin]
+    return rows
+
+
+def learn(state: State, rows: Ints) -> None:
+    """Put rows, all different, into young."""
+    verdict = np.full(len(rows), ACCEPTED, np.int64)
+    instrument, trade_id, offset = (np.ascontiguousarray(column) for column in rows.T)
+    done = mark(state.tables, state.clock, instrument, trade_id, offset, verdict, EVER, 0)
+    assert done == len(rows), "no room"
 
 
 @compiled
 def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+    tables: Ints,
+    clock: Ints,
     instrument: Ints,
     trade_id: Ints,
     offset: Ints,
     verdict: Ints,
-    young: Ints,
-    old: Ints,
-    used: int,
-    begin: int,
     memory: int,
     row: int,
-) -> tuple[int, int]:
-    """Judge rows from `row` on until young is full or spans too much; the next row, rows of young.
+) -> int:
+    """Judge rows from `row` on, until young has no room; the next row.
 
     A trade that is in young was seen there last; else old may know it.
     """
-    mask, old_mask = len(young) - 1, len(old) - 1
-    while row < len(instrument) and used * 4 < len(young) * 3 and offset[row] - begin <= memory:
+    number, used, begin, old_begin = clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN]
+    young, old = tables[number], tables[1 - number]
+    mask, room = len(young) - 1, len(young) * 3 // 4
+    while row < len(instrument):
+        if offset[row] - begin > memory:
+            young, old, number = old, young, 1 - number
+            used, begin, old_begin = 0, offset[row], begin
+        elif used >= room:
+            break
         if verdict[row] == ACCEPTED:
             mixed = trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)
             mixed = (mixed & LOW_31_BITS) * SPREAD >> MIDDLE
             slot = mixed & mask
-            while young[slot, 2] != FREE and not (
-                young[slot, 1] == trade_id[row] and young[slot, 0] == instrument[row]
+            while young[slot, SEEN] >= begin and not (
+                young[slot, TRADE_ID] == trade_id[row]
+                and young[slot, INSTRUMENT] == instrument[row]
             ):
                 slot = (slot + 1) & mask
-            seen = young[slot, 2]
-            if seen == FREE:
+            seen = young[slot, SEEN]
+            if seen < begin:
                 used += 1
-                young[slot, 0] = instrument[row]
-                young[slot, 1] = trade_id[row]
-                place = mixed & old_mask
-                while old[place, 2] != FREE and not (
-                    old[place, 1] == trade_id[row] and old[place, 0] == instrument[row]
+                young[slot, INSTRUMENT] = instrument[row]
+                young[slot, TRADE_ID] = trade_id[row]
+                slot_of_old = mixed & mask
+                while old[slot_of_old, SEEN] >= old_begin and not (
+                    old[slot_of_old, TRADE_ID] == trade_id[row]
+                    and old[slot_of_old, INSTRUMENT] == instrument[row]
                 ):
-                    place = (place + 1) & old_mask
-                seen = old[place, 2]
+                    slot_of_old = (slot_of_old + 1) & mask
+                seen = old[slot_of_old, SEEN]
+                if seen < old_begin:
+                    seen = FREE
             if seen != FREE and offset[row] - seen <= memory:
                 verdict[row] = DUPLICATE
-            young[slot, 2] = offset[row]
+            young[slot, SEEN] = offset[row]
         row += 1
-    return row, used
+    clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN] = number, used, begin, old_begin
+    return row
 
 
 def keep(state: State, *, memory: int) -> Any:
     """What is remembered, by offset; of a trade what was seen last."""
-    rows = np.concatenate([state.old, state.young])
-    rows = rows[rows[:, 2] >= max(int(rows[:, 2].max()) - memory, 0)]
+    young, _, begin, old_begin = state.clock.tolist()
+    rows = np.concatenate(
+        [live(state.tables[1 - young], old_begin), live(state.tables[young], begin)]
+    )
+    rows = rows[rows[:, SEEN] >= max(rows[:, SEEN].max(initial=0) - memory, 0)]
     instrument, trade_id, offset = rows.T
     rows = rows[np.lexsort((offset, trade_id, instrument))]
-    last = np.append((rows[1:, :2] != rows[:-1, :2]).any(axis=1), True)[: len(rows)]
+    last = np.append((rows[1:, :SEEN] != rows[:-1, :SEEN]).any(axis=1), True)[: len(rows)]
     rows = rows[last]
     return STATE_VERSION, rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))].tobytes()
 
 
 def resume(kept: Any) -> State:
-    """The table again."""
-    version, live = kept
+    """The tables again."""
+    version, remembered = kept
     assert version == STATE_VERSION, f"dedupe state of version {version}"
-    rows = np.frombuffer(live, np.int64).reshape(-1, 3)
+    rows = np.frombuffer(remembered, np.int64).reshape(-1, 3)
     capacity = SMALLEST
     while len(rows) * 2 > capacity:
         capacity *= 2
-    begin = int(rows[0, 2]) if len(rows) else 0
-    return State(with_room(rows, capacity), empty(SMALLEST), len(rows), begin)
+    state = empty(capacity)
+    if len(rows):
+        state.clock[BEGIN] = rows[0, SEEN]
+    learn(state, rows)
+    return state
 
 
 @operator

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from operators.compiled import compiled
 from schemas.market import (
     ACCEPTED,
     NO_TIME,
@@ -67,24 +68,60 @@ class Rows(NamedTuple):
         is_trade: by channel. log_ns: by frame. Also the first listed instrument of each frame, -1
         where there is none.
         """
-        rows = self
-        if len(self.frame) and self.ints[INSTRUMENT].min() < 0:
+        offset, times = (np.empty(len(self.frame), np.int64) for _ in range(2))
+        owner = np.empty(len(status), np.int64)
+        instrument = self.ints[INSTRUMENT]
+        listed, trades = place(
+            self.frame, self.channel, instrument, is_trade, lo, log_ns, offset, times, owner
+        )
+        if listed < len(offset):
             status[self.frame] = UNLISTED
-            rows = self.take(np.flatnonzero(self.ints[INSTRUMENT] >= 0))
+            rows = self.take(np.flatnonzero(instrument >= 0))
             status[rows.frame] = TICKS
-        owner = np.full(len(status), -1, np.int64)
-        owner[rows.frame[::-1]] = rows.ints[INSTRUMENT][::-1]  # of several the first stays
-        mine = is_trade[rows.channel]
-        if mine.all():
-            return rows.named(Trades, lo, log_ns), Quotes.empty(), owner
-        trades, quotes = (rows.take(np.flatnonzero(each)) for each in (mine, ~mine))
-        return trades.named(Trades, lo, log_ns), quotes.named(Quotes, lo, log_ns), owner
+            return rows.ticks(is_trade, lo, log_ns, status)
+        if trades == len(offset):
+            return self.named(Trades, offset, times), Quotes.empty(), owner
+        mine = is_trade[self.channel]
+        some, others = np.flatnonzero(mine), np.flatnonzero(~mine)
+        return (
+            self.take(some).named(Trades, offset[some], times[some]),
+            self.take(others).named(Quotes, offset[others], times[others]),
+            owner,
+        )
 
-    def named(self, kind: type[C], lo: int, log_ns: Ints) -> C:
+    def named(self, kind: type[C], offset: Ints, log_ns: Ints) -> C:
         """Lay the rows out as columns of a kind."""
         told = dict(zip(INTS, self.ints, strict=True)) | dict(zip(FLOATS, self.floats, strict=True))
-        told |= {"offset": self.frame + lo, "log_ns": log_ns[self.frame]}
+        told |= {"offset": offset, "log_ns": log_ns}
         return kind(*(told[name] for name in kind.names()))
+
+
+@compiled
+def place(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+    frame: Ints,
+    channel: Ints,
+    instrument: Ints,
+    is_trade: Bools,
+    lo: int,
+    log_ns: Ints,
+    offset: Ints,
+    times: Ints,
+    owner: Ints,
+) -> tuple[int, int]:
+    """Write place and time of each row, and the first instrument of each frame, -1 where none is.
+
+    How many rows are of listed instruments, and how many are trades.
+    """
+    owner[:] = -1
+    listed, trades = 0, 0
+    for row in range(len(frame) - 1, -1, -1):
+        number = frame[row]
+        offset[row] = lo + number
+        times[row] = log_ns[number]
+        owner[number] = instrument[row]
+        listed += instrument[row] >= 0
+        trades += is_trade[channel[row]]
+    return listed, trades
 
 
 def _matrix(

@@ -701,12 +701,18 @@ def read(
 
 
 @njit(nogil=True, cache=True)
-def scan(data, starts, ends, frames, status, out, room, scratch, tables):
-    """Read a page of frames, all by address: fills `status` and `out`, and says how many rows."""
+def scan(data, size, starts, ends, frames, status, out, room, scratch, tables):
+    """Read a page of frames, all by address: fills `status` and `out`, and says how many rows.
+
+    Below zero where a frame is not within `size` bytes: then there is nothing to rely on.
+    """
     plans, nodes, slots, entries, words, fills, symbols, limits = tables
     mask, row = number(limits + 8), np.int64(0)
     for frame in range(frames):
-        p, end = data + number(starts + frame * 8), data + number(ends + frame * 8)
+        begins_at, ends_at = number(starts + frame * 8), number(ends + frame * 8)
+        if begins_at < 0 or ends_at < begins_at or ends_at > size:
+            return np.int64(NO_FIT)
+        p, end = data + begins_at, data + ends_at
         if p == end:
             store(status + frame * 8, HEARTBEAT)
             continue

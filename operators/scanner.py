@@ -59,6 +59,7 @@ class Scanner:
         )
         rows = scan(
             at_data,
+            len(data) - PADDING,
             at_starts,
             at_ends,
             len(starts),
@@ -68,6 +69,7 @@ class Scanner:
             at_scratch,
             self._addresses,
         )
+        assert rows >= 0, "a frame is not within its page"
         return laid_out(out[:, :rows]), status
 
     def scratch(self, fresh: Ints) -> Ints:
@@ -97,14 +99,12 @@ def kernel() -> tuple[Callable[..., int], Ints] | None:
 
 
 def plain(page: Page) -> tuple[Any, Ints, Ints]:
-    """See that a kernel can take the page by address: contiguous, padded, within bounds."""
+    """See that a kernel can take the page by address: contiguous and padded."""
     data = np.ascontiguousarray(page.data, np.uint8)
     starts = np.ascontiguousarray(page.starts, np.int64)
     ends = np.ascontiguousarray(page.ends, np.int64)
     assert len(starts) == len(ends)
     assert len(data) >= PADDING and not data[-PADDING:].any(), "a page ends in zero bytes"
-    if len(starts):
-        assert starts.min() >= 0 and (starts <= ends).all() and ends.max() <= len(data) - PADDING
     return data, starts, ends
 
 

@@ -18,11 +18,12 @@ import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
+from operators.compiled import compiled
 from operators.desk.state import Desk, State, keep, resume, start
 from operators.desk.work import Fact, work_off
 from operators.fold import fold
 from schemas.errors import MisuseError
-from schemas.market import OFF_MARKET
+from schemas.market import OFF_MARKET, Floats, Ints
 from schemas.money import MONEY, PRICE_MAX, PRICE_MIN
 from schemas.pages import Batch, Told
 
@@ -30,8 +31,8 @@ from schemas.pages import Batch, Told
 def told(batch: Batch, *, account: str) -> Told:
     """What the desk of an account needs to know of a batch."""
     trades = batch.trades
-    payable = (trades.price >= PRICE_MIN) & (trades.price < PRICE_MAX)
-    if not payable.all():
+    if not all_payable(trades.price):
+        payable = (trades.price >= PRICE_MIN) & (trades.price < PRICE_MAX)
         trades = trades.judged(np.where(payable, trades.verdict, OFF_MARKET))
     return Told(
         account=account,
@@ -63,7 +64,7 @@ def check_owner(state: State, said: Told, desk: Desk) -> None:
     """Refuse an instrument that comes from two partitions: its order would be lost."""
     number = desk.partitions.index(said.partition)
     for codes in (said.trades.instrument, said.quotes.instrument):
-        if (state.owner[codes] == number).all():
+        if all_owned(state.owner, codes, number):
             continue  # a page costs what is in it, however many instruments there are
         here = np.flatnonzero(np.bincount(codes, minlength=len(state.owner)))
         for code in here[state.owner[here] != number].tolist():
@@ -74,6 +75,24 @@ def check_owner(state: State, said: Told, desk: Desk) -> None:
                     "ticks is lost; write every instrument to one partition"
                 )
             state.owner[code] = number
+
+
+@compiled
+def all_payable(price: Floats) -> bool:
+    """Can money be reckoned at each of these prices?"""
+    for row in range(len(price)):  # noqa: SIM110  # numba knows no all()
+        if not PRICE_MIN <= price[row] < PRICE_MAX:
+            return False
+    return True
+
+
+@compiled
+def all_owned(owner: Ints, codes: Ints, number: int) -> bool:
+    """Does each of these instruments come from the partition of this number?"""
+    for row in range(len(codes)):  # noqa: SIM110
+        if owner[codes[row]] != number:
+            return False
+    return True
 
 
 @operator
