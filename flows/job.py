@@ -96,7 +96,7 @@ def decoder(venue: str, spoken: Dialect, table: tuple[Instrument, ...]) -> "Deco
     symbols = {
         each.native: number for number, each in enumerate(table) if each.venue.lower() == venue
     }
-    return Decoder(spoken, symbols, Scanner(spoken, symbols))
+    return Decoder.of(Scanner(spoken, symbols))
 
 
 def strategies(job: Job, table: tuple[Instrument, ...]) -> tuple[Strategy, ...]:

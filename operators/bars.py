@@ -22,7 +22,7 @@ from bytewax.operators import KeyedStream
 from operators import bar_kernel as k
 from operators.fold import fold
 from schemas.market import Bars, Floats, Ints
-from schemas.pages import Batch
+from schemas.pages import NO_BARS, Batch
 
 STATE_VERSION = 1
 SMALLEST = 64  # rows for open bars
@@ -70,7 +70,7 @@ def step(
     """Judge the trades, and close the bars that the records close."""
     verdict, ints, floats = fold_batch(state, batch, width_ns, lateness_ns)
     first_ns, newest_ns = state.clock[[k.FIRST, k.NEWEST]].tolist()
-    bars = named(ints, floats, width_ns, first_ns, k.LAST_NS)
+    bars = named(ints, floats, width_ns, first_ns, k.LAST_NS) if len(ints) else NO_BARS
     if len(batch.log_ns):
         state.last_log_ns = int(batch.log_ns[-1])
     if batch.end:

@@ -33,18 +33,21 @@ class Decoder(Struct, frozen=True):
     dialect: Dialect
     symbols: Symbols
     scanner: Scanner
+    is_trade: Bools  # by channel: are its rows trades? Else they are quotes
 
-    @property
-    def is_trade(self) -> Bools:
-        """By channel: are its rows trades? Else they are quotes."""
-        return np.array([each.row == "trade" for each in self.dialect.channels])
+    @classmethod
+    def of(cls, scanner: Scanner) -> "Decoder":
+        """What the scanner doubts is read by the same dialect and symbols."""
+        is_trade = np.array([each.row == "trade" for each in scanner.dialect.channels], np.bool_)
+        return cls(scanner.dialect, scanner.symbols, scanner, is_trade)
 
 
 def step(page: Page, *, decoder: Decoder) -> Batch:
     """Decode a page. No state: a frame says the same wherever it stands."""
     scanned, status = decoder.scanner.scan(page)
-    read, dead = read_doubted(page, np.flatnonzero(status == DOUBT), status, decoder)
-    rows = scanned.merged(Rows.of(read))
+    doubted = (status == DOUBT).nonzero()[0]
+    read, dead = read_doubted(page, doubted, status, decoder)
+    rows = scanned.merged(Rows.of(read)) if read else scanned
     trades, quotes, owner = rows.ticks(decoder.is_trade, page.lo, page.log_ns, status)
     return Batch(
         partition=page.partition,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import bytewax.operators as op
-import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
@@ -19,7 +18,7 @@ def step(batch: Batch, *, instruments: tuple[str, ...]) -> Facts:
 
 def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrade]:
     """The late ones as values: they are few."""
-    late = batch.trades.take(np.flatnonzero(batch.trades.verdict == LATE))
+    late = batch.trades.take((batch.trades.verdict == LATE).nonzero()[0])
     for row in range(len(late)):
         yield LateTrade(
             instrument=instruments[late.instrument[row]],

@@ -701,11 +701,14 @@ def read(
 
 
 @njit(nogil=True, cache=True)
-def scan(data, size, starts, ends, frames, status, out, room, scratch, tables):
-    """Read a page of frames, all by address: fills `status` and `out`, and says how many rows.
+def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, tables):
+    """Read a page of frames: fills status and columns of rows, and says how many rows.
 
     Below zero where a frame is not within `size` bytes: then there is nothing to rely on.
     """
+    data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
+    status, out, scratch = page_status.ctypes.data, page_out.ctypes.data, thread_scratch.ctypes.data
+    frames, room = len(page_starts), page_out.shape[1] - LEVELS
     plans, nodes, slots, entries, words, fills, symbols, limits = tables
     mask, row = number(limits + 8), np.int64(0)
     for frame in range(frames):

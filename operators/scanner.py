@@ -53,22 +53,8 @@ class Scanner:
         status = np.empty(len(starts), np.int64)
         out = np.empty((WIDTH, room + LEVELS), np.int64)
         scan, scratch = found[0], self.scratch(found[1])
-        arrays = (data, starts, ends, status, out, scratch)  # held here while the kernel runs
-        at_data, at_starts, at_ends, at_status, at_out, at_scratch = (
-            array.ctypes.data for array in arrays
-        )
-        rows = scan(
-            at_data,
-            len(data) - PADDING,
-            at_starts,
-            at_ends,
-            len(starts),
-            at_status,
-            at_out,
-            room,
-            at_scratch,
-            self._addresses,
-        )
+        size = len(data) - PADDING
+        rows = scan(data, size, starts, ends, status, out, scratch, self._addresses)
         assert rows >= 0, "a frame is not within its page"
         return laid_out(out[:, :rows]), status
 

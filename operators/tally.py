@@ -58,7 +58,7 @@ def step(
             state = start(len(instruments))
             state.minute = minute
         end_ns = (minute + 1) * MINUTE_NS
-        end = begin + int(np.searchsorted(batch.log_ns[begin:], end_ns, "left"))
+        end = int(batch.log_ns.searchsorted(end_ns))
         count(state, batch, begin, end)
         begin = end
     if batch.end:
@@ -73,9 +73,9 @@ def step(
 def count(state: State, batch: Batch, begin: int, end: int) -> None:
     """Count the records [begin, end) of a batch, all of one minute."""
     lo, hi = batch.lo + begin, batch.lo + end
-    trades = batch.trades
-    quotes = batch.quotes.instrument[slice(*np.searchsorted(batch.quotes.offset, (lo, hi)))]
-    first, last = np.searchsorted(trades.offset, (lo, hi)).tolist()
+    trades, bars = batch.trades, batch.bars
+    quotes = batch.quotes.instrument[slice(*within(batch.quotes.offset, lo, hi))]
+    first, last = within(trades.offset, lo, hi)
     high, low, most = add(
         state.counts, batch.owner[begin:end], batch.status[begin:end], quotes,
         trades.instrument[first:last], trades.verdict[first:last],
@@ -83,9 +83,14 @@ def count(state: State, batch: Batch, begin: int, end: int) -> None:
     )  # fmt: skip
     state.delay_sum += (int(high) << HALF) + int(low)
     state.delay_max = max(state.delay_max, int(most))
-    first, last = np.searchsorted(batch.bars.offset, (lo, hi)).tolist()
+    first, last = within(bars.offset, lo, hi)
     state.bars += last - first
     state.signals += sum(lo <= signal.offset < hi for signal in batch.signals)
+
+
+def within(offset: Ints, lo: int, hi: int) -> tuple[int, int]:
+    """Rows of the records from `lo` to before `hi`."""
+    return int(offset.searchsorted(lo)), int(offset.searchsorted(hi))
 
 
 @compiled

@@ -1,12 +1,13 @@
 """What the market said: ticks and bars as columns, all else as values."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -27,8 +28,7 @@ ACCEPTED, DUPLICATE, LATE, HISTORY, OFF_MARKET = range(5)
 TICKS, HEARTBEAT, RECOGNISED, UNLISTED, MALFORMED, DOUBT = range(6)
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True, eq=False):
     """Arrays of one length, a row each tick, in log order."""
 
     FLOATS: ClassVar[tuple[str, ...]] = ()
@@ -37,9 +37,10 @@ class Columns:
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """The columns' names."""
-        return tuple(field.name for field in fields(cls))
+        return cls.__struct_fields__
 
     @classmethod
+    @cache
     def empty(cls) -> Self:
         """No rows."""
         kinds = dict.fromkeys(cls.FLOATS, np.float64) | dict.fromkeys(cls.BOOLS, np.bool_)
@@ -56,17 +57,16 @@ class Columns:
             *(np.concatenate(column) for column in zip(*map(cls.arrays, parts), strict=True))
         )
 
-    def arrays(self) -> list[npt.NDArray[np.generic]]:
+    def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
         """The columns in the order of their names."""
-        return [getattr(self, name) for name in self.names()]
+        return astuple(self)
 
     def take(self, rows: npt.NDArray[np.generic] | slice) -> Self:
         """Some of the rows: a mask, numbers or a slice."""
         return type(self)(*(column[rows] for column in self.arrays()))
 
 
-@dataclass(frozen=True, slots=True)
-class Trades(Columns):
+class Trades(Columns, frozen=True, eq=False):
     """Public trades, as every venue is made to say them."""
 
     FLOATS: ClassVar = ("price", "size")
@@ -89,8 +89,7 @@ class Trades(Columns):
         return replace(self, verdict=verdict)
 
 
-@dataclass(frozen=True, slots=True)
-class Quotes(Columns):
+class Quotes(Columns, frozen=True, eq=False):
     """Best bid and ask; a side that is empty, or of no told size, is NaN."""
 
     FLOATS: ClassVar = ("bid", "bid_size", "ask", "ask_size")
@@ -143,8 +142,7 @@ class Bar(Struct, frozen=True, gc=False):
         return self.log_ns, self.partition, self.offset
 
 
-@dataclass(frozen=True, slots=True)
-class Bars(Columns):
+class Bars(Columns, frozen=True, eq=False):
     """Bars of one partition as columns, in the order they were closed in; the fields of `Bar`."""
 
     FLOATS: ClassVar = (

@@ -22,7 +22,7 @@ PAGE = 500
 
 def decoder(venue, channels=None, symbols=SYMBOLS):
     dialect = VENUES[venue].dialect if channels is None else VENUES[venue].dialect.only(channels)
-    return Decoder(dialect, symbols, Scanner(dialect, symbols))
+    return Decoder.of(Scanner(dialect, symbols))
 
 
 def decoded(made, venue, frames):

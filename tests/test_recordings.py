@@ -167,7 +167,7 @@ def test_every_frame_of_a_recording_is_read_or_recognised(name):
     assert len(frames) == FRAMES.get(name, len(frames))
     symbols = {"BTCUSDT": 0, "ETHUSDT": 1, "BTC-USD": 2}
     dialect = VENUES[venue].dialect
-    made = Decoder(dialect, symbols, Scanner(dialect, symbols))
+    made = Decoder.of(Scanner(dialect, symbols))
     became, dead = Counter(), []
     for lo in range(0, len(frames), 5_000):
         some = frames[lo : lo + 5_000]
@@ -187,7 +187,7 @@ def test_the_trades_of_the_coinbase_recordings_are_all_there():
     dialect = VENUES["coinbase"].dialect
     batch = decode.step(
         page_of("coinbase-0", 0, [0] * len(frames), frames),
-        decoder=Decoder(dialect, symbols, Scanner(dialect, symbols)),
+        decoder=Decoder.of(Scanner(dialect, symbols)),
     )
     assert (kinds["match"], kinds["last_match"], kinds["ticker"]) == (97, 10, 107)
     assert Counter(batch.trades.verdict.tolist()) == {0: 97, 3: 10}

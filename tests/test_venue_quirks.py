@@ -121,7 +121,7 @@ def bare(frame):
 
 def decoder(partition, *, scan):
     dialect, symbols = VENUES[venue_of(partition)].dialect, LISTED[partition]
-    return Decoder(dialect, symbols, (Scanner if scan else Doubtful)(dialect, symbols))
+    return Decoder.of((Scanner if scan else Doubtful)(dialect, symbols))
 
 
 class Doubtful(Scanner):

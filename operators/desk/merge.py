@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from operators.compiled import compiled
-from schemas.market import ACCEPTED, Columns, Floats, Ints, Place, Quotes, Trades
+from schemas.market import ACCEPTED, Floats, Ints, Place, Quotes, Trades
 from schemas.pages import Told
 
 NEVER = 2**63 - 1  # log time behind the end of a log
@@ -138,13 +138,12 @@ def learn(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
     return good
 
 
-def below(place: Place, partition: str, ticks: Columns) -> int:
+def below(place: Place, partition: str, ticks: Trades | Quotes) -> int:
     """How many rows of these ticks come before a place."""
     log_ns, name, offset = place
-    rows: dict[str, Ints] = {"offset": ticks.offset, "log_ns": ticks.log_ns}  # type: ignore[attr-defined]
     if partition == name and log_ns != NEVER:
-        return int(np.searchsorted(rows["offset"], offset, "left"))
-    return int(np.searchsorted(rows["log_ns"], log_ns, "right" if partition < name else "left"))
+        return int(ticks.offset.searchsorted(offset))
+    return int(ticks.log_ns.searchsorted(log_ns, "right" if partition < name else "left"))
 
 
 def taken(chunks: deque[C], place: Place, partition: str) -> Iterator[C]:
