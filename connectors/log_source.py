@@ -7,6 +7,7 @@ log, which is said by one more page, empty and with `end` set; the engine's own 
 nothing, as a stop is no end.
 """
 
+import ctypes
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -70,6 +71,7 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
     @witnessed
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "LogPartition":
         """Open one partition, at its beginning or where it was."""
+        keep_thread_state()
         return LogPartition(self, for_part.partition(" ")[2], resume_state)
 
 
@@ -137,6 +139,15 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
     def close(self) -> None:
         """Let go of files and connections."""
         self.reader.close()
+
+
+def keep_thread_state() -> None:
+    """Let this thread keep what Python knows of it.
+
+    The engine's threads are strangers to Python: at each of some fifty visits a page it would map
+    memory for them, and unmap it when they leave, which interrupts all other processors.
+    """
+    ctypes.pythonapi.PyGILState_Ensure()
 
 
 def end_page(partition: str, offset: int) -> Page:
