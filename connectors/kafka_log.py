@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from msgspec import structs
 
 from connectors.board import START
 from connectors.kafka_link import HEALING, NO_SETTINGS, Link, Say, Settings, new_consumer
-from connectors.kafka_packs import Run, Said, page_in, runs, said_by
+from connectors.kafka_packs import Pack, Run, Said, page_of_packs, runs, said_by, unpacked
 from connectors.kafka_records import Place, log_times, page_from
 from schemas.errors import MisuseError
 from schemas.pages import Page, cut, part
@@ -28,7 +29,7 @@ Watermarks = tuple[int, int]  # the first offset kept, and the one after the las
 
 ANSWER_S = 5.0  # for the words of an error
 JITTER_NS = 60 * 1_000_000_000  # clocks of foreign producers may differ by so much
-PACKS = 4  # records asked for at a time where packs come
+PACKS = 8  # records asked for at a time where packs come
 PROBE_S = 0.1  # may block the worker, but is asked only while nothing comes
 GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError._PARTITION_EOF)
 DELETED = (
@@ -62,6 +63,7 @@ class KafkaReader:
         self.ended = self.offset == end
         self.came: deque[Run] = deque()  # records that are no page yet
         self.held: Page | None = None  # read and not yet given
+        self.packs: deque[int] = deque()  # frames of the packs in it that are not begun yet
         self.packed = False  # what is held
         self.link = Link(place.bootstrap, on_message, f"{place.partition}: ")
         self.consumer = new_consumer(self.link, place.client)
@@ -86,12 +88,21 @@ class KafkaReader:
         page, self.held = cut(self.held, self.records, self.span_ns)
         self.frames, self.log_ns = page.hi, int(page.log_ns[-1])
         if self.packed:
-            self.taken += len(page.log_ns)
-            self.offset += self.taken == self.count
+            self._take(len(page.log_ns))
         else:
             self.offset += len(page.log_ns)
         self.ended = self.offset == self.end
         return page
+
+    def _take(self, frames: int) -> None:
+        """Step over so many frames of packs."""
+        while frames:
+            if not self.inside:
+                self.taken, self.count = 0, self.packs.popleft()
+            step = min(frames, self.count - self.taken)
+            self.taken += step
+            self.offset += self.taken == self.count
+            frames -= step
 
     def position(self) -> Any:
         """Tell the next offset, the frames before, log time; how much of the last record is given.
@@ -105,7 +116,7 @@ class KafkaReader:
         self.consumer.close()
 
     def _next(self) -> Page | None:
-        """Lay out the next of what came: a pack, or the plain records before it."""
+        """Lay out the next of what came: packs, or the plain records before them."""
         if not self.came:
             self.came.extend(runs(self._fetch()))
         if not self.came:
@@ -119,26 +130,46 @@ class KafkaReader:
             )
         self.packed = said is not None
         if said is not None:
-            return self._unpack(messages[0], headers[0], said)
+            return self._unpacked(messages[0], headers[0], said)
         self.taken = self.count = 1
         return page_from(self.place, self.frames, self.log_ns, messages, headers)
 
-    def _unpack(self, message: Message, headers: Any, said: Said) -> Page:
-        """Lay out a pack, or of one read before a restart what was not given."""
+    def _unpacked(self, message: Message, headers: Any, said: Said) -> Page:
+        """Lay out a pack and those behind it that a page has room for.
+
+        Of a pack read before a restart only what was not given.
+        """
+        if not self.inside and self.frames not in (said.first, UNKNOWN):
+            raise MisuseError(
+                f"{self.place}: the pack at offset {self.offset} should begin with frame "
+                f"{self.frames}, but says {said.first}: did someone else write while it was "
+                "loaded? Load the frames again into a fresh topic"
+            )
+        packs, end = [unpacked(self.place, message, headers, said)], said.first + said.frames
         if not self.inside:
-            self.taken, self.count = 0, said.frames
-            if self.frames not in (said.first, UNKNOWN):
-                raise MisuseError(
-                    f"{self.place}: the pack at offset {self.offset} should begin with frame "
-                    f"{self.frames}, but says {said.first}: did someone else write while it was "
-                    "loaded? Load the frames again into a fresh topic"
-                )
-        page = page_in(self.place, message, headers, said)
-        if self.taken:
+            self.packs.append(said.frames)
+        while self.came and (more := self._fitting(end, self.records - (end - said.first))):
+            packs.append(more)
+            self.packs.append(len(more.log_ns))
+            self.came.popleft()
+            end += len(more.log_ns)
+        page = page_of_packs(self.place.partition, said.first, packs)
+        if self.inside:
             self._check_time(int(page.log_ns[self.taken - 1]))
             page = part(page, slice(self.taken, None))
-        np.maximum(page.log_ns, self.log_ns, out=page.log_ns)  # as of plain records
-        return page
+        times = np.maximum(np.maximum.accumulate(page.log_ns), self.log_ns)  # as of plain records
+        return structs.replace(page, log_ns=times)
+
+    def _fitting(self, first: int, room: int) -> Pack | None:
+        """Read what came next, if it is a whole pack from this frame on that there is room for."""
+        messages, headers = self.came[0]
+        try:
+            said = said_by(self.place, messages[0], headers[0])
+            if said is None or said.first != first or said.frames > room:
+                return None
+            return unpacked(self.place, messages[0], headers[0], said)
+        except MisuseError:
+            return None  # first what is before it
 
     def _fetch(self) -> list[Message]:
         if self.ended:

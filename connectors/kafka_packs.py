@@ -14,7 +14,7 @@ time finds the record that holds the first frame from then on.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -46,6 +46,14 @@ class Said(NamedTuple):
     frames: int
 
 
+class Pack(NamedTuple):
+    """Some frames, one after the other."""
+
+    log_ns: Ints
+    offsets: Ints  # where each begins, and the last one ends
+    frames: Any  # their bytes: a buffer
+
+
 def runs(messages: list[Message]) -> Iterator[Run]:
     """Cut records, in their order, into packs and runs of plain ones."""
     headers: list[Any] = list(map(Message.headers, messages))
@@ -75,8 +83,8 @@ def said_by(place: Place, message: Message, headers: Any) -> Said | None:
     return Said(int(match[1]), int(match[2]))
 
 
-def page_in(place: Place, message: Message, headers: Any, said: Said) -> Page:
-    """Lay a pack out as a page, or say what is wrong with it."""
+def unpacked(place: Place, message: Message, headers: Any, said: Said) -> Pack:
+    """Read a pack, or say what is wrong with it."""
     written = int(log_times(place, [message], [headers])[0])
     try:
         log_ns, offsets, frames = columns(message.value() or b"")
@@ -94,11 +102,25 @@ def page_in(place: Place, message: Message, headers: Any, said: Said) -> Page:
         raise MisuseError(
             f"{place}: the pack at offset {message.offset()} is damaged: {line}"
         ) from None
-    data = np.frombuffer(b"".join((frames, bytes(PADDING))), np.uint8)
-    return Page(place.partition, said.first, log_ns, offsets[:-1], offsets[1:], data)
+    return Pack(log_ns, offsets, frames)
 
 
-def columns(value: bytes) -> tuple[Ints, Ints, Any]:
+def page_of_packs(partition: str, first: int, packs: Sequence[Pack]) -> Page:
+    """Lay packs that follow each other out as one page, from frame number `first` on."""
+    data = np.frombuffer(b"".join((*(pack.frames for pack in packs), bytes(PADDING))), np.uint8)
+    begins = np.cumsum([0, *(pack.offsets[-1] for pack in packs)])
+    offsets = [pack.offsets + begin for pack, begin in zip(packs, begins[:-1], strict=True)]
+    return Page(
+        partition,
+        first,
+        np.concatenate([pack.log_ns for pack in packs]),
+        np.concatenate([each[:-1] for each in offsets]),
+        np.concatenate([each[1:] for each in offsets]),
+        data,
+    )
+
+
+def columns(value: bytes) -> Pack:
     """Log times, where each frame begins and the last one ends, and the bytes of all."""
     with pa.ipc.open_stream(value, options=READ) as stream:
         if (stream.schema.names, stream.schema.types) != (SCHEMA.names, SCHEMA.types):
@@ -118,7 +140,7 @@ def columns(value: bytes) -> tuple[Ints, Ints, Any]:
     times = np.frombuffer(log_ns.buffers()[1], np.int64, count).copy()
     offsets = np.frombuffer(ends, np.int32, count + 1).astype(np.int64)
     frames = b"" if text is None else memoryview(text)[offsets[0] : offsets[-1]]
-    return times, offsets - offsets[0], frames
+    return Pack(times, offsets - offsets[0], frames)
 
 
 class Packer:
