@@ -8,28 +8,24 @@ work file; a reader only ever meets a whole copy of it, or asks the owner while 
 (live_answers.py).
 """
 
-from collections import defaultdict
 from itertools import chain
 from time import monotonic
 from typing import Any
 
-import pyarrow as pa
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
-from msgspec import Struct
 
 from connectors import duckdb_file
 from connectors.duckdb_file import TRANSACTION, Files, Run
 from connectors.live_answers import LiveAnswers
 from connectors.results_aside import Aside, Kept, Tables, unpacked
+from connectors.waiting_facts import WaitingFacts
 from schemas.errors import closing, witnessed
-from schemas.market import Bar, Bars
-from schemas.pages import Block, Facts
-from schemas.tables import bar_batch, batch_of
-from schemas.topics import BY_TYPE, TOPICS
+from schemas.pages import Facts
+from schemas.topics import TOPICS
 
 PART = "results"
 PUBLISH_EVERY_S = 5.0
-MANY = 256  # facts of a type that are laid out as columns at once
+ROWS_MAX = 20_000  # that wait outside of DuckDB
 SHARE = 20  # publishing takes at most a twentieth of the time
 
 State = int | Kept  # the last transaction; of a live run with what was not written yet
@@ -67,12 +63,11 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
     """The owner of the file."""
 
     def __init__(self, con: Any, files: Files, run: Run, state: State) -> None:
-        self.con, self.files, self.run = con, files, run
+        self.con, self.files = con, files
         self.transaction, waiting = (state, []) if isinstance(state, int) else state
         self.aside: Aside | None = None
-        self.facts: defaultdict[type, list[Struct]] = defaultdict(list)
-        self.batches: defaultdict[type, list[Any]] = defaultdict(list)  # facts before those
-        self.bars: defaultdict[str, list[Bars]] = defaultdict(list)  # by partition
+        self.waiting = WaitingFacts([each.id for each in run.instruments])
+        self.begun = False  # is a transaction open?
         with duckdb_file.clear_errors(files.work):
             self.con.begin()
             for topic in TOPICS:
@@ -89,57 +84,51 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         self.sound = True  # nothing has failed: what is here may be published
         self.live = LiveAnswers(self.con, files.results)
 
+    @witnessed
     def write_batch(self, values: list[Facts]) -> None:
-        """Keep facts for the end of the epoch, as columns where they are many."""
-        for fact in chain.from_iterable(values):
-            if isinstance(fact, Block):
-                self.bars[fact.partition].append(fact.bars)
-                continue
-            waiting = self.facts[type(fact)]
-            waiting.append(fact)
-            if len(waiting) == MANY:
-                self._lay_out(type(fact))
-
-    def _lay_out(self, kind: type) -> None:
-        """Turn facts into columns while they are still in the processor's cache."""
-        if facts := self.facts.pop(kind, None):
-            self.batches[kind].append(batch_of(kind, facts))
+        """Keep facts for the end of the epoch; DuckDB holds them where they are many."""
+        self.waiting.add(chain.from_iterable(values))
+        if self.waiting.rows > ROWS_MAX and self.aside is None:
+            self.sound = False
+            self.insert(self.transaction + 1, self.waiting.tables())
+            self.sound = True
 
     @witnessed
     def snapshot(self) -> State:
         """Write the epoch's facts in one transaction; its number is what a resume goes back to."""
         self.sound = False
-        for kind in list(self.facts):
-            self._lay_out(kind)
-        names = [each.id for each in self.run.instruments]
-        for partition, bars in self.bars.items():
-            self.batches[Bar].append(bar_batch(partition, Bars.joined(bars), names))
-        self.bars.clear()
-        tables = {
-            BY_TYPE[kind].table: pa.Table.from_batches(batches)
-            for kind, batches in self.batches.items()
-        }
-        self.batches.clear()
-        self.transaction += bool(tables)
+        tables = self.waiting.tables()
+        state: State
         if self.aside is not None:
+            self.transaction += bool(tables)
             if tables or self.stale:
                 self.aside.put(self.transaction, tables)
-            kept = self.aside.kept()
-            self.sound = True
-            return kept
-        self.write(self.transaction, tables)
+            state = self.aside.kept()
+        else:
+            self.transaction += self.begun or bool(tables)
+            self.write(self.transaction, tables)
+            state = self.transaction
         self.sound = True
-        return self.transaction
+        return state
 
     def write(self, number: int, tables: Tables) -> None:
         """Commit a transaction, and publish when it is time."""
-        if tables:
+        self.insert(number, tables)
+        if self.begun:
             with duckdb_file.clear_errors(self.files.work):
-                self.con.begin()
-                self._insert(number, tables)
                 self.con.commit()
-            self.stale = True
+            self.begun, self.stale = False, True
         self.publish_when_due()
+
+    def insert(self, number: int, tables: Tables) -> None:
+        """Insert facts in the transaction of this number."""
+        if not tables:
+            return
+        with duckdb_file.clear_errors(self.files.work):
+            if not self.begun:
+                self.con.begin()
+                self.begun = True
+            self._insert(number, tables)
 
     def _insert(self, number: int, tables: Tables) -> None:
         for name, told in tables.items():  # noqa: B007  # DuckDB reads it by its name
@@ -168,6 +157,8 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
             self.sound = self.aside.close() and self.sound
         self.live.close()
         if self.stale and self.sound:
+            if self.begun:
+                self.con.rollback()
             self.publish()
         self.con.close()
         if self.aside is not None:

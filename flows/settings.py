@@ -59,7 +59,7 @@ class Source(Section):
     """How the log is read. No result depends on it."""
 
     page: Annotated[int, Field(gt=0)] = 20_000  # records at most
-    lead: Span = 30_000_000_000  # how far a partition may run ahead of the slowest, in log time
+    lead: Span = 60_000_000_000  # how far a partition may run ahead of the slowest, in log time
     quiet: Span = 1_000_000_000  # a partition that holds the others so long is named
     heartbeat: Span = 100_000_000  # with --keep-time: after so much silence a heartbeat is written
 

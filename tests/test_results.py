@@ -9,12 +9,13 @@ from itertools import pairwise
 import duckdb
 import pytest
 
-from connectors import duckdb_file, duckdb_query, duckdb_results
+from connectors import duckdb_file, duckdb_query, duckdb_results, waiting_facts
 from connectors.duckdb_file import Files, Run
 from connectors.duckdb_file import finish as finish_files
-from connectors.duckdb_results import MANY, ResultsSink
+from connectors.duckdb_results import ROWS_MAX, ResultsSink
 from connectors.live_answers import ask_live, live_file
 from connectors.results_aside import WAITING_MAX, packed
+from connectors.waiting_facts import MANY
 from schemas.errors import WITNESSED, MisuseError, closing
 from schemas.market import Metric
 from schemas.topics import BY_TYPE, TOPICS, decode, encode, identity
@@ -91,6 +92,39 @@ def test_what_no_epoch_has_sealed_is_not_written(results):
     part.write_batch([(metric(2),)])
     part.close()
     assert values(results) == [1]
+
+
+def many(begin):
+    """More facts than wait outside of DuckDB."""
+    return [tuple(metric(n) for n in range(begin, begin + ROWS_MAX + 1))]
+
+
+def test_an_epoch_of_many_facts_is_one_transaction_that_duckdb_holds(results):
+    part = opened(results)
+    part.write_batch([(metric(0),)])
+    part.write_batch(many(1))
+    assert part.waiting.rows == 0 and part.begun
+    assert part.con.cursor().execute("SELECT count(*) FROM metrics").fetchall() == [(0,)]
+    part.write_batch([(metric(ROWS_MAX + 2),)])
+    assert (part.snapshot(), part.snapshot()) == (1, 1)
+    assert part.con.execute("SELECT DISTINCT _txn FROM metrics").fetchall() == [(1,)]
+    part.close()
+    assert values(results) == list(range(ROWS_MAX + 3))
+
+
+def test_what_duckdb_holds_and_no_epoch_has_sealed_is_taken_back(results):
+    part = opened(results)
+    part.write_batch([(metric(0),)])
+    kept = part.snapshot()
+    part.write_batch(many(1))
+    assert part.begun
+    part.close()
+    assert values(results) == [0]
+    again = opened(results, kept)
+    again.write_batch(many(1))
+    again.snapshot()
+    again.close()
+    assert values(results) == list(range(ROWS_MAX + 2))
 
 
 def test_a_reader_opens_a_whole_copy_at_any_moment(results):
@@ -284,7 +318,7 @@ def test_a_failed_epoch_is_not_published_by_the_close_that_follows(results, monk
     part.write_batch([(metric(1),)])
     part.snapshot()
     part.write_batch([(metric(2),)])
-    monkeypatch.setattr(duckdb_results, "batch_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(waiting_facts, "batch_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         part.snapshot()
     monkeypatch.setattr(duckdb_file, "publish", lambda *_: 1 / 0)
