@@ -9,6 +9,7 @@ work file; a reader only ever meets a whole copy of it, or asks the owner while 
 """
 
 from itertools import chain
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -53,10 +54,21 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
             con = duckdb_file.create(self.files, self.run)
         else:
             con = duckdb_file.connect(self.files.work)
+            take_back(con, self.files.work, resume_state)
         part = ResultsPart(con, self.files, self.run, resume_state or 0)
         if self.live:
             part.aside = Aside(part.transaction, part.write)
         return part
+
+
+def take_back(con: Any, work: Path, state: State) -> None:
+    """Delete what was written after a state."""
+    number = state if isinstance(state, int) else state[0]
+    with duckdb_file.clear_errors(work):
+        con.begin()
+        for topic in TOPICS:
+            con.execute(f"DELETE FROM {topic.table} WHERE {TRANSACTION} > ?", [number])
+        con.commit()
 
 
 class ResultsPart(StatefulSinkPartition[Facts, State]):
@@ -70,10 +82,6 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
         self.begun = False  # is a transaction open?
         with duckdb_file.clear_errors(files.work):
             self.con.begin()
-            for topic in TOPICS:
-                self.con.execute(
-                    f"DELETE FROM {topic.table} WHERE {TRANSACTION} > ?", [self.transaction]
-                )
             for self.transaction, kept in waiting:  # the last one stays
                 self._insert(self.transaction, unpacked(kept))
             duckdb_file.begin_run(self.con, run)

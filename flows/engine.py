@@ -34,7 +34,7 @@ EPOCH_NS = 1_000_000_000
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KEPT_AT_ONCE, KEPT = 32 << 20, 256 << 20  # bytes of one block; free bytes at the heap's end
-SELDOM, BRIEFLY = (50_000, 20, 100), (2_000, 50, 1000)  # of the garbage collector: 7 ms, 0.3 ms
+SELDOM, BRIEFLY = (200_000, 20, 100), (2_000, 50, 1000)  # of the garbage collector
 Say = Callable[[str], None]
 
 

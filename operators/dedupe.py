@@ -28,7 +28,7 @@ EVER = 2**62  # records: more than any log has
 LOW_31_BITS = 2**31 - 1  # so that no product leaves 64 bits
 SPREAD = 1540483477  # 31 bits, odd: neighbours fall far apart, those of other instruments too
 MIDDLE = 24  # bits below those that are taken of a product
-INSTRUMENT, TRADE_ID, SEEN = range(3)  # columns of a table; SEEN: offset last seen at
+INSTRUMENT, TRADE_ID, SEEN = range(3)  # of a table; SEEN: offset last seen at
 YOUNG, USED, BEGIN, OLD_BEGIN = range(4)  # clock: which table is young, its rows, its beginning
 
 
@@ -40,7 +40,7 @@ class State:
     one, and the other young. A row seen before its table began is no row: nobody has to clear it.
     """
 
-    tables: Ints  # (2, capacity, 3)
+    tables: Ints  # (2, 3, capacity): columns, as most looks see no row and need but SEEN
     clock: Ints
 
 
@@ -51,7 +51,7 @@ def start() -> State:
 
 def empty(capacity: int) -> State:
     """Tables without rows."""
-    return State(np.full((2, capacity, 3), FREE, np.int64), np.zeros(4, np.int64))
+    return State(np.full((2, 3, capacity), FREE, np.int64), np.zeros(4, np.int64))
 
 
 def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Batch]]:
@@ -67,7 +67,7 @@ def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Ba
 def grown(state: State) -> State:
     """The same rows in tables of twice the size."""
     young, _, begin, old_begin = state.clock.tolist()
-    more = empty(2 * state.tables.shape[1])
+    more = empty(2 * state.tables.shape[2])
     for which, since, before in ((1 - young, old_begin, 0), (young, begin, old_begin)):
         more.clock[:] = which, 0, since, before
         learn(more, live(state.tables[which], since))
@@ -76,7 +76,7 @@ def grown(state: State) -> State:
 
 def live(table: Ints, begin: int) -> Ints:
     """The rows of a table that began there."""
-    rows: Ints = table[table[:, SEEN] >= begin]
+    rows: Ints = table[:, table[SEEN] >= begin].T
     return rows
 
 
@@ -105,7 +105,7 @@ def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     """
     number, used, begin, old_begin = clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN]
     young, old = tables[number], tables[1 - number]
-    mask, room = len(young) - 1, len(young) * 3 // 4
+    mask, room = young.shape[1] - 1, young.shape[1] * 3 // 8
     while row < len(instrument):
         if offset[row] - begin > memory:
             young, old, number = old, young, 1 - number
@@ -116,28 +116,28 @@ def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             mixed = trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)
             mixed = (mixed & LOW_31_BITS) * SPREAD >> MIDDLE
             slot = mixed & mask
-            while young[slot, SEEN] >= begin and not (
-                young[slot, TRADE_ID] == trade_id[row]
-                and young[slot, INSTRUMENT] == instrument[row]
+            while young[SEEN, slot] >= begin and not (
+                young[TRADE_ID, slot] == trade_id[row]
+                and young[INSTRUMENT, slot] == instrument[row]
             ):
                 slot = (slot + 1) & mask
-            seen = young[slot, SEEN]
+            seen = young[SEEN, slot]
             if seen < begin:
                 used += 1
-                young[slot, INSTRUMENT] = instrument[row]
-                young[slot, TRADE_ID] = trade_id[row]
+                young[INSTRUMENT, slot] = instrument[row]
+                young[TRADE_ID, slot] = trade_id[row]
                 slot_of_old = mixed & mask
-                while old[slot_of_old, SEEN] >= old_begin and not (
-                    old[slot_of_old, TRADE_ID] == trade_id[row]
-                    and old[slot_of_old, INSTRUMENT] == instrument[row]
+                while old[SEEN, slot_of_old] >= old_begin and not (
+                    old[TRADE_ID, slot_of_old] == trade_id[row]
+                    and old[INSTRUMENT, slot_of_old] == instrument[row]
                 ):
                     slot_of_old = (slot_of_old + 1) & mask
-                seen = old[slot_of_old, SEEN]
+                seen = old[SEEN, slot_of_old]
                 if seen < old_begin:
                     seen = FREE
             if seen != FREE and offset[row] - seen <= memory:
                 verdict[row] = DUPLICATE
-            young[slot, SEEN] = offset[row]
+            young[SEEN, slot] = offset[row]
         row += 1
     clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN] = number, used, begin, old_begin
     return row
@@ -163,7 +163,7 @@ def resume(kept: Any) -> State:
     assert version == STATE_VERSION, f"dedupe state of version {version}"
     rows = np.frombuffer(remembered, np.int64).reshape(-1, 3)
     capacity = SMALLEST
-    while len(rows) * 2 > capacity:
+    while len(rows) * 8 > capacity * 3:
         capacity *= 2
     state = empty(capacity)
     if len(rows):

@@ -102,7 +102,7 @@ def test_what_is_kept_is_bounded_by_memory():
         state, _ = dedupe.step(state, each, memory=64)
     _, live = dedupe.keep(state, memory=64)
     assert len(live) == 65 * 3 * 8
-    assert state.tables.shape[1] == dedupe.SMALLEST
+    assert state.tables.shape[2] == dedupe.SMALLEST
 
 
 def test_a_version_of_state_that_is_not_ours_is_refused():
