@@ -39,14 +39,23 @@ Say = Callable[[str], None]
 
 
 def run_worker(
-    plan: Plan, board: Board, say: Say, addresses: Sequence[str] = (), process: int = 0
+    plan: Plan,
+    board: Board,
+    say: Say,
+    addresses: Sequence[str] = (),
+    process: int = 0,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run this process's share of a plan to the end of its input, or until a signal stops it."""
+    """Run this process's share of a plan to the end of its input, or until a signal stops it.
+
+    `ready` is called when all is built, and may wait.
+    """
     flow = dataflow(plan, board, say)
     WITNESSED.clear()
     keep_memory()
     with stopping_on_signals(), seldom_collected(plan), watching(plan, board, say, process):
         try:
+            ready()
             execute(flow, plan, addresses, process)
         except BaseException as error:
             for each in (error, *WITNESSED):

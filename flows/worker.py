@@ -12,6 +12,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from connectors.log_source import STOP
 from schemas.errors import MisuseError, OutageError
 
 PLAN = "plan.pickle"
+TURN_S, LOOK_S = 10.0, 0.002
+BIND_S = 0.01  # from its word until it listens
 
 
 def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
@@ -32,7 +35,8 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
     plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
     board = Board(tuple(plan.log), plan.job.source.lead, plan.board)
     try:
-        engine.run_worker(plan, board, partial(say, terminal), addresses, index)
+        listen = partial(listen_in_turn, folder, addresses, index)
+        engine.run_worker(plan, board, partial(say, terminal), addresses, index, listen)
     except OutageError as error:
         say(terminal, str(error))
         return 1
@@ -40,6 +44,17 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
         (folder / f"error-{index}").write_text(str(error))
         return 1
     return 0
+
+
+def listen_in_turn(folder: Path, addresses: list[str], index: int) -> None:
+    """Let the process before us listen first: who finds no peer tries again only after a second."""
+    turns = [folder / f"listens-{address.replace(':', '-')}" for address in addresses]
+    if index:
+        began = time.monotonic()
+        while not turns[index - 1].exists() and time.monotonic() - began < TURN_S:
+            time.sleep(LOOK_S)
+        time.sleep(BIND_S)
+    turns[index].touch()
 
 
 def die_with_supervisor() -> None:
