@@ -1,6 +1,6 @@
 """The reference job from the topics of a real Kafka, plain and packed records, beside the marks.
 
-    python -m bench.kafka [--records 1000000] [--runs 3]
+    python -m bench.kafka [--records 5000000] [--runs 5]
 
 Apache Kafka runs on one core, the flow on another. Both kinds of records are loaded once, into
 topics of their own, and read in turns; a rate is that of the flow, from opening the topics to the
@@ -112,8 +112,8 @@ def shown(kinds: dict[str, dict[str, Any]]) -> Iterator[str]:
 def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(description="Measure the reference job through a real Kafka.")
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--records", type=int, default=5_000_000)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--child", choices=[*MARKS], help=argparse.SUPPRESS)
     parser.add_argument("--bootstrap", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """What more instruments, and more strategies, cost: the same ticks over few and over many.
 
-    python -m bench.scaling [--records 500000] [--runs 3]
+    python -m bench.scaling [--records 500000] [--runs 5]
 
 A log of 10,000 ticks a second, replayed as the reference job does, EMAs crossing on bars of 1 s, on
 one core: over 10, 100 and 1,000 instruments; in the small pages of a live feed; and with 1, 20 and
@@ -86,7 +86,7 @@ def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(description="Measure what instruments and strategies cost.")
     parser.add_argument("--records", type=int, default=500_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
     print(f"{args.records:,} ticks, 10,000 a second, on 1 core; median of {args.runs}")
     report: dict[str, Any] = {"records": args.records, "runs": args.runs, "tables": {}}
