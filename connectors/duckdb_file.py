@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,9 @@ def create(files: Files, run: Run) -> Any:
         for stale in (files.work, files.work.with_name(files.work.name + ".wal")):
             stale.unlink(missing_ok=True)
         shutil.rmtree(files.work.with_name(files.work.name + ".tmp"), ignore_errors=True)
-    with clear_errors(files.work):
+    with clear_errors(files.work), ExitStack() as failed:
         con = connect(files.work)
+        failed.callback(con.close)
         con.begin()
         for topic in TOPICS:
             con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
@@ -100,6 +101,7 @@ def create(files: Files, run: Run) -> Any:
         con.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
         con.execute(RUNS)
         con.commit()
+        failed.pop_all()
     return con
 
 

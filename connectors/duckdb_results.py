@@ -1,6 +1,6 @@
 """Results: every fact in one DuckDB file, exactly once.
 
-    facts ──▶ buffer ──epoch──▶ one transaction, rows marked with its number ──▶ results.duckdb
+    facts ──▶ waiting ──epoch──▶ one transaction, rows marked with its number ──▶ results.duckdb
     resume at number n: rows of later transactions are taken back first; the log brings them again
 
 A live run's epochs are written beside it (results_aside.py). One partition of one sink owns the
@@ -26,6 +26,7 @@ from schemas.topics import TOPICS
 
 PART = "results"
 PUBLISH_EVERY_S = 5.0
+SLACK_S = 0.5  # an epoch that is as long may come a little early
 ROWS_MAX = 20_000  # that wait outside of DuckDB
 SHARE = 20  # publishing takes at most a twentieth of the time
 
@@ -147,20 +148,20 @@ class ResultsPart(StatefulSinkPartition[Facts, State]):
     def publish_when_due(self) -> None:
         """Publish every few seconds, and seldom enough to cost little however large the file is."""
         waited = monotonic() - self.published_at
-        if self.stale and waited > max(PUBLISH_EVERY_S, SHARE * self.cost_s):
+        if self.stale and waited > max(PUBLISH_EVERY_S - SLACK_S, SHARE * self.cost_s):
             self.publish()
 
     def publish(self) -> None:
         """Put a whole copy in the place of the results."""
         began = monotonic()
         duckdb_file.publish(self.con, self.files)
-        self.published_at = monotonic()
-        self.cost_s = self.published_at - began
+        self.published_at = began
+        self.cost_s = monotonic() - began
         self.stale = False
 
     @closing
     def close(self) -> None:
-        """Publish what is sealed; what an epoch has not sealed was never written."""
+        """Publish what is sealed; what an epoch has not sealed is taken back."""
         if self.aside is not None:
             self.sound = self.aside.close() and self.sound
         self.live.close()

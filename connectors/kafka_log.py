@@ -130,11 +130,11 @@ class KafkaReader:
             )
         self.packed = said is not None
         if said is not None:
-            return self._unpacked(messages[0], headers[0], said)
+            return self._joined(messages[0], headers[0], said)
         self.taken = self.count = 1
         return page_from(self.place, self.frames, self.log_ns, messages, headers)
 
-    def _unpacked(self, message: Message, headers: Any, said: Said) -> Page:
+    def _joined(self, message: Message, headers: Any, said: Said) -> Page:
         """Lay out a pack and those behind it that a page has room for.
 
         Of a pack read before a restart only what was not given.

@@ -72,6 +72,8 @@ class TapeReader:
     def _hold(self, data: Bytes, whole: int, filled: int) -> None:
         """Take a block of text: lines up to `whole`, the beginning of one up to `filled`."""
         self.data, self.at, self.whole, self.filled = data, 0, whole, filled
+        self.shown = data.view()  # as the pages of Kafka: of one kind to compiled code
+        self.shown.flags.writeable = False
         self.words = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
 
     def _fill(self) -> bool:
@@ -113,7 +115,7 @@ class TapeReader:
         if not count:
             count, next_at = self._read_strictly(starts, ends, log_ns, one=split is not None)
         page = Page(
-            self.partition, self.offset, log_ns[:count], starts[:count], ends[:count], self.data
+            self.partition, self.offset, log_ns[:count], starts[:count], ends[:count], self.shown
         )
         self.byte += next_at - self.at
         self.at, self.offset, self.log_ns = next_at, page.hi, int(page.log_ns[-1])

@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Struct
 
-from schemas.market import Bar, Bars
+from schemas.market import Bar, Bars, DeadLetter
 from schemas.pages import Block
 from schemas.tables import bar_batch, batch_of
 from schemas.topics import BY_TYPE
 
+ROW_BYTES = 256  # a long frame counts as so many rows
 MANY = 256  # facts of a type that are laid out as columns at once
 
 
@@ -37,7 +38,7 @@ class WaitingFacts:
                 self.bars[fact.partition].append(fact.bars)
                 self.rows += len(fact.bars)
                 continue
-            self.rows += 1
+            self.rows += 1 + (len(fact.frame) // ROW_BYTES if isinstance(fact, DeadLetter) else 0)
             waiting = self.facts[type(fact)]
             waiting.append(fact)
             if len(waiting) == MANY:  # while they are still in the processor's cache

@@ -44,18 +44,18 @@ def run_worker(
     say: Say,
     addresses: Sequence[str] = (),
     process: int = 0,
-    ready: Callable[[], None] = lambda: None,
+    before_start: Callable[[], None] = lambda: None,
 ) -> None:
     """Run this process's share of a plan to the end of its input, or until a signal stops it.
 
-    `ready` is called when all is built, and may wait.
+    `before_start` is called when all is built, and may wait.
     """
     flow = dataflow(plan, board, say)
     WITNESSED.clear()
     keep_memory()
     with stopping_on_signals(), seldom_collected(plan), watching(plan, board, say, process):
         try:
-            ready()
+            before_start()
             execute(flow, plan, addresses, process)
         except BaseException as error:
             for each in (error, *WITNESSED):
@@ -84,7 +84,7 @@ def execute(flow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) 
 
 
 def epoch_ns(plan: Plan) -> int:
-    """How often everything is sealed: as the job says, or ten times the slowest step at least.
+    """How often everything is sealed: as the job says, or every second.
 
     A replay that keeps no state goes back to no epoch: what it has is sealed when it is published.
     """

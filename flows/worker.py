@@ -47,12 +47,16 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
 
 
 def listen_in_turn(folder: Path, addresses: list[str], index: int) -> None:
-    """Let the process before us listen first: who finds no peer tries again only after a second."""
-    turns = [folder / f"listens-{address.replace(':', '-')}" for address in addresses]
+    """Let the process before us begin to listen, as far as anyone can tell from outside.
+
+    Who finds no peer tries again only after a second.
+    """
+    turns = [folder / f"turn-{address.replace(':', '-')}" for address in addresses]
     if index:
         began = time.monotonic()
         while not turns[index - 1].exists() and time.monotonic() - began < TURN_S:
-            time.sleep(LOOK_S)
+            if STOP.wait(LOOK_S):
+                break
         time.sleep(BIND_S)
     turns[index].touch()
 

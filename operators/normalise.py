@@ -84,7 +84,8 @@ def score(
             mean = total / size
             squares = 0.0
             for at in range(size):
-                squares += (returns[number, (oldest + at) % size] - mean) ** 2
+                off = returns[number, (oldest + at) % size] - mean
+                squares += off * off  # not ** 2: Python's power may differ in the last digit
             sigma = math.sqrt(squares / size)
             if sigma > 0:
                 scores[row] = (latest - mean) / sigma
@@ -93,20 +94,22 @@ def score(
 
 
 def keep(state: State) -> Any:
-    """Plain bytes, and the shape of the rings."""
-    told = (state.close.tobytes(), state.returns.tobytes(), state.count.tobytes())
-    return STATE_VERSION, state.returns.shape, *told
+    """The shape of the rings, and of the instruments heard of what is known, as plain bytes."""
+    heard = np.flatnonzero(~np.isnan(state.close))
+    known = (state.close[heard], state.returns[heard], state.count[heard])
+    return STATE_VERSION, state.returns.shape, *(each.tobytes() for each in (heard, *known))
 
 
 def resume(kept: Any) -> State:
     """The windows again."""
-    version, shape, close, returns, count = kept
+    version, (instruments, window), *told = kept
     assert version == STATE_VERSION, f"normalise state of version {version}"
-    return State(
-        np.frombuffer(close).copy(),
-        np.frombuffer(returns).reshape(shape).copy(),
-        np.frombuffer(count, np.int64).copy(),
-    )
+    numbers, close, returns, count = told
+    state, heard = start(instruments, window=window), np.frombuffer(numbers, np.int64)
+    state.close[heard] = np.frombuffer(close)
+    state.returns[heard] = np.frombuffer(returns).reshape(-1, window)
+    state.count[heard] = np.frombuffer(count, np.int64)
+    return state
 
 
 @operator

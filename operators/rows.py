@@ -57,7 +57,7 @@ class Rows(NamedTuple):
 
     def take(self, rows: Ints) -> "Rows":
         """Some of the rows."""
-        ints, floats = self.ints[:, rows], self.floats[:, rows]
+        ints, floats = self.ints.take(rows, axis=1), self.floats.take(rows, axis=1)
         return Rows(self.frame[rows], self.channel[rows], ints, floats)
 
     def ticks(

@@ -85,7 +85,7 @@ def kernel() -> tuple[Callable[..., int], Ints] | None:
 
 
 def plain(page: Page) -> tuple[Any, Ints, Ints]:
-    """See that a kernel can take the page by address: contiguous and padded."""
+    """See that a kernel can take the page: contiguous and padded."""
     data = np.ascontiguousarray(page.data, np.uint8)
     starts = np.ascontiguousarray(page.starts, np.int64)
     ends = np.ascontiguousarray(page.ends, np.int64)

@@ -29,7 +29,7 @@ TICKS, HEARTBEAT, RECOGNISED, UNLISTED, MALFORMED, DOUBT = range(6)
 
 
 class Columns(Struct, frozen=True, eq=False):
-    """Arrays of one length, a row each tick, in log order."""
+    """Arrays of one length, in log order."""
 
     FLOATS: ClassVar[tuple[str, ...]] = ()
     BOOLS: ClassVar[tuple[str, ...]] = ()  # the others are int64

@@ -109,9 +109,8 @@ def bar_batch(partition: str, bars: Bars, instruments: Sequence[str]) -> Any:
     told["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
     told["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)
     told["partition"] = pa.DictionaryArray.from_arrays(np.zeros(len(bars), np.int8), [partition])
-    arrays = [
-        each if isinstance(each, pa.Array) else pa.array(each, column.arrow)
-        for column in named
-        for each in [told[column.field]]
-    ]
+    for column in named:
+        if not isinstance(told[column.field], pa.Array):
+            told[column.field] = pa.array(told[column.field], column.arrow)
+    arrays = [told[column.field] for column in named]
     return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])

@@ -437,3 +437,12 @@ def test_a_batch_of_another_partition_keeps_its_name():
     )
     said_of = values_of(said, ["A-B.X"])
     assert [(bar.partition, bar.venue) for bar in said_of] == [("x-1", "X")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(record(NEAR), min_size=10, max_size=60), GAPS, st.lists(st.integers(0, 60)))
+def test_as_slow_lists_say_where_every_table_is_too_small(drawn, gaps, cuts):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bars, "SMALLEST", 1)
+        patched.setattr(bars, "SOME", 1)
+        check(logged(drawn, gaps), cuts)

@@ -134,6 +134,33 @@ def test_as_a_dict_would_say(log, cuts, memory, resume_each):
     assert verdicts(mine, memory, resume_each) == by_dict(mine, memory)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(RECORD, min_size=30, max_size=200),
+    st.lists(st.integers(0, 200)),
+    st.sampled_from([1, 2, 5, 9, 40, 2**61]),
+    st.booleans(),
+)
+def test_small_tables_grow_wrap_and_change_places_and_say_the_same(log, cuts, memory, resume_each):
+    mine = batches(log, cuts)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(dedupe, "SMALLEST", 8)
+        assert verdicts(mine, memory, resume_each) == by_dict(mine, memory)
+
+
+def test_the_old_table_grows_with_the_young_one(monkeypatch):
+    #   0 1 2 3 4 | 5 6 7 8 .. grows .. 3 of the old table is known still
+    monkeypatch.setattr(dedupe, "SMALLEST", 8)
+    log = [tick(S, trade_id=number) for number in (*range(9), 3)]
+    assert verdicts(batches(log), memory=6) == [ACCEPTED] * 9 + [DUPLICATE]
+
+
+@pytest.mark.parametrize(("later", "verdict"), [(4, DUPLICATE), (5, ACCEPTED)])
+def test_a_table_gives_way_only_beyond_memory(later, verdict):
+    log = [tick(S, trade_id=number) for number in (0, *range(1, later), 0)]
+    assert verdicts(batches(log), memory=4)[-1] == verdict
+
+
 def test_only_the_verdict_of_a_batch_changes():
     given_batch = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), lo=7)
     _, (said,) = dedupe.step(dedupe.start(), given_batch, memory=9)

@@ -112,6 +112,31 @@ def test_an_epoch_of_many_facts_is_one_transaction_that_duckdb_holds(results):
     assert values(results) == list(range(ROWS_MAX + 3))
 
 
+def test_an_epoch_whose_facts_duckdb_holds_all_is_a_transaction_too(results):
+    part = opened(results)
+    part.write_batch(many(0))
+    assert part.waiting.rows == 0
+    kept = part.snapshot()
+    part.close()
+    again = opened(results, kept)
+    again.write_batch([(metric(ROWS_MAX + 1),)])
+    again.snapshot()
+    again.close()
+    assert values(results) == list(range(ROWS_MAX + 2))
+
+
+def test_an_epoch_as_long_as_publishing_waits_is_published_each_time(results, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(duckdb_results, "monotonic", lambda: now)
+    part = opened(results)
+    for n in range(4):
+        part.write_batch([(metric(n),)])
+        now += duckdb_results.PUBLISH_EVERY_S + (0.01 if n % 2 else -0.01)
+        part.snapshot()
+        assert values(results) == list(range(n + 1))
+    part.close()
+
+
 def test_what_duckdb_holds_and_no_epoch_has_sealed_is_taken_back(results):
     part = opened(results)
     part.write_batch([(metric(0),)])

@@ -193,6 +193,26 @@ def test_an_intent_is_the_signal_with_the_size_and_account_of_its_strategy():
     assert (intent.account, intent.size, intent.signal) == ("wide", Decimal("2.5"), out.signals[0])
 
 
+@pytest.mark.parametrize("view", [math.nan, math.inf, -math.inf, 0.0, -0.0])
+def test_what_is_no_number_is_no_view(monkeypatch, view):
+    def says(known, instrument, close, score, views, **params):
+        views[:] = view
+
+    monkeypatch.setitem(signals.KINDS, "ema_cross", (says, 1))
+    assert not any(out.signals for out in asked(UP, strategy("odd", NAMES[0])))
+
+
+def test_what_is_kept_is_of_instruments_that_were_heard_of():
+    plans = signals.asked((strategy("trend", *NAMES),), tuple(NAMES))
+    state = signals.start(plans)
+    _, nothing = signals.keep(state, asked=plans)
+    state, _ = signals.step(state, scored(bar(9.0, instrument=NAMES[2])), asked=plans)
+    _, one = signals.keep(state, asked=plans)
+    assert nothing["trend"][2:] == (b"", b"") and len(one["trend"][3]) == 8 * ema_cross.WIDTH
+    again = signals.resume((signals.STATE_VERSION, one), asked=plans)
+    assert again["trend"].tolist() == state["trend"].tolist()
+
+
 def test_a_strategy_sees_its_instruments_only():
     said = asked(UP, strategy("other", NAMES[1]), strategy("trend", NAMES[0]))
     assert [signal.strategy for out in said for signal in out.signals] == ["trend"]

@@ -49,9 +49,9 @@ class Asked(Struct, frozen=True):
         views = np.zeros(len(rows))
         ask = KINDS[self.strategy.kind][0]
         told = (bars.instrument[rows], bars.close[rows], scores[rows])
-        with np.errstate(all="ignore"):  # without numba: what is no float64 is inf or NaN, no view
+        with np.errstate(all="ignore"):  # without numba
             ask(known, *told, views, **self.strategy.params)
-        said = np.flatnonzero(views)
+        said = np.flatnonzero((views != 0) & np.isfinite(views))  # inf or NaN is no view
         return zip(rows[said].tolist(), views[said].tolist(), strict=True)
 
 
@@ -112,9 +112,12 @@ def signal_of(asked: Asked, batch: Batch, row: int, view: float) -> Signal:
 
 
 def keep(state: State, *, asked: tuple[Asked, ...]) -> Any:
-    """What each strategy knows, as bytes, and what it is."""
-    strategies = [each.strategy for each in asked]
-    kept = {each.name: (each.kind, each.params, state[each.name].tobytes()) for each in strategies}
+    """What each strategy is, and knows of the instruments that it has heard of, as bytes."""
+    kept = {}
+    for each in (one.strategy for one in asked):
+        heard = np.flatnonzero(state[each.name].any(axis=1))
+        known = state[each.name][heard]
+        kept[each.name] = each.kind, each.params, heard.tobytes(), known.tobytes()
     return STATE_VERSION, kept
 
 
@@ -124,10 +127,10 @@ def resume(kept: Any, *, asked: tuple[Asked, ...]) -> State:
     assert version == STATE_VERSION, f"signal state of version {version}"
     state = start(asked)
     for each in asked:
-        kind, params, known = were.get(each.strategy.name, ("", {}, b""))
+        kind, params, heard, known = were.get(each.strategy.name, ("", {}, b"", b""))
         if (kind, params) == (each.strategy.kind, each.strategy.params):
             mine = state[each.strategy.name]
-            mine[:] = np.frombuffer(known).reshape(mine.shape)
+            mine[np.frombuffer(heard, np.int64)] = np.frombuffer(known).reshape(-1, mine.shape[1])
     return state
 
 

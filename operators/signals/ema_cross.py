@@ -21,8 +21,8 @@ def step(
     close: Floats,
     score: Floats,
     views: Floats,
-    fast: float,
-    slow: float,
+    fast: int,
+    slow: int,
 ) -> None:
     """Learn bars; where the averages have crossed, the view is their distance."""
     for row in range(len(close)):

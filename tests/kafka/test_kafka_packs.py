@@ -324,3 +324,30 @@ def test_a_log_packed_again_in_the_same_way_is_the_same_log():
     assert [row[0] for row in rows(drain(reader(again, position)))] == list(
         range(IN_FIRST + 1, COUNT)
     )
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+@pytest.mark.parametrize("wrong", ["its bytes", "its first frame", "its header"])
+def test_whole_packs_before_a_bad_one_are_given_as_one_page_and_then_it_is_an_error(bad, wrong):
+    log: list[Any] = packed(*STEADY)
+    value, time_ms, headers = log[bad]
+    said = {
+        "its bytes": headers[0][1],
+        "its first frame": headers[0][1].replace(b"1 ", b"1 9", 1),
+        "its header": b"nonsense",
+    }
+    spoiled = value[:-40] if wrong == "its bytes" else value
+    log[bad] = spoiled, time_ms, [("pack", said[wrong]), *headers[1:]]
+    opened = reader(messages(log))
+    before = int(packed(*STEADY)[bad][2][0][1].split()[1])
+    page = opened.read()
+    assert page is not None and (page.lo, page.hi) == (0, before)
+    with pytest.raises(MisuseError, match=rf"at offset {bad} "):
+        opened.read()
+
+
+def test_packs_that_fit_are_one_page():
+    log = packed(*STEADY)
+    assert len(log) > 3
+    page = reader(messages(log)).read()
+    assert page is not None and rows([page]) == rows(drain(reader(steady_plain())))
