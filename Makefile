@@ -23,7 +23,7 @@ test: setup
 	$(BIN)/python -m pytest -m "slow or kafka"
 
 kafka: setup  # one Apache Kafka broker on 127.0.0.1:9092, from Maven Central jars: no Docker
-	$(BIN)/python -m tests.kafka.real.broker
+	$(BIN)/python -m bench.real_kafka.broker
 
 test-kafka: setup
 	$(BIN)/python -m pytest -m kafka -rs

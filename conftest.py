@@ -1,5 +1,9 @@
 """What pytest should not import: kernels that need numba, and are only used with it."""
 
-from operators.compiled import COMPILED
+from tapeflow.engine.compiled import COMPILED
 
-collect_ignore = [] if COMPILED else ["connectors/line_kernel.py", "operators/scan_kernel.py"]
+collect_ignore = (
+    []
+    if COMPILED
+    else ["tapeflow/connectors/tapes/line_kernel.py", "tapeflow/operators/decode/kernel.py"]
+)

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 
-def noted(step: Callable[..., Any], left: list[float]) -> Callable[..., Any]:
+def stamped(step: Callable[..., Any], left: list[float]) -> Callable[..., Any]:
     """The step, which notes when it gave ticks."""
 
     @wraps(step)
@@ -29,11 +29,11 @@ def noted(step: Callable[..., Any], left: list[float]) -> Callable[..., Any]:
 
 def first_tick(command: list[str]) -> float:
     """Run the command in this process; when, on the clock of all processes?"""
-    from flows import __main__ as program  # noqa: PLC0415  # their import is measured
+    from tapeflow.flows import __main__ as program  # noqa: PLC0415  # their import is measured
 
     decode = import_module("operators.decode")
     left: list[float] = []
-    vars(decode)["step"] = noted(decode.step, left)
+    vars(decode)["step"] = stamped(decode.step, left)
     if code := program.main(command):
         sys.exit(code)
     return left[0]

@@ -19,10 +19,12 @@ from statistics import median
 from typing import Any
 
 from bench.machine import described
+from bench.real_kafka.broker import RealBroker, missing
 from bench.reference import JOB
-from bench.replay import ROOT, Told, pinned, tapes_of, timed
-from flows import loading, logs, settings
-from tests.kafka.real.broker import RealBroker, missing
+from bench.replay import ROOT, Measurement, reference_tapes, run_pinned, timed
+from tapeflow.flows.job import settings
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import topics as loading
 
 MARKS = {"plain": 600_000.0, "packed": 2_000_000.0}  # ticks/s at least
 CAN_PACK = "pack" in signature(loading.load).parameters
@@ -38,8 +40,10 @@ def job_at(bootstrap: str, kind: str) -> settings.Job:
 def load(bootstrap: str, kind: str, records: int) -> float:
     """Load the reference job's tapes as one kind of records; the seconds that takes."""
     job = job_at(bootstrap, kind)
-    opens = logs.opens(logs.tapes([tapes_of(records)], job), job, print)
-    log = {name: loading.pages_of(opened) for name, opened in opens.items()}
+    reader_factories = logs.reader_factories(
+        logs.tapes([reference_tapes(records)], job), job, print
+    )
+    log = {name: loading.pages_of(opened) for name, opened in reader_factories.items()}
     loading.create(log, job, lambda _: None)
     options: dict[str, Any] = {"pack": True} if kind == "packed" else {}
     began = time.perf_counter()
@@ -47,19 +51,19 @@ def load(bootstrap: str, kind: str, records: int) -> float:
     return time.perf_counter() - began
 
 
-def child(bootstrap: str, kind: str) -> Told:
+def child(bootstrap: str, kind: str) -> Measurement:
     """One run over the topics, in this process."""
     job = job_at(bootstrap, kind)
     return timed(job, logs.topics(job, lambda _: None, tail=False))
 
 
-def run(bootstrap: str, kind: str) -> Told:
+def run(bootstrap: str, kind: str) -> Measurement:
     """One run in a fresh process, on the last core."""
-    return pinned(["bench.kafka", "--child", kind, "--bootstrap", bootstrap], 1)
+    return run_pinned(["bench.kafka", "--child", kind, "--bootstrap", bootstrap], 1)
 
 
 @contextmanager
-def broker_beside() -> Iterator[RealBroker]:
+def pinned_broker() -> Iterator[RealBroker]:
     """A broker on the first core, where there are two: the flow has the last one for itself."""
     ours = os.sched_getaffinity(0)
     broker = RealBroker()
@@ -77,10 +81,10 @@ def broker_beside() -> Iterator[RealBroker]:
 def measured(records: int, runs: int) -> dict[str, dict[str, Any]]:
     """What each kind of records costs to load and to read."""
     kinds = [kind for kind in MARKS if kind == "plain" or CAN_PACK]
-    with broker_beside() as broker:
+    with pinned_broker() as broker:
         load_s = {kind: load(broker.bootstrap, kind, records) for kind in kinds}
         run(broker.bootstrap, "plain")  # fills the cache of compiled code
-        told: dict[str, list[Told]] = {kind: [] for kind in kinds}
+        told: dict[str, list[Measurement]] = {kind: [] for kind in kinds}
         for _ in range(runs):
             for kind in kinds:
                 told[kind].append(run(broker.bootstrap, kind))

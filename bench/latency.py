@@ -25,19 +25,20 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from bench.load_generator import PARTITIONS
 from bench.machine import described, machine_s, ours_s
-from bench.paced import PARTITIONS
+from bench.processes import children_of
+from bench.real_kafka.broker import RealBroker
 from bench.reference import JOB
-from connectors.board import START, Board
-from connectors.broker import EmbeddedBroker
-from connectors.kafka_facts import follow
-from connectors.kafka_load import create_topics
-from flows import loading, settings
-from schemas.market import Floats, Ints
-from schemas.topics import BY_TYPE, decode
-from schemas.trading import Order
-from tests.crashing import children_of
-from tests.kafka.real.broker import RealBroker
+from tapeflow.connectors.kafka.embedded import EmbeddedBroker
+from tapeflow.connectors.kafka.facts import tail
+from tapeflow.connectors.kafka.loader import create_topics
+from tapeflow.connectors.source.progress import START, Progress
+from tapeflow.flows.job import settings
+from tapeflow.flows.run import topics as loading
+from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.orders import Order
+from tapeflow.schemas.registry import BY_TYPE, decode
 
 ROOT = Path(__file__).parents[1]
 WARM_S, LOOP_S, START_S = 5.0, 3.0, 60.0
@@ -102,14 +103,14 @@ class Bench(Struct, frozen=True):
             return {name: kept[name] for name in PARTITIONS}
 
 
-def looped(bench: Bench, prefix: str, rate: float, seconds: float) -> Floats:
+def kafka_roundtrip(bench: Bench, prefix: str, rate: float, seconds: float) -> Floats:
     """Milliseconds from the producer to us, of each record, without a flow."""
     topics = [prefix + name.partition("-")[0] for name in PARTITIONS]
     for topic in topics:
         bench.create(topic, 1)
     found = []
     producing = bench.produce(prefix, rate, seconds)
-    for message in follow(bench.bootstrap, topics, print, bench.client):
+    for message in tail(bench.bootstrap, topics, print, bench.client):
         now = time.time_ns()
         if message is not None:
             sent = message.timestamp()[1] * 1_000_000 + int(
@@ -135,7 +136,7 @@ def flow(bench: Bench) -> Iterator["subprocess.Popen[bytes]"]:
         **loading.fact_topics(wanted),
     }.items():
         bench.create(topic, count)
-    command = [sys.executable, "-m", "flows", "run", "--config", job]
+    command = [sys.executable, "-m", "tapeflow", "run", "--config", job]
     command += ["--results", bench.folder / "results.duckdb", "--state", bench.folder / "state"]
     running = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
@@ -158,7 +159,7 @@ def measured(bench: Bench, rate: float, seconds: float) -> tuple[list[Arrival], 
     with flow(bench) as running:
         producing, share = None, 0.0
         deadline = time.monotonic() + START_S
-        for message in follow(bench.bootstrap, ["orders"], print, bench.client):
+        for message in tail(bench.bootstrap, ["orders"], print, bench.client):
             now = time.time_ns()
             if message is not None:
                 found.append((message.value() or b"", message.timestamp()[1], now))
@@ -180,8 +181,8 @@ def is_reading(path: Path) -> bool:
     """Has the run opened its partitions?"""
     if not path.exists() or not path.stat().st_size:
         return False
-    board = Board(PARTITIONS, 1, path)
-    return all(board.is_idle(name) or board.reached_ns(name) != START for name in PARTITIONS)
+    board = Progress(PARTITIONS, 1, path)
+    return all(board.is_idle(name) or board.log_ns_of(name) != START for name in PARTITIONS)
 
 
 def cpu_of(pid: int) -> float:
@@ -212,11 +213,11 @@ def spread(values: Floats) -> dict[str, float]:
 
 def report(bench: Bench, rate: float, seconds: float) -> dict[str, Any]:
     """Measure everything."""
-    looped(bench, "warm.", rate, bench.warm_s)
+    kafka_roundtrip(bench, "warm.", rate, bench.warm_s)
     others, began = machine_s() - ours_s(), time.monotonic()
     arrivals, share = measured(bench, rate, seconds)
     others = (machine_s() - ours_s() - others) / (time.monotonic() - began)
-    alone = looped(bench, "loop.", rate, LOOP_S)
+    alone = kafka_roundtrip(bench, "loop.", rate, LOOP_S)
     times = bench.times("raw.")
     begin = min(int(each[0]) for each in times.values()) + int(WARM_S * 1e9)
     end = min(int(each[-1]) for each in times.values())

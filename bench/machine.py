@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.crashing import children_of
+from bench.processes import children_of
 
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "msgspec", "numba", "numpy", "pyarrow")
 

@@ -21,8 +21,8 @@ from typing import Any
 
 from bench.machine import described
 from bench.reference import JOB
-from bench.replay import replayed, tapes_of
-from schemas.errors import MisuseError
+from bench.replay import reference_tapes, replayed
+from tapeflow.schemas.errors import TapeflowError
 
 STAGES = (  # stage, where its function is found
     ("read", "connectors.tape", "TapeReader.read"),
@@ -102,8 +102,9 @@ def install(clock: Clock) -> None:
 
 def profiled(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, float, int]:
     """One run: the clock, CPU time of the whole in ns, seconds it took, records."""
-    from flows import logs, summary  # noqa: PLC0415  # their import is a stage
-    from flows.settings import load  # noqa: PLC0415
+    from tapeflow.flows.cli import summary  # noqa: PLC0415  # their import is a stage
+    from tapeflow.flows.job.settings import load  # noqa: PLC0415
+    from tapeflow.flows.run import log as logs  # noqa: PLC0415  # their import is a stage
 
     clock = Clock()
     began, cpu = time.perf_counter(), time.process_time_ns()
@@ -124,10 +125,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--config", type=Path, default=JOB, help="default: the reference job")
     args = parser.parse_args()
-    tapes = args.tapes or tapes_of(args.records)
+    tapes = args.tapes or reference_tapes(args.records)
     try:
         clock, whole_ns, seconds, records = profiled(tapes, args.workers, args.config)
-    except MisuseError as error:
+    except TapeflowError as error:
         sys.exit(f"bench.profile: {error}")
     spent = dict(clock.spent_ns)
     spent["engine"] = whole_ns - sum(spent.values())

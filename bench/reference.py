@@ -9,37 +9,37 @@ import json
 import sys
 from pathlib import Path
 
-from connectors.duckdb_query import ask
-from connectors.exact_answers import Answer
-from flows import logs
-from flows.engine import on_terminal
-from flows.plan import Plan
-from flows.runs import run
-from flows.settings import load
-from schemas.errors import MisuseError
+from tapeflow.connectors.duckdb.query import query
+from tapeflow.connectors.duckdb.query_result import QueryResult
+from tapeflow.flows.job.settings import load
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run.engine import show_progress
+from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run
+from tapeflow.schemas.errors import TapeflowError
 
 JOB = Path(__file__).parents[1] / "jobs" / "reference.toml"
-NATIVE = "(SELECT id, native || '.' || venue AS name FROM instruments)"
+NAMES = "(SELECT id, venue_symbol || '.' || venue AS name FROM instruments)"
 EXPORTS = {
     "bars": f"""
         SELECT name AS instrument, epoch_ns(open_time) AS start_ns,
             open, high, low, close, volume, vwap, count
-        FROM bars JOIN {NATIVE} ON id = instrument""",
+        FROM bars JOIN {NAMES} ON id = instrument""",
     "signals": f"""
         SELECT name AS instrument, epoch_ns(close_time) AS bar_end_ns,
             CASE side WHEN 'BUY' THEN 1 ELSE -1 END AS side, ref_price::DOUBLE AS ref_price,
             CASE reason WHEN '' THEN decision ELSE reason END AS decision
-        FROM decisions JOIN {NATIVE} ON id = instrument""",
+        FROM decisions JOIN {NAMES} ON id = instrument""",
     "fills": f"""
         SELECT name AS instrument, epoch_ns(d.close_time) AS bar_end_ns,
             CASE f.side WHEN 'BUY' THEN 1 ELSE -1 END AS side, price::DOUBLE AS price,
             epoch_ns(event_time) AS event_ns, trade_id, fee::DOUBLE AS fee
-        FROM fills f JOIN decisions d USING (order_id) JOIN {NATIVE} n ON n.id = f.instrument""",
+        FROM fills f JOIN decisions d USING (order_id) JOIN {NAMES} n ON n.id = f.instrument""",
     "positions": f"""
         SELECT name AS instrument, coalesce(quantity, 0)::BIGINT AS position,
             coalesce(entry_price, 0)::DOUBLE AS entry,
             coalesce(realized, 0)::DOUBLE AS realized, coalesce(fees, 0)::DOUBLE AS fees
-        FROM {NATIVE} LEFT JOIN (SELECT instrument, arg_max(quantity, seq) AS quantity,
+        FROM {NAMES} LEFT JOIN (SELECT instrument, arg_max(quantity, seq) AS quantity,
             arg_max(entry_price, seq) AS entry_price, arg_max(realized, seq) AS realized,
             arg_max(fees, seq) AS fees
             FROM positions GROUP BY instrument) ON id = instrument""",
@@ -51,14 +51,14 @@ def export(results: Path, out_dir: Path) -> None:
     """Write the five files."""
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, sql in EXPORTS.items():
-        write_csv(out_dir / f"{name}.csv", ask(results, sql))
+        write_csv(out_dir / f"{name}.csv", query(results, sql))
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in STATS)
-    stats = ask(results, f"SELECT {sums} FROM data_quality")
+    stats = query(results, f"SELECT {sums} FROM data_quality")
     counts = dict(zip(stats.names, stats.rows[0], strict=True))
     (out_dir / "stats.json").write_text(json.dumps(counts, indent=2) + "\n")
 
 
-def write_csv(path: Path, answer: Answer) -> None:
+def write_csv(path: Path, answer: QueryResult) -> None:
     """A table as CSV; floats in their shortest exact form."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -87,9 +87,9 @@ def main() -> None:
             workers=args.workers,
             processes=args.processes,
         )
-        run(plan, on_terminal, on_terminal)
+        run(plan, show_progress, show_progress)
         export(results, args.out_dir)
-    except MisuseError as error:
+    except TapeflowError as error:
         sys.exit(f"bench.reference: {error}")
 
 

@@ -26,10 +26,10 @@ from bench.reference import JOB
 ROOT = Path(__file__).parents[1]
 GENERATOR = ROOT / "tests" / "reference" / "gen.py"
 GOLDEN = ROOT / "tests" / "reference" / "golden"
-Told = dict[str, float]
+Measurement = dict[str, float]
 
 
-def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
+def reference_tapes(records: int, seed: int = 7, *more: str) -> Path:
     """The reference job's tapes of this size, made once and kept in build/."""
     name = "-".join([str(records), str(seed), *more]).replace("--", "")
     folder = ROOT / "build" / f"tapes-{name}"
@@ -42,18 +42,18 @@ def tapes_of(records: int, seed: int = 7, *more: str) -> Path:
     return folder
 
 
-def child(tapes: Path, workers: int, processes: int, config: Path = JOB) -> Told:
+def child(tapes: Path, workers: int, processes: int, config: Path = JOB) -> Measurement:
     """One run over tapes, in this process."""
-    from flows import logs  # noqa: PLC0415  # only here: the parent needs no flow
-    from flows.settings import load  # noqa: PLC0415
+    from tapeflow.flows.job.settings import load  # noqa: PLC0415
+    from tapeflow.flows.run import log as logs  # noqa: PLC0415  # only here: the parent needs no flow
 
     job = load(config)
     return timed(job, logs.tapes([tapes], job), workers, processes)
 
 
-def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Told:
+def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Measurement:
     """One run over a log, in this process."""
-    from flows import summary  # noqa: PLC0415
+    from tapeflow.flows.cli import summary  # noqa: PLC0415
 
     if processes == 1:
         warm_up()
@@ -75,8 +75,8 @@ def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Told:
 
 def warm_up() -> None:
     """Import what a run imports late, and load its compiled code: no program's start-up counts."""
-    from flows import logs  # noqa: PLC0415
-    from flows.settings import load  # noqa: PLC0415
+    from tapeflow.flows.job.settings import load  # noqa: PLC0415
+    from tapeflow.flows.run import log as logs  # noqa: PLC0415
 
     job = load(JOB)
     with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +85,8 @@ def warm_up() -> None:
 
 def replayed(job: Any, log: Any, folder: Path, workers: int = 1, processes: int = 1) -> Path:
     """Replay a log into a folder; the results."""
-    from flows import plan, runs  # noqa: PLC0415
+    from tapeflow.flows.run import plan  # noqa: PLC0415
+    from tapeflow.flows.run import run as runs  # noqa: PLC0415
 
     results = folder / "results.duckdb"
     wanted = plan.Plan(
@@ -102,13 +103,15 @@ def used() -> tuple[float, int]:
     return seconds, max(usage.ru_maxrss for usage in usages)
 
 
-def measured(tapes: Path, workers: int, cores: int, processes: int = 1, job: Path = JOB) -> Told:
+def measured(
+    tapes: Path, workers: int, cores: int, processes: int = 1, job: Path = JOB
+) -> Measurement:
     """One run in a fresh process, pinned to some cores."""
     options = ["--child", tapes, "--workers", workers, "--processes", processes, "--config", job]
-    return pinned(["bench.replay", *map(str, options)], cores)
+    return run_pinned(["bench.replay", *map(str, options)], cores)
 
 
-def pinned(module: Sequence[str], cores: int) -> Told:
+def run_pinned(module: Sequence[str], cores: int) -> Measurement:
     """What a module, run with its arguments on the last of our cores, says of itself in JSON."""
     pin = sorted(os.sched_getaffinity(0))[-cores:]
     done = subprocess.run(
@@ -119,7 +122,7 @@ def pinned(module: Sequence[str], cores: int) -> Told:
         cwd=ROOT,
         preexec_fn=lambda: os.sched_setaffinity(0, pin),
     )
-    told: Told = json.loads(done.stdout)
+    told: Measurement = json.loads(done.stdout)
     return told
 
 
@@ -137,7 +140,7 @@ def main() -> None:
     if args.child:
         print(json.dumps(child(args.child, args.workers, args.processes, args.config)))
         return
-    tapes = tapes_of(args.records)
+    tapes = reference_tapes(args.records)
     shape = args.workers, args.cores, args.processes
     measured(tapes, *shape)  # fills the cache of compiled code
     runs = [measured(tapes, *shape) for _ in range(args.runs)]
@@ -152,12 +155,12 @@ def main() -> None:
     }
     kept = ROOT / "build" / "bench-replay.json"
     kept.write_text(json.dumps(report, indent=2) + "\n")
-    middle = report["median"]
+    medians = report["median"]
     print(f"{report['what']}, {args.records:,} records")
     print(f"  {args.workers} worker(s) on {args.cores} core(s)")
-    print(f"  ticks/s        {middle['ticks_per_s']:>12,.0f}")
-    print(f"  CPU us/tick    {middle['cpu_us_per_tick']:>12.3f}")
-    print(f"  peak MiB       {middle['peak_mib']:>12,.0f}")
+    print(f"  ticks/s        {medians['ticks_per_s']:>12,.0f}")
+    print(f"  CPU us/tick    {medians['cpu_us_per_tick']:>12.3f}")
+    print(f"  peak MiB       {medians['peak_mib']:>12,.0f}")
     print(f"  median of {args.runs}; all runs and the machine in {kept.relative_to(ROOT)}")
 
 

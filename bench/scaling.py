@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench import wide
+from bench import scaling_workload as wide
 from bench.machine import described
-from bench.replay import ROOT, Told, measured
+from bench.replay import ROOT, Measurement, measured
 
 LIVE_PAGE = 100  # records: of 10,000 a second, what has come in 10 ms
 
@@ -40,15 +40,15 @@ TABLES: dict[str, Sequence[Shape]] = {
 }
 
 
-def run(shape: Shape, records: int) -> Told:
+def run(shape: Shape, records: int) -> Measurement:
     """One run in a fresh process."""
-    tapes = wide.tapes_of(shape.instruments, records)
+    tapes = wide.reference_tapes(shape.instruments, records)
     return measured(tapes, 1, 1, job=wide.job_of(*shape))
 
 
 def rounds(shapes: Sequence[Shape], records: int, runs: int) -> list[dict[str, Any]]:
     """The rows of a table: medians of runs that take turns, so that noise hits all alike."""
-    told: dict[Shape, list[Told]] = {shape: [] for shape in shapes}
+    told: dict[Shape, list[Measurement]] = {shape: [] for shape in shapes}
     for _ in range(runs):
         for shape in shapes:
             told[shape].append(run(shape, records))

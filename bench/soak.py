@@ -18,14 +18,15 @@ from statistics import mean
 from typing import Any
 
 from bench.machine import described
-from connectors.board import Board
-from connectors.broker import EmbeddedBroker
-from connectors.kafka_load import Loader, create_topics
-from connectors.synthetic import START_NS, Market, partitions_of, tapes
-from flows import loading, settings
-from schemas.pages import Page
-from tests.crashing import children_of
-from tests.kafka.real.broker import RealBroker
+from bench.processes import children_of
+from bench.real_kafka.broker import RealBroker
+from tapeflow.connectors.kafka.embedded import EmbeddedBroker
+from tapeflow.connectors.kafka.loader import Loader, create_topics
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.synthetic.market import START_NS, Market, partitions_of, tapes
+from tapeflow.flows.job import settings
+from tapeflow.flows.run import topics as loading
+from tapeflow.schemas.batches import Page
 
 ROOT = Path(__file__).parents[1]
 JOB = ROOT / "jobs" / "demo.toml"
@@ -53,7 +54,7 @@ class Producer:
 def started(folder: Path, bootstrap: str) -> "subprocess.Popen[bytes]":
     """The run under test."""
     command = [
-        *(sys.executable, "-m", "flows", "run", "--processes", "2", "--config", str(JOB)),
+        *(sys.executable, "-m", "tapeflow", "run", "--processes", "2", "--config", str(JOB)),
         *("--bootstrap", bootstrap, "--results", str(folder / "results.duckdb")),
         *("--state", str(folder / "state")),
     ]
@@ -61,7 +62,7 @@ def started(folder: Path, bootstrap: str) -> "subprocess.Popen[bytes]":
 
 
 def sampled(
-    folder: Path, running: "subprocess.Popen[bytes]", board: Board, made: int
+    folder: Path, running: "subprocess.Popen[bytes]", board: Progress, made: int
 ) -> dict[str, float]:
     """One look."""
     recovery = (folder / "state" / "recovery").glob("*")
@@ -95,7 +96,7 @@ def soak(market: Market, folder: Path, bootstrap: str, create: Any) -> list[dict
     running = started(folder, bootstrap)
     while not (folder / "state" / "board").exists():
         time.sleep(0.1)
-    board = Board(tuple(partitions_of(market)), 1, folder / "state" / "board")
+    board = Progress(tuple(partitions_of(market)), 1, folder / "state" / "board")
     samples: list[dict[str, float]] = []
     began = time.monotonic()
     while (passed := time.monotonic() - began) < market.seconds - 1:

@@ -22,14 +22,14 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from bench.machine import described
-from bench.replay import ROOT, Told, measured, pinned, tapes_of
+from bench.replay import ROOT, Measurement, measured, reference_tapes, run_pinned
 
 FOUR_PARTITIONS = ("--partitions-per-venue", "2")
 
 OURS, PLAIN, IDIOMATIC = "ours", "plain Python loop", "per-item Bytewax flow"
 ONE, TWO_WORKERS = "ours, 4 partitions", "ours, 4 partitions, 2 workers, 2 cores"
-STARTED, TWO_STARTED = "ours, started", "ours, started, 2 processes, 2 cores"
-FEW, TWO_FEW, TWO_MANY = "one process, few", "two processes, few", "two processes, many"
+WITHOUT_STARTUP, TWO_STARTED = "ours, started", "ours, started, 2 processes, 2 cores"
+SHORT, TWO_FEW, LONG_2P = "one process, few", "two processes, few", "two processes, many"
 
 
 class Mark(NamedTuple):
@@ -45,32 +45,32 @@ MARKS = (
     Mark("ours over the plain Python loop", OURS, PLAIN, 6.0),
     Mark("ours over the per-item Bytewax flow", OURS, IDIOMATIC, 25.0),
     Mark("2 workers over 1, 4 partitions", TWO_WORKERS, ONE, 1.6),
-    Mark("2 processes over 1, started, 4 partitions", TWO_STARTED, STARTED, 1.5),
+    Mark("2 processes over 1, started, 4 partitions", TWO_STARTED, WITHOUT_STARTUP, 1.5),
 )
 
 
-def alternative(name: str, tapes: Path) -> Told:
-    """One run of a program of bench/alternatives."""
+def alternative(name: str, tapes: Path) -> Measurement:
+    """One run of a program of bench/baselines."""
     with tempfile.TemporaryDirectory() as out:
-        return pinned([f"bench.alternatives.{name}", str(tapes), out], 1)
+        return run_pinned([f"bench.baselines.{name}", str(tapes), out], 1)
 
 
-def runs(records: int, few: int, idiomatic: int) -> dict[str, Callable[[], Told]]:
+def runs(records: int, few: int, idiomatic: int) -> dict[str, Callable[[], Measurement]]:
     """The runs of a round."""
-    many_in_four, few_in_four = (tapes_of(n, 7, *FOUR_PARTITIONS) for n in (records, few))
+    many_in_four, few_in_four = (reference_tapes(n, 7, *FOUR_PARTITIONS) for n in (records, few))
     return {
-        OURS: partial(measured, tapes_of(records), 1, 1),
-        PLAIN: partial(alternative, "plain_loop", tapes_of(records)),
-        IDIOMATIC: partial(alternative, "idiomatic_flow", tapes_of(idiomatic)),
+        OURS: partial(measured, reference_tapes(records), 1, 1),
+        PLAIN: partial(alternative, "plain_loop", reference_tapes(records)),
+        IDIOMATIC: partial(alternative, "idiomatic_flow", reference_tapes(idiomatic)),
         ONE: partial(measured, many_in_four, 1, 1),
         TWO_WORKERS: partial(measured, many_in_four, 2, 2),
-        FEW: partial(measured, few_in_four, 1, 1),
+        SHORT: partial(measured, few_in_four, 1, 1),
         TWO_FEW: partial(measured, few_in_four, 1, 2, 2),
-        TWO_MANY: partial(measured, many_in_four, 1, 2, 2),
+        LONG_2P: partial(measured, many_in_four, 1, 2, 2),
     }
 
 
-def middle(rounds: Sequence[dict[str, Told]]) -> dict[str, Told]:
+def medians(rounds: Sequence[dict[str, Measurement]]) -> dict[str, Measurement]:
     """The median of each number of each run."""
     return {
         name: {what: median(told[name][what] for told in rounds) for what in first}
@@ -78,23 +78,23 @@ def middle(rounds: Sequence[dict[str, Told]]) -> dict[str, Told]:
     }
 
 
-def rates(told: dict[str, Told]) -> dict[str, float]:
+def rates(told: dict[str, Measurement]) -> dict[str, float]:
     """Ticks/s of the runs of a round."""
     nothing = {"records": 0.0, "seconds": 0.0}
     return {
         **{name: rate(told[name], nothing) for name in (OURS, PLAIN, IDIOMATIC, ONE, TWO_WORKERS)},
-        STARTED: rate(told[ONE], told[FEW]),
-        TWO_STARTED: rate(told[TWO_MANY], told[TWO_FEW]),
+        WITHOUT_STARTUP: rate(told[ONE], told[SHORT]),
+        TWO_STARTED: rate(told[LONG_2P], told[TWO_FEW]),
     }
 
 
-def rate(many: Told, few: Told) -> float:
+def rate(many: Measurement, few: Measurement) -> float:
     """Ticks/s of what one run does more than another."""
     seconds = many["seconds"] - few["seconds"]
     return (many["records"] - few["records"]) / seconds if seconds > 0 else math.nan
 
 
-def judged(reached: dict[str, float]) -> list[dict[str, Any]]:
+def check_targets(reached: dict[str, float]) -> list[dict[str, Any]]:
     """How near we came to each mark."""
     ratios = [reached[mark.rate] / reached[mark.than] for mark in MARKS]
     return [
@@ -132,18 +132,18 @@ def main() -> None:
     if args.few >= args.records:
         parser.error("--few must be fewer than --records")
     chosen = runs(args.records, args.few, args.idiomatic_records)
-    chosen[FEW]()  # fills the cache of compiled code
+    chosen[SHORT]()  # fills the cache of compiled code
     rounds = []
     for number in range(args.rounds):
         rounds.append({name: run() for name, run in chosen.items()})
         print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
-    medians = middle(rounds)
-    reached = rates(medians)
+    middle = medians(rounds)
+    reached = rates(middle)
     report = {
         **vars(args),
         "ticks_per_s": reached,
-        "marks": judged(reached),
-        "medians": medians,
+        "marks": check_targets(reached),
+        "medians": middle,
         "runs": rounds,
         "machine": described(),
     }

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from bench.machine import described
 from bench.reference import JOB
-from bench.replay import GOLDEN, ROOT, pinned
+from bench.replay import GOLDEN, ROOT, run_pinned
 
 TICK_S, DONE_S = 2.0, 0.4  # marks
 FIRST_TICK = "replay, to its first tick"
@@ -55,7 +55,7 @@ def to_first_tick(results: Path) -> float:
     """Seconds until a fresh replay has read and decoded its first page."""
     command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(results)]
     began = time.monotonic()
-    return pinned(["bench.first_tick", *command], 1)["first_tick"] - began
+    return run_pinned(["bench.first_tick", *command], 1)["first_tick"] - began
 
 
 def to_end(command: Sequence[str]) -> float:
@@ -63,7 +63,7 @@ def to_end(command: Sequence[str]) -> float:
     pin = max(os.sched_getaffinity(0))
     began = time.monotonic()
     subprocess.run(
-        [sys.executable, "-m", "flows", *command],
+        [sys.executable, "-m", "tapeflow", *command],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=ROOT,

@@ -13,30 +13,30 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
-from connectors import log_source
-from connectors.duckdb_results import ResultsSink
-from connectors.kafka_sink import KafkaSink
-from connectors.log_source import LogSource
-from flows import job as jobs
-from flows.settings import Job
-from operators import bars as bar_step
-from operators import dedupe as dedupe_step
-from operators import normalise as normalise_step
-from operators import signals as signal_step
-from operators import tally as tally_step
-from operators.bars import bars
-from operators.decode import decode
-from operators.dedupe import dedupe
-from operators.desk import by_account, trade
-from operators.desk import state as desk_state
-from operators.facts import facts
-from operators.normalise import normalise
-from operators.records import records
-from operators.signals import signals
-from operators.tally import tally
-from schemas.pages import Facts, Page
+from tapeflow.connectors.duckdb.sink import ResultsSink
+from tapeflow.connectors.kafka.sink import KafkaSink
+from tapeflow.connectors.source import source as log_source
+from tapeflow.connectors.source.source import LogSource
+from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job.settings import Job
+from tapeflow.operators import dedupe as dedupe_step
+from tapeflow.operators import quality as tally_step
+from tapeflow.operators.bars import step as bar_step
+from tapeflow.operators.bars.step import bars
+from tapeflow.operators.batch_facts import facts
+from tapeflow.operators.decode.step import decode
+from tapeflow.operators.dedupe import dedupe
+from tapeflow.operators.desk import state as desk_state
+from tapeflow.operators.desk.step import to_accounts, trade
+from tapeflow.operators.features import normalise as normalise_step
+from tapeflow.operators.features.normalise import normalise
+from tapeflow.operators.quality import tally
+from tapeflow.operators.records import records
+from tapeflow.operators.strategies import step as signal_step
+from tapeflow.operators.strategies.step import signals
+from tapeflow.schemas.batches import Facts, Page
 
-STATES = {  # step id -> version of what it keeps: both are schema
+STATE_VERSIONS = {  # step id -> version of what it keeps: both are schema
     "trade.log": log_source.STATE_VERSION,
     "trade.dedupe.seen": dedupe_step.STATE_VERSION,
     "trade.bars.open": bar_step.STATE_VERSION,
@@ -65,7 +65,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     scored = normalise("normalise", barred, window=job.normalise.window, instruments=len(names))
     signalled = signals("signals", scored, strategies=jobs.strategies(job, table), names=names)
 
-    by_desk = by_account("by_account", signalled, accounts=tuple(desks))
+    by_desk = to_accounts("by_account", signalled, accounts=tuple(desks))
     traded = trade("trade", by_desk, desks=desks)
     told = facts("told", signalled, instruments=names)
     counted = tally("tally", signalled, instruments=names)
@@ -87,6 +87,6 @@ def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink |
 
 def flow() -> Dataflow:
     """The flow for `python -m bytewax.run flows.trade:flow`, told by TAPEFLOW_* variables."""
-    from flows import by_hand  # noqa: PLC0415  # it stands above us
+    from tapeflow.flows.run import environment as from_environment  # noqa: PLC0415  # it stands above us
 
-    return by_hand.flow()
+    return from_environment.flow()

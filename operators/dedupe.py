@@ -16,15 +16,16 @@ import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 
-from operators.compiled import compiled
-from operators.fold import fold
-from schemas.market import ACCEPTED, DUPLICATE, Ints
-from schemas.pages import Batch
+from tapeflow.engine.compiled import compiled
+from tapeflow.engine.fold import fold
+from tapeflow.schemas.batches import Batch
+from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.market import ACCEPTED, DUPLICATE
 
 STATE_VERSION = 2
-SMALLEST = 1024  # rows of a table
-FREE = -1
-EVER = 2**62  # records: more than any log has
+CAPACITY_MIN = 1024  # rows of a table
+EMPTY = -1
+NO_LIMIT = 2**62  # records: more than any log has
 LOW_31_BITS = 2**31 - 1  # so that no product leaves 64 bits
 SPREAD = 1540483477  # 31 bits, odd: neighbours fall far apart, those of other instruments too
 MIDDLE = 24  # bits below those that are taken of a product
@@ -46,12 +47,12 @@ class State:
 
 def start() -> State:
     """Nothing seen."""
-    return empty(SMALLEST)
+    return empty(CAPACITY_MIN)
 
 
 def empty(capacity: int) -> State:
     """Tables without rows."""
-    return State(np.full((2, 3, capacity), FREE, np.int64), np.zeros(4, np.int64))
+    return State(np.full((2, 3, capacity), EMPTY, np.int64), np.zeros(4, np.int64))
 
 
 def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Batch]]:
@@ -59,37 +60,39 @@ def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Ba
     trades = batch.trades
     verdict, row = trades.verdict.copy(), 0
     told = (trades.instrument, trades.trade_id, trades.offset, verdict)
-    while (row := mark(state.tables, state.clock, *told, memory, row)) < len(trades):
-        state = grown(state)
-    return state, (batch.but(trades=trades.judged(verdict)),)
+    while (row := mark_duplicates(state.tables, state.clock, *told, memory, row)) < len(trades):
+        state = doubled(state)
+    return state, (batch.replace(trades=trades.with_verdict(verdict)),)
 
 
-def grown(state: State) -> State:
+def doubled(state: State) -> State:
     """The same rows in tables of twice the size."""
     young, _, begin, old_begin = state.clock.tolist()
     more = empty(2 * state.tables.shape[2])
     for which, since, before in ((1 - young, old_begin, 0), (young, begin, old_begin)):
         more.clock[:] = which, 0, since, before
-        learn(more, live(state.tables[which], since))
+        insert_rows(more, live_rows(state.tables[which], since))
     return more
 
 
-def live(table: Ints, begin: int) -> Ints:
+def live_rows(table: Ints, begin: int) -> Ints:
     """The rows of a table that began there."""
     rows: Ints = table[:, table[SEEN] >= begin].T
     return rows
 
 
-def learn(state: State, rows: Ints) -> None:
+def insert_rows(state: State, rows: Ints) -> None:
     """Put rows, all different, into young."""
     verdict = np.full(len(rows), ACCEPTED, np.int64)
     instrument, trade_id, offset = (np.ascontiguousarray(column) for column in rows.T)
-    done = mark(state.tables, state.clock, instrument, trade_id, offset, verdict, EVER, 0)
+    done = mark_duplicates(
+        state.tables, state.clock, instrument, trade_id, offset, verdict, NO_LIMIT, 0
+    )
     assert done == len(rows), "no room"
 
 
 @compiled
-def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     tables: Ints,
     clock: Ints,
     instrument: Ints,
@@ -134,8 +137,8 @@ def mark(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
                     slot_of_old = (slot_of_old + 1) & mask
                 seen = old[SEEN, slot_of_old]
                 if seen < old_begin:
-                    seen = FREE
-            if seen != FREE and offset[row] - seen <= memory:
+                    seen = EMPTY
+            if seen != EMPTY and offset[row] - seen <= memory:
                 verdict[row] = DUPLICATE
             young[SEEN, slot] = offset[row]
         row += 1
@@ -147,7 +150,7 @@ def keep(state: State, *, memory: int) -> Any:
     """What is remembered, by offset; of a trade what was seen last."""
     young, _, begin, old_begin = state.clock.tolist()
     rows = np.concatenate(
-        [live(state.tables[1 - young], old_begin), live(state.tables[young], begin)]
+        [live_rows(state.tables[1 - young], old_begin), live_rows(state.tables[young], begin)]
     )
     rows = rows[rows[:, SEEN] >= max(rows[:, SEEN].max(initial=0) - memory, 0)]
     instrument, trade_id, offset = rows.T
@@ -162,13 +165,13 @@ def resume(kept: Any) -> State:
     version, remembered = kept
     assert version == STATE_VERSION, f"dedupe state of version {version}"
     rows = np.frombuffer(remembered, np.int64).reshape(-1, 3)
-    capacity = SMALLEST
+    capacity = CAPACITY_MIN
     while len(rows) * 8 > capacity * 3:
         capacity *= 2
     state = empty(capacity)
     if len(rows):
         state.clock[BEGIN] = rows[0, SEEN]
-    learn(state, rows)
+    insert_rows(state, rows)
     return state
 
 

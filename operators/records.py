@@ -7,8 +7,8 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from schemas.pages import Block, Facts
-from schemas.topics import BY_TYPE, encode, identity
+from tapeflow.schemas.batches import BarBlock, Facts
+from tapeflow.schemas.registry import BY_TYPE, encode, identity
 
 Record = tuple[str, bytes, bytes, bytes]  # topic, key, value, id
 
@@ -20,10 +20,10 @@ def step(fact: Struct, *, prefix: str) -> Record:
     return prefix + topic.name, key, encode(fact), identity(fact).encode()
 
 
-def singly(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct]:
+def expand_blocks(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct]:
     """Facts out of their blocks."""
     for fact in facts:
-        if isinstance(fact, Block):
+        if isinstance(fact, BarBlock):
             yield from fact.bars.values(fact.partition, instruments)
         else:
             yield fact
@@ -36,6 +36,6 @@ def records(
     """Write facts as records; a topic's name is `prefix` and what it holds."""
 
     def each(facts: Facts) -> list[Record]:
-        return [step(fact, prefix=prefix) for fact in singly(facts, instruments)]
+        return [step(fact, prefix=prefix) for fact in expand_blocks(facts, instruments)]
 
     return op.map_value("each", up, each)

@@ -3,12 +3,12 @@
 from hashlib import blake2b
 
 
-def derive(*parts: str | int) -> str:
+def derive_id(*parts: str | int) -> str:
     """A short id of these parts, in 24 letters and digits: venues take up to 36.
 
-    >>> derive("order", "main", "ema_cross", 7) == derive("order", "main", "ema_cross", 7)
+    >>> derive_id("order", "main", "ema_cross", 7) == derive_id("order", "main", "ema_cross", 7)
     True
-    >>> derive("a", "bc") == derive("ab", "c")
+    >>> derive_id("a", "bc") == derive_id("ab", "c")
     False
     """
     told = "\x1f".join(map(str, parts))

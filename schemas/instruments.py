@@ -13,7 +13,7 @@ class Instrument(Struct, frozen=True):
     base: str
     quote: str  # the currency of prices, fees and profit
     kind: str  # spot | perp
-    native: str  # how the venue spells it: BTCUSDT
+    venue_symbol: str  # how the venue spells it: BTCUSDT
     tick: Decimal  # smallest step of a price, in quote
     lot: Decimal  # smallest step of a size, in base
     multiplier: Decimal  # base units in one unit of size

@@ -1,69 +1,21 @@
-"""What the market said: ticks and bars as columns, all else as values."""
+"""What the market said: ticks and bars as columns, a bar also as a value."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bytes = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
+from tapeflow.schemas.columns import Bools, Columns, Floats, Ints
+from tapeflow.schemas.time import LogPosition, Ns
 
-Ns = Annotated[int, "ns"]  # nanoseconds since the Unix epoch, UTC
 Side = Annotated[int, "side"]  # BUY or SELL
-Place = tuple[int, str, int]  # (log_ns, partition, offset): where in the log order
-
-NO_TIME = -1  # the venue did not say when
-
 BUY, SELL = 1, -1  # of an order; of a trade: the side of the aggressor
 
 # The verdict on a trade. Each step may only turn ACCEPTED into something else.
-ACCEPTED, DUPLICATE, LATE, HISTORY, OFF_MARKET = range(5)
+ACCEPTED, DUPLICATE, LATE, HISTORICAL, OFF_MARKET = range(5)
 # What became of a frame; DOUBT never leaves the decoder.
-TICKS, HEARTBEAT, RECOGNISED, UNLISTED, MALFORMED, DOUBT = range(6)
-
-
-class Columns(Struct, frozen=True, eq=False):
-    """Arrays of one length, in log order."""
-
-    FLOATS: ClassVar[tuple[str, ...]] = ()
-    BOOLS: ClassVar[tuple[str, ...]] = ()  # the others are int64
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """The columns' names."""
-        return cls.__struct_fields__
-
-    @classmethod
-    @cache
-    def empty(cls) -> Self:
-        """No rows."""
-        kinds = dict.fromkeys(cls.FLOATS, np.float64) | dict.fromkeys(cls.BOOLS, np.bool_)
-        return cls(*(np.empty(0, kinds.get(name, np.int64)) for name in cls.names()))
-
-    @classmethod
-    def joined(cls, parts: list[Self]) -> Self:
-        """The rows of all parts, in their order."""
-        if len(parts) == 1:
-            return parts[0]
-        if not parts:
-            return cls.empty()
-        return cls(
-            *(np.concatenate(column) for column in zip(*map(cls.arrays, parts), strict=True))
-        )
-
-    def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
-        """The columns in the order of their names."""
-        return astuple(self)
-
-    def take(self, rows: npt.NDArray[np.generic] | slice) -> Self:
-        """Some of the rows: a mask, numbers or a slice."""
-        return type(self)(*(column[rows] for column in self.arrays()))
+DECODED, HEARTBEAT, IGNORED, UNLISTED, MALFORMED, SLOW_PATH = range(6)
 
 
 class Trades(Columns, frozen=True, eq=False):
@@ -84,7 +36,7 @@ class Trades(Columns, frozen=True, eq=False):
     def __len__(self) -> int:
         return len(self.offset)
 
-    def judged(self, verdict: Ints) -> "Trades":
+    def with_verdict(self, verdict: Ints) -> "Trades":
         """The same with another verdict on each."""
         return replace(self, verdict=verdict)
 
@@ -137,7 +89,7 @@ class Bar(Struct, frozen=True, gc=False):
         return bar_id(self.instrument, self.open_ns, self.close_ns)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LogPosition:
         """Where in the log order it was closed."""
         return self.log_ns, self.partition, self.offset
 
@@ -189,60 +141,3 @@ def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:
     'BTC-USD.COINBASE@60000000000+1000000000'
     """
     return f"{instrument}@{open_ns}+{close_ns - open_ns}"
-
-
-class LateTrade(Struct, frozen=True, gc=False):
-    """A trade whose bar had closed: in no bar, fills nothing."""
-
-    instrument: str
-    partition: str
-    offset: int
-    log_ns: Ns
-    event_ns: Ns
-    trade_id: int
-    aggressor: Side
-    price: float
-    size: float
-
-
-class DeadLetter(Struct, frozen=True):
-    """A frame that is no tick and nothing else we know, and why."""
-
-    partition: str
-    offset: int
-    log_ns: Ns
-    reason: str
-    frame: bytes  # as it came; the first 64 KiB of it
-    length: int  # bytes of the whole frame
-
-
-class Quality(Struct, frozen=True, gc=False):
-    """What became of the records of a minute of log time; the rows of any table of it add up.
-
-    A record counts in the row of the instrument it first speaks of; one that speaks of none, in the
-    row of no instrument. The counts behind `unlisted` are of trades and quotes, not of records.
-    """
-
-    partition: str
-    instrument: str | None
-    time_ns: Ns  # begin of the minute
-    records: int
-    heartbeats: int
-    recognised: int  # acks, status frames, channels we keep nothing of
-    malformed: int
-    unlisted: int
-    quotes: int
-    duplicate: int
-    late: int
-    history: int  # old trades, sent on subscribing
-    off_market: int
-    accepted: int
-
-
-class Metric(Struct, frozen=True, gc=False):
-    """A measure over a minute of log time; of the log alone, so the same in every run."""
-
-    partition: str
-    name: str
-    time_ns: Ns  # begin of the minute
-    value: float

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bench.processes import children_of
 from tests.running import ROOT, digest
 
 FAULTS = ROOT / "tests" / "faults"
@@ -35,7 +36,7 @@ class Crashing:
         processes, workers = self.random.choice(SHAPES)
         (self.folder / "armed").write_text(armed)
         command = [
-            sys.executable, "-m", "flows", "replay", *self.source, "--config", self.job,
+            sys.executable, "-m", "tapeflow", "replay", *self.source, "--config", self.job,
             "--results", self.results, "--state", self.folder / "state",
             "--processes", processes, "--workers", workers,
         ]  # fmt: skip
@@ -90,16 +91,3 @@ class Crashing:
 
     def last_words(self) -> str:
         return (self.folder / "stderr").read_text()[-2000:]
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found

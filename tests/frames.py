@@ -13,26 +13,33 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from flows import job as jobs
-from flows.settings import Job
-from operators import bars, decode, dedupe, desk, facts, normalise, records, signals, tally
-from operators.desk import state as desk_state
-from schemas.market import (
+from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job.settings import Job
+from tapeflow.operators import batch_facts as facts
+from tapeflow.operators import dedupe, records
+from tapeflow.operators import quality as tally
+from tapeflow.operators.bars import step as bars
+from tapeflow.operators.decode import step as decode
+from tapeflow.operators.desk import state as desk_state
+from tapeflow.operators.desk import step as desk
+from tapeflow.operators.features import normalise
+from tapeflow.operators.strategies import step as signals
+from tapeflow.schemas.batches import AccountBatch, Batch, Page, page_from_frames
+from tapeflow.schemas.market import (
     ACCEPTED,
     BUY,
+    DECODED,
     HEARTBEAT,
+    IGNORED,
     MALFORMED,
-    NO_TIME,
-    RECOGNISED,
-    TICKS,
     UNLISTED,
     Bar,
     Bars,
     Quotes,
     Trades,
 )
-from schemas.pages import Batch, Page, Told, page_of
-from schemas.venues import venue_of
+from tapeflow.schemas.time import NO_TIME
+from tapeflow.schemas.venues import venue_of
 from tests.laws import Machine, run, stateless
 
 MS, S = 1_000_000, 1_000_000_000
@@ -158,9 +165,11 @@ def cut(partition: str, log: Records, sizes: Iterable[int], *, end=True) -> list
     pages, lo, some = [], 0, cycle([*sizes, 1])
     while lo < len(log):
         mine = log[lo : lo + next(some)]
-        pages.append(page_of(partition, lo, [ns for ns, _ in mine], [frame for _, frame in mine]))
+        pages.append(
+            page_from_frames(partition, lo, [ns for ns, _ in mine], [frame for _, frame in mine])
+        )
         lo += len(mine)
-    return [*pages, page_of(partition, lo, [], [], end=True)] if end else pages
+    return [*pages, page_from_frames(partition, lo, [], [], end=True)] if end else pages
 
 
 # --- the flow of flows/trade.py as plain folds, without the engine ---------------------------
@@ -211,7 +220,9 @@ def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str
             tally.keep,
             tally.resume,
         ),
-        "facts": stateless(lambda each: records.singly(facts.step(each, instruments=names), names)),
+        "facts": stateless(
+            lambda each: records.expand_blocks(facts.step(each, instruments=names), names)
+        ),
         "desk": Machine(
             partial(desk_state.start, tuple(sorted(partitions)), len(names)),
             partial(desk.step, desks=desks),
@@ -239,7 +250,7 @@ def before(name: str, pages: Sequence[Page], steps: Mapping[str, Machine]) -> li
 
 def tolds(
     log: Log, sizes: Iterable[int], steps: Mapping[str, Machine], account: str, *, end=True
-) -> dict[str, list[Told]]:
+) -> dict[str, list[AccountBatch]]:
     """What the desk of an account is told of each partition."""
     sizes = list(sizes)
     return {
@@ -369,14 +380,14 @@ def tick(
     return Tick(at, price, size, of, trade_id, side, at if log_ns is None else log_ns, verdict)
 
 
-def beat(log_ns: int) -> Other:
+def write_due(log_ns: int) -> Other:
     """A heartbeat."""
     return Other(log_ns, HEARTBEAT)
 
 
 def junk(log_ns: int, status: int = MALFORMED) -> Other:
     """A record that gives no tick."""
-    assert status in (MALFORMED, RECOGNISED, UNLISTED)
+    assert status in (MALFORMED, IGNORED, UNLISTED)
     return Other(log_ns, status)
 
 
@@ -389,7 +400,7 @@ def batch(
         mine = each if isinstance(each, list) else [each] if isinstance(each, Tick) else []
         ticks += [(lo + number, one) for one in mine]
         log_ns.append(mine[0].log_ns if mine else each.log_ns)
-        status.append(TICKS if mine else each.status)
+        status.append(DECODED if mine else each.status)
         owner.append(mine[0].instrument if mine else -1)
     columns = Trades(
         offset=ints(offset for offset, _ in ticks),

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from schemas.market import Bars, Columns, Quotes, Trades
-from schemas.pages import Batch
+from tapeflow.schemas.batches import Batch
+from tapeflow.schemas.columns import Columns
+from tapeflow.schemas.market import Bars, Quotes, Trades
 
 
 class Machine(NamedTuple):
@@ -132,7 +133,7 @@ def joined(said: Sequence[Any]) -> Any:
     for name in IN_A_ROW:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
     for name, kind in COLUMNS.items():
-        whole[name] = plain(kind.joined([getattr(each, name) for each in batches]))
+        whole[name] = plain(kind.concat([getattr(each, name) for each in batches]))
     for each in said:
         if not isinstance(each, Batch):
             whole.setdefault(kind_of(each), []).append(plain(each))

@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
-from connectors import duckdb_query
-from connectors.broker import QUICK, EmbeddedBroker
-from flows import loading, logs, runs, settings
-from flows.plan import Plan
+from tapeflow.connectors.duckdb import query as duckdb_query
+from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
+from tapeflow.flows.job import settings
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import run as runs
+from tapeflow.flows.run import topics as loading
+from tapeflow.flows.run.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "reference"
@@ -51,7 +54,7 @@ def loaded(tapes, job=None, packed=(False,)):
         job = job.model_copy(
             update={
                 "kafka": job.kafka.model_copy(
-                    update={"bootstrap": broker.bootstrap, "client": QUICK}
+                    update={"bootstrap": broker.bootstrap, "client": EMBEDDED_CONSUMER}
                 )
             }
         )
@@ -65,8 +68,8 @@ def loaded(tapes, job=None, packed=(False,)):
 def load_parts(log, job, packed):
     """Load a log in parts, each behind the one before: packed or not."""
     small = job.model_copy(update={"source": job.source.model_copy(update={"page": 50})})
-    opens = logs.opens(log, small if len(packed) > 1 else job, silent)
-    pages = {name: list(loading.pages_of(opened)) for name, opened in opens.items()}
+    reader_factories = logs.reader_factories(log, small if len(packed) > 1 else job, silent)
+    pages = {name: list(loading.pages_of(opened)) for name, opened in reader_factories.items()}
     for number, pack in enumerate(packed):
         mine = {name: in_parts(several, len(packed))[number] for name, several in pages.items()}
         loading.load(mine, job, silent, append=number > 0, pack=pack)

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators import bar_kernel, bars
-from schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORY, LATE, SELL, Bar
-from schemas.tables import bar_batch, batch_of
-from tests.frames import MS, NAMES, S, batch, batches, beat, junk, tick, values_of
+from tapeflow.operators.bars import kernel as bar_kernel
+from tapeflow.operators.bars import step as bars
+from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
+from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
+from tests.frames import MS, NAMES, S, batch, batches, junk, tick, values_of, write_due
 from tests.laws import rows
 
 LATENESS = 200 * MS
@@ -141,7 +142,7 @@ def test_a_bar_closes_when_the_watermark_is_exactly_at_its_end(event_ns, closes)
 def test_a_heartbeat_moves_the_watermark_by_the_log_time_since_the_newest_trade(log_ns, closes):
     #   log    6.0            7.1 beat        1.1 s later: W = 5.1 + 1.1 - 0.2 = 6.0
     #   event  5.1
-    log = [tick(5_100 * MS, log_ns=6 * S), beat(log_ns)]
+    log = [tick(5_100 * MS, log_ns=6 * S), write_due(log_ns)]
     assert bool(folded(batches(log, end=False))[1]) is closes
     check(log)
 
@@ -151,22 +152,25 @@ def test_the_newest_trade_counts_from_the_first_record_that_reached_it():
     log = [
         tick(5_500 * MS, log_ns=6 * S),
         tick(5_500 * MS, log_ns=6_500 * MS, trade_id=2),
-        beat(6_700 * MS),
+        write_due(6_700 * MS),
     ]
     assert len(folded(batches(log, end=False))[1]) == 1
     check(log)
 
 
 def test_a_heartbeat_before_the_first_trade_does_nothing():
-    assert check([beat(S), beat(99 * S), tick(5 * S), tick(5_900 * MS)]) != []
-    assert folded(batches([beat(S), beat(99 * S), tick(5 * S), tick(4 * S)]))[0] == [ACCEPTED] * 2
+    assert check([write_due(S), write_due(99 * S), tick(5 * S), tick(5_900 * MS)]) != []
+    assert (
+        folded(batches([write_due(S), write_due(99 * S), tick(5 * S), tick(4 * S)]))[0]
+        == [ACCEPTED] * 2
+    )
 
 
 def test_the_watermark_never_moves_back():
     #   a at 9 brings W to 8.8; b at 8 does not bring it back, so c at 7.5 is late
     log = [tick(9 * S), tick(8 * S), tick(7_500 * MS)]
     assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE]
-    check([*log, beat(9 * S), tick(6 * S)])
+    check([*log, write_due(9 * S), tick(6 * S)])
 
 
 @pytest.mark.parametrize(("newest", "verdict"), [(6_200 * MS - 1, ACCEPTED), (6_200 * MS, LATE)])
@@ -186,9 +190,9 @@ def test_a_late_trade_moves_the_watermark_when_it_is_the_newest():
     #   W may stand beyond the newest trade by heartbeats: 5.0 + 9 - 0.2; then 12.5 is late and newest
     log = [
         tick(5 * S, log_ns=5 * S),
-        beat(14 * S),
+        write_due(14 * S),
         tick(12_500 * MS, log_ns=14 * S),
-        beat(15_800 * MS),
+        write_due(15_800 * MS),
     ]
     log += [tick(13_900 * MS, log_ns=15_900 * MS)]
     assert folded(batches(log))[0] == [ACCEPTED, LATE, LATE]
@@ -199,11 +203,11 @@ def test_what_was_judged_before_counts_for_nothing():
     log = [
         tick(5 * S),
         tick(99 * S, verdict=DUPLICATE),
-        tick(99 * S, verdict=HISTORY),
+        tick(99 * S, verdict=HISTORICAL),
         tick(5_500 * MS),
     ]
     verdicts, made = folded(batches(log))
-    assert verdicts == [ACCEPTED, DUPLICATE, HISTORY, ACCEPTED]
+    assert verdicts == [ACCEPTED, DUPLICATE, HISTORICAL, ACCEPTED]
     assert [bar.count for bar in made] == [2]
 
 
@@ -297,7 +301,7 @@ def test_several_trades_of_one_record_close_and_open_bars_as_if_they_came_apart(
 
 def test_nothing_comes_of_an_empty_log():
     assert closed_by() == []
-    assert closed_by(beat(S), junk(2 * S)) == []
+    assert closed_by(write_due(S), junk(2 * S)) == []
 
 
 def test_after_its_end_the_state_is_ready_for_more():
@@ -318,10 +322,10 @@ def test_one_instrument_has_many_bars_open_and_each_takes_its_own():
 
 
 def test_the_table_grows_beyond_its_first_rows_in_the_middle_of_a_batch():
-    log = [tick((1_000 + number) * S, of=number % 5) for number in range(bars.SMALLEST * 5)]
+    log = [tick((1_000 + number) * S, of=number % 5) for number in range(bars.OPEN_ROWS_MIN * 5)]
     log += [tick(1_500 * S, of=0), tick(9_000 * S, of=0)]
     made = check(log, lateness=700 * S)
-    assert len(made) == bars.SMALLEST * 5 + 2
+    assert len(made) == bars.OPEN_ROWS_MIN * 5 + 2
 
 
 def test_many_bars_close_at_one_record_and_their_rows_are_used_again():
@@ -334,7 +338,7 @@ def test_many_bars_close_at_one_record_and_their_rows_are_used_again():
 
 @pytest.mark.parametrize("event_ns", [0, 1, S - 1, LAST - S, LAST - 1, LAST])
 def test_event_times_at_the_ends_of_time_make_a_bar(event_ns):
-    (bar,) = check([tick(event_ns, log_ns=5 * S), tick(event_ns, log_ns=9 * S), beat(9 * S)])
+    (bar,) = check([tick(event_ns, log_ns=5 * S), tick(event_ns, log_ns=9 * S), write_due(9 * S)])
     assert bar.count == 2 and bar.open_ns <= event_ns <= bar.close_ns
 
 
@@ -344,7 +348,7 @@ def test_from_the_beginning_of_time_to_its_end_and_back():
         tick(LAST, log_ns=S),
         tick(5 * S, log_ns=S),
         tick(LAST - 10, log_ns=LAST),
-        beat(LAST),
+        write_due(LAST),
     ]
     assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE, ACCEPTED]
     check(log)
@@ -376,7 +380,7 @@ def logged(drawn, gaps):
     for number, each in enumerate(drawn):
         now += gaps[number % len(gaps)] if gaps else 0
         if isinstance(each, str):
-            log.append(beat(now) if each == "beat" else junk(now))
+            log.append(write_due(now) if each == "beat" else junk(now))
         elif isinstance(each, list):
             log.append([one._replace(log_ns=now) for one in each])
         else:
@@ -423,8 +427,8 @@ def test_a_table_is_told_by_columns_what_the_values_say(drawn, gaps):
     state = bars.start(len(NAMES))
     for each in batches(logged(drawn, gaps)):
         state, (said,) = bars.step(state, each, width_ns=S, lateness_ns=LATENESS)
-        expected = batch_of(Bar, values_of(said))
-        told = bar_batch(said.partition, said.bars, NAMES)
+        expected = to_record_batch(Bar, values_of(said))
+        told = bars_to_record_batch(said.partition, said.bars, NAMES)
         assert told.cast(expected.schema).equals(expected)
 
 
@@ -443,6 +447,6 @@ def test_a_batch_of_another_partition_keeps_its_name():
 @given(st.lists(record(NEAR), min_size=10, max_size=60), GAPS, st.lists(st.integers(0, 60)))
 def test_as_slow_lists_say_where_every_table_is_too_small(drawn, gaps, cuts):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(bars, "SMALLEST", 1)
-        patched.setattr(bars, "SOME", 1)
+        patched.setattr(bars, "OPEN_ROWS_MIN", 1)
+        patched.setattr(bars, "CLOSED_ROWS_MIN", 1)
         check(logged(drawn, gaps), cuts)

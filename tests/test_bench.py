@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from bench import kafka, scaling, start, wide
+from bench import kafka, scaling, start
+from bench import scaling_workload as wide
+from bench.real_kafka.broker import missing
 from bench.replay import GOLDEN
-from tests.kafka.real.broker import missing
 
 
 @pytest.mark.slow
@@ -31,7 +32,7 @@ def test_at_the_mark_is_missed():
 
 
 def test_what_reads_no_job_waits_for_none():
-    look = "import sys, flows.__main__; print('pydantic' in sys.modules or 'numpy' in sys.modules)"
+    look = "import sys, tapeflow.flows.cli.main; print('pydantic' in sys.modules or 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -77,7 +78,7 @@ def test_growth_is_that_of_the_last_row_over_the_first():
 def test_the_reference_job_is_measured_through_kafka(monkeypatch):
     if absent := missing():
         pytest.skip(f"Apache Kafka needs {absent}")
-    monkeypatch.setattr(kafka, "tapes_of", lambda records: GOLDEN)
+    monkeypatch.setattr(kafka, "reference_tapes", lambda records: GOLDEN)
     kinds = kafka.measured(20_000, 1)
     assert kinds.keys() == ({"plain", "packed"} if kafka.CAN_PACK else {"plain"})
     for row in kinds.values():

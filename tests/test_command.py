@@ -8,7 +8,7 @@ import sys
 import duckdb
 import pytest
 
-from flows.__main__ import main
+from tapeflow.flows.cli.main import main
 from tests.running import JOB, REFERENCE, ROOT, digest
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -29,7 +29,7 @@ def results(tmp_path_factory):
     path = tmp_path_factory.mktemp("results") / "results.duckdb"
     command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(path), "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "flows", *command],
+        [sys.executable, "-m", "tapeflow", *command],
         check=True,
         capture_output=True,
         text=True,
@@ -170,7 +170,7 @@ def test_doctor_finds_what_is_wrong(capsys, tmp_path):
 
 def test_commands_that_run_no_flow_start_without_its_libraries():
     slow = ["numba", "bytewax", "confluent_kafka", "pyarrow.parquet"]
-    code = f"import sys, flows.__main__; print([m for m in {slow} if m in sys.modules])"
+    code = f"import sys, tapeflow.flows.cli.main; print([m for m in {slow} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
     )
@@ -187,7 +187,7 @@ def test_everything_works_without_numba(tmp_path):
     results = tmp_path / "results.duckdb"
     command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(results)]
     done = subprocess.run(
-        [sys.executable, "-m", "flows", *command],
+        [sys.executable, "-m", "tapeflow", *command],
         check=False, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **paths},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

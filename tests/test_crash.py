@@ -1,6 +1,6 @@
 """Killed anywhere, in any shape: the answer is that of an unbroken run.
 
-The long form: python -m bench.crash --kills 200
+The long form: python -m tests.crash_long --kills 200
 """
 
 import os
@@ -15,10 +15,11 @@ from contextlib import closing, suppress
 import pytest
 from bytewax.recovery import init_db_dir
 
-from connectors.duckdb_query import ask
-from connectors.recovery_store import forget_unsealed, resume_epoch
-from schemas.errors import MisuseError
-from tests.crashing import Crashing, children_of
+from bench.processes import children_of
+from tapeflow.connectors.duckdb.query import query
+from tapeflow.engine.recovery import delete_unfinished_snapshots, resume_epoch
+from tapeflow.schemas.errors import TapeflowError
+from tests.crashing import Crashing
 from tests.running import JOB, REFERENCE, ROOT, digest, loaded, replay
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -53,7 +54,7 @@ def test_ten_kills_over_kafka_change_nothing(tmp_path, packed):
 
 def live_run(folder, job, shape, bootstrap):
     command = [
-        sys.executable, "-m", "flows", "run", "--config", job, "--bootstrap", bootstrap,
+        sys.executable, "-m", "tapeflow", "run", "--config", job, "--bootstrap", bootstrap,
         "--results", folder / "results.duckdb", "--state", folder / "state",
         "--processes", shape[0], "--workers", shape[1],
     ]  # fmt: skip
@@ -70,8 +71,8 @@ def stopped_when_idle(running, folder):
     while seen < 3:
         assert time.monotonic() < deadline and running.poll() is None, "it never came to rest"
         time.sleep(0.5)
-        with suppress(MisuseError):
-            (now,) = ask(folder / "results.duckdb", "SELECT count(*) FROM bars").rows[0]
+        with suppress(TapeflowError):
+            (now,) = query(folder / "results.duckdb", "SELECT count(*) FROM bars").rows[0]
             bars, seen = now, seen + 1 if now == bars and now > 2000 else 0
     running.terminate()
     assert running.wait(20) == 0, (folder / "stderr").read_text()
@@ -131,7 +132,7 @@ def test_snapshots_of_an_epoch_that_was_never_finished_are_forgotten(tmp_path):
             for table, row in several:
                 con.execute(f"INSERT INTO {table} ({columns[table]}) VALUES (?, ?, ?)", row)
     assert resume_epoch(stores) == 5
-    assert forget_unsealed(tmp_path) == 1
+    assert delete_unfinished_snapshots(tmp_path) == 1
     left = []
     for store in stores:
         with closing(sqlite3.connect(store)) as con:
@@ -141,4 +142,4 @@ def test_snapshots_of_an_epoch_that_was_never_finished_are_forgotten(tmp_path):
 
 def test_a_store_in_which_nothing_has_run_is_left_alone(tmp_path):
     init_db_dir(tmp_path, 3)
-    assert forget_unsealed(tmp_path) == 0
+    assert delete_unfinished_snapshots(tmp_path) == 0

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators import dedupe
-from schemas.market import ACCEPTED, DUPLICATE, HISTORY, OFF_MARKET
-from tests.frames import S, batch, batches, beat, junk, tick
+from tapeflow.operators import dedupe
+from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
+from tests.frames import S, batch, batches, junk, tick, write_due
 from tests.laws import rows
 
 
@@ -47,7 +47,7 @@ def test_a_copy_is_a_duplicate_and_the_first_of_its_kind_is_not():
 )
 def test_a_copy_exactly_memory_records_later_is_a_duplicate(records_later, verdict):
     #   a1 . . . a1     memory = 4 records, whatever they are
-    between = [beat(S), junk(S), tick(S, trade_id=99), beat(S)][: records_later - 1]
+    between = [write_due(S), junk(S), tick(S, trade_id=99), write_due(S)][: records_later - 1]
     log = [tick(S, trade_id=1), *between, tick(S, trade_id=1)]
     assert verdicts(batches(log), memory=4)[-1] == verdict
     assert verdicts(batches(log, range(9)), memory=4, resume_each=True)[-1] == verdict
@@ -55,12 +55,12 @@ def test_a_copy_exactly_memory_records_later_is_a_duplicate(records_later, verdi
 
 def test_a_copy_of_a_copy_counts_from_the_copy():
     #   a1 . . a1 . . a1        memory = 3
-    log = [tick(S, trade_id=1), beat(S), beat(S)] * 2 + [tick(S, trade_id=1)]
+    log = [tick(S, trade_id=1), write_due(S), write_due(S)] * 2 + [tick(S, trade_id=1)]
     assert verdicts(batches(log), memory=3) == [ACCEPTED, DUPLICATE, DUPLICATE]
 
 
 def test_a_trade_that_is_forgotten_is_accepted_once():
-    log = [tick(S, trade_id=1), *[beat(S)] * 9, tick(S, trade_id=1), tick(S, trade_id=1)]
+    log = [tick(S, trade_id=1), *[write_due(S)] * 9, tick(S, trade_id=1), tick(S, trade_id=1)]
     assert verdicts(batches(log), memory=4) == [ACCEPTED, ACCEPTED, DUPLICATE]
 
 
@@ -69,8 +69,10 @@ def test_a_copy_within_one_record_is_a_duplicate():
 
 
 def test_what_something_else_spoke_against_is_neither_judged_nor_remembered():
-    log = [tick(S, trade_id=1, verdict=each) for each in (HISTORY, OFF_MARKET, ACCEPTED, HISTORY)]
-    assert verdicts(batches(log)) == [HISTORY, OFF_MARKET, ACCEPTED, HISTORY]
+    log = [
+        tick(S, trade_id=1, verdict=each) for each in (HISTORICAL, OFF_MARKET, ACCEPTED, HISTORICAL)
+    ]
+    assert verdicts(batches(log)) == [HISTORICAL, OFF_MARKET, ACCEPTED, HISTORICAL]
 
 
 def test_the_time_of_a_copy_does_not_matter():
@@ -102,7 +104,7 @@ def test_what_is_kept_is_bounded_by_memory():
         state, _ = dedupe.step(state, each, memory=64)
     _, live = dedupe.keep(state, memory=64)
     assert len(live) == 65 * 3 * 8
-    assert state.tables.shape[2] == dedupe.SMALLEST
+    assert state.tables.shape[2] == dedupe.CAPACITY_MIN
 
 
 def test_a_version_of_state_that_is_not_ours_is_refused():
@@ -116,9 +118,9 @@ RECORD = st.one_of(
         st.just(S),
         trade_id=st.sampled_from([*range(12), 2**63 - 1]),
         of=st.integers(0, 2),
-        verdict=st.sampled_from([ACCEPTED] * 8 + [HISTORY]),
+        verdict=st.sampled_from([ACCEPTED] * 8 + [HISTORICAL]),
     ),
-    st.just(beat(S)),
+    st.just(write_due(S)),
 )
 
 
@@ -144,13 +146,13 @@ def test_as_a_dict_would_say(log, cuts, memory, resume_each):
 def test_small_tables_grow_wrap_and_change_places_and_say_the_same(log, cuts, memory, resume_each):
     mine = batches(log, cuts)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(dedupe, "SMALLEST", 8)
+        patched.setattr(dedupe, "CAPACITY_MIN", 8)
         assert verdicts(mine, memory, resume_each) == by_dict(mine, memory)
 
 
 def test_the_old_table_grows_with_the_young_one(monkeypatch):
     #   0 1 2 3 4 | 5 6 7 8 .. grows .. 3 of the old table is known still
-    monkeypatch.setattr(dedupe, "SMALLEST", 8)
+    monkeypatch.setattr(dedupe, "CAPACITY_MIN", 8)
     log = [tick(S, trade_id=number) for number in (*range(9), 3)]
     assert verdicts(batches(log), memory=6) == [ACCEPTED] * 9 + [DUPLICATE]
 
@@ -164,7 +166,7 @@ def test_a_table_gives_way_only_beyond_memory(later, verdict):
 def test_only_the_verdict_of_a_batch_changes():
     given_batch = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), lo=7)
     _, (said,) = dedupe.step(dedupe.start(), given_batch, memory=9)
-    assert said.trades.judged(given_batch.trades.verdict) == given_batch.trades or rows(
-        said.trades.judged(given_batch.trades.verdict)
+    assert said.trades.with_verdict(given_batch.trades.verdict) == given_batch.trades or rows(
+        said.trades.with_verdict(given_batch.trades.verdict)
     ) == rows(given_batch.trades)
-    assert said.but(trades=given_batch.trades).log_ns is given_batch.log_ns
+    assert said.replace(trades=given_batch.trades).log_ns is given_batch.log_ns

@@ -7,14 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from flows import job as jobs
-from flows.settings import InstrumentRow
-from operators import desk as desks
-from operators.desk.state import keep, resume, start
-from schemas.errors import MisuseError
-from schemas.market import ACCEPTED, BUY, DUPLICATE, LATE, SELL
-from schemas.tables import batch_of
-from schemas.trading import Decision, Equity, Fill, Intent, Limits, Order, Position, Signal
+from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job.settings import InstrumentRow
+from tapeflow.operators.desk import step as desks
+from tapeflow.operators.desk.state import keep, resume, start
+from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
+from tapeflow.schemas.arrow import to_record_batch
+from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, LATE, SELL
+from tapeflow.schemas.orders import Fill, Order
+from tapeflow.schemas.signals import Intent, Signal
 from tests import frames
 from tests.frames import (
     JOB,
@@ -23,7 +25,6 @@ from tests.frames import (
     TABLE,
     S,
     batch,
-    beat,
     before,
     cut,
     interleaved,
@@ -32,12 +33,13 @@ from tests.frames import (
     tick,
     tolds,
     values_of,
+    write_due,
 )
 from tests.laws import run
 from tests.reference import oracle
 
 BTC, ETH = NAMES.index("BTC-USDT.BINANCE"), NAMES.index("ETH-USDT.BINANCE")
-OTHER = NAMES.index("BTC-USD.COINBASE")
+FOREIGN_RATE = NAMES.index("BTC-USD.COINBASE")
 LIMITS = Limits(Decimal(5), Decimal(10**6), 100, S)
 A, B = "binance-0", "coinbase-0"
 
@@ -80,8 +82,10 @@ def only(kind, facts):
 
 def test_a_wish_is_decided_ordered_filled_and_booked():
     #   5 s wish      5.25 active       5.3 fill
-    log = batch(tick(5 * S, 100.0, of=BTC), tick(5_300 * MS, 101.0, of=BTC), beat(6 * S), end=True)
-    facts = facts_of(desk_of(A), log.but(intents=(intent(BTC, BUY, 0, 5 * S),)))
+    log = batch(
+        tick(5 * S, 100.0, of=BTC), tick(5_300 * MS, 101.0, of=BTC), write_due(6 * S), end=True
+    )
+    facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position"]
     decision, order, fill, position = facts[:4]
     assert (decision.decision, decision.reason, decision.ref_price) == ("APPROVED", "", 100)
@@ -94,14 +98,14 @@ def test_a_wish_is_decided_ordered_filled_and_booked():
 
 def test_a_wish_that_risk_denies_is_a_decision_and_nothing_else():
     log = batch(tick(5 * S, of=BTC), tick(9 * S, of=BTC), end=True)
-    facts = facts_of(desk_of(A), log.but(intents=(intent(BTC, BUY, 0, 5 * S, size=6),)))
+    facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S, size=6),)))
     assert kinds(facts) == ["Decision"]
     assert (facts[0].decision, facts[0].reason) == ("DENIED", "POSITION_LIMIT")
 
 
 def test_an_order_that_no_trade_meets_stays_unfilled():
     log = batch(tick(5 * S, of=BTC), tick(9 * S, of=ETH), end=True)
-    assert kinds(facts_of(desk_of(A), log.but(intents=(intent(BTC, BUY, 0, 5 * S),)))) == [
+    assert kinds(facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))) == [
         "Decision",
         "Order",
     ]
@@ -112,20 +116,20 @@ def test_trades_that_were_spoken_against_fill_nothing():
         tick(5 * S, of=BTC), tick(6 * S, of=BTC, verdict=LATE), tick(7 * S, of=BTC, verdict=DUPLICATE),
         tick(8 * S, 70.0, of=BTC), end=True,
     )  # fmt: skip
-    facts = facts_of(desk_of(A), log.but(intents=(intent(BTC, BUY, 0, 5 * S),)))
+    facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert [fill.offset for fill in only(Fill, facts)] == [3]
 
 
 def test_the_deciding_records_own_trade_never_fills_its_order():
     log = batch(tick(5 * S, 1.0, of=BTC), tick(5 * S, 2.0, of=BTC), end=True)
-    facts = facts_of(desk_of(A, latency_ns=0), log.but(intents=(intent(BTC, BUY, 0, 5 * S),)))
+    facts = facts_of(desk_of(A, latency_ns=0), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert [(fill.offset, fill.price) for fill in only(Fill, facts)] == [(1, 2)]
 
 
 def test_an_order_rests_over_pages_and_restarts_until_its_trade_comes():
-    pages = [batch(tick(5 * S, of=BTC)).but(intents=(intent(BTC, SELL, 0, 5 * S),))]
-    pages += [batch(beat((5 + lo) * S), lo=lo) for lo in range(1, 5)]
-    pages += [batch(tick(10 * S, 70.0, of=BTC), lo=5), batch(beat(11 * S), lo=6)]
+    pages = [batch(tick(5 * S, of=BTC)).replace(intents=(intent(BTC, SELL, 0, 5 * S),))]
+    pages += [batch(write_due((5 + lo) * S), lo=lo) for lo in range(1, 5)]
+    pages += [batch(tick(10 * S, 70.0, of=BTC), lo=5), batch(write_due(11 * S), lo=6)]
     facts = facts_of(desk_of(A), *pages)
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position"]
     assert only(Fill, facts)[0].offset == 5
@@ -137,7 +141,7 @@ def test_a_trade_may_fill_several_orders_in_the_order_they_were_decided():
         intent(BTC, BUY, 0, 5 * S, strategy="a", size=2),
     )
     log = batch(tick(5 * S, of=BTC), tick(6 * S, 70.0, of=BTC), end=True)
-    facts = facts_of(desk_of(A), log.but(intents=wishes))
+    facts = facts_of(desk_of(A), log.replace(intents=wishes))
     assert [(fill.strategy, fill.size, fill.offset) for fill in only(Fill, facts)] == [
         ("a", 2, 1),
         ("b", 1, 1),
@@ -147,13 +151,13 @@ def test_a_trade_may_fill_several_orders_in_the_order_they_were_decided():
 def test_a_fill_is_on_the_tick_and_money_on_its_digits():
     log = batch(tick(5 * S, of=BTC), tick(6 * S, 99.9, of=BTC), end=True)
     desk = desk_of(A, fee_rate=Decimal("0.00033"), money_digits=2)
-    (fill,) = only(Fill, facts_of(desk, log.but(intents=(intent(BTC, BUY, 0, 5 * S),))))
+    (fill,) = only(Fill, facts_of(desk, log.replace(intents=(intent(BTC, BUY, 0, 5 * S),))))
     assert fill.price == 100  # 99.9 to the tick of 0.25
     assert fill.fee == Decimal("0.03")
 
 
 def test_ids_are_the_same_in_every_run_and_differ_by_account():
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), end=True).but(
+    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), end=True).replace(
         intents=(intent(BTC, BUY, 0, 5 * S),)
     )
     one, two = (facts_of(desk_of(A), log) for _ in range(2))
@@ -170,8 +174,8 @@ def test_ids_are_the_same_in_every_run_and_differ_by_account():
 def test_at_one_place_the_trade_fills_first_and_then_the_signals_are_decided():
     #   offset 0 wish     offset 1: its trade fills that order, and the bar it closed makes a wish
     wishes = (intent(BTC, BUY, 0, 5 * S), intent(BTC, SELL, 1, 6 * S, number=1))
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), beat(7 * S), end=True)
-    facts = facts_of(desk_of(A), log.but(intents=wishes))
+    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), write_due(7 * S), end=True)
+    facts = facts_of(desk_of(A), log.replace(intents=wishes))
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position", "Decision", "Order"]
 
 
@@ -180,7 +184,7 @@ def test_signals_of_one_record_are_decided_by_end_of_bar_then_instrument_then_st
         intent(ETH, BUY, 0, 5 * S, number=2), intent(ETH, BUY, 0, 5 * S, number=1, strategy="b"),
         intent(ETH, BUY, 0, 5 * S, number=1, strategy="a"), intent(BTC, BUY, 0, 5 * S, number=1, strategy="z"),
     )  # fmt: skip
-    facts = facts_of(desk_of(A), batch(tick(5 * S, of=BTC), end=True).but(intents=wishes))
+    facts = facts_of(desk_of(A), batch(tick(5 * S, of=BTC), end=True).replace(intents=wishes))
     assert [(each.close_ns // S, each.instrument[:3], each.strategy) for each in only(Decision, facts)] == [
         (1, "BTC", "z"), (1, "ETH", "a"), (1, "ETH", "b"), (2, "ETH", "trend"),
     ]  # fmt: skip
@@ -189,13 +193,13 @@ def test_signals_of_one_record_are_decided_by_end_of_bar_then_instrument_then_st
 def test_wishes_of_several_partitions_are_decided_in_log_order_however_they_come():
     #   binance-0   5 .    7 .      coinbase-0   6 .   7 .        of equal times by the partition's name
     def of_a(lo):
-        return batch(tick((5 + 2 * lo) * S, of=BTC), lo=lo, partition=A).but(
+        return batch(tick((5 + 2 * lo) * S, of=BTC), lo=lo, partition=A).replace(
             intents=(intent(BTC, BUY, lo, (5 + 2 * lo) * S, number=lo),)
         )
 
     def of_b(lo):
-        return batch(tick((6 + lo) * S, of=OTHER), lo=lo, partition=B).but(
-            intents=(intent(OTHER, BUY, lo, (6 + lo) * S, number=lo, partition=B),)
+        return batch(tick((6 + lo) * S, of=FOREIGN_RATE), lo=lo, partition=B).replace(
+            intents=(intent(FOREIGN_RATE, BUY, lo, (6 + lo) * S, number=lo, partition=B),)
         )
 
     ends = [batch(lo=2, end=True, partition=A), batch(lo=2, end=True, partition=B)]
@@ -207,37 +211,45 @@ def test_wishes_of_several_partitions_are_decided_in_log_order_however_they_come
     said = [facts_of(desk_of(A, B), *order) for order in orders]
     assert said[0] == said[1] == said[2]
     assert [each.time_ns // S for each in only(Decision, said[0])] == [5, 6, 7, 7]
-    assert [each.instrument for each in only(Decision, said[0])][2:] == [NAMES[BTC], NAMES[OTHER]]
+    assert [each.instrument for each in only(Decision, said[0])][2:] == [
+        NAMES[BTC],
+        NAMES[FOREIGN_RATE],
+    ]
 
 
 def test_signals_of_the_end_of_a_tape_do_not_wait_for_the_others_to_end():
     #   binance-0 ends at 5 with a wish; coinbase-0 is at 9 and has not ended
-    end = batch(lo=1, end=True).but(intents=(intent(BTC, BUY, 0, 5 * S, number=9),))
+    end = batch(lo=1, end=True).replace(intents=(intent(BTC, BUY, 0, 5 * S, number=9),))
     facts = facts_of(
-        desk_of(A, B), batch(tick(5 * S, of=BTC)), batch(tick(9 * S, of=OTHER), partition=B), end
+        desk_of(A, B),
+        batch(tick(5 * S, of=BTC)),
+        batch(tick(9 * S, of=FOREIGN_RATE), partition=B),
+        end,
     )
     assert kinds(facts) == ["Decision", "Order"]
 
 
 def test_nothing_is_said_of_what_another_partition_may_still_precede():
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC)).but(intents=(intent(BTC, BUY, 0, 5 * S),))
+    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC)).replace(
+        intents=(intent(BTC, BUY, 0, 5 * S),)
+    )
     assert facts_of(desk_of(A, B), log) == []
-    assert facts_of(desk_of(A, B), log, batch(beat(5 * S), partition=B)) != []
-    assert kinds(facts_of(desk_of(A, B), log, batch(beat(4 * S), partition=B))) == []
+    assert facts_of(desk_of(A, B), log, batch(write_due(5 * S), partition=B)) != []
+    assert kinds(facts_of(desk_of(A, B), log, batch(write_due(4 * S), partition=B))) == []
 
 
 def test_an_instrument_from_two_partitions_is_refused_with_what_to_do():
     one = batch(tick(5 * S, of=BTC), partition=A)
     two = batch(tick(5 * S, of=BTC), partition=B)
     with pytest.raises(
-        MisuseError, match=r"BTC-USDT.BINANCE comes from two partitions, binance-0 and coinbase-0"
+        TapeflowError, match=r"BTC-USDT.BINANCE comes from two partitions, binance-0 and coinbase-0"
     ):
         facts_of(desk_of(A, B), one, two)
 
 
 def test_the_desk_is_told_of_judged_trades_and_of_its_own_wishes():
     others = replace(intent(BTC, BUY, 0, 5 * S), account="wide")
-    seen = batch(tick(5 * S), tick(6 * S, verdict=LATE), lo=3).but(
+    seen = batch(tick(5 * S), tick(6 * S, verdict=LATE), lo=3).replace(
         intents=(intent(BTC, SELL, 3, 5 * S), others)
     )
     told = desks.told(seen, account="main")
@@ -253,7 +265,7 @@ def test_the_desk_is_told_of_judged_trades_and_of_its_own_wishes():
 def equities(*records, quoted=(), sample_s=3, wishes=None, end=True):
     """(time, equity) after a wish of the first record."""
     wishes = (intent(BTC, BUY, 0, records[0].log_ns),) if wishes is None else wishes
-    log = batch(*records, end=end).but(intents=wishes, quotes=quotes(*quoted))
+    log = batch(*records, end=end).replace(intents=wishes, quotes=quotes(*quoted))
     facts = facts_of(desk_of(A, sample_ns=sample_s * S, fee_rate=Decimal(0)), log)
     return [(each.time_ns / S, each.equity) for each in only(Equity, facts)]
 
@@ -277,7 +289,7 @@ def test_equity_is_not_sampled_before_the_first_fill_and_then_at_every_multiple(
         tick(5 * S, of=BTC),
         tick(10 * S, of=BTC),
         tick(17 * S, 103.0, of=BTC),
-        beat(17_500 * MS),
+        write_due(17_500 * MS),
     ]
     assert equities(*log) == [(12.0, 0), (17.5, 3)]
     log.insert(2, tick(14 * S, of=ETH))  # a tick of any instrument is the market's
@@ -285,25 +297,34 @@ def test_equity_is_not_sampled_before_the_first_fill_and_then_at_every_multiple(
 
 
 def test_a_fill_exactly_at_a_sample_is_sampled_at_the_next():
-    log = [tick(5 * S, of=BTC), tick(9 * S, of=BTC), beat(12 * S), beat(13 * S)]
+    log = [tick(5 * S, of=BTC), tick(9 * S, of=BTC), write_due(12 * S), write_due(13 * S)]
     assert [at for at, _ in equities(*log)] == [12.0, 13.0]
 
 
 def test_without_an_end_there_is_no_last_sample():
-    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), beat(13 * S)]
+    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), write_due(13 * S)]
     assert [at for at, _ in equities(*log, end=False)] == [12.0]
 
 
 def test_years_in_which_nothing_is_heard_cost_no_samples():
     years = 3 * 365 * 86_400 * S
-    quiet = [beat(years * n // 100) for n in range(1, 100)]
+    quiet = [write_due(years * n // 100) for n in range(1, 100)]
     log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), *quiet, tick(years + S // 2, 104.0, of=BTC)]
     after = years // S
-    assert equities(*log, beat(years + 8 * S)) == [(12.0, 0), (after + 3.0, 4), (after + 8.0, 4)]
+    assert equities(*log, write_due(years + 8 * S)) == [
+        (12.0, 0),
+        (after + 3.0, 4),
+        (after + 8.0, 4),
+    ]
 
 
 def test_a_long_is_marked_at_the_bid_and_a_short_at_the_ask():
-    log = [tick(5 * S, of=BTC), tick(6_500 * MS, 100.0, of=BTC), beat(7 * S), beat(10 * S)]
+    log = [
+        tick(5 * S, of=BTC),
+        tick(6_500 * MS, 100.0, of=BTC),
+        write_due(7 * S),
+        write_due(10 * S),
+    ]
     quoted = [(2, 7 * S, BTC, 98.0, 105.0)]
     assert equities(*log, quoted=quoted)[0] == (9.0, -2)
     short = (intent(BTC, SELL, 0, 5 * S),)
@@ -312,8 +333,8 @@ def test_a_long_is_marked_at_the_bid_and_a_short_at_the_ask():
 
 def test_every_strategy_that_has_traded_has_a_row():
     wishes = (intent(BTC, BUY, 0, 5 * S, strategy="b"), intent(ETH, BUY, 0, 5 * S, strategy="a"))
-    log = [tick(5 * S, of=BTC), tick(7 * S, of=BTC), tick(8 * S, of=ETH), beat(9 * S)]
-    facts = facts_of(desk_of(A, sample_ns=3 * S), batch(*log, end=True).but(intents=wishes))
+    log = [tick(5 * S, of=BTC), tick(7 * S, of=BTC), tick(8 * S, of=ETH), write_due(9 * S)]
+    facts = facts_of(desk_of(A, sample_ns=3 * S), batch(*log, end=True).replace(intents=wishes))
     assert [(each.time_ns // S, each.strategy) for each in only(Equity, facts)] == [
         (9, "a"), (9, "b"), (9, "a"), (9, "b"),
     ]  # fmt: skip
@@ -346,20 +367,22 @@ ODD_PRICES = [1e-14, 0.1234567890123456, 1e26, 1e60, 1e300, 5e-324]
 
 @pytest.mark.parametrize("price", ODD_PRICES)
 def test_a_decision_on_any_price_fits_its_table(price):
-    log = batch(tick(5 * S, price, of=BTC), end=True).but(
+    log = batch(tick(5 * S, price, of=BTC), end=True).replace(
         intents=(intent(BTC, BUY, 0, 5 * S, price=price),)
     )
     (decision, *_) = facts_of(desk_of(A), log)
-    assert batch_of(Decision, [decision]).num_rows == 1
+    assert to_record_batch(Decision, [decision]).num_rows == 1
 
 
 @pytest.mark.parametrize("price", ODD_PRICES)
 def test_a_fill_at_any_price_is_booked_and_fits_its_table(price):
     wish = (intent(BTC, BUY, 0, 5 * S, price=1.0),)
-    log = batch(tick(5 * S, 1.0, of=BTC), tick(6 * S, price, of=BTC), end=True).but(intents=wish)
+    log = batch(tick(5 * S, 1.0, of=BTC), tick(6 * S, price, of=BTC), end=True).replace(
+        intents=wish
+    )
     facts = facts_of(desk_of(A), log)
     for kind in (Fill, Position, Equity):
-        assert batch_of(kind, only(kind, facts)).num_rows == len(only(kind, facts))
+        assert to_record_batch(kind, only(kind, facts)).num_rows == len(only(kind, facts))
 
 
 # --- against the reference job ------------------------------------------------------------------

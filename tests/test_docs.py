@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import readme
-from flows.__main__ import build_parser
+from tapeflow.flows.cli.main import build_parser
 from tests.running import ROOT
 
 TEXT = readme.README.read_text()

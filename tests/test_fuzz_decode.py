@@ -5,23 +5,25 @@ from typing import Any
 
 import pytest
 
-from operators import decode
-from operators.decode import Decoder
-from operators.scanner import Scanner
-from schemas.market import BUY, HEARTBEAT, MALFORMED, RECOGNISED, TICKS, UNLISTED
-from schemas.pages import page_of
-from schemas.venues import VENUES
-from schemas.venues.strict import MalformedError, parse_object
+from tapeflow.operators.decode import step as decode
+from tapeflow.operators.decode.scanner import Scanner
+from tapeflow.operators.decode.step import Decoder
+from tapeflow.operators.decode.strict import MalformedError, parse_object
+from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.market import BUY, DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
+from tapeflow.schemas.venues import VENUES
 from tests.fuzz_frames import MATCH, SAMPLES, SPOT_TRADE, SYMBOLS, mutants
 from tests.laws import rows
 from tests.reference import oracle
 
-ENDS = (TICKS, HEARTBEAT, RECOGNISED, UNLISTED, MALFORMED)
+ENDS = (DECODED, HEARTBEAT, IGNORED, UNLISTED, MALFORMED)
 PAGE = 500
 
 
 def decoder(venue, channels=None, symbols=SYMBOLS):
-    dialect = VENUES[venue].dialect if channels is None else VENUES[venue].dialect.only(channels)
+    dialect = (
+        VENUES[venue].dialect if channels is None else VENUES[venue].dialect.restricted_to(channels)
+    )
     return Decoder.of(Scanner(dialect, symbols))
 
 
@@ -30,7 +32,7 @@ def decoded(made, venue, frames):
     said = []
     for lo in range(0, len(frames), PAGE):
         some = frames[lo : lo + PAGE]
-        batch = decode.step(page_of(f"{venue}-0", lo, [7] * len(some), some), decoder=made)
+        batch = decode.step(page_from_frames(f"{venue}-0", lo, [7] * len(some), some), decoder=made)
         assert len(batch.status) == len(some)
         trades, quotes = grouped(batch.trades), grouped(batch.quotes)
         reasons = {dead.offset: (dead.reason, dead.frame, dead.length) for dead in batch.dead}
@@ -41,7 +43,7 @@ def decoded(made, venue, frames):
             assert status in ENDS
             assert (status == HEARTBEAT) == (not frame)
             assert (status == MALFORMED) == (dead is not None), frame
-            assert (status == TICKS) == any(ticks), frame
+            assert (status == DECODED) == any(ticks), frame
             assert dead is None or (
                 dead[0] and dead[1:] == (frame[: decode.FRAME_KEPT], len(frame))
             )
@@ -79,7 +81,7 @@ def check_ends(seed, count, alone):
 
 def test_spoilt_frames_end_somewhere_and_disturb_nobody():
     ends = check_ends(seed=21, count=5_000, alone=1)
-    assert min(ends[each] for each in (TICKS, RECOGNISED, UNLISTED, MALFORMED)) > 100, ends
+    assert min(ends[each] for each in (DECODED, IGNORED, UNLISTED, MALFORMED)) > 100, ends
 
 
 @pytest.mark.slow
@@ -111,12 +113,12 @@ def as_the_oracle(venue, frame):
         trade = oracle.decode(f"{venue}-0", frame)
     except oracle.MalformedError:
         return MALFORMED, None
-    native = trade.instrument.rpartition(".")[0]
-    number = UNIVERSE[venue].get(native)
+    venue_symbol = trade.instrument.rpartition(".")[0]
+    number = UNIVERSE[venue].get(venue_symbol)
     if number is None:
         return UNLISTED, None
     side = BUY if trade.aggressor == "buy" else -BUY
-    return TICKS, [7, number, trade.trade_id, side, trade.event_ns, 0, trade.price, trade.size]
+    return DECODED, [7, number, trade.trade_id, side, trade.event_ns, 0, trade.price, trade.size]
 
 
 def check_against_the_oracle(seed, count):
@@ -137,7 +139,7 @@ def check_against_the_oracle(seed, count):
 
 def test_spoilt_frames_say_what_the_reference_job_says_of_them():
     ends = check_against_the_oracle(seed=31, count=15_000)
-    assert min(ends[each] for each in (TICKS, UNLISTED, MALFORMED)) > 400, ends
+    assert min(ends[each] for each in (DECODED, UNLISTED, MALFORMED)) > 400, ends
 
 
 @pytest.mark.slow
@@ -148,9 +150,9 @@ def test_many_spoilt_frames_say_what_the_reference_job_says_of_them():
 # --- frames nested deeper and deeper --------------------------------------------------------------
 
 
-def deeper(levels, ask):
+def deeper(levels, query):
     """Ask from deeper in the stack."""
-    return ask() if levels == 0 else deeper(levels - 1, ask)
+    return query() if levels == 0 else deeper(levels - 1, query)
 
 
 def verdict(frame):

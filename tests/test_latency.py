@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import latency, paced
+from bench import latency
+from bench import load_generator as paced
 
 
 def test_a_market_goes_through_all_instruments_of_both_venues():

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import operators
-from connectors.duckdb_query import ask, digest, digests
-from flows import job as jobs
-from flows import logs, runs
-from flows.plan import Plan
-from operators.signals import ema_cross, reversion
-from schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
-from schemas.pages import Page
-from schemas.topics import TOPICS
+from tapeflow import operators
+from tapeflow.connectors.duckdb.query import digest, digests, query
+from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import run as runs
+from tapeflow.flows.run.plan import Plan
+from tapeflow.operators.strategies import ema_cross, reversion
+from tapeflow.schemas.batches import Page
+from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
+from tapeflow.schemas.registry import FACT_TYPES
 from tests import frames, laws
 from tests.frames import JOB, NAMES, PARTITIONS, before, cut, interleaved, machines, tolds
 from tests.laws import Machine, run
@@ -49,21 +50,31 @@ def bars_and_scores(pages):
     return [(each.bars.instrument, each.bars.close, each.scores) for each in batches]
 
 
+MODULES = {
+    "decode": "tapeflow.operators.decode.step",
+    "dedupe": "tapeflow.operators.dedupe",
+    "bars": "tapeflow.operators.bars.step",
+    "normalise": "tapeflow.operators.features.normalise",
+    "signals": "tapeflow.operators.strategies.step",
+    "tally": "tapeflow.operators.quality",
+    "facts": "tapeflow.operators.batch_facts",
+    "records": "tapeflow.operators.records",
+}
 LAWS: dict[str, tuple[Machine, Callable[[Sequence[Page]], list[Any]]]] = {
     **{
-        f"operators.{name}": (STEPS[name], partial(before, name, steps=STEPS))
+        MODULES[name]: (STEPS[name], partial(before, name, steps=STEPS))
         for name in (*frames.TO_SIGNALS, "tally", "facts", "records")
     },
-    "operators.signals.ema_cross": (
+    "tapeflow.operators.strategies.ema_cross": (
         looking(ema_cross.step, ema_cross.WIDTH, fast=1, slow=2),
         bars_and_scores,
     ),
-    "operators.signals.reversion": (
+    "tapeflow.operators.strategies.reversion": (
         looking(reversion.step, reversion.WIDTH, entry=1.0),
         bars_and_scores,
     ),
 }
-OF_THE_DESK = {"operators.desk"}  # its values come from several partitions: see below
+OF_THE_DESK = {"tapeflow.operators.desk.step"}  # its values come from several partitions: see below
 
 every_step = pytest.mark.parametrize("name", LAWS)
 some = settings(max_examples=60, deadline=None)
@@ -75,7 +86,7 @@ one_partition = frames.some_records().map(
 def test_the_table_of_laws_names_every_step():
     modules = [
         importlib.import_module(each.name)
-        for each in pkgutil.walk_packages(operators.__path__, "operators.")
+        for each in pkgutil.walk_packages(operators.__path__, "tapeflow.operators.")
     ]
     steps = {
         each.__name__
@@ -190,7 +201,9 @@ def folded(log, sizes, turns=()):
         said += run(STEPS["facts"], batches)[1] + run(STEPS["tally"], batches)[1]
     for account in ACCOUNTS:
         said += run(DESK, interleaved(tolds(log, sizes, STEPS, account), turns))[1]
-    return {topic.table: [each for each in said if type(each) is topic.type] for topic in TOPICS}
+    return {
+        topic.table: [each for each in said if type(each) is topic.type] for topic in FACT_TYPES
+    }
 
 
 @settings(max_examples=15, deadline=None)
@@ -209,7 +222,7 @@ def test_the_long_log_says_something_of_every_kind():
     quality = told["data_quality_minutes"]
     for count in (
         "heartbeats",
-        "recognised",
+        "ignored",
         "malformed",
         "unlisted",
         "quotes",
@@ -262,10 +275,10 @@ def test_workers_and_page_sizes_do_not_change_the_digest(answers, workers, page)
 
 def test_the_engine_says_what_the_plain_folds_say(answers):
     told = folded(long_log(), [13])
-    for topic in TOPICS:
-        answer = ask(answers[3, 7], f"SELECT count(*) FROM {topic.table}")
+    for topic in FACT_TYPES:
+        answer = query(answers[3, 7], f"SELECT count(*) FROM {topic.table}")
         assert answer is not None and answer.rows == [(len(told[topic.table]),)], topic.table
-    answer = ask(answers[3, 7], "SELECT seq, id, price::VARCHAR FROM fills ORDER BY account, seq")
+    answer = query(answers[3, 7], "SELECT seq, id, price::VARCHAR FROM fills ORDER BY account, seq")
     assert answer is not None
     fills = [(each.seq, each.id, f"{each.price:.12f}") for each in told["fills"]]
     assert [tuple(row) for row in answer.rows] == fills

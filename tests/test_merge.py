@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows import job as jobs
-from operators.desk import merge as merging
-from operators.desk import told
-from operators.desk.merge import NEVER, Marks, Merge, below
-from schemas.market import ACCEPTED, Trades
-from schemas.trading import Decision, Equity, Fill, Order, Position
+from tapeflow.flows.job import wiring as jobs
+from tapeflow.operators.desk import merge as merging
+from tapeflow.operators.desk.merge import MAX_NS, Marks, Merge, rows_before
+from tapeflow.operators.desk.step import told
+from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.market import ACCEPTED, Trades
+from tapeflow.schemas.orders import Fill, Order
 from tests import frames
 from tests.frames import (
     JOB,
@@ -23,12 +24,12 @@ from tests.frames import (
     TABLE,
     S,
     batch,
-    beat,
     interleaved,
     machines,
     quotes,
     tick,
     tolds,
+    write_due,
 )
 from tests.laws import rows, run
 
@@ -76,7 +77,7 @@ class Naive:
             defaultdict(Fraction),
             defaultdict(Fraction),
         )
-        self.last, self.bid, self.ask = {}, {}, {}
+        self.last, self.bid, self.query = {}, {}, {}
 
     def say(self, *words):
         self.seq += 1
@@ -96,7 +97,7 @@ class Naive:
         for row in trades:
             self.last[row[2]] = row[7]
         for row in quoted:
-            self.bid[row[2]], self.ask[row[2]] = row[4], row[6]
+            self.bid[row[2]], self.query[row[2]] = row[4], row[6]
 
     def decide(self, intent, place):
         desk, signal = self.desk, intent.signal
@@ -158,7 +159,7 @@ class Naive:
             for (whose, name), held in self.held.items():
                 if whose == strategy:
                     number = self.desk.number[name]
-                    quoted = (self.bid if held > 0 else self.ask).get(number, float("nan"))
+                    quoted = (self.bid if held > 0 else self.query).get(number, float("nan"))
                     mark = Fraction(str(self.last[number] if quoted != quoted else quoted))  # noqa: PLR0124
                     worth += self.cash[whose, name] + held * mark
                     gross += abs(held) * mark
@@ -237,7 +238,7 @@ def horizon_by(rule):
 
 def test_the_loose_rule_is_caught(monkeypatch):
     #   everything with log_ns <= the least frontier's: a smaller name may still speak at that time
-    loose = horizon_by(lambda merge: (least(merge)[0], LAST, NEVER))
+    loose = horizon_by(lambda merge: (least(merge)[0], LAST, MAX_NS))
     monkeypatch.setattr(Merge, "advance", loose)
     expected = worked_off(DESKS["main"], tolds(tied_log(), [7], STEPS, "main"))
     assert any(seen != expected for seen in seen_in(WAYS))
@@ -247,7 +248,7 @@ def test_rows_at_the_horizon_taken_as_below_it_are_caught(monkeypatch):
     def at_or_below(place, partition, ticks):
         return int(np.searchsorted(ticks.log_ns, place[0], "right"))
 
-    monkeypatch.setattr(merging, "below", at_or_below)
+    monkeypatch.setattr(merging, "rows_before", at_or_below)
     expected = worked_off(DESKS["main"], tolds(tied_log(), [7], STEPS, "main"))
     assert any(seen != expected for seen in seen_in(WAYS))
 
@@ -275,7 +276,7 @@ def heard(merge, *given, partition, lo=0, end=False, **more):
 def test_nothing_is_certain_before_every_partition_has_spoken():
     merge = merge_of("a-0", "b-0")
     assert not heard(merge, tick(5 * S), partition="a-0")
-    assert heard(merge, beat(3 * S), partition="b-0")
+    assert heard(merge, write_due(3 * S), partition="b-0")
     assert merge.horizon == (3 * S, "b-0", 1)
 
 
@@ -326,7 +327,7 @@ def test_an_empty_page_lets_no_tick_be_forgotten_that_is_not_below_the_horizon()
     #   a-0  9 .  (empty)      b-0  5 .      the trade at 9 waits for b-0
     merge = merge_of("a-0", "b-0")
     heard(merge, tick(9 * S), partition="a-0")
-    heard(merge, beat(5 * S), partition="b-0")
+    heard(merge, write_due(5 * S), partition="b-0")
     heard(merge, partition="a-0", lo=1)
     assert not list(merge.trades_below_horizon("a-0"))
 
@@ -334,17 +335,17 @@ def test_an_empty_page_lets_no_tick_be_forgotten_that_is_not_below_the_horizon()
 @pytest.mark.parametrize("lo", [0, 2])
 def test_a_page_lost_or_doubled_stops_the_run(lo):
     merge = merge_of("a-0")
-    heard(merge, beat(5 * S), partition="a-0")
+    heard(merge, write_due(5 * S), partition="a-0")
     with pytest.raises(AssertionError, match="came where 1 was due"):
-        heard(merge, beat(6 * S), partition="a-0", lo=lo)
+        heard(merge, write_due(6 * S), partition="a-0", lo=lo)
 
 
 def test_a_partition_that_is_not_of_this_run_stops_it():
     with pytest.raises(AssertionError, match="not of this run"):
-        heard(merge_of("a-0"), beat(S), partition="c-0")
+        heard(merge_of("a-0"), write_due(S), partition="c-0")
 
 
-TICKS = Trades.joined([batch(tick(4 * S), tick(5 * S), tick(5 * S), tick(6 * S), lo=10).trades])
+DECODED = Trades.concat([batch(tick(4 * S), tick(5 * S), tick(5 * S), tick(6 * S), lo=10).trades])
 
 
 @pytest.mark.parametrize(
@@ -355,31 +356,31 @@ TICKS = Trades.joined([batch(tick(4 * S), tick(5 * S), tick(5 * S), tick(6 * S),
         ((7 * S, "m-0", 14), 4),
         ((5 * S, "a-0", 0), 1),  # of a smaller name: all before that time
         ((5 * S, "z-0", 0), 3),  # of a greater name: that time too
-        ((NEVER, "m-0", 11), 4),  # its own end: everything
-        ((NEVER, "a-0", 0), 4),
-        ((NEVER, "z-0", 0), 4),
+        ((MAX_NS, "m-0", 11), 4),  # its own end: everything
+        ((MAX_NS, "a-0", 0), 4),
+        ((MAX_NS, "z-0", 0), 4),
         ((4 * S, "a-0", 0), 0),
     ],
 )
 def test_rows_below_a_place(place, count):
-    assert below(place, "m-0", TICKS) == count
-    assert sum((row[1], "m-0", row[0]) < place for row in rows(TICKS)) == (
-        4 if place[0] == NEVER else count
+    assert rows_before(place, "m-0", DECODED) == count
+    assert sum((row[1], "m-0", row[0]) < place for row in rows(DECODED)) == (
+        4 if place[0] == MAX_NS else count
     )
 
 
 def test_a_mark_is_what_the_position_could_be_closed_at():
     merge = merge_of("a-0")
     quoted = quotes((0, 5 * S, 1, 99.0, 101.0), (1, 6 * S, 1, 98.0, float("nan")))
-    seen = batch(tick(5 * S, 100.0, of=0), [tick(6 * S, 104.0, of=1)], partition="a-0").but(
+    seen = batch(tick(5 * S, 100.0, of=0), [tick(6 * S, 104.0, of=1)], partition="a-0").replace(
         quotes=quoted
     )
     merge.take(told(seen, account="main"))
-    merge.forget((6 * S, "a-0", 1))
+    merge.release_before((6 * S, "a-0", 1))
     assert merge.mark(1, long=True) == 99.0  # the bid
     assert merge.mark(1, long=False) == 101.0  # the ask
     assert merge.mark(0, long=True) == 100.0  # no quote: the last trade
-    merge.forget((7 * S, "", -1))
+    merge.release_before((7 * S, "", -1))
     assert merge.mark(1, long=True) == 98.0
     assert merge.mark(1, long=False) == 104.0  # no ask any more: the last trade
 
@@ -393,7 +394,7 @@ def test_forgetting_takes_what_is_below_and_nothing_else():
             partition="a-0",
             lo=lo,
         )
-    merge.forget((4 * S, "", -1))
+    merge.release_before((4 * S, "", -1))
     pending = merge.pending["a-0"].trades
     assert [each.offset.tolist() for each in pending] == [[4, 5]]
     assert merge.marks.last[0] == 3.0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators import normalise
+from tapeflow.operators.features import normalise
 from tests.frames import NAMES, bar, batch
 
 WINDOW = 4

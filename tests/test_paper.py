@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.desk.paper import Hit, first_hit
-from schemas.market import BUY, Trades
-from schemas.trading import Order
+from tapeflow.operators.desk.paper import Match, find_match
+from tapeflow.schemas.market import BUY, Trades
+from tapeflow.schemas.orders import Order
 from tests.frames import MS, S, batch, tick
 from tests.laws import rows
 
@@ -31,7 +31,7 @@ def trades(*given, lo=0):
 
 
 def hit_at(asked, *chunks, instrument=0):
-    hit = first_hit(asked, instrument, chunks)
+    hit = find_match(asked, instrument, chunks)
     return None if hit is None else (hit.place[2], hit.price)
 
 
@@ -82,14 +82,14 @@ def test_the_search_goes_on_in_the_next_chunk():
 
 
 def test_a_hit_says_everything_of_the_trade():
-    hit = first_hit(order(), 0, [trades(tick(4 * S, 8.5, trade_id=77, log_ns=6 * S), lo=3)])
-    assert hit == Hit((6 * S, "binance-0", 3), order(), 8.5, 4 * S, 77)
+    hit = find_match(order(), 0, [trades(tick(4 * S, 8.5, trade_id=77, log_ns=6 * S), lo=3)])
+    assert hit == Match((6 * S, "binance-0", 3), order(), 8.5, 4 * S, 77)
 
 
 def test_of_one_place_the_order_decided_first_fills_first():
-    one, two = (Hit((S, "a", 0), order(seq=seq), 1.0, S, 1) for seq in (1, 2))
+    one, two = (Match((S, "a", 0), order(seq=seq), 1.0, S, 1) for seq in (1, 2))
     assert one < two and not two < one
-    assert Hit((S, "a", 0), order(seq=9), 1.0, S, 1) < Hit((S, "a", 1), order(seq=1), 1.0, S, 1)
+    assert Match((S, "a", 0), order(seq=9), 1.0, S, 1) < Match((S, "a", 1), order(seq=1), 1.0, S, 1)
 
 
 TICK = st.builds(
@@ -115,7 +115,7 @@ def test_as_a_slow_search_finds_it(drawn, cuts, decider, latency_ms):
     edges = sorted({0, len(log), *(each for each in cuts if each < len(log))})
     chunks = [trades(*log[lo:hi], lo=lo) for lo, hi in pairwise(edges)]
     slow = None
-    for offset, log_ns, instrument, _, _, _, _, price, _ in rows(Trades.joined(chunks)):
+    for offset, log_ns, instrument, _, _, _, _, price, _ in rows(Trades.concat(chunks)):
         if instrument == 0 and offset > decider and log_ns >= asked.active_ns:
             slow = (offset, price)
             break

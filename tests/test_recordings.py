@@ -12,23 +12,25 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from connectors.duckdb_query import connect
-from flows import logs, runs, settings
-from flows.plan import Plan
-from operators import decode
-from operators.decode import Decoder
-from operators.scanner import Scanner
-from schemas.market import HEARTBEAT, MALFORMED, RECOGNISED, TICKS, UNLISTED
-from schemas.pages import page_of
-from schemas.venues import VENUES
+from tapeflow.connectors.duckdb.query import connect
+from tapeflow.flows.job import settings
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import run as runs
+from tapeflow.flows.run.plan import Plan
+from tapeflow.operators.decode import step as decode
+from tapeflow.operators.decode.scanner import Scanner
+from tapeflow.operators.decode.step import Decoder
+from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.market import DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
+from tapeflow.schemas.venues import VENUES
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 JOB = ROOT / "jobs" / "bars-1m.toml"
 NAMES = {
-    TICKS: "ticks",
+    DECODED: "ticks",
     HEARTBEAT: "heartbeat",
-    RECOGNISED: "recognised",
+    IGNORED: "ignored",
     UNLISTED: "unlisted",
     MALFORMED: "dead",
 }
@@ -162,7 +164,7 @@ def recorded(name):
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_every_frame_of_a_recording_is_read_or_recognised(name):
+def test_every_frame_of_a_recording_is_read_or_ignored(name):
     frames, venue = recorded(name), RECORDED[name]
     assert len(frames) == FRAMES.get(name, len(frames))
     symbols = {"BTCUSDT": 0, "ETHUSDT": 1, "BTC-USD": 2}
@@ -171,7 +173,9 @@ def test_every_frame_of_a_recording_is_read_or_recognised(name):
     became, dead = Counter(), []
     for lo in range(0, len(frames), 5_000):
         some = frames[lo : lo + 5_000]
-        batch = decode.step(page_of(f"{venue}-0", lo, [lo] * len(some), some), decoder=made)
+        batch = decode.step(
+            page_from_frames(f"{venue}-0", lo, [lo] * len(some), some), decoder=made
+        )
         became.update(NAMES[each] for each in batch.status.tolist())
         dead += [(each.offset, each.reason, each.frame[:80]) for each in batch.dead]
     assert not dead, (name, dict(became), len(dead), dead[:5])
@@ -186,7 +190,7 @@ def test_the_trades_of_the_coinbase_recordings_are_all_there():
     symbols = {product: number for number, product in enumerate(sorted(products))}
     dialect = VENUES["coinbase"].dialect
     batch = decode.step(
-        page_of("coinbase-0", 0, [0] * len(frames), frames),
+        page_from_frames("coinbase-0", 0, [0] * len(frames), frames),
         decoder=Decoder.of(Scanner(dialect, symbols)),
     )
     assert (kinds["match"], kinds["last_match"], kinds["ticker"]) == (97, 10, 107)

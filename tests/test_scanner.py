@@ -15,31 +15,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import operators
-from operators import scan_tables, scanner
-from operators.rows import Rows
-from operators.scan_tables import compiled
-from operators.scanner import COMPILED, Scanner
-from schemas.market import DOUBT, HEARTBEAT, MALFORMED, RECOGNISED, TICKS, UNLISTED
-from schemas.pages import Page, page_of
-from schemas.venues import VENUES
-from schemas.venues.dialect import (
-    HAS,
+from tapeflow.operators import decode
+from tapeflow.operators.decode import plans, scanner
+from tapeflow.operators.decode.plans import compile_dialect
+from tapeflow.operators.decode.rows import Rows
+from tapeflow.operators.decode.scanner import COMPILED, Scanner
+from tapeflow.operators.decode.strict import MalformedError, Row, read_frame
+from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.market import DECODED, HEARTBEAT, IGNORED, MALFORMED, SLOW_PATH, UNLISTED
+from tapeflow.schemas.venues import VENUES
+from tapeflow.schemas.venues.dialect import (
+    PRESENT,
     SYMBOL,
     Channel,
     Dialect,
     Shape,
+    boolean,
+    choice,
     decimal,
     decimal_or_zero,
-    flag,
     integer,
     integer_text,
-    is_,
+    literal,
     millis,
     rfc3339,
-    word,
 )
-from schemas.venues.strict import MalformedError, Row, read_frame
 from tests.fuzz_frames import (
     MATCH,
     SAMPLES,
@@ -60,13 +60,17 @@ ROW: Shape = {
     "id": integer_text("trade_id"),
     "p": decimal("price"),
     "q": decimal_or_zero("size", optional=True),
-    "kind": is_("never asked inside an array"),
+    "kind": literal("never asked inside an array"),
 }
-GROUP: Shape = {"side": word("verdict", {"a": 1, "": 0}, other=2), "inner": {"rows": [ROW]}}
-OUTER: Shape = {"taken": flag("aggressor", false=1, true=-1), "groups": [GROUP]}
-NESTED: Shape = {"kind": is_("nested"), "at": rfc3339("event_ns", optional=True), "outer": OUTER}
+GROUP: Shape = {"side": choice("verdict", {"a": 1, "": 0}, other=2), "inner": {"rows": [ROW]}}
+OUTER: Shape = {"taken": boolean("aggressor", false=1, true=-1), "groups": [GROUP]}
+NESTED: Shape = {
+    "kind": literal("nested"),
+    "at": rfc3339("event_ns", optional=True),
+    "outer": OUTER,
+}
 FLAT: Shape = {
-    "kind": HAS,
+    "kind": PRESENT,
     "s": SYMBOL,
     "n": integer("trade_id"),
     "p": decimal("not a column of ours"),
@@ -76,12 +80,12 @@ FLAT: Shape = {
 ODD = Dialect(
     (
         Channel("nested", NESTED, verdict=3, newest_first=True),
-        Channel("two places", {"kind": is_("two"), "two": HAS, "x": [FLAT], "y": [FLAT]}),
+        Channel("two places", {"kind": literal("two"), "two": PRESENT, "x": [FLAT], "y": [FLAT]}),
         Channel(
             "shadowed",
             {
-                "kind": is_("three"),
-                "two": HAS,
+                "kind": literal("three"),
+                "two": PRESENT,
                 "at": millis("event_ns"),
                 "x": [{"at": millis("event_ns")}],
             },
@@ -89,7 +93,7 @@ ODD = Dialect(
         Channel(
             "flat", {name: leaf for name, leaf in FLAT.items() if len(name) <= 23}, row="quote"
         ),
-        Channel("never reached", {"kind": HAS}, row=""),
+        Channel("never reached", {"kind": PRESENT}, row=""),
     )
 )
 ODD_SAMPLES = (
@@ -110,7 +114,7 @@ Counts = Counter[tuple[int, int]]
 
 def page(frames: list[bytes]) -> Page:
     """Frames side by side, with nothing between them."""
-    return page_of("binance-0", 0, [0] * len(frames), frames)
+    return page_from_frames("binance-0", 0, [0] * len(frames), frames)
 
 
 def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
@@ -123,7 +127,7 @@ def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
         return MALFORMED, 0, []
     if len(rows) == 1 and rows[0].get("instrument", -1) < 0:
         return UNLISTED, channel, []
-    return TICKS if rows else RECOGNISED, channel, rows
+    return DECODED if rows else IGNORED, channel, rows
 
 
 def check(made: Scanner, frames: list[bytes]) -> Counts:
@@ -131,12 +135,12 @@ def check(made: Scanner, frames: list[bytes]) -> Counts:
     rows, status = made.scan(page(frames))
     true = [strictly(made, frame) for frame in frames]
     for said, (truth, _, _), frame in zip(status.tolist(), true, frames, strict=True):
-        assert said in (DOUBT, truth), frame
+        assert said in (SLOW_PATH, truth), frame
     expected = Rows.of(
         [
             (number, channel, row)
             for number, (_, channel, read) in enumerate(true)
-            if status[number] == TICKS
+            if status[number] == DECODED
             for row in read
         ]
     )
@@ -160,7 +164,7 @@ def check_mutants(seed: int, count: int) -> Counts:
 
 def needless(counts: Counts) -> int:
     """How many good frames were doubted."""
-    return sum(counts[DOUBT, truth] for truth in (TICKS, RECOGNISED, UNLISTED))
+    return sum(counts[SLOW_PATH, truth] for truth in (DECODED, IGNORED, UNLISTED))
 
 
 # --- the law: as the strict reader, or in doubt -------------------------------------------
@@ -169,7 +173,7 @@ def needless(counts: Counts) -> int:
 @needs_numba
 def test_a_spoilt_frame_is_doubted_or_read_as_the_strict_reader_reads_it():
     counts = check_mutants(seed=1, count=20_000)
-    assert counts[TICKS, TICKS] > 1_000 and counts[RECOGNISED, RECOGNISED] > 1_000
+    assert counts[DECODED, DECODED] > 1_000 and counts[IGNORED, IGNORED] > 1_000
     assert needless(counts) < 0.1 * counts.total()
 
 
@@ -188,7 +192,7 @@ def test_no_sample_that_the_strict_reader_reads_is_doubted(venue):
     frames += [turned(frame) for frame in frames]
     counts = check(Scanner(VENUES[venue].dialect, SYMBOLS), frames)
     assert needless(counts) == 0
-    assert counts[TICKS, TICKS] >= len(frames) / 4
+    assert counts[DECODED, DECODED] >= len(frames) / 4
 
 
 def turned(frame: bytes) -> bytes:
@@ -206,13 +210,13 @@ def test_generated_trades_are_never_doubted(tmp_path):
     subprocess.run([sys.executable, generator, "20000", tmp_path, "--seed", "3"], check=True)
     for venue, quote in (("binance", "USDT"), ("coinbase", "USD")):
         lines = (tmp_path / f"{venue}-0.tape").read_bytes().splitlines()
-        native = VENUES[venue].native
-        symbols = {native(base, quote): number for number, base in enumerate(BASES)}
+        venue_symbol = VENUES[venue].venue_symbol
+        symbols = {venue_symbol(base, quote): number for number, base in enumerate(BASES)}
         counts = check(
             Scanner(VENUES[venue].dialect, symbols), [line.partition(b" ")[2] for line in lines]
         )
         assert needless(counts) == 0
-        assert counts[TICKS, TICKS] > 0.99 * len(lines) > counts[DOUBT, MALFORMED] * 99
+        assert counts[DECODED, DECODED] > 0.99 * len(lines) > counts[SLOW_PATH, MALFORMED] * 99
 
 
 RECORDED = {
@@ -245,7 +249,7 @@ def recorded(name: str) -> list[bytes]:
 def test_a_recording_begins_without_a_doubt(name):
     frames = recorded(name)[:2_000]
     counts = check(Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), frames)
-    assert counts.total() == sum(counts[each, each] for each in (TICKS, RECOGNISED, UNLISTED))
+    assert counts.total() == sum(counts[each, each] for each in (DECODED, IGNORED, UNLISTED))
 
 
 @pytest.mark.slow
@@ -270,7 +274,7 @@ def test_decimals_are_the_nearest_float64_or_a_doubt(texts):
     for text, said in zip(texts, status, strict=True):
         digits = text.replace(".", "")
         exact = len(digits) <= 18 and 0 < int(digits) <= 2**53
-        assert said == (TICKS if exact else DOUBT)
+        assert said == (DECODED if exact else SLOW_PATH)
 
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1))  # noqa: DTZ001, hypothesis wants it so
@@ -288,8 +292,8 @@ def test_times_are_exact_to_the_ns_or_a_doubt(moments):
     rows, status = made.scan(page(frames))
     read = iter(rows.ints[3].tolist())
     for (moment, fraction), said in zip(moments, status, strict=True):
-        assert (said == TICKS) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
-        if said == TICKS:
+        assert (said == DECODED) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
+        if said == DECODED:
             second = int(moment.replace(microsecond=0, tzinfo=UTC).timestamp())
             assert next(read) == second * 10**9 + int(f"{fraction[1:]:0<9}")
 
@@ -299,7 +303,7 @@ def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_is_left_out():
     quote = b'{"u":1,"s":"BTCUSDT","b":"0.00000000","B":"0","a":"2.5","A":"1"}'
     frames = [quote.replace(b"BTC", b"NEW"), quote]
     rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page(frames))
-    assert status.tolist() == [UNLISTED, TICKS]
+    assert status.tolist() == [UNLISTED, DECODED]
     assert rows.ints[0].tolist() == [SYMBOLS["BTCUSDT"]]
     np.testing.assert_array_equal(rows.floats[2:, 0], [np.nan, np.nan, 2.5, 1.0])
 
@@ -322,29 +326,29 @@ def test_the_first_channel_that_claims_a_frame_is_the_one_that_reads_it():
     answer = b'{"lastUpdateId":1,"bids":[],"asks":[],"e":"trade"}'
     inside = combined(b'{"lastUpdateId":1,"bids":[],"asks":[],"u":5}')
     counts = check(Scanner(VENUES["binance"].dialect, SYMBOLS), [both, answer, inside] * 3)
-    assert counts == {(TICKS, TICKS): 3, (DOUBT, MALFORMED): 6}
+    assert counts == {(DECODED, DECODED): 3, (SLOW_PATH, MALFORMED): 6}
 
 
 @needs_numba
 def test_a_channel_that_is_not_expected_is_doubted():
-    dialect = VENUES["binance"].dialect.only(("trade",))
+    dialect = VENUES["binance"].dialect.restricted_to(("trade",))
     counts = check(Scanner(dialect, SYMBOLS), [SPOT_TRADE, combined(SPOT_TRADE)])
-    assert counts == {(TICKS, TICKS): 1, (DOUBT, MALFORMED): 1}
+    assert counts == {(DECODED, DECODED): 1, (SLOW_PATH, MALFORMED): 1}
 
 
 def test_the_kernel_reads_every_channel_of_every_venue():
     for venue in VENUES.values():
-        assert compiled(venue.dialect, {}).unscanned == ()
+        assert compile_dialect(venue.dialect, {}).unscanned == ()
 
 
 def test_what_tables_cannot_say_is_left_to_the_strict_reader():
-    assert compiled(ODD, {}).unscanned == ("two places", "shadowed", "never reached")
+    assert compile_dialect(ODD, {}).unscanned == ("two places", "shadowed", "never reached")
 
 
 @needs_numba
 def test_rows_of_arrays_in_arrays_carry_what_stands_around_them():
     counts = check(Scanner(ODD, SYMBOLS), list(ODD_SAMPLES))
-    assert counts == {(TICKS, TICKS): 3, (DOUBT, RECOGNISED): 1, (DOUBT, UNLISTED): 1}
+    assert counts == {(DECODED, DECODED): 3, (SLOW_PATH, IGNORED): 1, (SLOW_PATH, UNLISTED): 1}
 
 
 @needs_numba
@@ -354,12 +358,14 @@ def test_an_array_of_thousands_of_rows_is_read():
     first, last = TICKERS.index(b'[{"type":"ticker"'), TICKERS.index(b"]}]}")
     frame = TICKERS[:first] + b"[" + b",".join([row] * 5_000) + TICKERS[last:]
     made = Scanner(VENUES["coinbase"].dialect, {})
-    assert check(made, [frame, MATCH, frame]) == {(TICKS, TICKS): 2, (UNLISTED, UNLISTED): 1}
+    assert check(made, [frame, MATCH, frame]) == {(DECODED, DECODED): 2, (UNLISTED, UNLISTED): 1}
     cut = page([frame])
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.ends - 5_000, cut.data)
-    assert made.scan(cut)[1].tolist() == [DOUBT]
+    assert made.scan(cut)[1].tolist() == [SLOW_PATH]
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.starts + first + 1, cut.data)
-    assert made.scan(cut)[1].tolist() == [DOUBT]  # though what stands behind it goes on with rows
+    assert made.scan(cut)[1].tolist() == [
+        SLOW_PATH
+    ]  # though what stands behind it goes on with rows
 
 
 # --- around the kernel --------------------------------------------------------------------
@@ -379,7 +385,7 @@ def test_frames_need_not_stand_side_by_side():
         data,
     )
     rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(apart)
-    assert status.tolist() == [TICKS, HEARTBEAT, HEARTBEAT, DOUBT]
+    assert status.tolist() == [DECODED, HEARTBEAT, HEARTBEAT, SLOW_PATH]
     assert rows.frame.tolist() == [0]
 
 
@@ -410,32 +416,32 @@ def test_threads_may_share_a_scanner():
 @needs_numba
 def test_a_copy_of_a_scanner_scans():
     made = pickle.loads(pickle.dumps(Scanner(VENUES["binance"].dialect, SYMBOLS)))
-    assert made.scan(page([SPOT_TRADE]))[1].tolist() == [TICKS]
+    assert made.scan(page([SPOT_TRADE]))[1].tolist() == [DECODED]
 
 
 @needs_numba
 def test_kernel_and_tables_mean_the_same_layout():
-    from operators import scan_kernel  # noqa: PLC0415, needs numba
+    from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415, needs numba
 
-    shared = {name for name in vars(scan_tables) if name.isupper()} & set(vars(scan_kernel))
+    shared = {name for name in vars(plans) if name.isupper()} & set(vars(scan_kernel))
     assert len(shared) > 40
     for name in shared:
-        assert getattr(scan_tables, name) == getattr(scan_kernel, name), name
-    assert (scan_kernel.TICKS, scan_kernel.HEARTBEAT) == (TICKS, HEARTBEAT)
-    assert (scan_kernel.RECOGNISED, scan_kernel.DOUBT) == (RECOGNISED, DOUBT)
+        assert getattr(plans, name) == getattr(scan_kernel, name), name
+    assert (scan_kernel.DECODED, scan_kernel.HEARTBEAT) == (DECODED, HEARTBEAT)
+    assert (scan_kernel.IGNORED, scan_kernel.SLOW_PATH) == (IGNORED, SLOW_PATH)
 
 
 def test_without_numba_everything_is_doubted(monkeypatch):
-    monkeypatch.setitem(sys.modules, "operators.scan_kernel", None)
-    monkeypatch.delattr(operators, "scan_kernel", raising=False)
+    monkeypatch.setitem(sys.modules, "tapeflow.operators.decode.kernel", None)
+    monkeypatch.delattr(decode, "kernel", raising=False)
     scanner.kernel.cache_clear()
     rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page([SPOT_TRADE, b"", b"{"]))
     scanner.kernel.cache_clear()
-    assert status.tolist() == [DOUBT, HEARTBEAT, DOUBT]
+    assert status.tolist() == [SLOW_PATH, HEARTBEAT, SLOW_PATH]
     assert rows.frame.size == 0
 
 
 def test_numba_is_imported_by_the_first_scan_and_not_before():
-    made = "from operators.scanner import Scanner; from schemas.venues import VENUES; import sys; "
+    made = "from tapeflow.operators.decode.scanner import Scanner; from tapeflow.schemas.venues import VENUES; import sys; "
     made += "Scanner(VENUES['binance'].dialect, {'A': 0}); sys.exit('numba' in sys.modules)"
     subprocess.run([sys.executable, "-c", made], check=True, cwd=ROOT)

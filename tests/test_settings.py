@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from flows import job as jobs
-from flows import settings
-from flows.duration import parse_duration
-from schemas.errors import UsageError
+from tapeflow.flows.job import settings
+from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job.duration import parse_duration
+from tapeflow.schemas.errors import UsageError
 
 GOOD = """
 [bars]
@@ -26,7 +26,7 @@ size = "0.5"
 [instruments]
 "BTC-USDT.BINANCE" = { tick = "0.01", lot = "0.1" }
 "BTC-USDT-PERP.BINANCE-USDM" = { tick = "0.1", lot = "0.001" }
-"BTC-USD.COINBASE" = { tick = "0.01", lot = "0.1", native = "XBT-USD" }
+"BTC-USD.COINBASE" = { tick = "0.01", lot = "0.1", venue_symbol = "XBT-USD" }
 """
 
 
@@ -48,7 +48,7 @@ def refused(tmp_path, text, environment=None):
 
 def test_instruments_are_named_by_their_venue_unless_told(tmp_path):
     table = jobs.instruments(load(tmp_path, GOOD))
-    assert [(each.id, each.native, each.kind) for each in table] == [
+    assert [(each.id, each.venue_symbol, each.kind) for each in table] == [
         ("BTC-USD.COINBASE", "XBT-USD", "spot"),
         ("BTC-USDT-PERP.BINANCE-USDM", "BTCUSDT", "perp"),
         ("BTC-USDT.BINANCE", "BTCUSDT", "spot"),
@@ -118,7 +118,7 @@ def test_a_fraction_of_a_nanosecond_is_refused():
 
 
 def test_two_instruments_of_one_symbol_are_refused(tmp_path):
-    twin = '"ETH-USDT.BINANCE" = { tick = "1", lot = "0.1", native = "BTCUSDT" }'
+    twin = '"ETH-USDT.BINANCE" = { tick = "1", lot = "0.1", venue_symbol = "BTCUSDT" }'
     assert "are both BTCUSDT there" in refused(tmp_path, GOOD + twin)
 
 

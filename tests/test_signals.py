@@ -9,10 +9,10 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators import signals
-from operators.signals import ema_cross, reversion
-from schemas.market import BUY, SELL
-from schemas.trading import Strategy
+from tapeflow.operators.strategies import ema_cross, reversion
+from tapeflow.operators.strategies import step as signals
+from tapeflow.schemas.market import BUY, SELL
+from tapeflow.schemas.signals import Strategy
 from tests.frames import NAMES, S, bar, batch, values_of
 
 PRICES = st.floats(1e-6, 1e6) | st.sampled_from([100.0, 100.5, 101.0])

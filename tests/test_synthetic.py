@@ -10,18 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connectors.synthetic import INSTRUMENTS, Market, partitions_of, records, tapes, write_tapes
-from connectors.synthetic_frames import LISTINGS
-from connectors.tape import TapeReader
-from schemas.instruments import parse_id
-from schemas.market import HISTORY, OFF_MARKET
-from schemas.pages import Page
-from schemas.venues import VENUES, venue_of
-from schemas.venues.strict import NOT_LISTED, MalformedError, read_frame
+from tapeflow.connectors.synthetic.frames import LISTINGS
+from tapeflow.connectors.synthetic.market import (
+    INSTRUMENTS,
+    Market,
+    partitions_of,
+    records,
+    tapes,
+    write_tapes,
+)
+from tapeflow.connectors.tapes.text import TapeReader
+from tapeflow.operators.decode.strict import NOT_LISTED, MalformedError, read_frame
+from tapeflow.schemas.batches import Page
+from tapeflow.schemas.instruments import parse_id
+from tapeflow.schemas.market import HISTORICAL, OFF_MARKET
+from tapeflow.schemas.venues import VENUES, venue_of
 
 BUSY = Market(seconds=20, rate=3000.0)
 SHARES = {"binance": 0.42, "binance-usdm": 0.35, "coinbase": 0.23}
-TICKS = {id_: (Decimal(tick), Decimal(lot)) for id_, tick, lot in INSTRUMENTS}
+DECODED = {id_: (Decimal(tick), Decimal(lot)) for id_, tick, lot in INSTRUMENTS}
 LATE_NS = 900_000_000
 
 
@@ -137,7 +144,7 @@ def test_heartbeats_come_after_silence_and_only_then():
         told = lines(quiet, partition)
         gaps = [(after[0] - before[0], after[1] == b"") for before, after in pairwise(told)]
         assert max(gap for gap, _ in gaps) == 100_000_000
-        assert {gap for gap, beat in gaps if beat} == {100_000_000}
+        assert {gap for gap, write_due in gaps if write_due} == {100_000_000}
         assert all(frame for _, frame in lines(Market(seconds=3, heartbeat_ms=0), partition))
 
 
@@ -188,7 +195,7 @@ def test_all_kinds_of_defects_occur_a_few_times_in_ten_thousand(market):
                 kinds["off market"] += row.get("verdict") == OFF_MARKET
                 if channel in {"trade", "match"}:
                     kinds["late"] += ns - row["event_ns"] > LATE_NS
-        assert any(row["verdict"] == HISTORY for *_, rows in told for row in rows) == (
+        assert any(row["verdict"] == HISTORICAL for *_, rows in told for row in rows) == (
             partition == "coinbase-0"
         )
     assert sorted(kinds) == ["broken", "late", "off market", "resent", "unlisted"]
@@ -228,7 +235,7 @@ def test_prices_and_sizes_are_whole_ticks_and_lots_in_its_decimals(market):
     for told in market.values():
         for _, frame, _, rows in told[::17]:
             if rows and rows[0]["instrument"] != NOT_LISTED:
-                steps = TICKS[LISTINGS[int(rows[0]["instrument"])].id]
+                steps = DECODED[LISTINGS[int(rows[0]["instrument"])].id]
                 message = json.loads(frame)
                 message = message.get("data", message)
                 for name in fields.keys() & message.keys() - ({"a"} if "e" in message else set()):
@@ -291,10 +298,10 @@ def crosses(closes: list[float]) -> int:
 
 
 def test_instruments_are_named_as_the_job_file_names_them():
-    assert len(set(TICKS)) == len(INSTRUMENTS) == 24
-    assert TICKS["BTC-USDT.BINANCE"] == (Decimal("0.01"), Decimal("0.00001"))
-    assert TICKS["ETH-USDT-PERP.BINANCE-USDM"] == (Decimal("0.01"), Decimal("0.001"))
+    assert len(set(DECODED)) == len(INSTRUMENTS) == 24
+    assert DECODED["BTC-USDT.BINANCE"] == (Decimal("0.01"), Decimal("0.00001"))
+    assert DECODED["ETH-USDT-PERP.BINANCE-USDM"] == (Decimal("0.01"), Decimal("0.001"))
     for each in LISTINGS:
         names = parse_id(each.id)
         assert names.venue.lower() == each.venue.name
-        assert VENUES[each.venue.name].native(names.base, names.quote) == each.symbol
+        assert VENUES[each.venue.name].venue_symbol(names.base, names.quote) == each.symbol

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors import tape
-from connectors.parquet_tape import ParquetReader
-from connectors.tape import TapeReader
-from schemas.errors import MisuseError
+from tapeflow.connectors.tapes import text as tape
+from tapeflow.connectors.tapes.parquet import ParquetReader
+from tapeflow.connectors.tapes.text import TapeReader
+from tapeflow.schemas.errors import TapeflowError
 
 FAR = 10**18
 frames = st.binary(max_size=40).filter(lambda frame: b"\n" not in frame and frame[:1] != b" ")
@@ -32,7 +32,7 @@ def lines(records):
     return b"".join(b"%d %b\n" % record for record in records)
 
 
-def in_order(log, base=1_700_000_000_000_000_000):
+def ordered_files(log, base=1_700_000_000_000_000_000):
     times = np.cumsum([step for step, _ in log]) + base
     return [(int(ns), frame) for ns, (_, frame) in zip(times, log, strict=True)]
 
@@ -41,7 +41,7 @@ def in_order(log, base=1_700_000_000_000_000_000):
 @given(logs, st.integers(1, 9), st.data())
 def test_a_tape_reads_as_written_and_goes_on_where_it_was(tmp_path_factory, log, records, data):
     path = tmp_path_factory.mktemp("tape") / "binance-0.tape"
-    log = in_order(log)
+    log = ordered_files(log)
     path.write_bytes(lines(log))
     assert read_all(TapeReader("binance-0", (path,), records, FAR, None)) == log
 
@@ -59,7 +59,7 @@ def test_a_tape_reads_as_written_and_goes_on_where_it_was(tmp_path_factory, log,
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
 def test_compression_is_told_by_the_name(tmp_path, ending):
-    log = in_order([(5, b"{}"), (0, b""), (7, b'{"a": 1}')])
+    log = ordered_files([(5, b"{}"), (0, b""), (7, b'{"a": 1}')])
     path = tmp_path / f"binance-0.tape{ending}"
     if ending == ".gz":
         path.write_bytes(gzip.compress(lines(log)))
@@ -72,7 +72,7 @@ def test_compression_is_told_by_the_name(tmp_path, ending):
 
 
 def test_several_files_are_one_partition(tmp_path):
-    log = in_order([(1, b"a"), (1, b"b"), (1, b"c")])
+    log = ordered_files([(1, b"a"), (1, b"b"), (1, b"c")])
     (tmp_path / "1").write_bytes(lines(log[:2])[:-1])  # without the last newline
     (tmp_path / "2").write_bytes(b"")
     (tmp_path / "3").write_bytes(lines(log[2:]))
@@ -107,7 +107,7 @@ def test_widths_may_change_inside_a_tape(tmp_path):
 
 
 def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
-    log = in_order([(10, b"x")] * 20)
+    log = ordered_files([(10, b"x")] * 20)
     path = tmp_path / "binance-0.tape"
     path.write_bytes(lines(log))
     reader = TapeReader("b", (path,), 100, 30, None)
@@ -128,7 +128,7 @@ def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
 def test_a_broken_tape_is_one_clear_line_naming_file_and_record(tmp_path, text, said):
     path = tmp_path / "binance-0.tape"
     path.write_bytes(text)
-    with pytest.raises(MisuseError, match=r"binance-0\.tape") as raised:
+    with pytest.raises(TapeflowError, match=r"binance-0\.tape") as raised:
         read_all(TapeReader("b", (path,), 10, FAR, None))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -136,8 +136,8 @@ def test_a_broken_tape_is_one_clear_line_naming_file_and_record(tmp_path, text, 
 
 def test_a_cut_off_archive_is_an_error_not_an_end(tmp_path):
     path = tmp_path / "binance-0.tape.gz"
-    path.write_bytes(gzip.compress(lines(in_order([(1, b"x" * 50)] * 1000)))[:-20])
-    with pytest.raises(MisuseError, match="damaged or cut off"):
+    path.write_bytes(gzip.compress(lines(ordered_files([(1, b"x" * 50)] * 1000)))[:-20])
+    with pytest.raises(TapeflowError, match="damaged or cut off"):
         read_all(TapeReader("b", (path,), 10, FAR, None))
 
 
@@ -156,7 +156,7 @@ def read_or_refused(path, reader_kernel, monkeypatch):
     try:
         while (page := reader.read()) is not None:
             got += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
-    except MisuseError as error:
+    except TapeflowError as error:
         return got, str(error)
     return got, reader.position()
 
@@ -178,7 +178,7 @@ def test_the_compiled_reader_says_what_the_plain_one_says(tmp_path, monkeypatch,
 @given(logs, st.integers(1, 9))
 def test_parquet_tapes_read_as_text_ones(tmp_path_factory, log, records):
     path = tmp_path_factory.mktemp("tape") / "binance-0.parquet"
-    log = in_order(log)
+    log = ordered_files(log)
     columns = {"log_ns": pa.array([ns for ns, _ in log], pa.int64()), "frame": [f for _, f in log]}
     schema = pa.schema([("log_ns", pa.int64()), ("frame", pa.binary())])
     pq.write_table(pa.table(columns, schema=schema), path, row_group_size=7)

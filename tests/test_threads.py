@@ -9,12 +9,13 @@ import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, cluster_main
 
-from connectors.board import Board
-from connectors.log_source import STOP, LogSource
-from connectors.state_keys import state_keys
-from connectors.tape import TapeReader
-from flows import engine, logs, worker
-from flows.plan import Plan
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.source import STOP_REQUESTED, LogSource
+from tapeflow.connectors.tapes.text import TapeReader
+from tapeflow.engine.routing import state_keys
+from tapeflow.flows.run import engine, worker
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run.plan import Plan
 from tests.running import REFERENCE, job_of
 
 SECOND = 1_000_000_000
@@ -35,12 +36,12 @@ def test_a_worker_thread_keeps_what_python_knows_of_it_between_visits(tmp_path):
         return seen.visits
 
     source = LogSource(
-        {name: opened(name) for name in names}, state_keys(names), Board(names, 99 * SECOND)
+        {name: opened(name) for name in names}, state_keys(names), Progress(names, 99 * SECOND)
     )
     flow, found = Dataflow("visits"), []
     pages = op.input("log", flow, source)
     op.output("out", op.map("visit", pages, visits), TestingSink(found))
-    STOP.clear()
+    STOP_REQUESTED.clear()
     cluster_main(flow, [], 0, worker_count_per_proc=2)
     assert sorted(found) == sorted([*range(1, 22)] * 2)
 
@@ -51,7 +52,7 @@ def test_a_worker_thread_keeps_what_python_knows_of_it_between_visits(tmp_path):
         ({}, None, 5),
         ({"state": Path("kept")}, None, 1),
         ({"speed": 1.0}, None, 1),
-        ({"log": {"binance-0": logs.Topic("raw.binance", 0, None)}}, None, 1),
+        ({"log": {"binance-0": logs.TopicPartition("raw.binance", 0, None)}}, None, 1),
         ({}, 2 * SECOND, 2),
         ({"state": Path("kept")}, 2 * SECOND, 2),
     ],
@@ -66,11 +67,11 @@ def test_only_a_replay_that_keeps_nothing_seals_seldom_and_a_job_has_the_last_wo
 
 
 def test_a_process_waits_for_the_one_before_it(tmp_path):
-    STOP.clear()
+    STOP_REQUESTED.clear()
     addresses, done = ["127.0.0.1:1", "127.0.0.1:2"], []
 
     def take(index):
-        worker.listen_in_turn(tmp_path, addresses, index)
+        worker.wait_for_previous_listener(tmp_path, addresses, index)
         done.append(index)
 
     second = threading.Thread(target=take, args=(1,))
@@ -83,10 +84,10 @@ def test_a_process_waits_for_the_one_before_it(tmp_path):
 
 
 def test_a_process_that_is_stopped_waits_for_nobody(tmp_path):
-    STOP.set()
+    STOP_REQUESTED.set()
     try:
         began = time.monotonic()
-        worker.listen_in_turn(tmp_path, ["127.0.0.1:1", "127.0.0.1:2"], 1)
+        worker.wait_for_previous_listener(tmp_path, ["127.0.0.1:1", "127.0.0.1:2"], 1)
         assert time.monotonic() - began < 1
     finally:
-        STOP.clear()
+        STOP_REQUESTED.clear()

@@ -5,26 +5,27 @@ import math
 import numpy as np
 import pytest
 
-from operators import bars, decode
-from operators.decode import Decoder
-from operators.rows import Rows
-from operators.scanner import COMPILED, Scanner
-from schemas.market import (
+from tapeflow.operators.bars import step as bars
+from tapeflow.operators.decode import step as decode
+from tapeflow.operators.decode.rows import Rows
+from tapeflow.operators.decode.scanner import COMPILED, Scanner
+from tapeflow.operators.decode.step import Decoder
+from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.market import (
     ACCEPTED,
     BUY,
-    DOUBT,
+    DECODED,
     HEARTBEAT,
-    HISTORY,
+    HISTORICAL,
+    IGNORED,
     MALFORMED,
-    NO_TIME,
     OFF_MARKET,
-    RECOGNISED,
     SELL,
-    TICKS,
+    SLOW_PATH,
     UNLISTED,
 )
-from schemas.pages import page_of
-from schemas.venues import VENUES, venue_of
+from tapeflow.schemas.time import NO_TIME
+from tapeflow.schemas.venues import VENUES, venue_of
 from tests.frames import MS, S, rfc3339
 
 SPOT, USDM, COINBASE = "binance-0", "binance-usdm-0", "coinbase-0"
@@ -128,7 +129,7 @@ class Doubtful(Scanner):
     """A scanner that leaves everything to the strict reader."""
 
     def scan(self, page):
-        return Rows.of([]), np.where(page.starts == page.ends, HEARTBEAT, DOUBT)
+        return Rows.of([]), np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
 
 
 @pytest.fixture(params=[True, False], ids=["scanner", "strict"])
@@ -138,7 +139,7 @@ def read(request):
         pytest.skip("numba is not installed")
 
     def read(partition, *frames, log_ns=5 * S):
-        page = page_of(partition, 0, [log_ns] * len(frames), list(frames))
+        page = page_from_frames(partition, 0, [log_ns] * len(frames), list(frames))
         return decode.step(page, decoder=decoder(partition, scan=request.param))
 
     return read
@@ -162,7 +163,7 @@ def best(batch):
 
 
 def accepted_in_bars(batch):
-    _, (said,) = bars.step(bars.start(3), batch.but(end=True), width_ns=S, lateness_ns=S)
+    _, (said,) = bars.step(bars.start(3), batch.replace(end=True), width_ns=S, lateness_ns=S)
     return int(said.bars.count.sum())
 
 
@@ -221,9 +222,9 @@ def test_bare_and_combined_frames_say_the_same(read, partition, frame):
         (COINBASE, b'{"channel":"candles","timestamp":"2026-08-09T21:05:48Z","events":[{"type":"update"}]}'),
     ],
 )  # fmt: skip
-def test_acks_status_and_what_we_keep_nothing_of_is_recognised(read, partition, frame):
+def test_acks_status_and_what_we_keep_nothing_of_is_ignored(read, partition, frame):
     said = read(partition, frame)
-    assert said.status.tolist() == [RECOGNISED] and said.dead == ()
+    assert said.status.tolist() == [IGNORED] and said.dead == ()
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_a_usdm_trade_of_another_kind_is_off_the_market_and_in_no_bar(read):
     kinds = (b"MARKET", b"INSURANCE_FUND", b"ADL", b"NA")
     said = read(USDM, *(USDM_TRADE.replace(b"MARKET", kind) for kind in kinds))
     assert said.trades.verdict.tolist() == [ACCEPTED, OFF_MARKET, OFF_MARKET, OFF_MARKET]
-    assert said.status.tolist() == [TICKS] * 4
+    assert said.status.tolist() == [DECODED] * 4
     assert accepted_in_bars(said) == 1
 
 
@@ -276,7 +277,7 @@ def test_the_side_of_a_match_is_the_makers(read):
 
 def test_the_last_match_sent_on_subscribing_is_history_and_in_no_bar(read):
     said = read(COINBASE, MATCH.replace(b'"match"', b'"last_match"'))
-    assert said.trades.verdict.tolist() == [HISTORY]
+    assert said.trades.verdict.tolist() == [HISTORICAL]
     assert accepted_in_bars(said) == 0
 
 
@@ -315,7 +316,7 @@ def test_the_side_of_an_advanced_trade_is_the_makers(read):
 
 def test_the_snapshot_of_old_trades_is_history_and_in_no_bar(read):
     said = read(COINBASE, MARKET_TRADES.replace(b'"update"', b'"snapshot"'))
-    assert said.trades.verdict.tolist() == [HISTORY, HISTORY]
+    assert said.trades.verdict.tolist() == [HISTORICAL, HISTORICAL]
     assert accepted_in_bars(said) == 0
 
 
@@ -329,7 +330,7 @@ def test_events_of_one_frame_may_be_old_and_new(read):
         1068572101,
         1068572102,
     ]
-    assert said.trades.verdict.tolist() == [HISTORY, HISTORY, ACCEPTED, ACCEPTED]
+    assert said.trades.verdict.tolist() == [HISTORICAL, HISTORICAL, ACCEPTED, ACCEPTED]
 
 
 def test_the_time_of_an_advanced_ticker_is_its_envelopes(read):
@@ -340,7 +341,7 @@ def test_the_time_of_an_advanced_ticker_is_its_envelopes(read):
 
 def test_both_coinbase_feeds_may_stand_in_one_partition(read):
     said = read(COINBASE, MATCH, MARKET_TRADES, TICKER, ADVANCED_TICKER)
-    assert said.status.tolist() == [TICKS] * 4
+    assert said.status.tolist() == [DECODED] * 4
     assert (len(said.trades), len(said.quotes)) == (3, 2)
 
 
@@ -363,7 +364,7 @@ def test_a_tick_of_an_unlisted_symbol_is_counted_and_no_error(read, partition, f
 
 def test_a_frame_of_listed_and_unlisted_trades_keeps_the_listed(read):
     said = read(COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"NEW-USD", 1))
-    assert said.status.tolist() == [TICKS] and said.owner.tolist() == [1]
+    assert said.status.tolist() == [DECODED] and said.owner.tolist() == [1]
     assert [trade_id for trade_id, *_ in trades(said)] == [1068572101]
 
 
@@ -377,7 +378,7 @@ def test_spaces_and_the_order_of_keys_do_not_matter(read):
 
 def test_one_bad_frame_disturbs_nobody(read):
     said = read(COINBASE, MATCH, MATCH[:-20], MATCH.replace(b"1568268", b"1568269"))
-    assert said.status.tolist() == [TICKS, MALFORMED, TICKS]
+    assert said.status.tolist() == [DECODED, MALFORMED, DECODED]
     assert [trade_id for trade_id, *_ in trades(said)] == [1568268, 1568269]
     assert [(dead.offset, dead.reason) for dead in said.dead] == [
         (1, "not one complete JSON value in UTF-8")

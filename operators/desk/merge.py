@@ -16,12 +16,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from operators.compiled import compiled
-from schemas.market import ACCEPTED, Floats, Ints, Place, Quotes, Trades
-from schemas.pages import Told
+from tapeflow.engine.compiled import compiled
+from tapeflow.schemas.batches import AccountBatch
+from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.market import ACCEPTED, Quotes, Trades
+from tapeflow.schemas.time import LogPosition
 
-NEVER = 2**63 - 1  # log time behind the end of a log
-NOWHERE: Place = (-(2**63), "", -1)
+MAX_NS = 2**63 - 1  # log time behind the end of a log
+BEFORE_LOG: LogPosition = (-(2**63), "", -1)
 C = TypeVar("C", Trades, Quotes)
 
 
@@ -54,13 +56,13 @@ class Merge:
     partitions: tuple[str, ...]
     marks: Marks
     next: dict[str, int] = field(default_factory=dict)  # offset that must come next
-    frontier: dict[str, Place] = field(default_factory=dict)
+    frontier: dict[str, LogPosition] = field(default_factory=dict)
     pending: dict[str, Pending] = field(default_factory=dict)
-    horizon: Place = NOWHERE
+    horizon: LogPosition = BEFORE_LOG
     log_ns: int = 0  # newest log time heard of
-    heard: bool = False  # did ticks become marks since someone last looked?
+    marks_changed: bool = False  # did ticks become marks since someone last looked?
 
-    def take(self, told: Told) -> None:
+    def take(self, told: AccountBatch) -> None:
         """Hear of some records of a partition."""
         assert told.partition in self.partitions, f"{told.partition} is not of this run"
         expected = self.next.get(told.partition, told.lo)
@@ -73,7 +75,7 @@ class Merge:
         if len(told.quotes):
             pending.quotes.append(told.quotes)
         if told.end:
-            self.frontier[told.partition] = (NEVER, told.partition, told.hi)
+            self.frontier[told.partition] = (MAX_NS, told.partition, told.hi)
         elif told.hi > told.lo:  # no records, no progress
             self.frontier[told.partition] = (told.log_ns, told.partition, told.hi)
 
@@ -89,12 +91,12 @@ class Merge:
     @property
     def ended(self) -> bool:
         """Have all partitions ended?"""
-        return self.horizon[0] == NEVER
+        return self.horizon[0] == MAX_NS
 
     def trades_below_horizon(self, partition: str) -> Iterator[Trades]:
         """Pending trades of a partition that may be used now."""
         for trades in self.pending[partition].trades:
-            count = below(self.horizon, partition, trades)
+            count = rows_before(self.horizon, partition, trades)
             if count:
                 yield trades if count == len(trades) else trades.take(slice(None, count))
             if count < len(trades):
@@ -105,18 +107,20 @@ class Merge:
         quoted = float((self.marks.bid if long else self.marks.ask)[instrument])
         return float(self.marks.last[instrument]) if math.isnan(quoted) else quoted
 
-    def forget(self, place: Place) -> None:
+    def release_before(self, place: LogPosition) -> None:
         """Let go of the ticks before a place; they become the marks."""
         for name, pending in self.pending.items():
-            for trades in taken(pending.trades, place, name):
-                good = learn(self.marks.last, trades.instrument, trades.verdict, trades.price)
-                self.heard |= good > 0
-            for quotes in taken(pending.quotes, place, name):
-                self.heard = True
+            for trades in pop_before(pending.trades, place, name):
+                good = update_last_prices(
+                    self.marks.last, trades.instrument, trades.verdict, trades.price
+                )
+                self.marks_changed |= good > 0
+            for quotes in pop_before(pending.quotes, place, name):
+                self.marks_changed = True
                 self.marks.bid[quotes.instrument] = quotes.bid
                 self.marks.ask[quotes.instrument] = quotes.ask
 
-    def quiet_until_ns(self) -> int:
+    def next_mark_change_ns(self) -> int:
         """Log time before which no tick stands that has not become a mark, nor will one come."""
         heads = [
             int(chunks[0].log_ns[0])
@@ -128,7 +132,7 @@ class Merge:
 
 
 @compiled
-def learn(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
+def update_last_prices(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
     """Let the last accepted price of each instrument stay; how many there were."""
     good = 0
     for row in range(len(verdict)):
@@ -138,17 +142,17 @@ def learn(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
     return good
 
 
-def below(place: Place, partition: str, ticks: Trades | Quotes) -> int:
+def rows_before(place: LogPosition, partition: str, ticks: Trades | Quotes) -> int:
     """How many rows of these ticks come before a place."""
     log_ns, name, offset = place
-    if partition == name and log_ns != NEVER:
+    if partition == name and log_ns != MAX_NS:
         return int(ticks.offset.searchsorted(offset))
     return int(ticks.log_ns.searchsorted(log_ns, "right" if partition < name else "left"))
 
 
-def taken(chunks: deque[C], place: Place, partition: str) -> Iterator[C]:
+def pop_before(chunks: deque[C], place: LogPosition, partition: str) -> Iterator[C]:
     """Take what is before a place off the head of the chunks; a page costs only what it takes."""
-    while chunks and (count := below(place, partition, chunks[0])):
+    while chunks and (count := rows_before(place, partition, chunks[0])):
         head = chunks.popleft()
         yield head if count == len(head) else head.take(slice(None, count))
         if count < len(head):

@@ -10,34 +10,36 @@ from collections.abc import Iterable
 import numpy as np
 from msgspec import Struct
 
-from operators.compiled import compiled
-from schemas.market import ACCEPTED, Ints, Place, Trades
-from schemas.trading import Order
+from tapeflow.engine.compiled import compiled
+from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.market import ACCEPTED, Trades
+from tapeflow.schemas.orders import Order
+from tapeflow.schemas.time import LogPosition
 
 
-class Hit(Struct, frozen=True):
+class Match(Struct, frozen=True):
     """A trade that fills an order."""
 
-    place: Place
+    place: LogPosition
     order: Order
     price: float
     event_ns: int
     trade_id: int
 
-    def __lt__(self, other: "Hit") -> bool:
+    def __lt__(self, other: "Match") -> bool:
         return (self.place, self.order.seq) < (other.place, other.order.seq)
 
 
-def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | None:
+def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match | None:
     """The trade that fills an order among these of its partition; `instrument` is its number."""
     for chunk in trades:
         begin = max(
             int(np.searchsorted(chunk.log_ns, order.active_ns, "left")),
             int(np.searchsorted(chunk.offset, order.offset, "right")),
         )
-        row = next_trade(chunk.instrument, chunk.verdict, instrument, begin)
+        row = first_accepted_trade(chunk.instrument, chunk.verdict, instrument, begin)
         if row < len(chunk):
-            return Hit(
+            return Match(
                 place=(int(chunk.log_ns[row]), order.partition, int(chunk.offset[row])),
                 order=order,
                 price=float(chunk.price[row]),
@@ -48,7 +50,7 @@ def first_hit(order: Order, instrument: int, trades: Iterable[Trades]) -> Hit | 
 
 
 @compiled
-def next_trade(instruments: Ints, verdicts: Ints, instrument: int, row: int) -> int:
+def first_accepted_trade(instruments: Ints, verdicts: Ints, instrument: int, row: int) -> int:
     """The first row from `row` on that is an accepted trade of an instrument, or one beyond all."""
     while row < len(instruments):
         if instruments[row] == instrument and verdicts[row] == ACCEPTED:

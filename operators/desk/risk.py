@@ -14,14 +14,14 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from schemas.money import PRICE_MAX, PRICE_MIN
-from schemas.trading import Limits
+from tapeflow.schemas.accounts import Limits
+from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 
 ZERO = Decimal(0)
 
 
 @dataclass(slots=True)
-class Approved:
+class ApprovedExposure:
     """What an account has been allowed so far; the desk owns it and changes it in place."""
 
     units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
@@ -30,14 +30,14 @@ class Approved:
     )  # |units| at the last reference price
     times_ns: deque[int] = field(default_factory=deque)  # of approvals that the rate still counts
 
-    def add(self, wish: "Wish") -> None:
+    def add(self, wish: "ProposedOrder") -> None:
         """Allow a wish."""
         self.units[wish.instrument] = wish.units_after
         self.notional[wish.instrument] = wish.notional_after
         self.times_ns.append(wish.time_ns)
 
 
-class Wish(Struct, frozen=True):
+class ProposedOrder(Struct, frozen=True):
     """An intent in the terms that checks speak of."""
 
     instrument: str
@@ -48,7 +48,7 @@ class Wish(Struct, frozen=True):
     notional_after: Decimal
 
 
-class Finding(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """What a check saw."""
 
     reason: str
@@ -60,38 +60,40 @@ class Finding(Struct, frozen=True):
         return f"{self.reason}: observed={self.observed}, limit={self.limit}"
 
 
-def price_range(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+def price_range(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
     """A price that money can be counted at."""
     passed = PRICE_MIN <= wish.ref_price < PRICE_MAX
-    return Finding("PRICE_RANGE", passed, wish.ref_price, Decimal(int(PRICE_MAX)))
+    return CheckResult("PRICE_RANGE", passed, wish.ref_price, Decimal(int(PRICE_MAX)))
 
 
-def position_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+def position_limit(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
     """The position in the instrument, long or short."""
     observed = abs(wish.units_after)
-    return Finding("POSITION_LIMIT", observed <= limits.position_max, observed, limits.position_max)
+    return CheckResult(
+        "POSITION_LIMIT", observed <= limits.position_max, observed, limits.position_max
+    )
 
 
-def gross_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+def gross_limit(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
     """The notional of all instruments; what reduces a position always passes."""
     others = sum((n for name, n in approved.notional.items() if name != wish.instrument), ZERO)
     observed = others + wish.notional_after
     reduces = abs(wish.units_after) <= abs(wish.units)
-    return Finding(
+    return CheckResult(
         "GROSS_LIMIT", reduces or observed <= limits.gross_max, observed, limits.gross_max
     )
 
 
-def rate_limit(approved: Approved, wish: Wish, limits: Limits) -> Finding:
+def rate_limit(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
     """Orders approved in the window that ends now, this one included."""
     since_ns = wish.time_ns - limits.orders_window_ns
     while approved.times_ns and approved.times_ns[0] <= since_ns:
         approved.times_ns.popleft()
     observed = len(approved.times_ns) + 1
-    return Finding("RATE_LIMIT", observed <= limits.orders_max, observed, limits.orders_max)
+    return CheckResult("RATE_LIMIT", observed <= limits.orders_max, observed, limits.orders_max)
 
 
-CHECKS: tuple[Callable[[Approved, Wish, Limits], Finding], ...] = (
+CHECKS: tuple[Callable[[ApprovedExposure, ProposedOrder, Limits], CheckResult], ...] = (
     price_range,
     position_limit,
     gross_limit,
@@ -99,7 +101,7 @@ CHECKS: tuple[Callable[[Approved, Wish, Limits], Finding], ...] = (
 )  # in the order they are asked
 
 
-def check(approved: Approved, wish: Wish, limits: Limits) -> tuple[str, str]:
+def run_checks(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> tuple[str, str]:
     """The reason that denies, or "", and what was seen."""
     findings = []
     for ask in CHECKS:

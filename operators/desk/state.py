@@ -11,18 +11,22 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from operators.desk.ledger import Book
-from operators.desk.merge import Marks, Merge, Pending
-from operators.desk.paper import Hit
-from operators.desk.risk import Approved
-from schemas.instruments import Instrument
-from schemas.market import Columns, Ints, Place, Quotes, Trades
-from schemas.trading import Intent, Limits, Order
+from tapeflow.operators.desk.merge import Marks, Merge, Pending
+from tapeflow.operators.desk.paper import Match
+from tapeflow.operators.desk.positions import PositionState
+from tapeflow.operators.desk.risk import ApprovedExposure
+from tapeflow.schemas.accounts import Limits
+from tapeflow.schemas.columns import Columns, Ints
+from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.market import Quotes, Trades
+from tapeflow.schemas.orders import Order
+from tapeflow.schemas.signals import Intent
+from tapeflow.schemas.time import LogPosition
 
 STATE_VERSION = 2
 
 
-class Desk(Struct, frozen=True):
+class AccountContext(Struct, frozen=True):
     """The settings of one account's desk."""
 
     account: str
@@ -46,11 +50,13 @@ class State:
 
     merge: Merge
     owner: Ints  # by instrument: number of the partition it comes from, -1 if not heard of
-    approved: Approved = field(default_factory=Approved)
+    approved: ApprovedExposure = field(default_factory=ApprovedExposure)
     intents: list[tuple[tuple[Any, ...], Intent]] = field(default_factory=list)  # a heap
-    hits: list[Hit] = field(default_factory=list)  # a heap; empty between steps
+    hits: list[Match] = field(default_factory=list)  # a heap; empty between steps
     resting: list[Order] = field(default_factory=list)
-    books: dict[tuple[str, str], Book] = field(default_factory=dict)  # by (strategy, instrument)
+    books: dict[tuple[str, str], PositionState] = field(
+        default_factory=dict
+    )  # by (strategy, instrument)
     sample_ns: int = 0  # when the next sample of equity is due; 0: not before a fill
     seq: int = 0
 
@@ -70,10 +76,10 @@ class Kept(Struct):
 
     version: int
     next: dict[str, int]
-    frontier: dict[str, Place]
-    horizon: Place
+    frontier: dict[str, LogPosition]
+    horizon: LogPosition
     log_ns: int
-    heard: bool
+    marks_changed: bool
     pending: dict[str, tuple[bytes, bytes]]  # trades and quotes as Arrow IPC
     marks: tuple[bytes, bytes, bytes]
     owner: bytes
@@ -82,7 +88,7 @@ class Kept(Struct):
     times_ns: list[int]
     intents: list[Intent]
     resting: list[Order]
-    books: list[tuple[str, str, Book]]
+    books: list[tuple[str, str, PositionState]]
     sample_ns: int
     seq: int
 
@@ -102,7 +108,7 @@ def keep(state: State) -> bytes:
             frontier=merge.frontier,
             horizon=merge.horizon,
             log_ns=merge.log_ns,
-            heard=merge.heard,
+            marks_changed=merge.marks_changed,
             pending=pending,
             marks=(
                 merge.marks.last.tobytes(),
@@ -133,13 +139,20 @@ def resume(partitions: tuple[str, ...], instruments: int, kept: bytes) -> State:
     marks = Marks(*(np.frombuffer(prices, np.float64).copy() for prices in was.marks))
     assert len(marks.last) == instruments, "the instrument table has changed under the state"
     merge = Merge(
-        partitions, marks, was.next, was.frontier, pending, was.horizon, was.log_ns, was.heard
+        partitions,
+        marks,
+        was.next,
+        was.frontier,
+        pending,
+        was.horizon,
+        was.log_ns,
+        was.marks_changed,
     )
     return State(
         merge=merge,
         owner=np.frombuffer(was.owner, np.int64).copy(),
-        approved=Approved(was.units, was.notional, deque(was.times_ns)),
-        intents=[(intent.order_of_deciding, intent) for intent in was.intents],
+        approved=ApprovedExposure(was.units, was.notional, deque(was.times_ns)),
+        intents=[(intent.sort_key, intent) for intent in was.intents],
         resting=was.resting,
         books={(strategy, instrument): book for strategy, instrument, book in was.books},
         sample_ns=was.sample_ns,
@@ -151,7 +164,7 @@ def packed(kind: type[Columns], chunks: Sequence[Columns]) -> bytes:
     """Pending columns as one Arrow IPC stream."""
     if not chunks:
         return b""
-    joined = kind.joined(list(chunks))
+    joined = kind.concat(list(chunks))
     columns = [pa.array(column) for column in joined.arrays()]
     batch = pa.RecordBatch.from_arrays(columns, [*kind.names()])
     sink = pa.BufferOutputStream()

@@ -4,21 +4,21 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from schemas.venues import binance, binance_usdm, coinbase
-from schemas.venues.dialect import Dialect
+from tapeflow.schemas.venues import binance, binance_usdm, coinbase
+from tapeflow.schemas.venues.dialect import Dialect
 
 
 class Venue(Struct, frozen=True):
     """A venue as the log knows it."""
 
     dialect: Dialect
-    native: Callable[[str, str], str]  # base, quote -> the venue's symbol
+    venue_symbol: Callable[[str, str], str]  # base, quote -> the venue's symbol
 
 
 VENUES = {  # by the name of their partitions and topics
-    "binance": Venue(binance.DIALECT, binance.native),
-    "binance-usdm": Venue(binance_usdm.DIALECT, binance_usdm.native),
-    "coinbase": Venue(coinbase.DIALECT, coinbase.native),
+    "binance": Venue(binance.DIALECT, binance.venue_symbol),
+    "binance-usdm": Venue(binance_usdm.DIALECT, binance_usdm.venue_symbol),
+    "coinbase": Venue(coinbase.DIALECT, coinbase.venue_symbol),
 }
 
 

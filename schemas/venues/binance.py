@@ -12,56 +12,58 @@ bookTicker has no time at all, and no `e` to say what it is. On a combined strea
 
 from msgspec.structs import replace
 
-from schemas.market import BUY, SELL
-from schemas.venues.dialect import (
-    HAS,
-    LACKS,
+from tapeflow.schemas.market import BUY, SELL
+from tapeflow.schemas.venues.dialect import (
+    ABSENT,
+    PRESENT,
     SYMBOL,
     Channel,
     Dialect,
     Shape,
+    boolean,
     decimal,
     decimal_or_zero,
-    flag,
+    ignored,
     integer,
-    is_,
+    literal,
     millis,
-    recognised,
 )
 
 TRADE: Shape = {
-    "e": is_("trade"),
+    "e": literal("trade"),
     "s": SYMBOL,
     "t": integer("trade_id"),
     "p": decimal("price"),
     "q": decimal("size"),
     "T": millis("event_ns"),
-    "m": flag("aggressor", false=BUY, true=SELL),
+    "m": boolean("aggressor", false=BUY, true=SELL),
 }
 BOOK_TICKER: Shape = {
-    "e": LACKS,
-    "u": HAS,
+    "e": ABSENT,
+    "u": PRESENT,
     "s": SYMBOL,
     "b": decimal_or_zero("bid"),
     "B": decimal_or_zero("bid_size"),
     "a": decimal_or_zero("ask"),
     "A": decimal_or_zero("ask_size"),
 }
-EVENTS = recognised(
+EVENTS = ignored(
     "e", "depthUpdate", "aggTrade", "kline", "24hrMiniTicker", "24hrTicker", "1hTicker", "4hTicker",
     "1dTicker", "avgPrice", "serverShutdown",
 )  # fmt: skip
 ANSWERS = (
-    Channel("depth", {"lastUpdateId": HAS, "bids": HAS, "asks": HAS}, row=""),
-    Channel("ack", {"result": HAS, "id": HAS}, row=""),
-    Channel("error", {"error": HAS}, row="", reason="the venue reports an error"),
-    Channel("error", {"code": HAS, "msg": HAS}, row="", reason="the venue reports an error"),
+    Channel("depth", {"lastUpdateId": PRESENT, "bids": PRESENT, "asks": PRESENT}, row=""),
+    Channel("ack", {"result": PRESENT, "id": PRESENT}, row=""),
+    Channel("error", {"error": PRESENT}, row="", reason="the venue reports an error"),
+    Channel(
+        "error", {"code": PRESENT, "msg": PRESENT}, row="", reason="the venue reports an error"
+    ),
 )
 
 
 def combined(channel: Channel) -> Channel:
     """The same channel on a combined stream."""
-    shape: Shape = {"stream": HAS, "data": channel.shape}
+    shape: Shape = {"stream": PRESENT, "data": channel.shape}
     return replace(channel, name=f"combined.{channel.name}", shape=shape)
 
 
@@ -80,6 +82,6 @@ DIALECT = Dialect(
 )
 
 
-def native(base: str, quote: str) -> str:
+def venue_symbol(base: str, quote: str) -> str:
     """How the venue spells a pair."""
     return base + quote

@@ -9,17 +9,25 @@ Only trades with `X` = MARKET are of the market: INSURANCE_FUND and ADL print el
 no bar. `T` is when it traded or changed, in ms. Bare, or wrapped on a combined stream.
 """
 
-from schemas.market import ACCEPTED, OFF_MARKET
-from schemas.venues import binance
-from schemas.venues.dialect import Channel, Dialect, Shape, is_, millis, recognised, word
+from tapeflow.schemas.market import ACCEPTED, OFF_MARKET
+from tapeflow.schemas.venues import binance
+from tapeflow.schemas.venues.dialect import (
+    Channel,
+    Dialect,
+    Shape,
+    choice,
+    ignored,
+    literal,
+    millis,
+)
 
-TRADE: Shape = {**binance.TRADE, "X": word("verdict", {"MARKET": ACCEPTED}, other=OFF_MARKET)}
+TRADE: Shape = {**binance.TRADE, "X": choice("verdict", {"MARKET": ACCEPTED}, other=OFF_MARKET)}
 BOOK_TICKER: Shape = {
     **{name: leaf for name, leaf in binance.BOOK_TICKER.items() if name != "u"},
-    "e": is_("bookTicker"),
+    "e": literal("bookTicker"),
     "T": millis("event_ns"),
 }
-EVENTS = recognised(
+EVENTS = ignored(
     "e", "depthUpdate", "aggTrade", "markPriceUpdate", "kline", "continuous_kline", "forceOrder",
     "24hrMiniTicker", "24hrTicker", "compositeIndex", "contractInfo", "assetIndexUpdate",
 )  # fmt: skip
@@ -32,4 +40,4 @@ DIALECT = Dialect(
         *binance.ANSWERS,
     )
 )
-native = binance.native
+venue_symbol = binance.venue_symbol

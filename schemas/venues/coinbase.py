@@ -12,33 +12,33 @@ A last_match, sent on subscribing, is an old trade. A ticker may lack sizes, and
 trade of a product its time.
 """
 
-from schemas.market import BUY, HISTORY, SELL
-from schemas.venues import coinbase_advanced
-from schemas.venues.dialect import (
+from tapeflow.schemas.market import BUY, HISTORICAL, SELL
+from tapeflow.schemas.venues import coinbase_advanced
+from tapeflow.schemas.venues.dialect import (
     SYMBOL,
     Channel,
     Dialect,
     Shape,
+    choice,
     decimal,
     decimal_or_zero,
+    ignored,
     integer,
-    is_,
-    recognised,
+    literal,
     rfc3339,
-    word,
 )
 
 MATCH: Shape = {
-    "type": is_("match"),
+    "type": literal("match"),
     "trade_id": integer("trade_id"),
-    "side": word("aggressor", {"buy": SELL, "sell": BUY}),
+    "side": choice("aggressor", {"buy": SELL, "sell": BUY}),
     "size": decimal("size"),
     "price": decimal("price"),
     "product_id": SYMBOL,
     "time": rfc3339("event_ns"),
 }
 TICKER: Shape = {
-    "type": is_("ticker"),
+    "type": literal("ticker"),
     "product_id": SYMBOL,
     "best_bid": decimal_or_zero("bid"),
     "best_bid_size": decimal_or_zero("bid_size", optional=True),
@@ -49,18 +49,18 @@ TICKER: Shape = {
 
 EXCHANGE = (
     Channel("match", MATCH),
-    Channel("last_match", {**MATCH, "type": is_("last_match")}, verdict=HISTORY),
+    Channel("last_match", {**MATCH, "type": literal("last_match")}, verdict=HISTORICAL),
     Channel("ticker", TICKER, row="quote"),
-    *recognised(
+    *ignored(
         "type", "snapshot", "l2update", "subscriptions", "heartbeat", "status", "received", "open",
         "done", "change", "activate", "auctionfeed", "rfq_match",
     ),
-    Channel("error", {"type": is_("error")}, row="", reason="the venue reports an error"),
+    Channel("error", {"type": literal("error")}, row="", reason="the venue reports an error"),
 )  # fmt: skip
 
 DIALECT = Dialect((*EXCHANGE, *coinbase_advanced.CHANNELS))  # both feeds tell of the same market
 
 
-def native(base: str, quote: str) -> str:
+def venue_symbol(base: str, quote: str) -> str:
     """How the venue spells a pair."""
     return f"{base}-{quote}"

@@ -12,18 +12,18 @@
 trades, all older than the subscription. The time of a ticker is its envelope's.
 """
 
-from schemas.market import ACCEPTED, BUY, HISTORY, SELL
-from schemas.venues.dialect import (
+from tapeflow.schemas.market import ACCEPTED, BUY, HISTORICAL, SELL
+from tapeflow.schemas.venues.dialect import (
     SYMBOL,
     Channel,
     Shape,
+    choice,
     decimal,
     decimal_or_zero,
+    ignored,
     integer_text,
-    is_,
-    recognised,
+    literal,
     rfc3339,
-    word,
 )
 
 TRADE: Shape = {
@@ -32,7 +32,7 @@ TRADE: Shape = {
     "price": decimal("price"),
     "size": decimal("size"),
     "time": rfc3339("event_ns"),
-    "side": word("aggressor", {"BUY": SELL, "SELL": BUY}),
+    "side": choice("aggressor", {"BUY": SELL, "SELL": BUY}),
 }
 TICKER: Shape = {
     "product_id": SYMBOL,
@@ -42,9 +42,9 @@ TICKER: Shape = {
     "best_ask_quantity": decimal_or_zero("ask_size"),
 }
 MARKET_TRADES: Shape = {
-    "channel": is_("market_trades"),
+    "channel": literal("market_trades"),
     "events": [
-        {"type": word("verdict", {"update": ACCEPTED, "snapshot": HISTORY}), "trades": [TRADE]}
+        {"type": choice("verdict", {"update": ACCEPTED, "snapshot": HISTORICAL}), "trades": [TRADE]}
     ],
 }
 
@@ -52,7 +52,7 @@ MARKET_TRADES: Shape = {
 def tickers(name: str) -> Channel:
     """The ticker channel, each change or batched every five seconds."""
     shape: Shape = {
-        "channel": is_(name),
+        "channel": literal(name),
         "timestamp": rfc3339("event_ns"),
         "events": [{"tickers": [TICKER]}],
     }
@@ -63,5 +63,5 @@ CHANNELS = (
     Channel("market_trades", MARKET_TRADES, newest_first=True),
     tickers("ticker"),
     tickers("ticker_batch"),
-    *recognised("channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"),
+    *ignored("channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"),
 )

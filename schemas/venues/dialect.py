@@ -18,16 +18,16 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.market import ACCEPTED
+from tapeflow.schemas.market import ACCEPTED
 
 
 class Kind(IntEnum):
     """How a leaf is read."""
 
     # These three tell the channels of a dialect apart:
-    IS = 0  # exactly this text
-    HAS = 1  # there, whatever it is
-    LACKS = 2  # not there
+    LITERAL = 0  # exactly this text
+    PRESENT = 1  # there, whatever it is
+    ABSENT = 2  # not there
     # These are read:
     SYMBOL = 3  # the venue's name of the instrument
     INTEGER = 4  # JSON integer, 0 .. 2^63 - 1
@@ -36,11 +36,11 @@ class Kind(IntEnum):
     DECIMAL_OR_ZERO = 7  # the same; zero is read as NaN: nothing there
     MILLIS = 8  # JSON integer, milliseconds
     RFC3339 = 9  # a string, UTC with Z, up to 9 fraction digits
-    FLAG = 10  # JSON true or false
-    WORD = 11  # one of some texts
+    BOOLEAN = 10  # JSON true or false
+    CHOICE = 11  # one of some texts
 
 
-class Leaf(Struct, frozen=True):
+class Field(Struct, frozen=True):
     """One field: how it is read and into which column."""
 
     kind: Kind
@@ -50,7 +50,7 @@ class Leaf(Struct, frozen=True):
     optional: bool = False  # may be missing: the column keeps its default
 
 
-Shape: TypeAlias = "Mapping[str, Leaf | Shape | list[Shape]]"
+Shape: TypeAlias = "Mapping[str, Field | Shape | list[Shape]]"
 
 
 class Channel(Struct, frozen=True):
@@ -69,7 +69,7 @@ class Dialect(Struct, frozen=True):
 
     channels: tuple[Channel, ...]
 
-    def only(self, names: tuple[str, ...]) -> "Dialect":
+    def restricted_to(self, names: tuple[str, ...]) -> "Dialect":
         """The same, but what other channels carry is no longer expected: a dead letter."""
         return Dialect(
             tuple(
@@ -81,57 +81,57 @@ class Dialect(Struct, frozen=True):
         )
 
 
-def is_(text: str) -> Leaf:
+def literal(text: str) -> Field:
     """Exactly this text."""
-    return Leaf(Kind.IS, words=((text, 0),))
+    return Field(Kind.LITERAL, words=((text, 0),))
 
 
-HAS = Leaf(Kind.HAS)
-LACKS = Leaf(Kind.LACKS)
-SYMBOL = Leaf(Kind.SYMBOL, "instrument")
+PRESENT = Field(Kind.PRESENT)
+ABSENT = Field(Kind.ABSENT)
+SYMBOL = Field(Kind.SYMBOL, "instrument")
 
 
-def integer(column: str) -> Leaf:
+def integer(column: str) -> Field:
     """A JSON integer of 63 bits."""
-    return Leaf(Kind.INTEGER, column)
+    return Field(Kind.INTEGER, column)
 
 
-def integer_text(column: str) -> Leaf:
+def integer_text(column: str) -> Field:
     """An integer of 63 bits in a string."""
-    return Leaf(Kind.INTEGER_TEXT, column)
+    return Field(Kind.INTEGER_TEXT, column)
 
 
-def decimal(column: str) -> Leaf:
+def decimal(column: str) -> Field:
     """A positive plain decimal in a string."""
-    return Leaf(Kind.DECIMAL, column)
+    return Field(Kind.DECIMAL, column)
 
 
-def decimal_or_zero(column: str, *, optional: bool = False) -> Leaf:
+def decimal_or_zero(column: str, *, optional: bool = False) -> Field:
     """A plain decimal in a string, where zero means that there is none."""
-    return Leaf(Kind.DECIMAL_OR_ZERO, column, optional=optional)
+    return Field(Kind.DECIMAL_OR_ZERO, column, optional=optional)
 
 
-def millis(column: str) -> Leaf:
+def millis(column: str) -> Field:
     """Milliseconds since the epoch; the column is in ns."""
-    return Leaf(Kind.MILLIS, column)
+    return Field(Kind.MILLIS, column)
 
 
-def rfc3339(column: str, *, optional: bool = False) -> Leaf:
+def rfc3339(column: str, *, optional: bool = False) -> Field:
     """A time as text; the column is in ns since the epoch."""
-    return Leaf(Kind.RFC3339, column, optional=optional)
+    return Field(Kind.RFC3339, column, optional=optional)
 
 
-def flag(column: str, *, false: int, true: int) -> Leaf:
+def boolean(column: str, *, false: int, true: int) -> Field:
     """A JSON boolean."""
-    return Leaf(Kind.FLAG, column, values=(false, true))
+    return Field(Kind.BOOLEAN, column, values=(false, true))
 
 
-def word(column: str, words: Mapping[str, int], *, other: int | None = None) -> Leaf:
+def choice(column: str, words: Mapping[str, int], *, other: int | None = None) -> Field:
     """One of these texts, or any other text where `other` is given."""
     rest = () if other is None else (("", other),)
-    return Leaf(Kind.WORD, column, words=(*words.items(), *rest))
+    return Field(Kind.CHOICE, column, words=(*words.items(), *rest))
 
 
-def recognised(field: str, *names: str) -> tuple[Channel, ...]:
+def ignored(field: str, *names: str) -> tuple[Channel, ...]:
     """Channels that are known by the text of one field and carry nothing we keep."""
-    return tuple(Channel(name, {field: is_(name)}, row="") for name in names)
+    return tuple(Channel(name, {field: literal(name)}, row="") for name in names)

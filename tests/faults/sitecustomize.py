@@ -6,9 +6,9 @@ from pathlib import Path
 
 armed = Path(os.environ.get("ARMED", "nowhere"))
 if armed.exists() and armed.read_text() == "commit":
-    from connectors.duckdb_results import ResultsPart
+    from tapeflow.connectors.duckdb.sink import ResultsSinkPartition
 
-    seal = ResultsPart.snapshot
+    seal = ResultsSinkPartition.snapshot
 
     def snapshot(part):
         before = part.transaction
@@ -18,4 +18,4 @@ if armed.exists() and armed.read_text() == "commit":
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    ResultsPart.snapshot = snapshot
+    ResultsSinkPartition.snapshot = snapshot

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from connectors.broker import EmbeddedBroker
-from tests.kafka.real.broker import RealBroker, missing
+from bench.real_kafka.broker import RealBroker, missing
+from tapeflow.connectors.kafka.embedded import EmbeddedBroker
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])

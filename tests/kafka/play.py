@@ -7,11 +7,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from connectors.broker import QUICK
-from connectors.kafka_load import Loader
-from connectors.kafka_log import KafkaReader, watermarks
-from connectors.kafka_records import Place
-from schemas.pages import Page, page_of
+from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
+from tapeflow.connectors.kafka.frames import KafkaPartition
+from tapeflow.connectors.kafka.loader import Loader
+from tapeflow.connectors.kafka.reader import KafkaReader, offset_bounds
+from tapeflow.schemas.batches import Page, page_from_frames
 
 PATIENCE_S = 20.0
 SECOND = 1_000_000_000
@@ -38,7 +38,7 @@ def load(
     quick = {"enable.idempotence": False, "linger.ms": 0}  # an idempotent start takes 0.5 s
     places = {"p-0": (topic, number)}
     loader = Loader(broker.bootstrap, places, print, append=True, client=quick, pack=pack)
-    loader.write(page_of("p-0", 0, times, frames))
+    loader.write(page_from_frames("p-0", 0, times, frames))
     return loader.finish()
 
 
@@ -46,7 +46,7 @@ def reader(
     broker: Any, topic: str, end: int | None = None, position: Any = None, **how: Any
 ) -> KafkaReader:
     """Open partition 0 of a topic, or another."""
-    place = Place(broker.bootstrap, topic, how.get("number", 0), "p-0", QUICK)
+    place = KafkaPartition(broker.bootstrap, topic, how.get("number", 0), "p-0", EMBEDDED_CONSUMER)
     records, span_ns = how.get("records", 1000), how.get("span_ns", 3600 * SECOND)
     return KafkaReader(place, records, span_ns, end, position, how.get("say", print))
 
@@ -99,7 +99,7 @@ def until(happened: Callable[[], Any], why: str) -> None:
 
 def records_in(broker: Any, topic: str, number: int = 0) -> list[tuple[bytes | None, bytes | None]]:
     """Read key and value of each record with a plain client."""
-    low, high = watermarks(broker.bootstrap, [topic], PATIENCE_S, print)[topic][number]
+    low, high = offset_bounds(broker.bootstrap, [topic], PATIENCE_S, print)[topic][number]
     consumer = Consumer(
         {
             "bootstrap.servers": broker.bootstrap,

@@ -6,9 +6,9 @@ import sys
 import pytest
 from confluent_kafka import Producer
 
-from connectors.broker import EmbeddedBroker
-from connectors.kafka_log import watermarks
-from schemas.errors import MisuseError
+from tapeflow.connectors.kafka.embedded import EmbeddedBroker
+from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import load, new_topic, read_all, rows
 
 SEND = """
@@ -23,13 +23,13 @@ sys.exit(producer.flush(10))
 def test_a_topic_has_the_partitions_asked_for():
     with EmbeddedBroker() as broker:
         broker.create_topic("raw.wide", 33)
-        assert len(watermarks(broker.bootstrap, ["raw.wide"], 5, print)["raw.wide"]) == 33
+        assert len(offset_bounds(broker.bootstrap, ["raw.wide"], 5, print)["raw.wide"]) == 33
 
 
 def test_a_topic_made_twice_is_an_error():
     with EmbeddedBroker() as broker:
         broker.create_topic("raw.x", 1)
-        with pytest.raises(MisuseError, match=r"topic create .*raw.x.* already exists"):
+        with pytest.raises(TapeflowError, match=r"topic create .*raw.x.* already exists"):
             broker.create_topic("raw.x", 1)
 
 
@@ -37,8 +37,8 @@ def test_a_deleted_topic_is_gone():
     with EmbeddedBroker() as broker:
         broker.create_topic("raw.x", 1)
         broker.delete_topic("raw.x")
-        with pytest.raises(MisuseError, match=r"no topic raw.x .* there: none"):
-            watermarks(broker.bootstrap, ["raw.x"], 5, print)
+        with pytest.raises(TapeflowError, match=r"no topic raw.x .* there: none"):
+            offset_bounds(broker.bootstrap, ["raw.x"], 5, print)
 
 
 def test_other_processes_may_use_it():
@@ -53,15 +53,15 @@ def test_two_brokers_do_not_meet():
         one.create_topic("raw.x", 1)
         load(one, "raw.x", [7_000_000], [b"x"])
         other.create_topic("raw.x", 1)
-        assert watermarks(other.bootstrap, ["raw.x"], 5, print) == {"raw.x": [(0, 0)]}
+        assert offset_bounds(other.bootstrap, ["raw.x"], 5, print) == {"raw.x": [(0, 0)]}
 
 
 def test_nobody_answers_after_it_was_closed_and_closing_twice_is_nothing():
     broker = EmbeddedBroker()
     broker.close()
     broker.close()
-    with pytest.raises(MisuseError, match="no answer"):
-        watermarks(broker.bootstrap, ["raw.x"], 0.2, print)
+    with pytest.raises(TapeflowError, match="no answer"):
+        offset_bounds(broker.bootstrap, ["raw.x"], 0.2, print)
 
 
 def test_an_answer_takes_the_round_trip_time_set():

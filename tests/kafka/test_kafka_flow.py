@@ -10,10 +10,12 @@ import time
 import pytest
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
-from flows import loading, logs, settings
-from flows.__main__ import main
-from flows.verifying import verify
-from schemas.errors import MisuseError
+from tapeflow.flows.cli.main import main
+from tapeflow.flows.cli.verify import verify
+from tapeflow.flows.job import settings
+from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import topics as loading
+from tapeflow.schemas.errors import TapeflowError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, replay, replay_topics, silent
 
 pytestmark = pytest.mark.kafka
@@ -33,9 +35,11 @@ def job(real):
         }
     )
     made = job_of().model_copy(update={"kafka": kafka})
-    opens = logs.opens(logs.tapes([GOLDEN], made), made, silent)
-    loading.create(opens, made, silent)
-    loading.load({name: loading.pages_of(opened) for name, opened in opens.items()}, made, silent)
+    reader_factories = logs.reader_factories(logs.tapes([GOLDEN], made), made, silent)
+    loading.create(reader_factories, made, silent)
+    loading.load(
+        {name: loading.pages_of(opened) for name, opened in reader_factories.items()}, made, silent
+    )
     return made
 
 
@@ -48,7 +52,7 @@ def started(folder, job, *more, command="replay"):
         f'facts = "{job.kafka.facts}"\n' + JOB.read_text()
     )
     line = [
-        sys.executable, "-m", "flows", command, "--config", config, "--state", folder / "state",
+        sys.executable, "-m", "tapeflow", command, "--config", config, "--state", folder / "state",
         "--results", folder / "results.duckdb", *more,
     ]  # fmt: skip
     with (folder / "stderr").open("ab") as errors:
@@ -121,9 +125,11 @@ def test_a_log_that_was_made_anew_under_a_state_is_refused(job, real, tmp_path):
     fewer = job.model_copy(
         update={"kafka": job.kafka.model_copy(update={"raw": f"{job.kafka.raw}again."})}
     )
-    opens = logs.opens(logs.tapes([REFERENCE / "golden"], fewer), fewer, silent)
-    loading.create(opens, fewer, silent)
-    pages = {name: loading.pages_of(opened) for name, opened in opens.items()}
+    reader_factories = logs.reader_factories(
+        logs.tapes([REFERENCE / "golden"], fewer), fewer, silent
+    )
+    loading.create(reader_factories, fewer, silent)
+    pages = {name: loading.pages_of(opened) for name, opened in reader_factories.items()}
     loading.load(
         {name: itertools.islice(several, 1) for name, several in pages.items()}, fewer, silent
     )
@@ -134,5 +140,5 @@ def test_a_log_that_was_made_anew_under_a_state_is_refused(job, real, tmp_path):
 
 def test_a_topic_that_is_not_there_is_named_with_those_that_are(job, tmp_path):
     wrong = job.model_copy(update={"kafka": job.kafka.model_copy(update={"raw": "wrong."})})
-    with pytest.raises(MisuseError, match=r"no topic wrong\.binance .*; the topics there: "):
+    with pytest.raises(TapeflowError, match=r"no topic wrong\.binance .*; the topics there: "):
         replay_topics(wrong, tmp_path / "results.duckdb")

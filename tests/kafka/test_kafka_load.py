@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError
 
-from connectors.kafka_load import Loader
-from connectors.kafka_log import watermarks
-from connectors.tape import TapeReader
-from schemas.errors import MisuseError
-from schemas.pages import Page, page_of
+from tapeflow.connectors.kafka.loader import Loader
+from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.tapes.text import TapeReader
+from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import SECOND, T0, load, new_topic, read_all, records_in, rows
 
 PRODUCE = 0  # the Kafka request
@@ -19,7 +19,9 @@ PRODUCE = 0  # the Kafka request
 
 def page(count: int, partition: str = "p-0", lo: int = 0) -> Page:
     times = [T0 + 1000 * (lo + number) for number in range(count)]
-    return page_of(partition, lo, times, [b"frame %d" % (lo + number) for number in range(count)])
+    return page_from_frames(
+        partition, lo, times, [b"frame %d" % (lo + number) for number in range(count)]
+    )
 
 
 def loader(broker: Any, topic: str, **how: Any) -> Loader:
@@ -54,7 +56,7 @@ def test_several_partitions_go_where_they_are_told(broker):
     loading.write(page(2, "a-0"))
     assert loading.finish() == 17
     assert loading.records == {"a-4": 12, "a-0": 2, "b-0": 3}
-    found = watermarks(broker.bootstrap, [topic, other], 5, print)
+    found = offset_bounds(broker.bootstrap, [topic, other], 5, print)
     assert found == {topic: [(0, 2), (0, 0), (0, 0), (0, 0), (0, 12)], other: [(0, 3)]}
 
 
@@ -73,26 +75,28 @@ def test_a_frame_of_5_mb_passes(broker):
 
 def test_a_frame_too_large_is_an_error_that_names_the_topic(broker):
     topic = new_topic(broker)
-    with pytest.raises(MisuseError, match=rf"did not take a record to topic {topic} .*too large"):
+    with pytest.raises(TapeflowError, match=rf"did not take a record to topic {topic} .*too large"):
         load(broker, topic, [T0], [b"x" * 8_100_000])
 
 
 def test_a_topic_of_too_few_partitions_is_refused(broker):
     topic = new_topic(broker, 2)
-    with pytest.raises(MisuseError, match=rf"{topic} has 2 partitions, but a-2 goes .* at least 3"):
+    with pytest.raises(
+        TapeflowError, match=rf"{topic} has 2 partitions, but a-2 goes .* at least 3"
+    ):
         Loader(broker.bootstrap, {"a-2": (topic, 2)}, print)
 
 
 def test_an_unknown_topic_is_refused_and_not_made(broker):
     for _ in range(2):
-        with pytest.raises(MisuseError, match=r"no topic raw.absent"):
+        with pytest.raises(TapeflowError, match=r"no topic raw.absent"):
             loader(broker, "raw.absent")
 
 
 def test_a_topic_that_holds_records_is_refused_unless_told_to_append(broker):
     topic = new_topic(broker)
     load(broker, topic, [T0], [b"x"])
-    with pytest.raises(MisuseError, match=f"{topic} has already 1 records in partition 0"):
+    with pytest.raises(TapeflowError, match=f"{topic} has already 1 records in partition 0"):
         loader(broker, topic)
     loading = loader(broker, topic, append=True)
     loading.write(page(3))
@@ -104,14 +108,14 @@ def test_an_emptied_topic_is_not_fresh(broker):
     topic = new_topic(broker)
     load(broker, topic, [T0], [b"x"])
     broker.delete_records(topic, 0, 1)
-    with pytest.raises(MisuseError, match=f"{topic} has already"):
+    with pytest.raises(TapeflowError, match=f"{topic} has already"):
         loader(broker, topic)
 
 
 @pytest.mark.parametrize("log_ns", [0, 999_999, -5])
 def test_a_log_time_that_kafka_would_replace_by_the_present_is_refused(broker, log_ns):
     topic = new_topic(broker)
-    with pytest.raises(MisuseError, match=f"p-0: record 0 has log time {log_ns} ns"):
+    with pytest.raises(TapeflowError, match=f"p-0: record 0 has log time {log_ns} ns"):
         load(broker, topic, [log_ns, T0], [b"x", b"y"])
 
 
@@ -124,7 +128,7 @@ def test_an_empty_page_is_nothing(broker):
 def test_a_broker_away_when_loading_begins_is_an_error_after_the_wait(broker):
     topic = new_topic(broker)
     broker.set_down()
-    with pytest.raises(MisuseError, match="no answer from a broker"):
+    with pytest.raises(TapeflowError, match="no answer from a broker"):
         loader(broker, topic, wait_s=0.3)
     broker.set_up()
 
@@ -159,7 +163,7 @@ def test_what_kafka_refuses_is_an_error_and_never_counted(embedded):
     embedded.push_errors(PRODUCE, [KafkaError.TOPIC_AUTHORIZATION_FAILED])
     loading = loader(embedded, topic)
     loading.write(page(100))
-    with pytest.raises(MisuseError, match=f"not take a record to topic {topic}.*authorization"):
+    with pytest.raises(TapeflowError, match=f"not take a record to topic {topic}.*authorization"):
         loading.finish()
     assert records_in(embedded, topic) == []
 
@@ -169,12 +173,12 @@ def test_someone_else_who_writes_there_is_noticed(broker):
     loading = loader(broker, topic)
     load(broker, topic, [T0], [b"from elsewhere"])
     loading.write(page(5))
-    with pytest.raises(MisuseError, match=r"5 records were sent to offset 0, but it ends at 6"):
+    with pytest.raises(TapeflowError, match=r"5 records were sent to offset 0, but it ends at 6"):
         loading.finish()
 
 
 def test_more_than_the_embedded_broker_keeps_is_an_error(embedded):
     topic = new_topic(embedded)
     blocks = np.random.default_rng(1).integers(0, 256, (12, 600_000), np.uint8)
-    with pytest.raises(MisuseError, match=r"already deleted the records before offset \d"):
+    with pytest.raises(TapeflowError, match=r"already deleted the records before offset \d"):
         load(embedded, topic, [T0] * 12, [block.tobytes() for block in blocks])

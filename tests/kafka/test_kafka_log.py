@@ -9,23 +9,13 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka import Message as KafkaMessage
 
-from connectors.board import Board
-from connectors.kafka_log import watermarks
-from connectors.kafka_records import NS_PER_MS, Place, page_from
-from connectors.log_source import LogSource
-from schemas.errors import MisuseError
-from schemas.pages import Page
-from tests.kafka.play import (
-    SECOND,
-    T0,
-    drain,
-    load,
-    new_topic,
-    read_all,
-    reader,
-    rows,
-    until,
-)
+from tapeflow.connectors.kafka.frames import NS_PER_MS, KafkaPartition, page_from_messages
+from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.source import LogSource
+from tapeflow.schemas.batches import Page
+from tapeflow.schemas.errors import TapeflowError
+from tests.kafka.play import SECOND, T0, drain, load, new_topic, read_all, reader, rows, until
 
 FETCH = 1  # the Kafka request
 
@@ -126,7 +116,7 @@ def test_headers_of_others_are_left_alone(broker):
 def test_a_remainder_that_is_none_is_refused(broker, rest):
     topic = new_topic(broker)
     foreign(broker, topic, [b"x"], timestamp=9, headers=[("ns", rest)])
-    with pytest.raises(MisuseError, match="offset 0 has header ns="):
+    with pytest.raises(TapeflowError, match="offset 0 has header ns="):
         read_all(broker, topic, 1)
 
 
@@ -134,8 +124,10 @@ def test_a_remainder_that_is_none_is_refused(broker, rest):
 def test_a_record_without_a_timestamp_is_refused(stamp):
     good = KafkaMessage(offset=4, value=b"x", timestamp=(1, 5))
     bad = KafkaMessage(offset=5, value=b"y", timestamp=stamp)
-    with pytest.raises(MisuseError, match=r"raw.x partition 2: the record at offset 5 has no time"):
-        page_from(Place("b", "raw.x", 2, "x-2"), 4, 0, [good, bad], [None, None])
+    with pytest.raises(
+        TapeflowError, match=r"raw.x partition 2: the record at offset 5 has no time"
+    ):
+        page_from_messages(KafkaPartition("b", "raw.x", 2, "x-2"), 4, 0, [good, bad], [None, None])
 
 
 def test_reading_ends_at_the_end_offset_and_not_behind_it(broker):
@@ -161,7 +153,7 @@ def test_an_empty_stretch_is_ended_at_once(broker):
 def test_the_source_says_the_end_in_the_log_itself(broker):
     topic = new_topic(broker)
     load(broker, topic, *some_records(3))
-    board = Board(("p-0",), SECOND)
+    board = Progress(("p-0",), SECOND)
     source = LogSource({"p-0": lambda at: reader(broker, topic, 3, at)}, {"p-0": "p-0"}, board)
     part = source.build_part("log", source.list_parts()[0], None)
     pages: list[Page] = []
@@ -203,7 +195,7 @@ def test_deleted_records_are_an_error_and_not_skipped(broker, position):
     load(broker, topic, *some_records(20))
     broker.delete_records(topic, 0, 10)
     wanted = position[0] if position else 0
-    with pytest.raises(MisuseError, match=rf"partition 0: offset {wanted} should .* 10 up to 20"):
+    with pytest.raises(TapeflowError, match=rf"partition 0: offset {wanted} should .* 10 up to 20"):
         read_all(broker, topic, 20, position)
 
 
@@ -223,7 +215,7 @@ def test_records_deleted_in_mid_run_are_an_error(broker):
     opened.close()
     load(broker, topic, *some_records(5))
     broker.delete_records(topic, 0, 8)
-    with pytest.raises(MisuseError, match="offset 5 should come next, but there are 8 up to 10"):
+    with pytest.raises(TapeflowError, match="offset 5 should come next, but there are 8 up to 10"):
         read_all(broker, topic, 10, position)
 
 
@@ -231,7 +223,7 @@ def test_records_deleted_in_mid_run_are_an_error(broker):
 def test_a_position_beyond_the_topic_is_an_error(broker, end):
     topic = new_topic(broker)
     load(broker, topic, *some_records(20))
-    with pytest.raises(MisuseError, match=r"offset 21 .* emptied"):
+    with pytest.raises(TapeflowError, match=r"offset 21 .* emptied"):
         drain(reader(broker, topic, end, at(21)), 1)
 
 
@@ -245,7 +237,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_one_we_know(broker):
     position = opened.position()
     opened.close()
     load(broker, other, [times[0] + 7200 * SECOND], [b"x"])
-    with pytest.raises(MisuseError, match=r"before offset 10 has log time .* emptied .* anew"):
+    with pytest.raises(TapeflowError, match=r"before offset 10 has log time .* emptied .* anew"):
         read_all(broker, other, 11, position)
 
 
@@ -266,7 +258,7 @@ def test_a_topic_deleted_in_mid_run_is_an_error(embedded):
     opened = reader(embedded, topic)
     drain(opened, 5)
     embedded.delete_topic(topic)
-    with pytest.raises(MisuseError, match=r"p-0: broker at .* refuses: .*[Uu]nknown topic"):
+    with pytest.raises(TapeflowError, match=r"p-0: broker at .* refuses: .*[Uu]nknown topic"):
         drain(opened, 1)
     opened.close()
 
@@ -275,28 +267,28 @@ def test_the_beginning_and_end_of_each_partition_are_told(broker):
     one, other = new_topic(broker, 3), new_topic(broker, 1)
     load(broker, one, *some_records(7), 1)
     broker.delete_records(one, 1, 2)
-    found = watermarks(broker.bootstrap, [one, other], 5, print)
+    found = offset_bounds(broker.bootstrap, [one, other], 5, print)
     assert found == {one: [(0, 0), (2, 7), (0, 0)], other: [(0, 0)]}
 
 
 def test_an_unknown_topic_is_an_error_that_lists_those_there_are(broker):
     topic = new_topic(broker)
     for _ in range(2):  # asking does not create it
-        with pytest.raises(MisuseError, match=rf"no topic raw.nope at .*{topic}"):
-            watermarks(broker.bootstrap, ["raw.nope"], 5, print)
+        with pytest.raises(TapeflowError, match=rf"no topic raw.nope at .*{topic}"):
+            offset_bounds(broker.bootstrap, ["raw.nope"], 5, print)
 
 
 def test_a_broker_that_never_answers_is_an_error_after_the_wait():
     said: list[str] = []
-    with pytest.raises(MisuseError, match=r"no answer from a broker at 127.0.0.1:1 within 1.2 s"):
-        watermarks("127.0.0.1:1", ["raw.x"], 1.2, said.append)
+    with pytest.raises(TapeflowError, match=r"no answer from a broker at 127.0.0.1:1 within 1.2 s"):
+        offset_bounds("127.0.0.1:1", ["raw.x"], 1.2, said.append)
     assert len(said) == 1
     assert said[0].startswith("broker at 127.0.0.1:1 away (")
 
 
 def test_a_wrong_setting_is_an_error_that_names_it():
-    with pytest.raises(MisuseError, match="nonsense"):
-        watermarks("127.0.0.1:1", ["raw.x"], 0.5, print, {"nonsense": "1"})
+    with pytest.raises(TapeflowError, match="nonsense"):
+        offset_bounds("127.0.0.1:1", ["raw.x"], 0.5, print, {"nonsense": "1"})
 
 
 def test_a_broker_away_at_the_start_is_waited_for(broker):
@@ -306,7 +298,7 @@ def test_a_broker_away_at_the_start_is_waited_for(broker):
     timer = threading.Timer(1.0, broker.set_up)
     timer.start()
     said: list[str] = []
-    assert watermarks(broker.bootstrap, [topic], 60, said.append) == {topic: [(0, 5)]}
+    assert offset_bounds(broker.bootstrap, [topic], 60, said.append) == {topic: [(0, 5)]}
     timer.join()
     assert [line.split(" ")[3] for line in said] == ["away", "back"]
 
@@ -391,7 +383,7 @@ def test_a_topic_we_may_not_read_is_an_error(embedded):
     topic = new_topic(embedded)
     load(embedded, topic, *some_records(5))
     embedded.push_errors(FETCH, [KafkaError.TOPIC_AUTHORIZATION_FAILED])
-    with pytest.raises(MisuseError, match=rf"{topic} partition 0, at offset 0: .*authorization"):
+    with pytest.raises(TapeflowError, match=rf"{topic} partition 0, at offset 0: .*authorization"):
         read_all(embedded, topic, 5)
 
 
@@ -401,7 +393,9 @@ def test_records_beyond_what_the_embedded_broker_keeps_are_missed_loudly(embedde
     opened.close()
     blocks = np.random.default_rng(1).integers(0, 256, (12, 600_000), np.uint8)
     foreign(embedded, topic, [block.tobytes() for block in blocks], timestamp=5)  # 7 MB
-    (low, high) = watermarks(embedded.bootstrap, [topic], 5, print)[topic][0]
+    (low, high) = offset_bounds(embedded.bootstrap, [topic], 5, print)[topic][0]
     assert 0 < low < high == 12
-    with pytest.raises(MisuseError, match=f"offset 0 should come next, but there are {low} up to"):
+    with pytest.raises(
+        TapeflowError, match=f"offset 0 should come next, but there are {low} up to"
+    ):
         read_all(embedded, topic, 12)

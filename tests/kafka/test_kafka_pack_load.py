@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connectors import kafka_packs
-from connectors.board import Board
-from connectors.broker import QUICK
-from connectors.kafka_load import Loader, last_of
-from connectors.kafka_log import KafkaReader, watermarks
-from connectors.kafka_packs import PACK_BYTES
-from connectors.kafka_records import Place
-from connectors.kafka_sink import Sender
-from connectors.keep_time import KeepTime
-from connectors.tape import TapeReader
-from schemas.errors import MisuseError
-from schemas.pages import Page, page_of
+from tapeflow.connectors.kafka import packs as kafka_packs
+from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
+from tapeflow.connectors.kafka.frames import KafkaPartition
+from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter
+from tapeflow.connectors.kafka.loader import Loader, position_of_last
+from tapeflow.connectors.kafka.packs import PACK_BYTES
+from tapeflow.connectors.kafka.reader import KafkaReader, offset_bounds
+from tapeflow.connectors.kafka.sink import ReliableProducer
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.tapes.text import TapeReader
+from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import (
     PATIENCE_S,
     SECOND,
@@ -49,7 +49,7 @@ def frames(lo: int, hi: int) -> tuple[list[int], list[bytes]]:
 
 
 def page(lo: int, hi: int) -> Page:
-    return page_of("p-0", lo, *frames(lo, hi))
+    return page_from_frames("p-0", lo, *frames(lo, hi))
 
 
 def expected(count: int) -> list[tuple[int, int, bytes]]:
@@ -57,7 +57,7 @@ def expected(count: int) -> list[tuple[int, int, bytes]]:
 
 
 def end_of(broker: Any, topic: str) -> int:
-    return watermarks(broker.bootstrap, [topic], PATIENCE_S, print)[topic][0][1]
+    return offset_bounds(broker.bootstrap, [topic], PATIENCE_S, print)[topic][0][1]
 
 
 def loader(broker: Any, topic: str, **how: Any) -> Loader:
@@ -138,12 +138,18 @@ def test_heartbeats_behind_packs_are_frames_of_the_log(broker):
     topic = new_topic(broker)
     load(broker, topic, *frames(0, 50), pack=True)
     now = time.time_ns()
-    board = Board(("p-0",), SECOND)
-    board.post("p-0", now - SECOND, 50)
-    board.post_idle("p-0")
+    board = Progress(("p-0",), SECOND)
+    board.update("p-0", now - SECOND, 50)
+    board.set_idle("p-0")
     places = {"p-0": (topic, 0)}
-    keep = KeepTime(lambda: Sender(broker.bootstrap, QUICK), places, board, SECOND // 10, print)
-    assert keep.beat(now) == ["p-0"]
+    keep = HeartbeatWriter(
+        lambda: ReliableProducer(broker.bootstrap, EMBEDDED_CONSUMER),
+        places,
+        board,
+        SECOND // 10,
+        print,
+    )
+    assert keep.write_due(now) == ["p-0"]
     keep.sender.flush()
     assert rows(read_all(broker, topic, end_of(broker, topic)))[-1] == (50, now // MS * MS, b"")
     load(broker, topic, [now + SECOND], [b"behind"], pack=True)
@@ -156,12 +162,15 @@ def test_packs_go_behind_deleted_records_if_a_pack_says_how_many_frames_those_we
     load(broker, topic, *frames(0, 50), pack=True)
     broker.delete_records(topic, 0, 2)
     load(broker, topic, *frames(50, 60), pack=True)
-    place, end = Place(broker.bootstrap, topic, 0, "p-0", QUICK), end_of(broker, topic)
-    last = KafkaReader(place, 99, SECOND, end, last_of(end), print)
+    place, end = (
+        KafkaPartition(broker.bootstrap, topic, 0, "p-0", EMBEDDED_CONSUMER),
+        end_of(broker, topic),
+    )
+    last = KafkaReader(place, 99, SECOND, end, position_of_last(end), print)
     assert rows(drain(last)) == expected(60)[50:]
     last.close()
     load(broker, topic, *frames(60, 61))
-    with pytest.raises(MisuseError, match="offset 0 should come next, but there are 2 up to"):
+    with pytest.raises(TapeflowError, match="offset 0 should come next, but there are 2 up to"):
         loader(broker, topic, append=True)
 
 
@@ -169,14 +178,14 @@ def test_packs_do_not_go_into_an_emptied_topic(broker):
     topic = new_topic(broker)
     load(broker, topic, *frames(0, 5))
     broker.delete_records(topic, 0, 5)
-    with pytest.raises(MisuseError, match="offset 0 should come next, but there are 5 up to 5"):
+    with pytest.raises(TapeflowError, match="offset 0 should come next, but there are 5 up to 5"):
         loader(broker, topic, append=True)
 
 
 def test_a_topic_that_holds_records_takes_packs_only_if_told_to_append(broker):
     topic = new_topic(broker)
     load(broker, topic, *frames(0, 5))
-    with pytest.raises(MisuseError, match=f"{topic} has already 5 records in partition 0"):
+    with pytest.raises(TapeflowError, match=f"{topic} has already 5 records in partition 0"):
         loader(broker, topic)
 
 
@@ -194,7 +203,7 @@ def test_large_frames_have_packs_of_their_own(broker, monkeypatch):
 def test_a_frame_too_large_though_compressed_is_an_error_that_names_the_topic(broker):
     topic = new_topic(broker)
     noise = np.random.default_rng(1).integers(0, 256, 8_100_000, np.uint8).tobytes()
-    with pytest.raises(MisuseError, match=rf"did not take a record to topic {topic} .*too large"):
+    with pytest.raises(TapeflowError, match=rf"did not take a record to topic {topic} .*too large"):
         load(broker, topic, [T0], [noise], pack=True)
 
 
@@ -213,9 +222,11 @@ def test_someone_else_who_writes_while_packs_are_loaded_is_noticed_by_who_loads_
     loading = loader(broker, topic)
     load(broker, topic, *frames(0, 1))
     loading.write(page(0, 50))
-    with pytest.raises(MisuseError, match=r"\d records were sent to offset 0, but it ends at \d"):
+    with pytest.raises(TapeflowError, match=r"\d records were sent to offset 0, but it ends at \d"):
         loading.finish()
-    with pytest.raises(MisuseError, match="pack at offset 1 should begin with frame 1, but says 0"):
+    with pytest.raises(
+        TapeflowError, match="pack at offset 1 should begin with frame 1, but says 0"
+    ):
         read_all(broker, topic, end_of(broker, topic))
 
 
@@ -233,7 +244,7 @@ def test_a_pack_deleted_while_we_were_in_it_is_an_error(broker):
     position = packed_and_left(broker, topic, 3)
     broker.delete_records(topic, 0, 1)
     with pytest.raises(
-        MisuseError,
+        TapeflowError,
         match=r"offset 0 should come next, but there are 1 up to \d \(excluded\): older",
     ):
         drain(reader(broker, topic, None, position), 1)
@@ -258,7 +269,7 @@ def test_a_topic_that_ends_before_the_pack_we_were_in_is_an_error_and_not_waited
     load(broker, shorter, *frames(0, first), pack=True)
     assert end_of(broker, shorter) == 1
     with pytest.raises(
-        MisuseError, match=r"offset 1 should come next, but there are 0 up to 1 .*anew"
+        TapeflowError, match=r"offset 1 should come next, but there are 0 up to 1 .*anew"
     ):
         drain(reader(broker, shorter, None, position), 1)
 
@@ -280,6 +291,6 @@ def test_packs_of_a_topic_that_replaces_log_times_are_an_error(real):
     name = f"{new_topic(real)}-appended"
     real.create_topic(name, 1, {"message.timestamp.type": "LogAppendTime"})
     with pytest.raises(
-        MisuseError, match=r"is damaged: its last frame has log time 17.*CreateTime"
+        TapeflowError, match=r"is damaged: its last frame has log time 17.*CreateTime"
     ):
         load(real, name, *frames(0, 5), pack=True)

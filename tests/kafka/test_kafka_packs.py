@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors import kafka_packs
-from connectors.board import START
-from connectors.kafka_packs import PACK_BYTES, SCHEMA, Packer
-from connectors.kafka_records import NS_PER_MS
-from schemas.errors import MisuseError
-from schemas.pages import page_of
+from tapeflow.connectors.kafka import packs as kafka_packs
+from tapeflow.connectors.kafka.frames import NS_PER_MS
+from tapeflow.connectors.kafka.packs import PACK_BYTES, SCHEMA, Packer
+from tapeflow.connectors.source.progress import START
+from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.memory import messages, packed, plain, reader
 from tests.kafka.play import SECOND, T0, drain, rows
 
@@ -36,7 +36,7 @@ def small_packs():
         yield
 
 
-def in_order(log: list[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
+def ordered_files(log: list[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
     times = np.cumsum([gap for gap, _ in log]) + T0
     return times.tolist(), [frame for _, frame in log]
 
@@ -44,7 +44,7 @@ def in_order(log: list[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
 @st.composite
 def mixed(draw: Any) -> tuple[list[Any], list[tuple[int, int, bytes]]]:
     """A log in Kafka, some of it packed, and the rows it should be read as."""
-    times, frames = in_order(draw(LOGS))
+    times, frames = ordered_files(draw(LOGS))
     records, lo = [], 0
     while lo < len(times):
         hi = min(lo + draw(st.integers(1, 30)), len(times))
@@ -87,11 +87,11 @@ def test_reading_goes_on_after_any_page_also_in_mid_pack(log, sizes, records, sp
 
 @given(LOGS, st.lists(st.integers(0, 20), max_size=8), st.integers(0, 10**12))
 def test_a_packer_fills_packs_whatever_pages_it_is_given(log, cuts, first):
-    times, frames = in_order(log)
+    times, frames = ordered_files(log)
     packer, lo, records = Packer(first), 0, []
     for size in [*cuts, len(times)]:
         hi = min(lo + size, len(times))
-        records += packer.add(page_of("p-3", 0, times[lo:hi], frames[lo:hi]))
+        records += packer.add(page_from_frames("p-3", 0, times[lo:hi], frames[lo:hi]))
         lo = hi
     records += packer.finish()
     assert records == packed(times, frames, first)
@@ -118,7 +118,7 @@ def test_a_pack_carries_the_log_time_of_its_last_frame():
 
 
 def test_frames_are_packed_without_what_lies_between_them():
-    page = page_of("p-3", 0, [T0, T0, T0], [b"one", b" gap ", b"two"])
+    page = page_from_frames("p-3", 0, [T0, T0, T0], [b"one", b" gap ", b"two"])
     chosen = np.array([0, 2])
     sparse = type(page)(
         "p-3", 0, page.log_ns[chosen], page.starts[chosen], page.ends[chosen], page.data
@@ -138,7 +138,7 @@ def test_the_usual_pack_fits_a_stock_broker_though_nothing_compresses(monkeypatc
 
 
 def test_a_log_time_that_kafka_would_replace_is_refused():
-    with pytest.raises(MisuseError, match="record 0 has log time 999999 ns, before the first"):
+    with pytest.raises(TapeflowError, match="record 0 has log time 999999 ns, before the first"):
         packed([999_999, T0], [b"a", b"b"])
 
 
@@ -203,7 +203,7 @@ def test_a_damaged_pack_is_an_error_that_says_what_is_wrong(value, why):
     opened = reader(messages([*before, spoiled, *before]))
     assert len(rows(drain(opened, 5))) == 5
     line = rf"^raw.test partition 3: the pack at offset 5 is damaged: {why}[^\n]*$"
-    with pytest.raises(MisuseError, match=line):
+    with pytest.raises(TapeflowError, match=line):
         opened.read()
 
 
@@ -213,7 +213,7 @@ def test_a_damaged_pack_is_an_error_that_says_what_is_wrong(value, why):
 )  # fmt: skip
 def test_a_pack_header_that_is_none_is_refused(said):
     with pytest.raises(
-        MisuseError, match=r"^raw.test partition 3: the record at offset 0 has header pack="
+        TapeflowError, match=r"^raw.test partition 3: the record at offset 0 has header pack="
     ):
         reader(messages([(WHOLE, T0 // MS + 1, [("pack", said)])])).read()
 
@@ -222,7 +222,7 @@ def test_a_pack_header_that_is_none_is_refused(said):
 def test_a_pack_that_does_not_begin_where_the_frames_before_it_end_is_an_error(first):
     log = messages([*plain([T0] * 5, [b"x"] * 5), *packed([T0] * 3, ABC, first)])
     line = f"pack at offset 5 should begin with frame 5, but says {first}: did someone else write"
-    with pytest.raises(MisuseError, match=line):
+    with pytest.raises(TapeflowError, match=line):
         drain(reader(log))
 
 
@@ -236,7 +236,7 @@ def test_headers_of_others_are_left_alone():
 @given(LOGS, st.data())
 def test_bytes_changed_in_a_pack_are_an_error_or_change_no_shape(log, data):
     """Kafka's checksums keep bytes as they are: this is about what others write."""
-    times, frames = in_order(log)
+    times, frames = ordered_files(log)
     value, time_ms, headers = packed(times, frames)[0]
     spoiled = bytearray(value)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -244,7 +244,7 @@ def test_bytes_changed_in_a_pack_are_an_error_or_change_no_shape(log, data):
     kept = data.draw(st.sampled_from([len(value), data.draw(st.integers(0, len(value)))]))
     try:
         found = drain(reader(messages([(bytes(spoiled[:kept]), time_ms, headers)])))
-    except MisuseError as error:
+    except TapeflowError as error:
         assert "the pack at offset 0 is damaged" in str(error)
         return
     told = rows(found)
@@ -281,14 +281,14 @@ def steady_packed() -> list[Any]:
 @pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1, 2 * IN_FIRST])
 def test_a_packed_log_made_anew_in_plain_records_is_not_taken_for_the_one_we_know(frames):
     position = position_after(steady_packed(), frames)
-    with pytest.raises(MisuseError, match=r"emptied or the topic made anew"):
+    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
         drain(reader(steady_plain(), position))
 
 
 @pytest.mark.parametrize("frames", [1, 4])
 def test_a_plain_log_made_anew_in_packs_is_not_taken_for_the_one_we_know(frames):
     position = position_after(steady_plain(), frames)
-    with pytest.raises(MisuseError, match=r"emptied or the topic made anew"):
+    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
         drain(reader(steady_packed(), position))
 
 
@@ -298,7 +298,7 @@ def test_a_log_packed_otherwise_is_not_taken_for_the_one_we_know(frames):
     others = messages(
         [*plain(STEADY[0][:1], STEADY[1][:1]), *packed(STEADY[0][1:], STEADY[1][1:], 1)]
     )
-    with pytest.raises(MisuseError, match=r"emptied or the topic made anew"):
+    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
         drain(reader(others, position))
 
 
@@ -307,14 +307,14 @@ def test_packs_of_another_day_are_not_taken_for_those_we_know(frames):
     position = position_after(steady_packed(), frames)
     later = messages(packed([log_ns + 7200 * SECOND for log_ns in STEADY[0]], STEADY[1]))
     with pytest.raises(
-        MisuseError, match=r"has log time \d+, but we have read \d+ there: .* made anew"
+        TapeflowError, match=r"has log time \d+, but we have read \d+ there: .* made anew"
     ):
         drain(reader(later, position))
 
 
 def test_a_log_that_ends_before_the_pack_we_were_in_is_not_waited_for():
     position = position_after(steady_packed(), IN_FIRST + 1)
-    with pytest.raises(MisuseError, match=r"offset 1 is beyond the end, 1: .* made anew"):
+    with pytest.raises(TapeflowError, match=r"offset 1 is beyond the end, 1: .* made anew"):
         reader(steady_packed()[:1], position)
 
 
@@ -342,7 +342,7 @@ def test_whole_packs_before_a_bad_one_are_given_as_one_page_and_then_it_is_an_er
     before = int(packed(*STEADY)[bad][2][0][1].split()[1])
     page = opened.read()
     assert page is not None and (page.lo, page.hi) == (0, before)
-    with pytest.raises(MisuseError, match=rf"at offset {bad} "):
+    with pytest.raises(TapeflowError, match=rf"at offset {bad} "):
         opened.read()
 
 

@@ -12,11 +12,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from connectors.kafka_load import Loader, create_topics
-from connectors.kafka_log import watermarks
-from connectors.kafka_sink import KafkaSink
-from schemas.errors import MisuseError
-from schemas.pages import page_of
+from tapeflow.connectors.kafka.loader import Loader, create_topics
+from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.kafka.sink import KafkaSink
+from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import (
     SECOND,
     T0,
@@ -51,26 +51,26 @@ def test_raw_topics_are_made_to_keep_everything_as_it_came(real):
     assert (config["retention.ms"], config["retention.bytes"]) == ("-1", "-1")
     assert config["message.timestamp.type"] == "CreateTime"
     assert config["cleanup.policy"] == "delete"
-    assert watermarks(real.bootstrap, [name], 10, print) == {name: [(0, 0)] * 5}
+    assert offset_bounds(real.bootstrap, [name], 10, print) == {name: [(0, 0)] * 5}
 
 
 def test_a_topic_that_is_there_is_left_alone(real):
     name = new_topic(real, 2)
     assert create_topics(real.bootstrap, {name: 5}) == ()
-    assert watermarks(real.bootstrap, [name], 10, print) == {name: [(0, 0)] * 2}
+    assert offset_bounds(real.bootstrap, [name], 10, print) == {name: [(0, 0)] * 2}
 
 
 def test_a_topic_that_cannot_be_made_is_an_error_that_says_why(real):
-    with pytest.raises(MisuseError, match=r"topic raw.no/name cannot be created at .*: "):
+    with pytest.raises(TapeflowError, match=r"topic raw.no/name cannot be created at .*: "):
         create_topics(real.bootstrap, {"raw.no/name": 1})
 
 
 def test_partitions_added_later_are_seen(real):
     topic = new_topic(real, 2)
-    with pytest.raises(MisuseError, match="has 2 partitions, but p-3 goes to partition 3"):
+    with pytest.raises(TapeflowError, match="has 2 partitions, but p-3 goes to partition 3"):
         Loader(real.bootstrap, {"p-3": (topic, 3)}, print)
     real.admin().create_partitions([NewPartitions(topic, 4)])[topic].result()
-    until(lambda: len(watermarks(real.bootstrap, [topic], 10, print)[topic]) == 4, "not made")
+    until(lambda: len(offset_bounds(real.bootstrap, [topic], 10, print)[topic]) == 4, "not made")
     load(real, topic, [T0], [b"x"], 3)
     assert rows(read_all(real, topic, 1, number=3)) == [(0, T0, b"x")]
 
@@ -78,7 +78,7 @@ def test_partitions_added_later_are_seen(real):
 def test_a_topic_that_replaces_log_times_is_an_error(real):
     name = f"{new_topic(real)}-appended"
     real.create_topic(name, 1, {"message.timestamp.type": "LogAppendTime"})
-    with pytest.raises(MisuseError, match=r"sent with log time 17.*=LogAppendTime"):
+    with pytest.raises(TapeflowError, match=r"sent with log time 17.*=LogAppendTime"):
         load(real, name, [T0], [b"x"])
 
 
@@ -130,7 +130,7 @@ def test_what_a_killed_broker_did_not_acknowledge_is_sent_again_once(real):
 def test_facts_for_a_topic_that_is_not_there_are_an_error(real):
     sink = KafkaSink(real.bootstrap).build_part("out", "kafka", None)
     sink.write_batch([[("not-there", b"k", b"v", b"id")]])
-    with pytest.raises(MisuseError, match=r"topic not-there with key 'k': .*Unknown topic"):
+    with pytest.raises(TapeflowError, match=r"topic not-there with key 'k': .*Unknown topic"):
         sink.snapshot()
 
 
@@ -139,7 +139,7 @@ def test_many_partitions_are_read_side_by_side(real):
     places = {f"p-{number}": (topic, number) for number in range(count)}
     loading = Loader(real.bootstrap, places, print)
     for name, (_, number) in places.items():
-        loading.write(page_of(name, 0, [T0 + number] * 50, [b"%d" % number] * 50))
+        loading.write(page_from_frames(name, 0, [T0 + number] * 50, [b"%d" % number] * 50))
     assert loading.finish() == 50 * count
     readers = [reader(real, topic, 50, number=number) for number in range(count)]
     for number, opened in enumerate(readers):

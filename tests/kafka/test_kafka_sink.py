@@ -13,17 +13,17 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 from confluent_kafka import KafkaError
 
-from connectors.board import Board
-from connectors.kafka_sink import KafkaPart, KafkaSink, Records
-from connectors.log_source import LogSource
-from schemas.errors import MisuseError
-from schemas.pages import Page
+from tapeflow.connectors.kafka.sink import KafkaSink, KafkaSinkPartition, Records
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.source import LogSource
+from tapeflow.schemas.batches import Page
+from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import SECOND, T0, load, new_topic, reader, records_in
 
 PRODUCE = 0  # the Kafka request
 
 
-def part(broker: Any, **client: Any) -> KafkaPart:
+def part(broker: Any, **client: Any) -> KafkaSinkPartition:
     settings = {key.replace("_", "."): value for key, value in client.items()}
     return KafkaSink(broker.bootstrap, settings).build_part("out", "kafka", None)
 
@@ -88,9 +88,9 @@ def test_what_kafka_refuses_stops_the_flow_and_says_which(embedded):
     sink.write_batch([facts(topic, 2, 3)])
     clear = rf"did not take a record to topic {topic} with key 'BTC': .*authorization failed"
     for _ in range(2):  # and it stays so
-        with pytest.raises(MisuseError, match=clear):
+        with pytest.raises(TapeflowError, match=clear):
             sink.snapshot()
-    with pytest.raises(MisuseError, match=clear):
+    with pytest.raises(TapeflowError, match=clear):
         sink.write_batch([facts(topic, 1, 5)])
     sink.close()
     assert records_in(embedded, topic) == as_records(facts(topic, 3))
@@ -99,7 +99,7 @@ def test_what_kafka_refuses_stops_the_flow_and_says_which(embedded):
 def test_a_record_too_large_is_an_error_at_once(broker):
     topic = new_topic(broker)
     sink = part(broker)
-    with pytest.raises(MisuseError, match=rf"topic {topic} with key 'depth': .*too large"):
+    with pytest.raises(TapeflowError, match=rf"topic {topic} with key 'depth': .*too large"):
         sink.write_batch([[(topic, b"depth", b"x" * 8_100_000, b"id")]])
 
 
@@ -122,7 +122,7 @@ def test_a_broker_away_for_long_is_an_error_and_nothing_counts_as_sent(broker):
     sink.snapshot()
     broker.set_down()
     sink.write_batch([facts(topic, 10, 10)])
-    with pytest.raises(MisuseError, match=rf"topic {topic} .*timed out .before that: "):
+    with pytest.raises(TapeflowError, match=rf"topic {topic} .*timed out .before that: "):
         sink.snapshot()
     sink.close()
     broker.set_up()
@@ -141,7 +141,7 @@ def test_a_full_queue_that_never_empties_is_an_error(broker):
     topic = new_topic(broker)
     sink = part(broker, queue_buffering_max_messages=100, delivery_timeout_ms=700)
     broker.set_down()
-    with pytest.raises(MisuseError, match=rf"topic {topic}"):
+    with pytest.raises(TapeflowError, match=rf"topic {topic}"):
         sink.write_batch([facts(topic, 5000)])
     broker.set_up()
 
@@ -159,7 +159,7 @@ def relay(broker: Any, source: str, topics: list[str], end: int, crash_at: int) 
             raise Crash
         return [(topic, b"k", frame, b"id") for frame in frames for topic in topics]
 
-    board = Board(("p-0",), 10**18)
+    board = Progress(("p-0",), 10**18)
     opened = {"p-0": lambda at: reader(broker, source, end, at, records=7)}
     flow = Dataflow("relay")
     pages = op.input("log", flow, LogSource(opened, {"p-0": "p-0"}, board))

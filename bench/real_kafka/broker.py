@@ -1,0 +1,156 @@
+"""Apache Kafka itself, without Docker: jars by Maven, one broker on loopback, run by Java 17.
+
+    python -m bench.real_kafka.broker            keeps its records in .kafka/data, until Ctrl-C
+
+Tests use it as a context manager; each broker then begins empty, on free ports.
+"""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from string import Template
+from typing import Any, Self
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+HERE = Path(__file__).resolve().parent
+HOME = HERE.parents[2] / ".kafka"  # beside the code, not in it
+START_S, STOP_S, ASK_S = 90.0, 60.0, 20.0
+JAVA = ("java", "-Xms256m", "-Xmx512m", "-Djava.awt.headless=true")
+LAST_LINES = 15
+
+
+def missing() -> str:
+    """Name the programs that are needed and not there."""
+    return ", ".join(name for name in ("java", "mvn") if shutil.which(name) is None)
+
+
+def jars() -> Path:
+    """Fetch Kafka's jars, once."""
+    lib = HOME / "lib"
+    if not (lib / "complete").exists():
+        goal = [
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={lib}",
+        ]
+        command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), *goal]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"Maven could not fetch Kafka:\n{done.stdout[-2000:]}")
+        (lib / "complete").touch()
+    return lib
+
+
+class RealBroker:
+    """One Kafka broker in a process of its own."""
+
+    def __init__(self, data: Path | None = None, port: int = 0) -> None:
+        """Prepare a broker; it keeps its records in `data`, or as long as it lives."""
+        self.temporary = None if data else tempfile.TemporaryDirectory(prefix="kafka-")
+        self.data = data or Path(str(self.temporary and self.temporary.name))
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.classes = f"{jars()}/*"
+        self.settings = self.data / "server.properties"
+        template = Template((HERE / "server.properties").read_text())
+        words = {"port": self.port, "controller_port": free_port(), "data": self.data / "log"}
+        self.settings.write_text(template.substitute(words))
+        self.process: subprocess.Popen[bytes] | None = None
+        self._admin: Any = None
+        if not (self.data / "log").exists():
+            self._format()
+
+    def _format(self) -> None:
+        tool = [*JAVA, "-cp", self.classes, "kafka.tools.StorageTool"]
+        new = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True)
+        name = new.stdout.split()[-1]
+        command = [*tool, "format", "-t", name, "-c", str(self.settings)]
+        subprocess.run(command, capture_output=True, check=True)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        command = [*JAVA, "-cp", self.classes, "kafka.Kafka", str(self.settings)]
+        with (self.data / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                lines = (self.data / "server.log").read_text().splitlines()[-LAST_LINES:]
+                raise RuntimeError("\n".join(("Kafka did not start:", *lines)))
+
+    def _answers(self) -> bool:
+        try:
+            self.admin().list_topics(timeout=0.5)
+        except KafkaException:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Shut down in order; the records stay."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(STOP_S)
+        self.process = None
+
+    def kill(self) -> None:
+        """Let it die at once; what it acknowledged stays."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP_S)
+        self.process = None
+
+    set_up, set_down = start, stop  # the words of the embedded broker
+
+    def create_topic(
+        self, name: str, partitions: int, config: dict[str, str] | None = None
+    ) -> None:
+        """Create a topic that is not there yet."""
+        topic = NewTopic(name, partitions, 1, config=config or {})
+        self.admin().create_topics([topic], request_timeout=ASK_S)[name].result()
+        while name not in self.admin().list_topics(timeout=ASK_S).topics:
+            time.sleep(0.01)
+
+    def delete_records(self, topic: str, number: int, before: int) -> None:
+        """Delete the records of a partition before an offset, as retention does."""
+        place = TopicPartition(topic, number, before)
+        self.admin().delete_records([place], request_timeout=ASK_S)[place].result()
+
+    def admin(self) -> Any:
+        """Give the client that asks and orders."""
+        if self._admin is None:
+            settings = {"reconnect.backoff.max.ms": 500, "log_level": 0}
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **settings})
+        return self._admin
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.kill() if self.temporary else self.stop()
+        if self.temporary:
+            self.temporary.cleanup()
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    with RealBroker(HOME / "data", 9092) as broker:
+        print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it")
+        try:
+            while True:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            print("stopping")

@@ -1,0 +1,1 @@
+"""Facts into one DuckDB file, and questions to it."""

@@ -1,0 +1,1 @@
+"""Raw frames and facts in Kafka."""

@@ -1,0 +1,1 @@
+"""The log as a Bytewax source, whatever it is kept in."""

@@ -1,0 +1,1 @@
+"""A market made up from a seed, in the frames of its venues."""

@@ -1,0 +1,1 @@
+"""What a job is, and what the steps make of it."""

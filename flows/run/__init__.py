@@ -1,0 +1,1 @@
+"""One run of a flow: plan, log, engine, processes."""

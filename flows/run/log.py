@@ -1,0 +1,110 @@
+"""Which partitions of the log a run reads, and how each is opened: from tapes or from topics."""
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from tapeflow.connectors.kafka.frames import KafkaPartition
+from tapeflow.connectors.kafka.reader import KafkaReader, offset_bounds
+from tapeflow.connectors.source.source import Reader, ReaderFactory
+from tapeflow.connectors.tapes.text import TapeReader
+from tapeflow.flows.job.settings import Job
+from tapeflow.flows.job.wiring import check_partitions
+from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.venues import VENUES
+
+TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
+Say = Callable[[str], None]
+
+
+class TapeFiles(Struct, frozen=True):
+    """A partition in files, one after the other."""
+
+    files: tuple[Path, ...]
+
+
+class TopicPartition(Struct, frozen=True):
+    """A partition of a topic."""
+
+    name: str
+    number: int
+    end: int | None  # where to stop; None: follow it
+
+
+Log: TypeAlias = Mapping[str, TapeFiles | TopicPartition]  # by partition
+
+
+def tapes(paths: Iterable[Path], job: Job) -> Log:
+    """The partitions in these files and folders."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist")
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            name = partition_of(file.name, job)
+            if name is not None:
+                found.setdefault(name, []).append(file)
+            elif not path.is_dir():
+                raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
+    if not found:
+        where = ", ".join(map(str, paths))
+        raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
+    check_partitions(found)
+    return {name: ordered_files(name, files, job) for name, files in sorted(found.items())}
+
+
+def partition_of(file: str, job: Job) -> str | None:
+    """The partition that a file of this name holds, if it is a tape."""
+    for tape in job.tapes:
+        if fnmatchcase(file, tape.files):
+            return tape.partition
+    return next((file.removesuffix(end) for end in TAPES if file.endswith(end)), None)
+
+
+def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
+    """The files of a partition; several only where the job says so."""
+    mapped = any(tape.partition == name for tape in job.tapes)
+    if len(files) > 1 and (not mapped or files[0].suffix == ".parquet"):
+        raise UsageError(f"partition {name} is in several files: {', '.join(map(str, files))}")
+    return TapeFiles(tuple(file.resolve() for file in sorted(files, key=lambda file: file.name)))
+
+
+def topics(job: Job, say: Say, *, tail: bool) -> Log:
+    """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
+    venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
+    names = {venue: job.kafka.raw + venue for venue in venues}
+    marks = offset_bounds(
+        job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, say, job.kafka.client
+    )
+    return {
+        f"{venue}-{number}": TopicPartition(topic, number, None if tail else high)
+        for venue, topic in names.items()
+        for number, (_low, high) in enumerate(marks[topic])
+    }
+
+
+def reader_factories(log: Log, job: Job, say: Say) -> dict[str, ReaderFactory]:
+    """How to open every partition."""
+    return {name: partial(open_reader, name, place, job, say) for name, place in log.items()}
+
+
+def open_reader(
+    name: str, place: TapeFiles | TopicPartition, job: Job, say: Say, position: object
+) -> Reader:
+    """Open a partition at a position, or at its beginning."""
+    page = job.source.page
+    span_ns = max(job.source.lead // 2, 1)  # no page is longer than partitions may be apart
+    if isinstance(place, TopicPartition):
+        kafka = KafkaPartition(
+            job.kafka.bootstrap, place.name, place.number, name, job.kafka.client
+        )
+        return KafkaReader(kafka, page, span_ns, place.end, position, say)
+    if place.files[0].suffix == ".parquet":
+        from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
+
+        return ParquetReader(name, place.files[0], page, span_ns, position)
+    return TapeReader(name, place.files, page, span_ns, position)

@@ -1,0 +1,147 @@
+"""The supervisor: the processes of a run start, stop and fall together.
+
+    supervisor ──plan, ports──▶ process 0 ◀──tcp──▶ process 1 ...
+        │ SIGTERM to one is SIGTERM to all           one dies: all start again from the last epoch
+        ▼ one exit code
+
+A failure that can be explained (MisuseError) is not tried again. Any other is, a few times in a row
+while nothing is read in between, with a growing wait.
+"""
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.source import STOP_REQUESTED
+from tapeflow.engine.recovery import delete_unfinished_snapshots
+from tapeflow.flows.run import engine
+from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.worker import PLAN
+from tapeflow.schemas.errors import TapeflowError
+
+Say = engine.Say
+RESTARTS_MAX = 5  # in a row, with nothing read in between
+WAIT_S = 0.2  # before the first try again; twice as long before each next
+LOOK_S = 0.02
+PANIC_S = 0.1  # in which the peers of a dead process panic
+STOP_S = 20.0  # that a stop may take
+ENTRY = "tapeflow.flows.run.worker"
+STDERR = 2
+
+
+def supervise(plan: Plan, board: Progress, folder: Path, say: Say) -> None:
+    """Run a plan to its end, or until stopped; MisuseError where it can't be."""
+    (folder / PLAN).write_bytes(pickle.dumps(plan))
+    STOP_REQUESTED.clear()
+    tried, read = 0, -1
+    with engine.stopping_on_signals():
+        while not STOP_REQUESTED.is_set():
+            board.reset()
+            if plan.state is not None:
+                delete_unfinished_snapshots(plan.state / "recovery")
+            failed = run_once(plan.processes, folder)
+            if failed is None or STOP_REQUESTED.is_set():
+                return
+            raise_reported_error(folder, plan.processes)
+            tried = 1 if board.records() > read else tried + 1
+            read = max(read, board.records())
+            if tried > RESTARTS_MAX:
+                raise TapeflowError(
+                    f"{failed}, {RESTARTS_MAX} times in a row: {last_output_line(folder)}"
+                )
+            where = "the beginning" if plan.state is None else "the last epoch"
+            say(f"{failed}: all start again from {where}")
+            STOP_REQUESTED.wait(WAIT_S * 2 ** (tried - 1))
+
+
+def run_once(processes: int, folder: Path) -> str | None:
+    """One life of the cluster: None where it came to its end, else who died of what."""
+    addresses = ";".join(free_addresses(processes))
+    children = [start(folder, index, addresses) for index in range(processes)]
+    try:
+        stopping = 0.0
+        while True:
+            codes = [child.poll() for child in children]
+            if all(code == 0 for code in codes):
+                return None
+            if any(codes):
+                time.sleep(PANIC_S)
+                return first_failure([child.poll() for child in children])
+            if STOP_REQUESTED.is_set() and not stopping:
+                stopping = time.monotonic()
+                for child in children:
+                    child.send_signal(signal.SIGTERM)
+            if stopping and time.monotonic() - stopping > STOP_S:
+                raise TapeflowError(f"did not stop within {STOP_S:g} s and was killed")
+            time.sleep(LOOK_S)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+            assert child.stdin is not None
+            child.stdin.close()
+
+
+def start(folder: Path, index: int, addresses: str) -> "subprocess.Popen[bytes]":
+    """Start one process, in a session of its own: a terminal's signals reach it only through us."""
+    terminal = os.dup(STDERR)  # the child's own goes to a file
+    with (folder / f"output-{index}").open("ab") as output, os.fdopen(terminal):
+        return subprocess.Popen(
+            [sys.executable, "-m", ENTRY, str(folder), str(index), addresses, str(terminal)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=(terminal,),
+        )
+
+
+def free_addresses(count: int) -> list[str]:
+    """Ports of the loopback that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return addresses
+
+
+def first_failure(codes: list[int | None]) -> str:
+    """Who died of what: its peers panic at once, so one killed by a signal was the first."""
+    dead = [(code >= 0, index, code) for index, code in enumerate(codes) if code]
+    _, index, code = min(dead)
+    return f"process {index} {describe_exit(code)}"
+
+
+def describe_exit(code: int) -> str:
+    """A process's end, in words."""
+    return (
+        f"was killed by {signal.Signals(-code).name}"
+        if code < 0
+        else f"failed with exit code {code}"
+    )
+
+
+def raise_reported_error(folder: Path, processes: int) -> None:
+    """Raise the line that a process left of why it failed."""
+    for index in range(processes):
+        left = folder / f"error-{index}"
+        if left.exists():
+            raise TapeflowError(left.read_text())
+
+
+def last_output_line(folder: Path) -> str:
+    """The last line that a process wrote of its own trouble."""
+    lines = [
+        line
+        for path in sorted(folder.glob("output-*"))
+        for line in path.read_text(errors="replace").strip().splitlines()[-1:]
+    ]
+    return lines[0] if lines else "nothing was said"

@@ -1,0 +1,1 @@
+"""Trades become bars of event time."""

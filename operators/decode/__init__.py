@@ -1,0 +1,1 @@
+"""Raw frames become columns of ticks, or dead letters with a reason."""

@@ -1,0 +1,64 @@
+"""What is owned and what it has earned: fills folded into a netting position, exactly.
+
+    buy 1 @ 100     quantity  1   cost  100     realized   0
+    sell 3 @ 110    quantity -2   cost -220     realized  10     a flip closes, then opens
+
+Cost is kept, not an average price, so that cash adds up at every fill:
+    realized + (quantity * mark - cost) == sum of (-signed size * price) + quantity * mark
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tapeflow.schemas.decimals import round_to_digits
+
+ZERO = Decimal(0)
+
+
+class PositionState(Struct, frozen=True):
+    """One strategy's position in one instrument."""
+
+    quantity: Decimal = ZERO  # signed
+    cost: Decimal = ZERO  # of the open quantity, signed like it
+    realized: Decimal = ZERO  # of what was closed, before fees
+    fees: Decimal = ZERO
+
+
+def apply_fill(
+    book: PositionState, signed: Decimal, notional: Decimal, fee: Decimal, digits: int
+) -> PositionState:
+    """The book after a fill of `signed` size, worth `notional` > 0 in all; money to `digits`.
+
+    >>> long = apply_fill(PositionState(), Decimal("0.1"), Decimal(5000), Decimal(5), 8)
+    >>> half = apply_fill(long, Decimal("-0.05"), Decimal(3000), Decimal("2.5"), 8)
+    >>> half.realized - half.fees
+    Decimal('492.50000000')
+    """
+    fees = book.fees + fee
+    value = notional.copy_sign(signed)
+    if book.quantity * signed >= 0:
+        return PositionState(book.quantity + signed, book.cost + value, book.realized, fees)
+    closing = min(abs(signed), abs(book.quantity))
+    if closing == abs(signed):
+        proceeds, rest = value, ZERO
+    else:
+        proceeds = round_to_digits(value * closing / abs(signed), digits)
+        rest = value - proceeds
+    if closing == abs(book.quantity):
+        freed = book.cost
+    else:
+        freed = round_to_digits(book.cost * closing / abs(book.quantity), digits)
+    # proceeds and cost have opposite signs: what a sale brings, less what was paid
+    realized = book.realized - proceeds - freed
+    return PositionState(book.quantity + signed, book.cost - freed + rest, realized, fees)
+
+
+def unrealized(book: PositionState, mark: Decimal, multiplier: Decimal, digits: int) -> Decimal:
+    """What closing at `mark` would add to the realized profit."""
+    return round_to_digits(book.quantity * mark * multiplier, digits) - book.cost
+
+
+def entry_price(book: PositionState, multiplier: Decimal) -> Decimal:
+    """Average price of the open quantity, for display; 0 when flat."""
+    return book.cost / (book.quantity * multiplier) if book.quantity else ZERO

@@ -1,0 +1,1 @@
+"""Bars and features become signals and intents."""

@@ -1,0 +1,116 @@
+"""Arrow schemas and DuckDB tables, derived from the facts' types: written once, in the type.
+
+open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY or SELL
+time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from functools import cache
+from operator import attrgetter
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+
+from tapeflow.schemas.decimals import SCALE
+from tapeflow.schemas.market import BUY, Bar, Bars
+
+
+class Column(Struct, frozen=True):
+    """One column of a table."""
+
+    name: str
+    field: str  # of the fact
+    arrow: Any  # pyarrow.DataType
+    sql: str
+    value: Callable[[Any], Any]  # what is stored of the field
+
+
+def unchanged(value: Any) -> Any:
+    return value
+
+
+def side_name(side: int) -> str:
+    """BUY or SELL, in words.
+
+    >>> side_name(-1)
+    'SELL'
+    """
+    return "BUY" if side == BUY else "SELL"
+
+
+KINDS: dict[Any, tuple[Any, str, Callable[[Any], Any]]] = {
+    "ns": (pa.timestamp("ns"), "TIMESTAMP_NS", unchanged),
+    "side": (pa.string(), "VARCHAR", side_name),
+    int: (pa.int64(), "BIGINT", unchanged),
+    float: (pa.float64(), "DOUBLE", unchanged),
+    bool: (pa.bool_(), "BOOLEAN", unchanged),
+    str: (pa.string(), "VARCHAR", unchanged),
+    bytes: (pa.binary(), "BLOB", unchanged),
+    Decimal: (pa.decimal128(38, SCALE), f"DECIMAL(38,{SCALE})", unchanged),
+}
+
+
+@cache
+def columns(fact: type) -> tuple[Column, ...]:
+    """The columns of a fact's table."""
+    return tuple(
+        Column(column_name(field, kind), field, *KINDS[kind])
+        for field, hint in get_type_hints(fact, include_extras=True).items()
+        if (kind := kind_of(hint)) is not None
+    )
+
+
+def kind_of(hint: Any) -> Any:
+    """What decides a field's column: its unit where it has one, else its type."""
+    if get_origin(hint) is Annotated:
+        return get_args(hint)[1]
+    return next((each for each in get_args(hint) if each is not NoneType), hint)
+
+
+def column_name(field: str, kind: Any) -> str:
+    """Times lose their unit: a TIMESTAMP_NS says it.
+
+    >>> column_name("open_ns", "ns"), column_name("time_ns", "ns"), column_name("price", Decimal)
+    ('open_time', 'time', 'price')
+    """
+    if kind != "ns":
+        return field
+    stem = field.removesuffix("_ns")
+    return stem if stem.endswith("time") else f"{stem}_time"
+
+
+def ddl(table: str, fact: type, more: Sequence[str] = ()) -> str:
+    """CREATE TABLE of a fact, with further columns."""
+    lines = [f'"{column.name}" {column.sql}' for column in columns(fact)]
+    return f"CREATE TABLE {table} ({', '.join((*lines, *more))})"
+
+
+def to_record_batch(fact: type, facts: Iterable[Struct]) -> Any:
+    """Facts of one type as a pyarrow.RecordBatch."""
+    named = columns(fact)
+    read = attrgetter(*(column.field for column in named))
+    values = list(zip(*map(read, facts), strict=True)) or [()] * len(named)
+    arrays = [
+        pa.array(told if column.value is unchanged else map(column.value, told), column.arrow)
+        for column, told in zip(named, values, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])
+
+
+def bars_to_record_batch(partition: str, bars: Bars, instruments: Sequence[str]) -> Any:
+    """Bars of a partition as a pyarrow.RecordBatch; ids of the instruments by number."""
+    named = columns(Bar)
+    told: dict[str, Any] = dict(zip(bars.names(), bars.arrays(), strict=True))
+    venues = [name.partition(".")[2] for name in instruments]
+    told["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
+    told["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)
+    told["partition"] = pa.DictionaryArray.from_arrays(np.zeros(len(bars), np.int8), [partition])
+    for column in named:
+        if not isinstance(told[column.field], pa.Array):
+            told[column.field] = pa.array(told[column.field], column.arrow)
+    arrays = [told[column.field] for column in named]
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])

@@ -1,0 +1,46 @@
+"""Exact decimals: no sum of money is ever rounded but where a rule says so."""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+DECIMAL_CONTEXT = Context(
+    prec=60, rounding=ROUND_HALF_EVEN
+)  # wide enough for any product of ours to be exact
+PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # that money is counted at; a market beyond is not traded
+SCALE = 12  # digits after the point that a table keeps: DECIMAL(38, 12)
+
+
+def to_decimal(price: float) -> Decimal:
+    """The decimal that the venue wrote: the shortest that reads as this float64.
+
+    >>> to_decimal(61837.63)
+    Decimal('61837.63')
+    """
+    return Decimal(repr(price))
+
+
+def clamp_for_table(price: Decimal) -> Decimal:
+    """As a table keeps a price that is only shown: rounded, and not beyond what fits.
+
+    >>> clamp_for_table(Decimal("1E+300")), clamp_for_table(Decimal("0.12345678901234"))
+    (Decimal('1000000000000.000000000000'), Decimal('0.123456789012'))
+    """
+    return round_to_digits(min(price, Decimal(PRICE_MAX)), SCALE)
+
+
+def round_to_step(value: Decimal, step: Decimal) -> Decimal:
+    """The nearest multiple of a tick or a lot, halves to even.
+
+    >>> round_to_step(Decimal("1.26"), Decimal("0.5"))
+    Decimal('1.5')
+    """
+    steps = DECIMAL_CONTEXT.to_integral_value(DECIMAL_CONTEXT.divide(value, step))
+    return DECIMAL_CONTEXT.multiply(steps, step)
+
+
+def round_to_digits(value: Decimal, digits: int) -> Decimal:
+    """Rounded to a number of digits after the point, halves to even.
+
+    >>> round_to_digits(Decimal("0.0000000051"), 8)
+    Decimal('1E-8')
+    """
+    return DECIMAL_CONTEXT.quantize(value, Decimal(1).scaleb(-digits))

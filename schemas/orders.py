@@ -1,0 +1,54 @@
+"""Orders that risk has approved, and their fills. Money is decimal."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tapeflow.schemas.market import Side
+from tapeflow.schemas.time import LogPosition, Ns
+
+
+class Order(Struct, frozen=True, gc=False):
+    """An approved order. Nothing but the risk step makes one; a venue takes nothing else."""
+
+    seq: int
+    id: str  # derived from account, strategy, instrument, cause: the same in every run
+    signal_id: str
+    account: str
+    strategy: str
+    instrument: str
+    side: Side
+    type: str  # market
+    size: Decimal
+    ref_price: Decimal
+    time_ns: Ns  # decided
+    active_ns: Ns  # when it has reached the venue
+    partition: str  # place of the deciding record
+    offset: int
+
+    @property
+    def place(self) -> LogPosition:
+        """Where in the log order it was decided."""
+        return self.time_ns, self.partition, self.offset
+
+
+class Fill(Struct, frozen=True, gc=False):
+    """An order, or a part of one, done at the venue."""
+
+    seq: int
+    id: str
+    order_id: str
+    account: str
+    strategy: str
+    instrument: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal  # positive: paid
+    fee_currency: str
+    liquidity: str  # TAKER | MAKER
+    log_ns: Ns  # of the record that filled it
+    event_ns: Ns
+    trade_id: int  # the public trade that filled it
+    partition: str
+    offset: int

@@ -1,0 +1,11 @@
+"""Time and place in the log: nanoseconds since the Unix epoch, UTC, as int64."""
+
+from typing import Annotated
+
+Ns = Annotated[int, "ns"]  # nanoseconds since the Unix epoch, UTC
+LogPosition = tuple[int, str, int]  # (log_ns, partition, offset): where in the log order
+
+MIN_NS, MAX_NS = -(2**63), 2**63 - 1  # before and after every time that a log can hold
+NO_TIME = -1  # the venue did not say when
+NS_PER_MS = 1_000_000
+NS_PER_MINUTE = 60_000_000_000
