@@ -20,7 +20,7 @@ def stamped(step: Callable[..., Any], left: list[float]) -> Callable[..., Any]:
     @wraps(step)
     def call(*arguments: Any, **options: Any) -> Any:
         batch = step(*arguments, **options)
-        if len(batch.trades):
+        if len(batch.market.trades):
             left.append(time.monotonic())
         return batch
 

@@ -1,69 +1,127 @@
-"""The thin shell around a step: a Bytewax operator out of a fold.
+"""A step is a pure fold over values; here it becomes a Bytewax operator.
 
-    step(state, value) -> (state, outputs)       state is plain and versioned when it is kept
+    values      v1      v2    |  v3         state, out = step(state, value)
+    state    s0 --> s1 --> s2 |  --> s3
+    outputs     o1      o2    |  o3
+                              ^ an epoch ends: snapshot(s2) is stored; after a crash,
+                                restore(...) gives s2 again and v3 is folded once more
 
-What a step says travels as one item for each value, or, `at_once`, as one tuple for all that has
-arrived: the engine's costs are those of an item.
-
-The end of input changes nothing: a stop is no end, and the end of a log is said in the log.
+A stop changes nothing: the end of input is not the end of a log, which the log itself says.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from bytewax.dataflow import Dataflow, Operator
 from bytewax.operators import StatefulBatchLogic
 
 from tapeflow.engine.errors import capture_errors
+from tapeflow.schemas.errors import TapeflowError
 
 S = TypeVar("S")  # state
 V = TypeVar("V")  # value in
 W = TypeVar("W")  # value out
+V_contra = TypeVar("V_contra", contravariant=True)
+W_co = TypeVar("W_co", covariant=True)
 
-Step = Callable[[S, V], tuple[S, Iterable[W]]]
+
+class Step(Protocol[S, V_contra, W_co]):
+    """A step with its settings: how values of one key become outputs.
+
+    A step reads no clock, opens nothing and never changes a value it was given; its outputs depend
+    on the values and their order alone. It may change its state in place.
+    """
+
+    VERSION: ClassVar[int]  # of the snapshot's form: a snapshot of another version is refused
+
+    def initial(self) -> S:
+        """Return the state before the first value."""
+
+    def step(self, state: S, value: V_contra) -> tuple[S, Iterable[W_co]]:
+        """Fold one value into the state; return it with the outputs, in order."""
+
+    def snapshot(self, state: S) -> Any:
+        """Return the state as plain values or bytes that share nothing with it."""
+
+    def restore(self, snapshot: Any) -> S:
+        """Return the state of a snapshot."""
 
 
 class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
-    """One key's state, folded over its values in their order."""
+    """The state of one key, and the step that is folded over its values."""
 
-    def __init__(
-        self, step: Step[S, V, W], state: S, keep: Callable[[S], Any], *, emit_batches: bool
-    ) -> None:
-        self.step, self.state, self.keep, self.emit_batches = step, state, keep, emit_batches
+    def __init__(self, step: Step[S, V, W], state: S, *, emit_batches: bool) -> None:
+        self.step, self.state, self.emit_batches = step, state, emit_batches
 
     @capture_errors
     def on_batch(self, values: list[V]) -> tuple[list[Any], bool]:
-        """Fold over what has arrived."""
-        sent: list[W] = []
+        """Fold the values that have arrived."""
+        outputs: list[W] = []
         for value in values:
-            self.state, out = self.step(self.state, value)
-            sent.extend(out)
+            self.state, out = self.step.step(self.state, value)
+            outputs.extend(out)
         if self.emit_batches:
-            return [tuple(sent)] if sent else [], StatefulBatchLogic.RETAIN
-        return sent, StatefulBatchLogic.RETAIN
+            return [tuple(outputs)] if outputs else [], StatefulBatchLogic.RETAIN
+        return outputs, StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[Any], bool]:
-        """Keep the state: this is a stop."""
+        """Retain the state: this is a stop."""
         return [], StatefulBatchLogic.RETAIN
 
     @capture_errors
-    def snapshot(self) -> Any:
-        """What is kept of the state: plain values, not shared with it."""
-        return self.keep(self.state)
+    def snapshot(self) -> tuple[int, Any]:
+        """Return the snapshot with its version."""
+        return self.step.VERSION, self.step.snapshot(self.state)
 
 
-def fold(
-    step: Step[S, V, W],
-    start: Callable[[], S],
-    keep: Callable[[S], Any],
-    resume: Callable[[Any], S],
-    *,
-    emit_batches: bool = False,
-) -> Callable[[Any], Fold[S, V, W]]:
-    """Build the logic of `op.stateful_batch`: from the beginning, or from what was kept."""
+class FoldBuilder(Generic[S, V, W]):
+    """Builds the logic of each key for `op.stateful_batch`."""
 
-    def build(kept: Any) -> Fold[S, V, W]:
-        return Fold(
-            step, start() if kept is None else resume(kept), keep, emit_batches=emit_batches
-        )
+    def __init__(self, step: Step[S, V, W], *, emit_batches: bool) -> None:
+        self.step, self.emit_batches = step, emit_batches
 
-    return build
+    @capture_errors
+    def __call__(self, resume_state: Any) -> Fold[S, V, W]:
+        """Begin at the initial state, or at a snapshot.
+
+        Raises TapeflowError for a snapshot of another version.
+        """
+        step = self.step
+        if resume_state is None:
+            return Fold(step, step.initial(), emit_batches=self.emit_batches)
+        version, snapshot = resume_state
+        if version != step.VERSION:
+            raise TapeflowError(
+                f"the state holds {type(step).__name__} in version {version}, this is version "
+                f"{step.VERSION}: start with a fresh --state"
+            )
+        return Fold(step, step.restore(snapshot), emit_batches=self.emit_batches)
+
+
+def fold(step: Step[S, V, W], *, emit_batches: bool = False) -> Callable[[Any], Fold[S, V, W]]:
+    """Return the builder that makes a step the logic of `op.stateful_batch`.
+
+    Outputs travel as one item each, or, with `emit_batches`, as one tuple for all values that have
+    arrived together: the engine's cost is per item.
+    """
+    return FoldBuilder(step, emit_batches=emit_batches)
+
+
+def state_versions(flow: Dataflow) -> dict[str, int]:
+    """Return the version of all state that a flow keeps, by step id.
+
+    Sources and sinks that keep state have a VERSION too. Both ids and versions are schema: a state
+    directory made with others is refused.
+    """
+    versions: dict[str, int] = {}
+    pending: list[Operator] = [*flow.substeps]
+    while pending:
+        step = pending.pop()
+        pending += step.substeps
+        owner = getattr(step, "source", None) or getattr(step, "sink", None)
+        if isinstance(builder := getattr(step, "builder", None), FoldBuilder):
+            owner = builder.step
+        version = getattr(owner, "VERSION", None)
+        if version is not None:
+            versions[step.step_id] = version
+    return dict(sorted(versions.items()))

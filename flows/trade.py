@@ -1,8 +1,8 @@
 """From raw frames to fills.
 
-    pages ─▶ decode ─▶ dedupe ─▶ bars ─▶ normalise ─▶ signals ─┬─▶ by_account ─▶ trade ─┐
-                                                               ├─▶ told ────────────────┼─▶ facts
-                                                               └─▶ tally ───────────────┘
+    pages ─▶ decode ─▶ dedupe ─▶ bars ─▶ normalise ─▶ signals ─┬─▶ to_accounts ─▶ desk ─┐
+                                                               ├─▶ batch_facts ─────────┼─▶ facts
+                                                               └─▶ quality ─────────────┘
 
 The facts go to DuckDB, and to Kafka where the log came from there.
 """
@@ -19,57 +19,52 @@ from tapeflow.connectors.source import source as log_source
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.settings import Job
-from tapeflow.operators import dedupe as dedupe_step
-from tapeflow.operators import quality as tally_step
-from tapeflow.operators.bars import step as bar_step
-from tapeflow.operators.bars.step import bars
-from tapeflow.operators.batch_facts import facts
+from tapeflow.operators.bars.step import TimeBars, bars
+from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
-from tapeflow.operators.dedupe import dedupe
-from tapeflow.operators.desk import state as desk_state
-from tapeflow.operators.desk.step import to_accounts, trade
-from tapeflow.operators.features import normalise as normalise_step
-from tapeflow.operators.features.normalise import normalise
-from tapeflow.operators.quality import tally
+from tapeflow.operators.dedupe import Dedupe, dedupe
+from tapeflow.operators.desk.step import Desk, desk, to_accounts
+from tapeflow.operators.features.normalise import Normalise, normalise
+from tapeflow.operators.quality import CountQuality, quality
 from tapeflow.operators.records import records
-from tapeflow.operators.strategies import step as signal_step
-from tapeflow.operators.strategies.step import signals
+from tapeflow.operators.strategies.step import EvaluateStrategies, signals
 from tapeflow.schemas.batches import Facts, Page
 
-STATE_VERSIONS = {  # step id -> version of what it keeps: both are schema
+STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the flow itself
     "trade.log": log_source.STATE_VERSION,
-    "trade.dedupe.seen": dedupe_step.STATE_VERSION,
-    "trade.bars.open": bar_step.STATE_VERSION,
-    "trade.normalise.window": normalise_step.STATE_VERSION,
-    "trade.signals.asked": signal_step.STATE_VERSION,
-    "trade.trade.desk": desk_state.STATE_VERSION,
-    "trade.tally.minute": tally_step.STATE_VERSION,
+    "trade.dedupe.state": Dedupe.VERSION,
+    "trade.bars.state": TimeBars.VERSION,
+    "trade.normalise.state": Normalise.VERSION,
+    "trade.signals.state": EvaluateStrategies.VERSION,
+    "trade.desk.state": Desk.VERSION,
+    "trade.quality.state": CountQuality.VERSION,
 }
 
 
 def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> KeyedStream[Facts]:
-    """All steps from pages to facts; no doors are opened here."""
+    """Build all steps from pages to facts; nothing is opened here."""
     table = jobs.instruments(job)
-    names = tuple(each.id for each in table)
-    desks = jobs.desks(job, table, partitions)
+    ids = tuple(each.id for each in table)
+    accounts = jobs.accounts_of(job, table, partitions)
 
     ticks = decode("decode", pages, decoders=jobs.decoders(job, table))
-    unique = dedupe("dedupe", ticks, memory=job.dedupe.memory)
-    barred = bars(
+    unique = dedupe("dedupe", ticks, window=job.dedupe.memory)
+    with_bars = bars(
         "bars",
         unique,
         width_ns=job.bars.width,
         lateness_ns=job.bars.lateness,
-        instruments=len(names),
+        instruments=len(ids),
     )
-    scored = normalise("normalise", barred, window=job.normalise.window, instruments=len(names))
-    signalled = signals("signals", scored, strategies=jobs.strategies(job, table), names=names)
+    scored = normalise("normalise", with_bars, window=job.normalise.window, instruments=len(ids))
+    strategies = jobs.strategies(job, table)
+    decided = signals("signals", scored, strategies=strategies, instruments=ids)
 
-    by_desk = to_accounts("by_account", signalled, accounts=tuple(desks))
-    traded = trade("trade", by_desk, desks=desks)
-    told = facts("told", signalled, instruments=names)
-    counted = tally("tally", signalled, instruments=names)
-    return op.merge("facts", told, traded, counted)
+    account_batches = to_accounts("to_accounts", decided, accounts=tuple(accounts))
+    account_facts = desk("desk", account_batches, accounts=accounts)
+    partition_facts = batch_facts("batch_facts", decided, instruments=ids)
+    counts = quality("quality", decided, instruments=ids)
+    return op.merge("facts", partition_facts, account_facts, counts)
 
 
 def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink | None) -> Dataflow:

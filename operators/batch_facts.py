@@ -1,4 +1,4 @@
-"""What a batch has to tell the world: its bars, signals, late trades and dead letters."""
+"""The facts of a batch: its dead letters, late trades, signals and bars."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,15 @@ from tapeflow.schemas.quality import LateTrade
 
 
 def step(batch: Batch, *, instruments: tuple[str, ...]) -> Facts:
-    """The facts of a batch, each kind in log order."""
+    """Return the facts of a batch, each kind in log order; `instruments` are the ids by number."""
     bars = [BarBlock(batch.partition, batch.bars)] if len(batch.bars) else []
-    return *batch.dead, *late_trades(batch, instruments), *batch.signals, *bars
+    return *batch.dead_letters, *late_trades(batch, instruments), *batch.signals, *bars
 
 
 def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrade]:
-    """The late ones as values: they are few."""
-    late = batch.trades.take((batch.trades.verdict == LATE).nonzero()[0])
+    """Yield the late trades as values: they are few."""
+    trades = batch.market.trades
+    late = trades.take((trades.verdict == LATE).nonzero()[0])
     for row in range(len(late)):
         yield LateTrade(
             instrument=instruments[late.instrument[row]],
@@ -35,13 +36,13 @@ def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrad
 
 
 @operator
-def facts(
+def batch_facts(
     step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
 ) -> KeyedStream[Facts]:
-    """Everything a batch tells, together."""
+    """Send the facts of each batch together; `instruments` are the ids by number."""
 
-    def each(batch: Batch) -> Iterator[Facts]:
-        if told := step(batch, instruments=instruments):
-            yield told
+    def facts_of(batch: Batch) -> Iterator[Facts]:
+        if facts := step(batch, instruments=instruments):
+            yield facts
 
-    return op.flat_map_value("each", up, each)
+    return op.flat_map_value("batch", up, facts_of)

@@ -1,20 +1,20 @@
-"""A trade seen before in its partition is a duplicate, late or not.
+"""A trade that came before in its partition is a duplicate, late or not.
 
     trades   a1 b1 a2 a1 ... a1        (instrument, trade id)
-    verdict           ^dup   ^accepted: more than `memory` records after the last a1
+    verdict           ^dup   ^accepted: more than `window` records after the last a1
 
-Memory counts records of the partition, so that what is a duplicate depends on the log alone.
+The window counts records of the partition, so that what is a duplicate depends on the log alone.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import ClassVar
 
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
+from msgspec import Struct
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
@@ -22,7 +22,6 @@ from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE
 
-STATE_VERSION = 2
 CAPACITY_MIN = 1024  # rows of a table
 EMPTY = -1
 NO_LIMIT = 2**62  # records: more than any log has
@@ -35,38 +34,23 @@ YOUNG, USED, BEGIN, OLD_BEGIN = range(4)  # clock: which table is young, its row
 
 @dataclass(slots=True)
 class State:
-    """Two open-addressing tables of what was seen; the step owns them and changes them in place.
+    """Two open-addressing hash tables of trades, changed in place.
 
-    Rows go into the young one. When it spans more records than are remembered it becomes the old
-    one, and the other young. A row seen before its table began is no row: nobody has to clear it.
+    Rows go into the young one. When it spans more records than the window it becomes the old one,
+    and the other young. A row seen before its table began counts as free: nothing is cleared.
     """
 
-    tables: Ints  # (2, 3, capacity): columns, as most looks see no row and need but SEEN
-    clock: Ints
-
-
-def start() -> State:
-    """Nothing seen."""
-    return empty(CAPACITY_MIN)
+    tables: Ints  # (2, 3, capacity): by column, as most look-ups find no row and need only SEEN
+    clock: Ints  # (4,): YOUNG, USED, BEGIN, OLD_BEGIN
 
 
 def empty(capacity: int) -> State:
-    """Tables without rows."""
+    """Return tables without rows; `capacity` is a power of two."""
     return State(np.full((2, 3, capacity), EMPTY, np.int64), np.zeros(4, np.int64))
 
 
-def step(state: State, batch: Batch, *, memory: int) -> tuple[State, Iterable[Batch]]:
-    """Turn the verdict of trades seen before to DUPLICATE."""
-    trades = batch.trades
-    verdict, row = trades.verdict.copy(), 0
-    told = (trades.instrument, trades.trade_id, trades.offset, verdict)
-    while (row := mark_duplicates(state.tables, state.clock, *told, memory, row)) < len(trades):
-        state = doubled(state)
-    return state, (batch.replace(trades=trades.with_verdict(verdict)),)
-
-
 def doubled(state: State) -> State:
-    """The same rows in tables of twice the size."""
+    """Return the same rows in tables of twice the size."""
     young, _, begin, old_begin = state.clock.tolist()
     more = empty(2 * state.tables.shape[2])
     for which, since, before in ((1 - young, old_begin, 0), (young, begin, old_begin)):
@@ -76,13 +60,13 @@ def doubled(state: State) -> State:
 
 
 def live_rows(table: Ints, begin: int) -> Ints:
-    """The rows of a table that began there."""
+    """Return the rows of a table that began at offset `begin`, as (rows, 3)."""
     rows: Ints = table[:, table[SEEN] >= begin].T
     return rows
 
 
 def insert_rows(state: State, rows: Ints) -> None:
-    """Put rows, all different, into young."""
+    """Insert rows, all different, into the young table."""
     verdict = np.full(len(rows), ACCEPTED, np.int64)
     instrument, trade_id, offset = (np.ascontiguousarray(column) for column in rows.T)
     done = mark_duplicates(
@@ -99,18 +83,18 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     trade_id: Ints,
     offset: Ints,
     verdict: Ints,
-    memory: int,
+    window: int,
     row: int,
 ) -> int:
-    """Judge rows from `row` on, until young has no room; the next row.
+    """Mark the duplicates from `row` on, until the young table is full; return the next row.
 
-    A trade that is in young was seen there last; else old may know it.
+    A trade in the young table was last seen there; otherwise the old one may have it.
     """
     number, used, begin, old_begin = clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN]
     young, old = tables[number], tables[1 - number]
     mask, room = young.shape[1] - 1, young.shape[1] * 3 // 8
     while row < len(instrument):
-        if offset[row] - begin > memory:
+        if offset[row] - begin > window:
             young, old, number = old, young, 1 - number
             used, begin, old_begin = 0, offset[row], begin
         elif used >= room:
@@ -138,7 +122,7 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
                 seen = old[SEEN, slot_of_old]
                 if seen < old_begin:
                     seen = EMPTY
-            if seen != EMPTY and offset[row] - seen <= memory:
+            if seen != EMPTY and offset[row] - seen <= window:
                 verdict[row] = DUPLICATE
             young[SEEN, slot] = offset[row]
         row += 1
@@ -146,38 +130,55 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     return row
 
 
-def keep(state: State, *, memory: int) -> Any:
-    """What is remembered, by offset; of a trade what was seen last."""
-    young, _, begin, old_begin = state.clock.tolist()
-    rows = np.concatenate(
-        [live_rows(state.tables[1 - young], old_begin), live_rows(state.tables[young], begin)]
-    )
-    rows = rows[rows[:, SEEN] >= max(rows[:, SEEN].max(initial=0) - memory, 0)]
-    instrument, trade_id, offset = rows.T
-    rows = rows[np.lexsort((offset, trade_id, instrument))]
-    last = np.append((rows[1:, :SEEN] != rows[:-1, :SEEN]).any(axis=1), True)[: len(rows)]
-    rows = rows[last]
-    return STATE_VERSION, rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))].tobytes()
+class Dedupe(Struct, frozen=True):
+    """Marks trades that came before within the last `window` records of their partition."""
 
+    VERSION: ClassVar[int] = 3
 
-def resume(kept: Any) -> State:
-    """The tables again."""
-    version, remembered = kept
-    assert version == STATE_VERSION, f"dedupe state of version {version}"
-    rows = np.frombuffer(remembered, np.int64).reshape(-1, 3)
-    capacity = CAPACITY_MIN
-    while len(rows) * 8 > capacity * 3:
-        capacity *= 2
-    state = empty(capacity)
-    if len(rows):
-        state.clock[BEGIN] = rows[0, SEEN]
-    insert_rows(state, rows)
-    return state
+    window: int  # records
+
+    def initial(self) -> State:
+        """Return tables in which nothing was seen."""
+        return empty(CAPACITY_MIN)
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
+        """Turn the verdict of trades seen before to DUPLICATE."""
+        trades = batch.market.trades
+        verdict, row = trades.verdict.copy(), 0
+        columns = (trades.instrument, trades.trade_id, trades.offset, verdict)
+        while True:
+            row = mark_duplicates(state.tables, state.clock, *columns, self.window, row)
+            if row == len(trades):
+                return state, (batch.with_verdict(verdict),)
+            state = doubled(state)
+
+    def snapshot(self, state: State) -> bytes:
+        """Return (instrument, trade id, offset last seen at) of what is remembered, by offset."""
+        young, _, begin, old_begin = state.clock.tolist()
+        rows = np.concatenate(
+            [live_rows(state.tables[1 - young], old_begin), live_rows(state.tables[young], begin)]
+        )
+        rows = rows[rows[:, SEEN] >= max(rows[:, SEEN].max(initial=0) - self.window, 0)]
+        instrument, trade_id, offset = rows.T
+        rows = rows[np.lexsort((offset, trade_id, instrument))]
+        last = np.append((rows[1:, :SEEN] != rows[:-1, :SEEN]).any(axis=1), True)[: len(rows)]
+        rows = rows[last]
+        return bytes(rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))].tobytes())
+
+    def restore(self, snapshot: bytes) -> State:
+        """Return tables with the rows of a snapshot."""
+        rows = np.frombuffer(snapshot, np.int64).reshape(-1, 3)
+        capacity = CAPACITY_MIN
+        while len(rows) * 8 > capacity * 3:
+            capacity *= 2
+        state = empty(capacity)
+        if len(rows):
+            state.clock[BEGIN] = rows[0, SEEN]
+        insert_rows(state, rows)
+        return state
 
 
 @operator
-def dedupe(step_id: str, up: KeyedStream[Batch], *, memory: int) -> KeyedStream[Batch]:
-    """Judge the trades of each partition against the last `memory` records of it."""
-    return op.stateful_batch(
-        "seen", up, fold(partial(step, memory=memory), start, partial(keep, memory=memory), resume)
-    )
+def dedupe(step_id: str, up: KeyedStream[Batch], *, window: int) -> KeyedStream[Batch]:
+    """Mark the duplicates of each partition within its last `window` records."""
+    return op.stateful_batch("state", up, fold(Dedupe(window)))

@@ -1,30 +1,31 @@
-"""What became of every record, and how the partition fares: counts by minute of log time.
+"""What became of every record, and how a partition fares: counts by minute of log time.
 
-records     r r r r r | r r r ...        a minute is told by the first record beyond it,
-rows                    ^ quality, metrics           or by the end of the log
+records     r r r r r | r r r ...        the first record beyond a minute, or the end of the
+rows                    ^ counts, metrics              log, completes its rows
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
+from msgspec import Struct
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.market import ACCEPTED
+from tapeflow.schemas.market import ACCEPTED, Market
 from tapeflow.schemas.quality import Metric, QualityCounts
+from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 
-STATE_VERSION = 1
-MINUTE_NS = 60_000_000_000
 STATUSES, VERDICTS = 5, 5  # see schemas.market
-WIDTH = STATUSES + VERDICTS + 1  # and quotes
+TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
+COLUMNS = STATUSES + VERDICTS + len(TABLES)  # of counts, in this order
 HALF, LOW_HALF = 32, 2**32 - 1  # a column is summed in halves, neither of which overflows
 
 QualityRow = QualityCounts | Metric
@@ -32,86 +33,69 @@ QualityRow = QualityCounts | Metric
 
 @dataclass(slots=True)
 class State:
-    """The open minute of one partition; the step owns it and changes it in place."""
+    """The open minute of one partition, changed in place."""
 
+    counts: Ints  # (1 + instruments, COLUMNS); row 0: of records that are about no instrument
     minute: int = -1
-    counts: Ints = field(default_factory=lambda: np.zeros((0, WIDTH), np.int64))  # row 0: of none
     delay_sum: int = 0  # ns from event to log, of accepted trades; may leave 64 bits
-    delay_max: int = -(2**63)
+    delay_max: int = MIN_NS
     bars: int = 0
     signals: int = 0
 
 
-def start(instruments: int) -> State:
-    """Nothing counted."""
-    return State(counts=np.zeros((instruments + 1, WIDTH), np.int64))
-
-
-def step(
-    state: State, batch: Batch, *, instruments: tuple[str, ...]
-) -> tuple[State, Iterable[QualityRow]]:
-    """Count a batch; tell every minute that it ends."""
-    sent: list[QualityRow] = []
-    begin = 0
-    while begin < len(batch.log_ns):
-        minute = int(batch.log_ns[begin]) // MINUTE_NS
-        if minute != state.minute:
-            sent += rows(state, batch.partition, instruments)
-            state = start(len(instruments))
-            state.minute = minute
-        end_ns = (minute + 1) * MINUTE_NS
-        end = int(batch.log_ns.searchsorted(end_ns))
-        count(state, batch, begin, end)
-        begin = end
-    if batch.end:
-        if not len(batch.log_ns):  # what the end closes belongs to the last record
-            state.bars += len(batch.bars)
-            state.signals += len(batch.signals)
-        sent += rows(state, batch.partition, instruments)
-        state = start(len(instruments))
-    return state, sent
-
-
-def count(state: State, batch: Batch, begin: int, end: int) -> None:
+def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
     """Count the records [begin, end) of a batch, all of one minute."""
-    lo, hi = batch.lo + begin, batch.lo + end
-    trades, bars = batch.trades, batch.bars
-    quotes = batch.quotes.instrument[slice(*within(batch.quotes.offset, lo, hi))]
-    first, last = within(trades.offset, lo, hi)
-    high, low, most = count_rows(
-        state.counts, batch.owner[begin:end], batch.status[begin:end], quotes,
-        trades.instrument[first:last], trades.verdict[first:last],
-        trades.log_ns[first:last], trades.event_ns[first:last],
-    )  # fmt: skip
+    first, after = batch.first_offset + begin, batch.first_offset + end
+    market, bars = batch.market, batch.bars
+    count_records(state.counts, batch.record_instrument[begin:end], batch.status[begin:end])
+    for number, name in enumerate(TABLES):
+        ticks = getattr(market, name)
+        if len(ticks):
+            instrument = ticks.instrument[rows_within(ticks.offset, first, after)]
+            count_rows(state.counts, instrument, STATUSES + VERDICTS + number)
+    rows = rows_within(market.trades.offset, first, after)
+    high, low, most = count_trades(
+        state.counts,
+        market.trades.instrument[rows],
+        market.trades.verdict[rows],
+        market.trades.log_ns[rows],
+        market.trades.event_ns[rows],
+    )
     state.delay_sum += (int(high) << HALF) + int(low)
     state.delay_max = max(state.delay_max, int(most))
-    first, last = within(bars.offset, lo, hi)
-    state.bars += last - first
-    state.signals += sum(lo <= signal.offset < hi for signal in batch.signals)
+    rows = rows_within(bars.offset, first, after)
+    state.bars += rows.stop - rows.start
+    state.signals += sum(first <= signal.offset < after for signal in batch.signals)
 
 
-def within(offset: Ints, lo: int, hi: int) -> tuple[int, int]:
-    """Rows of the records from `lo` to before `hi`."""
-    return int(offset.searchsorted(lo)), int(offset.searchsorted(hi))
+def rows_within(offset: Ints, first: int, after: int) -> slice:
+    """Return the rows of the records from offset `first` to before `after`."""
+    return slice(int(offset.searchsorted(first)), int(offset.searchsorted(after)))
 
 
 @compiled
-def count_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    counts: Ints,
-    owner: Ints,
-    status: Ints,
-    quotes: Ints,
-    instrument: Ints,
-    verdict: Ints,
-    log_ns: Ints,
-    event_ns: Ints,
+def count_records(counts: Ints, record_instrument: Ints, status: Ints) -> None:
+    """Count each record in the row of its instrument, by its status."""
+    for record in range(len(status)):
+        counts[record_instrument[record] + 1, status[record]] += 1
+
+
+@compiled
+def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
+    """Count each row of a table in the row of its instrument."""
+    for row in range(len(instrument)):
+        counts[instrument[row] + 1, column] += 1
+
+
+@compiled
+def count_trades(
+    counts: Ints, instrument: Ints, verdict: Ints, log_ns: Ints, event_ns: Ints
 ) -> tuple[int, int, int]:
-    """Count records, quotes and trades; the delays of accepted trades: sum, in halves, and most."""
-    for record in range(len(owner)):
-        counts[owner[record] + 1, status[record]] += 1
-    for row in range(len(quotes)):
-        counts[quotes[row] + 1, WIDTH - 1] += 1
-    high, low, most = 0, 0, -(2**63)
+    """Count trades by verdict; return the delays of accepted ones, in ns.
+
+    The delays are their sum, in two halves, and the largest.
+    """
+    high, low, most = 0, 0, MIN_NS
     for row in range(len(verdict)):
         counts[instrument[row] + 1, STATUSES + verdict[row]] += 1
         if verdict[row] == ACCEPTED:
@@ -122,17 +106,17 @@ def count_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     return high, low, most
 
 
-def rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator[QualityRow]:
-    """What there is to tell of a minute that has ended."""
-    time_ns = state.minute * MINUTE_NS
+def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator[QualityRow]:
+    """Yield the counts and metrics of a minute that has ended."""
+    time_ns = state.minute * NS_PER_MINUTE
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
-        name = instruments[number - 1] if number else None
-        ticks, beats, known, unlisted, malformed, *rest = state.counts[number].tolist()
-        accepted, duplicate, late, history, off_market, quotes = rest
-        records = ticks + beats + known + unlisted + malformed
+        instrument = instruments[number - 1] if number else None
+        decoded, heartbeats, ignored, unlisted, malformed, *rest = state.counts[number].tolist()
+        accepted, duplicate, late, historical, off_market, *ticks = rest
+        records = decoded + heartbeats + ignored + unlisted + malformed
         yield QualityCounts(
-            partition, name, time_ns, records, beats, known, malformed, unlisted,
-            quotes, duplicate, late, history, off_market, accepted,
+            partition, instrument, time_ns, records, heartbeats, ignored, malformed, unlisted,
+            ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
     metric = partial(Metric, partition, time_ns=time_ns)
@@ -140,30 +124,65 @@ def rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator
         yield metric("trades", value=float(accepted))
         yield metric("bars", value=float(state.bars))
         yield metric("signals", value=float(state.signals))
+        yield from (metric(name, value=count) for name, count in other_ticks(state) if count)
     if accepted:
         yield metric("delay_ms_mean", value=state.delay_sum / accepted / 1e6)
         yield metric("delay_ms_max", value=state.delay_max / 1e6)
 
 
-def keep(state: State) -> Any:
-    """Plain bytes."""
-    sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
-    return STATE_VERSION, state.minute, state.counts.tobytes(), sums
+def other_ticks(state: State) -> Iterator[tuple[str, float]]:
+    """Yield (table, rows) of the tables that have no column in data_quality_minutes."""
+    for number, name in enumerate(TABLES):
+        if name not in QualityCounts.__struct_fields__:
+            yield name, float(state.counts[:, STATUSES + VERDICTS + number].sum())
 
 
-def resume(kept: Any) -> State:
-    """The open minute again."""
-    version, minute, counts, sums = kept
-    assert version == STATE_VERSION, f"tally state of version {version}"
-    table = np.frombuffer(counts, np.int64).reshape(-1, WIDTH).copy()
-    return State(minute, table, *sums)
+class CountQuality(Struct, frozen=True):
+    """Counts the records of each partition by minute of log time."""
+
+    VERSION: ClassVar[int] = 2
+
+    instruments: tuple[str, ...]  # the ids by number
+
+    def initial(self) -> State:
+        """Return a state in which nothing was counted."""
+        return State(np.zeros((len(self.instruments) + 1, COLUMNS), np.int64))
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Iterable[QualityRow]]:
+        """Count a batch; return the rows of every minute that it ends."""
+        rows: list[QualityRow] = []
+        begin = 0
+        while begin < len(batch.log_ns):
+            minute = int(batch.log_ns[begin]) // NS_PER_MINUTE
+            if minute != state.minute:
+                rows += minute_rows(state, batch.partition, self.instruments)
+                state = self.initial()
+                state.minute = minute
+            end = int(batch.log_ns.searchsorted((minute + 1) * NS_PER_MINUTE))
+            count_range(state, batch, begin, end)
+            begin = end
+        if batch.end_of_log:
+            if not len(batch.log_ns):  # what the end closes belongs to the last record
+                state.bars += len(batch.bars)
+                state.signals += len(batch.signals)
+            rows += minute_rows(state, batch.partition, self.instruments)
+            state = self.initial()
+        return state, rows
+
+    def snapshot(self, state: State) -> Any:
+        """Return the open minute as plain values and bytes."""
+        sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
+        return state.counts.tobytes(), state.minute, *sums
+
+    def restore(self, snapshot: Any) -> State:
+        """Return the open minute of a snapshot."""
+        counts, *sums = snapshot
+        return State(np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy(), *sums)
 
 
 @operator
-def tally(
+def quality(
     step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
 ) -> KeyedStream[tuple[QualityRow, ...]]:
-    """Count the records of each partition by minute of log time."""
-    each, begin = partial(step, instruments=instruments), partial(start, len(instruments))
-    build = fold(each, begin, keep, resume, emit_batches=True)
-    return op.stateful_batch("minute", up, build)
+    """Count the records of each partition by minute; `instruments` are the ids by number."""
+    return op.stateful_batch("state", up, fold(CountQuality(instruments), emit_batches=True))

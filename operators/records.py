@@ -1,4 +1,4 @@
-"""Facts as records for Kafka: topic, key, JSON, and the id that a reader deduplicates by."""
+"""Facts become records for Kafka: topic, key, JSON, and the id by which a reader deduplicates."""
 
 from collections.abc import Iterator
 
@@ -14,14 +14,14 @@ Record = tuple[str, bytes, bytes, bytes]  # topic, key, value, id
 
 
 def step(fact: Struct, *, prefix: str) -> Record:
-    """The record of a fact, to the topic of its type."""
-    topic = BY_TYPE[type(fact)]
-    key = str(getattr(fact, topic.key)).encode()
-    return prefix + topic.name, key, encode(fact), identity(fact).encode()
+    """Return the record of a fact, for the topic of its type."""
+    kind = BY_TYPE[type(fact)]
+    key = str(getattr(fact, kind.key)).encode()
+    return prefix + kind.topic, key, encode(fact), identity(fact).encode()
 
 
 def expand_blocks(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct]:
-    """Facts out of their blocks."""
+    """Yield facts one by one, those in blocks as values; `instruments` are the ids by number."""
     for fact in facts:
         if isinstance(fact, BarBlock):
             yield from fact.bars.values(fact.partition, instruments)
@@ -33,9 +33,9 @@ def expand_blocks(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct
 def records(
     step_id: str, up: KeyedStream[Facts], *, prefix: str, instruments: tuple[str, ...]
 ) -> KeyedStream[list[Record]]:
-    """Write facts as records; a topic's name is `prefix` and what it holds."""
+    """Write facts as records; the name of a topic is `prefix` and that of its kind of fact."""
 
-    def each(facts: Facts) -> list[Record]:
+    def records_of(facts: Facts) -> list[Record]:
         return [step(fact, prefix=prefix) for fact in expand_blocks(facts, instruments)]
 
-    return op.map_value("each", up, each)
+    return op.map_value("facts", up, records_of)

@@ -9,7 +9,7 @@ from tapeflow.schemas.time import Ns
 
 
 class Limits(Struct, frozen=True):
-    """What an account may do at the most; exactly at a limit passes."""
+    """The limits of an account; exactly at one passes."""
 
     position_max: Decimal  # units of any one instrument, long or short
     gross_max: Decimal  # notional of all instruments together
@@ -18,9 +18,9 @@ class Limits(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True, gc=False):
-    """What risk said to an intent, approvals too."""
+    """The answer of risk to an intent, approvals too."""
 
-    seq: int  # the desk's running number over all it says
+    seq: int  # running number over all facts of the account
     order_id: str  # the order it became, or would have become
     signal_id: str
     account: str
@@ -32,7 +32,7 @@ class Decision(Struct, frozen=True, gc=False):
     ref_price: Decimal
     close_ns: Ns  # end of the bar that caused it
     decision: str  # APPROVED | DENIED
-    reason: str  # the check that denied, or ""
+    reason: str  # code of the check that denied, or ""
     detail: str  # limit and observed value of that check
 
 

@@ -104,7 +104,7 @@ def to_record_batch(fact: type, facts: Iterable[Struct]) -> Any:
 def bars_to_record_batch(partition: str, bars: Bars, instruments: Sequence[str]) -> Any:
     """Bars of a partition as a pyarrow.RecordBatch; ids of the instruments by number."""
     named = columns(Bar)
-    told: dict[str, Any] = dict(zip(bars.names(), bars.arrays(), strict=True))
+    told: dict[str, Any] = dict(zip(bars.column_names(), bars.arrays(), strict=True))
     venues = [name.partition(".")[2] for name in instruments]
     told["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
     told["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)

@@ -1,7 +1,12 @@
-"""Arrays of one length: how ticks and bars travel."""
+"""Arrays of one length: how ticks and bars travel.
+
+class Quotes(Columns):     offset    1   1   2
+offset: Ints           bid     9.9 9.8 9.9      one array a field, its dtype from the
+bid: Floats                                     annotation
+"""
 
 from functools import cache
-from typing import ClassVar, Self
+from typing import Any, Self, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -15,26 +20,35 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Columns(Struct, frozen=True, eq=False):
-    """Arrays of one length, in log order."""
+    """Arrays of one length; what is a row is said by the class."""
 
-    FLOATS: ClassVar[tuple[str, ...]] = ()
-    BOOLS: ClassVar[tuple[str, ...]] = ()  # the others are int64
+    def __len__(self) -> int:
+        return len(getattr(self, self.__struct_fields__[0]))
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """The columns' names."""
+    def column_names(cls) -> tuple[str, ...]:
+        """Return the names of the columns, in the order of their fields."""
         return cls.__struct_fields__
 
     @classmethod
     @cache
+    def dtypes(cls) -> dict[str, np.dtype[Any]]:
+        """Return the dtype of each column, from its annotation."""
+        hints = get_type_hints(cls)
+        # NDArray[np.int64] is np.ndarray[shape, np.dtype[np.int64]]
+        return {
+            name: np.dtype(get_args(get_args(hints[name])[1])[0]) for name in cls.column_names()
+        }
+
+    @classmethod
+    @cache
     def empty(cls) -> Self:
-        """No rows."""
-        kinds = dict.fromkeys(cls.FLOATS, np.float64) | dict.fromkeys(cls.BOOLS, np.bool_)
-        return cls(*(np.empty(0, kinds.get(name, np.int64)) for name in cls.names()))
+        """Return columns without rows."""
+        return cls(*(np.empty(0, dtype) for dtype in cls.dtypes().values()))
 
     @classmethod
     def concat(cls, parts: list[Self]) -> Self:
-        """The rows of all parts, in their order."""
+        """Return the rows of all parts, in their order."""
         if len(parts) == 1:
             return parts[0]
         if not parts:
@@ -44,9 +58,9 @@ class Columns(Struct, frozen=True, eq=False):
         )
 
     def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
-        """The columns in the order of their names."""
+        """Return the columns in the order of their fields."""
         return astuple(self)
 
     def take(self, rows: npt.NDArray[np.generic] | slice) -> Self:
-        """Some of the rows: a mask, numbers or a slice."""
+        """Return some of the rows: those of a mask, of row numbers, or of a slice."""
         return type(self)(*(column[rows] for column in self.arrays()))

@@ -1,62 +1,83 @@
-"""What the market said: ticks and bars as columns, a bar also as a value."""
+"""What the market said: ticks and bars as columns, a bar also as a value.
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar
+    Market   trades       offset log_ns instrument event_ns | trade_id aggressor verdict price size
+             quotes       offset log_ns instrument event_ns | bid bid_size ask ask_size
+
+Whatever walks over a market (decode, merge, snapshots, quality) walks over its fields: a new kind
+of market data is a class of columns, a field of `Market`, and a channel of a dialect that fills it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Annotated, Self, get_type_hints
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from tapeflow.schemas.columns import Bools, Columns, Floats, Ints
-from tapeflow.schemas.time import LogPosition, Ns
+from tapeflow.schemas.time import Ns
 
 Side = Annotated[int, "side"]  # BUY or SELL
 BUY, SELL = 1, -1  # of an order; of a trade: the side of the aggressor
 
 # The verdict on a trade. Each step may only turn ACCEPTED into something else.
 ACCEPTED, DUPLICATE, LATE, HISTORICAL, OFF_MARKET = range(5)
-# What became of a frame; DOUBT never leaves the decoder.
+# What became of a frame; SLOW_PATH never leaves the decoder.
 DECODED, HEARTBEAT, IGNORED, UNLISTED, MALFORMED, SLOW_PATH = range(6)
 
 
-class Trades(Columns, frozen=True, eq=False):
-    """Public trades, as every venue is made to say them."""
-
-    FLOATS: ClassVar = ("price", "size")
+class Ticks(Columns, frozen=True, eq=False):
+    """Rows of one kind of market data, in log order."""
 
     offset: Ints  # of the record in its partition; rows of one record share it
     log_ns: Ints
     instrument: Ints  # its number in the job's table, which is sorted by id
+    event_ns: Ints  # the venue's time; NO_TIME where it does not say
+
+
+class Trades(Ticks, frozen=True, eq=False):
+    """Public trades, in the same terms for every venue."""
+
     trade_id: Ints  # the venue's; unique within an instrument
     aggressor: Ints  # BUY or SELL: the side that took
-    event_ns: Ints  # when the venue matched it
     verdict: Ints
     price: Floats  # the float64 nearest to the venue's decimal, in quote
     size: Floats  # in base, or contracts where the multiplier is not 1
 
-    def __len__(self) -> int:
-        return len(self.offset)
-
     def with_verdict(self, verdict: Ints) -> "Trades":
-        """The same with another verdict on each."""
+        """Return the same trades with another verdict on each."""
         return replace(self, verdict=verdict)
 
 
-class Quotes(Columns, frozen=True, eq=False):
-    """Best bid and ask; a side that is empty, or of no told size, is NaN."""
+class Quotes(Ticks, frozen=True, eq=False):
+    """Best bid and ask; a side that is empty, or whose size the venue leaves out, is NaN."""
 
-    FLOATS: ClassVar = ("bid", "bid_size", "ask", "ask_size")
-
-    offset: Ints
-    log_ns: Ints
-    instrument: Ints
-    event_ns: Ints  # NO_TIME where the venue does not say
     bid: Floats
     bid_size: Floats
     ask: Floats
     ask_size: Floats
 
-    def __len__(self) -> int:
-        return len(self.offset)
+
+class Market(Struct, frozen=True, eq=False):
+    """The ticks of some records, a table for each kind of market data."""
+
+    trades: Trades = Trades.empty()
+    quotes: Quotes = Quotes.empty()
+
+    @classmethod
+    @cache
+    def tables(cls) -> dict[str, type[Ticks]]:
+        """Return the class of each table, by its field."""
+        return {name: get_type_hints(cls)[name] for name in cls.__struct_fields__}
+
+    def columns(self) -> tuple[Ticks, ...]:
+        """Return the tables, in the order of the fields."""
+        return astuple(self)
+
+    @classmethod
+    def from_columns(cls, columns: Iterable[Ticks]) -> Self:
+        """Return a market of these tables, in the order of the fields."""
+        return cls(*columns)  # type: ignore[arg-type]  # each is of its field's class
 
 
 class Bar(Struct, frozen=True, gc=False):
@@ -83,24 +104,9 @@ class Bar(Struct, frozen=True, gc=False):
     first_offset: int  # its trades lie in [first_offset, last_offset] of the partition
     last_offset: int
 
-    @property
-    def id(self) -> str:
-        """What a signal names as its cause."""
-        return bar_id(self.instrument, self.open_ns, self.close_ns)
-
-    @property
-    def place(self) -> LogPosition:
-        """Where in the log order it was closed."""
-        return self.log_ns, self.partition, self.offset
-
 
 class Bars(Columns, frozen=True, eq=False):
-    """Bars of one partition as columns, in the order they were closed in; the fields of `Bar`."""
-
-    FLOATS: ClassVar = (
-        "open", "high", "low", "close", "volume", "vwap", "notional", "buy_volume", "buy_notional",
-    )  # fmt: skip
-    BOOLS: ClassVar = ("complete",)
+    """Bars of one partition as columns, in the order they were closed in: the fields of `Bar`."""
 
     instrument: Ints  # its number in the job's table
     open_ns: Ints
@@ -121,21 +127,20 @@ class Bars(Columns, frozen=True, eq=False):
     first_offset: Ints
     last_offset: Ints
 
-    def __len__(self) -> int:
-        return len(self.instrument)
-
     def values(self, partition: str, instruments: Sequence[str]) -> Iterator[Bar]:
-        """Each bar as a value; ids of the instruments by number."""
-        whole = dict(zip(self.names(), (each.tolist() for each in self.arrays()), strict=True))
-        names = [instruments[number] for number in whole["instrument"]]
-        venues = [name.partition(".")[2] for name in names]
-        whole |= {"instrument": names, "venue": venues, "partition": [partition] * len(names)}
-        rows = zip(*(whole[name] for name in Bar.__struct_fields__), strict=True)
+        """Return each bar as a value; `instruments` are the ids by number."""
+        columns = dict(
+            zip(self.column_names(), (column.tolist() for column in self.arrays()), strict=True)
+        )
+        ids = [instruments[number] for number in columns["instrument"]]
+        venues = [each.partition(".")[2] for each in ids]
+        columns |= {"instrument": ids, "venue": venues, "partition": [partition] * len(ids)}
+        rows = zip(*(columns[name] for name in Bar.__struct_fields__), strict=True)
         return (Bar(*row) for row in rows)
 
 
 def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:
-    """The id of a bar.
+    """Return the id of a bar, which a signal names as its cause.
 
     >>> bar_id("BTC-USD.COINBASE", 60_000_000_000, 61_000_000_000)
     'BTC-USD.COINBASE@60000000000+1000000000'

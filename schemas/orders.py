@@ -5,11 +5,11 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tapeflow.schemas.market import Side
-from tapeflow.schemas.time import LogPosition, Ns
+from tapeflow.schemas.time import Ns
 
 
 class Order(Struct, frozen=True, gc=False):
-    """An approved order. Nothing but the risk step makes one; a venue takes nothing else."""
+    """An approved order: only risk makes one, and a venue takes nothing else."""
 
     seq: int
     id: str  # derived from account, strategy, instrument, cause: the same in every run
@@ -23,17 +23,12 @@ class Order(Struct, frozen=True, gc=False):
     ref_price: Decimal
     time_ns: Ns  # decided
     active_ns: Ns  # when it has reached the venue
-    partition: str  # place of the deciding record
-    offset: int
-
-    @property
-    def place(self) -> LogPosition:
-        """Where in the log order it was decided."""
-        return self.time_ns, self.partition, self.offset
+    partition: str  # of the deciding record
+    offset: int  # of the deciding record
 
 
 class Fill(Struct, frozen=True, gc=False):
-    """An order, or a part of one, done at the venue."""
+    """An order, or a part of one, executed at the venue."""
 
     seq: int
     id: str

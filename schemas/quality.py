@@ -7,7 +7,7 @@ from tapeflow.schemas.time import Ns
 
 
 class LateTrade(Struct, frozen=True, gc=False):
-    """A trade whose bar had closed: in no bar, fills nothing."""
+    """A trade whose bar had closed: it is in no bar and fills nothing."""
 
     instrument: str
     partition: str
@@ -21,7 +21,7 @@ class LateTrade(Struct, frozen=True, gc=False):
 
 
 class DeadLetter(Struct, frozen=True):
-    """A frame that is no tick and nothing else we know, and why."""
+    """A frame that could not be read, and why."""
 
     partition: str
     offset: int
@@ -32,18 +32,18 @@ class DeadLetter(Struct, frozen=True):
 
 
 class QualityCounts(Struct, frozen=True, gc=False):
-    """What became of the records of a minute of log time; the rows of any table of it add up.
+    """What became of the records of a minute of log time; the counts of records add up.
 
-    A record counts in the row of the instrument it first speaks of; one that speaks of none, in the
-    row of no instrument. The counts behind `unlisted` are of trades and quotes, not of records.
+    A record counts in the row of the first instrument it is about; one that is about none, in the
+    row without an instrument. The counts behind `unlisted` are of ticks, not of records.
     """
 
     partition: str
     instrument: str | None
-    time_ns: Ns  # begin of the minute
+    time_ns: Ns  # start of the minute
     records: int
     heartbeats: int
-    ignored: int  # acks, status frames, channels we keep nothing of
+    ignored: int  # acks, status frames, channels that are not stored
     malformed: int
     unlisted: int
     quotes: int
@@ -59,5 +59,5 @@ class Metric(Struct, frozen=True, gc=False):
 
     partition: str
     name: str
-    time_ns: Ns  # begin of the minute
+    time_ns: Ns  # start of the minute
     value: float

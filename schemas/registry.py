@@ -1,4 +1,4 @@
-"""The facts we write: type -> topic -> table. Adding one here is all it takes to keep one.
+"""The facts that are written: type -> topic -> table. Adding a type here is all it takes.
 
 Bar  -->  topic bars, JSON, key = instrument  and  table bars in results.duckdb
 """
@@ -14,21 +14,21 @@ from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, QualityCounts
 from tapeflow.schemas.signals import Signal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class FactType(Struct, frozen=True):
     """One kind of fact, and where it is written."""
 
     type: type
-    name: str  # of the Kafka topic
+    topic: str  # in Kafka, behind the prefix
     table: str  # in DuckDB
-    key: str  # field that is the record's key: what is in one order there
+    key: str  # field that is the key of its records: they keep their order
     identity: tuple[str, ...]  # fields that tell a fact from all others of its kind
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
 
 
-ACCOUNT_SEQ = ("account", "seq")  # an account's desk numbers what it says
+ACCOUNT_SEQ = ("account", "seq")  # the desk numbers the facts of an account
 
 FACT_TYPES = (
     FactType(
@@ -62,11 +62,11 @@ FACT_TYPES = (
         ("time_ns", "partition", "name"),
     ),
 )  # fmt: skip
-BY_TYPE = {topic.type: topic for topic in FACT_TYPES}
+BY_TYPE = {kind.type: kind for kind in FACT_TYPES}
 
 
 def identity(fact: Struct) -> str:
-    """The id of a fact, the same in every run: what a reader of a topic deduplicates by.
+    """Return the id of a fact, the same in every run: a reader of a topic deduplicates by it.
 
     >>> identity(Metric("binance-0", "bars", 60_000_000_000, 3.0))
     'binance-0/bars/60000000000'
@@ -75,10 +75,10 @@ def identity(fact: Struct) -> str:
 
 
 def encode(fact: Struct) -> bytes:
-    """A fact as JSON: its fields, and the version of their meaning."""
+    """Return a fact as JSON: its fields, and the version of the schema."""
     return b'{"schema_version":%d,' % SCHEMA_VERSION + msgspec.json.encode(fact)[1:]
 
 
-def decode(topic: FactType, value: bytes) -> Any:
-    """The fact again."""
-    return msgspec.json.decode(value, type=topic.type)
+def decode(kind: FactType, value: bytes) -> Any:
+    """Return the fact that `encode` wrote."""
+    return msgspec.json.decode(value, type=kind.type)

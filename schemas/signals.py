@@ -9,31 +9,31 @@ from tapeflow.schemas.time import LogPosition, Ns
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """A strategy's view of one instrument, at the record that closed a bar."""
+    """A strategy's forecast for one instrument, made at the record that closed a bar."""
 
     id: str
     strategy: str
     instrument: str
     time_ns: Ns  # log time of the deciding record
-    side: Side
-    strength: float  # in the strategy's own units, never negative
-    cause: str  # the bar's id
+    side: Side  # BUY where the forecast is above zero
+    strength: float  # the forecast's absolute value, in the strategy's own units
+    bar_id: str  # of the bar that caused it
     close_ns: Ns  # end of that bar
     ref_price: float  # its close
     partition: str
     offset: int  # of the deciding record
 
     @property
-    def place(self) -> LogPosition:
-        """Where in the log order it was made."""
+    def position(self) -> LogPosition:
+        """The deciding record, where it was made."""
         return self.time_ns, self.partition, self.offset
 
 
 class Strategy(Struct, frozen=True):
-    """A declared strategy: which signal, over what, for whom, how much."""
+    """A declared strategy: what it computes, on which instruments, for which account, how much."""
 
     name: str
-    kind: str  # a key of operators.signals.KINDS
+    kind: str  # a key of operators.strategies.step.STRATEGIES
     params: dict[str, float]
     account: str
     size: Decimal  # of each order
@@ -41,7 +41,7 @@ class Strategy(Struct, frozen=True):
 
 
 class Intent(Struct, frozen=True, gc=False):
-    """A wish to trade, not yet allowed. Only the risk step makes an Order of it."""
+    """What a strategy wants to trade, not yet approved: only risk makes an Order of it."""
 
     account: str
     signal: Signal
@@ -49,6 +49,11 @@ class Intent(Struct, frozen=True, gc=False):
 
     @property
     def sort_key(self) -> tuple[LogPosition, int, bytes, bytes]:
-        """Log order; of one record by end of bar, instrument, strategy."""
+        """The order of deciding: that of the log; in it by end of bar, instrument, strategy."""
         signal = self.signal
-        return signal.place, signal.close_ns, signal.instrument.encode(), signal.strategy.encode()
+        return (
+            signal.position,
+            signal.close_ns,
+            signal.instrument.encode(),
+            signal.strategy.encode(),
+        )

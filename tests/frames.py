@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.settings import Job
-from tapeflow.operators import batch_facts as facts
-from tapeflow.operators import dedupe, records
-from tapeflow.operators import quality as tally
-from tapeflow.operators.bars import step as bars
+from tapeflow.operators import batch_facts, records
+from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
-from tapeflow.operators.desk import state as desk_state
-from tapeflow.operators.desk import step as desk
-from tapeflow.operators.features import normalise
-from tapeflow.operators.strategies import step as signals
-from tapeflow.schemas.batches import AccountBatch, Batch, Page, page_from_frames
+from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.features.normalise import Normalise
+from tapeflow.operators.quality import CountQuality
+from tapeflow.operators.strategies.step import EvaluateStrategies, bind
+from tapeflow.schemas.batches import AccountBatch, Batch, Page
 from tapeflow.schemas.market import (
     ACCEPTED,
     BUY,
@@ -35,12 +34,13 @@ from tapeflow.schemas.market import (
     UNLISTED,
     Bar,
     Bars,
+    Market,
     Quotes,
     Trades,
 )
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues import venue_of
-from tests.laws import Machine, run, stateless
+from tests.laws import AnyStep, Stateless, run
 
 MS, S = 1_000_000, 1_000_000_000
 BEGIN = 1_700_000_000 * S  # of random logs: a whole second and minute hand of 20 s
@@ -166,99 +166,67 @@ def cut(partition: str, log: Records, sizes: Iterable[int], *, end=True) -> list
     while lo < len(log):
         mine = log[lo : lo + next(some)]
         pages.append(
-            page_from_frames(partition, lo, [ns for ns, _ in mine], [frame for _, frame in mine])
+            Page.from_frames(partition, lo, [ns for ns, _ in mine], [frame for _, frame in mine])
         )
         lo += len(mine)
-    return [*pages, page_from_frames(partition, lo, [], [], end=True)] if end else pages
+    return [*pages, Page.from_frames(partition, lo, [], [], end_of_log=True)] if end else pages
 
 
 # --- the flow of flows/trade.py as plain folds, without the engine ---------------------------
 
 
-def machines(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str, Machine]:
-    """Every step of the flow, told what the job tells it."""
+def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str, AnyStep]:
+    """Return every step of the flow, with the settings of a job."""
     table = jobs.instruments(job)
-    names = tuple(each.id for each in table)
-    desks = jobs.desks(job, table, partitions)
+    ids = tuple(each.id for each in table)
     decoders = jobs.decoders(job, table)
-    plans = sorted(jobs.strategies(job, table), key=lambda each: each.name.encode())
-    asked = signals.asked(plans, names)
-    memory = job.dedupe.memory
+    strategies = bind(jobs.strategies(job, table), ids)
 
-    def decoded(page: Page) -> list[Batch]:
+    def decode_page(page: Page) -> list[Batch]:
         return [decode.step(page, decoder=decoders[venue_of(page.partition)])]
 
+    def facts_of(batch: Batch) -> Iterable[Any]:
+        return records.expand_blocks(batch_facts.step(batch, instruments=ids), ids)
+
     return {
-        "decode": stateless(decoded),
-        "dedupe": Machine(
-            dedupe.start,
-            partial(dedupe.step, memory=memory),
-            partial(dedupe.keep, memory=memory),
-            dedupe.resume,
-        ),
-        "bars": Machine(
-            partial(bars.start, len(names)),
-            partial(bars.step, width_ns=job.bars.width, lateness_ns=job.bars.lateness),
-            bars.keep,
-            bars.resume,
-        ),
-        "normalise": Machine(
-            partial(normalise.start, len(names), window=job.normalise.window),
-            normalise.step,
-            normalise.keep,
-            normalise.resume,
-        ),
-        "signals": Machine(
-            partial(signals.start, asked),
-            partial(signals.step, asked=asked),
-            partial(signals.keep, asked=asked),
-            partial(signals.resume, asked=asked),
-        ),
-        "tally": Machine(
-            partial(tally.start, len(names)),
-            partial(tally.step, instruments=names),
-            tally.keep,
-            tally.resume,
-        ),
-        "facts": stateless(
-            lambda each: records.expand_blocks(facts.step(each, instruments=names), names)
-        ),
-        "desk": Machine(
-            partial(desk_state.start, tuple(sorted(partitions)), len(names)),
-            partial(desk.step, desks=desks),
-            desk_state.keep,
-            partial(desk_state.resume, tuple(sorted(partitions)), len(names)),
-        ),
-        "records": stateless(lambda fact: (records.step(fact, prefix="t."),)),
+        "decode": Stateless(decode_page),
+        "dedupe": Dedupe(job.dedupe.memory),
+        "bars": TimeBars(job.bars.width, job.bars.lateness, len(ids)),
+        "normalise": Normalise(job.normalise.window, len(ids)),
+        "signals": EvaluateStrategies(strategies),
+        "quality": CountQuality(ids),
+        "batch_facts": Stateless(facts_of),
+        "desk": Desk(jobs.accounts_of(job, table, sorted(partitions))),
+        "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
     }
 
 
 TO_SIGNALS = ("decode", "dedupe", "bars", "normalise", "signals")
 
 
-def before(name: str, pages: Sequence[Page], steps: Mapping[str, Machine]) -> list[Any]:
-    """What one partition's pages are when they come to a step."""
+def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) -> list[Any]:
+    """Return one partition's pages as they arrive at a step."""
     values: list[Any] = list(pages)
     for each in TO_SIGNALS:
         if each == name:
             return values
         values = run(steps[each], values)[1]
     if name == "records":
-        return run(steps["facts"], values)[1] + run(steps["tally"], values)[1]
+        return run(steps["batch_facts"], values)[1] + run(steps["quality"], values)[1]
     return values
 
 
-def tolds(
-    log: Log, sizes: Iterable[int], steps: Mapping[str, Machine], account: str, *, end=True
+def account_batches(
+    log: Log, sizes: Iterable[int], steps: Mapping[str, AnyStep], account: str, *, end=True
 ) -> dict[str, list[AccountBatch]]:
-    """What the desk of an account is told of each partition."""
+    """Return what the desk of an account receives of each partition."""
     sizes = list(sizes)
     return {
         name: [
-            desk.told(each, account=account)
-            for each in before("desk", cut(name, mine, sizes, end=end), steps)
+            account_batch(each, account=account)
+            for each in inputs_of("desk", cut(name, records, sizes, end=end), steps)
         ]
-        for name, mine in log.items()
+        for name, records in log.items()
     }
 
 
@@ -380,7 +348,7 @@ def tick(
     return Tick(at, price, size, of, trade_id, side, at if log_ns is None else log_ns, verdict)
 
 
-def write_due(log_ns: int) -> Other:
+def heartbeat(log_ns: int) -> Other:
     """A heartbeat."""
     return Other(log_ns, HEARTBEAT)
 
@@ -395,13 +363,13 @@ def batch(
     *given: Any, lo=0, partition="binance-0", end=False, bars: Sequence[Bar] = (), **more: Any
 ) -> Batch:
     """A batch of records: ticks, lists of ticks (one record), beats and junk."""
-    ticks, log_ns, status, owner = [], [], [], []
+    ticks, log_ns, status, instruments = [], [], [], []
     for number, each in enumerate(given):
         mine = each if isinstance(each, list) else [each] if isinstance(each, Tick) else []
         ticks += [(lo + number, one) for one in mine]
         log_ns.append(mine[0].log_ns if mine else each.log_ns)
         status.append(DECODED if mine else each.status)
-        owner.append(mine[0].instrument if mine else -1)
+        instruments.append(mine[0].instrument if mine else -1)
     columns = Trades(
         offset=ints(offset for offset, _ in ticks),
         log_ns=ints(log_ns[offset - lo] for offset, _ in ticks),  # one record, one log time
@@ -418,10 +386,9 @@ def batch(
         lo,
         ints(log_ns),
         ints(status),
-        ints(owner),
+        ints(instruments),
         end,
-        columns,
-        Quotes.empty(),
+        Market(columns),
         bars=bars_of(bars),
         **more,
     )
@@ -469,7 +436,7 @@ def bars_of(values: Sequence[Bar]) -> Bars:
     """Bars as columns."""
     told = {
         name: np.array([getattr(each, name) for each in values], kind.dtype)
-        for name, kind in zip(Bars.names(), Bars.empty().arrays(), strict=True)
+        for name, kind in zip(Bars.column_names(), Bars.empty().arrays(), strict=True)
         if name != "instrument"
     }
     return Bars(instrument=ints(NAMES.index(each.instrument) for each in values), **told)

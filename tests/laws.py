@@ -1,7 +1,7 @@
 """The laws that every step keeps, as functions; `tests/test_laws.py` holds each step to them.
 
-value 1   value 2 | value 3 ...
-said 1    said 2  | said 3            cut anywhere, keep, pickle, resume: nothing changes
+value 1    value 2  | value 3 ...
+output 1   output 2 | output 3        snapshot anywhere, pickle, restore: no output changes
 """
 
 import pickle
@@ -15,87 +15,94 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
+from tapeflow.engine.fold import Step
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Columns
-from tapeflow.schemas.market import Bars, Quotes, Trades
+from tapeflow.schemas.market import Bars, Market
+
+AnyStep = Step[Any, Any, Any]
 
 
-class Machine(NamedTuple):
-    """A step with everything it is told once."""
+class Stateless(NamedTuple):
+    """A function of one value, as a step without state."""
 
-    start: Callable[[], Any]
-    step: Callable[[Any, Any], tuple[Any, Iterable[Any]]]
-    keep: Callable[[Any], Any]
-    resume: Callable[[Any], Any]
+    function: Callable[[Any], Iterable[Any]]
+    VERSION = 0
+
+    def initial(self) -> None:
+        """Return no state."""
+
+    def step(self, state: None, value: Any) -> tuple[None, Iterable[Any]]:
+        """Return the outputs of a value."""
+        return None, self.function(value)
+
+    def snapshot(self, state: None) -> None:
+        """Return nothing."""
+
+    def restore(self, snapshot: None) -> None:
+        """Return no state."""
 
 
-def stateless(step: Callable[[Any], Iterable[Any]]) -> Machine:
-    """A step that remembers nothing."""
-    return Machine(
-        lambda: None, lambda state, value: (None, step(value)), lambda _: None, lambda _: None
-    )
+def run(step: AnyStep, values: Iterable[Any]) -> tuple[Any, list[Any]]:
+    """Fold over values from the beginning; return the state at the end, and all outputs."""
+    return run_on(step, step.initial(), values)
 
 
-def run(machine: Machine, values: Iterable[Any]) -> tuple[Any, list[Any]]:
-    """Fold over values from the beginning: what is remembered at the end, and all that was said."""
-    return run_on(machine, machine.start(), values)
-
-
-def run_on(machine: Machine, state: Any, values: Iterable[Any]) -> tuple[Any, list[Any]]:
-    """Fold over more values."""
-    said: list[Any] = []
+def run_on(step: AnyStep, state: Any, values: Iterable[Any]) -> tuple[Any, list[Any]]:
+    """Fold over more values; return the state at the end, and the outputs."""
+    outputs: list[Any] = []
     for value in values:
-        state, out = machine.step(state, value)
-        said.extend(out)
-    return state, said
+        state, out = step.step(state, value)
+        outputs.extend(out)
+    return state, outputs
 
 
 # --- the laws -----------------------------------------------------------------------------
 
 
-def same_when_resumed(machine: Machine, values: Sequence[Any], cut: int) -> None:
-    """Keeping the state anywhere, and going on from what was kept, changes nothing."""
-    state, before = run(machine, values[:cut])
-    kept = machine.keep(state)
-    told, pickled = plain(kept), pickle.dumps(kept)
-    _, went_on = run_on(machine, state, values[cut:])
-    assert plain(kept) == told, "what was kept is shared with the state that went on"
-    _, resumed = run_on(machine, machine.resume(pickle.loads(pickled)), values[cut:])
-    assert plain(resumed) == plain(went_on)
-    assert plain(before + went_on) == plain(run(machine, values)[1])
+def same_when_resumed(step: AnyStep, values: Sequence[Any], cut: int) -> None:
+    """A snapshot taken anywhere, pickled and restored, changes no output."""
+    state, before = run(step, values[:cut])
+    snapshot = step.snapshot(state)
+    taken, pickled = plain(snapshot), pickle.dumps(snapshot)
+    _, after = run_on(step, state, values[cut:])
+    assert plain(snapshot) == taken, "the snapshot is shared with the state that went on"
+    _, resumed = run_on(step, step.restore(pickle.loads(pickled)), values[cut:])
+    assert plain(resumed) == plain(after)
+    assert plain(before + after) == plain(run(step, values)[1])
 
 
 def batching_changes_nothing(
-    machine: Machine, values: Sequence[Any], cut_otherwise: Sequence[Any]
+    step: AnyStep, values: Sequence[Any], in_other_pages: Sequence[Any]
 ) -> None:
-    """The same records in other pages: the same is said."""
-    assert joined(run(machine, values)[1]) == joined(run(machine, cut_otherwise)[1])
+    """The same records in other pages give the same outputs."""
+    assert joined(run(step, values)[1]) == joined(run(step, in_other_pages)[1])
 
 
-def never_rewrites_the_past(machine: Machine, values: Sequence[Any], cut: int) -> None:
-    """What is said of a prefix is a prefix of what is said: no look-ahead."""
-    said = plain(run(machine, values[:cut])[1])
-    assert plain(run(machine, values)[1])[: len(said)] == said
+def never_rewrites_the_past(step: AnyStep, values: Sequence[Any], cut: int) -> None:
+    """The outputs of a prefix are a prefix of the outputs: no look-ahead."""
+    outputs = plain(run(step, values[:cut])[1])
+    assert plain(run(step, values)[1])[: len(outputs)] == outputs
 
 
-def leaves_its_input_alone(machine: Machine, values: Sequence[Any]) -> None:
-    """Neither a value nor what was said of it is ever changed."""
-    before, state, said, as_said = plain(values), machine.start(), [], []
+def leaves_its_input_alone(step: AnyStep, values: Sequence[Any]) -> None:
+    """Neither a value nor an output is ever changed afterwards."""
+    before, state, outputs, as_sent = plain(values), step.initial(), [], []
     for value in values:
-        state, out = machine.step(state, value)
+        state, out = step.step(state, value)
         for each in out:
-            said.append(each)
-            as_said.append(plain(each))
-        machine.keep(state)
+            outputs.append(each)
+            as_sent.append(plain(each))
+        step.snapshot(state)
     assert plain(values) == before
-    assert [plain(each) for each in said] == as_said
+    assert [plain(each) for each in outputs] == as_sent
 
 
 def order_of_arrival_changes_nothing(
-    machine: Machine, one: Sequence[Any], another: Sequence[Any]
+    step: AnyStep, one: Sequence[Any], another: Sequence[Any]
 ) -> None:
-    """However the partitions interleave, each in its order, the same is said in the same order."""
-    assert plain(run(machine, one)[1]) == plain(run(machine, another)[1])
+    """However the partitions interleave, each in its order, the outputs are the same."""
+    assert plain(run(step, one)[1]) == plain(run(step, another)[1])
 
 
 # --- what may be compared -----------------------------------------------------------------
@@ -103,46 +110,52 @@ def order_of_arrival_changes_nothing(
 
 def plain(value: Any) -> Any:
     """A value as tuples, to the bit: NaN equals itself, 1.0 is not 1, 1.0 is not 1.00."""
-    told = value
+    compared = value
     if isinstance(value, np.ndarray):
-        told = value.dtype.str, value.shape, value.tobytes()
+        compared = value.dtype.str, value.shape, value.tobytes()
     elif isinstance(value, Struct):
-        told = type(value).__name__, *(plain(getattr(value, f)) for f in value.__struct_fields__)
+        compared = (
+            type(value).__name__,
+            *(plain(getattr(value, f)) for f in value.__struct_fields__),
+        )
     elif is_dataclass(value) and not isinstance(value, type):
-        told = type(value).__name__, *(plain(getattr(value, each.name)) for each in fields(value))
+        compared = (
+            type(value).__name__,
+            *(plain(getattr(value, each.name)) for each in fields(value)),
+        )
     elif isinstance(value, dict):
-        told = {key: plain(each) for key, each in value.items()}
+        compared = {key: plain(each) for key, each in value.items()}
     elif isinstance(value, list | tuple | deque):
-        told = tuple(map(plain, value))
+        compared = tuple(map(plain, value))
     elif isinstance(value, float | Decimal | bool):
-        told = type(value).__name__, repr(value)
-    return told
+        compared = type(value).__name__, repr(value)
+    return compared
 
 
-ARRAYS = ("log_ns", "status", "owner", "scores")
-IN_A_ROW = ("dead", "signals", "intents")
-COLUMNS: dict[str, type[Columns]] = {"trades": Trades, "quotes": Quotes, "bars": Bars}
+ARRAYS = ("log_ns", "status", "record_instrument", "scores")
+VALUES = ("dead_letters", "signals", "intents")
 
 
-def joined(said: Sequence[Any]) -> Any:
-    """What was said, without the seams of its pages: batches joined, single facts by their kind."""
-    batches = [each for each in said if isinstance(each, Batch)]
+def joined(outputs: Sequence[Any]) -> Any:
+    """Return outputs without the seams of pages: batches joined, single facts by their kind."""
+    batches = [each for each in outputs if isinstance(each, Batch)]
     whole: dict[str, Any] = {}
     for name in ARRAYS:
         whole[name] = plain(np.concatenate([[], *(getattr(each, name) for each in batches)]))
-    for name in IN_A_ROW:
+    for name in VALUES:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
-    for name, kind in COLUMNS.items():
-        whole[name] = plain(kind.concat([getattr(each, name) for each in batches]))
-    for each in said:
+    for name, kind in Market.tables().items():
+        whole[name] = plain(kind.concat([getattr(each.market, name) for each in batches]))
+    whole["bars"] = plain(Bars.concat([each.bars for each in batches]))
+    for each in outputs:
         if not isinstance(each, Batch):
             whole.setdefault(kind_of(each), []).append(plain(each))
     return whole
 
 
-def kind_of(said: Any) -> str:
-    """A Kafka record goes by its topic, a fact by its type."""
-    return said[0] if isinstance(said, tuple) and said else type(said).__name__
+def kind_of(output: Any) -> str:
+    """Return the topic of a Kafka record, the type of a fact."""
+    return output[0] if isinstance(output, tuple) and output else type(output).__name__
 
 
 def rows(columns: Columns) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from tapeflow.operators.bars import kernel as bar_kernel
 from tapeflow.operators.bars import step as bars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
-from tests.frames import MS, NAMES, S, batch, batches, junk, tick, values_of, write_due
+from tests.frames import MS, NAMES, S, batch, batches, heartbeat, junk, tick, values_of
 from tests.laws import rows
 
 LATENESS = 200 * MS
@@ -29,7 +29,7 @@ def folded(given_batches, lateness=LATENESS, width=S, resume_each=False):
         if resume_each:
             state = bars.resume(bars.keep(state))
         state, (said,) = bars.step(state, each, width_ns=width, lateness_ns=lateness)
-        verdicts += said.trades.verdict.tolist()
+        verdicts += said.market.trades.verdict.tolist()
         closed += values_of(said)
     return verdicts, closed
 
@@ -53,9 +53,9 @@ def slowly(given_batches, lateness=LATENESS, width=S):
             closed.append(slow_bar(key, is_open.pop(key), width, log_ns, offset, cut))
 
     for each in given_batches:
-        trades = rows(each.trades)
+        trades = rows(each.market.trades)
         for number, status in enumerate(each.status.tolist()):
-            log_ns, offset = int(each.log_ns[number]), each.lo + number
+            log_ns, offset = int(each.log_ns[number]), each.first_offset + number
             if status == HEARTBEAT and newest is not None:
                 watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
             close([key for key in is_open if key[0] + width <= watermark], at_end=False)
@@ -73,7 +73,7 @@ def slowly(given_batches, lateness=LATENESS, width=S):
                     watermark = max(watermark, newest - lateness)
                     close([key for key in is_open if key[0] + width <= watermark], at_end=False)
                 verdicts.append(verdict)
-        if each.end:
+        if each.end_of_log:
             close([*is_open], at_end=True)
     return verdicts, closed
 
@@ -142,7 +142,7 @@ def test_a_bar_closes_when_the_watermark_is_exactly_at_its_end(event_ns, closes)
 def test_a_heartbeat_moves_the_watermark_by_the_log_time_since_the_newest_trade(log_ns, closes):
     #   log    6.0            7.1 beat        1.1 s later: W = 5.1 + 1.1 - 0.2 = 6.0
     #   event  5.1
-    log = [tick(5_100 * MS, log_ns=6 * S), write_due(log_ns)]
+    log = [tick(5_100 * MS, log_ns=6 * S), heartbeat(log_ns)]
     assert bool(folded(batches(log, end=False))[1]) is closes
     check(log)
 
@@ -152,16 +152,16 @@ def test_the_newest_trade_counts_from_the_first_record_that_reached_it():
     log = [
         tick(5_500 * MS, log_ns=6 * S),
         tick(5_500 * MS, log_ns=6_500 * MS, trade_id=2),
-        write_due(6_700 * MS),
+        heartbeat(6_700 * MS),
     ]
     assert len(folded(batches(log, end=False))[1]) == 1
     check(log)
 
 
 def test_a_heartbeat_before_the_first_trade_does_nothing():
-    assert check([write_due(S), write_due(99 * S), tick(5 * S), tick(5_900 * MS)]) != []
+    assert check([heartbeat(S), heartbeat(99 * S), tick(5 * S), tick(5_900 * MS)]) != []
     assert (
-        folded(batches([write_due(S), write_due(99 * S), tick(5 * S), tick(4 * S)]))[0]
+        folded(batches([heartbeat(S), heartbeat(99 * S), tick(5 * S), tick(4 * S)]))[0]
         == [ACCEPTED] * 2
     )
 
@@ -170,7 +170,7 @@ def test_the_watermark_never_moves_back():
     #   a at 9 brings W to 8.8; b at 8 does not bring it back, so c at 7.5 is late
     log = [tick(9 * S), tick(8 * S), tick(7_500 * MS)]
     assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE]
-    check([*log, write_due(9 * S), tick(6 * S)])
+    check([*log, heartbeat(9 * S), tick(6 * S)])
 
 
 @pytest.mark.parametrize(("newest", "verdict"), [(6_200 * MS - 1, ACCEPTED), (6_200 * MS, LATE)])
@@ -190,9 +190,9 @@ def test_a_late_trade_moves_the_watermark_when_it_is_the_newest():
     #   W may stand beyond the newest trade by heartbeats: 5.0 + 9 - 0.2; then 12.5 is late and newest
     log = [
         tick(5 * S, log_ns=5 * S),
-        write_due(14 * S),
+        heartbeat(14 * S),
         tick(12_500 * MS, log_ns=14 * S),
-        write_due(15_800 * MS),
+        heartbeat(15_800 * MS),
     ]
     log += [tick(13_900 * MS, log_ns=15_900 * MS)]
     assert folded(batches(log))[0] == [ACCEPTED, LATE, LATE]
@@ -301,7 +301,7 @@ def test_several_trades_of_one_record_close_and_open_bars_as_if_they_came_apart(
 
 def test_nothing_comes_of_an_empty_log():
     assert closed_by() == []
-    assert closed_by(write_due(S), junk(2 * S)) == []
+    assert closed_by(heartbeat(S), junk(2 * S)) == []
 
 
 def test_after_its_end_the_state_is_ready_for_more():
@@ -338,7 +338,7 @@ def test_many_bars_close_at_one_record_and_their_rows_are_used_again():
 
 @pytest.mark.parametrize("event_ns", [0, 1, S - 1, LAST - S, LAST - 1, LAST])
 def test_event_times_at_the_ends_of_time_make_a_bar(event_ns):
-    (bar,) = check([tick(event_ns, log_ns=5 * S), tick(event_ns, log_ns=9 * S), write_due(9 * S)])
+    (bar,) = check([tick(event_ns, log_ns=5 * S), tick(event_ns, log_ns=9 * S), heartbeat(9 * S)])
     assert bar.count == 2 and bar.open_ns <= event_ns <= bar.close_ns
 
 
@@ -348,7 +348,7 @@ def test_from_the_beginning_of_time_to_its_end_and_back():
         tick(LAST, log_ns=S),
         tick(5 * S, log_ns=S),
         tick(LAST - 10, log_ns=LAST),
-        write_due(LAST),
+        heartbeat(LAST),
     ]
     assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE, ACCEPTED]
     check(log)
@@ -380,7 +380,7 @@ def logged(drawn, gaps):
     for number, each in enumerate(drawn):
         now += gaps[number % len(gaps)] if gaps else 0
         if isinstance(each, str):
-            log.append(write_due(now) if each == "beat" else junk(now))
+            log.append(heartbeat(now) if each == "beat" else junk(now))
         elif isinstance(each, list):
             log.append([one._replace(log_ns=now) for one in each])
         else:
@@ -415,7 +415,7 @@ def test_as_slow_lists_say_at_the_ends_of_time(drawn, gaps, cuts):
 def test_bars_conserve_what_was_accepted(drawn, gaps):
     mine = batches(logged(drawn, gaps))
     verdicts, made = folded(mine)
-    sizes = [size for each in mine for size in each.trades.size.tolist()]
+    sizes = [size for each in mine for size in each.market.trades.size.tolist()]
     accepted = [size for size, verdict in zip(sizes, verdicts, strict=True) if verdict == ACCEPTED]
     assert sum(bar.count for bar in made) == len(accepted)
     assert isclose(fsum(bar.volume for bar in made), fsum(accepted), rel_tol=1e-12)

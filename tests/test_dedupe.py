@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tapeflow.operators import dedupe
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
-from tests.frames import S, batch, batches, junk, tick, write_due
+from tests.frames import S, batch, batches, heartbeat, junk, tick
 from tests.laws import rows
 
 
@@ -18,7 +18,7 @@ def verdicts(given_batches, memory=100, resume_each=False):
             state = dedupe.resume(dedupe.keep(state, memory=memory))
         state, out = dedupe.step(state, each, memory=memory)
         for one in out:
-            said += one.trades.verdict.tolist()
+            said += one.market.trades.verdict.tolist()
     return said
 
 
@@ -26,7 +26,7 @@ def by_dict(given_batches, memory):
     """The same, slowly: a dict of the offset that each trade was last seen at."""
     seen, said = {}, []
     for each in given_batches:
-        for offset, _, instrument, trade_id, _, _, verdict, _, _ in rows(each.trades):
+        for offset, _, instrument, trade_id, _, _, verdict, _, _ in rows(each.market.trades):
             if verdict == ACCEPTED:
                 if offset - seen.get((instrument, trade_id), -(2**62)) <= memory:
                     verdict = DUPLICATE  # noqa: PLW2901
@@ -47,7 +47,7 @@ def test_a_copy_is_a_duplicate_and_the_first_of_its_kind_is_not():
 )
 def test_a_copy_exactly_memory_records_later_is_a_duplicate(records_later, verdict):
     #   a1 . . . a1     memory = 4 records, whatever they are
-    between = [write_due(S), junk(S), tick(S, trade_id=99), write_due(S)][: records_later - 1]
+    between = [heartbeat(S), junk(S), tick(S, trade_id=99), heartbeat(S)][: records_later - 1]
     log = [tick(S, trade_id=1), *between, tick(S, trade_id=1)]
     assert verdicts(batches(log), memory=4)[-1] == verdict
     assert verdicts(batches(log, range(9)), memory=4, resume_each=True)[-1] == verdict
@@ -55,12 +55,12 @@ def test_a_copy_exactly_memory_records_later_is_a_duplicate(records_later, verdi
 
 def test_a_copy_of_a_copy_counts_from_the_copy():
     #   a1 . . a1 . . a1        memory = 3
-    log = [tick(S, trade_id=1), write_due(S), write_due(S)] * 2 + [tick(S, trade_id=1)]
+    log = [tick(S, trade_id=1), heartbeat(S), heartbeat(S)] * 2 + [tick(S, trade_id=1)]
     assert verdicts(batches(log), memory=3) == [ACCEPTED, DUPLICATE, DUPLICATE]
 
 
 def test_a_trade_that_is_forgotten_is_accepted_once():
-    log = [tick(S, trade_id=1), *[write_due(S)] * 9, tick(S, trade_id=1), tick(S, trade_id=1)]
+    log = [tick(S, trade_id=1), *[heartbeat(S)] * 9, tick(S, trade_id=1), tick(S, trade_id=1)]
     assert verdicts(batches(log), memory=4) == [ACCEPTED, ACCEPTED, DUPLICATE]
 
 
@@ -120,7 +120,7 @@ RECORD = st.one_of(
         of=st.integers(0, 2),
         verdict=st.sampled_from([ACCEPTED] * 8 + [HISTORICAL]),
     ),
-    st.just(write_due(S)),
+    st.just(heartbeat(S)),
 )
 
 
@@ -166,7 +166,9 @@ def test_a_table_gives_way_only_beyond_memory(later, verdict):
 def test_only_the_verdict_of_a_batch_changes():
     given_batch = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), lo=7)
     _, (said,) = dedupe.step(dedupe.start(), given_batch, memory=9)
-    assert said.trades.with_verdict(given_batch.trades.verdict) == given_batch.trades or rows(
-        said.trades.with_verdict(given_batch.trades.verdict)
-    ) == rows(given_batch.trades)
-    assert said.replace(trades=given_batch.trades).log_ns is given_batch.log_ns
+    assert said.market.trades.with_verdict(
+        given_batch.market.trades.verdict
+    ) == given_batch.market.trades or rows(
+        said.market.trades.with_verdict(given_batch.market.trades.verdict)
+    ) == rows(given_batch.market.trades)
+    assert said.replace(trades=given_batch.market.trades).log_ns is given_batch.log_ns

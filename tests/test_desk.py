@@ -24,16 +24,15 @@ from tests.frames import (
     NAMES,
     TABLE,
     S,
+    account_batches,
     batch,
-    before,
     cut,
+    flow_steps,
+    heartbeat,
     interleaved,
-    machines,
     quotes,
     tick,
-    tolds,
     values_of,
-    write_due,
 )
 from tests.laws import run
 from tests.reference import oracle
@@ -83,7 +82,7 @@ def only(kind, facts):
 def test_a_wish_is_decided_ordered_filled_and_booked():
     #   5 s wish      5.25 active       5.3 fill
     log = batch(
-        tick(5 * S, 100.0, of=BTC), tick(5_300 * MS, 101.0, of=BTC), write_due(6 * S), end=True
+        tick(5 * S, 100.0, of=BTC), tick(5_300 * MS, 101.0, of=BTC), heartbeat(6 * S), end=True
     )
     facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position"]
@@ -128,8 +127,8 @@ def test_the_deciding_records_own_trade_never_fills_its_order():
 
 def test_an_order_rests_over_pages_and_restarts_until_its_trade_comes():
     pages = [batch(tick(5 * S, of=BTC)).replace(intents=(intent(BTC, SELL, 0, 5 * S),))]
-    pages += [batch(write_due((5 + lo) * S), lo=lo) for lo in range(1, 5)]
-    pages += [batch(tick(10 * S, 70.0, of=BTC), lo=5), batch(write_due(11 * S), lo=6)]
+    pages += [batch(heartbeat((5 + lo) * S), lo=lo) for lo in range(1, 5)]
+    pages += [batch(tick(10 * S, 70.0, of=BTC), lo=5), batch(heartbeat(11 * S), lo=6)]
     facts = facts_of(desk_of(A), *pages)
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position"]
     assert only(Fill, facts)[0].offset == 5
@@ -174,7 +173,7 @@ def test_ids_are_the_same_in_every_run_and_differ_by_account():
 def test_at_one_place_the_trade_fills_first_and_then_the_signals_are_decided():
     #   offset 0 wish     offset 1: its trade fills that order, and the bar it closed makes a wish
     wishes = (intent(BTC, BUY, 0, 5 * S), intent(BTC, SELL, 1, 6 * S, number=1))
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), write_due(7 * S), end=True)
+    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), heartbeat(7 * S), end=True)
     facts = facts_of(desk_of(A), log.replace(intents=wishes))
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position", "Decision", "Order"]
 
@@ -234,8 +233,8 @@ def test_nothing_is_said_of_what_another_partition_may_still_precede():
         intents=(intent(BTC, BUY, 0, 5 * S),)
     )
     assert facts_of(desk_of(A, B), log) == []
-    assert facts_of(desk_of(A, B), log, batch(write_due(5 * S), partition=B)) != []
-    assert kinds(facts_of(desk_of(A, B), log, batch(write_due(4 * S), partition=B))) == []
+    assert facts_of(desk_of(A, B), log, batch(heartbeat(5 * S), partition=B)) != []
+    assert kinds(facts_of(desk_of(A, B), log, batch(heartbeat(4 * S), partition=B))) == []
 
 
 def test_an_instrument_from_two_partitions_is_refused_with_what_to_do():
@@ -253,8 +252,8 @@ def test_the_desk_is_told_of_judged_trades_and_of_its_own_wishes():
         intents=(intent(BTC, SELL, 3, 5 * S), others)
     )
     told = desks.told(seen, account="main")
-    assert (told.lo, told.hi, told.log_ns) == (3, 5, 6 * S)
-    assert told.trades.verdict.tolist() == [ACCEPTED, LATE]
+    assert (told.first_offset, told.next_offset, told.log_ns) == (3, 5, 6 * S)
+    assert told.market.trades.verdict.tolist() == [ACCEPTED, LATE]
     assert [each.account for each in told.intents] == ["main"]
     assert len(desks.told(seen, account="nobody").intents) == 0
 
@@ -289,7 +288,7 @@ def test_equity_is_not_sampled_before_the_first_fill_and_then_at_every_multiple(
         tick(5 * S, of=BTC),
         tick(10 * S, of=BTC),
         tick(17 * S, 103.0, of=BTC),
-        write_due(17_500 * MS),
+        heartbeat(17_500 * MS),
     ]
     assert equities(*log) == [(12.0, 0), (17.5, 3)]
     log.insert(2, tick(14 * S, of=ETH))  # a tick of any instrument is the market's
@@ -297,21 +296,21 @@ def test_equity_is_not_sampled_before_the_first_fill_and_then_at_every_multiple(
 
 
 def test_a_fill_exactly_at_a_sample_is_sampled_at_the_next():
-    log = [tick(5 * S, of=BTC), tick(9 * S, of=BTC), write_due(12 * S), write_due(13 * S)]
+    log = [tick(5 * S, of=BTC), tick(9 * S, of=BTC), heartbeat(12 * S), heartbeat(13 * S)]
     assert [at for at, _ in equities(*log)] == [12.0, 13.0]
 
 
 def test_without_an_end_there_is_no_last_sample():
-    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), write_due(13 * S)]
+    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), heartbeat(13 * S)]
     assert [at for at, _ in equities(*log, end=False)] == [12.0]
 
 
 def test_years_in_which_nothing_is_heard_cost_no_samples():
     years = 3 * 365 * 86_400 * S
-    quiet = [write_due(years * n // 100) for n in range(1, 100)]
+    quiet = [heartbeat(years * n // 100) for n in range(1, 100)]
     log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), *quiet, tick(years + S // 2, 104.0, of=BTC)]
     after = years // S
-    assert equities(*log, write_due(years + 8 * S)) == [
+    assert equities(*log, heartbeat(years + 8 * S)) == [
         (12.0, 0),
         (after + 3.0, 4),
         (after + 8.0, 4),
@@ -322,8 +321,8 @@ def test_a_long_is_marked_at_the_bid_and_a_short_at_the_ask():
     log = [
         tick(5 * S, of=BTC),
         tick(6_500 * MS, 100.0, of=BTC),
-        write_due(7 * S),
-        write_due(10 * S),
+        heartbeat(7 * S),
+        heartbeat(10 * S),
     ]
     quoted = [(2, 7 * S, BTC, 98.0, 105.0)]
     assert equities(*log, quoted=quoted)[0] == (9.0, -2)
@@ -333,7 +332,7 @@ def test_a_long_is_marked_at_the_bid_and_a_short_at_the_ask():
 
 def test_every_strategy_that_has_traded_has_a_row():
     wishes = (intent(BTC, BUY, 0, 5 * S, strategy="b"), intent(ETH, BUY, 0, 5 * S, strategy="a"))
-    log = [tick(5 * S, of=BTC), tick(7 * S, of=BTC), tick(8 * S, of=ETH), write_due(9 * S)]
+    log = [tick(5 * S, of=BTC), tick(7 * S, of=BTC), tick(8 * S, of=ETH), heartbeat(9 * S)]
     facts = facts_of(desk_of(A, sample_ns=3 * S), batch(*log, end=True).replace(intents=wishes))
     assert [(each.time_ns // S, each.strategy) for each in only(Equity, facts)] == [
         (9, "a"), (9, "b"), (9, "a"), (9, "b"),
@@ -344,8 +343,10 @@ def test_every_strategy_that_has_traded_has_a_row():
 @given(frames.logs(), st.sampled_from([each.name for each in JOB.accounts]))
 def test_equity_is_what_the_positions_are_worth(log, account):
     """equity = realized + unrealized - fees, and of a flat strategy that is cash."""
-    steps = machines()
-    facts = run(steps["desk"], interleaved(tolds(log, [20], steps, account), [0, 1, 2] * 99))[1]
+    steps = flow_steps()
+    facts = run(
+        steps["desk"], interleaved(account_batches(log, [20], steps, account), [0, 1, 2] * 99)
+    )[1]
     held = {}
     for fact in facts:
         if isinstance(fact, Position):
@@ -436,12 +437,12 @@ def test_the_flow_says_what_the_reference_job_says(small_oracle, log, sizes, tur
         for name, mine in log.items()
     ]
     expected = small_oracle.run(records)
-    steps = machines(REFERENCE, SPOT)
-    facts = run(steps["desk"], interleaved(tolds(log, sizes, steps, "main"), turns))[1]
+    steps = flow_steps(REFERENCE, SPOT)
+    facts = run(steps["desk"], interleaved(account_batches(log, sizes, steps, "main"), turns))[1]
     bars = [
         bar
         for name, mine in log.items()
-        for each in before("desk", cut(name, mine, sizes), steps)
+        for each in inputs_of("desk", cut(name, mine, sizes), steps)
         for bar in values_of(each, sorted(REFERENCE.instruments))
     ]
 
@@ -449,7 +450,7 @@ def test_the_flow_says_what_the_reference_job_says(small_oracle, log, sizes, tur
         (theirs(b.instrument), b.open_ns, b.open, b.high, b.low, b.close, b.count, b.place)
         for b in bars
     ) == sorted(
-        (b.instrument, b.start_ns, b.open, b.high, b.low, b.close, b.trades, b.closed_at)
+        (b.instrument, b.start_ns, b.open, b.high, b.low, b.close, b.market.trades, b.closed_at)
         for b in expected.bars
     )
     decided = [

@@ -9,7 +9,7 @@ from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
 from tapeflow.operators.decode.strict import MalformedError, parse_object
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import BUY, DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
 from tapeflow.schemas.venues import VENUES
 from tests.fuzz_frames import MATCH, SAMPLES, SPOT_TRADE, SYMBOLS, mutants
@@ -32,10 +32,12 @@ def decoded(made, venue, frames):
     said = []
     for lo in range(0, len(frames), PAGE):
         some = frames[lo : lo + PAGE]
-        batch = decode.step(page_from_frames(f"{venue}-0", lo, [7] * len(some), some), decoder=made)
+        batch = decode.step(Page.from_frames(f"{venue}-0", lo, [7] * len(some), some), decoder=made)
         assert len(batch.status) == len(some)
-        trades, quotes = grouped(batch.trades), grouped(batch.quotes)
-        reasons = {dead.offset: (dead.reason, dead.frame, dead.length) for dead in batch.dead}
+        trades, quotes = grouped(batch.market.trades), grouped(batch.market.quotes)
+        reasons = {
+            dead.offset: (dead.reason, dead.frame, dead.length) for dead in batch.dead_letters
+        }
         for number, frame in enumerate(some):
             at = lo + number
             status, dead = int(batch.status[number]), reasons.pop(at, None)
@@ -47,7 +49,7 @@ def decoded(made, venue, frames):
             assert dead is None or (
                 dead[0] and dead[1:] == (frame[: decode.FRAME_KEPT], len(frame))
             )
-            said.append((status, int(batch.owner[number]), *ticks, dead and dead[0]))
+            said.append((status, int(batch.record_instrument[number]), *ticks, dead and dead[0]))
         assert not (trades or quotes or reasons), "rows of no frame"
     return said
 

@@ -22,10 +22,19 @@ from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
 from tapeflow.schemas.registry import FACT_TYPES
 from tests import frames, laws
-from tests.frames import JOB, NAMES, PARTITIONS, before, cut, interleaved, machines, tolds
-from tests.laws import Machine, run
+from tests.frames import (
+    JOB,
+    NAMES,
+    PARTITIONS,
+    account_batches,
+    cut,
+    flow_steps,
+    inputs_of,
+    interleaved,
+)
+from tests.laws import AnyStep, run
 
-STEPS = machines()
+STEPS = flow_steps()
 ACCOUNTS = [each.name for each in JOB.accounts]
 
 
@@ -37,7 +46,7 @@ def looking(step, width, **params):
         step(known, *value, views, **params)
         return known, views.tolist()
 
-    return Machine(
+    return AnyStep(
         lambda: np.zeros((len(NAMES), width)),
         each,
         np.ndarray.tobytes,
@@ -46,7 +55,7 @@ def looking(step, width, **params):
 
 
 def bars_and_scores(pages):
-    batches = before("signals", pages, STEPS)
+    batches = inputs_of("signals", pages, STEPS)
     return [(each.bars.instrument, each.bars.close, each.scores) for each in batches]
 
 
@@ -60,9 +69,9 @@ MODULES = {
     "facts": "tapeflow.operators.batch_facts",
     "records": "tapeflow.operators.records",
 }
-LAWS: dict[str, tuple[Machine, Callable[[Sequence[Page]], list[Any]]]] = {
+LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
     **{
-        MODULES[name]: (STEPS[name], partial(before, name, steps=STEPS))
+        MODULES[name]: (STEPS[name], partial(inputs_of, name, steps=STEPS))
         for name in (*frames.TO_SIGNALS, "tally", "facts", "records")
     },
     "tapeflow.operators.strategies.ema_cross": (
@@ -142,7 +151,7 @@ of_each_account = pytest.mark.parametrize("account", ACCOUNTS)
 @settings(max_examples=150, deadline=None)
 @given(frames.logs(), frames.sizes(1), frames.turns(), frames.turns())
 def test_the_order_of_arrival_changes_nothing_for_the_desk(account, log, sizes, turns, others):
-    said = tolds(log, sizes, STEPS, account)
+    said = account_batches(log, sizes, STEPS, account)
     laws.order_of_arrival_changes_nothing(DESK, interleaved(said, turns), interleaved(said, others))
 
 
@@ -152,8 +161,8 @@ def test_the_order_of_arrival_changes_nothing_for_the_desk(account, log, sizes, 
 def test_the_cutting_into_pages_changes_no_fact_of_the_desk_nor_its_number(
     account, log, sizes, others, turns
 ):
-    one = interleaved(tolds(log, sizes, STEPS, account), turns)
-    another = interleaved(tolds(log, others, STEPS, account), turns)
+    one = interleaved(account_batches(log, sizes, STEPS, account), turns)
+    another = interleaved(account_batches(log, others, STEPS, account), turns)
     laws.order_of_arrival_changes_nothing(DESK, one, another)
 
 
@@ -161,7 +170,7 @@ def test_the_cutting_into_pages_changes_no_fact_of_the_desk_nor_its_number(
 @settings(max_examples=100, deadline=None)
 @given(frames.logs(), frames.sizes(1), frames.turns(), st.integers(0, 200))
 def test_the_desk_kept_and_resumed_anywhere_says_the_same(account, log, sizes, turns, cut_at):
-    values = interleaved(tolds(log, sizes, STEPS, account), turns)
+    values = interleaved(account_batches(log, sizes, STEPS, account), turns)
     laws.same_when_resumed(DESK, values, cut_at % (len(values) + 1))
 
 
@@ -169,14 +178,14 @@ def test_the_desk_kept_and_resumed_anywhere_says_the_same(account, log, sizes, t
 @settings(max_examples=20, deadline=None)
 @given(frames.logs(), frames.sizes(1), frames.turns(), st.integers(0, 200))
 def test_the_desk_never_rewrites_the_past_and_leaves_it_alone(account, log, sizes, turns, cut_at):
-    values = interleaved(tolds(log, sizes, STEPS, account), turns)
+    values = interleaved(account_batches(log, sizes, STEPS, account), turns)
     laws.never_rewrites_the_past(DESK, values, cut_at % (len(values) + 1))
     laws.leaves_its_input_alone(DESK, values)
 
 
 @of_each_account
 def test_an_empty_page_changes_nothing_for_the_desk(account):
-    full, thin = (tolds(long_log(), sizes, STEPS, account) for sizes in ([5], [0, 5]))
+    full, thin = (account_batches(long_log(), sizes, STEPS, account) for sizes in ([5], [0, 5]))
     turns = [*range(300)] * 9
     laws.order_of_arrival_changes_nothing(DESK, interleaved(full, turns), interleaved(thin, turns))
 
@@ -197,10 +206,10 @@ def folded(log, sizes, turns=()):
     """All facts of the flow, by table, without the engine."""
     said = []
     for name, mine in log.items():
-        batches = before("desk", cut(name, mine, sizes), STEPS)
+        batches = inputs_of("desk", cut(name, mine, sizes), STEPS)
         said += run(STEPS["facts"], batches)[1] + run(STEPS["tally"], batches)[1]
     for account in ACCOUNTS:
-        said += run(DESK, interleaved(tolds(log, sizes, STEPS, account), turns))[1]
+        said += run(DESK, interleaved(account_batches(log, sizes, STEPS, account), turns))[1]
     return {
         topic.table: [each for each in said if type(each) is topic.type] for topic in FACT_TYPES
     }
@@ -233,8 +242,8 @@ def test_the_long_log_says_something_of_every_kind():
     assert sum(each.records for each in quality) == sum(map(len, log.values()))
     verdicts, status = [], []
     for name, mine in log.items():
-        for each in before("desk", cut(name, mine, [50]), STEPS):
-            verdicts += each.trades.verdict.tolist()
+        for each in inputs_of("desk", cut(name, mine, [50]), STEPS):
+            verdicts += each.market.trades.verdict.tolist()
             status += each.status.tolist()
     assert {ACCEPTED, DUPLICATE, LATE} <= set(verdicts) and HEARTBEAT in status
 

@@ -23,17 +23,17 @@ from tests.frames import (
     PARTITIONS,
     TABLE,
     S,
+    account_batches,
     batch,
+    flow_steps,
+    heartbeat,
     interleaved,
-    machines,
     quotes,
     tick,
-    tolds,
-    write_due,
 )
 from tests.laws import rows, run
 
-STEPS = machines()
+STEPS = flow_steps()
 DESKS = jobs.desks(JOB, TABLE, PARTITIONS)
 LAST = chr(0x10FFFF)  # a partition behind all others
 
@@ -46,11 +46,13 @@ def worked_off(desk, said):
     at = defaultdict(lambda: ([], [], []))  # place -> trades, quotes, intents
     for stream in said.values():
         for each in stream:
-            if each.hi > each.lo:
-                at[each.log_ns, each.partition, each.hi - 1]  # a record without ticks is one too
-            for trade in (row for row in rows(each.trades) if row[6] == ACCEPTED):
+            if each.next_offset > each.first_offset:
+                at[
+                    each.log_ns, each.partition, each.next_offset - 1
+                ]  # a record without ticks is one too
+            for trade in (row for row in rows(each.market.trades) if row[6] == ACCEPTED):
                 at[trade[1], each.partition, trade[0]][0].append(trade)
-            for quote in rows(each.quotes):
+            for quote in rows(each.market.quotes):
                 at[quote[1], each.partition, quote[0]][1].append(quote)
             for intent in each.intents:
                 at[intent.signal.place][2].append(intent)
@@ -186,7 +188,7 @@ WORDS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 @settings(max_examples=200, deadline=None)
 @given(frames.logs(), frames.sizes(1), frames.turns(), st.sampled_from([*DESKS]))
 def test_the_desk_says_what_working_off_every_record_by_its_place_says(log, sizes, turns, account):
-    said = tolds(log, sizes, STEPS, account)
+    said = account_batches(log, sizes, STEPS, account)
     facts = run(STEPS["desk"], interleaved(said, turns))[1]
     assert shortened(facts) == worked_off(DESKS[account], said)
 
@@ -205,7 +207,7 @@ def tied_log():
 
 def seen_in(ways, account="main"):
     """The facts of the tied log for every way of feeding it, pages of 7 as small ones show the most."""
-    said = tolds(tied_log(), [7], STEPS, account)
+    said = account_batches(tied_log(), [7], STEPS, account)
     return [shortened(run(STEPS["desk"], interleaved(said, turns))[1]) for turns in ways]
 
 
@@ -213,7 +215,7 @@ WAYS = [[], [0, 1, 2] * 300, [2, 1, 0, 1] * 300, [(i * i + i // 7) % 3 for i in 
 
 
 def test_ties_do_not_change_a_fact_nor_its_number():
-    expected = worked_off(DESKS["main"], tolds(tied_log(), [7], STEPS, "main"))
+    expected = worked_off(DESKS["main"], account_batches(tied_log(), [7], STEPS, "main"))
     assert len(expected) > 100
     assert seen_in(WAYS) == [expected] * len(WAYS)
 
@@ -240,7 +242,7 @@ def test_the_loose_rule_is_caught(monkeypatch):
     #   everything with log_ns <= the least frontier's: a smaller name may still speak at that time
     loose = horizon_by(lambda merge: (least(merge)[0], LAST, MAX_NS))
     monkeypatch.setattr(Merge, "advance", loose)
-    expected = worked_off(DESKS["main"], tolds(tied_log(), [7], STEPS, "main"))
+    expected = worked_off(DESKS["main"], account_batches(tied_log(), [7], STEPS, "main"))
     assert any(seen != expected for seen in seen_in(WAYS))
 
 
@@ -249,7 +251,7 @@ def test_rows_at_the_horizon_taken_as_below_it_are_caught(monkeypatch):
         return int(np.searchsorted(ticks.log_ns, place[0], "right"))
 
     monkeypatch.setattr(merging, "rows_before", at_or_below)
-    expected = worked_off(DESKS["main"], tolds(tied_log(), [7], STEPS, "main"))
+    expected = worked_off(DESKS["main"], account_batches(tied_log(), [7], STEPS, "main"))
     assert any(seen != expected for seen in seen_in(WAYS))
 
 
@@ -257,7 +259,7 @@ def test_the_strict_rule_is_right_too(monkeypatch):
     #   everything with log_ns < the least frontier's: it only waits longer
     strict = horizon_by(lambda merge: (least(merge)[0], "", -1))
     monkeypatch.setattr(Merge, "advance", strict)
-    expected = worked_off(DESKS["main"], tolds(tied_log(), [7], STEPS, "main"))
+    expected = worked_off(DESKS["main"], account_batches(tied_log(), [7], STEPS, "main"))
     assert seen_in(WAYS) == [expected] * len(WAYS)
 
 
@@ -276,7 +278,7 @@ def heard(merge, *given, partition, lo=0, end=False, **more):
 def test_nothing_is_certain_before_every_partition_has_spoken():
     merge = merge_of("a-0", "b-0")
     assert not heard(merge, tick(5 * S), partition="a-0")
-    assert heard(merge, write_due(3 * S), partition="b-0")
+    assert heard(merge, heartbeat(3 * S), partition="b-0")
     assert merge.horizon == (3 * S, "b-0", 1)
 
 
@@ -327,7 +329,7 @@ def test_an_empty_page_lets_no_tick_be_forgotten_that_is_not_below_the_horizon()
     #   a-0  9 .  (empty)      b-0  5 .      the trade at 9 waits for b-0
     merge = merge_of("a-0", "b-0")
     heard(merge, tick(9 * S), partition="a-0")
-    heard(merge, write_due(5 * S), partition="b-0")
+    heard(merge, heartbeat(5 * S), partition="b-0")
     heard(merge, partition="a-0", lo=1)
     assert not list(merge.trades_below_horizon("a-0"))
 
@@ -335,17 +337,19 @@ def test_an_empty_page_lets_no_tick_be_forgotten_that_is_not_below_the_horizon()
 @pytest.mark.parametrize("lo", [0, 2])
 def test_a_page_lost_or_doubled_stops_the_run(lo):
     merge = merge_of("a-0")
-    heard(merge, write_due(5 * S), partition="a-0")
+    heard(merge, heartbeat(5 * S), partition="a-0")
     with pytest.raises(AssertionError, match="came where 1 was due"):
-        heard(merge, write_due(6 * S), partition="a-0", lo=lo)
+        heard(merge, heartbeat(6 * S), partition="a-0", lo=lo)
 
 
 def test_a_partition_that_is_not_of_this_run_stops_it():
     with pytest.raises(AssertionError, match="not of this run"):
-        heard(merge_of("a-0"), write_due(S), partition="c-0")
+        heard(merge_of("a-0"), heartbeat(S), partition="c-0")
 
 
-DECODED = Trades.concat([batch(tick(4 * S), tick(5 * S), tick(5 * S), tick(6 * S), lo=10).trades])
+DECODED = Trades.concat(
+    [batch(tick(4 * S), tick(5 * S), tick(5 * S), tick(6 * S), lo=10).market.trades]
+)
 
 
 @pytest.mark.parametrize(
@@ -395,6 +399,6 @@ def test_forgetting_takes_what_is_below_and_nothing_else():
             lo=lo,
         )
     merge.release_before((4 * S, "", -1))
-    pending = merge.pending["a-0"].trades
+    pending = merge.pending["a-0"].market.trades
     assert [each.offset.tolist() for each in pending] == [[4, 5]]
     assert merge.marks.last[0] == 3.0

@@ -27,7 +27,7 @@ def order(*, offset=0, at=5 * S, active_ns=ACTIVE, seq=1):
 
 
 def trades(*given, lo=0):
-    return batch(*given, lo=lo).trades
+    return batch(*given, lo=lo).market.trades
 
 
 def hit_at(asked, *chunks, instrument=0):

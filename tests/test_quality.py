@@ -27,18 +27,17 @@ from tests.frames import (
     bar,
     batch,
     batches,
-    before,
     cut,
+    flow_steps,
+    heartbeat,
     junk,
-    machines,
     quotes,
     tick,
-    write_due,
 )
 from tests.laws import run
 
 MINUTE = 60 * S
-STEPS = machines()
+STEPS = flow_steps()
 TALLY = STEPS["tally"]
 
 
@@ -53,19 +52,19 @@ def test_a_minute_is_told_by_the_first_record_beyond_it():
     #   0:59.9 a    1:00 b
     state, said = run(TALLY, [batch(tick(MINUTE - 1))])
     assert said == []
-    _, facts = TALLY.step(state, batch(write_due(MINUTE), lo=1))
+    _, facts = TALLY.step(state, batch(heartbeat(MINUTE), lo=1))
     assert {each.time_ns for each in facts} == {0}
 
 
 def test_a_record_exactly_on_the_minute_belongs_to_the_next():
     quality, _ = told(
-        *batches([write_due(MINUTE - 1), write_due(MINUTE), write_due(2 * MINUTE - 1)])
+        *batches([heartbeat(MINUTE - 1), heartbeat(MINUTE), heartbeat(2 * MINUTE - 1)])
     )
     assert [(each.time_ns, each.records) for each in quality] == [(0, 1), (MINUTE, 2)]
 
 
 def test_a_minute_without_records_is_not_told():
-    quality, metrics = told(*batches([write_due(0), write_due(5 * MINUTE)]))
+    quality, metrics = told(*batches([heartbeat(0), heartbeat(5 * MINUTE)]))
     assert [each.time_ns for each in quality] == [0, 5 * MINUTE]
     assert metrics == {
         (at, name): 0.0 for at in (0, 5 * MINUTE) for name in ("trades", "bars", "signals")
@@ -81,7 +80,7 @@ def test_the_end_tells_the_open_minute():
 def test_each_record_counts_by_what_became_of_it():
     log = [
         tick(S, of=2), tick(S, of=2, verdict=DUPLICATE), tick(S, of=2, verdict=LATE),
-        tick(S, of=2, verdict=HISTORICAL), tick(S, of=2, verdict=OFF_MARKET), write_due(S), junk(S),
+        tick(S, of=2, verdict=HISTORICAL), tick(S, of=2, verdict=OFF_MARKET), heartbeat(S), junk(S),
         junk(S, IGNORED), junk(S, UNLISTED), junk(S, UNLISTED),
     ]  # fmt: skip
     quality, _ = told(*batches(log))
@@ -100,11 +99,11 @@ def test_a_record_of_several_ticks_counts_once_and_its_ticks_each_with_their_ins
 
 
 def test_quotes_count_with_their_instrument():
-    seen = batch(write_due(S), end=True).replace(
+    seen = batch(heartbeat(S), end=True).replace(
         quotes=quotes((0, S, 3, 1.0, 2.0), (0, S, 3, 1.0, 2.0))
     )
     quality, _ = told(seen)
-    assert [(each.instrument, each.quotes) for each in quality] == [(None, 0), (NAMES[3], 2)]
+    assert [(each.instrument, each.market.quotes) for each in quality] == [(None, 0), (NAMES[3], 2)]
 
 
 def test_the_delay_is_of_accepted_trades_and_may_be_negative():
@@ -119,7 +118,7 @@ def test_the_delay_is_of_accepted_trades_and_may_be_negative():
 
 def test_bars_and_signals_count_in_the_minute_of_the_record_that_made_them():
     closed = tuple(bar(1.0, offset=offset) for offset in (0, 1, 1))
-    _, metrics = told(batch(write_due(S), write_due(MINUTE), end=True, bars=closed))
+    _, metrics = told(batch(heartbeat(S), heartbeat(MINUTE), end=True, bars=closed))
     assert (metrics[0, "bars"], metrics[MINUTE, "bars"]) == (1.0, 2.0)
 
 
@@ -140,11 +139,11 @@ def test_delays_at_the_ends_of_time_do_not_overflow(event_ns):
 @settings(max_examples=60, deadline=None)
 @given(frames.logs(["coinbase-0"]), frames.sizes())
 def test_rows_add_up_to_the_records_and_the_trades(log, sizes):
-    mine = before("tally", cut("coinbase-0", log["coinbase-0"], sizes), STEPS)
+    mine = inputs_of("tally", cut("coinbase-0", log["coinbase-0"], sizes), STEPS)
     quality, metrics = told(*mine)
     assert sum(each.records for each in quality) == len(log["coinbase-0"])
     status = Counter(one for each in mine for one in each.status.tolist())
-    verdict = Counter(one for each in mine for one in each.trades.verdict.tolist())
+    verdict = Counter(one for each in mine for one in each.market.trades.verdict.tolist())
     sums = Counter()
     for each in quality:
         sums.update({name: getattr(each, name) for name in QualityCounts.__struct_fields__[3:]})
@@ -152,7 +151,7 @@ def test_rows_add_up_to_the_records_and_the_trades(log, sizes):
     assert sums["ignored"] == status[IGNORED] and sums["unlisted"] == status[UNLISTED]
     assert sums["duplicate"] == verdict[DUPLICATE] and sums["late"] == verdict[LATE]
     assert sums["accepted"] == verdict[ACCEPTED]
-    assert sums["quotes"] == sum(len(each.quotes) for each in mine)
+    assert sums["quotes"] == sum(len(each.market.quotes) for each in mine)
     records = sums["records"] - status[HEARTBEAT] - status[MALFORMED] - status[IGNORED]
     assert records - status[UNLISTED] == status[DECODED]
     for name, per_batch in (("bars", "bars"), ("signals", "signals")):
@@ -163,5 +162,5 @@ def test_rows_add_up_to_the_records_and_the_trades(log, sizes):
 
 @given(st.integers(0, 2**62))
 def test_a_minute_is_named_by_its_begin(log_ns):
-    quality, _ = told(batch(write_due(log_ns), end=True))
+    quality, _ = told(batch(heartbeat(log_ns), end=True))
     assert quality[0].time_ns == log_ns - log_ns % MINUTE

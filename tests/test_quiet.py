@@ -18,7 +18,7 @@ from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import run as runs
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.stall_watch import Watch
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tests.running import REFERENCE, digest, job_of, replay, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -184,8 +184,8 @@ def test_heartbeats_go_into_quiet_partitions_only_and_are_in_the_log():
 
 def test_a_page_is_due_when_its_last_record_would_have_come():
     pace = ReplayClock(speed=10.0)
-    first = page_from_frames("a-0", 0, [T0, T0 + S], [b"", b""])
-    later = page_from_frames("b-0", 0, [T0 + 5 * S], [b""])
+    first = Page.from_frames("a-0", 0, [T0, T0 + S], [b"", b""])
+    later = Page.from_frames("b-0", 0, [T0 + 5 * S], [b""])
     assert pace.seconds_until_due(first) == pytest.approx(0.1, abs=0.05)
     assert pace.seconds_until_due(later) == pytest.approx(0.5, abs=0.05)
 

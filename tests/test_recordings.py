@@ -20,7 +20,7 @@ from tapeflow.flows.run.plan import Plan
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
 from tapeflow.schemas.venues import VENUES
 
@@ -174,10 +174,10 @@ def test_every_frame_of_a_recording_is_read_or_ignored(name):
     for lo in range(0, len(frames), 5_000):
         some = frames[lo : lo + 5_000]
         batch = decode.step(
-            page_from_frames(f"{venue}-0", lo, [lo] * len(some), some), decoder=made
+            Page.from_frames(f"{venue}-0", lo, [lo] * len(some), some), decoder=made
         )
         became.update(NAMES[each] for each in batch.status.tolist())
-        dead += [(each.offset, each.reason, each.frame[:80]) for each in batch.dead]
+        dead += [(each.offset, each.reason, each.frame[:80]) for each in batch.dead_letters]
     assert not dead, (name, dict(became), len(dead), dead[:5])
     assert became.total() == len(frames), dict(became)
     assert became["heartbeat"] == 0 and became["ticks"] + became["unlisted"] > 0, dict(became)
@@ -190,9 +190,9 @@ def test_the_trades_of_the_coinbase_recordings_are_all_there():
     symbols = {product: number for number, product in enumerate(sorted(products))}
     dialect = VENUES["coinbase"].dialect
     batch = decode.step(
-        page_from_frames("coinbase-0", 0, [0] * len(frames), frames),
+        Page.from_frames("coinbase-0", 0, [0] * len(frames), frames),
         decoder=Decoder.of(Scanner(dialect, symbols)),
     )
     assert (kinds["match"], kinds["last_match"], kinds["ticker"]) == (97, 10, 107)
-    assert Counter(batch.trades.verdict.tolist()) == {0: 97, 3: 10}
-    assert len(batch.quotes) == 107
+    assert Counter(batch.market.trades.verdict.tolist()) == {0: 97, 3: 10}
+    assert len(batch.market.quotes) == 107

@@ -231,13 +231,13 @@ def test_every_fact_reads_back_from_its_json():
         1, "main", "s", 5, Decimal("0.1"), Decimal("-2"), Decimal(0), Decimal("1E-8"), Decimal(3)
     )
     assert decode(BY_TYPE[Equity], encode(fact)) == fact
-    assert b'"schema_version":1' in encode(fact)
+    assert b'"schema_version":2' in encode(fact)
     assert identity(fact) == "main/1"
 
 
 def test_topics_and_tables_have_names_of_their_own():
     assert (
-        len({topic.name for topic in FACT_TYPES})
+        len({topic.topic for topic in FACT_TYPES})
         == len({topic.table for topic in FACT_TYPES})
         == len(FACT_TYPES)
     )

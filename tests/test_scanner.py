@@ -21,7 +21,7 @@ from tapeflow.operators.decode.plans import compile_dialect
 from tapeflow.operators.decode.rows import Rows
 from tapeflow.operators.decode.scanner import COMPILED, Scanner
 from tapeflow.operators.decode.strict import MalformedError, Row, read_frame
-from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import DECODED, HEARTBEAT, IGNORED, MALFORMED, SLOW_PATH, UNLISTED
 from tapeflow.schemas.venues import VENUES
 from tapeflow.schemas.venues.dialect import (
@@ -91,9 +91,9 @@ ODD = Dialect(
             },
         ),
         Channel(
-            "flat", {name: leaf for name, leaf in FLAT.items() if len(name) <= 23}, row="quote"
+            "flat", {name: leaf for name, leaf in FLAT.items() if len(name) <= 23}, table=Quotes
         ),
-        Channel("never reached", {"kind": PRESENT}, row=""),
+        Channel("never reached", {"kind": PRESENT}, table=None),
     )
 )
 ODD_SAMPLES = (
@@ -114,7 +114,7 @@ Counts = Counter[tuple[int, int]]
 
 def page(frames: list[bytes]) -> Page:
     """Frames side by side, with nothing between them."""
-    return page_from_frames("binance-0", 0, [0] * len(frames), frames)
+    return Page.from_frames("binance-0", 0, [0] * len(frames), frames)
 
 
 def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:

@@ -82,7 +82,7 @@ def joined(pages: Iterable[Page]) -> list[tuple[int, bytes]]:
     """All records of some pages, and that they stand one behind the other."""
     told: list[tuple[int, bytes]] = []
     for page in pages:
-        assert page.lo == len(told)
+        assert page.first_offset == len(told)
         told += [(ns, page.frame(n)) for n, ns in enumerate(page.log_ns.tolist())]
     return told
 
@@ -134,7 +134,7 @@ def test_log_time_never_goes_back_and_the_last_page_says_so(market_settings):
         told = list(pages)
         times = [ns for ns, _ in joined(told)]
         assert all(one <= other for one, other in pairwise(times))
-        assert [page.end for page in told] == [False] * (len(told) - 1) + [True]
+        assert [page.end_of_log for page in told] == [False] * (len(told) - 1) + [True]
         assert all(ns % 1000 == 0 for ns in times)
 
 
@@ -144,7 +144,7 @@ def test_heartbeats_come_after_silence_and_only_then():
         told = lines(quiet, partition)
         gaps = [(after[0] - before[0], after[1] == b"") for before, after in pairwise(told)]
         assert max(gap for gap, _ in gaps) == 100_000_000
-        assert {gap for gap, write_due in gaps if write_due} == {100_000_000}
+        assert {gap for gap, heartbeat in gaps if heartbeat} == {100_000_000}
         assert all(frame for _, frame in lines(Market(seconds=3, heartbeat_ms=0), partition))
 
 

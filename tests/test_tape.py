@@ -22,7 +22,7 @@ logs = st.lists(st.tuples(st.integers(0, 10**6), frames), max_size=60)
 def read_all(reader):
     got = []
     while (page := reader.read()) is not None:
-        assert page.lo == len(got)
+        assert page.first_offset == len(got)
         got += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
     assert reader.ended
     return got
@@ -49,7 +49,7 @@ def test_a_tape_reads_as_written_and_goes_on_where_it_was(tmp_path_factory, log,
     given_so_far = 0
     for _ in range(data.draw(st.integers(0, 5))):
         page = reader.read()
-        given_so_far = page.hi if page else given_so_far
+        given_so_far = page.next_offset if page else given_so_far
     again = TapeReader("binance-0", (path,), records, FAR, reader.position())
     rest = []
     while (page := again.read()) is not None:
@@ -185,7 +185,7 @@ def test_parquet_tapes_read_as_text_ones(tmp_path_factory, log, records):
     assert read_all(ParquetReader("b", path, records, FAR, None)) == log
     reader = ParquetReader("b", path, records, FAR, None)
     page = reader.read()
-    begin = page.hi if page else 0
+    begin = page.next_offset if page else 0
     again = ParquetReader("b", path, records, FAR, reader.position())
     rest = []
     while (page := again.read()) is not None:

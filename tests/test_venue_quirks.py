@@ -10,7 +10,7 @@ from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows
 from tapeflow.operators.decode.scanner import COMPILED, Scanner
 from tapeflow.operators.decode.step import Decoder
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     ACCEPTED,
     BUY,
@@ -139,7 +139,7 @@ def read(request):
         pytest.skip("numba is not installed")
 
     def read(partition, *frames, log_ns=5 * S):
-        page = page_from_frames(partition, 0, [log_ns] * len(frames), list(frames))
+        page = Page.from_frames(partition, 0, [log_ns] * len(frames), list(frames))
         return decode.step(page, decoder=decoder(partition, scan=request.param))
 
     return read
@@ -149,16 +149,21 @@ def trades(batch):
     return [
         (trade_id, side, price, size)
         for trade_id, side, price, size in zip(
-            batch.trades.trade_id.tolist(), batch.trades.aggressor.tolist(),
-            batch.trades.price.tolist(), batch.trades.size.tolist(), strict=True,
+            batch.market.trades.trade_id.tolist(), batch.market.trades.aggressor.tolist(),
+            batch.market.trades.price.tolist(), batch.market.trades.size.tolist(), strict=True,
         )
     ]  # fmt: skip
 
 
 def best(batch):
     """Bid, its size, ask, its size of the only quote; None for NaN."""
-    assert len(batch.quotes) == 1
-    sides = (batch.quotes.bid, batch.quotes.bid_size, batch.quotes.ask, batch.quotes.ask_size)
+    assert len(batch.market.quotes) == 1
+    sides = (
+        batch.market.quotes.bid,
+        batch.market.quotes.bid_size,
+        batch.market.quotes.ask,
+        batch.market.quotes.ask_size,
+    )
     return [None if math.isnan(side[0]) else side[0] for side in sides]
 
 
@@ -176,21 +181,21 @@ def test_a_buyer_who_is_the_maker_was_taken_by_a_seller(read):
 
 
 def test_a_spot_trade_happened_at_T_and_not_at_E(read):
-    assert read(SPOT, SPOT_TRADE).trades.event_ns.tolist() == [1723161255342 * MS]
+    assert read(SPOT, SPOT_TRADE).market.trades.event_ns.tolist() == [1723161255342 * MS]
 
 
 def test_a_trade_may_come_before_it_happened(read):
     #   the recordings' clock is 1.25 s behind the exchange's: latency is signed
     said = read(SPOT, SPOT_TRADE, log_ns=1723161254087896568)
-    assert said.trades.verdict.tolist() == [ACCEPTED]
-    assert said.trades.log_ns[0] < said.trades.event_ns[0]
+    assert said.market.trades.verdict.tolist() == [ACCEPTED]
+    assert said.market.trades.log_ns[0] < said.market.trades.event_ns[0]
     assert accepted_in_bars(said) == 1
 
 
 def test_a_spot_book_ticker_has_no_time(read):
     said = read(SPOT, SPOT_QUOTE)
     assert best(said) == [61837.63, 3.78826, 61837.64, 1.54698]
-    assert said.quotes.event_ns.tolist() == [NO_TIME]
+    assert said.market.quotes.event_ns.tolist() == [NO_TIME]
 
 
 def test_an_empty_side_of_the_book_is_nan_and_no_price(read):
@@ -204,8 +209,8 @@ def test_an_empty_side_of_the_book_is_nan_and_no_price(read):
 def test_bare_and_combined_frames_say_the_same(read, partition, frame):
     one, other = read(partition, frame), read(partition, bare(frame))
     assert trades(one) == trades(other)
-    assert one.quotes.bid.tolist() == other.quotes.bid.tolist()
-    assert len(one.trades) + len(one.quotes) == 1
+    assert one.market.quotes.bid.tolist() == other.market.quotes.bid.tolist()
+    assert len(one.market.trades) + len(one.market.quotes) == 1
 
 
 @pytest.mark.parametrize(
@@ -224,7 +229,7 @@ def test_bare_and_combined_frames_say_the_same(read, partition, frame):
 )  # fmt: skip
 def test_acks_status_and_what_we_keep_nothing_of_is_ignored(read, partition, frame):
     said = read(partition, frame)
-    assert said.status.tolist() == [IGNORED] and said.dead == ()
+    assert said.status.tolist() == [IGNORED] and said.dead_letters == ()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +243,7 @@ def test_acks_status_and_what_we_keep_nothing_of_is_ignored(read, partition, fra
 def test_an_error_frame_is_a_dead_letter_that_says_so(read, partition, frame):
     said = read(partition, b"", frame)
     assert said.status.tolist() == [HEARTBEAT, MALFORMED]
-    (dead,) = said.dead
+    (dead,) = said.dead_letters
     assert (dead.reason, dead.frame, dead.length) == (
         "the venue reports an error",
         frame,
@@ -250,20 +255,20 @@ def test_an_error_frame_is_a_dead_letter_that_says_so(read, partition, frame):
 def test_a_usdm_trade_of_another_kind_is_off_the_market_and_in_no_bar(read):
     kinds = (b"MARKET", b"INSURANCE_FUND", b"ADL", b"NA")
     said = read(USDM, *(USDM_TRADE.replace(b"MARKET", kind) for kind in kinds))
-    assert said.trades.verdict.tolist() == [ACCEPTED, OFF_MARKET, OFF_MARKET, OFF_MARKET]
+    assert said.market.trades.verdict.tolist() == [ACCEPTED, OFF_MARKET, OFF_MARKET, OFF_MARKET]
     assert said.status.tolist() == [DECODED] * 4
     assert accepted_in_bars(said) == 1
 
 
 def test_a_usdm_trade_that_does_not_say_its_kind_is_malformed(read):
     said = read(USDM, USDM_TRADE.replace(b',"X":"MARKET"', b""))
-    assert [dead.reason for dead in said.dead] == ["X is missing"]
+    assert [dead.reason for dead in said.dead_letters] == ["X is missing"]
 
 
 def test_a_usdm_book_ticker_changed_at_T(read):
     said = read(USDM, USDM_QUOTE)
     assert best(said) == [2681.62, 1.165, 2681.63, 73.077]
-    assert said.quotes.event_ns.tolist() == [1723161256310 * MS]
+    assert said.market.quotes.event_ns.tolist() == [1723161256310 * MS]
 
 
 # --- Coinbase Exchange ----------------------------------------------------------------------------
@@ -272,12 +277,12 @@ def test_a_usdm_book_ticker_changed_at_T(read):
 def test_the_side_of_a_match_is_the_makers(read):
     said = read(COINBASE, MATCH, MATCH.replace(b'"sell"', b'"buy"'))
     assert trades(said) == [(1568268, BUY, 0.791, 450.0), (1568268, SELL, 0.791, 450.0)]
-    assert rfc3339(int(said.trades.event_ns[0])) == "2021-04-17T16:43:37.121358000Z"
+    assert rfc3339(int(said.market.trades.event_ns[0])) == "2021-04-17T16:43:37.121358000Z"
 
 
 def test_the_last_match_sent_on_subscribing_is_history_and_in_no_bar(read):
     said = read(COINBASE, MATCH.replace(b'"match"', b'"last_match"'))
-    assert said.trades.verdict.tolist() == [HISTORICAL]
+    assert said.market.trades.verdict.tolist() == [HISTORICAL]
     assert accepted_in_bars(said) == 0
 
 
@@ -287,12 +292,12 @@ def test_the_side_of_a_ticker_is_not_used(read):
         read(COINBASE, TICKER.replace(b'"side":"buy"', b'"side":"sell"')),
     )
     assert best(one) == best(other) == [0.5742, None, 0.5771, None]  # this one tells no sizes
-    assert len(one.trades) == 0
+    assert len(one.market.trades) == 0
 
 
 def test_a_ticker_before_the_first_trade_of_a_product_has_no_time(read):
     said = read(COINBASE, TICKER.replace(b'"time":"2021-04-17T16:43:37.270697Z",', b""))
-    assert said.quotes.event_ns.tolist() == [NO_TIME]
+    assert said.market.quotes.event_ns.tolist() == [NO_TIME]
 
 
 def test_a_newer_ticker_tells_sizes_and_zero_is_none(read):
@@ -306,7 +311,7 @@ def test_a_newer_ticker_tells_sizes_and_zero_is_none(read):
 def test_trades_of_a_frame_come_newest_first_and_are_put_in_order(read):
     said = read(COINBASE, MARKET_TRADES)
     assert [trade_id for trade_id, *_ in trades(said)] == [1068572101, 1068572102]
-    assert said.trades.offset.tolist() == [0, 0]
+    assert said.market.trades.offset.tolist() == [0, 0]
 
 
 def test_the_side_of_an_advanced_trade_is_the_makers(read):
@@ -316,7 +321,7 @@ def test_the_side_of_an_advanced_trade_is_the_makers(read):
 
 def test_the_snapshot_of_old_trades_is_history_and_in_no_bar(read):
     said = read(COINBASE, MARKET_TRADES.replace(b'"update"', b'"snapshot"'))
-    assert said.trades.verdict.tolist() == [HISTORICAL, HISTORICAL]
+    assert said.market.trades.verdict.tolist() == [HISTORICAL, HISTORICAL]
     assert accepted_in_bars(said) == 0
 
 
@@ -330,19 +335,19 @@ def test_events_of_one_frame_may_be_old_and_new(read):
         1068572101,
         1068572102,
     ]
-    assert said.trades.verdict.tolist() == [HISTORICAL, HISTORICAL, ACCEPTED, ACCEPTED]
+    assert said.market.trades.verdict.tolist() == [HISTORICAL, HISTORICAL, ACCEPTED, ACCEPTED]
 
 
 def test_the_time_of_an_advanced_ticker_is_its_envelopes(read):
     said = read(COINBASE, ADVANCED_TICKER)
     assert best(said) == [65083.66, 0.20371215, 65083.67, 0.15556334]
-    assert rfc3339(int(said.quotes.event_ns[0])) == "2026-08-09T21:05:48.348050942Z"
+    assert rfc3339(int(said.market.quotes.event_ns[0])) == "2026-08-09T21:05:48.348050942Z"
 
 
 def test_both_coinbase_feeds_may_stand_in_one_partition(read):
     said = read(COINBASE, MATCH, MARKET_TRADES, TICKER, ADVANCED_TICKER)
     assert said.status.tolist() == [DECODED] * 4
-    assert (len(said.trades), len(said.quotes)) == (3, 2)
+    assert (len(said.market.trades), len(said.market.quotes)) == (3, 2)
 
 
 # --- of every venue -------------------------------------------------------------------------------
@@ -358,13 +363,13 @@ def test_both_coinbase_feeds_may_stand_in_one_partition(read):
 )  # fmt: skip
 def test_a_tick_of_an_unlisted_symbol_is_counted_and_no_error(read, partition, frame):
     said = read(partition, frame)
-    assert said.status.tolist() == [UNLISTED] and said.owner.tolist() == [-1]
-    assert (len(said.trades), len(said.quotes), said.dead) == (0, 0, ())
+    assert said.status.tolist() == [UNLISTED] and said.record_instrument.tolist() == [-1]
+    assert (len(said.market.trades), len(said.market.quotes), said.dead_letters) == (0, 0, ())
 
 
 def test_a_frame_of_listed_and_unlisted_trades_keeps_the_listed(read):
     said = read(COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"NEW-USD", 1))
-    assert said.status.tolist() == [DECODED] and said.owner.tolist() == [1]
+    assert said.status.tolist() == [DECODED] and said.record_instrument.tolist() == [1]
     assert [trade_id for trade_id, *_ in trades(said)] == [1068572101]
 
 
@@ -380,6 +385,6 @@ def test_one_bad_frame_disturbs_nobody(read):
     said = read(COINBASE, MATCH, MATCH[:-20], MATCH.replace(b"1568268", b"1568269"))
     assert said.status.tolist() == [DECODED, MALFORMED, DECODED]
     assert [trade_id for trade_id, *_ in trades(said)] == [1568268, 1568269]
-    assert [(dead.offset, dead.reason) for dead in said.dead] == [
+    assert [(dead.offset, dead.reason) for dead in said.dead_letters] == [
         (1, "not one complete JSON value in UTF-8")
     ]

@@ -37,7 +37,7 @@ from tapeflow.connectors.kafka.packs import (
     unpacked,
 )
 from tapeflow.connectors.source.progress import START
-from tapeflow.schemas.batches import Page, cut, part
+from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 
 OffsetBounds = tuple[int, int]  # the first offset kept, and the one after the last
@@ -102,8 +102,8 @@ class KafkaReader:
             self.held = self._next()
         if self.held is None:
             return None
-        page, self.held = cut(self.held, self.records, self.span_ns)
-        self.frames, self.log_ns = page.hi, int(page.log_ns[-1])
+        page, self.held = split_page(self.held, self.records, self.span_ns)
+        self.frames, self.log_ns = page.next_offset, int(page.log_ns[-1])
         if self.packed:
             self._take(len(page.log_ns))
         else:
@@ -173,7 +173,7 @@ class KafkaReader:
         page = page_of_packs(self.place.partition, said.first, packs)
         if self.inside:
             self._check_time(int(page.log_ns[self.taken - 1]))
-            page = part(page, slice(self.taken, None))
+            page = slice_page(page, slice(self.taken, None))
         times = np.maximum(np.maximum.accumulate(page.log_ns), self.log_ns)  # as of plain records
         return structs.replace(page, log_ns=times)
 

@@ -115,7 +115,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
             self.held_page = None
             self.log_ns = int(page.log_ns[-1])
         self.read_at = monotonic()
-        self.next_offset = page.hi
+        self.next_offset = page.next_offset
         self.position = self.reader.position()
         self._post()
         return [(self.key, page)]
@@ -144,4 +144,4 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
 def end_page(partition: str, offset: int) -> Page:
     """Say in the log's own words that nothing comes after `offset`."""
     none = np.empty(0, np.int64)
-    return Page(partition, offset, none, none, none, np.zeros(PADDING, np.uint8), end=True)
+    return Page(partition, offset, none, none, none, np.zeros(PADDING, np.uint8), end_of_log=True)

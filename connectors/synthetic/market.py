@@ -20,7 +20,7 @@ from msgspec import Struct
 from tapeflow.connectors.synthetic.frames import LISTINGS, VENUES, other
 from tapeflow.connectors.synthetic.listings import COINS, Frames, Listing, Rng
 from tapeflow.connectors.synthetic.prices import SECOND_US, Feed, HiddenPrice
-from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.columns import Ints
 
 START_NS = 1_767_603_600_000_000_000  # 2026-01-05 09:00 UTC
@@ -162,10 +162,10 @@ def pages(market: Market, partition: str, page_records: int) -> Iterator[Page]:
         frames += more_frames
         cuts = range(0, len(frames) + 1, page_records)
         for lo, hi in pairwise(cuts):
-            yield page_from_frames(partition, offset + lo, log_ns[lo:hi], frames[lo:hi])
+            yield Page.from_frames(partition, offset + lo, log_ns[lo:hi], frames[lo:hi])
         offset += cuts[-1]
         del log_ns[: cuts[-1]], frames[: cuts[-1]]
-    yield page_from_frames(partition, offset, log_ns, frames, end=True)
+    yield Page.from_frames(partition, offset, log_ns, frames, end_of_log=True)
 
 
 def write_tapes(market: Market, folder: Path) -> list[Path]:

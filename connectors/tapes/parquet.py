@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tapeflow.connectors.source.progress import START
-from tapeflow.schemas.batches import PADDING, Page, cut
+from tapeflow.schemas.batches import PADDING, Page, split_page
 from tapeflow.schemas.errors import TapeflowError
 
 
@@ -41,8 +41,8 @@ class ParquetReader:
         if self.held is None:
             self.ended = True
             return None
-        page, self.held = cut(self.held, self.records, self.span_ns)
-        self.offset, self.log_ns = page.hi, int(page.log_ns[-1])
+        page, self.held = split_page(self.held, self.records, self.span_ns)
+        self.offset, self.log_ns = page.next_offset, int(page.log_ns[-1])
         return page
 
     def position(self) -> Any:

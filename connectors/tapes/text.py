@@ -118,7 +118,7 @@ class TapeReader:
             self.partition, self.offset, log_ns[:count], starts[:count], ends[:count], self.shown
         )
         self.byte += next_at - self.at
-        self.at, self.offset, self.log_ns = next_at, page.hi, int(page.log_ns[-1])
+        self.at, self.offset, self.log_ns = next_at, page.next_offset, int(page.log_ns[-1])
         return page
 
     def _read_strictly(

@@ -31,7 +31,7 @@ def verify(results: Path, job: Job, say: Callable[[str], None]) -> list[TopicChe
 
 def verdict_on(topic: FactType, expected: str, job: Job, say: Callable[[str], None]) -> TopicCheck:
     """Compare one topic with the digest of its table."""
-    name, kafka = job.kafka.facts + topic.name, job.kafka
+    name, kafka = job.kafka.facts + topic.topic, job.kafka
     seen: dict[str, bytes] = {}
     records = conflicting = 0
     for identity, value in read_facts(kafka.bootstrap, name, say, kafka.client):

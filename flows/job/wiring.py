@@ -101,7 +101,7 @@ def decoder(venue: str, spoken: Dialect, table: tuple[Instrument, ...]) -> "Deco
         for number, each in enumerate(table)
         if each.venue.lower() == venue
     }
-    return Decoder.of(Scanner(spoken, symbols))
+    return Decoder.from_scanner(Scanner(spoken, symbols))
 
 
 def strategies(job: Job, table: tuple[Instrument, ...]) -> tuple[Strategy, ...]:
@@ -140,10 +140,10 @@ def accounts(job: Job) -> dict[str, Account]:
     return {each.name: each for each in job.accounts or (NO_TRADING_ACCOUNT,)}
 
 
-def desks(
+def accounts_of(
     job: Job, table: tuple[Instrument, ...], partitions: Iterable[str]
 ) -> dict[str, "AccountContext"]:
-    """The desk of each account."""
+    """Return the settings of each account, by name."""
     from tapeflow.operators.desk.state import AccountContext  # noqa: PLC0415  # see above
 
     owners = accounts(job)

@@ -43,7 +43,7 @@ def create(partitions: Iterable[str], job: Job, say: Callable[[str], None]) -> N
 
 def fact_topics(job: Job) -> dict[str, int]:
     """The topics that facts are written to; one partition each, so that each is in one order."""
-    return {job.kafka.facts + topic.name: 1 for topic in FACT_TYPES}
+    return {job.kafka.facts + topic.topic: 1 for topic in FACT_TYPES}
 
 
 def create_fact_topics(job: Job, say: Callable[[str], None]) -> None:

@@ -11,39 +11,39 @@ partition's: one record may close bars of many instruments, in the order of (end
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
+from msgspec import Struct
 
 from tapeflow.engine.fold import fold
 from tapeflow.operators.bars import kernel as k
 from tapeflow.schemas.batches import NO_BARS, Batch
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import Bars
+from tapeflow.schemas.time import MAX_NS
 
-STATE_VERSION = 1
 OPEN_ROWS_MIN = 64  # rows for open bars
 CLOSED_ROWS_MIN = 512  # rows for bars that a page closes: most close fewer
 
 
 @dataclass(slots=True)
 class State:
-    """Open bars and the watermark of one partition; the step owns it and changes it in place."""
+    """Open bars and the watermark of one partition, changed in place."""
 
-    clock: Ints  # see bar_kernel
+    clock: Ints  # see kernel.py
     heads: Ints  # by instrument: its newest open bar
     ints: Ints  # (rows, WIDTH_INTS) open bars
     floats: Floats  # (rows, WIDTH_FLOATS) open bars
     last_log_ns: int = 0  # of the last record; it closes what the end of the log closes
 
 
-def start(instruments: int) -> State:
-    """No trade yet, no bar open."""
-    clock = np.array([k.NONE, k.NONE, k.NONE, k.NONE, k.NONE, k.LAST_NS, 0], np.int64)
+def empty(instruments: int) -> State:
+    """Return the tables of `instruments` instruments, without a bar."""
+    clock = np.array([k.NONE, k.NONE, k.NONE, k.NONE, k.NONE, MAX_NS, 0], np.int64)
     state = State(
         clock,
         np.full(instruments, k.NONE, np.int64),
@@ -54,7 +54,7 @@ def start(instruments: int) -> State:
 
 
 def add_free_rows(state: State) -> State:
-    """Twice as many rows, the new ones free."""
+    """Double the rows of the tables, the new ones free; return the state."""
     rows, more = len(state.ints), max(len(state.ints), OPEN_ROWS_MIN)
     fresh = np.full((more, k.WIDTH_INTS), k.NONE, np.int64)
     fresh[:, k.NEXT] = np.arange(rows + 1, rows + more + 1)
@@ -65,26 +65,11 @@ def add_free_rows(state: State) -> State:
     return state
 
 
-def step(
-    state: State, batch: Batch, *, width_ns: int, lateness_ns: int
-) -> tuple[State, Iterable[Batch]]:
-    """Judge the trades, and close the bars that the records close."""
-    verdict, ints, floats = fold_batch(state, batch, width_ns, lateness_ns)
-    first_ns, newest_ns = state.clock[[k.FIRST, k.NEWEST]].tolist()
-    bars = to_bars(ints, floats, width_ns, first_ns, k.LAST_NS) if len(ints) else NO_BARS
-    if len(batch.log_ns):
-        state.last_log_ns = int(batch.log_ns[-1])
-    if batch.end:
-        ints, floats = close_all(state, batch.hi - 1)
-        bars = Bars.concat([bars, to_bars(ints, floats, width_ns, first_ns, newest_ns)])
-    return state, (batch.replace(trades=batch.trades.with_verdict(verdict), bars=bars),)
-
-
 def fold_batch(
     state: State, batch: Batch, width_ns: int, lateness_ns: int
 ) -> tuple[Ints, Ints, Floats]:
-    """The verdict on each trade, and the rows of the bars closed."""
-    t = batch.trades
+    """Return the verdict on each trade, and the rows of the bars closed, as integers and floats."""
+    t = batch.market.trades
     verdict = t.verdict.copy()
     ints, floats = [state.ints[:0]], [state.floats[:0]]
     cursor = np.zeros(3, np.int64)
@@ -97,8 +82,9 @@ def fold_batch(
         closed_floats = np.empty((room, k.WIDTH_FLOATS))
         k.fold_rows(
             state.clock, state.heads, state.ints, state.floats, closed_ints, closed_floats,
-            batch.lo, batch.log_ns, batch.status, t.offset, t.instrument, t.aggressor, t.event_ns,
-            verdict, t.price, t.size, cursor, width_ns, lateness_ns,
+            batch.first_offset, batch.log_ns, batch.status,
+            t.offset, t.instrument, t.aggressor, t.event_ns, verdict, t.price, t.size,
+            cursor, width_ns, lateness_ns,
         )  # fmt: skip
         count = cursor[k.CLOSED]
         ints.append(closed_ints[:count])
@@ -107,26 +93,26 @@ def fold_batch(
 
 
 def close_all(state: State, offset: int) -> tuple[Ints, Floats]:
-    """Close every open bar: the log has ended behind the record at `offset`."""
+    """Close every open bar after the last record, at `offset`; return their rows."""
     open_rows = np.flatnonzero(state.ints[:, k.START] != k.NONE)
     order = np.lexsort((state.ints[open_rows, k.INSTRUMENT], state.ints[open_rows, k.START]))
     ints, floats = state.ints[open_rows[order]], state.floats[open_rows[order]]
     ints[:, k.CLOSED_LOG], ints[:, k.CLOSED_OFFSET] = state.last_log_ns, offset
-    empty = start(len(state.heads))
+    tables = empty(len(state.heads))
     state.clock[k.FREE], state.clock[k.USED], state.clock[k.OLDEST] = (
-        empty.clock[k.FREE],
+        tables.clock[k.FREE],
         0,
-        k.LAST_NS,
+        MAX_NS,
     )
-    state.heads, state.ints, state.floats = empty.heads, empty.ints, empty.floats
+    state.heads, state.ints, state.floats = tables.heads, tables.ints, tables.floats
     return ints, floats
 
 
 def to_bars(ints: Ints, floats: Floats, width_ns: int, first_ns: int, newest_ns: int) -> Bars:
-    """Name the columns of rows; the log covers event times from the first to the newest."""
+    """Return rows as columns of bars; the log covers event times from `first_ns` to `newest_ns`."""
     open_ns, instrument, log_ns, offset, _, count, first_offset, last_offset = ints.T
     opened, high, low, closed, volume, notional, buy_volume, buy_notional = floats.T[: k.CARRY]
-    close_ns = np.minimum(open_ns, k.LAST_NS - width_ns) + width_ns
+    close_ns = np.minimum(open_ns, MAX_NS - width_ns) + width_ns
     return Bars(
         instrument, open_ns, close_ns, opened, high, low, closed, volume, notional / volume, count,
         buy_volume, notional, buy_notional, (first_ns <= open_ns) & (close_ns <= newest_ns),
@@ -134,36 +120,58 @@ def to_bars(ints: Ints, floats: Floats, width_ns: int, first_ns: int, newest_ns:
     )  # fmt: skip
 
 
-def keep(state: State) -> Any:
-    """Open bars as rows, and the clock."""
-    used = state.ints[:, k.START] != k.NONE
-    clock = state.clock[[k.NEWEST, k.NEWEST_LOG, k.WATERMARK, k.FIRST]].tolist()
-    return (
-        STATE_VERSION, clock, len(state.heads), state.last_log_ns,
-        state.ints[used].tobytes(), state.floats[used].tobytes(),
-    )  # fmt: skip
+class TimeBars(Struct, frozen=True):
+    """Bars of `width_ns` of event time, closed when the watermark has passed their end."""
 
+    VERSION: ClassVar[int] = 2
 
-def resume(kept: Any) -> State:
-    """Lay the tables out again."""
-    version, clock, instruments, last_log_ns, ints, floats = kept
-    assert version == STATE_VERSION, f"bar state of version {version}"
-    state = start(instruments)
-    state.clock[[k.NEWEST, k.NEWEST_LOG, k.WATERMARK, k.FIRST]] = clock
-    state.last_log_ns = last_log_ns
-    rows = np.frombuffer(ints, np.int64).reshape(-1, k.WIDTH_INTS)
-    values = np.frombuffer(floats, np.float64).reshape(-1, k.WIDTH_FLOATS)
-    for row, value in zip(rows, values, strict=True):
-        if state.clock[k.FREE] == k.NONE:
-            add_free_rows(state)
-        slot = state.clock[k.FREE]
-        state.clock[k.FREE] = state.ints[slot, k.NEXT]
-        state.clock[k.USED] += 1
-        state.clock[k.OLDEST] = min(state.clock[k.OLDEST], row[k.START])
-        state.ints[slot], state.floats[slot] = row, value
-        state.ints[slot, k.NEXT] = state.heads[row[k.INSTRUMENT]]
-        state.heads[row[k.INSTRUMENT]] = slot
-    return state
+    width_ns: int
+    lateness_ns: int  # the watermark is so far behind the newest event time
+    instruments: int  # in the job's table
+
+    def initial(self) -> State:
+        """Return a state without a trade, and no bar open."""
+        return empty(self.instruments)
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
+        """Mark late trades, and add the bars that these records close."""
+        verdict, ints, floats = fold_batch(state, batch, self.width_ns, self.lateness_ns)
+        first_ns, newest_ns = state.clock[[k.FIRST, k.NEWEST]].tolist()
+        width_ns = self.width_ns
+        bars = to_bars(ints, floats, width_ns, first_ns, MAX_NS) if len(ints) else NO_BARS
+        if len(batch.log_ns):
+            state.last_log_ns = int(batch.log_ns[-1])
+        if batch.end_of_log:
+            ints, floats = close_all(state, batch.next_offset - 1)
+            bars = Bars.concat([bars, to_bars(ints, floats, width_ns, first_ns, newest_ns)])
+        return state, (batch.with_verdict(verdict).replace(bars=bars),)
+
+    def snapshot(self, state: State) -> Any:
+        """Return the clock and the open bars, as rows."""
+        used = state.ints[:, k.START] != k.NONE
+        clock = state.clock[[k.NEWEST, k.NEWEST_LOG, k.WATERMARK, k.FIRST]].tolist()
+        rows = state.ints[used].tobytes(), state.floats[used].tobytes()
+        return clock, state.last_log_ns, *rows
+
+    def restore(self, snapshot: Any) -> State:
+        """Return the tables of a snapshot."""
+        clock, last_log_ns, ints, floats = snapshot
+        state = self.initial()
+        state.clock[[k.NEWEST, k.NEWEST_LOG, k.WATERMARK, k.FIRST]] = clock
+        state.last_log_ns = last_log_ns
+        rows = np.frombuffer(ints, np.int64).reshape(-1, k.WIDTH_INTS)
+        values = np.frombuffer(floats, np.float64).reshape(-1, k.WIDTH_FLOATS)
+        for row, value in zip(rows, values, strict=True):
+            if state.clock[k.FREE] == k.NONE:
+                add_free_rows(state)
+            slot = state.clock[k.FREE]
+            state.clock[k.FREE] = state.ints[slot, k.NEXT]
+            state.clock[k.USED] += 1
+            state.clock[k.OLDEST] = min(state.clock[k.OLDEST], row[k.START])
+            state.ints[slot], state.floats[slot] = row, value
+            state.ints[slot, k.NEXT] = state.heads[row[k.INSTRUMENT]]
+            state.heads[row[k.INSTRUMENT]] = slot
+        return state
 
 
 @operator
@@ -175,7 +183,5 @@ def bars(
     lateness_ns: int,
     instruments: int,
 ) -> KeyedStream[Batch]:
-    """Bars of `width_ns` over the trades of each partition, of so many instruments."""
-    each = partial(step, width_ns=width_ns, lateness_ns=lateness_ns)
-    build = fold(each, partial(start, instruments), keep, resume)
-    return op.stateful_batch("open", up, build)
+    """Close bars of `width_ns` over the trades of each partition, of `instruments` instruments."""
+    return op.stateful_batch("state", up, fold(TimeBars(width_ns, lateness_ns, instruments)))

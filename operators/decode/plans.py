@@ -143,10 +143,10 @@ class TableBuilder(Struct):
 
     def plan(self, number: int, channel: Channel, absent: set[Path]) -> None:
         """Write the plan of one channel."""
-        shape = channel.shape if channel.row else discriminators_only(channel.shape)
+        shape = channel.shape if channel.table else discriminators_only(channel.shape)
         defaults = dict(enumerate(DEFAULTS)) | {COLUMNS["verdict"]: channel.verdict}
-        place = Place((), absent, defaults if channel.row else {}, (), in_array=False)
-        self.plans += [self.node(shape, place), number, bool(channel.row), channel.newest_first]
+        place = Place((), absent, defaults if channel.table else {}, (), in_array=False)
+        self.plans += [self.node(shape, place), number, bool(channel.table), channel.newest_first]
 
     def node(self, shape: Shape, place: Place) -> int:
         """Write an object and all that is in it: the number of its node."""

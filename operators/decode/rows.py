@@ -1,23 +1,45 @@
-"""Rows as a reader gives them, before they are told apart into trades and quotes."""
+"""Rows as both readers give them, before they are laid out as the tables of a market."""
 
 import math
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.operators.decode.strict import Row
-from tapeflow.schemas.columns import Bools, Columns, Floats, Ints
-from tapeflow.schemas.market import ACCEPTED, DECODED, UNLISTED, Quotes, Trades
+from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.market import ACCEPTED, DECODED, UNLISTED, Market
 from tapeflow.schemas.time import NO_TIME
+from tapeflow.schemas.venues.dialect import Dialect
 
-C = TypeVar("C", bound=Columns)
+PLACE = ("offset", "log_ns")  # columns of every table that are the record's, not the frame's
 
-INTS = ("instrument", "trade_id", "aggressor", "event_ns", "verdict")
-FLOATS = ("price", "size", "bid", "bid_size", "ask", "ask_size")
+
+def row_columns(dtype: type[np.generic]) -> tuple[str, ...]:
+    """Return the columns of one dtype that a frame can fill, over all tables of a market."""
+    names = [
+        name
+        for table in Market.tables().values()
+        for name, kind in table.dtypes().items()
+        if kind == dtype and name not in PLACE
+    ]
+    return tuple(dict.fromkeys(names))
+
+
+INTS, FLOATS = row_columns(np.int64), row_columns(np.float64)
 INSTRUMENT = INTS.index("instrument")
-INT_DEFAULTS = (-1, 0, 0, NO_TIME, ACCEPTED)  # of a column that a frame does not fill
+# of a column that a frame does not fill
+INT_DEFAULTS = tuple(
+    {"instrument": -1, "event_ns": NO_TIME, "verdict": ACCEPTED}.get(name, 0) for name in INTS
+)
 FLOAT_DEFAULTS = (math.nan,) * len(FLOATS)
+
+
+def table_numbers(dialect: Dialect) -> Ints:
+    """Return, by channel, the number of the market's table that its rows belong to, -1 for none."""
+    numbers = {table: number for number, table in enumerate(Market.tables().values())}
+    tables = [numbers[each.table] if each.table else -1 for each in dialect.channels]
+    return np.array(tables, np.int64)
 
 
 class Rows(NamedTuple):
@@ -29,8 +51,8 @@ class Rows(NamedTuple):
     floats: Floats  # (len(FLOATS), rows)
 
     @classmethod
-    def of(cls, read: list[tuple[int, int, Row]]) -> "Rows":
-        """Rows that the strict reader gave: (frame, channel, row) each."""
+    def from_strict(cls, read: list[tuple[int, int, Row]]) -> "Rows":
+        """Lay out what the strict reader gave: (frame, channel, row) each."""
         return cls(
             np.array([frame for frame, _, _ in read], np.int64),
             np.array([channel for _, channel, _ in read], np.int64),
@@ -38,8 +60,8 @@ class Rows(NamedTuple):
             _matrix(read, FLOATS, FLOAT_DEFAULTS, np.float64),
         )
 
-    def merged(self, other: "Rows") -> "Rows":
-        """Both, in the order of the frames; no frame may have rows in both."""
+    def merge(self, other: "Rows") -> "Rows":
+        """Return the rows of both in the order of the frames; no frame may have rows in both."""
         if not len(other.frame):
             return self
         order = np.argsort(np.concatenate([self.frame, other.frame]), kind="stable")
@@ -47,72 +69,73 @@ class Rows(NamedTuple):
         return both.take(order)
 
     def take(self, rows: Ints) -> "Rows":
-        """Some of the rows."""
+        """Return some of the rows, by their numbers."""
         ints, floats = self.ints.take(rows, axis=1), self.floats.take(rows, axis=1)
         return Rows(self.frame[rows], self.channel[rows], ints, floats)
 
-    def ticks(
-        self, is_trade: Bools, lo: int, log_ns: Ints, status: Ints
-    ) -> tuple[Trades, Quotes, Ints]:
-        """Name the rows of listed instruments as trades and quotes; the status of their frames.
+    def to_market(
+        self, tables: Ints, first_offset: int, log_ns: Ints, status: Ints
+    ) -> tuple[Market, Ints]:
+        """Lay the rows of listed instruments out as a market, and write the status of their frames.
 
-        is_trade: by channel. log_ns: by frame. Also the first listed instrument of each frame, -1
-        where there is none.
+        `tables` is by channel, `log_ns` and `status` are by frame. Also returns the first listed
+        instrument of each frame, -1 where there is none.
         """
         offset, times = (np.empty(len(self.frame), np.int64) for _ in range(2))
-        owner = np.empty(len(status), np.int64)
+        record_instrument = np.empty(len(status), np.int64)
+        counts = np.zeros(len(Market.tables()), np.int64)
         instrument = self.ints[INSTRUMENT]
-        listed, trades = place(
-            self.frame, self.channel, instrument, is_trade, lo, log_ns, offset, times, owner
-        )
+        listed = locate_rows(
+            self.frame, self.channel, instrument, tables, first_offset, log_ns,
+            offset, times, record_instrument, counts,
+        )  # fmt: skip
         if listed < len(offset):
             status[self.frame] = UNLISTED
             rows = self.take(np.flatnonzero(instrument >= 0))
             status[rows.frame] = DECODED
-            return rows.ticks(is_trade, lo, log_ns, status)
-        if trades == len(offset):
-            return self.named(Trades, offset, times), Quotes.empty(), owner
-        mine = is_trade[self.channel]
-        some, others = np.flatnonzero(mine), np.flatnonzero(~mine)
-        return (
-            self.take(some).named(Trades, offset[some], times[some]),
-            self.take(others).named(Quotes, offset[others], times[others]),
-            owner,
-        )
-
-    def named(self, kind: type[C], offset: Ints, log_ns: Ints) -> C:
-        """Lay the rows out as columns of a kind."""
-        told = dict(zip(INTS, self.ints, strict=True)) | dict(zip(FLOATS, self.floats, strict=True))
-        told |= {"offset": offset, "log_ns": log_ns}
-        return kind(*(told[name] for name in kind.names()))
+            return rows.to_market(tables, first_offset, log_ns, status)
+        columns = {"offset": offset, "log_ns": times}
+        columns |= dict(zip(INTS, self.ints, strict=True))
+        columns |= dict(zip(FLOATS, self.floats, strict=True))
+        made = []
+        for number, table in enumerate(Market.tables().values()):
+            if counts[number] == 0:
+                made.append(table.empty())
+                continue
+            whole = table(*(columns[name] for name in table.column_names()))
+            if counts[number] < len(offset):  # the others belong to other tables
+                whole = whole.take(np.flatnonzero(tables[self.channel] == number))
+            made.append(whole)
+        return Market.from_columns(made), record_instrument
 
 
 @compiled
-def place(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     frame: Ints,
     channel: Ints,
     instrument: Ints,
-    is_trade: Bools,
-    lo: int,
+    tables: Ints,
+    first_offset: int,
     log_ns: Ints,
     offset: Ints,
     times: Ints,
-    owner: Ints,
-) -> tuple[int, int]:
-    """Write place and time of each row, and the first instrument of each frame, -1 where none is.
+    record_instrument: Ints,
+    counts: Ints,
+) -> int:
+    """Write offset and log time of each row, and the first instrument of each frame, -1 for none.
 
-    How many rows are of listed instruments, and how many are trades.
+    Adds the rows of each table to `counts`. Returns how many rows are of listed instruments.
     """
-    owner[:] = -1
-    listed, trades = 0, 0
+    record_instrument[:] = -1
+    listed = 0
     for row in range(len(frame) - 1, -1, -1):
         number = frame[row]
-        offset[row] = lo + number
+        offset[row] = first_offset + number
         times[row] = log_ns[number]
-        owner[number] = instrument[row]
+        record_instrument[number] = instrument[row]
         listed += instrument[row] >= 0
-        trades += is_trade[channel[row]]
-    return listed, trades
+        counts[tables[channel[row]]] += 1
+    return listed
 
 
 def _matrix(

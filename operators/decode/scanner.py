@@ -48,7 +48,7 @@ class Scanner:
         found = kernel()
         if found is None or not self.tables.plans.size:
             status = np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
-            return Rows.of([]), status
+            return Rows.from_strict([]), status
         data, starts, ends = kernel_input(page)
         room = self.room(starts, ends)
         status = np.empty(len(starts), np.int64)

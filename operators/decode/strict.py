@@ -46,7 +46,7 @@ def read_frame(dialect: Dialect, frame: bytes, symbols: Symbols) -> tuple[int, l
             if channel.reason:
                 raise MalformedError(channel.reason)
             start: Row = {"verdict": channel.verdict}
-            rows = read_shape(channel.shape, message, start, symbols) if channel.row else []
+            rows = read_shape(channel.shape, message, start, symbols) if channel.table else []
             return number, rows[::-1] if channel.newest_first else rows
     raise MalformedError(f"no channel we know{describe_channel(message)}")
 

@@ -1,10 +1,10 @@
-"""What a desk does below the horizon, in log order: fills, decisions, samples of equity.
+"""What happens to an account below the horizon, in log order: fills, decisions, samples of equity.
 
-    place     sample  fill  decision  fill  |horizon
-              due     hit   intent    hit   |
+    log order   sample  fill   decision  fill   |horizon
+                due     match  intent    match  |
 
-Of one place fills come first, then intents; equity is sampled before the first record at or after
-its time, where the market was heard since the sample before.
+At one position fills come first, then intents; equity is sampled before the first record at or
+after its time, where a mark has changed since the sample before.
 """
 
 from collections import defaultdict
@@ -13,7 +13,13 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from tapeflow.operators.desk import paper, risk
-from tapeflow.operators.desk import positions as ledger
+from tapeflow.operators.desk.positions import (
+    ZERO,
+    PositionState,
+    apply_fill,
+    entry_price,
+    unrealized,
+)
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.decimals import (
@@ -31,57 +37,62 @@ from tapeflow.schemas.time import LogPosition
 Fact = Decision | Order | Fill | Position | Equity
 
 
-def process_events(state: State, desk: AccountContext) -> Iterator[Fact]:
-    """Do everything below the horizon, in log order."""
+def process_events(state: State, context: AccountContext) -> Iterator[Fact]:
+    """Process everything below the horizon, in log order; yield the facts."""
     resting, state.resting = state.resting, []
     for order in resting:
-        match_or_rest(state, order, desk)
+        match_or_rest(state, order, context)
     while True:
-        hit = state.hits[0].place if state.hits else None
-        wish = state.intents[0][0][0] if state.intents else None
-        wish = wish if wish is not None and wish < state.merge.horizon else None
+        match = state.matches[0].position if state.matches else None
+        intent = state.intents[0][0][0] if state.intents else None
+        intent = intent if intent is not None and intent < state.merge.horizon else None
         sample = next_sample(state)
-        soonest = min((place for place in (hit, wish, sample) if place is not None), default=None)
-        if soonest is None:
+        due = [each for each in (match, intent, sample) if each is not None]
+        if not due:
             break
-        if soonest == sample:
-            yield from sample_equity(state, desk, soonest)
-        elif soonest == hit:
-            yield from fill_order(state, desk, heappop(state.hits))
+        first = min(due)
+        if first == sample:
+            yield from sample_equity(state, context, first)
+        elif first == match:
+            yield from fill_order(state, context, heappop(state.matches))
         else:
-            yield from decide(state, desk, heappop(state.intents)[1])
+            yield from decide(state, context, heappop(state.intents)[1])
     state.merge.release_before(state.merge.horizon)
     if state.merge.ended and state.sample_ns:
-        yield from equity_rows(state, desk, state.merge.log_ns)
+        yield from equity_rows(state, context, state.merge.log_ns)
         state.sample_ns = 0
 
 
-def match_or_rest(state: State, order: Order, desk: AccountContext) -> None:
-    """Look for the trade that fills an order; if it has not come yet, the order rests."""
-    hit = None
+def match_or_rest(state: State, order: Order, context: AccountContext) -> None:
+    """Look for the trade that fills an order; where none has come yet, the order rests."""
+    match = None
     if order.active_ns <= state.merge.horizon[0]:  # else nothing below the horizon is late enough
         trades = state.merge.trades_below_horizon(order.partition)
-        hit = paper.find_match(order, desk.number[order.instrument], trades)
-    if hit is None:
+        match = paper.find_match(order, context.number[order.instrument], trades)
+    if match is None:
         state.resting.append(order)
     else:
-        heappush(state.hits, hit)
+        heappush(state.matches, match)
 
 
-def decide(state: State, desk: AccountContext, intent: Intent) -> Iterator[Fact]:
-    """Ask risk; an approved order goes to the venue."""
-    signal, instrument = intent.signal, desk.of(intent.signal.instrument)
+def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fact]:
+    """Put an intent through risk; an approved order goes to the venue. Yield the facts."""
+    signal, instrument = intent.signal, context.instrument(intent.signal.instrument)
     ref_price = to_decimal(signal.ref_price)
-    units = state.approved.units.get(signal.instrument, risk.ZERO)
+    units = state.approved.units.get(signal.instrument, ZERO)
     after = units + signal.side * intent.size
     notional = abs(after) * ref_price * instrument.multiplier
-    wish = risk.ProposedOrder(signal.instrument, signal.time_ns, ref_price, units, after, notional)
-    reason, detail = risk.run_checks(state.approved, wish, desk.limits)
+    proposed = risk.ProposedOrder(
+        signal.instrument, signal.time_ns, ref_price, units, after, notional
+    )
+    reason, detail = risk.run_checks(state.approved, proposed, context.limits)
     decision = Decision(
-        seq=state.number(),
-        order_id=derive_id("order", desk.account, signal.strategy, signal.instrument, signal.id, 0),
+        seq=state.next_seq(),
+        order_id=derive_id(
+            "order", context.account, signal.strategy, signal.instrument, signal.id, 0
+        ),
         signal_id=signal.id,
-        account=desk.account,
+        account=context.account,
         strategy=signal.strategy,
         instrument=signal.instrument,
         time_ns=signal.time_ns,
@@ -95,16 +106,16 @@ def decide(state: State, desk: AccountContext, intent: Intent) -> Iterator[Fact]
     )
     yield decision
     if not reason:
-        state.approved.add(wish)
-        order = make_order(state, desk, decision, intent)
+        state.approved.add(proposed)
+        order = make_order(state, context, decision, intent)
         yield order
-        match_or_rest(state, order, desk)
+        match_or_rest(state, order, context)
 
 
-def make_order(state: State, desk: AccountContext, decision: Decision, intent: Intent) -> Order:
-    """The order of an approval."""
+def make_order(state: State, context: AccountContext, decision: Decision, intent: Intent) -> Order:
+    """Return the order of an approval."""
     return Order(
-        seq=state.number(),
+        seq=state.next_seq(),
         id=decision.order_id,
         signal_id=decision.signal_id,
         account=decision.account,
@@ -115,24 +126,24 @@ def make_order(state: State, desk: AccountContext, decision: Decision, intent: I
         size=decision.size,
         ref_price=decision.ref_price,
         time_ns=decision.time_ns,
-        active_ns=decision.time_ns + desk.latency_ns,
+        active_ns=decision.time_ns + context.latency_ns,
         partition=intent.signal.partition,
         offset=intent.signal.offset,
     )
 
 
-def fill_order(state: State, desk: AccountContext, hit: paper.Match) -> Iterator[Fact]:
-    """Book a fill."""
-    order, instrument = hit.order, desk.of(hit.order.instrument)
-    log_ns, partition, offset = hit.place
-    price = round_to_step(to_decimal(hit.price), instrument.tick)
-    notional = round_to_digits(price * order.size * instrument.multiplier, desk.money_digits)
-    fee = round_to_digits(notional * desk.fee_rate, desk.money_digits)
+def fill_order(state: State, context: AccountContext, match: paper.Match) -> Iterator[Fact]:
+    """Fill an order at the trade that matches it; yield the fill and the position after it."""
+    order, instrument = match.order, context.instrument(match.order.instrument)
+    log_ns, partition, offset = match.position
+    price = round_to_step(to_decimal(match.price), instrument.tick)
+    notional = round_to_digits(price * order.size * instrument.multiplier, context.money_digits)
+    fee = round_to_digits(notional * context.fee_rate, context.money_digits)
     fill = Fill(
-        seq=state.number(),
+        seq=state.next_seq(),
         id=derive_id("fill", order.id, 0),
         order_id=order.id,
-        account=desk.account,
+        account=context.account,
         strategy=order.strategy,
         instrument=order.instrument,
         side=order.side,
@@ -142,76 +153,88 @@ def fill_order(state: State, desk: AccountContext, hit: paper.Match) -> Iterator
         fee_currency=instrument.quote,
         liquidity="TAKER",
         log_ns=log_ns,
-        event_ns=hit.event_ns,
-        trade_id=hit.trade_id,
+        event_ns=match.event_ns,
+        trade_id=match.trade_id,
         partition=partition,
         offset=offset,
     )
     yield fill
-    yield update_position(state, desk, fill, notional)
+    yield update_position(state, context, fill, notional)
 
 
-def update_position(state: State, desk: AccountContext, fill: Fill, notional: Decimal) -> Position:
-    """The position after a fill."""
+def update_position(
+    state: State, context: AccountContext, fill: Fill, notional: Decimal
+) -> Position:
+    """Apply a fill to the position of its strategy; return the position after it."""
     key = (fill.strategy, fill.instrument)
-    before = state.books.get(key, ledger.PositionState())
+    before = state.positions.get(key, PositionState())
     signed = fill.side * fill.size
-    book = ledger.apply_fill(before, signed, notional, fill.fee, desk.money_digits)
-    state.books[key] = book
-    state.sample_ns = state.sample_ns or (fill.log_ns // desk.sample_ns + 1) * desk.sample_ns
-    multiplier = desk.of(fill.instrument).multiplier
+    position = apply_fill(before, signed, notional, fill.fee, context.money_digits)
+    state.positions[key] = position
+    state.sample_ns = state.sample_ns or (fill.log_ns // context.sample_ns + 1) * context.sample_ns
+    multiplier = context.instrument(fill.instrument).multiplier
     return Position(
-        seq=state.number(),
-        account=desk.account,
+        seq=state.next_seq(),
+        account=context.account,
         strategy=fill.strategy,
         instrument=fill.instrument,
         time_ns=fill.log_ns,
-        quantity=book.quantity,
-        cost=book.cost,
-        entry_price=round_to_digits(ledger.entry_price(book, multiplier), SCALE),
-        realized=book.realized,
-        fees=book.fees,
+        quantity=position.quantity,
+        cost=position.cost,
+        entry_price=round_to_digits(entry_price(position, multiplier), SCALE),
+        realized=position.realized,
+        fees=position.fees,
         fill_id=fill.id,
     )
 
 
 def next_sample(state: State) -> LogPosition | None:
-    """Where the next sample of equity is due, if that is decided already."""
-    place = (state.sample_ns, "", -1)  # before every record of that time
-    if not state.sample_ns or place >= state.merge.horizon or state.sample_ns > state.merge.log_ns:
+    """Return where the next sample of equity is due, or None where that is not certain yet."""
+    position = (state.sample_ns, "", -1)  # before every record of that time
+    if (
+        not state.sample_ns
+        or position >= state.merge.horizon
+        or state.sample_ns > state.merge.log_ns
+    ):
         return None
-    return place
+    return position
 
 
-def sample_equity(state: State, desk: AccountContext, place: LogPosition) -> Iterator[Equity]:
-    """Mark everything to the market as it stood at a place; over quiet time no sample is taken."""
-    state.merge.release_before(place)
+def sample_equity(state: State, context: AccountContext, position: LogPosition) -> Iterator[Equity]:
+    """Sample equity at the marks of a position in the log, where one has changed since the last."""
+    state.merge.release_before(position)
     if state.merge.marks_changed:
         state.merge.marks_changed = False
-        yield from equity_rows(state, desk, place[0])
-        state.sample_ns += desk.sample_ns
+        yield from equity_rows(state, context, position[0])
+        state.sample_ns += context.sample_ns
     else:
-        state.sample_ns = (state.merge.next_mark_change_ns() // desk.sample_ns + 1) * desk.sample_ns
+        state.sample_ns = (
+            state.merge.next_mark_change_ns() // context.sample_ns + 1
+        ) * context.sample_ns
 
 
-def equity_rows(state: State, desk: AccountContext, time_ns: int) -> Iterator[Equity]:
-    """A row each strategy that has ever traded."""
-    books: defaultdict[str, list[tuple[str, ledger.PositionState]]] = defaultdict(list)
-    for (strategy, instrument_id), book in state.books.items():
-        books[strategy].append((instrument_id, book))
-    for strategy in sorted(books):
-        realized = open_profit = fees = gross = ledger.ZERO
-        for instrument_id, book in books[strategy]:
-            instrument = desk.of(instrument_id)
-            mark = to_decimal(state.merge.mark(desk.number[instrument_id], long=book.quantity > 0))
-            open_profit += ledger.unrealized(book, mark, instrument.multiplier, desk.money_digits)
-            gross += round_to_digits(
-                abs(book.quantity) * mark * instrument.multiplier, desk.money_digits
+def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator[Equity]:
+    """Yield the equity of each strategy that has ever traded, at the present marks."""
+    by_strategy: defaultdict[str, list[tuple[str, PositionState]]] = defaultdict(list)
+    for (strategy, instrument_id), position in state.positions.items():
+        by_strategy[strategy].append((instrument_id, position))
+    for strategy in sorted(by_strategy):
+        realized = open_profit = fees = gross = ZERO
+        for instrument_id, position in by_strategy[strategy]:
+            instrument = context.instrument(instrument_id)
+            mark = to_decimal(
+                state.merge.marks.closing_price(
+                    context.number[instrument_id], long=position.quantity > 0
+                )
             )
-            realized, fees = realized + book.realized, fees + book.fees
+            open_profit += unrealized(position, mark, instrument.multiplier, context.money_digits)
+            gross += round_to_digits(
+                abs(position.quantity) * mark * instrument.multiplier, context.money_digits
+            )
+            realized, fees = realized + position.realized, fees + position.fees
         yield Equity(
-            seq=state.number(),
-            account=desk.account,
+            seq=state.next_seq(),
+            account=context.account,
             strategy=strategy,
             time_ns=time_ns,
             realized=realized,

@@ -1,38 +1,28 @@
-"""All partitions in log order: what may be decided now, and the ticks it needs.
+"""All partitions in log order: what may be decided now, and the ticks that it needs.
 
-    binance-0   |----------x         frontier: the least place that its next record can have
+    binance-0   |----------x         frontier: the least position that its next record can have
     coinbase-0  |-----x              horizon = the least frontier: below it nothing can still come
                   ^^^^ decided now
 
-A place is (log_ns, partition, offset). After its end a partition's frontier is at infinity. A
-partition never heard of holds everything back, which is why their list is fixed before the run.
+A position is (log_ns, partition, offset). After its end a partition's frontier is at infinity. A
+partition without a record holds everything back, which is why their list is fixed before the run.
 """
 
 import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.schemas.batches import AccountBatch
 from tapeflow.schemas.columns import Floats, Ints
-from tapeflow.schemas.market import ACCEPTED, Quotes, Trades
-from tapeflow.schemas.time import LogPosition
+from tapeflow.schemas.market import ACCEPTED, Market, Quotes, Ticks, Trades
+from tapeflow.schemas.time import MAX_NS, MIN_NS, LogPosition
 
-MAX_NS = 2**63 - 1  # log time behind the end of a log
-BEFORE_LOG: LogPosition = (-(2**63), "", -1)
-C = TypeVar("C", Trades, Quotes)
-
-
-@dataclass(slots=True)
-class Pending:
-    """Ticks of one partition that are not below the horizon yet, as they came."""
-
-    trades: deque[Trades] = field(default_factory=deque)
-    quotes: deque[Quotes] = field(default_factory=deque)
+BEFORE_LOG: LogPosition = (MIN_NS, "", -1)
+Pending = dict[str, deque[Ticks]]  # by table of Market: chunks not below the horizon, as they came
 
 
 @dataclass(slots=True)
@@ -44,43 +34,58 @@ class Marks:
     ask: Floats
 
     @classmethod
-    def of(cls, instruments: int) -> "Marks":
-        """Nothing heard yet."""
+    def empty(cls, instruments: int) -> "Marks":
+        """Return marks without a price."""
         return cls(*(np.full(instruments, np.nan) for _ in range(3)))
+
+    def update(self, ticks: Ticks) -> bool:
+        """Take over the prices of some rows, in their order; return whether there were any."""
+        if isinstance(ticks, Trades):
+            columns = (ticks.instrument, ticks.verdict, ticks.price)
+            return bool(update_last_prices(self.last, *columns) > 0)
+        if isinstance(ticks, Quotes):
+            self.bid[ticks.instrument] = ticks.bid
+            self.ask[ticks.instrument] = ticks.ask
+        return True
+
+    def closing_price(self, instrument: int, *, long: bool) -> float:
+        """Return the price to close a position at: the quote's other side, else the last trade."""
+        quoted = float((self.bid if long else self.ask)[instrument])
+        return float(self.last[instrument]) if math.isnan(quoted) else quoted
 
 
 @dataclass(slots=True)
 class Merge:
-    """How far each partition has come, and what waits."""
+    """How far each partition has come, and the ticks that wait."""
 
     partitions: tuple[str, ...]
     marks: Marks
-    next: dict[str, int] = field(default_factory=dict)  # offset that must come next
+    next: dict[str, int] = field(default_factory=dict)  # by partition: the offset due next
     frontier: dict[str, LogPosition] = field(default_factory=dict)
     pending: dict[str, Pending] = field(default_factory=dict)
     horizon: LogPosition = BEFORE_LOG
-    log_ns: int = 0  # newest log time heard of
-    marks_changed: bool = False  # did ticks become marks since someone last looked?
+    log_ns: int = 0  # newest log time of any record
+    marks_changed: bool = False  # since the flag was last cleared
 
-    def take(self, told: AccountBatch) -> None:
-        """Hear of some records of a partition."""
-        assert told.partition in self.partitions, f"{told.partition} is not of this run"
-        expected = self.next.get(told.partition, told.lo)
-        assert told.lo == expected, f"{told.partition}: {told.lo} came where {expected} was due"
-        self.next[told.partition] = told.hi
-        self.log_ns = max(self.log_ns, told.log_ns)
-        pending = self.pending.setdefault(told.partition, Pending())
-        if len(told.trades):
-            pending.trades.append(told.trades)
-        if len(told.quotes):
-            pending.quotes.append(told.quotes)
-        if told.end:
-            self.frontier[told.partition] = (MAX_NS, told.partition, told.hi)
-        elif told.hi > told.lo:  # no records, no progress
-            self.frontier[told.partition] = (told.log_ns, told.partition, told.hi)
+    def add(self, batch: AccountBatch) -> None:
+        """Add some records of a partition."""
+        partition, first = batch.partition, batch.first_offset
+        assert partition in self.partitions, f"{partition} is not of this run"
+        expected = self.next.get(partition, first)
+        assert first == expected, f"{partition}: offset {first} came where {expected} was due"
+        self.next[partition] = batch.next_offset
+        self.log_ns = max(self.log_ns, batch.log_ns)
+        pending = self.pending.setdefault(partition, {name: deque() for name in Market.tables()})
+        for name, chunks in pending.items():
+            if len(ticks := getattr(batch.market, name)):
+                chunks.append(ticks)
+        if batch.end_of_log:
+            self.frontier[partition] = (MAX_NS, partition, batch.next_offset)
+        elif batch.next_offset > first:  # no records, no progress
+            self.frontier[partition] = (batch.log_ns, partition, batch.next_offset)
 
     def advance(self) -> bool:
-        """Move the horizon; False if it stays."""
+        """Move the horizon; return whether it has moved."""
         if len(self.frontier) < len(self.partitions):
             return False
         horizon = min(self.frontier.values())
@@ -90,42 +95,32 @@ class Merge:
 
     @property
     def ended(self) -> bool:
-        """Have all partitions ended?"""
+        """Whether all partitions have ended."""
         return self.horizon[0] == MAX_NS
 
     def trades_below_horizon(self, partition: str) -> Iterator[Trades]:
-        """Pending trades of a partition that may be used now."""
-        for trades in self.pending[partition].trades:
+        """Yield the pending trades of a partition that may be used now."""
+        for trades in self.pending[partition]["trades"]:
+            assert isinstance(trades, Trades)
             count = rows_before(self.horizon, partition, trades)
             if count:
                 yield trades if count == len(trades) else trades.take(slice(None, count))
             if count < len(trades):
                 return
 
-    def mark(self, instrument: int, *, long: bool) -> float:
-        """What an open position could be closed at: the quote's other side, else the last trade."""
-        quoted = float((self.marks.bid if long else self.marks.ask)[instrument])
-        return float(self.marks.last[instrument]) if math.isnan(quoted) else quoted
-
-    def release_before(self, place: LogPosition) -> None:
-        """Let go of the ticks before a place; they become the marks."""
-        for name, pending in self.pending.items():
-            for trades in pop_before(pending.trades, place, name):
-                good = update_last_prices(
-                    self.marks.last, trades.instrument, trades.verdict, trades.price
-                )
-                self.marks_changed |= good > 0
-            for quotes in pop_before(pending.quotes, place, name):
-                self.marks_changed = True
-                self.marks.bid[quotes.instrument] = quotes.bid
-                self.marks.ask[quotes.instrument] = quotes.ask
+    def release_before(self, position: LogPosition) -> None:
+        """Release the ticks before a position: they become the marks."""
+        for partition, pending in self.pending.items():
+            for chunks in pending.values():
+                for ticks in pop_before(chunks, position, partition):
+                    self.marks_changed |= self.marks.update(ticks)
 
     def next_mark_change_ns(self) -> int:
-        """Log time before which no tick stands that has not become a mark, nor will one come."""
+        """Return the earliest log time at which a pending or a future tick can change a mark."""
         heads = [
             int(chunks[0].log_ns[0])
             for pending in self.pending.values()
-            for chunks in (pending.trades, pending.quotes)
+            for chunks in pending.values()
             if chunks
         ]
         return min([self.horizon[0], *heads])
@@ -133,26 +128,26 @@ class Merge:
 
 @compiled
 def update_last_prices(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
-    """Let the last accepted price of each instrument stay; how many there were."""
-    good = 0
+    """Write the last accepted price of each instrument; return how many trades were accepted."""
+    accepted = 0
     for row in range(len(verdict)):
         if verdict[row] == ACCEPTED:
             last[instrument[row]] = price[row]
-            good += 1
-    return good
+            accepted += 1
+    return accepted
 
 
-def rows_before(place: LogPosition, partition: str, ticks: Trades | Quotes) -> int:
-    """How many rows of these ticks come before a place."""
-    log_ns, name, offset = place
+def rows_before(position: LogPosition, partition: str, ticks: Ticks) -> int:
+    """Return how many of these rows of a partition come before a position."""
+    log_ns, name, offset = position
     if partition == name and log_ns != MAX_NS:
         return int(ticks.offset.searchsorted(offset))
     return int(ticks.log_ns.searchsorted(log_ns, "right" if partition < name else "left"))
 
 
-def pop_before(chunks: deque[C], place: LogPosition, partition: str) -> Iterator[C]:
-    """Take what is before a place off the head of the chunks; a page costs only what it takes."""
-    while chunks and (count := rows_before(place, partition, chunks[0])):
+def pop_before(chunks: deque[Ticks], position: LogPosition, partition: str) -> Iterator[Ticks]:
+    """Pop the rows before a position off the head of the chunks; only those cost anything."""
+    while chunks and (count := rows_before(position, partition, chunks[0])):
         head = chunks.popleft()
         yield head if count == len(head) else head.take(slice(None, count))
         if count < len(head):

@@ -20,18 +20,21 @@ from tapeflow.schemas.time import LogPosition
 class Match(Struct, frozen=True):
     """A trade that fills an order."""
 
-    place: LogPosition
+    position: LogPosition
     order: Order
     price: float
     event_ns: int
     trade_id: int
 
     def __lt__(self, other: "Match") -> bool:
-        return (self.place, self.order.seq) < (other.place, other.order.seq)
+        return (self.position, self.order.seq) < (other.position, other.order.seq)
 
 
 def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match | None:
-    """The trade that fills an order among these of its partition; `instrument` is its number."""
+    """Return the first of these trades that fills an order, or None.
+
+    `trades` are of the order's partition, in log order; `instrument` is its number.
+    """
     for chunk in trades:
         begin = max(
             int(np.searchsorted(chunk.log_ns, order.active_ns, "left")),
@@ -40,7 +43,7 @@ def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match
         row = first_accepted_trade(chunk.instrument, chunk.verdict, instrument, begin)
         if row < len(chunk):
             return Match(
-                place=(int(chunk.log_ns[row]), order.partition, int(chunk.offset[row])),
+                position=(int(chunk.log_ns[row]), order.partition, int(chunk.offset[row])),
                 order=order,
                 price=float(chunk.price[row]),
                 event_ns=int(chunk.event_ns[row]),
@@ -51,7 +54,7 @@ def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match
 
 @compiled
 def first_accepted_trade(instruments: Ints, verdicts: Ints, instrument: int, row: int) -> int:
-    """The first row from `row` on that is an accepted trade of an instrument, or one beyond all."""
+    """Return the first accepted trade of an instrument from `row` on, else the number of rows."""
     while row < len(instruments):
         if instruments[row] == instrument and verdicts[row] == ACCEPTED:
             break

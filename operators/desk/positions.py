@@ -26,39 +26,43 @@ class PositionState(Struct, frozen=True):
 
 
 def apply_fill(
-    book: PositionState, signed: Decimal, notional: Decimal, fee: Decimal, digits: int
+    position: PositionState, signed: Decimal, notional: Decimal, fee: Decimal, digits: int
 ) -> PositionState:
-    """The book after a fill of `signed` size, worth `notional` > 0 in all; money to `digits`.
+    """Return the position after a fill of `signed` size, worth `notional` > 0 in all.
+
+    Money is rounded to `digits` after the point.
 
     >>> long = apply_fill(PositionState(), Decimal("0.1"), Decimal(5000), Decimal(5), 8)
     >>> half = apply_fill(long, Decimal("-0.05"), Decimal(3000), Decimal("2.5"), 8)
     >>> half.realized - half.fees
     Decimal('492.50000000')
     """
-    fees = book.fees + fee
+    fees = position.fees + fee
     value = notional.copy_sign(signed)
-    if book.quantity * signed >= 0:
-        return PositionState(book.quantity + signed, book.cost + value, book.realized, fees)
-    closing = min(abs(signed), abs(book.quantity))
+    if position.quantity * signed >= 0:
+        return PositionState(
+            position.quantity + signed, position.cost + value, position.realized, fees
+        )
+    closing = min(abs(signed), abs(position.quantity))
     if closing == abs(signed):
         proceeds, rest = value, ZERO
     else:
         proceeds = round_to_digits(value * closing / abs(signed), digits)
         rest = value - proceeds
-    if closing == abs(book.quantity):
-        freed = book.cost
+    if closing == abs(position.quantity):
+        freed = position.cost
     else:
-        freed = round_to_digits(book.cost * closing / abs(book.quantity), digits)
+        freed = round_to_digits(position.cost * closing / abs(position.quantity), digits)
     # proceeds and cost have opposite signs: what a sale brings, less what was paid
-    realized = book.realized - proceeds - freed
-    return PositionState(book.quantity + signed, book.cost - freed + rest, realized, fees)
+    realized = position.realized - proceeds - freed
+    return PositionState(position.quantity + signed, position.cost - freed + rest, realized, fees)
 
 
-def unrealized(book: PositionState, mark: Decimal, multiplier: Decimal, digits: int) -> Decimal:
-    """What closing at `mark` would add to the realized profit."""
-    return round_to_digits(book.quantity * mark * multiplier, digits) - book.cost
+def unrealized(position: PositionState, mark: Decimal, multiplier: Decimal, digits: int) -> Decimal:
+    """Return what closing at `mark` would add to the realized profit, before fees."""
+    return round_to_digits(position.quantity * mark * multiplier, digits) - position.cost
 
 
-def entry_price(book: PositionState, multiplier: Decimal) -> Decimal:
-    """Average price of the open quantity, for display; 0 when flat."""
-    return book.cost / (book.quantity * multiplier) if book.quantity else ZERO
+def entry_price(position: PositionState, multiplier: Decimal) -> Decimal:
+    """Return the average price of the open quantity, for display; 0 when flat."""
+    return position.cost / (position.quantity * multiplier) if position.quantity else ZERO

@@ -1,4 +1,4 @@
-"""May it be traded? Every intent becomes an order or a refusal; the first check that fails decides.
+"""Risk: every intent becomes an order or a refusal; the first check that fails decides.
 
     intent --> PRICE_RANGE --> POSITION_LIMIT --> GROSS_LIMIT --> RATE_LIMIT --> order
                     |                |                 |               |
@@ -22,7 +22,7 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class ApprovedExposure:
-    """What an account has been allowed so far; the desk owns it and changes it in place."""
+    """What an account was allowed so far, changed in place."""
 
     units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
     notional: dict[str, Decimal] = field(
@@ -30,15 +30,15 @@ class ApprovedExposure:
     )  # |units| at the last reference price
     times_ns: deque[int] = field(default_factory=deque)  # of approvals that the rate still counts
 
-    def add(self, wish: "ProposedOrder") -> None:
-        """Allow a wish."""
-        self.units[wish.instrument] = wish.units_after
-        self.notional[wish.instrument] = wish.notional_after
-        self.times_ns.append(wish.time_ns)
+    def add(self, proposed: "ProposedOrder") -> None:
+        """Add a proposed order that was approved."""
+        self.units[proposed.instrument] = proposed.units_after
+        self.notional[proposed.instrument] = proposed.notional_after
+        self.times_ns.append(proposed.time_ns)
 
 
 class ProposedOrder(Struct, frozen=True):
-    """An intent in the terms that checks speak of."""
+    """An intent as the checks look at it."""
 
     instrument: str
     time_ns: int
@@ -49,7 +49,7 @@ class ProposedOrder(Struct, frozen=True):
 
 
 class CheckResult(Struct, frozen=True):
-    """What a check saw."""
+    """The result of one check: what it observed, and its limit."""
 
     reason: str
     passed: bool
@@ -60,33 +60,35 @@ class CheckResult(Struct, frozen=True):
         return f"{self.reason}: observed={self.observed}, limit={self.limit}"
 
 
-def price_range(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
-    """A price that money can be counted at."""
-    passed = PRICE_MIN <= wish.ref_price < PRICE_MAX
-    return CheckResult("PRICE_RANGE", passed, wish.ref_price, Decimal(int(PRICE_MAX)))
+def price_range(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
+    """Check that money can be counted at the price."""
+    passed = PRICE_MIN <= proposed.ref_price < PRICE_MAX
+    return CheckResult("PRICE_RANGE", passed, proposed.ref_price, Decimal(int(PRICE_MAX)))
 
 
-def position_limit(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
-    """The position in the instrument, long or short."""
-    observed = abs(wish.units_after)
+def position_limit(
+    approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits
+) -> CheckResult:
+    """Check the position in the instrument, long or short."""
+    observed = abs(proposed.units_after)
     return CheckResult(
         "POSITION_LIMIT", observed <= limits.position_max, observed, limits.position_max
     )
 
 
-def gross_limit(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
-    """The notional of all instruments; what reduces a position always passes."""
-    others = sum((n for name, n in approved.notional.items() if name != wish.instrument), ZERO)
-    observed = others + wish.notional_after
-    reduces = abs(wish.units_after) <= abs(wish.units)
+def gross_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
+    """Check the notional of all instruments; what reduces a position always passes."""
+    others = sum((n for name, n in approved.notional.items() if name != proposed.instrument), ZERO)
+    observed = others + proposed.notional_after
+    reduces = abs(proposed.units_after) <= abs(proposed.units)
     return CheckResult(
         "GROSS_LIMIT", reduces or observed <= limits.gross_max, observed, limits.gross_max
     )
 
 
-def rate_limit(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> CheckResult:
-    """Orders approved in the window that ends now, this one included."""
-    since_ns = wish.time_ns - limits.orders_window_ns
+def rate_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
+    """Check the orders approved in the window that ends now, this one included."""
+    since_ns = proposed.time_ns - limits.orders_window_ns
     while approved.times_ns and approved.times_ns[0] <= since_ns:
         approved.times_ns.popleft()
     observed = len(approved.times_ns) + 1
@@ -98,15 +100,17 @@ CHECKS: tuple[Callable[[ApprovedExposure, ProposedOrder, Limits], CheckResult], 
     position_limit,
     gross_limit,
     rate_limit,
-)  # in the order they are asked
+)  # in the order in which they run
 
 
-def run_checks(approved: ApprovedExposure, wish: ProposedOrder, limits: Limits) -> tuple[str, str]:
-    """The reason that denies, or "", and what was seen."""
-    findings = []
-    for ask in CHECKS:
-        finding = ask(approved, wish, limits)
-        if not finding.passed:
-            return finding.reason, str(finding)
-        findings.append(str(finding))
-    return "", "; ".join(findings)
+def run_checks(
+    approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits
+) -> tuple[str, str]:
+    """Run the checks; return the code of the one that denies, or "", and what was observed."""
+    results = []
+    for check in CHECKS:
+        result = check(approved, proposed, limits)
+        if not result.passed:
+            return result.reason, str(result)
+        results.append(str(result))
+    return "", "; ".join(results)

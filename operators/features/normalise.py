@@ -4,70 +4,54 @@
     returns        r1   r2     ...  r(window)       r
     scores    -    -    -      ...  -               (r - mean) / sigma of the window before r
 
-Judge, then learn: a return is scored before it joins its window.
+A return is scored before it joins its window: a score never sees itself.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import ClassVar
 
 import bytewax.operators as op
 import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
+from msgspec import Struct
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Floats, Ints
 
-STATE_VERSION = 3
-
 
 @dataclass(slots=True)
 class State:
-    """The past of each instrument, by its number; the step owns it and changes it in place."""
+    """The last returns of each instrument, by its number, changed in place."""
 
-    close: Floats  # of the last bar, NaN before the first
+    last_close: Floats  # (instruments,) NaN before the first bar
     returns: Floats  # (instruments, window) logarithmic, the last ones, in rings
-    count: Ints  # returns so far; the newest stands before count % window
-
-
-def start(instruments: int, *, window: int) -> State:
-    """No bar yet."""
-    return State(
-        np.full(instruments, math.nan),
-        np.zeros((instruments, window)),
-        np.zeros(instruments, np.int64),
-    )
-
-
-def step(state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
-    """Score every bar of the batch."""
-    bars = batch.bars
-    if not len(bars):
-        return state, (batch,)
-    scores = np.empty(len(bars))
-    with np.errstate(over="ignore"):  # without numba: a ratio of prices may be no float64
-        zscores(bars.instrument, bars.close, state.close, state.returns, state.count, scores)
-    return state, (batch.replace(scores=scores),)
+    returns_seen: Ints  # (instruments,) so far; the newest stands before returns_seen % window
 
 
 @compiled
 def zscores(
-    instrument: Ints, close: Floats, last: Floats, returns: Floats, counts: Ints, scores: Floats
+    instrument: Ints,
+    close: Floats,
+    last_close: Floats,
+    returns: Floats,
+    returns_seen: Ints,
+    scores: Floats,
 ) -> None:
-    """Write the z-score of the return to each close, NaN where there is none, and learn it.
+    """Write the z-score of each bar's return, NaN where there is none, then add the return.
 
-    Mean and standard deviation (of the whole, not of a sample) in two passes from the oldest on:
-    right when prices are large and moves are small.
+    `instrument`, `close` and `scores` are by bar; the others are the state, by instrument. Mean and
+    standard deviation (of the population) in two passes from the oldest on: exact enough when
+    prices are large and moves are small.
     """
     size = returns.shape[1]
     for row in range(len(close)):
         number = instrument[row]
-        before, last[number] = last[number], close[row]
+        before, last_close[number] = last_close[number], close[row]
         scores[row] = math.nan
         if math.isnan(before):
             continue
@@ -76,8 +60,8 @@ def zscores(
             latest = math.log(ratio)
         else:
             latest = math.log(close[row]) - math.log(before)
-        oldest = counts[number] % size
-        if counts[number] >= size:
+        oldest = returns_seen[number] % size
+        if returns_seen[number] >= size:
             total = 0.0
             for at in range(size):
                 total += returns[number, (oldest + at) % size]
@@ -90,32 +74,61 @@ def zscores(
             if sigma > 0:
                 scores[row] = (latest - mean) / sigma
         returns[number, oldest] = latest
-        counts[number] += 1
+        returns_seen[number] += 1
 
 
-def keep(state: State) -> Any:
-    """The shape of the rings, and of the instruments heard of what is known, as plain bytes."""
-    heard = np.flatnonzero(~np.isnan(state.close))
-    known = (state.close[heard], state.returns[heard], state.count[heard])
-    return STATE_VERSION, state.returns.shape, *(each.tobytes() for each in (heard, *known))
+class Normalise(Struct, frozen=True):
+    """Scores the return of each bar against the `window` returns before it."""
 
+    VERSION: ClassVar[int] = 4
 
-def resume(kept: Any) -> State:
-    """The windows again."""
-    version, (instruments, window), *told = kept
-    assert version == STATE_VERSION, f"normalise state of version {version}"
-    numbers, close, returns, count = told
-    state, heard = start(instruments, window=window), np.frombuffer(numbers, np.int64)
-    state.close[heard] = np.frombuffer(close)
-    state.returns[heard] = np.frombuffer(returns).reshape(-1, window)
-    state.count[heard] = np.frombuffer(count, np.int64)
-    return state
+    window: int  # bars
+    instruments: int  # in the job's table
+
+    def initial(self) -> State:
+        """Return rings without a bar."""
+        return State(
+            np.full(self.instruments, math.nan),
+            np.zeros((self.instruments, self.window)),
+            np.zeros(self.instruments, np.int64),
+        )
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
+        """Score every bar of the batch, NaN where there is no score."""
+        bars = batch.bars
+        if not len(bars):
+            return state, (batch,)
+        scores = np.empty(len(bars))
+        with np.errstate(over="ignore"):  # without numba: a ratio of prices may be no float64
+            zscores(
+                bars.instrument,
+                bars.close,
+                state.last_close,
+                state.returns,
+                state.returns_seen,
+                scores,
+            )
+        return state, (batch.replace(scores=scores),)
+
+    def snapshot(self, state: State) -> tuple[bytes, ...]:
+        """Return, as bytes, the number, last close, returns and count of instruments with a bar."""
+        numbers = np.flatnonzero(~np.isnan(state.last_close))
+        columns = (state.last_close, state.returns, state.returns_seen)
+        return numbers.tobytes(), *(column[numbers].tobytes() for column in columns)
+
+    def restore(self, snapshot: tuple[bytes, ...]) -> State:
+        """Return the rings of a snapshot."""
+        numbers, last_close, returns, returns_seen = snapshot
+        state, rows = self.initial(), np.frombuffer(numbers, np.int64)
+        state.last_close[rows] = np.frombuffer(last_close)
+        state.returns[rows] = np.frombuffer(returns).reshape(-1, self.window)
+        state.returns_seen[rows] = np.frombuffer(returns_seen, np.int64)
+        return state
 
 
 @operator
 def normalise(
     step_id: str, up: KeyedStream[Batch], *, window: int, instruments: int
 ) -> KeyedStream[Batch]:
-    """Score the returns of so many instruments, each over its last `window` bars."""
-    begin = partial(start, instruments, window=window)
-    return op.stateful_batch("window", up, fold(step, begin, keep, resume))
+    """Score the returns of `instruments` instruments, each over its last `window` bars."""
+    return op.stateful_batch("state", up, fold(Normalise(window, instruments)))

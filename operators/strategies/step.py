@@ -1,18 +1,17 @@
-"""Bars and scores become signals, and signals intents: each declared strategy over its instruments.
+"""Bars and scores become signals, and signals intents: each declared strategy on its instruments.
 
 bars, scores   b1       b2  b3        in log order
 ema_cross      -        S   -
 reversion      -        S   -         the signals of a bar in the order of the strategies' names
 intents                 I I           one for each signal, of the strategy's size
 
-A strategy looks at columns of bars and gives a *view* of each, a number: above zero it would buy,
-below it would sell, zero is none; how far from zero is its strength. It knows of each instrument a
-row of numbers, zeros at first.
+A strategy is a kernel over columns of bars. It gives a *forecast* for each bar, a signed number:
+above zero it would buy, below zero it would sell, zero is none; its absolute value is the strength.
+Its state is a row of float64 for each instrument, zeros at first.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any
+from typing import ClassVar, NamedTuple
 
 import bytewax.operators as op
 import numpy as np
@@ -28,73 +27,65 @@ from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.market import BUY, SELL, Bars, bar_id
 from tapeflow.schemas.signals import Intent, Signal, Strategy
 
-STATE_VERSION = 2
-KINDS: dict[str, tuple[Callable[..., None], int]] = {  # its step, how many numbers it knows
-    "ema_cross": (ema_cross.step, ema_cross.WIDTH),
-    "reversion": (reversion.step, reversion.WIDTH),
+
+class Kind(NamedTuple):
+    """A kind of strategy: its kernel, and how many numbers it keeps for each instrument."""
+
+    kernel: Callable[..., None]
+    width: int
+
+
+STRATEGIES = {
+    "ema_cross": Kind(ema_cross.step, ema_cross.WIDTH),
+    "reversion": Kind(reversion.step, reversion.WIDTH),
 }
 
-State = dict[str, Floats]  # by strategy: what it knows, a row each instrument; the step owns it
+State = dict[str, Floats]  # by strategy: (instruments, width), changed in place
 
 
-class Asked(Struct, frozen=True):
-    """A strategy over the instruments of a job."""
+class BoundStrategy(Struct, frozen=True):
+    """A strategy bound to the instruments of a job."""
 
     strategy: Strategy
-    names: tuple[str, ...]  # of all instruments, by number
-    listens: Bools  # to which of them
+    ids: tuple[str, ...]  # of all instruments, by number
+    mask: Bools  # by number: whether it trades the instrument
 
-    def views(self, known: Floats, bars: Bars, scores: Floats) -> Iterable[tuple[int, float]]:
-        """What it says to which of these bars."""
-        rows = np.flatnonzero(self.listens[bars.instrument])
-        views = np.zeros(len(rows))
-        ask = KINDS[self.strategy.kind][0]
-        told = (bars.instrument[rows], bars.close[rows], scores[rows])
+    @property
+    def kind(self) -> Kind:
+        """Return the kernel of the strategy, and the width of its state."""
+        return STRATEGIES[self.strategy.kind]
+
+    def initial(self) -> Floats:
+        """Return the state before the first bar."""
+        return np.zeros((len(self.ids), self.kind.width))
+
+    def evaluate(self, state: Floats, bars: Bars, scores: Floats) -> Iterable[tuple[int, float]]:
+        """Evaluate the strategy on the bars of its instruments, and update its state.
+
+        `state`: (instruments, width). `scores`: (len(bars),), NaN where there is none. Yields (row,
+        forecast) of each finite forecast that is not zero.
+        """
+        rows = np.flatnonzero(self.mask[bars.instrument])
+        forecasts = np.zeros(len(rows))
+        columns = (bars.instrument[rows], bars.close[rows], scores[rows])
         with np.errstate(all="ignore"):  # without numba
-            ask(known, *told, views, **self.strategy.params)
-        said = np.flatnonzero((views != 0) & np.isfinite(views))  # inf or NaN is no view
-        return zip(rows[said].tolist(), views[said].tolist(), strict=True)
+            self.kind.kernel(state, *columns, forecasts, **self.strategy.params)
+        hits = np.flatnonzero((forecasts != 0) & np.isfinite(forecasts))
+        return zip(rows[hits].tolist(), forecasts[hits].tolist(), strict=True)
 
 
-def asked(strategies: Iterable[Strategy], names: tuple[str, ...]) -> tuple[Asked, ...]:
-    """Strategies over the instruments of these names."""
+def bind(strategies: Iterable[Strategy], ids: tuple[str, ...]) -> tuple[BoundStrategy, ...]:
+    """Bind strategies, in the order of their names, to instruments; `ids` by number."""
     return tuple(
-        Asked(each, names, np.array([name in each.instruments for name in names], np.bool_))
-        for each in strategies
+        BoundStrategy(each, ids, np.array([name in each.instruments for name in ids], np.bool_))
+        for each in sorted(strategies, key=lambda strategy: strategy.name.encode())
     )
 
 
-def start(asked: Iterable[Asked]) -> State:
-    """Nothing known."""
-    return {each.strategy.name: ignorant(each) for each in asked}
-
-
-def ignorant(asked: Asked) -> Floats:
-    """What a strategy knows before its first bar."""
-    return np.zeros((len(asked.names), KINDS[asked.strategy.kind][1]))
-
-
-def step(state: State, batch: Batch, *, asked: tuple[Asked, ...]) -> tuple[State, Iterable[Batch]]:
-    """Ask every strategy about the bars of its instruments."""
-    if not len(batch.bars):
-        return state, (batch,)
-    said = sorted(
-        (row, turn, view)
-        for turn, each in enumerate(asked)
-        for row, view in each.views(state[each.strategy.name], batch.bars, batch.scores)
-    )
-    signals = tuple(signal_of(asked[turn], batch, row, view) for row, turn, view in said)
-    intents = tuple(
-        Intent(asked[turn].strategy.account, signal, asked[turn].strategy.size)
-        for signal, (_, turn, _) in zip(signals, said, strict=True)
-    )
-    return state, (batch.replace(signals=signals, intents=intents),)
-
-
-def signal_of(asked: Asked, batch: Batch, row: int, view: float) -> Signal:
-    """Sign a view of a bar: who, when, because of what."""
-    bars, strategy = batch.bars, asked.strategy.name
-    instrument = asked.names[bars.instrument[row]]
+def make_signal(bound: BoundStrategy, batch: Batch, row: int, forecast: float) -> Signal:
+    """Return the signal of a forecast for the bar in `row` of the batch."""
+    bars, strategy = batch.bars, bound.strategy.name
+    instrument = bound.ids[bars.instrument[row]]
     close_ns = int(bars.close_ns[row])
     cause = bar_id(instrument, int(bars.open_ns[row]), close_ns)
     return Signal(
@@ -102,9 +93,9 @@ def signal_of(asked: Asked, batch: Batch, row: int, view: float) -> Signal:
         strategy=strategy,
         instrument=instrument,
         time_ns=int(bars.log_ns[row]),
-        side=BUY if view > 0 else SELL,
-        strength=abs(view),
-        cause=cause,
+        side=BUY if forecast > 0 else SELL,
+        strength=abs(forecast),
+        bar_id=cause,
         close_ns=close_ns,
         ref_price=float(bars.close[row]),
         partition=batch.partition,
@@ -112,27 +103,54 @@ def signal_of(asked: Asked, batch: Batch, row: int, view: float) -> Signal:
     )
 
 
-def keep(state: State, *, asked: tuple[Asked, ...]) -> Any:
-    """What each strategy is, and knows of the instruments that it has heard of, as bytes."""
-    kept = {}
-    for each in (one.strategy for one in asked):
-        heard = np.flatnonzero(state[each.name].any(axis=1))
-        known = state[each.name][heard]
-        kept[each.name] = each.kind, each.params, heard.tobytes(), known.tobytes()
-    return STATE_VERSION, kept
+class EvaluateStrategies(Struct, frozen=True):
+    """Evaluates every strategy on every batch with bars."""
 
+    VERSION: ClassVar[int] = 3
 
-def resume(kept: Any, *, asked: tuple[Asked, ...]) -> State:
-    """What each strategy knew; one that is declared otherwise now begins anew."""
-    version, were = kept
-    assert version == STATE_VERSION, f"signal state of version {version}"
-    state = start(asked)
-    for each in asked:
-        kind, params, heard, known = were.get(each.strategy.name, ("", {}, b"", b""))
-        if (kind, params) == (each.strategy.kind, each.strategy.params):
-            mine = state[each.strategy.name]
-            mine[np.frombuffer(heard, np.int64)] = np.frombuffer(known).reshape(-1, mine.shape[1])
-    return state
+    strategies: tuple[BoundStrategy, ...]
+
+    def initial(self) -> State:
+        """Return the state of each strategy before the first bar."""
+        return {each.strategy.name: each.initial() for each in self.strategies}
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
+        """Add the signals and intents of the batch's bars, in the order of bar, then strategy."""
+        if not len(batch.bars):
+            return state, (batch,)
+        forecasts = sorted(
+            (row, number, forecast)
+            for number, each in enumerate(self.strategies)
+            for row, forecast in each.evaluate(state[each.strategy.name], batch.bars, batch.scores)
+        )
+        signals, intents = [], []
+        for row, number, forecast in forecasts:
+            bound = self.strategies[number]
+            signals.append(make_signal(bound, batch, row, forecast))
+            intents.append(Intent(bound.strategy.account, signals[-1], bound.strategy.size))
+        return state, (batch.replace(signals=tuple(signals), intents=tuple(intents)),)
+
+    def snapshot(self, state: State) -> dict[str, tuple[str, dict[str, float], bytes, bytes]]:
+        """Return (kind, parameters, instruments, rows) by strategy; rows of zeros are left out."""
+        snapshot = {}
+        for strategy in (each.strategy for each in self.strategies):
+            rows = state[strategy.name]
+            numbers = np.flatnonzero(rows.any(axis=1))
+            known = numbers.tobytes(), rows[numbers].tobytes()
+            snapshot[strategy.name] = (strategy.kind, strategy.params, *known)
+        return snapshot
+
+    def restore(self, snapshot: dict[str, tuple[str, dict[str, float], bytes, bytes]]) -> State:
+        """Return the states of a snapshot; a strategy that is declared otherwise begins anew."""
+        state = self.initial()
+        for strategy in (each.strategy for each in self.strategies):
+            kind, params, numbers, rows = snapshot.get(strategy.name, ("", {}, b"", b""))
+            if (kind, params) == (strategy.kind, strategy.params):
+                target = state[strategy.name]
+                target[np.frombuffer(numbers, np.int64)] = np.frombuffer(rows).reshape(
+                    -1, target.shape[1]
+                )
+        return state
 
 
 @operator
@@ -141,14 +159,8 @@ def signals(
     up: KeyedStream[Batch],
     *,
     strategies: tuple[Strategy, ...],
-    names: tuple[str, ...],
+    instruments: tuple[str, ...],
 ) -> KeyedStream[Batch]:
-    """Run the strategies, in the order of their names, over the bars of instruments by number."""
-    ordered = asked(sorted(strategies, key=lambda each: each.name.encode()), names)
-    build = fold(
-        partial(step, asked=ordered),
-        partial(start, ordered),
-        partial(keep, asked=ordered),
-        partial(resume, asked=ordered),
-    )
-    return op.stateful_batch("asked", up, build)
+    """Evaluate strategies on the bars of a partition; `instruments` are the ids by number."""
+    step = EvaluateStrategies(bind(strategies, instruments))
+    return op.stateful_batch("state", up, fold(step))

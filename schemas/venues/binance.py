@@ -12,7 +12,7 @@ bookTicker has no time at all, and no `e` to say what it is. On a combined strea
 
 from msgspec.structs import replace
 
-from tapeflow.schemas.market import BUY, SELL
+from tapeflow.schemas.market import BUY, SELL, Quotes
 from tapeflow.schemas.venues.dialect import (
     ABSENT,
     PRESENT,
@@ -52,11 +52,11 @@ EVENTS = ignored(
     "1dTicker", "avgPrice", "serverShutdown",
 )  # fmt: skip
 ANSWERS = (
-    Channel("depth", {"lastUpdateId": PRESENT, "bids": PRESENT, "asks": PRESENT}, row=""),
-    Channel("ack", {"result": PRESENT, "id": PRESENT}, row=""),
-    Channel("error", {"error": PRESENT}, row="", reason="the venue reports an error"),
+    Channel("depth", {"lastUpdateId": PRESENT, "bids": PRESENT, "asks": PRESENT}, table=None),
+    Channel("ack", {"result": PRESENT, "id": PRESENT}, table=None),
+    Channel("error", {"error": PRESENT}, table=None, reason="the venue reports an error"),
     Channel(
-        "error", {"code": PRESENT, "msg": PRESENT}, row="", reason="the venue reports an error"
+        "error", {"code": PRESENT, "msg": PRESENT}, table=None, reason="the venue reports an error"
     ),
 )
 
@@ -75,7 +75,7 @@ def bare_and_combined(*bare: Channel) -> tuple[Channel, ...]:
 DIALECT = Dialect(
     (
         *bare_and_combined(
-            Channel("trade", TRADE), Channel("bookTicker", BOOK_TICKER, row="quote")
+            Channel("trade", TRADE), Channel("bookTicker", BOOK_TICKER, table=Quotes)
         ),
         *bare_and_combined(*EVENTS, *ANSWERS),
     )

@@ -9,7 +9,7 @@ Only trades with `X` = MARKET are of the market: INSURANCE_FUND and ADL print el
 no bar. `T` is when it traded or changed, in ms. Bare, or wrapped on a combined stream.
 """
 
-from tapeflow.schemas.market import ACCEPTED, OFF_MARKET
+from tapeflow.schemas.market import ACCEPTED, OFF_MARKET, Quotes
 from tapeflow.schemas.venues import binance
 from tapeflow.schemas.venues.dialect import (
     Channel,
@@ -35,7 +35,7 @@ EVENTS = ignored(
 DIALECT = Dialect(
     binance.bare_and_combined(
         Channel("trade", TRADE),
-        Channel("bookTicker", BOOK_TICKER, row="quote"),
+        Channel("bookTicker", BOOK_TICKER, table=Quotes),
         *EVENTS,
         *binance.ANSWERS,
     )

@@ -12,7 +12,7 @@ A last_match, sent on subscribing, is an old trade. A ticker may lack sizes, and
 trade of a product its time.
 """
 
-from tapeflow.schemas.market import BUY, HISTORICAL, SELL
+from tapeflow.schemas.market import BUY, HISTORICAL, SELL, Quotes
 from tapeflow.schemas.venues import coinbase_advanced
 from tapeflow.schemas.venues.dialect import (
     SYMBOL,
@@ -50,12 +50,12 @@ TICKER: Shape = {
 EXCHANGE = (
     Channel("match", MATCH),
     Channel("last_match", {**MATCH, "type": literal("last_match")}, verdict=HISTORICAL),
-    Channel("ticker", TICKER, row="quote"),
+    Channel("ticker", TICKER, table=Quotes),
     *ignored(
         "type", "snapshot", "l2update", "subscriptions", "heartbeat", "status", "received", "open",
         "done", "change", "activate", "auctionfeed", "rfq_match",
     ),
-    Channel("error", {"type": literal("error")}, row="", reason="the venue reports an error"),
+    Channel("error", {"type": literal("error")}, table=None, reason="the venue reports an error"),
 )  # fmt: skip
 
 DIALECT = Dialect((*EXCHANGE, *coinbase_advanced.CHANNELS))  # both feeds tell of the same market

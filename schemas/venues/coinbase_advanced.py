@@ -12,7 +12,7 @@
 trades, all older than the subscription. The time of a ticker is its envelope's.
 """
 
-from tapeflow.schemas.market import ACCEPTED, BUY, HISTORICAL, SELL
+from tapeflow.schemas.market import ACCEPTED, BUY, HISTORICAL, SELL, Quotes
 from tapeflow.schemas.venues.dialect import (
     SYMBOL,
     Channel,
@@ -56,7 +56,7 @@ def tickers(name: str) -> Channel:
         "timestamp": rfc3339("event_ns"),
         "events": [{"tickers": [TICKER]}],
     }
-    return Channel(name, shape, row="quote")
+    return Channel(name, shape, table=Quotes)
 
 
 CHANNELS = (

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tapeflow.schemas.market import ACCEPTED
+from tapeflow.schemas.market import ACCEPTED, Ticks, Trades
 
 
 class Kind(IntEnum):
@@ -58,7 +58,7 @@ class Channel(Struct, frozen=True):
 
     name: str
     shape: Shape
-    row: str = "trade"  # what a row of it is: trade | quote | "" (nothing we keep: recognised)
+    table: type[Ticks] | None = Trades  # what a row of it is; None: known, but not stored
     verdict: int = ACCEPTED  # of its trades, unless a WORD leaf says
     newest_first: bool = False  # the venue writes the rows of a frame backwards
     reason: str = ""  # not empty: such a frame is a dead letter for this reason
@@ -134,4 +134,4 @@ def choice(column: str, words: Mapping[str, int], *, other: int | None = None) -
 
 def ignored(field: str, *names: str) -> tuple[Channel, ...]:
     """Channels that are known by the text of one field and carry nothing we keep."""
-    return tuple(Channel(name, {field: literal(name)}, row="") for name in names)
+    return tuple(Channel(name, {field: literal(name)}, table=None) for name in names)

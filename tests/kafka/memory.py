@@ -11,7 +11,7 @@ from tapeflow.connectors.kafka import reader as kafka_log
 from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
 from tapeflow.connectors.kafka.packs import Packer
 from tapeflow.connectors.kafka.reader import KafkaReader
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tests.kafka.play import SECOND
 
 PLACE = KafkaPartition("nowhere", "raw.test", 3, "p-3")
@@ -28,12 +28,12 @@ def messages(records: Iterable[Record], lo: int = 0) -> list[Any]:
 def packed(times: list[int], frames: list[bytes], first: int = 0) -> list[Record]:
     """Pack frames, of which the first has this number."""
     packer = Packer(first)
-    return [*packer.add(page_from_frames("p-3", 0, times, frames)), *packer.finish()]
+    return [*packer.add(Page.from_frames("p-3", 0, times, frames)), *packer.finish()]
 
 
 def plain(times: list[int], frames: list[bytes]) -> list[Record]:
     """Make a record of each frame."""
-    return list(to_records(page_from_frames("p-3", 0, times, frames)))
+    return list(to_records(Page.from_frames("p-3", 0, times, frames)))
 
 
 class MemoryConsumer:

@@ -11,7 +11,7 @@ from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.kafka.reader import KafkaReader, offset_bounds
-from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.batches import Page
 
 PATIENCE_S = 20.0
 SECOND = 1_000_000_000
@@ -38,7 +38,7 @@ def load(
     quick = {"enable.idempotence": False, "linger.ms": 0}  # an idempotent start takes 0.5 s
     places = {"p-0": (topic, number)}
     loader = Loader(broker.bootstrap, places, print, append=True, client=quick, pack=pack)
-    loader.write(page_from_frames("p-0", 0, times, frames))
+    loader.write(Page.from_frames("p-0", 0, times, frames))
     return loader.finish()
 
 
@@ -83,7 +83,7 @@ def pages_hold(pages: Iterable[Page]) -> int:
 def rows(pages: Iterable[Page]) -> list[tuple[int, int, bytes]]:
     """List offset, log time and frame of each record."""
     return [
-        (page.lo + number, int(log_ns), page.frame(number))
+        (page.first_offset + number, int(log_ns), page.frame(number))
         for page in pages
         for number, log_ns in enumerate(page.log_ns)
     ]

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError
 from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.kafka.reader import offset_bounds
 from tapeflow.connectors.tapes.text import TapeReader
-from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import SECOND, T0, load, new_topic, read_all, records_in, rows
 
@@ -19,7 +19,7 @@ PRODUCE = 0  # the Kafka request
 
 def page(count: int, partition: str = "p-0", lo: int = 0) -> Page:
     times = [T0 + 1000 * (lo + number) for number in range(count)]
-    return page_from_frames(
+    return Page.from_frames(
         partition, lo, times, [b"frame %d" % (lo + number) for number in range(count)]
     )
 

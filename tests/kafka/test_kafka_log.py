@@ -49,7 +49,7 @@ def test_pages_end_in_padding_and_begin_where_the_one_before_ended(broker):
     topic = new_topic(broker)
     load(broker, topic, *some_records(50))
     pages = read_all(broker, topic, 50, records=7)
-    assert [page.lo for page in pages[1:]] == [page.hi for page in pages[:-1]]
+    assert [page.first_offset for page in pages[1:]] == [page.next_offset for page in pages[:-1]]
     assert all(not page.data[-64:].any() for page in pages)
     assert max(len(page.log_ns) for page in pages) <= 7
 
@@ -157,9 +157,12 @@ def test_the_source_says_the_end_in_the_log_itself(broker):
     source = LogSource({"p-0": lambda at: reader(broker, topic, 3, at)}, {"p-0": "p-0"}, board)
     part = source.build_part("log", source.list_parts()[0], None)
     pages: list[Page] = []
-    while not (pages and pages[-1].end):
+    while not (pages and pages[-1].end_of_log):
         pages += [page for _, page in part.next_batch()]
-    assert [(page.lo, page.hi, page.end) for page in pages] == [(0, 3, False), (3, 3, True)]
+    assert [(page.first_offset, page.next_offset, page.end_of_log) for page in pages] == [
+        (0, 3, False),
+        (3, 3, True),
+    ]
     with pytest.raises(StopIteration):
         part.next_batch()
     part.close()

@@ -17,7 +17,7 @@ from tapeflow.connectors.kafka.reader import KafkaReader, offset_bounds
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.tapes.text import TapeReader
-from tapeflow.schemas.batches import Page, page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import (
     PATIENCE_S,
@@ -49,7 +49,7 @@ def frames(lo: int, hi: int) -> tuple[list[int], list[bytes]]:
 
 
 def page(lo: int, hi: int) -> Page:
-    return page_from_frames("p-0", lo, *frames(lo, hi))
+    return Page.from_frames("p-0", lo, *frames(lo, hi))
 
 
 def expected(count: int) -> list[tuple[int, int, bytes]]:

@@ -14,7 +14,7 @@ from tapeflow.connectors.kafka import packs as kafka_packs
 from tapeflow.connectors.kafka.frames import NS_PER_MS
 from tapeflow.connectors.kafka.packs import PACK_BYTES, SCHEMA, Packer
 from tapeflow.connectors.source.progress import START
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.memory import messages, packed, plain, reader
 from tests.kafka.play import SECOND, T0, drain, rows
@@ -91,7 +91,7 @@ def test_a_packer_fills_packs_whatever_pages_it_is_given(log, cuts, first):
     packer, lo, records = Packer(first), 0, []
     for size in [*cuts, len(times)]:
         hi = min(lo + size, len(times))
-        records += packer.add(page_from_frames("p-3", 0, times[lo:hi], frames[lo:hi]))
+        records += packer.add(Page.from_frames("p-3", 0, times[lo:hi], frames[lo:hi]))
         lo = hi
     records += packer.finish()
     assert records == packed(times, frames, first)
@@ -118,7 +118,7 @@ def test_a_pack_carries_the_log_time_of_its_last_frame():
 
 
 def test_frames_are_packed_without_what_lies_between_them():
-    page = page_from_frames("p-3", 0, [T0, T0, T0], [b"one", b" gap ", b"two"])
+    page = Page.from_frames("p-3", 0, [T0, T0, T0], [b"one", b" gap ", b"two"])
     chosen = np.array([0, 2])
     sparse = type(page)(
         "p-3", 0, page.log_ns[chosen], page.starts[chosen], page.ends[chosen], page.data
@@ -341,7 +341,7 @@ def test_whole_packs_before_a_bad_one_are_given_as_one_page_and_then_it_is_an_er
     opened = reader(messages(log))
     before = int(packed(*STEADY)[bad][2][0][1].split()[1])
     page = opened.read()
-    assert page is not None and (page.lo, page.hi) == (0, before)
+    assert page is not None and (page.first_offset, page.next_offset) == (0, before)
     with pytest.raises(TapeflowError, match=rf"at offset {bad} "):
         opened.read()
 

@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from tapeflow.connectors.kafka.loader import Loader, create_topics
 from tapeflow.connectors.kafka.reader import offset_bounds
 from tapeflow.connectors.kafka.sink import KafkaSink
-from tapeflow.schemas.batches import page_from_frames
+from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tests.kafka.play import (
     SECOND,
@@ -139,7 +139,7 @@ def test_many_partitions_are_read_side_by_side(real):
     places = {f"p-{number}": (topic, number) for number in range(count)}
     loading = Loader(real.bootstrap, places, print)
     for name, (_, number) in places.items():
-        loading.write(page_from_frames(name, 0, [T0 + number] * 50, [b"%d" % number] * 50))
+        loading.write(Page.from_frames(name, 0, [T0 + number] * 50, [b"%d" % number] * 50))
     assert loading.finish() == 50 * count
     readers = [reader(real, topic, 50, number=number) for number in range(count)]
     for number, opened in enumerate(readers):

@@ -155,7 +155,7 @@ def relay(broker: Any, source: str, topics: list[str], end: int, crash_at: int) 
 
     def out(page: Page) -> Records:
         frames = [page.frame(number) for number in range(len(page.log_ns))]
-        if page.lo <= crash_at < page.hi:
+        if page.first_offset <= crash_at < page.next_offset:
             raise Crash
         return [(topic, b"k", frame, b"id") for frame in frames for topic in topics]
 
