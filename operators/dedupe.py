@@ -49,7 +49,7 @@ def empty(capacity: int) -> State:
     return State(np.full((2, 3, capacity), EMPTY, np.int64), np.zeros(4, np.int64))
 
 
-def doubled(state: State) -> State:
+def grow(state: State) -> State:
     """Return the same rows in tables of twice the size."""
     young, _, begin, old_begin = state.clock.tolist()
     more = empty(2 * state.tables.shape[2])
@@ -150,7 +150,7 @@ class Dedupe(Struct, frozen=True):
             row = mark_duplicates(state.tables, state.clock, *columns, self.window, row)
             if row == len(trades):
                 return state, (batch.with_verdict(verdict),)
-            state = doubled(state)
+            state = grow(state)
 
     def snapshot(self, state: State) -> bytes:
         """Return (instrument, trade id, offset last seen at) of what is remembered, by offset."""

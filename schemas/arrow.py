@@ -1,4 +1,4 @@
-"""Arrow schemas and DuckDB tables, derived from the facts' types: written once, in the type.
+"""Arrow schemas and DuckDB tables, derived from the types of the facts.
 
 open_ns: Ns    ->  open_time TIMESTAMP_NS      side: Side  ->  side VARCHAR, BUY or SELL
 time_ns: Ns    ->  time TIMESTAMP_NS           price: Decimal -> price DECIMAL(38,12)
@@ -30,11 +30,12 @@ class Column(Struct, frozen=True):
 
 
 def unchanged(value: Any) -> Any:
+    """Return the value as it is."""
     return value
 
 
 def side_name(side: int) -> str:
-    """BUY or SELL, in words.
+    """Return BUY or SELL as text.
 
     >>> side_name(-1)
     'SELL'
@@ -56,7 +57,7 @@ KINDS: dict[Any, tuple[Any, str, Callable[[Any], Any]]] = {
 
 @cache
 def columns(fact: type) -> tuple[Column, ...]:
-    """The columns of a fact's table."""
+    """Return the columns of the table of a type of fact."""
     return tuple(
         Column(column_name(field, kind), field, *KINDS[kind])
         for field, hint in get_type_hints(fact, include_extras=True).items()
@@ -65,14 +66,14 @@ def columns(fact: type) -> tuple[Column, ...]:
 
 
 def kind_of(hint: Any) -> Any:
-    """What decides a field's column: its unit where it has one, else its type."""
+    """Return what decides the column of a field: its unit where it has one, else its type."""
     if get_origin(hint) is Annotated:
         return get_args(hint)[1]
     return next((each for each in get_args(hint) if each is not NoneType), hint)
 
 
 def column_name(field: str, kind: Any) -> str:
-    """Times lose their unit: a TIMESTAMP_NS says it.
+    """Return the name of a field's column: times lose their unit, a TIMESTAMP_NS has it.
 
     >>> column_name("open_ns", "ns"), column_name("time_ns", "ns"), column_name("price", Decimal)
     ('open_time', 'time', 'price')
@@ -83,34 +84,36 @@ def column_name(field: str, kind: Any) -> str:
     return stem if stem.endswith("time") else f"{stem}_time"
 
 
-def ddl(table: str, fact: type, more: Sequence[str] = ()) -> str:
-    """CREATE TABLE of a fact, with further columns."""
+def ddl(table: str, fact: type, extra_columns: Sequence[str] = ()) -> str:
+    """Return the CREATE TABLE of a type of fact, with further columns."""
     lines = [f'"{column.name}" {column.sql}' for column in columns(fact)]
-    return f"CREATE TABLE {table} ({', '.join((*lines, *more))})"
+    return f"CREATE TABLE {table} ({', '.join((*lines, *extra_columns))})"
 
 
 def to_record_batch(fact: type, facts: Iterable[Struct]) -> Any:
-    """Facts of one type as a pyarrow.RecordBatch."""
-    named = columns(fact)
-    read = attrgetter(*(column.field for column in named))
-    values = list(zip(*map(read, facts), strict=True)) or [()] * len(named)
+    """Return facts of one type as a pyarrow.RecordBatch."""
+    table = columns(fact)
+    read = attrgetter(*(column.field for column in table))
+    fields = list(zip(*map(read, facts), strict=True)) or [()] * len(table)
     arrays = [
-        pa.array(told if column.value is unchanged else map(column.value, told), column.arrow)
-        for column, told in zip(named, values, strict=True)
+        pa.array(field if column.value is unchanged else map(column.value, field), column.arrow)
+        for column, field in zip(table, fields, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in table])
 
 
 def bars_to_record_batch(partition: str, bars: Bars, instruments: Sequence[str]) -> Any:
-    """Bars of a partition as a pyarrow.RecordBatch; ids of the instruments by number."""
-    named = columns(Bar)
-    told: dict[str, Any] = dict(zip(bars.column_names(), bars.arrays(), strict=True))
+    """Return bars of a partition as a pyarrow.RecordBatch; `instruments` are the ids by number."""
+    table = columns(Bar)
+    arrays_by_field: dict[str, Any] = dict(zip(bars.column_names(), bars.arrays(), strict=True))
     venues = [name.partition(".")[2] for name in instruments]
-    told["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
-    told["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)
-    told["partition"] = pa.DictionaryArray.from_arrays(np.zeros(len(bars), np.int8), [partition])
-    for column in named:
-        if not isinstance(told[column.field], pa.Array):
-            told[column.field] = pa.array(told[column.field], column.arrow)
-    arrays = [told[column.field] for column in named]
-    return pa.RecordBatch.from_arrays(arrays, [column.name for column in named])
+    arrays_by_field["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
+    arrays_by_field["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)
+    arrays_by_field["partition"] = pa.DictionaryArray.from_arrays(
+        np.zeros(len(bars), np.int8), [partition]
+    )
+    for column in table:
+        if not isinstance(arrays_by_field[column.field], pa.Array):
+            arrays_by_field[column.field] = pa.array(arrays_by_field[column.field], column.arrow)
+    arrays = [arrays_by_field[column.field] for column in table]
+    return pa.RecordBatch.from_arrays(arrays, [column.name for column in table])

@@ -1,16 +1,16 @@
-"""Exact decimals: no sum of money is ever rounded but where a rule says so."""
+"""Exact decimals: money is rounded only where a rule says so."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 DECIMAL_CONTEXT = Context(
     prec=60, rounding=ROUND_HALF_EVEN
 )  # wide enough for any product of ours to be exact
-PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # that money is counted at; a market beyond is not traded
-SCALE = 12  # digits after the point that a table keeps: DECIMAL(38, 12)
+PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # money is counted within; a market beyond is not traded
+SCALE = 12  # digits after the point in a table: DECIMAL(38, 12)
 
 
 def to_decimal(price: float) -> Decimal:
-    """The decimal that the venue wrote: the shortest that reads as this float64.
+    """Return the decimal that the venue wrote: the shortest that reads as this float64.
 
     >>> to_decimal(61837.63)
     Decimal('61837.63')
@@ -19,7 +19,7 @@ def to_decimal(price: float) -> Decimal:
 
 
 def clamp_for_table(price: Decimal) -> Decimal:
-    """As a table keeps a price that is only shown: rounded, and not beyond what fits.
+    """Round a price that is only shown to what a table can hold.
 
     >>> clamp_for_table(Decimal("1E+300")), clamp_for_table(Decimal("0.12345678901234"))
     (Decimal('1000000000000.000000000000'), Decimal('0.123456789012'))
@@ -28,7 +28,7 @@ def clamp_for_table(price: Decimal) -> Decimal:
 
 
 def round_to_step(value: Decimal, step: Decimal) -> Decimal:
-    """The nearest multiple of a tick or a lot, halves to even.
+    """Round to the nearest multiple of a tick or a lot, halves to even.
 
     >>> round_to_step(Decimal("1.26"), Decimal("0.5"))
     Decimal('1.5')
@@ -38,7 +38,7 @@ def round_to_step(value: Decimal, step: Decimal) -> Decimal:
 
 
 def round_to_digits(value: Decimal, digits: int) -> Decimal:
-    """Rounded to a number of digits after the point, halves to even.
+    """Round to a number of digits after the point, halves to even.
 
     >>> round_to_digits(Decimal("0.0000000051"), 8)
     Decimal('1E-8')

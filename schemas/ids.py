@@ -4,12 +4,12 @@ from hashlib import blake2b
 
 
 def derive_id(*parts: str | int) -> str:
-    """A short id of these parts, in 24 letters and digits: venues take up to 36.
+    """Return a short id of these parts, in 24 letters and digits: venues take up to 36.
 
     >>> derive_id("order", "main", "ema_cross", 7) == derive_id("order", "main", "ema_cross", 7)
     True
     >>> derive_id("a", "bc") == derive_id("ab", "c")
     False
     """
-    told = "\x1f".join(map(str, parts))
-    return blake2b(told.encode(), digest_size=12).hexdigest()
+    joined = "\x1f".join(map(str, parts))
+    return blake2b(joined.encode(), digest_size=12).hexdigest()

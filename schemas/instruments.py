@@ -1,4 +1,4 @@
-"""What is traded: one table of instruments, each named `BASE-QUOTE[-PERP].VENUE`."""
+"""Instruments: what is traded, each named `BASE-QUOTE[-PERP].VENUE`."""
 
 from decimal import Decimal
 
@@ -13,14 +13,14 @@ class Instrument(Struct, frozen=True):
     base: str
     quote: str  # the currency of prices, fees and profit
     kind: str  # spot | perp
-    venue_symbol: str  # how the venue spells it: BTCUSDT
+    venue_symbol: str  # as the venue writes it: BTCUSDT
     tick: Decimal  # smallest step of a price, in quote
     lot: Decimal  # smallest step of a size, in base
     multiplier: Decimal  # base units in one unit of size
 
 
 class Names(Struct, frozen=True):
-    """What an instrument's id says of it."""
+    """The parts of an instrument's id."""
 
     venue: str
     base: str
@@ -29,12 +29,12 @@ class Names(Struct, frozen=True):
 
 
 def parse_id(instrument: str) -> Names:
-    """Take an id apart.
+    """Split an id into its parts.
 
     >>> parse_id("BTC-USDT-PERP.BINANCE-USDM")
     Names(venue='BINANCE-USDM', base='BTC', quote='USDT', kind='perp')
 
-    Raises ValueError, saying what the form is.
+    Raises ValueError for any other form.
     """
     pair, dot, venue = instrument.partition(".")
     match pair.split("-"):

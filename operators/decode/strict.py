@@ -1,8 +1,8 @@
-"""The strict reader: one frame, slowly and exactly, and why it is refused.
+"""The strict reader: reads one frame at a time, exactly, or says why it is refused.
 
-    frame --JSON--> message --which channel claims it?--> channel --read its shape--> rows
+    frame --JSON--> message --first channel it matches--> channel --read its shape--> rows
 
-What it says is the truth that the compiled scanner is held to.
+It defines what a frame means: the compiled scanner must agree with it.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from tapeflow.schemas.venues.dialect import Dialect, Field, Kind, Shape
 
 Row = dict[str, int | float]
-Symbols = Mapping[str, int]  # native symbol -> number of the instrument
+Symbols = Mapping[str, int]  # the venue's symbol -> number of the instrument
 NOT_LISTED = -1
 
 MISSING = object()
@@ -25,20 +25,22 @@ DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 OPENING, CLOSING = np.frombuffer(b"{[", np.uint8), np.frombuffer(b"}]", np.uint8)
-DEEPEST = 500  # well within what Python's own JSON reader bears, wherever it is called from
-LONGEST_INTEGER = 4300  # digits
+DEPTH_MAX = 500  # well within what Python's own JSON reader can nest
+INTEGER_DIGITS_MAX = 4300  # digits
 RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 class MalformedError(Exception):
-    """This frame is not what its venue promises; says why."""
+    """A frame that is not what its venue promises; the message says why."""
 
 
 def read_frame(dialect: Dialect, frame: bytes, symbols: Symbols) -> tuple[int, list[Row]]:
-    """Read one frame: the number of its channel in the dialect, and its rows in log order.
+    """Read one frame; return the number of its channel in the dialect, and its rows in log order.
 
     A row holds a number for each column the channel declares; `instrument` is NOT_LISTED where the
-    symbol is not in `symbols`. Raises MalformedError, never anything else.
+    symbol is not in `symbols`.
+
+    Raises MalformedError for a frame that cannot be read, and nothing else.
     """
     message = parse_object(frame)
     for number, channel in enumerate(dialect.channels):
@@ -52,7 +54,7 @@ def read_frame(dialect: Dialect, frame: bytes, symbols: Symbols) -> tuple[int, l
 
 
 def matches(shape: Shape, message: Any) -> bool:
-    """Does everything that tells channels apart speak for this shape?"""
+    """Return whether a message has all that distinguishes this shape from others."""
     if not isinstance(message, dict):
         return False
     for name, part in shape.items():
@@ -70,7 +72,7 @@ def matches(shape: Shape, message: Any) -> bool:
 
 
 def read_shape(shape: Shape, message: Any, outer: Row, symbols: Symbols) -> list[Row]:
-    """Rows of an object, each with the fields of the objects around it."""
+    """Read the rows of an object, each with the fields of the objects around it."""
     require(isinstance(message, dict), "an object is missing where rows should be")
     row, below = dict(outer), []
     for name, part in shape.items():
@@ -91,19 +93,19 @@ def read_shape(shape: Shape, message: Any, outer: Row, symbols: Symbols) -> list
     return rows
 
 
-def read_field(leaf: Field, name: str, value: Any, symbols: Symbols) -> int | float:
-    """One field."""
-    if leaf.kind is Kind.SYMBOL:
+def read_field(field: Field, name: str, value: Any, symbols: Symbols) -> int | float:
+    """Read the value of one field."""
+    if field.kind is Kind.SYMBOL:
         return symbols.get(expect_type(value, name, str), NOT_LISTED)
-    if leaf.kind is Kind.BOOLEAN:
-        return leaf.values[expect_type(value, name, bool)]
-    if leaf.kind is Kind.CHOICE:
-        return read_word(leaf, name, expect_type(value, name, str))
-    return READERS[leaf.kind](value, name)
+    if field.kind is Kind.BOOLEAN:
+        return field.values[expect_type(value, name, bool)]
+    if field.kind is Kind.CHOICE:
+        return read_word(field, name, expect_type(value, name, str))
+    return READERS[field.kind](value, name)
 
 
-def read_word(leaf: Field, name: str, text: str) -> int:
-    words = dict(leaf.words)
+def read_word(field: Field, name: str, text: str) -> int:
+    words = dict(field.words)
     other = words.pop("", None)
     value = words.get(text, other)
     if value is None:
@@ -140,7 +142,7 @@ def read_millis(value: Any, name: str) -> int:
 
 
 def read_rfc3339(value: Any, name: str) -> int:
-    """Nanoseconds since the epoch.
+    """Read a time in UTC as nanoseconds since the epoch.
 
     >>> read_rfc3339("2021-04-17T16:43:37.1Z", "time")
     1618677817100000000
@@ -173,8 +175,8 @@ def refuse_constant(name: str) -> NoReturn:
 
 
 def read_int(digits: str) -> int:
-    """An integer of a length that Python reads by default, whatever the process is set to."""
-    require(len(digits) <= LONGEST_INTEGER, "an integer is too long")
+    """Read an integer no longer than Python reads by default, whatever the process is set to."""
+    require(len(digits) <= INTEGER_DIGITS_MAX, "an integer is too long")
     return int(digits)
 
 
@@ -182,8 +184,8 @@ JSON = json.JSONDecoder(parse_constant=refuse_constant, parse_int=read_int)
 
 
 def parse_object(frame: bytes) -> dict[str, Any]:
-    """One complete JSON object in UTF-8; of a doubled key the last one counts."""
-    require(depth(frame) <= DEEPEST, "nested too deeply")
+    """Parse one complete JSON object in UTF-8; of a repeated key the last one counts."""
+    require(depth(frame) <= DEPTH_MAX, "nested too deeply")
     try:
         value = JSON.decode(frame.decode())
     except ValueError:
@@ -194,8 +196,8 @@ def parse_object(frame: bytes) -> dict[str, Any]:
 
 
 def depth(frame: bytes) -> int:
-    """How deep objects and arrays are nested, at most; what stands in strings may count too."""
-    if frame.count(b"{") + frame.count(b"[") <= DEEPEST:
+    """Return an upper bound of how deep objects and arrays are nested; 0 where it is small."""
+    if frame.count(b"{") + frame.count(b"[") <= DEPTH_MAX:
         return 0
     text = np.frombuffer(STRING.sub(b"", frame), np.uint8)
     steps = np.isin(text, OPENING).astype(np.int64) - np.isin(text, CLOSING)
@@ -203,7 +205,7 @@ def depth(frame: bytes) -> int:
 
 
 def expect_type(value: Any, name: str, kind: type) -> Any:
-    """Exactly of this type: true is no integer, 1.0 neither."""
+    """Return a value that is exactly of this type: true is no integer, and neither is 1.0."""
     require(value is not MISSING, f"{name} is missing")
     require(type(value) is kind, f"{name} is not {kind.__name__}")
     return value
@@ -220,10 +222,10 @@ def require(condition: bool, reason: str) -> None:
 
 
 def describe_channel(message: dict[str, Any]) -> str:
-    """What the fields that venues use to name a channel say."""
-    said = [
+    """Return the values of the fields by which venues name a channel, as text."""
+    values = [
         f"{name} is {str(message[name])[:40]!r}"
         for name in ("e", "type", "channel", "stream")
         if name in message
     ]
-    return f": {', '.join(said)}" if said else ""
+    return f": {', '.join(values)}" if values else ""

@@ -18,7 +18,7 @@ from tapeflow.operators.desk.positions import (
     PositionState,
     apply_fill,
     entry_price,
-    unrealized,
+    unrealized_profit,
 )
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Decision, Equity, Position
@@ -227,7 +227,9 @@ def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator
                     context.number[instrument_id], long=position.quantity > 0
                 )
             )
-            open_profit += unrealized(position, mark, instrument.multiplier, context.money_digits)
+            open_profit += unrealized_profit(
+                position, mark, instrument.multiplier, context.money_digits
+            )
             gross += round_to_digits(
                 abs(position.quantity) * mark * instrument.multiplier, context.money_digits
             )

@@ -58,7 +58,9 @@ def apply_fill(
     return PositionState(position.quantity + signed, position.cost - freed + rest, realized, fees)
 
 
-def unrealized(position: PositionState, mark: Decimal, multiplier: Decimal, digits: int) -> Decimal:
+def unrealized_profit(
+    position: PositionState, mark: Decimal, multiplier: Decimal, digits: int
+) -> Decimal:
     """Return what closing at `mark` would add to the realized profit, before fees."""
     return round_to_digits(position.quantity * mark * multiplier, digits) - position.cost
 

@@ -1,4 +1,4 @@
-"""One page for each venue dialect: raw frames on one side, our words on the other."""
+"""Venue dialects, a page each: how raw frames become columns."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ class Venue(Struct, frozen=True):
     """A venue as the log knows it."""
 
     dialect: Dialect
-    venue_symbol: Callable[[str, str], str]  # base, quote -> the venue's symbol
+    venue_symbol: Callable[[str, str], str]  # (base, quote) -> the symbol the venue writes
 
 
 VENUES = {  # by the name of their partitions and topics
@@ -23,7 +23,7 @@ VENUES = {  # by the name of their partitions and topics
 
 
 def venue_of(partition: str) -> str:
-    """The venue's name in a partition's.
+    """Return the venue of a partition.
 
     >>> venue_of("binance-usdm-0")
     'binance-usdm'

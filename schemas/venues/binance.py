@@ -23,7 +23,7 @@ from tapeflow.schemas.venues.dialect import (
     boolean,
     decimal,
     decimal_or_zero,
-    ignored,
+    ignored_channels,
     integer,
     literal,
     millis,
@@ -47,7 +47,7 @@ BOOK_TICKER: Shape = {
     "a": decimal_or_zero("ask"),
     "A": decimal_or_zero("ask_size"),
 }
-EVENTS = ignored(
+EVENTS = ignored_channels(
     "e", "depthUpdate", "aggTrade", "kline", "24hrMiniTicker", "24hrTicker", "1hTicker", "4hTicker",
     "1dTicker", "avgPrice", "serverShutdown",
 )  # fmt: skip
@@ -61,15 +61,15 @@ ANSWERS = (
 )
 
 
-def combined(channel: Channel) -> Channel:
-    """The same channel on a combined stream."""
+def on_combined_stream(channel: Channel) -> Channel:
+    """Return the channel as it comes on a combined stream."""
     shape: Shape = {"stream": PRESENT, "data": channel.shape}
     return replace(channel, name=f"combined.{channel.name}", shape=shape)
 
 
 def bare_and_combined(*bare: Channel) -> tuple[Channel, ...]:
-    """Each channel as it comes on a stream of its own, and on a combined one."""
-    return (*bare, *map(combined, bare))
+    """Return each channel as it comes on a stream of its own, and on a combined one."""
+    return (*bare, *map(on_combined_stream, bare))
 
 
 DIALECT = Dialect(
@@ -83,5 +83,5 @@ DIALECT = Dialect(
 
 
 def venue_symbol(base: str, quote: str) -> str:
-    """How the venue spells a pair."""
+    """Return the symbol that the venue writes for a pair."""
     return base + quote

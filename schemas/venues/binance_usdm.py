@@ -16,7 +16,7 @@ from tapeflow.schemas.venues.dialect import (
     Dialect,
     Shape,
     choice,
-    ignored,
+    ignored_channels,
     literal,
     millis,
 )
@@ -27,7 +27,7 @@ BOOK_TICKER: Shape = {
     "e": literal("bookTicker"),
     "T": millis("event_ns"),
 }
-EVENTS = ignored(
+EVENTS = ignored_channels(
     "e", "depthUpdate", "aggTrade", "markPriceUpdate", "kline", "continuous_kline", "forceOrder",
     "24hrMiniTicker", "24hrTicker", "compositeIndex", "contractInfo", "assetIndexUpdate",
 )  # fmt: skip

@@ -22,7 +22,7 @@ from tapeflow.schemas.venues.dialect import (
     choice,
     decimal,
     decimal_or_zero,
-    ignored,
+    ignored_channels,
     integer,
     literal,
     rfc3339,
@@ -51,7 +51,7 @@ EXCHANGE = (
     Channel("match", MATCH),
     Channel("last_match", {**MATCH, "type": literal("last_match")}, verdict=HISTORICAL),
     Channel("ticker", TICKER, table=Quotes),
-    *ignored(
+    *ignored_channels(
         "type", "snapshot", "l2update", "subscriptions", "heartbeat", "status", "received", "open",
         "done", "change", "activate", "auctionfeed", "rfq_match",
     ),
@@ -62,5 +62,5 @@ DIALECT = Dialect((*EXCHANGE, *coinbase_advanced.CHANNELS))  # both feeds tell o
 
 
 def venue_symbol(base: str, quote: str) -> str:
-    """How the venue spells a pair."""
+    """Return the symbol that the venue writes for a pair."""
     return f"{base}-{quote}"

@@ -20,7 +20,7 @@ from tapeflow.schemas.venues.dialect import (
     choice,
     decimal,
     decimal_or_zero,
-    ignored,
+    ignored_channels,
     integer_text,
     literal,
     rfc3339,
@@ -50,7 +50,7 @@ MARKET_TRADES: Shape = {
 
 
 def tickers(name: str) -> Channel:
-    """The ticker channel, each change or batched every five seconds."""
+    """Return a ticker channel: of each change, or batched every five seconds."""
     shape: Shape = {
         "channel": literal(name),
         "timestamp": rfc3339("event_ns"),
@@ -63,5 +63,7 @@ CHANNELS = (
     Channel("market_trades", MARKET_TRADES, newest_first=True),
     tickers("ticker"),
     tickers("ticker_batch"),
-    *ignored("channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"),
+    *ignored_channels(
+        "channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"
+    ),
 )

@@ -1,9 +1,9 @@
-"""The language a venue's page is written in: which path of a frame holds which field, how typed.
+"""The language of a venue's page: which path of a frame holds which column, and how it is read.
 
-A dialect is a list of channels; a channel is a shape, as a frame is laid out, with a spec at each
-leaf. Two readers know the language: the strict one (`strict.py`, one frame at a time, with the
-reason for a refusal) and the compiled scanner (`operators/scanner.py`, pages, gives up on any
-doubt). A test holds that they agree.
+A dialect is a list of channels; a channel is a shape, laid out as its frames are, with a `Field` at
+each leaf. Two readers know the language, both in operators/decode: the strict one (one frame at a
+time, with the reason for a refusal) and the compiled scanner (whole pages, leaves any frame it is
+not sure of to the strict one). A test holds that they agree.
 
     {"e": is_("trade"), "s": SYMBOL, "t": integer("trade_id"), "p": decimal("price"), ...}
 
@@ -22,14 +22,14 @@ from tapeflow.schemas.market import ACCEPTED, Ticks, Trades
 
 
 class Kind(IntEnum):
-    """How a leaf is read."""
+    """How a field is read."""
 
-    # These three tell the channels of a dialect apart:
+    # These three distinguish the channels of a dialect:
     LITERAL = 0  # exactly this text
-    PRESENT = 1  # there, whatever it is
-    ABSENT = 2  # not there
+    PRESENT = 1  # present, whatever its value
+    ABSENT = 2  # absent
     # These are read:
-    SYMBOL = 3  # the venue's name of the instrument
+    SYMBOL = 3  # the venue's symbol of the instrument
     INTEGER = 4  # JSON integer, 0 .. 2^63 - 1
     INTEGER_TEXT = 5  # the same in a string
     DECIMAL = 6  # a string of digits[.digits], as float64 finite and above zero
@@ -37,11 +37,11 @@ class Kind(IntEnum):
     MILLIS = 8  # JSON integer, milliseconds
     RFC3339 = 9  # a string, UTC with Z, up to 9 fraction digits
     BOOLEAN = 10  # JSON true or false
-    CHOICE = 11  # one of some texts
+    CHOICE = 11  # one of several texts
 
 
 class Field(Struct, frozen=True):
-    """One field: how it is read and into which column."""
+    """A field of a frame: how it is read, and into which column."""
 
     kind: Kind
     column: str = ""
@@ -59,18 +59,18 @@ class Channel(Struct, frozen=True):
     name: str
     shape: Shape
     table: type[Ticks] | None = Trades  # what a row of it is; None: known, but not stored
-    verdict: int = ACCEPTED  # of its trades, unless a WORD leaf says
+    verdict: int = ACCEPTED  # of its trades, unless a CHOICE field says
     newest_first: bool = False  # the venue writes the rows of a frame backwards
     reason: str = ""  # not empty: such a frame is a dead letter for this reason
 
 
 class Dialect(Struct, frozen=True):
-    """How the feeds of a venue speak: of the channels, the first that claims a frame reads it."""
+    """All channels of a venue: the first one that a frame matches reads it."""
 
     channels: tuple[Channel, ...]
 
     def restricted_to(self, names: tuple[str, ...]) -> "Dialect":
-        """The same, but what other channels carry is no longer expected: a dead letter."""
+        """Return the dialect in which frames of all other channels are dead letters."""
         return Dialect(
             tuple(
                 each
@@ -82,7 +82,7 @@ class Dialect(Struct, frozen=True):
 
 
 def literal(text: str) -> Field:
-    """Exactly this text."""
+    """Match exactly this text."""
     return Field(Kind.LITERAL, words=((text, 0),))
 
 
@@ -92,46 +92,46 @@ SYMBOL = Field(Kind.SYMBOL, "instrument")
 
 
 def integer(column: str) -> Field:
-    """A JSON integer of 63 bits."""
+    """Read a JSON integer of 63 bits."""
     return Field(Kind.INTEGER, column)
 
 
 def integer_text(column: str) -> Field:
-    """An integer of 63 bits in a string."""
+    """Read an integer of 63 bits in a string."""
     return Field(Kind.INTEGER_TEXT, column)
 
 
 def decimal(column: str) -> Field:
-    """A positive plain decimal in a string."""
+    """Read a positive plain decimal in a string."""
     return Field(Kind.DECIMAL, column)
 
 
 def decimal_or_zero(column: str, *, optional: bool = False) -> Field:
-    """A plain decimal in a string, where zero means that there is none."""
+    """Read a plain decimal in a string; zero is read as NaN, as it means that there is none."""
     return Field(Kind.DECIMAL_OR_ZERO, column, optional=optional)
 
 
 def millis(column: str) -> Field:
-    """Milliseconds since the epoch; the column is in ns."""
+    """Read milliseconds since the epoch; the column is in ns."""
     return Field(Kind.MILLIS, column)
 
 
 def rfc3339(column: str, *, optional: bool = False) -> Field:
-    """A time as text; the column is in ns since the epoch."""
+    """Read a time as text; the column is in ns since the epoch."""
     return Field(Kind.RFC3339, column, optional=optional)
 
 
 def boolean(column: str, *, false: int, true: int) -> Field:
-    """A JSON boolean."""
+    """Read a JSON boolean as one of two values."""
     return Field(Kind.BOOLEAN, column, values=(false, true))
 
 
 def choice(column: str, words: Mapping[str, int], *, other: int | None = None) -> Field:
-    """One of these texts, or any other text where `other` is given."""
+    """Read one of these texts as its value, or any other text as `other` where that is given."""
     rest = () if other is None else (("", other),)
     return Field(Kind.CHOICE, column, words=(*words.items(), *rest))
 
 
-def ignored(field: str, *names: str) -> tuple[Channel, ...]:
-    """Channels that are known by the text of one field and carry nothing we keep."""
+def ignored_channels(field: str, *names: str) -> tuple[Channel, ...]:
+    """Return channels that are known by the text of one field, and are not stored."""
     return tuple(Channel(name, {field: literal(name)}, table=None) for name in names)
