@@ -7,18 +7,37 @@
 The facts go to DuckDB, and to Kafka where the log came from there.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
+from tapeflow.connectors.duckdb.file import (
+    ResultPaths,
+    RunInfo,
+    check_replaceable,
+    create,
+    exclusive_lock,
+    finalize,
+)
 from tapeflow.connectors.duckdb.sink import ResultsSink
-from tapeflow.connectors.kafka.sink import KafkaSink
-from tapeflow.connectors.source import source as log_source
-from tapeflow.connectors.source.source import LogSource
+from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
+from tapeflow.connectors.source import source as source_step
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.settings import Job
+from tapeflow.flows.run import environment
+from tapeflow.flows.run.environment import plan_from_environment
+from tapeflow.flows.run.log import live_partitions
+from tapeflow.flows.run.plan import Plan, package_version
+from tapeflow.flows.run.signals import stop_on_signals
+from tapeflow.flows.run.source import log_source
+from tapeflow.flows.run.topics import create_fact_topics
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
@@ -29,9 +48,11 @@ from tapeflow.operators.quality import CountQuality, quality
 from tapeflow.operators.records import records
 from tapeflow.operators.strategies.step import EvaluateStrategies, signals
 from tapeflow.schemas.batches import Facts, Page
+from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.notify import Notify
 
 STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the flow itself
-    "trade.log": log_source.STATE_VERSION,
+    "trade.log": source_step.STATE_VERSION,
     "trade.dedupe.state": Dedupe.VERSION,
     "trade.bars.state": TimeBars.VERSION,
     "trade.normalise.state": Normalise.VERSION,
@@ -39,6 +60,8 @@ STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the
     "trade.desk.state": Desk.VERSION,
     "trade.quality.state": CountQuality.VERSION,
 }
+MERGES_PARTITIONS = True  # an account decides only what every partition has progressed past
+END_IS_FINAL = True  # the last bars are closed: what is added behind the end finds no open ones
 
 
 def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> KeyedStream[Facts]:
@@ -67,21 +90,76 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     return op.merge("facts", partition_facts, account_facts, counts)
 
 
-def build(job: Job, source: LogSource, results: ResultsSink, topics: KafkaSink | None) -> Dataflow:
-    """The whole flow, between its doors."""
+def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
+    """Build the flow of a plan; its source and sinks open when the engine starts them."""
     flow = Dataflow("trade")
+    source = log_source(plan, progress, notify)
     pages = op.input("log", flow, source)
-    done = graph(pages, job, source.partitions)
-    op.output("results", done, results)
-    if topics is not None:
-        names = tuple(each.id for each in jobs.instruments(job))
-        told = records("records", done, prefix=job.kafka.facts, instruments=names)
-        op.output("topics", told, topics)
+    done = graph(pages, plan.job, source.partitions)
+    live = bool(live_partitions(plan.log))
+    op.output("results", done, ResultsSink(result_paths(plan), run_info(plan), live=live))
+    if plan.publish:
+        kafka = plan.job.kafka
+        names = tuple(each.id for each in jobs.instruments(plan.job))
+        published = records("records", done, prefix=kafka.facts, instruments=names)
+        client = {**(LOW_LATENCY if live else {}), **kafka.client}
+        op.output("topics", published, KafkaSink(kafka.bootstrap, client))
     return flow
 
 
 def flow() -> Dataflow:
-    """The flow for `python -m bytewax.run flows.trade:flow`, told by TAPEFLOW_* variables."""
-    from tapeflow.flows.run import environment as from_environment  # noqa: PLC0415  # it stands above us
+    """Build the flow for `python -m bytewax.run flows.trade:flow`, from TAPEFLOW_* variables."""
+    stop_on_signals()
+    plan = plan_from_environment("trade")
+    progress = Progress(tuple(plan.log), plan.job.source.lead, plan.progress_file)
+    return dataflow(plan, progress, environment.notify)
 
-    return from_environment.flow()
+
+def state_settings(job: Job) -> dict[str, Any]:
+    """Return the settings that the state of the steps depends on, as JSON values by name."""
+    sections = {"bars", "dedupe", "normalise", "channels", "instruments"}
+    accounts = sorted(each.name for each in job.accounts)
+    return {**job.model_dump(mode="json", include=sections), "accounts": accounts}
+
+
+@contextmanager
+def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
+    """Check that results can be written, create the fact topics, hold the results file.
+
+    Raises TapeflowError where the file holds something else or another run makes it.
+    """
+    if result_paths(plan).work.resolve() == plan.results:
+        raise UsageError(f"--results {plan.results} is the state's own file: name another")
+    check_replaceable(plan.results)
+    if not COMPILED:
+        notify("numba is not installed: everything works, slower; pip install tapeflow[fast]")
+    if plan.publish:
+        create_fact_topics(plan.job, notify)
+    with exclusive_lock(plan.results):
+        yield
+
+
+def finish(plan: Plan, *, ended: bool) -> None:
+    """Publish the results of a run that has stopped; `ended`: at the end of its log."""
+    paths = result_paths(plan)
+    if not paths.work.exists():  # stopped before it was made
+        create(paths, run_info(plan)).close()
+    finalize(paths, ended=ended, keep=plan.state is not None)
+
+
+def result_paths(plan: Plan) -> ResultPaths:
+    """Return where the results are made and where they are published."""
+    if plan.state is None:
+        return ResultPaths.for_stateless_run(plan.results)
+    return ResultPaths(plan.results, plan.state / "work.duckdb")
+
+
+def run_info(plan: Plan) -> RunInfo:
+    """Return what the results record of the run itself; secrets of the job are left out."""
+    secrets = {"kafka": {"client"}}  # may hold a password
+    return RunInfo(
+        version=package_version(),
+        command=plan.command,
+        job=json.dumps(plan.job.model_dump(mode="json", exclude=secrets), sort_keys=True),
+        instruments=jobs.instruments(plan.job),
+    )

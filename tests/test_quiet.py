@@ -17,7 +17,7 @@ from tapeflow.connectors.source.source import LogPartition, LogSource
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import run as runs
 from tapeflow.flows.run.plan import Plan
-from tapeflow.flows.run.stall_watch import Watch
+from tapeflow.flows.run.stall_watch import StallWatch
 from tapeflow.schemas.batches import Page
 from tests.running import REFERENCE, digest, job_of, replay, silent
 
@@ -105,7 +105,7 @@ def test_a_slow_partition_lets_no_snapshot_grow(tmp_path, monkeypatch):
 def watched(*partitions, quiet_s=1):
     said = []
     board = Progress(partitions, 60 * S)
-    watch = Watch(board, quiet_s * S, said.append)
+    watch = StallWatch(board, quiet_s * S, said.append)
     return board, watch, said, next(iter(watch.since.values()))
 
 

@@ -17,7 +17,6 @@ from tapeflow.connectors.kafka.reader import offset_bounds
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.flows import trade
-from tapeflow.flows.run import engine
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import run as runs
 from tapeflow.flows.run import supervisor as cluster
@@ -219,7 +218,7 @@ def test_every_stateful_step_is_named_with_its_version():
 
     job = job_of()
     plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=Path("r"))
-    walk(engine.dataflow(plan, Progress(tuple(plan.log), 1), silent).substeps)
+    walk(trade.dataflow(plan, Progress(tuple(plan.log), 1), silent).substeps)
     assert found == set(trade.STATE_VERSIONS)
 
 
@@ -322,8 +321,11 @@ def test_time_is_kept_over_a_log_of_years_ago_and_the_run_stops_at_once(tmp_path
     assert count(tmp_path / "results.duckdb", "equity") < 1000
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_the_flow_runs_under_the_engines_own_command(tmp_path, processes):
+@pytest.mark.parametrize(
+    ("flow", "processes"),
+    [("flows.trade:flow", 1), ("flows.trade:flow", 2), ("tapeflow.flows.trade:flow", 1)],
+)
+def test_the_flow_runs_under_the_engines_own_command(tmp_path, flow, processes):
     expected = replay(GOLDEN, tmp_path / "ours.duckdb")
     results = tmp_path / "theirs.duckdb"
     environment = {
@@ -332,7 +334,7 @@ def test_the_flow_runs_under_the_engines_own_command(tmp_path, processes):
         "TAPEFLOW_TAPES": str(GOLDEN),
         "TAPEFLOW_RESULTS": str(results),
     }
-    line = [sys.executable, "-m", "bytewax.run", "flows.trade:flow"]
+    line = [sys.executable, "-m", "bytewax.run", flow]
     addresses = ";".join(cluster.free_addresses(processes))
     shapes = [["-w", "2"]] if processes == 1 else [["-i", str(n), "-a", addresses] for n in (0, 1)]
     running = [

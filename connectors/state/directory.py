@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from tapeflow.schemas.errors import TapeflowError
 
-FORMAT = 1
+FORMAT = 2
 RECOVERY_PARTITIONS = 1  # fixed for ever once made; each is a SQLite file with fsyncs of its own
 
 
@@ -27,6 +27,7 @@ class Manifest(Struct, frozen=True):
     """What a state depends on."""
 
     format: int
+    flow: str  # the flow's name
     engine: str  # version of bytewax: snapshots are its own
     states: dict[str, int]  # step -> version of its state
     meaning: dict[str, Any]  # settings that the state is made of
@@ -92,13 +93,14 @@ class StateDir:
             return None
         try:
             told = json.loads(path.read_text())
-            return Manifest(**{**told, "partitions": tuple(told["partitions"])})
+            # a manifest of format 1 names no flow; it is refused by its format
+            return Manifest(**{"flow": "", **told, "partitions": tuple(told["partitions"])})
         except (ValueError, TypeError, KeyError):
             raise TapeflowError(f"{path} is no manifest of ours: name another --state") from None
 
     def _refuse(self, known: Manifest, wanted: Manifest) -> None:
         start_fresh = "start with a fresh --state, or go back to what it was made with"
-        for name in ("format", "engine", "source"):
+        for name in ("format", "flow", "engine", "source"):
             was, now = getattr(known, name), getattr(wanted, name)
             if was != now:
                 raise TapeflowError(
@@ -132,6 +134,7 @@ def to_json_dict(manifest: Manifest, turns: tuple[str, ...]) -> dict[str, Any]:
     """What is written of a manifest."""
     return {
         "format": manifest.format,
+        "flow": manifest.flow,
         "engine": manifest.engine,
         "states": manifest.states,
         "meaning": manifest.meaning,

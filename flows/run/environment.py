@@ -1,4 +1,4 @@
-"""The flow under the engine's own command, in any shape, told by variables:
+"""A flow under the engine's own command, in any shape, configured by variables:
 
     TAPEFLOW_CONFIG=jobs/demo.toml TAPEFLOW_TAPES=tapes/ TAPEFLOW_RESULTS=results.duckdb
     python -m bytewax.run flows.trade:flow -w 2
@@ -9,36 +9,34 @@ then made in TAPEFLOW_RESULTS.making and stay there between starts.
 
 import sys
 
-from bytewax.dataflow import Dataflow
-
-from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import engine
-from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import log
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import UsageError
 
 
-def flow() -> Dataflow:
-    """Build it, ready to stop on signals."""
-    told = settings.from_environment()
-    if told.config is None:
+def plan_from_environment(flow: str) -> Plan:
+    """Return the plan of a flow that the variables describe.
+
+    Raises UsageError where TAPEFLOW_CONFIG is missing or the job is wrong.
+    """
+    variables = settings.from_environment()
+    if variables.config is None:
         raise UsageError("which job? set TAPEFLOW_CONFIG to its TOML file")
-    job = settings.load(told.config)
-    log = logs.tapes(told.tapes, job) if told.tapes else logs.topics(job, say, tail=True)
-    results = told.results.resolve()
-    plan = Plan(
+    job = settings.load(variables.config)
+    results = variables.results.resolve()
+    tapes = variables.tapes
+    return Plan(
+        flow=flow,
         command="bytewax.run",
-        log=log,
+        log=log.tapes(tapes, job) if tapes else log.topics(job, notify, tail=True),
         job=job,
         results=results,
-        board=results.with_name(results.name + ".board"),
-        publish=not told.tapes and job.kafka.publish,
+        progress_file=results.with_name(results.name + ".progress"),
+        publish=not tapes and job.kafka.publish,
     )
-    engine.stop_on_signals()
-    return engine.dataflow(plan, Progress(tuple(log), job.source.lead, plan.board), say)
 
 
-def say(line: str) -> None:
-    """A message beside the output."""
+def notify(line: str) -> None:
+    """Write a line for the user to standard error."""
     sys.stderr.write(f"tapeflow: {line}\n")

@@ -1,6 +1,6 @@
 """Which partitions of the log a run reads, and how each is opened: from tapes or from topics."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,10 @@ from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import check_partitions
 from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.venues import VENUES
 
 TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
-Say = Callable[[str], None]
 
 
 class TapeFiles(Struct, frozen=True):
@@ -73,12 +73,12 @@ def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
     return TapeFiles(tuple(file.resolve() for file in sorted(files, key=lambda file: file.name)))
 
 
-def topics(job: Job, say: Say, *, tail: bool) -> Log:
+def topics(job: Job, notify: Notify, *, tail: bool) -> Log:
     """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {venue: job.kafka.raw + venue for venue in venues}
     marks = offset_bounds(
-        job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, say, job.kafka.client
+        job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, notify, job.kafka.client
     )
     return {
         f"{venue}-{number}": TopicPartition(topic, number, None if tail else high)
@@ -87,13 +87,22 @@ def topics(job: Job, say: Say, *, tail: bool) -> Log:
     }
 
 
-def reader_factories(log: Log, job: Job, say: Say) -> dict[str, ReaderFactory]:
+def live_partitions(log: Log) -> dict[str, TopicPartition]:
+    """Return the partitions that are followed live, by name."""
+    return {
+        name: place
+        for name, place in log.items()
+        if isinstance(place, TopicPartition) and place.end is None
+    }
+
+
+def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
     """How to open every partition."""
-    return {name: partial(open_reader, name, place, job, say) for name, place in log.items()}
+    return {name: partial(open_reader, name, place, job, notify) for name, place in log.items()}
 
 
 def open_reader(
-    name: str, place: TapeFiles | TopicPartition, job: Job, say: Say, position: object
+    name: str, place: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
 ) -> Reader:
     """Open a partition at a position, or at its beginning."""
     page = job.source.page
@@ -102,7 +111,7 @@ def open_reader(
         kafka = KafkaPartition(
             job.kafka.bootstrap, place.name, place.number, name, job.kafka.client
         )
-        return KafkaReader(kafka, page, span_ns, place.end, position, say)
+        return KafkaReader(kafka, page, span_ns, place.end, position, notify)
     if place.files[0].suffix == ".parquet":
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 

@@ -1,18 +1,18 @@
-"""Watching a run that follows its log: which partition holds the others, for how long.
+"""Watches a run that follows its log: which partition holds the others up, and for how long.
 
     binance-0    ...|          12:00:09.8
-    coinbase-0   .|            12:00:05.1   holds the desk for 4.7 s: said, and on a gauge
+    coinbase-0   .|            12:00:05.1   holds the desk for 4.7 s: a message, and a gauge
 
 The desk decides only what every partition has progressed past, so one silent partition stops all.
 """
 
 import threading
 import time
-from collections.abc import Callable
 
 from prometheus_client import Gauge
 
 from tapeflow.connectors.source.progress import START, Progress
+from tapeflow.schemas.notify import Notify
 
 LOOK_S = 0.25
 BEHIND = Gauge(
@@ -22,19 +22,19 @@ BEHIND = Gauge(
 )
 
 
-class Watch:
-    """Looks at the board while it is entered, and says what it sees once for each silence."""
+class StallWatch:
+    """Looks at the progress of partitions while it is entered; notifies once of each silence."""
 
-    def __init__(self, board: Progress, quiet_ns: int, say: Callable[[str], None]) -> None:
+    def __init__(self, progress: Progress, quiet_ns: int, notify: Notify) -> None:
         """Name a partition that holds the others for longer than `quiet_ns`."""
-        self.board, self.quiet_s, self.say = board, quiet_ns / 1e9, say
-        self.seen = dict.fromkeys(board.partitions, START)  # where each was
-        self.since = dict.fromkeys(board.partitions, time.monotonic())  # and since when
+        self.progress, self.quiet_s, self.notify = progress, quiet_ns / 1e9, notify
+        self.seen = dict.fromkeys(progress.partitions, START)  # log time (ns) of each
+        self.since = dict.fromkeys(progress.partitions, time.monotonic())  # s, since when
         self.named: set[str] = set()
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "StallWatch":
         self.thread.start()
         return self
 
@@ -47,23 +47,23 @@ class Watch:
             self.look(time.monotonic())
 
     def look(self, now: float) -> None:
-        """Look once; `now` in seconds. Silence counts from when the first partition was read."""
+        """Look once, at `now` (s, monotonic); silence counts from when any partition was read."""
         if max(self.seen.values()) == START:
             self.since = dict.fromkeys(self.since, now)
-        for name in self.board.partitions:
-            reached = self.board.log_ns_of(name)
+        for name in self.progress.partitions:
+            reached = self.progress.log_ns_of(name)
             if reached != self.seen[name]:
                 self.seen[name], self.since[name] = reached, now
                 self.named.discard(name)
         front, last = max(self.seen.values()), min(self.seen.values())
         for name, reached in self.seen.items():
-            # The last one holds; who stands between may itself be held back.
-            held = reached == last and front - last > self.quiet_s * 1e9
-            waited = now - self.since[name] if held else 0.0
-            BEHIND.labels(name).set(waited)
-            if waited > self.quiet_s and name not in self.named:
+            # The last one holds; one between it and the front may itself be held back.
+            holds = reached == last and front - last > self.quiet_s * 1e9
+            waited_s = now - self.since[name] if holds else 0.0
+            BEHIND.labels(name).set(waited_s)
+            if waited_s > self.quiet_s and name not in self.named:
                 self.named.add(name)
-                self.say(
-                    f"partition {name} holds the desk: silent for {waited:.1f} s while others have "
-                    "gone on; write heartbeats into it, or run with --keep-time"
+                self.notify(
+                    f"partition {name} holds the desk: silent for {waited_s:.1f} s while others "
+                    "have gone on; write heartbeats into it, or run with --keep-time"
                 )

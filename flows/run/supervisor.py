@@ -4,8 +4,8 @@
         │ SIGTERM to one is SIGTERM to all           one dies: all start again from the last epoch
         ▼ one exit code
 
-A failure that can be explained (MisuseError) is not tried again. Any other is, a few times in a row
-while nothing is read in between, with a growing wait.
+A failure that can be explained (TapeflowError) ends the run. After any other all processes start
+again, a few times in a row while nothing is read in between, with a growing wait.
 """
 
 import os
@@ -20,48 +20,53 @@ from pathlib import Path
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.engine.recovery import delete_unfinished_snapshots
-from tapeflow.flows.run import engine
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.worker import PLAN
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.notify import Notify
 
-Say = engine.Say
 RESTARTS_MAX = 5  # in a row, with nothing read in between
-WAIT_S = 0.2  # before the first try again; twice as long before each next
+WAIT_S = 0.2  # before the first restart; twice as long before each next
 LOOK_S = 0.02
 PANIC_S = 0.1  # in which the peers of a dead process panic
-STOP_S = 20.0  # that a stop may take
+STOP_S = 20.0  # how long a stop may take
 ENTRY = "tapeflow.flows.run.worker"
 STDERR = 2
 
 
-def supervise(plan: Plan, board: Progress, folder: Path, say: Say) -> None:
-    """Run a plan to its end, or until stopped; MisuseError where it can't be."""
+def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> None:
+    """Run a plan in processes of its own, to its end or until stopped.
+
+    `folder` is private to the run: plan, output and errors of the processes are left in it.
+
+    Raises TapeflowError where a process explained its failure, or processes fail again and again.
+    """
     (folder / PLAN).write_bytes(pickle.dumps(plan))
     STOP_REQUESTED.clear()
-    tried, read = 0, -1
-    with engine.stopping_on_signals():
+    failures, read = 0, -1  # in a row; records read before the last one
+    with stopping_on_signals():
         while not STOP_REQUESTED.is_set():
-            board.reset()
+            progress.reset()
             if plan.state is not None:
                 delete_unfinished_snapshots(plan.state / "recovery")
             failed = run_once(plan.processes, folder)
             if failed is None or STOP_REQUESTED.is_set():
                 return
             raise_reported_error(folder, plan.processes)
-            tried = 1 if board.records() > read else tried + 1
-            read = max(read, board.records())
-            if tried > RESTARTS_MAX:
+            failures = 1 if progress.records() > read else failures + 1
+            read = max(read, progress.records())
+            if failures > RESTARTS_MAX:
                 raise TapeflowError(
                     f"{failed}, {RESTARTS_MAX} times in a row: {last_output_line(folder)}"
                 )
             where = "the beginning" if plan.state is None else "the last epoch"
-            say(f"{failed}: all start again from {where}")
-            STOP_REQUESTED.wait(WAIT_S * 2 ** (tried - 1))
+            notify(f"{failed}: all start again from {where}")
+            STOP_REQUESTED.wait(WAIT_S * 2 ** (failures - 1))
 
 
 def run_once(processes: int, folder: Path) -> str | None:
-    """One life of the cluster: None where it came to its end, else who died of what."""
+    """Start all processes and wait for them; None at their end, else which failed and how."""
     addresses = ";".join(free_addresses(processes))
     children = [start(folder, index, addresses) for index in range(processes)]
     try:
@@ -89,8 +94,8 @@ def run_once(processes: int, folder: Path) -> str | None:
 
 
 def start(folder: Path, index: int, addresses: str) -> "subprocess.Popen[bytes]":
-    """Start one process, in a session of its own: a terminal's signals reach it only through us."""
-    terminal = os.dup(STDERR)  # the child's own goes to a file
+    """Start one process, in a session of its own: signals of a terminal reach only this one."""
+    terminal = os.dup(STDERR)  # the child's standard error goes to a file
     with (folder / f"output-{index}").open("ab") as output, os.fdopen(terminal):
         return subprocess.Popen(
             [sys.executable, "-m", ENTRY, str(folder), str(index), addresses, str(terminal)],
@@ -103,7 +108,7 @@ def start(folder: Path, index: int, addresses: str) -> "subprocess.Popen[bytes]"
 
 
 def free_addresses(count: int) -> list[str]:
-    """Ports of the loopback that nobody listens on."""
+    """Return `count` addresses of the loopback that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -114,14 +119,17 @@ def free_addresses(count: int) -> list[str]:
 
 
 def first_failure(codes: list[int | None]) -> str:
-    """Who died of what: its peers panic at once, so one killed by a signal was the first."""
-    dead = [(code >= 0, index, code) for index, code in enumerate(codes) if code]
-    _, index, code = min(dead)
+    """Name the process that failed first, from the exit codes of all.
+
+    Peers of a dead process panic (positive code), so one killed by a signal (negative) was first.
+    """
+    failed = [(code >= 0, index, code) for index, code in enumerate(codes) if code]
+    _, index, code = min(failed)
     return f"process {index} {describe_exit(code)}"
 
 
 def describe_exit(code: int) -> str:
-    """A process's end, in words."""
+    """Describe how a process ended."""
     return (
         f"was killed by {signal.Signals(-code).name}"
         if code < 0
@@ -130,7 +138,7 @@ def describe_exit(code: int) -> str:
 
 
 def raise_reported_error(folder: Path, processes: int) -> None:
-    """Raise the line that a process left of why it failed."""
+    """Raise TapeflowError with the line by which a process explained its failure, if one did."""
     for index in range(processes):
         left = folder / f"error-{index}"
         if left.exists():
@@ -138,10 +146,10 @@ def raise_reported_error(folder: Path, processes: int) -> None:
 
 
 def last_output_line(folder: Path) -> str:
-    """The last line that a process wrote of its own trouble."""
+    """Return the last line of the first process that wrote any output."""
     lines = [
         line
         for path in sorted(folder.glob("output-*"))
         for line in path.read_text(errors="replace").strip().splitlines()[-1:]
     ]
-    return lines[0] if lines else "nothing was said"
+    return lines[0] if lines else "no process wrote why"

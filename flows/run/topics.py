@@ -1,6 +1,6 @@
 """Pages into raw topics: the log as capture would have left it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tapeflow.connectors.kafka.facts import missing_topics
@@ -8,6 +8,7 @@ from tapeflow.connectors.kafka.loader import Loader, create_topics
 from tapeflow.connectors.source.source import ReaderFactory
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.batches import Page
+from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES
 from tapeflow.schemas.venues import venue_of
 
@@ -34,11 +35,11 @@ def topics(partitions: Iterable[str], job: Job) -> dict[str, int]:
     return wanted
 
 
-def create(partitions: Iterable[str], job: Job, say: Callable[[str], None]) -> None:
+def create(partitions: Iterable[str], job: Job, notify: Notify) -> None:
     """Create the topics that are not there yet."""
     wanted = topics(partitions, job)
     for topic in create_topics(job.kafka.bootstrap, wanted, client=job.kafka.client):
-        say(f"created topic {topic}")
+        notify(f"created topic {topic}")
 
 
 def fact_topics(job: Job) -> dict[str, int]:
@@ -46,22 +47,22 @@ def fact_topics(job: Job) -> dict[str, int]:
     return {job.kafka.facts + topic.topic: 1 for topic in FACT_TYPES}
 
 
-def create_fact_topics(job: Job, say: Callable[[str], None]) -> None:
+def create_fact_topics(job: Job, notify: Notify) -> None:
     """Create those that are not there yet."""
     kafka = job.kafka
     wanted = fact_topics(job)
-    missing = missing_topics(kafka.bootstrap, wanted, kafka.wait / 1e9, say, kafka.client)
+    missing = missing_topics(kafka.bootstrap, wanted, kafka.wait / 1e9, notify, kafka.client)
     if missing:
         create_topics(
             kafka.bootstrap, {name: wanted[name] for name in missing}, client=kafka.client
         )
-        say(f"created the topics {', '.join(missing)}")
+        notify(f"created the topics {', '.join(missing)}")
 
 
 def load(
     log: Mapping[str, Iterable[Page]],
     job: Job,
-    say: Callable[[str], None],
+    notify: Notify,
     *,
     append: bool = False,
     pack: bool = False,
@@ -71,7 +72,7 @@ def load(
     loader = Loader(
         kafka.bootstrap,
         places(log, job),
-        say,
+        notify,
         kafka.wait / 1e9,
         append=append,
         client=kafka.client,

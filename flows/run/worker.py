@@ -1,9 +1,9 @@
-"""One process of a cluster: told its plan by the supervisor, and dying with it.
+"""One process of a cluster: it gets its plan from the supervisor, and ends with it.
 
     python -m tapeflow.flows.run.worker FOLDER INDEX ADDRESSES TERMINAL
 
-Messages for the user go to the file descriptor TERMINAL, the supervisor's standard error: what the
-engine itself prints is for who looks into FOLDER. A line that explains a failure is left in
+Messages for the user go to the file descriptor TERMINAL, the supervisor's standard error. What the
+engine itself prints goes to FOLDER/output-INDEX. A line that explains a failure is left in
 FOLDER/error-INDEX.
 """
 
@@ -20,25 +20,25 @@ from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.schemas.errors import TapeflowError, UnavailableError
 
 PLAN = "plan.pickle"
-TURN_S, LOOK_S = 10.0, 0.002
-BIND_S = 0.01  # from its word until it listens
+PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
+LOOK_S = 0.002
+BIND_S = 0.01  # from a process's mark until it listens
 
 
 def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
-    """Run one share of the plan; 0 at its end or when stopped, 1 where it failed."""
+    """Run one share of the plan; return 0 at its end or when stopped, 1 where it failed."""
     signal.signal(signal.SIGTERM, lambda *_: STOP_REQUESTED.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the supervisor tells us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's: the supervisor passes it on
     threading.Thread(target=exit_with_supervisor, daemon=True).start()
-    from tapeflow.connectors.source.progress import Progress  # noqa: PLC0415  # after the signals: these take a while
-    from tapeflow.flows.run import engine  # noqa: PLC0415
+    from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: a slow import
 
     plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
-    board = Progress(tuple(plan.log), plan.job.source.lead, plan.board)
     try:
         listen = partial(wait_for_previous_listener, folder, addresses, index)
-        engine.run_worker(plan, board, partial(say, terminal), addresses, index, listen)
+        progress = flow.open_progress(plan)
+        engine.run_worker(plan, progress, partial(notify, terminal), addresses, index, listen)
     except UnavailableError as error:
-        say(terminal, str(error))
+        notify(terminal, str(error))
         return 1
     except TapeflowError as error:
         (folder / f"error-{index}").write_text(str(error))
@@ -47,28 +47,28 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
 
 
 def wait_for_previous_listener(folder: Path, addresses: list[str], index: int) -> None:
-    """Let the process before us begin to listen, as far as anyone can tell from outside.
+    """Wait until the process before this one listens, as far as it can be seen from outside.
 
-    Who finds no peer tries again only after a second.
+    A process that finds no peer tries again only after a second.
     """
-    turns = [folder / f"turn-{address.replace(':', '-')}" for address in addresses]
+    marks = [folder / f"listens-{address.replace(':', '-')}" for address in addresses]
     if index:
         began = time.monotonic()
-        while not turns[index - 1].exists() and time.monotonic() - began < TURN_S:
+        while not marks[index - 1].exists() and time.monotonic() - began < PREVIOUS_MAX_S:
             if STOP_REQUESTED.wait(LOOK_S):
                 break
         time.sleep(BIND_S)
-    turns[index].touch()
+    marks[index].touch()
 
 
 def exit_with_supervisor() -> None:
-    """Read the pipe that the supervisor holds open: its end is the end of us."""
+    """Block on the pipe that the supervisor holds open; when it closes, kill this process."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def say(terminal: int, line: str) -> None:
-    """A message for the user."""
+def notify(terminal: int, line: str) -> None:
+    """Write a line for the user to a file descriptor."""
     os.write(terminal, f"tapeflow: {line}\n".encode())
 
 

@@ -1,0 +1,55 @@
+"""Flows by name: what a flow's module offers to the runner, and how the runner finds it.
+
+    Plan.flow = "trade"  --import-->  tapeflow.flows.trade  --dataflow(plan, ...)-->  engine
+
+The runner never imports a flow by an import statement: a flow stands above `flows/run`, which
+serves every flow alike.
+"""
+
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from bytewax.dataflow import Dataflow
+
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.flows.job.settings import Job
+from tapeflow.flows.run.plan import Plan
+from tapeflow.schemas.notify import Notify
+
+NO_LIMIT_NS = 2**64  # more than any two log times are apart
+
+
+class Flow(Protocol):
+    """The module of a flow."""
+
+    STATE_VERSIONS: dict[str, int]  # step id -> version of its state; both are schema
+    MERGES_PARTITIONS: bool  # does a silent partition hold the others up?
+    END_IS_FINAL: bool  # is a state that has read a log to its end of no more use?
+
+    def state_settings(self, job: Job) -> dict[str, Any]:
+        """Return the settings that the state depends on, as JSON values by name."""
+
+    def dataflow(self, plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
+        """Build the flow of a plan; sources and sinks open when the engine starts them."""
+
+    def open_outputs(self, plan: Plan, notify: Notify) -> AbstractContextManager[None]:
+        """Check the outputs of a plan and hold them against other runs while it is entered."""
+
+    def finish(self, plan: Plan, *, ended: bool) -> None:
+        """Complete the outputs after the engine has stopped; `ended`: at the end of the log."""
+
+
+def load_flow(name: str) -> Flow:
+    """Import the module of a flow by the flow's name."""
+    return cast(Flow, import_module(f"tapeflow.flows.{name}"))
+
+
+def open_progress(plan: Plan) -> Progress:
+    """Lay out the read progress of a plan's partitions, or open the one that processes share.
+
+    Partitions that the flow does not merge never wait for each other.
+    """
+    merges = load_flow(plan.flow).MERGES_PARTITIONS
+    lead_ns = plan.job.source.lead if merges else NO_LIMIT_NS
+    return Progress(tuple(plan.log), lead_ns, plan.progress_file)

@@ -1,0 +1,52 @@
+"""The progress of a run, shown while it goes on.
+
+1,234,567 records, 410,000/s, log time 2024-08-09 12:30:00
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tapeflow.connectors.source.progress import END, START, Progress
+from tapeflow.schemas.notify import Notify
+
+EVERY_S = 0.5
+
+
+@contextmanager
+def showing_progress(progress: Progress, show: Notify) -> Iterator[None]:
+    """Give `show` a line of progress every half second while this is entered."""
+    done = threading.Event()
+
+    def watch() -> None:
+        began = time.monotonic()
+        while not done.wait(EVERY_S):
+            show(progress_line(progress, time.monotonic() - began))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def progress_line(progress: Progress, seconds: float) -> str:
+    """Return records read, their rate over `seconds`, and the log time all partitions reached."""
+    min_log_ns = progress.min_log_ns()
+    if min_log_ns == START:
+        return "starting"
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min_log_ns // 10**9))
+    reached = "the end" if min_log_ns == END else moment
+    records = progress.records()
+    return f"{records:,} records, {records / seconds:,.0f}/s, log time {reached}"
+
+
+def show_progress(text: str) -> None:
+    """Write progress to standard error, over the line before, where that is a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()

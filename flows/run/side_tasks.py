@@ -1,0 +1,32 @@
+"""What runs beside a flow that follows its topics: the stall watch and the heartbeat writer."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter
+from tapeflow.connectors.kafka.sink import LOW_LATENCY, ReliableProducer
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.flows.run.log import live_partitions
+from tapeflow.flows.run.plan import Plan
+from tapeflow.schemas.notify import Notify
+
+
+@contextmanager
+def side_tasks(plan: Plan, progress: Progress, notify: Notify) -> Iterator[None]:
+    """Watch the live partitions of a plan while this is entered; nothing where it has none."""
+    live = live_partitions(plan.log)
+    partitions = {name: (each.name, each.number) for name, each in live.items()}
+    with ExitStack() as tasks:
+        if partitions:
+            from tapeflow.flows.run.stall_watch import StallWatch  # noqa: PLC0415  # its metrics are slow to import
+
+            tasks.enter_context(StallWatch(progress, plan.job.source.quiet, notify))
+            if plan.heartbeats:
+                client = {**LOW_LATENCY, **plan.job.kafka.client}
+                producer = partial(ReliableProducer, plan.job.kafka.bootstrap, client)
+                every_ns = plan.job.source.heartbeat
+                tasks.enter_context(
+                    HeartbeatWriter(producer, partitions, progress, every_ns, notify)
+                )
+        yield

@@ -1,0 +1,16 @@
+"""The source of a flow: the log of a plan, opened for the engine."""
+
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.replay_clock import ReplayClock
+from tapeflow.connectors.source.source import LogSource
+from tapeflow.engine.routing import state_keys
+from tapeflow.flows.run import log
+from tapeflow.flows.run.plan import Plan
+from tapeflow.schemas.notify import Notify
+
+
+def log_source(plan: Plan, progress: Progress, notify: Notify) -> LogSource:
+    """Build the source that reads all partitions of a plan, at its speed."""
+    clock = None if plan.speed is None else ReplayClock(plan.speed)
+    readers = log.reader_factories(plan.log, plan.job, notify)
+    return LogSource(readers, state_keys(readers), progress, clock)
