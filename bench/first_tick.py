@@ -29,9 +29,9 @@ def stamped(step: Callable[..., Any], left: list[float]) -> Callable[..., Any]:
 
 def first_tick(command: list[str]) -> float:
     """Run the command in this process; when, on the clock of all processes?"""
-    from tapeflow.flows import __main__ as program  # noqa: PLC0415  # their import is measured
+    from tapeflow.flows.cli import main as program  # noqa: PLC0415  # its import is measured
 
-    decode = import_module("operators.decode")
+    decode = import_module("tapeflow.operators.decode.step")
     left: list[float] = []
     vars(decode)["step"] = stamped(decode.step, left)
     if code := program.main(command):

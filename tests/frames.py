@@ -422,6 +422,11 @@ def quotes(*given: tuple[int, int, int, float, float]) -> Quotes:
     )
 
 
+def with_quotes(given: Batch, *rows: tuple[int, int, int, float, float]) -> Batch:
+    """Return a batch with these quotes; see `quotes`."""
+    return given.replace(market=Market(given.market.trades, quotes(*rows)))
+
+
 def bar(
     close: float, *, number=0, instrument=NAMES[0], log_ns=None, partition="binance-0", offset=0
 ) -> Bar:

@@ -5,12 +5,13 @@ output 1   output 2 | output 3        snapshot anywhere, pickle, restore: no out
 """
 
 import pickle
-from collections import deque
+from collections import deque, namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from msgspec import Struct
@@ -23,11 +24,12 @@ from tapeflow.schemas.market import Bars, Market
 AnyStep = Step[Any, Any, Any]
 
 
-class Stateless(NamedTuple):
+class Stateless(Struct, frozen=True):
     """A function of one value, as a step without state."""
 
+    VERSION: ClassVar[int] = 0
+
     function: Callable[[Any], Iterable[Any]]
-    VERSION = 0
 
     def initial(self) -> None:
         """Return no state."""
@@ -158,6 +160,13 @@ def kind_of(output: Any) -> str:
     return output[0] if isinstance(output, tuple) and output else type(output).__name__
 
 
-def rows(columns: Columns) -> list[tuple[Any, ...]]:
-    """Columns as tuples, a row each."""
-    return list(zip(*(column.tolist() for column in columns.arrays()), strict=True))
+def rows(columns: Columns) -> list[Any]:
+    """Return columns as named tuples, one for each row."""
+    row = row_type(columns.column_names())
+    return [*map(row._make, zip(*(column.tolist() for column in columns.arrays()), strict=True))]
+
+
+@cache
+def row_type(names: tuple[str, ...]) -> Any:
+    """Return the named tuple of these columns."""
+    return namedtuple("Row", names)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from tapeflow.operators.bars import kernel as bar_kernel
 from tapeflow.operators.bars import step as bars
+from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
 from tests.frames import MS, NAMES, S, batch, batches, heartbeat, junk, tick, values_of
-from tests.laws import rows
+from tests.laws import rows, run
 
 LATENESS = 200 * MS
 LAST = 2**63 - 1
@@ -24,11 +25,12 @@ LAST = 2**63 - 1
 
 def folded(given_batches, lateness=LATENESS, width=S, resume_each=False):
     """Verdicts on all trades, and all bars."""
-    state, verdicts, closed = bars.start(len(NAMES)), [], []
+    step = TimeBars(width, lateness, len(NAMES))
+    state, verdicts, closed = step.initial(), [], []
     for each in given_batches:
         if resume_each:
-            state = bars.resume(bars.keep(state))
-        state, (said,) = bars.step(state, each, width_ns=width, lateness_ns=lateness)
+            state = step.restore(step.snapshot(state))
+        state, (said,) = step.step(state, each)
         verdicts += said.market.trades.verdict.tolist()
         closed += values_of(said)
     return verdicts, closed
@@ -59,8 +61,8 @@ def slowly(given_batches, lateness=LATENESS, width=S):
             if status == HEARTBEAT and newest is not None:
                 watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
             close([key for key in is_open if key[0] + width <= watermark], at_end=False)
-            for trade in (row for row in trades if row[0] == offset):
-                _, _, instrument, _, _, event, verdict, _, _ = trade
+            for trade in (row for row in trades if row.offset == offset):
+                instrument, event, verdict = trade.instrument, trade.event_ns, trade.verdict
                 if verdict == ACCEPTED:
                     start = event - event % width
                     first = event if first is None else first
@@ -80,21 +82,21 @@ def slowly(given_batches, lateness=LATENESS, width=S):
 
 def slow_bar(key, trades, width, log_ns, offset, cut):
     """The fields of a bar as a dict."""
-    prices, sizes = [row[7] for row in trades], [row[8] for row in trades]
-    bought = [row for row in trades if row[4] == BUY]
-    by_event = sorted(trades, key=lambda row: row[5])  # stable: of equals in log order
-    last_event = by_event[-1][5]
+    prices, sizes = [row.price for row in trades], [row.size for row in trades]
+    bought = [row for row in trades if row.aggressor == BUY]
+    by_event = sorted(trades, key=lambda row: row.event_ns)  # stable: of equals in log order
+    last_event = by_event[-1].event_ns
     return {
         "instrument": NAMES[key[1]], "venue": NAMES[key[1]].partition(".")[2],
         "open_ns": key[0], "close_ns": min(key[0] + width, LAST),
-        "open": by_event[0][7], "high": max(prices), "low": min(prices),
-        "close": [row for row in trades if row[5] == last_event][-1][7],
-        "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row[8] for row in bought),
+        "open": by_event[0].price, "high": max(prices), "low": min(prices),
+        "close": [row for row in trades if row.event_ns == last_event][-1].price,
+        "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row.size for row in bought),
         "vwap": fsum(p * s for p, s in zip(prices, sizes, strict=True)) / fsum(sizes),
         "notional": fsum(p * s for p, s in zip(prices, sizes, strict=True)),
-        "buy_notional": fsum(row[7] * row[8] for row in bought), "complete": not cut,
+        "buy_notional": fsum(row.price * row.size for row in bought), "complete": not cut,
         "log_ns": log_ns, "partition": "binance-0", "offset": offset,
-        "first_offset": trades[0][0], "last_offset": trades[-1][0],
+        "first_offset": trades[0].offset, "last_offset": trades[-1].offset,
     }  # fmt: skip
 
 
@@ -281,8 +283,8 @@ def test_bars_that_one_record_closes_come_by_end_then_instrument():
 def test_a_bar_has_the_place_of_the_record_that_closed_it_and_the_offsets_of_its_trades():
     log = [junk(5 * S), tick(5 * S), junk(5 * S), tick(5_800 * MS), tick(9 * S), junk(9 * S)]
     (bar, _) = check(log, [2, 3])
-    assert (bar.first_offset, bar.last_offset, bar.offset, bar.log_ns) == (1, 3, 4, 9 * S)
-    assert bar.place == (9 * S, "binance-0", 4)
+    assert (bar.first_offset, bar.last_offset) == (1, 3)
+    assert (bar.log_ns, bar.partition, bar.offset) == (9 * S, "binance-0", 4)
 
 
 def test_bars_at_the_end_have_the_place_of_the_last_record_whatever_it_is():
@@ -305,9 +307,7 @@ def test_nothing_comes_of_an_empty_log():
 
 
 def test_after_its_end_the_state_is_ready_for_more():
-    state, _ = bars.start(len(NAMES)), None
-    for each in batches([tick(5 * S), tick(6 * S, of=1)]):
-        state, _ = bars.step(state, each, width_ns=S, lateness_ns=LATENESS)
+    state, _ = run(TimeBars(S, LATENESS, len(NAMES)), batches([tick(5 * S), tick(6 * S, of=1)]))
     assert state.clock[bar_kernel.USED] == 0 and (state.heads == bar_kernel.NONE).all()
 
 
@@ -424,21 +424,14 @@ def test_bars_conserve_what_was_accepted(drawn, gaps):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
 def test_a_table_is_told_by_columns_what_the_values_say(drawn, gaps):
-    state = bars.start(len(NAMES))
-    for each in batches(logged(drawn, gaps)):
-        state, (said,) = bars.step(state, each, width_ns=S, lateness_ns=LATENESS)
+    for said in run(TimeBars(S, LATENESS, len(NAMES)), batches(logged(drawn, gaps)))[1]:
         expected = to_record_batch(Bar, values_of(said))
         told = bars_to_record_batch(said.partition, said.bars, NAMES)
         assert told.cast(expected.schema).equals(expected)
 
 
 def test_a_batch_of_another_partition_keeps_its_name():
-    _, (said,) = bars.step(
-        bars.start(1),
-        batch(tick(S), end=True, partition="x-1"),
-        width_ns=S,
-        lateness_ns=0,
-    )
+    _, (said,) = run(TimeBars(S, 0, 1), [batch(tick(S), end=True, partition="x-1")])
     said_of = values_of(said, ["A-B.X"])
     assert [(bar.partition, bar.venue) for bar in said_of] == [("x-1", "X")]
 

@@ -52,12 +52,13 @@ def test_a_strategy_says_the_same(strategy, params, bars):
 @example([(0, close, 0.0) for close in (100.38, 99.34, 99.33, 99.84)], 2)  # a power would differ
 def test_a_bar_has_the_same_score(bars, window):
     def scored(score):
-        state = normalise.start(INSTRUMENTS, window=window)
+        step = normalise.Normalise(window, INSTRUMENTS)
+        state = step.initial()
         instrument, close, _ = columns(bars)
         scores = np.empty(len(bars))
         with np.errstate(over="ignore"):
-            score(instrument, close, state.close, state.returns, state.count, scores)
-        return scores.tobytes(), normalise.keep(state)
+            score(instrument, close, state.last_close, state.returns, state.returns_seen, scores)
+        return scores.tobytes(), step.snapshot(state)
 
     plain: Any = normalise.zscores
     assert scored(plain) == scored(plain.__wrapped__)

@@ -5,18 +5,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators import dedupe
+from tapeflow.operators.dedupe import Dedupe
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
 from tests.frames import S, batch, batches, heartbeat, junk, tick
-from tests.laws import rows
+from tests.laws import plain, rows, run
 
 
 def verdicts(given_batches, memory=100, resume_each=False):
     """The verdict on every trade."""
-    state, said = dedupe.start(), []
+    step = Dedupe(memory)
+    state, said = step.initial(), []
     for each in given_batches:
         if resume_each:
-            state = dedupe.resume(dedupe.keep(state, memory=memory))
-        state, out = dedupe.step(state, each, memory=memory)
+            state = step.restore(step.snapshot(state))
+        state, out = step.step(state, each)
         for one in out:
             said += one.market.trades.verdict.tolist()
     return said
@@ -26,11 +28,12 @@ def by_dict(given_batches, memory):
     """The same, slowly: a dict of the offset that each trade was last seen at."""
     seen, said = {}, []
     for each in given_batches:
-        for offset, _, instrument, trade_id, _, _, verdict, _, _ in rows(each.market.trades):
+        for trade in rows(each.market.trades):
+            verdict, key = trade.verdict, (trade.instrument, trade.trade_id)
             if verdict == ACCEPTED:
-                if offset - seen.get((instrument, trade_id), -(2**62)) <= memory:
-                    verdict = DUPLICATE  # noqa: PLW2901
-                seen[instrument, trade_id] = offset
+                if trade.offset - seen.get(key, -(2**62)) <= memory:
+                    verdict = DUPLICATE
+                seen[key] = trade.offset
             said.append(verdict)
     return said
 
@@ -97,19 +100,10 @@ def test_the_table_grows_past_its_first_size_and_forgets():
 
 
 def test_what_is_kept_is_bounded_by_memory():
-    state = dedupe.start()
-    for each in batches(
-        [tick(S, trade_id=number) for number in range(5_000)], range(0, 5_000, 500)
-    ):
-        state, _ = dedupe.step(state, each, memory=64)
-    _, live = dedupe.keep(state, memory=64)
-    assert len(live) == 65 * 3 * 8
+    step, log = Dedupe(64), [tick(S, trade_id=number) for number in range(5_000)]
+    state, _ = run(step, batches(log, range(0, 5_000, 500)))
+    assert len(step.snapshot(state)) == 65 * 3 * 8
     assert state.tables.shape[2] == dedupe.CAPACITY_MIN
-
-
-def test_a_version_of_state_that_is_not_ours_is_refused():
-    with pytest.raises(AssertionError, match="version 99"):
-        dedupe.resume((99, b""))
 
 
 RECORD = st.one_of(
@@ -165,10 +159,6 @@ def test_a_table_gives_way_only_beyond_memory(later, verdict):
 
 def test_only_the_verdict_of_a_batch_changes():
     given_batch = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), lo=7)
-    _, (said,) = dedupe.step(dedupe.start(), given_batch, memory=9)
-    assert said.market.trades.with_verdict(
-        given_batch.market.trades.verdict
-    ) == given_batch.market.trades or rows(
-        said.market.trades.with_verdict(given_batch.market.trades.verdict)
-    ) == rows(given_batch.market.trades)
-    assert said.replace(trades=given_batch.market.trades).log_ns is given_batch.log_ns
+    _, (output,) = run(Dedupe(9), [given_batch])
+    assert output.market.trades.verdict.tolist() == [ACCEPTED, DUPLICATE]
+    assert plain(output.with_verdict(given_batch.market.trades.verdict)) == plain(given_batch)

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.settings import InstrumentRow
-from tapeflow.operators.desk import step as desks
-from tapeflow.operators.desk.state import keep, resume, start
+from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
 from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.errors import TapeflowError
@@ -29,10 +28,11 @@ from tests.frames import (
     cut,
     flow_steps,
     heartbeat,
+    inputs_of,
     interleaved,
-    quotes,
     tick,
     values_of,
+    with_quotes,
 )
 from tests.laws import run
 from tests.reference import oracle
@@ -44,7 +44,7 @@ A, B = "binance-0", "coinbase-0"
 
 
 def desk_of(*partitions, limits=LIMITS, **more):
-    mine = jobs.desks(JOB, TABLE, partitions)["main"]
+    mine = jobs.accounts_of(JOB, TABLE, partitions)["main"]
     return replace(mine, limits=limits, **more)
 
 
@@ -58,11 +58,11 @@ def intent(of, side, offset, at, *, price=100.0, size=1, number=0, strategy="tre
 
 def facts_of(desk, *given_batches):
     """All that the desk says of these batches, in this order of arrival."""
-    state, said = start(desk.partitions, len(TABLE)), []
+    step = Desk({"main": desk})
+    state, said = step.initial(), []
     for each in given_batches:
-        told = desks.told(each, account="main")
-        state = resume(desk.partitions, len(TABLE), keep(state))
-        state, out = desks.step(state, told, desks={"main": desk})
+        state = step.restore(step.snapshot(state))
+        state, out = step.step(state, account_batch(each, account="main"))
         said += out
     assert [each.seq for each in said] == [*range(1, len(said) + 1)]
     return said
@@ -89,7 +89,12 @@ def test_a_wish_is_decided_ordered_filled_and_booked():
     decision, order, fill, position = facts[:4]
     assert (decision.decision, decision.reason, decision.ref_price) == ("APPROVED", "", 100)
     assert order.id == decision.order_id == fill.order_id
-    assert (order.time_ns, order.active_ns, order.place) == (5 * S, 5_250 * MS, (5 * S, A, 0))
+    assert (order.time_ns, order.active_ns, order.partition, order.offset) == (
+        5 * S,
+        5_250 * MS,
+        A,
+        0,
+    )
     assert (fill.price, fill.size, fill.log_ns, fill.offset) == (101, 1, 5_300 * MS, 1)
     assert (fill.fee, fill.fee_currency, fill.liquidity) == (Decimal("0.101"), "USDT", "TAKER")
     assert (position.quantity, position.cost, position.fill_id) == (1, 101, fill.id)
@@ -251,11 +256,11 @@ def test_the_desk_is_told_of_judged_trades_and_of_its_own_wishes():
     seen = batch(tick(5 * S), tick(6 * S, verdict=LATE), lo=3).replace(
         intents=(intent(BTC, SELL, 3, 5 * S), others)
     )
-    told = desks.told(seen, account="main")
+    told = account_batch(seen, account="main")
     assert (told.first_offset, told.next_offset, told.log_ns) == (3, 5, 6 * S)
     assert told.market.trades.verdict.tolist() == [ACCEPTED, LATE]
     assert [each.account for each in told.intents] == ["main"]
-    assert len(desks.told(seen, account="nobody").intents) == 0
+    assert len(account_batch(seen, account="nobody").intents) == 0
 
 
 # --- equity -------------------------------------------------------------------------------------
@@ -264,7 +269,7 @@ def test_the_desk_is_told_of_judged_trades_and_of_its_own_wishes():
 def equities(*records, quoted=(), sample_s=3, wishes=None, end=True):
     """(time, equity) after a wish of the first record."""
     wishes = (intent(BTC, BUY, 0, records[0].log_ns),) if wishes is None else wishes
-    log = batch(*records, end=end).replace(intents=wishes, quotes=quotes(*quoted))
+    log = with_quotes(batch(*records, end=end).replace(intents=wishes), *quoted)
     facts = facts_of(desk_of(A, sample_ns=sample_s * S, fee_rate=Decimal(0)), log)
     return [(each.time_ns / S, each.equity) for each in only(Equity, facts)]
 
@@ -447,10 +452,19 @@ def test_the_flow_says_what_the_reference_job_says(small_oracle, log, sizes, tur
     ]
 
     assert sorted(
-        (theirs(b.instrument), b.open_ns, b.open, b.high, b.low, b.close, b.count, b.place)
+        (
+            theirs(b.instrument),
+            b.open_ns,
+            b.open,
+            b.high,
+            b.low,
+            b.close,
+            b.count,
+            (b.log_ns, b.partition, b.offset),
+        )
         for b in bars
     ) == sorted(
-        (b.instrument, b.start_ns, b.open, b.high, b.low, b.close, b.market.trades, b.closed_at)
+        (b.instrument, b.start_ns, b.open, b.high, b.low, b.close, b.trades, b.closed_at)
         for b in expected.bars
     )
     decided = [

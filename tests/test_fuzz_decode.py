@@ -24,7 +24,7 @@ def decoder(venue, channels=None, symbols=SYMBOLS):
     dialect = (
         VENUES[venue].dialect if channels is None else VENUES[venue].dialect.restricted_to(channels)
     )
-    return Decoder.of(Scanner(dialect, symbols))
+    return Decoder.from_scanner(Scanner(dialect, symbols))
 
 
 def decoded(made, venue, frames):
@@ -47,7 +47,7 @@ def decoded(made, venue, frames):
             assert (status == MALFORMED) == (dead is not None), frame
             assert (status == DECODED) == any(ticks), frame
             assert dead is None or (
-                dead[0] and dead[1:] == (frame[: decode.FRAME_KEPT], len(frame))
+                dead[0] and dead[1:] == (frame[: decode.FRAME_BYTES_MAX], len(frame))
             )
             said.append((status, int(batch.record_instrument[number]), *ticks, dead and dead[0]))
         assert not (trades or quotes or reasons), "rows of no frame"
@@ -120,7 +120,7 @@ def as_the_oracle(venue, frame):
     if number is None:
         return UNLISTED, None
     side = BUY if trade.aggressor == "buy" else -BUY
-    return DECODED, [7, number, trade.trade_id, side, trade.event_ns, 0, trade.price, trade.size]
+    return DECODED, [7, number, trade.event_ns, trade.trade_id, side, 0, trade.price, trade.size]
 
 
 def check_against_the_oracle(seed, count):

@@ -4,12 +4,15 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from inspect import isclass
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from tapeflow import operators
 from tapeflow.connectors.duckdb.query import digest, digests, query
@@ -38,20 +41,28 @@ STEPS = flow_steps()
 ACCOUNTS = [each.name for each in JOB.accounts]
 
 
-def looking(step, width, **params):
-    """A strategy's step in the shape of the others: a value is (instrument, close, score)."""
+class KernelStep(Struct, frozen=True):
+    """A strategy's kernel as a step: a value is (instrument, close, score), the output forecasts."""
 
-    def each(known, value):
-        views = np.zeros(len(value[0]))
-        step(known, *value, views, **params)
-        return known, views.tolist()
+    VERSION: ClassVar[int] = 0
 
-    return AnyStep(
-        lambda: np.zeros((len(NAMES), width)),
-        each,
-        np.ndarray.tobytes,
-        lambda kept: np.frombuffer(kept).reshape(-1, width).copy(),
-    )
+    kernel: Callable[..., None]
+    width: int
+    params: dict[str, float]
+
+    def initial(self):
+        return np.zeros((len(NAMES), self.width))
+
+    def step(self, state, value):
+        forecasts = np.zeros(len(value[0]))
+        self.kernel(state, *value, forecasts, **self.params)
+        return state, forecasts.tolist()
+
+    def snapshot(self, state):
+        return state.tobytes()
+
+    def restore(self, snapshot):
+        return np.frombuffer(snapshot).reshape(-1, self.width).copy()
 
 
 def bars_and_scores(pages):
@@ -59,31 +70,32 @@ def bars_and_scores(pages):
     return [(each.bars.instrument, each.bars.close, each.scores) for each in batches]
 
 
-MODULES = {
-    "decode": "tapeflow.operators.decode.step",
-    "dedupe": "tapeflow.operators.dedupe",
-    "bars": "tapeflow.operators.bars.step",
-    "normalise": "tapeflow.operators.features.normalise",
-    "signals": "tapeflow.operators.strategies.step",
-    "tally": "tapeflow.operators.quality",
-    "facts": "tapeflow.operators.batch_facts",
-    "records": "tapeflow.operators.records",
-}
+# by name in `operators`: the step, and its values for some pages
 LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
     **{
-        MODULES[name]: (STEPS[name], partial(inputs_of, name, steps=STEPS))
-        for name in (*frames.TO_SIGNALS, "tally", "facts", "records")
+        name: (STEPS[step], partial(inputs_of, step, steps=STEPS))
+        for name, step in {
+            "decode.step.step": "decode",
+            "dedupe.Dedupe": "dedupe",
+            "bars.step.TimeBars": "bars",
+            "features.normalise.Normalise": "normalise",
+            "strategies.step.EvaluateStrategies": "signals",
+            "quality.CountQuality": "quality",
+            "batch_facts.step": "batch_facts",
+            "records.step": "records",
+        }.items()
     },
-    "tapeflow.operators.strategies.ema_cross": (
-        looking(ema_cross.step, ema_cross.WIDTH, fast=1, slow=2),
+    "strategies.ema_cross.step": (
+        KernelStep(ema_cross.step, ema_cross.WIDTH, {"fast": 1, "slow": 2}),
         bars_and_scores,
     ),
-    "tapeflow.operators.strategies.reversion": (
-        looking(reversion.step, reversion.WIDTH, entry=1.0),
+    "strategies.reversion.step": (
+        KernelStep(reversion.step, reversion.WIDTH, {"entry": 1.0}),
         bars_and_scores,
     ),
 }
-OF_THE_DESK = {"tapeflow.operators.desk.step"}  # its values come from several partitions: see below
+DESK_LAWS = {"desk.step.Desk"}  # its values come from several partitions: see below
+STEP_MEMBERS = ("VERSION", "initial", "step", "snapshot", "restore")
 
 every_step = pytest.mark.parametrize("name", LAWS)
 some = settings(max_examples=60, deadline=None)
@@ -92,17 +104,45 @@ one_partition = frames.some_records().map(
 )
 
 
-def test_the_table_of_laws_names_every_step():
+def steps_in(module):
+    """Return what a module defines as a step: classes of the protocol, and a function `step`."""
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__
+    }
+    return {
+        name
+        for name, value in own.items()
+        if (isclass(value) and all(hasattr(value, member) for member in STEP_MEMBERS))
+        or (name == "step" and callable(value))
+    }
+
+
+def test_every_step_is_under_the_laws():
+    root = f"{operators.__name__}."
     modules = [
         importlib.import_module(each.name)
-        for each in pkgutil.walk_packages(operators.__path__, "tapeflow.operators.")
+        for each in pkgutil.walk_packages(operators.__path__, root)
     ]
-    steps = {
-        each.__name__
-        for each in modules
-        if getattr(getattr(each, "step", None), "__module__", "") == each.__name__
+    found = {
+        f"{module.__name__.removeprefix(root)}.{name}"
+        for module in modules
+        for name in steps_in(module)
     }
-    assert steps == {*LAWS, *OF_THE_DESK}
+    assert found == {*LAWS, *DESK_LAWS}
+
+
+def test_a_new_step_without_a_law_is_found():
+    module, members = ModuleType("new"), dict.fromkeys(STEP_MEMBERS)
+    vars(module).update(
+        NewStep=type("NewStep", (), {"__module__": "new", **members}),
+        NotAStep=type("NotAStep", (), {"__module__": "new", "VERSION": 1, "step": None}),
+        Imported=type("Imported", (), {"__module__": "elsewhere", **members}),
+    )
+    assert steps_in(module) == {"NewStep"}
+    exec("def step(value): ...", vars(module))
+    assert steps_in(module) == {"NewStep", "step"}
 
 
 @every_step
@@ -207,7 +247,7 @@ def folded(log, sizes, turns=()):
     said = []
     for name, mine in log.items():
         batches = inputs_of("desk", cut(name, mine, sizes), STEPS)
-        said += run(STEPS["facts"], batches)[1] + run(STEPS["tally"], batches)[1]
+        said += run(STEPS["batch_facts"], batches)[1] + run(STEPS["quality"], batches)[1]
     for account in ACCOUNTS:
         said += run(DESK, interleaved(account_batches(log, sizes, STEPS, account), turns))[1]
     return {

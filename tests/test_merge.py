@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.operators.desk import merge as merging
-from tapeflow.operators.desk.merge import MAX_NS, Marks, Merge, rows_before
-from tapeflow.operators.desk.step import told
+from tapeflow.operators.desk.merge import Marks, Merge, rows_before
+from tapeflow.operators.desk.step import account_batch
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.market import ACCEPTED, Trades
 from tapeflow.schemas.orders import Fill, Order
+from tapeflow.schemas.time import MAX_NS
 from tests import frames
 from tests.frames import (
     JOB,
@@ -28,13 +29,13 @@ from tests.frames import (
     flow_steps,
     heartbeat,
     interleaved,
-    quotes,
     tick,
+    with_quotes,
 )
 from tests.laws import rows, run
 
 STEPS = flow_steps()
-DESKS = jobs.desks(JOB, TABLE, PARTITIONS)
+DESKS = jobs.accounts_of(JOB, TABLE, PARTITIONS)
 LAST = chr(0x10FFFF)  # a partition behind all others
 
 
@@ -50,12 +51,12 @@ def worked_off(desk, said):
                 at[
                     each.log_ns, each.partition, each.next_offset - 1
                 ]  # a record without ticks is one too
-            for trade in (row for row in rows(each.market.trades) if row[6] == ACCEPTED):
-                at[trade[1], each.partition, trade[0]][0].append(trade)
+            for trade in (row for row in rows(each.market.trades) if row.verdict == ACCEPTED):
+                at[trade.log_ns, each.partition, trade.offset][0].append(trade)
             for quote in rows(each.market.quotes):
-                at[quote[1], each.partition, quote[0]][1].append(quote)
+                at[quote.log_ns, each.partition, quote.offset][1].append(quote)
             for intent in each.intents:
-                at[intent.signal.place][2].append(intent)
+                at[intent.signal.position][2].append(intent)
     naive = Naive(desk)
     for place in sorted(at):
         naive.sample_up_to(place[0])
@@ -79,7 +80,7 @@ class Naive:
             defaultdict(Fraction),
             defaultdict(Fraction),
         )
-        self.last, self.bid, self.query = {}, {}, {}
+        self.last, self.bid, self.ask = {}, {}, {}
 
     def say(self, *words):
         self.seq += 1
@@ -87,19 +88,19 @@ class Naive:
 
     def record(self, place, trades, quoted, intents):
         for order in list(self.resting):
-            hits = [row for row in trades if row[2] == order["number"]]
+            hits = [row for row in trades if row.instrument == order["number"]]
             if hits and place > order["place"] and place[0] >= order["active_ns"]:
                 self.resting.remove(order)
-                self.fill(order, place, price=hits[0][7])
+                self.fill(order, place, price=hits[0].price)
         intents.sort(
             key=lambda each: (each.signal.close_ns, each.signal.instrument, each.signal.strategy)
         )
         for intent in intents:
             self.decide(intent, place)
         for row in trades:
-            self.last[row[2]] = row[7]
+            self.last[row.instrument] = row.price
         for row in quoted:
-            self.bid[row[2]], self.query[row[2]] = row[4], row[6]
+            self.bid[row.instrument], self.ask[row.instrument] = row.bid, row.ask
 
     def decide(self, intent, place):
         desk, signal = self.desk, intent.signal
@@ -128,7 +129,7 @@ class Naive:
             self.say("order", place[0], name, signal.strategy, signal.side)
 
     def fill(self, order, place, price):
-        tick = Fraction(self.desk.of(order["name"]).tick)
+        tick = Fraction(self.desk.instrument(order["name"]).tick)
         price = round(Fraction(str(price)) / tick) * tick
         key = (order["strategy"], order["name"])
         notional = abs(order["signed"]) * price
@@ -161,7 +162,7 @@ class Naive:
             for (whose, name), held in self.held.items():
                 if whose == strategy:
                     number = self.desk.number[name]
-                    quoted = (self.bid if held > 0 else self.query).get(number, float("nan"))
+                    quoted = (self.bid if held > 0 else self.ask).get(number, float("nan"))
                     mark = Fraction(str(self.last[number] if quoted != quoted else quoted))  # noqa: PLR0124
                     worth += self.cash[whose, name] + held * mark
                     gross += abs(held) * mark
@@ -267,11 +268,13 @@ def test_the_strict_rule_is_right_too(monkeypatch):
 
 
 def merge_of(*partitions):
-    return Merge(partitions, Marks.of(len(TABLE)))
+    return Merge(partitions, Marks.empty(len(TABLE)))
 
 
 def heard(merge, *given, partition, lo=0, end=False, **more):
-    merge.take(told(batch(*given, partition=partition, lo=lo, end=end, **more), account="main"))
+    merge.add(
+        account_batch(batch(*given, partition=partition, lo=lo, end=end, **more), account="main")
+    )
     return merge.advance()
 
 
@@ -368,25 +371,23 @@ DECODED = Trades.concat(
 )
 def test_rows_below_a_place(place, count):
     assert rows_before(place, "m-0", DECODED) == count
-    assert sum((row[1], "m-0", row[0]) < place for row in rows(DECODED)) == (
+    assert sum((row.log_ns, "m-0", row.offset) < place for row in rows(DECODED)) == (
         4 if place[0] == MAX_NS else count
     )
 
 
 def test_a_mark_is_what_the_position_could_be_closed_at():
     merge = merge_of("a-0")
-    quoted = quotes((0, 5 * S, 1, 99.0, 101.0), (1, 6 * S, 1, 98.0, float("nan")))
-    seen = batch(tick(5 * S, 100.0, of=0), [tick(6 * S, 104.0, of=1)], partition="a-0").replace(
-        quotes=quoted
-    )
-    merge.take(told(seen, account="main"))
+    quoted = [(0, 5 * S, 1, 99.0, 101.0), (1, 6 * S, 1, 98.0, float("nan"))]
+    trades = batch(tick(5 * S, 100.0, of=0), [tick(6 * S, 104.0, of=1)], partition="a-0")
+    merge.add(account_batch(with_quotes(trades, *quoted), account="main"))
     merge.release_before((6 * S, "a-0", 1))
-    assert merge.mark(1, long=True) == 99.0  # the bid
-    assert merge.mark(1, long=False) == 101.0  # the ask
-    assert merge.mark(0, long=True) == 100.0  # no quote: the last trade
+    assert merge.marks.closing_price(1, long=True) == 99.0  # the bid
+    assert merge.marks.closing_price(1, long=False) == 101.0  # the ask
+    assert merge.marks.closing_price(0, long=True) == 100.0  # no quote: the last trade
     merge.release_before((7 * S, "", -1))
-    assert merge.mark(1, long=True) == 98.0
-    assert merge.mark(1, long=False) == 104.0  # no ask any more: the last trade
+    assert merge.marks.closing_price(1, long=True) == 98.0
+    assert merge.marks.closing_price(1, long=False) == 104.0  # no ask any more: the last trade
 
 
 def test_forgetting_takes_what_is_below_and_nothing_else():
@@ -399,6 +400,6 @@ def test_forgetting_takes_what_is_below_and_nothing_else():
             lo=lo,
         )
     merge.release_before((4 * S, "", -1))
-    pending = merge.pending["a-0"].market.trades
+    pending = merge.pending["a-0"]["trades"]
     assert [each.offset.tolist() for each in pending] == [[4, 5]]
     assert merge.marks.last[0] == 3.0

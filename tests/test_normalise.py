@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators.features import normalise
+from tapeflow.operators.features.normalise import Normalise
 from tests.frames import NAMES, bar, batch
 
 WINDOW = 4
 
 
 def scores(closes, window=WINDOW, resume_each=False):
-    state, said = normalise.start(len(NAMES), window=window), []
+    step = Normalise(window, len(NAMES))
+    state, said = step.initial(), []
     for number, close in enumerate(closes):
         if resume_each:
-            state = normalise.resume(normalise.keep(state))
-        state, (out,) = normalise.step(state, batch(lo=number, bars=(bar(close, number=number),)))
+            state = step.restore(step.snapshot(state))
+        state, (out,) = step.step(state, batch(lo=number, bars=(bar(close, number=number),)))
         said += values(out.scores)
     return said
 
@@ -59,14 +60,15 @@ def test_where_nothing_moved_there_is_no_score():
 
 
 def test_instruments_do_not_see_each_other():
-    state = normalise.start(len(NAMES), window=WINDOW)
+    step = Normalise(WINDOW, len(NAMES))
+    state = step.initial()
     said: dict[str, list[Any]] = {name: [] for name in NAMES[:2]}
     closes = {NAMES[0]: [1.0, 2.0, 1.0, 2.0, 1.0, 3.0], NAMES[1]: [5.0, 5.5, 5.0, 5.2, 5.0, 5.9]}
     for number in range(6):
         mine = tuple(
             bar(closes[name][number], number=number, instrument=name) for name in NAMES[:2]
         )
-        state, (out,) = normalise.step(state, batch(lo=number, bars=mine))
+        state, (out,) = step.step(state, batch(lo=number, bars=mine))
         for name, score in zip(NAMES[:2], values(out.scores), strict=True):
             said[name].append(score)
     assert said == {name: scores(closes[name]) for name in closes}

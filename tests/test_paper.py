@@ -32,7 +32,7 @@ def trades(*given, lo=0):
 
 def hit_at(asked, *chunks, instrument=0):
     hit = find_match(asked, instrument, chunks)
-    return None if hit is None else (hit.place[2], hit.price)
+    return None if hit is None else (hit.position[2], hit.price)
 
 
 def test_the_first_trade_at_or_after_the_latency_fills():
@@ -115,8 +115,9 @@ def test_as_a_slow_search_finds_it(drawn, cuts, decider, latency_ms):
     edges = sorted({0, len(log), *(each for each in cuts if each < len(log))})
     chunks = [trades(*log[lo:hi], lo=lo) for lo, hi in pairwise(edges)]
     slow = None
-    for offset, log_ns, instrument, _, _, _, _, price, _ in rows(Trades.concat(chunks)):
-        if instrument == 0 and offset > decider and log_ns >= asked.active_ns:
-            slow = (offset, price)
+    for trade in rows(Trades.concat(chunks)):
+        late_enough = trade.offset > decider and trade.log_ns >= asked.active_ns
+        if trade.instrument == 0 and late_enough:
+            slow = (trade.offset, trade.price)
             break
     assert hit_at(asked, *chunks) == slow

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators.desk.positions import PositionState, apply_fill, entry_price, unrealized
+from tapeflow.operators.desk.positions import (
+    PositionState,
+    apply_fill,
+    entry_price,
+    unrealized_profit,
+)
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT, round_to_digits
 
 D = Decimal
@@ -77,18 +82,18 @@ def test_thirds_leave_no_crumbs():
 
 def test_unrealized_is_what_closing_now_would_add():
     long, short = after((2, 100, 0)), after((-2, 100, 0))
-    assert unrealized(long, D(110), D(1), DIGITS) == 20
-    assert unrealized(short, D(110), D(1), DIGITS) == -20
-    assert unrealized(PositionState(), D(110), D(1), DIGITS) == 0
+    assert unrealized_profit(long, D(110), D(1), DIGITS) == 20
+    assert unrealized_profit(short, D(110), D(1), DIGITS) == -20
+    assert unrealized_profit(PositionState(), D(110), D(1), DIGITS) == 0
     closed = after((2, 100, 0), (-2, 110, 0))
-    assert closed.realized == unrealized(long, D(110), D(1), DIGITS)
+    assert closed.realized == unrealized_profit(long, D(110), D(1), DIGITS)
 
 
 def test_a_multiplier_makes_a_unit_more_of_the_base():
     with localcontext(DECIMAL_CONTEXT):
         book = apply_fill(PositionState(), D(2), D(2) * 100 * 10, D(0), DIGITS)
     assert entry_price(book, D(10)) == 100
-    assert unrealized(book, D(101), D(10), DIGITS) == 20
+    assert unrealized_profit(book, D(101), D(10), DIGITS) == 20
 
 
 def test_a_rebate_is_a_negative_fee():
@@ -128,7 +133,7 @@ def test_cash_adds_up_exactly_at_every_fill(fills, digits):
             assert book.cost * book.quantity >= 0
             assert book.cost == 0 or book.quantity != 0
             for mark in (D(1), price, D("99999.99999")):
-                open_profit = unrealized(book, mark, D(1), digits)
+                open_profit = unrealized_profit(book, mark, D(1), digits)
                 value = Fraction(round_to_digits(book.quantity * mark, digits))
                 assert Fraction(book.realized) + Fraction(open_profit) == cash + value
 

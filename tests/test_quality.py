@@ -30,19 +30,20 @@ from tests.frames import (
     cut,
     flow_steps,
     heartbeat,
+    inputs_of,
     junk,
-    quotes,
     tick,
+    with_quotes,
 )
 from tests.laws import run
 
 MINUTE = 60 * S
 STEPS = flow_steps()
-TALLY = STEPS["tally"]
+QUALITY = STEPS["quality"]
 
 
 def told(*given_batches):
-    facts = run(TALLY, given_batches)[1]
+    facts = run(QUALITY, given_batches)[1]
     return [each for each in facts if isinstance(each, QualityCounts)], {
         (each.time_ns, each.name): each.value for each in facts if isinstance(each, Metric)
     }
@@ -50,9 +51,9 @@ def told(*given_batches):
 
 def test_a_minute_is_told_by_the_first_record_beyond_it():
     #   0:59.9 a    1:00 b
-    state, said = run(TALLY, [batch(tick(MINUTE - 1))])
+    state, said = run(QUALITY, [batch(tick(MINUTE - 1))])
     assert said == []
-    _, facts = TALLY.step(state, batch(heartbeat(MINUTE), lo=1))
+    _, facts = QUALITY.step(state, batch(heartbeat(MINUTE), lo=1))
     assert {each.time_ns for each in facts} == {0}
 
 
@@ -99,11 +100,9 @@ def test_a_record_of_several_ticks_counts_once_and_its_ticks_each_with_their_ins
 
 
 def test_quotes_count_with_their_instrument():
-    seen = batch(heartbeat(S), end=True).replace(
-        quotes=quotes((0, S, 3, 1.0, 2.0), (0, S, 3, 1.0, 2.0))
-    )
-    quality, _ = told(seen)
-    assert [(each.instrument, each.market.quotes) for each in quality] == [(None, 0), (NAMES[3], 2)]
+    quoted = [(0, S, 3, 1.0, 2.0), (0, S, 3, 1.0, 2.0)]
+    quality, _ = told(with_quotes(batch(heartbeat(S), end=True), *quoted))
+    assert [(each.instrument, each.quotes) for each in quality] == [(None, 0), (NAMES[3], 2)]
 
 
 def test_the_delay_is_of_accepted_trades_and_may_be_negative():
@@ -123,8 +122,8 @@ def test_bars_and_signals_count_in_the_minute_of_the_record_that_made_them():
 
 
 def test_bars_that_the_end_closes_count_in_the_last_minute():
-    state, _ = run(TALLY, [batch(tick(S))])
-    _, facts = TALLY.step(state, batch(lo=1, end=True, bars=(bar(1.0, offset=0),)))
+    state, _ = run(QUALITY, [batch(tick(S))])
+    _, facts = QUALITY.step(state, batch(lo=1, end=True, bars=(bar(1.0, offset=0),)))
     assert Metric("binance-0", "bars", 0, 1.0) in list(facts)
 
 
@@ -139,7 +138,7 @@ def test_delays_at_the_ends_of_time_do_not_overflow(event_ns):
 @settings(max_examples=60, deadline=None)
 @given(frames.logs(["coinbase-0"]), frames.sizes())
 def test_rows_add_up_to_the_records_and_the_trades(log, sizes):
-    mine = inputs_of("tally", cut("coinbase-0", log["coinbase-0"], sizes), STEPS)
+    mine = inputs_of("quality", cut("coinbase-0", log["coinbase-0"], sizes), STEPS)
     quality, metrics = told(*mine)
     assert sum(each.records for each in quality) == len(log["coinbase-0"])
     status = Counter(one for each in mine for one in each.status.tolist())

@@ -169,7 +169,7 @@ def test_every_frame_of_a_recording_is_read_or_ignored(name):
     assert len(frames) == FRAMES.get(name, len(frames))
     symbols = {"BTCUSDT": 0, "ETHUSDT": 1, "BTC-USD": 2}
     dialect = VENUES[venue].dialect
-    made = Decoder.of(Scanner(dialect, symbols))
+    made = Decoder.from_scanner(Scanner(dialect, symbols))
     became, dead = Counter(), []
     for lo in range(0, len(frames), 5_000):
         some = frames[lo : lo + 5_000]
@@ -191,7 +191,7 @@ def test_the_trades_of_the_coinbase_recordings_are_all_there():
     dialect = VENUES["coinbase"].dialect
     batch = decode.step(
         Page.from_frames("coinbase-0", 0, [0] * len(frames), frames),
-        decoder=Decoder.of(Scanner(dialect, symbols)),
+        decoder=Decoder.from_scanner(Scanner(dialect, symbols)),
     )
     assert (kinds["match"], kinds["last_match"], kinds["ticker"]) == (97, 10, 107)
     assert Counter(batch.market.trades.verdict.tolist()) == {0: 97, 3: 10}

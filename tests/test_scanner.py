@@ -18,11 +18,19 @@ from hypothesis import strategies as st
 from tapeflow.operators import decode
 from tapeflow.operators.decode import plans, scanner
 from tapeflow.operators.decode.plans import compile_dialect
-from tapeflow.operators.decode.rows import Rows
+from tapeflow.operators.decode.rows import INTS, Rows
 from tapeflow.operators.decode.scanner import COMPILED, Scanner
 from tapeflow.operators.decode.strict import MalformedError, Row, read_frame
 from tapeflow.schemas.batches import Page
-from tapeflow.schemas.market import DECODED, HEARTBEAT, IGNORED, MALFORMED, SLOW_PATH, UNLISTED
+from tapeflow.schemas.market import (
+    DECODED,
+    HEARTBEAT,
+    IGNORED,
+    MALFORMED,
+    SLOW_PATH,
+    UNLISTED,
+    Quotes,
+)
 from tapeflow.schemas.venues import VENUES
 from tapeflow.schemas.venues.dialect import (
     PRESENT,
@@ -136,7 +144,7 @@ def check(made: Scanner, frames: list[bytes]) -> Counts:
     true = [strictly(made, frame) for frame in frames]
     for said, (truth, _, _), frame in zip(status.tolist(), true, frames, strict=True):
         assert said in (SLOW_PATH, truth), frame
-    expected = Rows.of(
+    expected = Rows.from_strict(
         [
             (number, channel, row)
             for number, (_, channel, read) in enumerate(true)
@@ -290,7 +298,7 @@ def test_times_are_exact_to_the_ns_or_a_doubt(moments):
     made = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
     check(made, frames)
     rows, status = made.scan(page(frames))
-    read = iter(rows.ints[3].tolist())
+    read = iter(rows.ints[INTS.index("event_ns")].tolist())
     for (moment, fraction), said in zip(moments, status, strict=True):
         assert (said == DECODED) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
         if said == DECODED:
@@ -409,7 +417,9 @@ def test_threads_may_share_a_scanner():
     ]
     with ThreadPoolExecutor(4) as threads:
         for k, (rows, status) in enumerate(threads.map(made.scan, pages)):
-            assert rows.ints[1].tolist() == [4300000000 + i for i in range(k, k + 500)]
+            assert rows.ints[INTS.index("trade_id")].tolist() == [
+                4300000000 + i for i in range(k, k + 500)
+            ]
             assert not status.any()
 
 

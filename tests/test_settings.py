@@ -39,7 +39,7 @@ def load(tmp_path, text, environment=None):
 def refused(tmp_path, text, environment=None):
     with pytest.raises(UsageError) as raised:
         job = load(tmp_path, text, environment)
-        jobs.desks(job, jobs.instruments(job), ())
+        jobs.accounts_of(job, jobs.instruments(job), ())
         jobs.decoders(job, jobs.instruments(job))
     said = str(raised.value)
     assert "\n" not in said
@@ -100,7 +100,7 @@ def test_the_jobs_in_the_repository_are_good():
     for path in sorted((Path(__file__).parents[1] / "jobs").glob("*.toml")):
         job = settings.load(path, {})
         table = jobs.instruments(job)
-        assert jobs.desks(job, table, ("binance-0",))
+        assert jobs.accounts_of(job, table, ("binance-0",))
         assert jobs.decoders(job, table)
 
 

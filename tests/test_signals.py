@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.operators.strategies import step as signals
-from tapeflow.schemas.market import BUY, SELL
+from tapeflow.schemas.market import BUY, SELL, bar_id
 from tapeflow.schemas.signals import Strategy
 from tests.frames import NAMES, S, bar, batch, values_of
+from tests.laws import run
 
 PRICES = st.floats(1e-6, 1e6) | st.sampled_from([100.0, 100.5, 101.0])
 CLOSES = st.lists(PRICES, max_size=9) | st.lists(PRICES, min_size=28, max_size=50)
@@ -159,15 +160,20 @@ def strategy(name, *instruments, kind="ema_cross", account="main", size="1.5", *
 
 def asked(closes, *strategies, scores=None, instrument=NAMES[0]):
     """Signals and intents of each bar."""
-    plans = signals.asked(strategies, tuple(NAMES))
-    state, said = signals.start(plans), []
-    for number, close in enumerate(closes):
-        one = bar(close, number=number, instrument=instrument, offset=number)
-        state, (out,) = signals.step(
-            state, scored(one, score=scores[number] if scores else None), asked=plans
-        )
-        said.append(out)
-    return said
+    bars = [
+        bar(close, number=number, instrument=instrument, offset=number)
+        for number, close in enumerate(closes)
+    ]
+    values = [
+        scored(each, score=score)
+        for each, score in zip(bars, scores or [None] * len(bars), strict=True)
+    ]
+    return run(evaluating(*strategies), values)[1]
+
+
+def evaluating(*strategies):
+    """The step of these strategies, on the instruments of the tests."""
+    return signals.EvaluateStrategies(signals.bind(strategies, NAMES))
 
 
 def scored(*given, score=None):
@@ -183,8 +189,10 @@ def test_a_signal_names_who_when_and_because_of_what():
     out = asked(UP, strategy("trend", NAMES[0]))[-1]
     (signal,), (closed,) = out.signals, values_of(out)
     assert (signal.strategy, signal.instrument, signal.side) == ("trend", NAMES[0], BUY)
-    assert signal.cause == closed.id == f"{NAMES[0]}@{2 * S}+{S}"
-    assert (signal.ref_price, signal.close_ns, signal.place) == (9.0, 3 * S, closed.place)
+    assert signal.bar_id == bar_id(closed.instrument, closed.open_ns, closed.close_ns)
+    assert signal.bar_id == f"{NAMES[0]}@{2 * S}+{S}"
+    assert (signal.ref_price, signal.close_ns) == (9.0, 3 * S)
+    assert signal.position == (closed.log_ns, closed.partition, closed.offset)
 
 
 def test_an_intent_is_the_signal_with_the_size_and_account_of_its_strategy():
@@ -195,22 +203,20 @@ def test_an_intent_is_the_signal_with_the_size_and_account_of_its_strategy():
 
 @pytest.mark.parametrize("view", [math.nan, math.inf, -math.inf, 0.0, -0.0])
 def test_what_is_no_number_is_no_view(monkeypatch, view):
-    def says(known, instrument, close, score, views, **params):
-        views[:] = view
+    def says(state, instrument, close, score, forecasts, **params):
+        forecasts[:] = view
 
-    monkeypatch.setitem(signals.KINDS, "ema_cross", (says, 1))
+    monkeypatch.setitem(signals.STRATEGIES, "ema_cross", signals.Kind(says, 1))
     assert not any(out.signals for out in asked(UP, strategy("odd", NAMES[0])))
 
 
 def test_what_is_kept_is_of_instruments_that_were_heard_of():
-    plans = signals.asked((strategy("trend", *NAMES),), tuple(NAMES))
-    state = signals.start(plans)
-    _, nothing = signals.keep(state, asked=plans)
-    state, _ = signals.step(state, scored(bar(9.0, instrument=NAMES[2])), asked=plans)
-    _, one = signals.keep(state, asked=plans)
+    step = evaluating(strategy("trend", *NAMES))
+    nothing = step.snapshot(step.initial())
+    state, _ = run(step, [scored(bar(9.0, instrument=NAMES[2]))])
+    one = step.snapshot(state)
     assert nothing["trend"][2:] == (b"", b"") and len(one["trend"][3]) == 8 * ema_cross.WIDTH
-    again = signals.resume((signals.STATE_VERSION, one), asked=plans)
-    assert again["trend"].tolist() == state["trend"].tolist()
+    assert step.restore(one)["trend"].tolist() == state["trend"].tolist()
 
 
 def test_a_strategy_sees_its_instruments_only():
@@ -238,32 +244,29 @@ def test_a_score_reaches_the_strategy_that_asks_for_it():
 
 
 def test_a_strategy_that_is_no_longer_declared_is_forgotten_and_the_others_go_on():
-    two = signals.asked((strategy("gone", NAMES[0]), strategy("trend", NAMES[0])), tuple(NAMES))
-    state = signals.start(two)
-    for number, close in enumerate(UP[:2]):
-        state, _ = signals.step(state, scored(bar(close, number=number)), asked=two)
-    resumed = signals.resume(signals.keep(state, asked=two), asked=two[1:])
+    two = evaluating(strategy("gone", NAMES[0]), strategy("trend", NAMES[0]))
+    one = evaluating(strategy("trend", NAMES[0]))
+    state, _ = run(two, [scored(bar(close, number=number)) for number, close in enumerate(UP[:2])])
+    resumed = one.restore(two.snapshot(state))
     assert set(resumed) == {"trend"}
-    _, (out,) = signals.step(resumed, scored(bar(UP[2], number=2)), asked=two[1:])
+    _, (out,) = one.step(resumed, scored(bar(UP[2], number=2)))
     assert [signal.side for signal in out.signals] == [BUY]
 
 
-@pytest.mark.parametrize("kind", signals.KINDS)
+@pytest.mark.parametrize("kind", signals.STRATEGIES)
 def test_every_kind_keeps_its_state_as_plain_values(kind):
-    plans = signals.asked((strategy("a", NAMES[0], kind=kind),), tuple(NAMES))
-    state = signals.start(plans)
-    for number in range(4):
-        state, _ = signals.step(state, scored(bar(1.0 + number), score=float(number)), asked=plans)
-    _, kept = signals.keep(state, asked=plans)
-    assert all(type(each) in {str, dict, bytes} for mine in kept.values() for each in mine)
-    again = signals.resume((signals.STATE_VERSION, kept), asked=plans)
-    assert again["a"].tolist() == state["a"].tolist()
+    step = evaluating(strategy("a", NAMES[0], kind=kind))
+    state, _ = run(step, [scored(bar(1.0 + each), score=float(each)) for each in range(4)])
+    snapshot = step.snapshot(state)
+    assert all(type(each) in {str, dict, bytes} for entry in snapshot.values() for each in entry)
+    assert step.restore(snapshot)["a"].tolist() == state["a"].tolist()
 
 
 def test_a_strategy_that_is_declared_otherwise_begins_anew():
-    before = signals.asked((strategy("trend", NAMES[0]),), tuple(NAMES))
-    state, _ = signals.step(signals.start(before), scored(bar(UP[0])), asked=before)
-    kept = signals.keep(state, asked=before)
-    assert signals.resume(kept, asked=before)["trend"].tolist() == state["trend"].tolist()
-    other = signals.asked((strategy("trend", NAMES[0], kind="reversion"),), tuple(NAMES))
-    assert not signals.resume(kept, asked=other)["trend"].any()
+    before = evaluating(strategy("trend", NAMES[0]))
+    state, _ = run(before, [scored(bar(UP[0]))])
+    snapshot = before.snapshot(state)
+    assert before.restore(snapshot)["trend"].tolist() == state["trend"].tolist()
+    assert state["trend"].any()
+    other = evaluating(strategy("trend", NAMES[0], kind="reversion"))
+    assert not other.restore(snapshot)["trend"].any()

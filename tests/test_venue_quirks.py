@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tapeflow.operators.bars import step as bars
+from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows
 from tapeflow.operators.decode.scanner import COMPILED, Scanner
@@ -27,6 +27,7 @@ from tapeflow.schemas.market import (
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues import VENUES, venue_of
 from tests.frames import MS, S, rfc3339
+from tests.laws import run
 
 SPOT, USDM, COINBASE = "binance-0", "binance-usdm-0", "coinbase-0"
 LISTED = {
@@ -122,14 +123,14 @@ def bare(frame):
 
 def decoder(partition, *, scan):
     dialect, symbols = VENUES[venue_of(partition)].dialect, LISTED[partition]
-    return Decoder.of((Scanner if scan else Doubtful)(dialect, symbols))
+    return Decoder.from_scanner((Scanner if scan else Doubtful)(dialect, symbols))
 
 
 class Doubtful(Scanner):
     """A scanner that leaves everything to the strict reader."""
 
     def scan(self, page):
-        return Rows.of([]), np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
+        return Rows.from_strict([]), np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
 
 
 @pytest.fixture(params=[True, False], ids=["scanner", "strict"])
@@ -168,7 +169,7 @@ def best(batch):
 
 
 def accepted_in_bars(batch):
-    _, (said,) = bars.step(bars.start(3), batch.replace(end=True), width_ns=S, lateness_ns=S)
+    _, (said,) = run(TimeBars(S, S, 3), [batch.replace(end_of_log=True)])
     return int(said.bars.count.sum())
 
 
