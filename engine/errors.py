@@ -1,10 +1,15 @@
-"""Errors that the engine would lose.
+"""Errors that the engine would lose, or answer with a panic.
 
-Of several processes Bytewax drops the exception and panics: what is captured here, in the process
-where it was raised, is all that is left of it.
+    next_batch, on_batch, write_batch, snapshot    captured and raised: Bytewax unwinds; of several
+                                                   processes it drops the exception and panics
+    close                                          captured only: Bytewax calls it while it drops
+                                                   things, where a raised exception is a panic
+
+So what was captured, in the process where it was raised, is all that is left of an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -12,13 +17,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CAPTURED: list[Exception] = []  # raised inside the engine, in this process, oldest first
+_COLLECTORS: list[None] = []  # one for each run that looks at CAPTURED when the engine returns
+
+
+@contextmanager
+def collected_errors() -> Iterator[list[Exception]]:
+    """Collect the errors of one run of the engine, oldest first; look at them after it."""
+    CAPTURED.clear()
+    _COLLECTORS.append(None)
+    try:
+        yield CAPTURED
+    finally:
+        _COLLECTORS.pop()
+        CAPTURED.clear()  # their tracebacks hold connections open
 
 
 def capture_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Remember what goes wrong in a function that the engine calls.
-
-    Of several processes the engine drops the exception and panics: this is all that is left of it.
-    """
+    """Capture what a function raises that the engine calls, and raise it again."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -34,10 +49,10 @@ def capture_errors(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def capture_close_errors(function: Callable[P, None]) -> Callable[P, None]:
-    """Remember what goes wrong in closing; raise it only where nothing went wrong before.
+    """Capture what a function raises in closing.
 
-    The engine closes while it unwinds from a failure: a second one there aborts the process, and
-    the first is never explained.
+    The first one is raised again where nobody collects errors, as under `bytewax.run`: there a panic
+    is better than silence.
     """
 
     @wraps(function)
@@ -46,7 +61,7 @@ def capture_close_errors(function: Callable[P, None]) -> Callable[P, None]:
             function(*args, **kwargs)
         except Exception as error:
             CAPTURED.append(error)
-            if len(CAPTURED) == 1:
+            if len(CAPTURED) == 1 and not _COLLECTORS:
                 raise
 
     return call

@@ -72,18 +72,18 @@ class Slow:
 
 def largest_snapshot(tmp_path, monkeypatch, lead_s):
     """Replay with coinbase-0 slowed down; the desk's largest snapshot, and the digest."""
-    sizes, keep, open_reader = [], desk_state.keep, logs.open_reader
+    sizes, snapshot, open_reader = [], desk_state.snapshot, logs.open_reader
 
     def measured(state):
-        kept = keep(state)
-        sizes.append(len(kept))
-        return kept
+        encoded = snapshot(state)
+        sizes.append(len(encoded))
+        return encoded
 
     def slowed(name, *rest):
         reader = open_reader(name, *rest)
         return Slow(reader, 0.01) if name == "coinbase-0" else reader
 
-    monkeypatch.setattr(desk_step, "keep", measured)
+    monkeypatch.setattr(desk_step, "snapshot", measured)
     monkeypatch.setattr(logs, "open_reader", slowed)
     job = job_of(source={"page": 50, "lead": int(lead_s * S)}, recovery={"epoch": 20_000_000})
     plan = Plan(

@@ -28,10 +28,12 @@ GOLDEN = REFERENCE / "golden-heartbeat"
 SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
 
 
-def job_file(folder, extra=""):
+def job_file(folder, extra="", epoch="100ms"):
     path = folder / "job.toml"
     path.write_text(
-        '[recovery]\nepoch = "100ms"\n[source]\npage = 50\nlead = "2s"\n' + extra + JOB.read_text()
+        f'[recovery]\nepoch = "{epoch}"\n[source]\npage = 50\nlead = "2s"\n'
+        + extra
+        + JOB.read_text()
     )
     return path
 
@@ -140,7 +142,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
     runs.run(plan_on(tmp_path), silent, silent)
     path = tmp_path / "state" / "manifest.json"
     told = json.loads(path.read_text())
-    told["states"]["trade.bars.open"] += 1
+    told["states"]["trade.bars.state"] += 1
     path.write_text(json.dumps(told))
     with pytest.raises(TapeflowError, match=r"state of step trade\.bars\.open in version"):
         runs.run(plan_on(tmp_path), silent, silent)
@@ -240,7 +242,7 @@ def test_a_process_that_dies_again_and_again_ends_the_run_with_its_last_words(
 
 def test_a_full_disk_is_a_clear_error_and_nothing_is_lost(tmp_path):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
-    job_file(tmp_path)
+    job_file(tmp_path, epoch="1s")  # few epochs: it is the results that fill the disk
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000));"

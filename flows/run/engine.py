@@ -8,13 +8,14 @@ What goes wrong comes out as one line.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import NoReturn
 
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import cluster_main, run_main
 
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.errors import CAPTURED
+from tapeflow.engine.errors import collected_errors
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -46,9 +47,8 @@ def run_worker(
     """
     flow = load_flow(plan.flow)
     dataflow = flow.dataflow(plan, progress, notify)
-    CAPTURED.clear()
     tune_malloc()
-    with ExitStack() as around:
+    with collected_errors() as errors, ExitStack() as around:
         around.enter_context(stopping_on_signals())
         around.enter_context(tuned_gc(live=bool(live_partitions(plan.log))))
         if flow.MERGES_PARTITIONS and process == 0:
@@ -57,10 +57,17 @@ def run_worker(
             before_start()
             execute(dataflow, plan, addresses, process)
         except BaseException as error:
-            for each in (error, *CAPTURED):
-                if explained := find_error(each):
-                    raise explained from None
-            raise CAPTURED[0] if CAPTURED else error  # noqa: B904  # it has its own cause
+            raise_first(error, *errors)
+        if errors:  # raised by a close: the engine knows nothing of it
+            raise_first(*errors)
+
+
+def raise_first(*errors: BaseException) -> NoReturn:
+    """Raise the first error that can be explained in one line, else the one captured first."""
+    for each in errors:
+        if explained := find_error(each):
+            raise explained from None
+    raise errors[1] if len(errors) > 1 else errors[0]
 
 
 def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) -> None:
