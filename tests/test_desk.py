@@ -397,7 +397,7 @@ SPOT = ("binance-0", "coinbase-0")
 STEP = InstrumentRow.model_validate({"tick": "0.05", "lot": "0.5"})
 REFERENCE = JOB.model_copy(
     update={
-        "dedupe": JOB.dedupe.model_copy(update={"memory": 4096}),
+        "dedupe": JOB.dedupe.model_copy(update={"window": 4096}),
         "channels": {"binance": ("trade",), "coinbase": ("match",)},
         "instruments": {name: STEP for name in NAMES if not name.endswith("USDM")},
         "accounts": JOB.accounts[:1],

@@ -42,7 +42,7 @@ def test_packs_give_the_same_answer_as_tapes(packed, pack_bytes, tmp_path, monke
     tapes = replay(GOLDEN[1], tmp_path / "tapes.duckdb")
     with loaded(GOLDEN[1], packed=packed) as job:
         assert replay_topics(job, tmp_path / "topics.duckdb") == tapes
-        small = job.model_copy(update={"source": job.source.model_copy(update={"page": 77})})
+        small = job.model_copy(update={"source": job.source.model_copy(update={"page_records": 77})})
         assert replay_topics(small, tmp_path / "topics.duckdb", workers=2) == tapes
 
 
@@ -50,7 +50,7 @@ def test_packs_give_the_same_answer_as_tapes(packed, pack_bytes, tmp_path, monke
 def test_pages_of_any_size_give_the_same_digest(page, tmp_path):
     golden = GOLDEN[1]
     expected = replay(golden, tmp_path / "usual.duckdb")
-    job = job_of(source={"page": page})
+    job = job_of(source={"page_records": page})
     assert replay(golden, tmp_path / "other.duckdb", job) == expected
 
 
