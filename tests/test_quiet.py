@@ -85,7 +85,9 @@ def largest_snapshot(tmp_path, monkeypatch, lead_s):
 
     monkeypatch.setattr(desk_step, "keep", measured)
     monkeypatch.setattr(logs, "open_reader", slowed)
-    job = job_of(source={"page_records": 50, "max_lead": int(lead_s * S)}, recovery={"epoch": 20_000_000})
+    job = job_of(
+        source={"page_records": 50, "max_lead": int(lead_s * S)}, recovery={"epoch": 20_000_000}
+    )
     plan = Plan(
         command="test", log=logs.tapes([GOLDEN], job), job=job, results=tmp_path / "r.duckdb"
     )

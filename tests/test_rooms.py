@@ -66,7 +66,7 @@ def test_only_the_command_line_prints(path):
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
         for node in ast.walk(tree(path))
     )
-    allowed = room(path) == "bench" or named(path) in {"flows/cli/main.py", "flows/cli/commands.py"}
+    allowed = room(path) == "bench" or named(path).startswith("flows/cli/")
     assert not prints or allowed
 
 

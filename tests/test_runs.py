@@ -31,7 +31,9 @@ SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
 def job_file(folder, extra=""):
     path = folder / "job.toml"
     path.write_text(
-        '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n' + extra + JOB.read_text()
+        '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n'
+        + extra
+        + JOB.read_text()
     )
     return path
 
@@ -270,7 +272,9 @@ def test_a_slow_sink_holds_the_sources_back(tmp_path, monkeypatch):
         return seal(part)
 
     monkeypatch.setattr(ResultsSinkPartition, "snapshot", slow)
-    job = job_of(recovery={"epoch": 20_000_000}, source={"page_records": 20, "max_lead": 2_000_000_000})
+    job = job_of(
+        recovery={"epoch": 20_000_000}, source={"page_records": 20, "max_lead": 2_000_000_000}
+    )
     assert replay(GOLDEN, tmp_path / "slow.duckdb", job) == expected
     assert len(held) > 5
     assert max(held) < 1500, "an epoch's facts are all that waits"

@@ -3,7 +3,7 @@
 [bars]
 width = "1s"        ->  Job.bars.width == 1_000_000_000
 
-Durations are nanoseconds here and text in the file. docs/reference/configuration.md is made of this.
+Durations are nanoseconds here, text in the file. docs/reference/configuration.md is made of this.
 """
 
 from decimal import Decimal

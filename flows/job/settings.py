@@ -160,7 +160,7 @@ class EnvironmentJob(BaseModel):
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> EnvironmentJob:
-    """Read TAPEFLOW_CONFIG, TAPEFLOW_TAPES (paths with colons between them) and TAPEFLOW_RESULTS."""
+    """Read TAPEFLOW_CONFIG, TAPEFLOW_TAPES (paths, a colon between them) and TAPEFLOW_RESULTS."""
     tapes = environment.get(f"{PREFIX}TAPES", "")
     return EnvironmentJob(
         config=config_path(environment),

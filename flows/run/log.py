@@ -78,7 +78,11 @@ def topics(job: Job, notify: Notify, *, tail: bool) -> Log:
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {venue: job.kafka.raw_prefix + venue for venue in venues}
     marks = offset_bounds(
-        job.kafka.bootstrap, [*names.values()], job.kafka.connect_timeout / 1e9, notify, job.kafka.client
+        job.kafka.bootstrap,
+        [*names.values()],
+        job.kafka.connect_timeout / 1e9,
+        notify,
+        job.kafka.client,
     )
     return {
         f"{venue}-{number}": TopicPartition(topic, number, None if tail else high)

@@ -23,7 +23,8 @@ class Loaded(NamedTuple):
 def places(partitions: Iterable[str], job: Job) -> dict[str, tuple[str, int]]:
     """Topic and number of each partition."""
     return {
-        name: (job.kafka.raw_prefix + venue_of(name), int(name.rpartition("-")[2])) for name in partitions
+        name: (job.kafka.raw_prefix + venue_of(name), int(name.rpartition("-")[2]))
+        for name in partitions
     }
 
 
@@ -51,7 +52,9 @@ def create_fact_topics(job: Job, notify: Notify) -> None:
     """Create those that are not there yet."""
     kafka = job.kafka
     wanted = fact_topics(job)
-    missing = missing_topics(kafka.bootstrap, wanted, kafka.connect_timeout / 1e9, notify, kafka.client)
+    missing = missing_topics(
+        kafka.bootstrap, wanted, kafka.connect_timeout / 1e9, notify, kafka.client
+    )
     if missing:
         create_topics(
             kafka.bootstrap, {name: wanted[name] for name in missing}, client=kafka.client

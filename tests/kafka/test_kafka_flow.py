@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
 from tapeflow.flows.cli.main import main
-from tapeflow.flows.cli.verify import verify
+from tapeflow.flows.cli.verify import check_topics
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import topics as loading
@@ -65,7 +65,7 @@ def test_a_real_kafka_gives_the_answer_of_tapes_and_keeps_all_facts(job, tmp_pat
     expected = replay(GOLDEN, tmp_path / "tapes.duckdb")
     results = tmp_path / "results.duckdb"
     assert replay_topics(job, results, workers=2, publish=True) == expected
-    verdicts = verify(results, job, silent)
+    verdicts = check_topics(results, job, silent)
     assert all(verdict.equal for verdict in verdicts), verdicts
 
 
@@ -73,7 +73,9 @@ def test_packs_loaded_by_the_command_give_the_answer_of_tapes(real, tmp_path, ca
     expected = replay(GOLDEN, tmp_path / "tapes.duckdb")
     raw = f"packs{next(NUMBERS)}.raw."
     config = tmp_path / "job.toml"
-    config.write_text(f'[kafka]\nbootstrap = "{real.bootstrap}"\nraw_prefix = "{raw}"\n' + JOB.read_text())
+    config.write_text(
+        f'[kafka]\nbootstrap = "{real.bootstrap}"\nraw_prefix = "{raw}"\n' + JOB.read_text()
+    )
     assert main(["load", str(GOLDEN), "--pack", "--config", str(config)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in said] == [f"{raw}binance-0", f"{raw}coinbase-0"]
@@ -123,7 +125,9 @@ def test_a_topic_with_new_partitions_is_said_at_the_next_start(job, real, tmp_pa
 def test_a_log_that_was_made_anew_under_a_state_is_refused(job, real, tmp_path):
     assert started(tmp_path, job, "--from-topics").wait(60) == 0
     fewer = job.model_copy(
-        update={"kafka": job.kafka.model_copy(update={"raw_prefix": f"{job.kafka.raw_prefix}again."})}
+        update={
+            "kafka": job.kafka.model_copy(update={"raw_prefix": f"{job.kafka.raw_prefix}again."})
+        }
     )
     reader_factories = logs.reader_factories(
         logs.tapes([REFERENCE / "golden"], fewer), fewer, silent
