@@ -38,7 +38,7 @@ from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stop_on_signals
 from tapeflow.flows.run.source import log_source
 from tapeflow.flows.run.topics import create_fact_topics
-from tapeflow.flows.version import package_version
+from tapeflow.flows.run.version import package_version
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode

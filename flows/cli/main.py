@@ -79,7 +79,7 @@ def run_alone(args: Namespace) -> int:
     if not args.version:
         args.root.print_help()
         return 0
-    from tapeflow.flows.version import package_version
+    from tapeflow.flows.run.version import package_version
 
     print(f"tapeflow {package_version()}")
     return 0

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.flows.cli.terminal import notify
+from tapeflow.schemas.notify import Notify
 
 if TYPE_CHECKING:
-    from tapeflow.schemas.notify import Notify
     from tapeflow.flows.job.settings import Job
     from tapeflow.schemas.registry import FactType
 
@@ -61,7 +61,7 @@ def format_check(check: TopicCheck) -> str:
     return line + (f", {check.conflicting:,} ids with two facts" if check.conflicting else "")
 
 
-def check_topics(results: Path, job: "Job", notify: "Notify") -> list[TopicCheck]:
+def check_topics(results: Path, job: "Job", notify: Notify) -> list[TopicCheck]:
     """Compare every fact topic with its table."""
     from tapeflow.connectors.duckdb.query import digests
     from tapeflow.schemas.registry import FACT_TYPES
@@ -70,9 +70,7 @@ def check_topics(results: Path, job: "Job", notify: "Notify") -> list[TopicCheck
     return [check_topic(fact, tables[fact.table], job, notify) for fact in FACT_TYPES]
 
 
-def check_topic(
-    fact: "FactType", expected: str, job: "Job", notify: "Notify"
-) -> TopicCheck:
+def check_topic(fact: "FactType", expected: str, job: "Job", notify: Notify) -> TopicCheck:
     """Compare one fact topic with the digest of its table."""
     from tapeflow.connectors.duckdb.query import digest_of
     from tapeflow.connectors.kafka.facts import read_facts
