@@ -21,6 +21,7 @@ def add(commands: Commands) -> None:
         "--format",
         choices=("table", "csv", "json"),
         default="table",
+        metavar="table|csv|json",
         help="form of the answer (default: %(default)s)",
     )
     options.add_results(parser)

@@ -89,7 +89,7 @@ class Job(Section):
     results: Results = Results()
     kafka: Kafka = Kafka()
     instruments: dict[str, InstrumentRow] = Field(
-        description="Instruments by id. Ticks of any other instrument are counted and not used."
+        description="Ticks of an instrument that is not listed are counted and not used."
     )
     channels: dict[str, tuple[str, ...]] = Field(
         default={},
