@@ -4,9 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: setup demo test test-fast kafka test-kafka check lint types bench lock clean
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-kafka kafka lint types check-fast check docs bench lock clean
 
-setup: $(STAMP)
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(STAMP) ## make .venv with everything that is locked; PYTHON=python3.12 to choose one
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; assert (3, 11) <= v < (3, 13), "Tapeflow needs Python 3.11 or 3.12: make setup PYTHON=python3.12"'
@@ -15,37 +19,42 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: setup
+demo: setup ## trade a synthetic market of three venues through an embedded Kafka
 	$(BIN)/tapeflow demo
 
-test: setup
+test: setup ## run all tests
 	$(BIN)/python -m pytest -m "not slow and not kafka"
 	$(BIN)/python -m pytest -m "slow or kafka"
 
-kafka: setup  # one Apache Kafka broker on 127.0.0.1:9092, from Maven Central jars: no Docker
-	$(BIN)/python -m bench.real_kafka.broker
-
-test-kafka: setup
-	$(BIN)/python -m pytest -m kafka -rs
-
-test-fast: setup
+test-fast: setup ## run the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not kafka"
 
-lint: setup
+test-kafka: setup ## run the tests against a real Kafka
+	$(BIN)/python -m pytest -m kafka -rs
+
+kafka: setup ## start Apache Kafka on 127.0.0.1:9092, from Maven Central jars: no Docker
+	$(BIN)/python -m bench.real_kafka.broker
+
+lint: setup ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: setup
+types: setup ## check types
 	$(BIN)/mypy
 
-check: lint types test
+check-fast: lint types test-fast ## check everything that takes seconds, before a commit
 
-bench: setup
+check: lint types test ## check everything, as CI does
+
+docs: setup ## write docs/reference/ from the code
+	$(BIN)/python -m docs.generate
+
+bench: setup ## measure a replay of a million records
 	$(BIN)/python -m bench.replay
 
-lock:  # after a change of pyproject.toml; needs uv
+lock: ## write requirements.lock after a change of pyproject.toml; needs uv
 	uv pip compile pyproject.toml --extra fast --extra dev --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url --output-file requirements.lock
 
-clean:
+clean: ## delete .venv and what was built
 	rm -rf .venv build *.egg-info

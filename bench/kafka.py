@@ -33,7 +33,7 @@ CAN_PACK = "pack" in signature(loading.load).parameters
 def job_at(bootstrap: str, kind: str) -> settings.Job:
     """The reference job, its raw topics those of one kind of records."""
     job = settings.load(JOB)
-    kafka = job.kafka.model_copy(update={"bootstrap": bootstrap, "raw": f"{kind}."})
+    kafka = job.kafka.model_copy(update={"bootstrap": bootstrap, "raw_prefix": f"{kind}."})
     return job.model_copy(update={"kafka": kafka})
 
 

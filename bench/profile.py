@@ -113,7 +113,7 @@ def profiled(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int,
     with tempfile.TemporaryDirectory() as out:
         results = replayed(job, logs.tapes([tapes], job), Path(out), workers)
         passed = time.process_time_ns() - cpu, time.perf_counter() - began
-        records: int = summary.of(results)["records"]
+        records: int = summary.summarise(results)["records"]
     return clock, *passed, records
 
 

@@ -61,7 +61,7 @@ def timed(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Measureme
         wall, (cpu, _) = time.perf_counter(), used()
         results = replayed(job, log, Path(out), workers, processes)
         wall, (cpu_end, peak_kib) = time.perf_counter() - wall, used()
-        made = summary.of(results)
+        made = summary.summarise(results)
     records, cpu = made["records"], cpu_end - cpu
     return {
         "records": records,

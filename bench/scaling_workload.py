@@ -21,9 +21,9 @@ VOLATILITY = 0.0002  # of a price, from one trade to the next
 
 JOB = """\
 [dedupe]
-memory = 4096
+window = 4096
 [source]
-page = {page}
+page_records = {page}
 [[accounts]]
 name = "main"
 position_max = 1000000

@@ -34,10 +34,11 @@ from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment
 from tapeflow.flows.run.environment import plan_from_environment
 from tapeflow.flows.run.log import live_partitions
-from tapeflow.flows.run.plan import Plan, package_version
+from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stop_on_signals
 from tapeflow.flows.run.source import log_source
 from tapeflow.flows.run.topics import create_fact_topics
+from tapeflow.flows.run.version import package_version
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
@@ -71,7 +72,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     accounts = jobs.accounts_of(job, table, partitions)
 
     ticks = decode("decode", pages, decoders=jobs.decoders(job, table))
-    unique = dedupe("dedupe", ticks, window=job.dedupe.memory)
+    unique = dedupe("dedupe", ticks, window=job.dedupe.window)
     with_bars = bars(
         "bars",
         unique,
@@ -101,7 +102,7 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     if plan.publish:
         kafka = plan.job.kafka
         names = tuple(each.id for each in jobs.instruments(plan.job))
-        published = records("records", done, prefix=kafka.facts, instruments=names)
+        published = records("records", done, prefix=kafka.fact_prefix, instruments=names)
         client = {**(LOW_LATENCY if live else {}), **kafka.client}
         op.output("topics", published, KafkaSink(kafka.bootstrap, client))
     return flow
@@ -111,7 +112,7 @@ def flow() -> Dataflow:
     """Build the flow for `python -m bytewax.run flows.trade:flow`, from TAPEFLOW_* variables."""
     stop_on_signals()
     plan = plan_from_environment("trade")
-    progress = Progress(tuple(plan.log), plan.job.source.lead, plan.progress_file)
+    progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)
     return dataflow(plan, progress, environment.notify)
 
 

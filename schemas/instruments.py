@@ -10,7 +10,7 @@ class Instrument(Struct, frozen=True):
 
     id: str  # BTC-USDT.BINANCE, BTC-USDT-PERP.BINANCE-USDM
     venue: str  # BINANCE; in lower case the name of its partitions and topics
-    base: str
+    base: str  # the currency that is traded
     quote: str  # the currency of prices, fees and profit
     kind: str  # spot | perp
     venue_symbol: str  # as the venue writes it: BTCUSDT

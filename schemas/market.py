@@ -85,24 +85,24 @@ class Bar(Struct, frozen=True, gc=False):
 
     instrument: str
     venue: str
-    open_ns: Ns
-    close_ns: Ns
+    open_ns: Ns  # start of the bar
+    close_ns: Ns  # end of the bar, not part of it
     open: float  # price of the smallest event time; of equals the first in the log
-    high: float
-    low: float
+    high: float  # largest price
+    low: float  # smallest price
     close: float  # price of the largest event time; of equals the last in the log
     volume: float  # sum of sizes
     vwap: float  # notional / volume
-    count: int
-    buy_volume: float  # of it, what buyers took
+    count: int  # number of trades
+    buy_volume: float  # volume taken by buyers
     notional: float  # sum of price * size
-    buy_notional: float
+    buy_notional: float  # notional taken by buyers
     complete: bool  # False: the log began or ended inside this bar
     log_ns: Ns  # of the record that closed the bar
     partition: str
     offset: int  # of the record that closed the bar
     first_offset: int  # its trades lie in [first_offset, last_offset] of the partition
-    last_offset: int
+    last_offset: int  # the end of that range, part of it
 
 
 class Bars(Columns, frozen=True, eq=False):

@@ -21,7 +21,7 @@ class Order(Struct, frozen=True, gc=False):
     type: str  # market
     size: Decimal
     ref_price: Decimal
-    time_ns: Ns  # decided
+    time_ns: Ns  # log time of the decision
     active_ns: Ns  # when it has reached the venue
     partition: str  # of the deciding record
     offset: int  # of the deciding record
@@ -40,7 +40,7 @@ class Fill(Struct, frozen=True, gc=False):
     price: Decimal
     size: Decimal
     fee: Decimal  # positive: paid
-    fee_currency: str
+    fee_currency: str  # currency of the fee
     liquidity: str  # TAKER | MAKER
     log_ns: Ns  # of the record that filled it
     event_ns: Ns

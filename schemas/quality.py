@@ -15,7 +15,7 @@ class LateTrade(Struct, frozen=True, gc=False):
     log_ns: Ns
     event_ns: Ns
     trade_id: int
-    aggressor: Side
+    aggressor: Side  # the side that took: `BUY` or `SELL`
     price: float
     size: float
 
@@ -26,7 +26,7 @@ class DeadLetter(Struct, frozen=True):
     partition: str
     offset: int
     log_ns: Ns
-    reason: str
+    reason: str  # why it could not be read
     frame: bytes  # as it came; the first 64 KiB of it
     length: int  # bytes of the whole frame
 
@@ -41,23 +41,23 @@ class QualityCounts(Struct, frozen=True, gc=False):
     partition: str
     instrument: str | None
     time_ns: Ns  # start of the minute
-    records: int
-    heartbeats: int
+    records: int  # all records
+    heartbeats: int  # records with an empty frame
     ignored: int  # acks, status frames, channels that are not stored
-    malformed: int
-    unlisted: int
-    quotes: int
-    duplicate: int
-    late: int
+    malformed: int  # records in dead_letters
+    unlisted: int  # records about instruments that are not in the job
+    quotes: int  # quotes of listed instruments
+    duplicate: int  # trades seen before
+    late: int  # trades whose bar had closed
     history: int  # old trades, sent on subscribing
-    off_market: int
-    accepted: int
+    off_market: int  # trades that are not of the market (insurance fund, ADL) or out of range
+    accepted: int  # trades that are used
 
 
 class Metric(Struct, frozen=True, gc=False):
     """A measure over a minute of log time; of the log alone, so the same in every run."""
 
     partition: str
-    name: str
+    name: str  # trades, bars, signals, delay_ms_mean, delay_ms_max: from event time to log time
     time_ns: Ns  # start of the minute
-    value: float
+    value: float  # delays in ms, else a count

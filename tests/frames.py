@@ -50,9 +50,9 @@ PAIRS = ("BTC", "ETH")
 JOB = Job.model_validate(
     {
         "bars": {"width": "1s", "lateness": "200ms"},
-        "dedupe": {"memory": 12},
+        "dedupe": {"window": 12},
         "normalise": {"window": 2},
-        "results": {"sample": "3s"},
+        "results": {"equity_interval": "3s"},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}
             for name in (
@@ -190,7 +190,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
 
     return {
         "decode": Stateless(decode_page),
-        "dedupe": Dedupe(job.dedupe.memory),
+        "dedupe": Dedupe(job.dedupe.window),
         "bars": TimeBars(job.bars.width, job.bars.lateness, len(ids)),
         "normalise": Normalise(job.normalise.window, len(ids)),
         "signals": EvaluateStrategies(strategies),

@@ -24,7 +24,7 @@ def silent(_line):
 
 
 def job_of(path=JOB, **sections):
-    """The job, with some settings changed: job_of(source={"page": 7})."""
+    """The job, with some settings changed: job_of(source={"page_records": 7})."""
     job = settings.load(path, {})
     changed = {name: getattr(job, name).model_copy(update=to) for name, to in sections.items()}
     return job.model_copy(update=changed)
@@ -67,7 +67,7 @@ def loaded(tapes, job=None, packed=(False,)):
 
 def load_parts(log, job, packed):
     """Load a log in parts, each behind the one before: packed or not."""
-    small = job.model_copy(update={"source": job.source.model_copy(update={"page": 50})})
+    small = job.model_copy(update={"source": job.source.model_copy(update={"page_records": 50})})
     reader_factories = logs.reader_factories(log, small if len(packed) > 1 else job, silent)
     pages = {name: list(loading.pages_of(opened)) for name, opened in reader_factories.items()}
     for number, pack in enumerate(packed):

@@ -2,26 +2,28 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import duckdb
 import pytest
 
-from tapeflow.flows.cli.main import main
+from tapeflow.flows.cli.main import build_parser, main
 from tests.running import JOB, REFERENCE, ROOT, digest
 
 GOLDEN = REFERENCE / "golden-heartbeat"
+COMMANDS = [*build_parser().commands]
 
 
 def tapeflow(capsys, *arguments):
-    """Exit code, output, errors."""
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as stopped:
-        code = int(stopped.code or 0)
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    """Run a command; return its exit code, output and errors."""
+    code = main([str(argument) for argument in arguments])
+    written = capsys.readouterr()
+    return code, written.out, written.err
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +42,126 @@ def results(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(
-    "command", ["demo", "replay", "load", "run", "query", "digest", "verify", "doctor"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(capsys, command):
-    code, out, _ = tapeflow(capsys, command, "--help")
+    code, out, _ = tapeflow(capsys, command, "-h")
     assert code == 0
-    assert f"example: tapeflow {command}" in out
+    (example,) = re.findall(r"^example: tapeflow (.+)$", out, re.MULTILINE)
+    assert shlex.split(example.partition(" >>")[0])[0] == command
+    build_parser().parse(shlex.split(example.partition(" >>")[0]))
+    assert tapeflow(capsys, command, "--help") == tapeflow(capsys, "help", command) == (0, out, "")
+
+
+def test_without_a_command_the_help_names_them_all(capsys):
+    code, out, _ = tapeflow(capsys)
+    assert code == 0
+    assert re.findall(r"^  ([a-z]+)  ", out, re.MULTILINE) == COMMANDS
+    assert tapeflow(capsys, "help") == tapeflow(capsys, "--help") == (0, out, "")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert tapeflow(capsys, "--version") == (0, f"tapeflow {version('tapeflow')}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line", "hint"),
+    [
+        (["replya"], "tapeflow: replya is no command: did you mean replay?", "tapeflow"),
+        (["frobnicate"], "tapeflow: frobnicate is no command", "tapeflow"),
+        (["help", "quary"], "tapeflow: quary is no command: did you mean query?", "tapeflow"),
+        (["--versoin"], "tapeflow: --versoin is no option: did you mean --version?", "tapeflow"),
+        (
+            ["replay", "x", "--worker=2"],
+            "tapeflow replay: --worker is no option: did you mean --workers?",
+            "tapeflow replay",
+        ),
+        (["digest", "-x"], "tapeflow digest: -x is no option", "tapeflow digest"),
+        (["digest", "a", "b"], "tapeflow digest: b is one argument too many", "tapeflow digest"),
+        (["query"], "tapeflow query: missing: SQL", "tapeflow query"),
+        (["run", "--workers"], "tapeflow run: --workers: needs a value", "tapeflow run"),
+        (
+            ["query", "SELECT 1", "--format", "xml"],
+            "tapeflow query: --format: 'xml' is not one of table, csv, json",
+            "tapeflow query",
+        ),
+        (
+            ["replay", "x", "--from-topics"],
+            "tapeflow replay: name TAPES or give --from-topics, one of them",
+            "tapeflow replay",
+        ),
+    ],
+)
+def test_wrong_use_is_one_line_and_where_to_read_more(capsys, arguments, line, hint):
+    assert tapeflow(capsys, *arguments) == (2, "", f"{line}\ntry: {hint} --help\n")
+
+
+def test_sql_may_begin_with_a_comment(capsys, results):
+    code, out, _ = tapeflow(
+        capsys, "query", "-- one\nSELECT 1 AS n", "--results", results, "--format", "csv"
+    )
+    assert (code, out) == (0, "n\n1\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["re"], ["replay"]),
+        (["--v"], ["--version"]),
+        (["replay", "--w"], ["--workers"]),
+        (["replay", "REA"], []),  # bash then completes file names
+        (["query", "--format", ""], ["table", "csv", "json"]),
+        (["replay", "--workers", ""], []),
+        (["help", "ver"], ["verify"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+    ],
+)
+def test_bash_completes_commands_options_and_values(tmp_path, capsys, words, expected):
+    script = tmp_path / "completion.bash"
+    script.write_text(tapeflow(capsys, "completion", "bash")[1])
+    line = shlex.join(["tapeflow", *words])
+    asked = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _tapeflow; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(
+        ["bash", "--norc", "-uc", f". {script}; {asked}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == expected
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("shell", "begin"),
+    [
+        ("zsh", "        {command}) _arguments "),
+        ("fish", "complete -c tapeflow -n '__fish_seen_subcommand_from {command}'"),
+    ],
+)
+def test_scripts_of_other_shells_know_every_command(tmp_path, capsys, shell, begin):
+    code, out, _ = tapeflow(capsys, "completion", shell)
+    assert code == 0
+    for command in COMMANDS:
+        line = next(
+            line for line in out.splitlines() if line.startswith(begin.format(command=command))
+        )
+        assert "help" in line
+    if shutil.which(shell):
+        (tmp_path / "script").write_text(out)
+        subprocess.run([shell, "-n", tmp_path / "script"], check=True)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_ends_a_query_in_silence(results, unbuffered):
+    with subprocess.Popen(
+        [sys.executable, "-m", "tapeflow", "query", "SELECT 1", "--results", str(results)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 1
 
 
 def test_a_query_is_a_table_for_people(capsys, results):
@@ -89,9 +204,9 @@ def test_the_digest_is_one_line_and_in_json_one_for_each_table(capsys, results):
     code, out, _ = tapeflow(capsys, "digest", results)
     assert code == 0
     assert len(out.strip()) == 64
-    _, told, _ = tapeflow(capsys, "digest", results, "--json")
-    assert json.loads(told)["digest"] == out.strip()
-    assert "fills" in json.loads(told)["tables"]
+    _, text, _ = tapeflow(capsys, "digest", results, "--json")
+    assert json.loads(text)["digest"] == out.strip()
+    assert "fills" in json.loads(text)["tables"]
 
 
 def test_a_digest_sees_the_smallest_change(results, tmp_path):
@@ -103,10 +218,9 @@ def test_a_digest_sees_the_smallest_change(results, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "part"),
     [
-        (["frobnicate"], 2, "invalid choice"),
-        (["replay"], 2, "name tapes, or say --from-topics"),
+        (["replay"], 2, "name TAPES or give --from-topics"),
         (["replay", "nowhere"], 2, "nowhere does not exist"),
         (["replay", "tests/reference/check.py"], 2, "is no tape"),
         (["replay", "docs"], 2, "no tapes in docs"),
@@ -119,13 +233,14 @@ def test_a_digest_sees_the_smallest_change(results, tmp_path):
         (["run", "--bootstrap", "127.0.0.1:1"], 1, "127.0.0.1:1"),
     ],
 )
-def test_misuse_is_one_clear_line_without_a_traceback(capsys, monkeypatch, arguments, code, said):
+def test_an_error_is_one_clear_line_without_a_traceback(capsys, monkeypatch, arguments, code, part):
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("TAPEFLOW_KAFKA_WAIT", "100ms")
+    monkeypatch.setenv("TAPEFLOW_KAFKA_CONNECT_TIMEOUT", "100ms")
     got, _, err = tapeflow(capsys, *arguments)
     assert got == code
-    last = err.strip().splitlines()[-1]
-    assert said in last
+    line = err.partition("\ntry: ")[0].strip().splitlines()[-1]
+    assert line.startswith(f"tapeflow {arguments[0]}: ")
+    assert part in line
     assert "Traceback" not in err
 
 
@@ -168,13 +283,28 @@ def test_doctor_finds_what_is_wrong(capsys, tmp_path):
     assert "FAIL job" in out
 
 
-def test_commands_that_run_no_flow_start_without_its_libraries():
-    slow = ["numba", "bytewax", "confluent_kafka", "pyarrow.parquet"]
-    code = f"import sys, tapeflow.flows.cli.main; print([m for m in {slow} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("command", "slow"),
+    [
+        (
+            "--help",
+            ["numba", "bytewax", "confluent_kafka", "pyarrow", "duckdb", "numpy", "pydantic"],
+        ),
+        ("query", ["numba", "bytewax", "confluent_kafka", "pydantic", "pyarrow.parquet"]),
+        ("digest", ["numba", "bytewax", "confluent_kafka", "pydantic", "pyarrow.parquet"]),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(results, command, slow):
+    arguments = {"query": ["SELECT 1", "--results", str(results)], "digest": [str(results)]}
+    code = (
+        "import sys; from tapeflow.flows.cli.main import main\n"
+        f"main({[command, *arguments.get(command, [])]})\n"
+        f"print([name for name in {slow} if name in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
     )
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_everything_works_without_numba(tmp_path):

@@ -23,7 +23,7 @@ from tests.crashing import Crashing
 from tests.running import JOB, REFERENCE, ROOT, digest, loaded, replay
 
 GOLDEN = REFERENCE / "golden-heartbeat"
-HASTY = '[recovery]\nepoch = "100ms"\n[source]\npage = 50\nlead = "2s"\n'
+HASTY = '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n'
 
 
 def job_file(folder):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tapeflow.flows.job import wiring as jobs
-from tapeflow.flows.job.settings import InstrumentRow
+from tapeflow.flows.job.sections import InstrumentRow
 from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
 from tapeflow.schemas.arrow import to_record_batch
@@ -397,7 +397,7 @@ SPOT = ("binance-0", "coinbase-0")
 STEP = InstrumentRow.model_validate({"tick": "0.05", "lot": "0.5"})
 REFERENCE = JOB.model_copy(
     update={
-        "dedupe": JOB.dedupe.model_copy(update={"memory": 4096}),
+        "dedupe": JOB.dedupe.model_copy(update={"window": 4096}),
         "channels": {"binance": ("trade",), "coinbase": ("match",)},
         "instruments": {name: STEP for name in NAMES if not name.endswith("USDM")},
         "accounts": JOB.accounts[:1],

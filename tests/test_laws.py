@@ -304,7 +304,9 @@ def answers(tapes, tmp_path_factory):
     """Results of the engine in every shape."""
     folder = tmp_path_factory.mktemp("results")
     for workers, page in SHAPES:
-        job = JOB.model_copy(update={"source": JOB.source.model_copy(update={"page": page})})
+        job = JOB.model_copy(
+            update={"source": JOB.source.model_copy(update={"page_records": page})}
+        )
         plan = Plan(
             command="test",
             log=logs.tapes([tapes], job),

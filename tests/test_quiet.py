@@ -85,7 +85,9 @@ def largest_snapshot(tmp_path, monkeypatch, lead_s):
 
     monkeypatch.setattr(desk_step, "snapshot", measured)
     monkeypatch.setattr(logs, "open_reader", slowed)
-    job = job_of(source={"page": 50, "lead": int(lead_s * S)}, recovery={"epoch": 20_000_000})
+    job = job_of(
+        source={"page_records": 50, "max_lead": int(lead_s * S)}, recovery={"epoch": 20_000_000}
+    )
     plan = Plan(
         command="test", log=logs.tapes([GOLDEN], job), job=job, results=tmp_path / "r.duckdb"
     )
@@ -119,7 +121,7 @@ def test_a_silent_partition_that_holds_the_others_is_named_once():
         watch.look(now + second)
     (line,) = said
     assert "partition b-0 holds the desk: silent for 2.0 s" in line
-    assert "--keep-time" in line
+    assert "--heartbeats" in line
     board.update("b-0", T0 + 5 * S, 2)  # it speaks, and falls silent again
     watch.look(now + 6)
     board.update("a-0", T0 + 9 * S, 9)

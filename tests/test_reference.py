@@ -5,7 +5,7 @@ import pytest
 
 from bench.reference import export
 from tapeflow.connectors.kafka import packs as kafka_packs
-from tapeflow.flows.cli.verify import verify
+from tapeflow.flows.cli.verify import check_topics
 from tests.running import REFERENCE, generated, job_of, loaded, replay, replay_topics, script
 
 GOLDEN = [REFERENCE / "golden", REFERENCE / "golden-heartbeat"]
@@ -42,7 +42,9 @@ def test_packs_give_the_same_answer_as_tapes(packed, pack_bytes, tmp_path, monke
     tapes = replay(GOLDEN[1], tmp_path / "tapes.duckdb")
     with loaded(GOLDEN[1], packed=packed) as job:
         assert replay_topics(job, tmp_path / "topics.duckdb") == tapes
-        small = job.model_copy(update={"source": job.source.model_copy(update={"page": 77})})
+        small = job.model_copy(
+            update={"source": job.source.model_copy(update={"page_records": 77})}
+        )
         assert replay_topics(small, tmp_path / "topics.duckdb", workers=2) == tapes
 
 
@@ -50,7 +52,7 @@ def test_packs_give_the_same_answer_as_tapes(packed, pack_bytes, tmp_path, monke
 def test_pages_of_any_size_give_the_same_digest(page, tmp_path):
     golden = GOLDEN[1]
     expected = replay(golden, tmp_path / "usual.duckdb")
-    job = job_of(source={"page": page})
+    job = job_of(source={"page_records": page})
     assert replay(golden, tmp_path / "other.duckdb", job) == expected
 
 
@@ -81,13 +83,13 @@ def test_the_topics_without_their_doubles_are_the_tables(tmp_path):
     with loaded(GOLDEN[1]) as job:
         for _ in range(2):  # the second time writes every fact once more
             replay_topics(job, results, publish=True)
-        verdicts = verify(results, job, print)
+        verdicts = check_topics(results, job, print)
         assert all(verdict.equal for verdict in verdicts), verdicts
         told = {verdict.topic: verdict for verdict in verdicts}
         assert told["fills"].facts > 10
         assert told["fills"].records == 2 * told["fills"].facts
         with duckdb.connect(str(results)) as con:
             con.execute("DELETE FROM fills WHERE seq = (SELECT max(seq) FROM fills)")
-        told = {verdict.topic: verdict.equal for verdict in verify(results, job, print)}
+        told = {verdict.topic: verdict.equal for verdict in check_topics(results, job, print)}
         assert not told["fills"]
         assert told["bars"]

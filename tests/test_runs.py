@@ -31,7 +31,12 @@ SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
 def job_file(folder, extra="", epoch="100ms"):
     path = folder / "job.toml"
     path.write_text(
-        f'[recovery]\nepoch = "{epoch}"\n[source]\npage = 50\nlead = "2s"\n'
+        f'[recovery]
+epoch = "{epoch}"
+[source]
+page_records = 50
+max_lead = "2s"
+'
         + extra
         + JOB.read_text()
     )
@@ -272,7 +277,9 @@ def test_a_slow_sink_holds_the_sources_back(tmp_path, monkeypatch):
         return seal(part)
 
     monkeypatch.setattr(ResultsSinkPartition, "snapshot", slow)
-    job = job_of(recovery={"epoch": 20_000_000}, source={"page": 20, "lead": 2_000_000_000})
+    job = job_of(
+        recovery={"epoch": 20_000_000}, source={"page_records": 20, "max_lead": 2_000_000_000}
+    )
     assert replay(GOLDEN, tmp_path / "slow.duckdb", job) == expected
     assert len(held) > 5
     assert max(held) < 1500, "an epoch's facts are all that waits"
@@ -314,7 +321,7 @@ def test_time_is_kept_over_a_log_of_years_ago_and_the_run_stops_at_once(tmp_path
             return [high for topic in topics for _, high in marks[topic]]
 
         before = records()
-        running = started(tmp_path, "--bootstrap", at, "--keep-time", command="run")
+        running = started(tmp_path, "--bootstrap", at, "--heartbeats", command="run")
         until(lambda: count(tmp_path / "results.duckdb", "bars") > 2200)
         until(lambda: all(now > then + 5 for then, now in zip(before, records(), strict=True)))
         running.terminate()

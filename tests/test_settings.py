@@ -1,4 +1,4 @@
-"""Jobs: what is wrong is said in one line that names the place and what was meant."""
+"""Jobs: an error is one line that names the place and what was meant."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from tapeflow.flows.job import settings
 from tapeflow.flows.job import wiring as jobs
-from tapeflow.flows.job.duration import parse_duration
+from tapeflow.flows.job.duration import format_duration, parse_duration
 from tapeflow.schemas.errors import UsageError
 
 GOOD = """
@@ -41,12 +41,12 @@ def refused(tmp_path, text, environment=None):
         job = load(tmp_path, text, environment)
         jobs.accounts_of(job, jobs.instruments(job), ())
         jobs.decoders(job, jobs.instruments(job))
-    said = str(raised.value)
-    assert "\n" not in said
-    return said
+    line = str(raised.value)
+    assert "\n" not in line
+    return line
 
 
-def test_instruments_are_named_by_their_venue_unless_told(tmp_path):
+def test_a_venue_symbol_is_derived_unless_the_job_gives_one(tmp_path):
     table = jobs.instruments(load(tmp_path, GOOD))
     assert [(each.id, each.venue_symbol, each.kind) for each in table] == [
         ("BTC-USD.COINBASE", "XBT-USD", "spot"),
@@ -56,7 +56,7 @@ def test_instruments_are_named_by_their_venue_unless_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "part"),
     [
         ("width", "widht", "bars.widht is no setting: did you mean width?"),
         ("[bars]", "[barz]", "barz is no setting: did you mean bars?"),
@@ -81,19 +81,19 @@ def test_instruments_are_named_by_their_venue_unless_told(tmp_path):
         ("[bars]", "channels.binanse = []\n[bars]", "channels.binanse is no venue"),
     ],
 )
-def test_what_is_wrong_is_said_where_it_is(tmp_path, old, new, said):
-    assert said in refused(tmp_path, GOOD.replace(old, new, 1))
+def test_an_error_names_the_place_and_what_to_write(tmp_path, old, new, part):
+    assert part in refused(tmp_path, GOOD.replace(old, new, 1))
 
 
-def test_variables_stand_over_the_file(tmp_path):
+def test_a_variable_overrides_the_file(tmp_path):
     job = load(tmp_path, GOOD, {"TAPEFLOW_KAFKA_BOOTSTRAP": "there:1", "TAPEFLOW_BARS_WIDTH": "5s"})
     assert job.kafka.bootstrap == "there:1"
     assert job.bars.width == 5_000_000_000
 
 
 def test_an_unknown_variable_is_refused_with_the_one_meant(tmp_path):
-    said = refused(tmp_path, GOOD, {"TAPEFLOW_KAFKA_BOOTSTRP": "x"})
-    assert said == ("TAPEFLOW_KAFKA_BOOTSTRP is no setting: did you mean TAPEFLOW_KAFKA_BOOTSTRAP?")
+    line = refused(tmp_path, GOOD, {"TAPEFLOW_KAFKA_BOOTSTRP": "x"})
+    assert line == ("TAPEFLOW_KAFKA_BOOTSTRP is no setting: did you mean TAPEFLOW_KAFKA_BOOTSTRAP?")
 
 
 def test_the_jobs_in_the_repository_are_good():
@@ -108,8 +108,9 @@ def test_the_jobs_in_the_repository_are_good():
     ("text", "ns"),
     [("1ns", 1), ("2us", 2_000), ("1.5ms", 1_500_000), ("3m", 180 * 10**9), ("1d", 86400 * 10**9)],
 )
-def test_spans_of_time_are_exact(text, ns):
+def test_a_duration_is_exact(text, ns):
     assert parse_duration(text) == ns
+    assert parse_duration(format_duration(ns)) == ns
 
 
 def test_a_fraction_of_a_nanosecond_is_refused():
@@ -125,3 +126,31 @@ def test_two_instruments_of_one_symbol_are_refused(tmp_path):
 def test_settings_of_the_kafka_client_may_come_as_json(tmp_path):
     variable = {"TAPEFLOW_KAFKA_CLIENT": '{"sasl.password": "secret"}'}
     assert load(tmp_path, GOOD, variable).kafka.client == {"sasl.password": "secret"}
+
+
+def test_a_variable_that_is_not_json_is_named(tmp_path):
+    line = refused(tmp_path, GOOD, {"TAPEFLOW_KAFKA_CLIENT": "{sasl"})
+    assert line.startswith("TAPEFLOW_KAFKA_CLIENT is not JSON: ")
+
+
+def test_a_section_that_is_no_table_is_refused_under_a_variable_too(tmp_path):
+    text = GOOD.replace("[bars]", "kafka = 1\n[bars]", 1)
+    assert "kafka: Input should be" in refused(tmp_path, text, {"TAPEFLOW_KAFKA_RAW_PREFIX": "x"})
+
+
+def test_a_mistyped_key_of_a_strategy_is_met_with_those_of_all_kinds(tmp_path):
+    line = refused(tmp_path, GOOD.replace("size = ", "fats = 3\nsize = ", 1))
+    assert line.endswith("strategies.0.fats is no setting: did you mean fast?")
+
+
+def test_the_kind_that_pydantic_chose_is_not_part_of_a_place(tmp_path):
+    line = refused(tmp_path, GOOD.replace("size = ", "fast = 0\nsize = ", 1))
+    assert ": strategies.0.fast: " in line
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [(250_000_000, "250ms"), (90 * 10**9, "90s"), (60 * 10**9, "1m"), (1_500, "1500ns")],
+)
+def test_a_duration_is_written_in_its_largest_whole_unit(ns, text):
+    assert format_duration(ns) == text

@@ -1,70 +1,132 @@
-"""The demo: a made-up market of three venues, through an embedded Kafka, traded by two workers."""
+"""`tapeflow demo`: a synthetic market of three venues, through an embedded Kafka, traded on paper.
+
+synthetic market ──load──▶ embedded Kafka ──replay──▶ results.duckdb, fact topics
+"""
 
 import os
 import shutil
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
-from tapeflow.connectors.synthetic.market import Market, tapes
-from tapeflow.flows.job import settings
-from tapeflow.flows.run import engine, plan
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import run as runs
-from tapeflow.flows.run import topics as loading
+from tapeflow.flows.cli import options
+from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
 
-Say = Callable[[str], None]
+if TYPE_CHECKING:
+    from tapeflow.connectors.kafka.embedded import EmbeddedBroker
+    from tapeflow.flows.job.settings import Job
+
 RATE = 1000.0  # records a second of market time: five minutes of it fit the embedded broker
-FITS_S = 300  # market time that one partition of it holds at that rate
+PARTITION_S = 300  # seconds of the market that fit one partition of it at that rate
 
 
-def run_demo(args: Namespace, job_file: Path, say: Say) -> None:
-    """Make the market, load it, trade it."""
-    job = settings.load(job_file)
-    parts = -(-args.seconds // FITS_S)
-    market = Market(seed=args.seed, seconds=args.seconds, rate=RATE, partitions_per_venue=parts)
-    made = tapes(market)
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "demo",
+        "Trade a synthetic market through an embedded Kafka and print a summary.",
+        "demo --seconds 300",
+        run,
+    )
+    parser.add_argument(
+        "--seconds",
+        type=options.positive,
+        default=300,
+        metavar="N",
+        help="length of the market in seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=options.natural,
+        default=7,
+        metavar="N",
+        help="each seed is another market (default: %(default)s)",
+    )
+    options.add_shape(parser, workers=2)
+    options.add_results(parser)
+    options.add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Make the market, load it, trade it, and print a summary."""
+    from tapeflow.connectors.kafka.embedded import EmbeddedBroker
+    from tapeflow.flows.cli import summary
+
     with EmbeddedBroker() as broker:
-        kafka = job.kafka.model_copy(
-            update={"bootstrap": broker.bootstrap, "client": EMBEDDED_CONSUMER}
-        )
-        job = job.model_copy(update={"kafka": kafka})
-        for topic, partitions in {**loading.topics(made, job), **loading.fact_topics(job)}.items():
-            broker.create_topic(topic, partitions)
-        say(f"embedded Kafka at {broker.bootstrap}: producing {args.seconds} s of a made-up market")
-        began = time.monotonic()
-        loaded = loading.load(made, job, say)
-        say(
-            rate_of(
-                "produced", sum(each.frames for each in loaded.values()), time.monotonic() - began
-            )
-        )
-        wanted = plan.Plan(
-            command="demo",
-            log=logs.topics(job, say, tail=False),
-            job=job,
-            results=args.results,
-            workers=args.workers,
-            processes=args.processes,
-            publish=job.kafka.publish,
-        )
-        began = time.monotonic()
-        board = runs.run(wanted, engine.show_progress, say)
-        say(rate_of("traded", board.records(), time.monotonic() - began))
+        job = job_at(broker)
+        load_market(args, job, broker)
+        trade(args, job)
+    code = summary.print_summary(args)
+    if not args.json:
+        print(next_commands(args.results))
+    return code
 
 
-def rate_of(done: str, records: int, seconds: float) -> str:
-    """How many, how fast."""
-    return f"{done} {records:,} records in {seconds:.1f} s, {records / seconds:,.0f}/s"
+def job_at(broker: "EmbeddedBroker") -> "Job":
+    """Return the demo's job, reading from this broker."""
+    from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
+    from tapeflow.flows.job import settings
+
+    job = settings.load(options.DEFAULT_JOB)
+    there = {"bootstrap": broker.bootstrap, "client": EMBEDDED_CONSUMER}
+    return job.model_copy(update={"kafka": job.kafka.model_copy(update=there)})
+
+
+def load_market(args: Namespace, job: "Job", broker: "EmbeddedBroker") -> None:
+    """Write the market into raw topics."""
+    from tapeflow.connectors.synthetic.market import Market, tapes
+    from tapeflow.flows.run import topics
+
+    market = tapes(
+        Market(
+            seed=args.seed,
+            seconds=args.seconds,
+            rate=RATE,
+            partitions_per_venue=-(-args.seconds // PARTITION_S),
+        )
+    )
+    for topic, partitions in {**topics.topics(market, job), **topics.fact_topics(job)}.items():
+        broker.create_topic(topic, partitions)
+    notify(f"embedded Kafka at {broker.bootstrap}: loading {args.seconds} s of a synthetic market")
+    began = time.monotonic()
+    loaded = topics.load(market, job, notify)
+    notify_rate("loaded", sum(each.frames for each in loaded.values()), time.monotonic() - began)
+
+
+def trade(args: Namespace, job: "Job") -> None:
+    """Replay the raw topics to their ends."""
+    from tapeflow.flows.run import log as logs
+    from tapeflow.flows.run import run as runs
+    from tapeflow.flows.run.plan import Plan
+    from tapeflow.flows.run.progress_line import show_progress
+
+    plan = Plan(
+        command="demo",
+        log=logs.topics(job, notify, tail=False),
+        job=job,
+        results=args.results,
+        workers=args.workers,
+        processes=args.processes,
+        publish=job.kafka.publish,
+    )
+    began = time.monotonic()
+    progress = runs.run(plan, show_progress, notify)
+    notify_rate("traded", progress.records(), time.monotonic() - began)
+
+
+def notify_rate(verb: str, records: int, seconds: float) -> None:
+    """Write how many records were processed, and how fast."""
+    notify(f"{verb} {records:,} records in {seconds:.1f} s, {records / seconds:,.0f}/s")
 
 
 def next_commands(results: Path) -> str:
-    """What to try with the results."""
+    """Return commands to try on the results."""
     command = command_name()
-    where = "" if results == Path("results.duckdb") else f" --results {results}"
+    where = "" if results == options.RESULTS else f" --results {results}"
     return f"""
 next:
   {command} query "SELECT strategy, instrument, side, price, size FROM fills LIMIT 5"{where}
@@ -73,7 +135,7 @@ next:
 
 
 def command_name() -> str:
-    """How to call us again from here."""
+    """Return how to call this program again from here."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
         return "python -m tapeflow"

@@ -1,5 +1,6 @@
-"""Is everything in place? What `tapeflow doctor` looks at."""
+"""`tapeflow doctor`: is everything in place, and what to do where it is not."""
 
+import json
 import platform
 import socket
 import sys
@@ -7,91 +8,121 @@ from argparse import Namespace
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tapeflow.flows.cli import commands
-from tapeflow.flows.job.settings import Job
+from tapeflow.flows.cli import options
+from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.schemas.errors import TapeflowError
 
+if TYPE_CHECKING:
+    from tapeflow.flows.job.settings import Job
+
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "pyarrow", "numpy", "msgspec", "pydantic")
-ANSWER_S = 2.0
+BROKER_TIMEOUT_S = 2.0
 
 
 class Check(NamedTuple):
-    """One thing looked at."""
+    """One thing that was checked."""
 
-    what: str
-    good: bool
-    found: str
+    name: str
+    ok: bool
+    detail: str
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "doctor",
+        "Check the installation, the job, the broker and the results file.",
+        "doctor --config jobs/demo.toml",
+        run,
+    )
+    options.add_config(parser)
+    options.add_results(parser)
+    options.add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Print a line for each check; fail if one failed."""
+    checks = run_checks(args)
+    if args.json:
+        print(json.dumps([check._asdict() for check in checks]))
+    else:
+        for check in checks:
+            print(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+    return 0 if all(check.ok for check in checks) else 1
 
 
 def run_checks(args: Namespace) -> list[Check]:
-    """Look at everything, good or not."""
-    return [python(), *libraries(), numba(), *job(args), results(args.results)]
+    """Run every check."""
+    return [
+        check_python(),
+        *map(check_library, LIBRARIES),
+        check_numba(),
+        *check_job(args),
+        check_results(args.results),
+    ]
 
 
-def python() -> Check:
-    good = (3, 11) <= sys.version_info[:2] < (3, 13)
-    return Check(
-        "python",
-        good,
-        f"{platform.python_version()}{'' if good else ': Bytewax 0.21.1 needs 3.11 or 3.12'}",
-    )
+def check_python() -> Check:
+    """Check that Bytewax runs on this Python."""
+    ok = (3, 11) <= sys.version_info[:2] < (3, 13)
+    advice = "" if ok else ": Bytewax 0.21.1 needs 3.11 or 3.12"
+    return Check("python", ok, f"{platform.python_version()}{advice}")
 
 
-def libraries() -> Iterator[Check]:
-    for name in LIBRARIES:
-        try:
-            yield Check(name, True, version(name))
-        except PackageNotFoundError:
-            yield Check(name, False, "missing: run `make setup`")
-
-
-def numba() -> Check:
+def check_library(name: str) -> Check:
+    """Check that a library is installed."""
     try:
-        return Check(
-            "numba", True, f"{version('numba')}: ticks are read and folded by compiled code"
-        )
+        return Check(name, True, version(name))
+    except PackageNotFoundError:
+        return Check(name, False, "missing: run `make setup`")
+
+
+def check_numba() -> Check:
+    """Tell whether kernels are compiled; without numba everything works, slower."""
+    try:
+        return Check("numba", True, f"{version('numba')}: kernels are compiled")
     except PackageNotFoundError:
         return Check(
             "numba", True, "not installed: everything works, slower; pip install tapeflow[fast]"
         )
 
 
-def job(args: Namespace) -> Iterator[Check]:
-    from tapeflow.flows.job import wiring as jobs  # noqa: PLC0415
+def check_job(args: Namespace) -> Iterator[Check]:
+    """Check the job, and whether its broker answers."""
+    from tapeflow.flows.job import wiring
 
     try:
-        found = commands.job_of(args)
-        table = jobs.check(found)
+        job = options.read_job(args)
+        instruments = wiring.check(job)
     except TapeflowError as error:
         yield Check("job", False, str(error))
         return
-    yield Check("job", True, f"{len(table)} instruments, {len(found.strategies)} strategies")
-    yield kafka(found)
+    yield Check("job", True, f"{len(instruments)} instruments, {len(job.strategies)} strategies")
+    yield check_broker(job)
 
 
-def kafka(found: Job) -> Check:
-    """A broker is needed by load, run and --from-topics only: its absence is no failure."""
-    host, _, port = found.kafka.bootstrap.split(",")[0].rpartition(":")
+def check_broker(job: "Job") -> Check:
+    """Tell whether a broker answers; that none does is no failure: tapes and the demo need none."""
+    host, _, port = job.kafka.bootstrap.split(",")[0].rpartition(":")
     try:
-        socket.create_connection((host, int(port)), ANSWER_S).close()
+        socket.create_connection((host, int(port)), BROKER_TIMEOUT_S).close()
     except (OSError, ValueError) as error:
-        return Check(
-            "kafka",
-            True,
-            f"nobody answers at {found.kafka.bootstrap} ({error}); tapes and the demo need none",
-        )
-    return Check("kafka", True, f"somebody answers at {found.kafka.bootstrap}")
+        line = f"no answer at {job.kafka.bootstrap} ({error}); tapes and the demo need no broker"
+        return Check("kafka", True, line)
+    return Check("kafka", True, f"a broker answers at {job.kafka.bootstrap}")
 
 
-def results(path: Path) -> Check:
-    from tapeflow.connectors.duckdb.file import check_replaceable  # noqa: PLC0415
+def check_results(path: Path) -> Check:
+    """Check that the results file is ours, or free."""
+    from tapeflow.connectors.duckdb.file import check_replaceable
 
     try:
         check_replaceable(path)
     except TapeflowError as error:
         return Check("results", False, str(error))
     return Check(
-        "results", True, f"{path} {'holds results' if path.exists() else 'can be written'}"
+        "results", True, f"{path} {'holds results' if path.exists() else 'does not exist yet'}"
     )

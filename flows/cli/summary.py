@@ -1,5 +1,8 @@
-"""What came of a run, in a screen of text."""
+"""The summary of a run: one screen of text, or JSON."""
 
+import json
+from argparse import Namespace
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,54 +37,83 @@ PROFIT = """
 PROFIT_COLUMNS = ("strategy", "account", "fills", "realized", "unrealized", "fees", "profit")
 
 
-def of(results: Path) -> dict[str, Any]:
-    """The figures, for a script."""
+def print_summary(args: Namespace) -> int:
+    """Print the summary of the results, as the options want it."""
+    figures = summarise(args.results)
+    print(json.dumps(figures) if args.json else format_summary(figures))
+    return 0
+
+
+def summarise(results: Path) -> dict[str, Any]:
+    """Return the figures of a results file: counts, refusals by reason, profit by strategy."""
     with connect(results) as con:
-        told: dict[str, Any] = {
+        figures: dict[str, Any] = {
             name: con.execute(sql).fetchone()[0] for name, sql in COUNTS.items()
         }
-        told["refusals"] = dict(con.execute(REFUSALS).fetchall())
-        told["strategies"] = [
-            dict(zip(PROFIT_COLUMNS, (plain(value) for value in row), strict=True))
+        figures["refusals"] = dict(con.execute(REFUSALS).fetchall())
+        figures["strategies"] = [
+            dict(zip(PROFIT_COLUMNS, map(decimal_text, row), strict=True))
             for row in con.execute(PROFIT).fetchall()
         ]
-    return told
+    return figures
 
 
-def plain(value: Any) -> Any:
-    """Decimals as text: JSON has no exact ones."""
+def decimal_text(value: Any) -> Any:
+    """Return a decimal as text, as JSON has no exact ones; anything else as it is."""
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
-def text(told: dict[str, Any]) -> str:
-    """The figures, for a person."""
-    refusals = sum(told["refusals"].values())
-    why = ", ".join(f"{count} {reason}" for reason, count in told["refusals"].items())
-    ticks = told["trades"] + told["quotes"]
-    aside = told["duplicates"] + told["late"] + told["unlisted"] + told["dead_letters"]
+def format_summary(figures: dict[str, Any]) -> str:
+    """Return the figures as text."""
+    ticks = figures["trades"] + figures["quotes"]
+    unused = {
+        "duplicate": figures["duplicates"],
+        "late": figures["late"],
+        "unlisted": figures["unlisted"],
+        "dead letters": figures["dead_letters"],
+    }
+    read = f"{figures['trades']:,} trades, {figures['quotes']:,} quotes"
     lines = [
-        f"ticks     {ticks:>10,}   {told['trades']:,} trades, {told['quotes']:,} quotes"
-        f" of {told['records']:,} records",
-        f"set aside {aside:>10,}   "
-        f"{told['duplicates']:,} duplicate, {told['late']:,} late, {told['unlisted']:,} unlisted, "
-        f"{told['dead_letters']:,} dead letters",
-        f"bars      {told['bars']:>10,}",
-        f"signals   {told['signals']:>10,}",
-        f"orders    {told['orders']:>10,}",
-        f"refusals  {refusals:>10,}   {why}".rstrip(),
-        f"fills     {told['fills']:>10,}",
+        count_line("ticks", ticks, f"{read} of {figures['records']:,} records"),
+        count_line("not used", sum(unused.values()), breakdown(unused)),
+        count_line("bars", figures["bars"]),
+        count_line("signals", figures["signals"]),
+        count_line("orders", figures["orders"]),
+        count_line("refusals", sum(figures["refusals"].values()), breakdown(figures["refusals"])),
+        count_line("fills", figures["fills"]),
     ]
-    if told["strategies"]:
-        lines += [
-            "",
-            f"{'strategy':<16}{'account':<12}{'fills':>6}{'realized':>14}{'unrealized':>14}{'fees':>12}{'profit':>14}",
-        ]
-    for row in told["strategies"]:
-        money = [
-            f"{Decimal(row[name]):,.2f}" for name in ("realized", "unrealized", "fees", "profit")
-        ]
-        lines.append(
-            f"{row['strategy']:<16}{row['account']:<12}{row['fills']:>6,}"
-            f"{money[0]:>14}{money[1]:>14}{money[2]:>12}{money[3]:>14}"
-        )
+    if figures["strategies"]:
+        lines += ["", profit_line(*PROFIT_COLUMNS)]
+        lines += [profit_line(*profit_cells(row)) for row in figures["strategies"]]
     return "\n".join(lines)
+
+
+def breakdown(counts: dict[str, int]) -> str:
+    """Return counts by reason in one line.
+
+    >>> breakdown({"duplicate": 3700, "late": 2})
+    '3,700 duplicate, 2 late'
+    """
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+
+
+def count_line(name: str, count: int, more: str = "") -> str:
+    """Return a line of the first table."""
+    return f"{name:<10}{count:>10,}   {more}".rstrip()
+
+
+def profit_line(strategy: str, account: str, fills: str, *money: str) -> str:
+    """Return a line of the second table: realized, unrealized, fees and profit are `money`."""
+    realized, unrealized, fees, profit = money
+    return (
+        f"{strategy:<16}{account:<12}{fills:>6}{realized:>14}{unrealized:>14}{fees:>12}{profit:>14}"
+    )
+
+
+def profit_cells(row: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of a strategy's line; money to two places."""
+    yield row["strategy"]
+    yield row["account"]
+    yield f"{row['fills']:,}"
+    for name in PROFIT_COLUMNS[3:]:
+        yield f"{Decimal(row[name]):,.2f}"

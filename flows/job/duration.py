@@ -1,4 +1,4 @@
-"""Spans of time as people write them: 250ms, 1s, 5m, 1h."""
+"""Durations as people write them: 250ms, 1s, 5m, 1h."""
 
 import re
 from decimal import Decimal
@@ -19,18 +19,32 @@ FORM = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
 
 
 def parse_duration(text: Any) -> int:
-    """Nanoseconds.
+    """Return the nanoseconds of a duration.
 
     >>> parse_duration("250ms")
     250000000
+
+    Raises ValueError where the text is no duration, or no whole number of nanoseconds.
     """
     match = FORM.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is no span of time: write 250ms, 1s, 5m, 1h or 1d")
+        raise ValueError(f"{text!r} is no duration: write 250ms, 1s, 5m, 1h or 1d")
     span = Decimal(match[1]) * NS[match[2]]
     if span != int(span):
         raise ValueError(f"{text!r} is not a whole number of nanoseconds")
     return int(span)
+
+
+def format_duration(ns: int) -> str:
+    """Write nanoseconds in the largest unit that holds them whole.
+
+    >>> format_duration(250_000_000), format_duration(60_000_000_000), format_duration(0)
+    ('250ms', '1m', '0s')
+    """
+    if not ns:
+        return "0s"
+    unit, size = next((unit, size) for unit, size in reversed(NS.items()) if ns % size == 0)
+    return f"{ns // size}{unit}"
 
 
 Duration = Annotated[

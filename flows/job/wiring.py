@@ -5,7 +5,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tapeflow.flows.job.settings import Account, Job
+from tapeflow.flows.job.sections import Account
+from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import Instrument, parse_id
@@ -160,7 +161,7 @@ def accounts_of(
             latency_ns=job.paper.latency,
             fee_rate=job.paper.fee_bps / Decimal(10_000),
             money_digits=job.results.money_digits,
-            sample_ns=job.results.sample,
+            sample_ns=job.results.equity_interval,
         )
         for name, account in owners.items()
     }

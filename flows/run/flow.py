@@ -51,5 +51,5 @@ def open_progress(plan: Plan) -> Progress:
     Partitions that the flow does not merge never wait for each other.
     """
     merges = load_flow(plan.flow).MERGES_PARTITIONS
-    lead_ns = plan.job.source.lead if merges else NO_LIMIT_NS
+    lead_ns = plan.job.source.max_lead if merges else NO_LIMIT_NS
     return Progress(tuple(plan.log), lead_ns, plan.progress_file)

@@ -76,9 +76,13 @@ def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
 def topics(job: Job, notify: Notify, *, tail: bool) -> Log:
     """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
-    names = {venue: job.kafka.raw + venue for venue in venues}
+    names = {venue: job.kafka.raw_prefix + venue for venue in venues}
     marks = offset_bounds(
-        job.kafka.bootstrap, [*names.values()], job.kafka.wait / 1e9, notify, job.kafka.client
+        job.kafka.bootstrap,
+        [*names.values()],
+        job.kafka.connect_timeout / 1e9,
+        notify,
+        job.kafka.client,
     )
     return {
         f"{venue}-{number}": TopicPartition(topic, number, None if tail else high)
@@ -105,8 +109,8 @@ def open_reader(
     name: str, place: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
 ) -> Reader:
     """Open a partition at a position, or at its beginning."""
-    page = job.source.page
-    span_ns = max(job.source.lead // 2, 1)  # no page is longer than partitions may be apart
+    page = job.source.page_records
+    span_ns = max(job.source.max_lead // 2, 1)  # no page is longer than partitions may be apart
     if isinstance(place, TopicPartition):
         kafka = KafkaPartition(
             job.kafka.bootstrap, place.name, place.number, name, job.kafka.client

@@ -1,6 +1,5 @@
 """The plan of one run. Picklable: the supervisor sends it to every process."""
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,11 +24,3 @@ class Plan(Struct, frozen=True, kw_only=True):
     publish: bool = False  # write the facts to Kafka too
     heartbeats: bool = False  # write heartbeats into silent partitions
     speed: float | None = None  # log seconds a second; None: as fast as possible
-
-
-def package_version() -> str:
-    """Return the version of the installed package."""
-    try:
-        return version("tapeflow")
-    except PackageNotFoundError:
-        return "0 (not installed)"

@@ -21,11 +21,11 @@ def side_tasks(plan: Plan, progress: Progress, notify: Notify) -> Iterator[None]
         if partitions:
             from tapeflow.flows.run.stall_watch import StallWatch  # noqa: PLC0415  # its metrics are slow to import
 
-            tasks.enter_context(StallWatch(progress, plan.job.source.quiet, notify))
+            tasks.enter_context(StallWatch(progress, plan.job.source.stall_warning, notify))
             if plan.heartbeats:
                 client = {**LOW_LATENCY, **plan.job.kafka.client}
                 producer = partial(ReliableProducer, plan.job.kafka.bootstrap, client)
-                every_ns = plan.job.source.heartbeat
+                every_ns = plan.job.source.heartbeat_after
                 tasks.enter_context(
                     HeartbeatWriter(producer, partitions, progress, every_ns, notify)
                 )

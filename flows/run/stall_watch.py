@@ -65,5 +65,5 @@ class StallWatch:
                 self.named.add(name)
                 self.notify(
                     f"partition {name} holds the desk: silent for {waited_s:.1f} s while others "
-                    "have gone on; write heartbeats into it, or run with --keep-time"
+                    "have gone on; write heartbeats into it, or run with --heartbeats"
                 )

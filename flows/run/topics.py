@@ -23,7 +23,8 @@ class Loaded(NamedTuple):
 def places(partitions: Iterable[str], job: Job) -> dict[str, tuple[str, int]]:
     """Topic and number of each partition."""
     return {
-        name: (job.kafka.raw + venue_of(name), int(name.rpartition("-")[2])) for name in partitions
+        name: (job.kafka.raw_prefix + venue_of(name), int(name.rpartition("-")[2]))
+        for name in partitions
     }
 
 
@@ -44,14 +45,16 @@ def create(partitions: Iterable[str], job: Job, notify: Notify) -> None:
 
 def fact_topics(job: Job) -> dict[str, int]:
     """The topics that facts are written to; one partition each, so that each is in one order."""
-    return {job.kafka.facts + topic.topic: 1 for topic in FACT_TYPES}
+    return {job.kafka.fact_prefix + topic.topic: 1 for topic in FACT_TYPES}
 
 
 def create_fact_topics(job: Job, notify: Notify) -> None:
     """Create those that are not there yet."""
     kafka = job.kafka
     wanted = fact_topics(job)
-    missing = missing_topics(kafka.bootstrap, wanted, kafka.wait / 1e9, notify, kafka.client)
+    missing = missing_topics(
+        kafka.bootstrap, wanted, kafka.connect_timeout / 1e9, notify, kafka.client
+    )
     if missing:
         create_topics(
             kafka.bootstrap, {name: wanted[name] for name in missing}, client=kafka.client
@@ -73,7 +76,7 @@ def load(
         kafka.bootstrap,
         places(log, job),
         notify,
-        kafka.wait / 1e9,
+        kafka.connect_timeout / 1e9,
         append=append,
         client=kafka.client,
         pack=pack,

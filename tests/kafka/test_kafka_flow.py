@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
 from tapeflow.flows.cli.main import main
-from tapeflow.flows.cli.verify import verify
+from tapeflow.flows.cli.verify import check_topics
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import topics as loading
@@ -30,8 +30,8 @@ def job(real):
     kafka = job_of().kafka.model_copy(
         update={
             "bootstrap": real.bootstrap,
-            "raw": f"flow{number}.raw.",
-            "facts": f"flow{number}.",
+            "raw_prefix": f"flow{number}.raw.",
+            "fact_prefix": f"flow{number}.",
         }
     )
     made = job_of().model_copy(update={"kafka": kafka})
@@ -47,9 +47,9 @@ def started(folder, job, *more, command="replay"):
     """A run in a process of its own."""
     config = folder / "job.toml"
     config.write_text(
-        '[recovery]\nepoch = "100ms"\n[source]\npage = 50\nlead = "2s"\n'
-        f'[kafka]\nbootstrap = "{job.kafka.bootstrap}"\nraw = "{job.kafka.raw}"\n'
-        f'facts = "{job.kafka.facts}"\n' + JOB.read_text()
+        '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n'
+        f'[kafka]\nbootstrap = "{job.kafka.bootstrap}"\nraw_prefix = "{job.kafka.raw_prefix}"\n'
+        f'fact_prefix = "{job.kafka.fact_prefix}"\n' + JOB.read_text()
     )
     line = [
         sys.executable, "-m", "tapeflow", command, "--config", config, "--state", folder / "state",
@@ -65,7 +65,7 @@ def test_a_real_kafka_gives_the_answer_of_tapes_and_keeps_all_facts(job, tmp_pat
     expected = replay(GOLDEN, tmp_path / "tapes.duckdb")
     results = tmp_path / "results.duckdb"
     assert replay_topics(job, results, workers=2, publish=True) == expected
-    verdicts = verify(results, job, silent)
+    verdicts = check_topics(results, job, silent)
     assert all(verdict.equal for verdict in verdicts), verdicts
 
 
@@ -73,7 +73,9 @@ def test_packs_loaded_by_the_command_give_the_answer_of_tapes(real, tmp_path, ca
     expected = replay(GOLDEN, tmp_path / "tapes.duckdb")
     raw = f"packs{next(NUMBERS)}.raw."
     config = tmp_path / "job.toml"
-    config.write_text(f'[kafka]\nbootstrap = "{real.bootstrap}"\nraw = "{raw}"\n' + JOB.read_text())
+    config.write_text(
+        f'[kafka]\nbootstrap = "{real.bootstrap}"\nraw_prefix = "{raw}"\n' + JOB.read_text()
+    )
     assert main(["load", str(GOLDEN), "--pack", "--config", str(config)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in said] == [f"{raw}binance-0", f"{raw}coinbase-0"]
@@ -101,18 +103,18 @@ def test_a_broker_that_goes_away_in_mid_run_is_waited_for(job, real, tmp_path, p
 
 
 def test_records_lost_to_retention_end_the_run_loudly(job, real, tmp_path):
-    real.delete_records(f"{job.kafka.raw}binance", 0, 100)
+    real.delete_records(f"{job.kafka.raw_prefix}binance", 0, 100)
     running = started(tmp_path, job, "--from-topics")
     assert running.wait(60) == 1
     (line,) = (tmp_path / "stderr").read_text().strip().splitlines()[-1:]
-    assert f"{job.kafka.raw}binance partition 0: offset 0 should come next" in line
+    assert f"{job.kafka.raw_prefix}binance partition 0: offset 0 should come next" in line
     assert "deleted" in line
 
 
 def test_a_topic_with_new_partitions_is_said_at_the_next_start(job, real, tmp_path):
     assert started(tmp_path, job, "--from-topics").wait(60) == 0
     before = digest(tmp_path / "results.duckdb")
-    topic = f"{job.kafka.raw}binance"
+    topic = f"{job.kafka.raw_prefix}binance"
     real.admin().create_partitions([NewPartitions(topic, 2)])[topic].result()
     time.sleep(1)
     assert started(tmp_path, job, "--from-topics").wait(60) == 0
@@ -123,7 +125,9 @@ def test_a_topic_with_new_partitions_is_said_at_the_next_start(job, real, tmp_pa
 def test_a_log_that_was_made_anew_under_a_state_is_refused(job, real, tmp_path):
     assert started(tmp_path, job, "--from-topics").wait(60) == 0
     fewer = job.model_copy(
-        update={"kafka": job.kafka.model_copy(update={"raw": f"{job.kafka.raw}again."})}
+        update={
+            "kafka": job.kafka.model_copy(update={"raw_prefix": f"{job.kafka.raw_prefix}again."})
+        }
     )
     reader_factories = logs.reader_factories(
         logs.tapes([REFERENCE / "golden"], fewer), fewer, silent
@@ -139,6 +143,6 @@ def test_a_log_that_was_made_anew_under_a_state_is_refused(job, real, tmp_path):
 
 
 def test_a_topic_that_is_not_there_is_named_with_those_that_are(job, tmp_path):
-    wrong = job.model_copy(update={"kafka": job.kafka.model_copy(update={"raw": "wrong."})})
+    wrong = job.model_copy(update={"kafka": job.kafka.model_copy(update={"raw_prefix": "wrong."})})
     with pytest.raises(TapeflowError, match=r"no topic wrong\.binance .*; the topics there: "):
         replay_topics(wrong, tmp_path / "results.duckdb")

@@ -1,0 +1,52 @@
+"""`tapeflow load`: tapes into the raw topics, as a capture would have written them."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from tapeflow.flows.cli import options
+from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "load",
+        "Write tapes into the raw Kafka topics.",
+        "load tapes/ --bootstrap 127.0.0.1:9092",
+        run,
+    )
+    parser.add_argument(
+        "tapes", nargs="+", type=Path, metavar="TAPES", help="tape files, or folders of them"
+    )
+    parser.add_argument(
+        "--append", action="store_true", help="write to topics that hold records already"
+    )
+    parser.add_argument(
+        "--pack",
+        action="store_true",
+        help="put many frames into one compressed record: faster to load and to read",
+    )
+    options.add_config(parser)
+    options.add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Load the tapes, and print what was written to each partition."""
+    from tapeflow.flows.run import log as logs
+    from tapeflow.flows.run import topics
+
+    job = options.read_job(args)
+    factories = logs.reader_factories(logs.tapes(args.tapes, job), job, notify)
+    log = {name: topics.pages_of(factory) for name, factory in factories.items()}
+    topics.create(log, job, notify)
+    loaded = topics.load(log, job, notify, append=args.append, pack=args.pack)
+    if args.json:
+        print(json.dumps({partition: written._asdict() for partition, written in loaded.items()}))
+        return 0
+    for partition, written in loaded.items():
+        frames = f"{written.frames:,} frames in " if args.pack else ""
+        print(f"{job.kafka.raw_prefix}{partition}: {frames}{written.records:,} records")
+    return 0

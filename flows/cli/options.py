@@ -1,0 +1,106 @@
+"""Options that several commands share, and how their values are read."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tapeflow.flows.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from tapeflow.flows.job.settings import Job
+
+DEFAULT_JOB = Path(__file__).parents[2] / "jobs" / "demo.toml"
+RESULTS = Path("results.duckdb")
+
+
+def add_config(parser: Parser) -> None:
+    """Add the options that name the job."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="job file in TOML (default: $TAPEFLOW_CONFIG, else the demo's job)",
+    )
+    parser.add_argument(
+        "--bootstrap", metavar="HOST:PORT", help="Kafka broker, instead of the job's"
+    )
+
+
+def read_job(args: argparse.Namespace) -> "Job":
+    """Read the job that the options name."""
+    from tapeflow.flows.job import settings
+
+    job = settings.load(args.config or settings.config_path() or DEFAULT_JOB)
+    if args.bootstrap:
+        kafka = job.kafka.model_copy(update={"bootstrap": args.bootstrap})
+        job = job.model_copy(update={"kafka": kafka})
+    return job
+
+
+def add_shape(parser: Parser, workers: int = 1) -> None:
+    """Add the numbers of threads and processes."""
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=workers,
+        metavar="N",
+        help="threads in each process (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="number of processes (default: %(default)s)",
+    )
+
+
+def add_state(parser: Parser, default: str) -> None:
+    """Add the folder of a run's state."""
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the state from which a stopped run continues (default: {default})",
+    )
+
+
+def add_results(parser: Parser) -> None:
+    """Add the results file."""
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=RESULTS,
+        metavar="FILE",
+        help="DuckDB file of the results (default: %(default)s)",
+    )
+
+
+def add_json(parser: Parser) -> None:
+    """Add the choice of JSON."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def positive(text: str) -> int:
+    """Read a whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Read a whole number, zero or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def speed(text: str) -> float | None:
+    """Read a speed: log seconds in a second; None is as fast as possible."""
+    if text == "max":
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)x", text)
+    if match is None or float(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed: write max, 1x or 60x")
+    return float(match[1])

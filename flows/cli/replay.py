@@ -1,0 +1,70 @@
+"""`tapeflow replay`: tapes or topics to their end."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from tapeflow.flows.cli import options
+from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "replay",
+        "Replay tapes or topics to their end and write all results.",
+        "replay tapes/ --config jobs/demo.toml --workers 2",
+        run,
+    )
+    parser.add_argument(
+        "tapes",
+        nargs="*",
+        type=Path,
+        metavar="TAPES",
+        help="files <venue>-<n>.tape[.gz|.zst] or .parquet, or folders of them",
+    )
+    parser.add_argument(
+        "--from-topics",
+        action="store_true",
+        help="read the raw Kafka topics up to their present end, instead of tapes",
+    )
+    parser.add_argument(
+        "--speed",
+        type=options.speed,
+        metavar="max|1x|60x",
+        help="speed in log time (default: max)",
+    )
+    parser.add_argument("--publish", action="store_true", help="write the facts to Kafka too")
+    options.add_shape(parser)
+    options.add_state(parser, "none is kept")
+    options.add_config(parser)
+    options.add_results(parser)
+    options.add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Replay, and print a summary."""
+    if bool(args.tapes) == args.from_topics:
+        args.parser.error("name TAPES or give --from-topics, one of them")
+    from tapeflow.flows.cli import summary
+    from tapeflow.flows.run import log as logs
+    from tapeflow.flows.run import run as runs
+    from tapeflow.flows.run.plan import Plan
+    from tapeflow.flows.run.progress_line import show_progress
+
+    job = options.read_job(args)
+    log = logs.topics(job, notify, tail=False) if args.from_topics else logs.tapes(args.tapes, job)
+    plan = Plan(
+        command="replay",
+        log=log,
+        job=job,
+        results=args.results,
+        workers=args.workers,
+        processes=args.processes,
+        state=args.state,
+        publish=args.publish,
+        speed=args.speed,
+    )
+    runs.run(plan, show_progress, notify)
+    return summary.print_summary(args)

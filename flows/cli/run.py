@@ -1,0 +1,54 @@
+"""`tapeflow run`: the raw topics, until a signal."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from tapeflow.flows.cli import options
+from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "run",
+        "Follow the raw topics and trade on paper, until a signal stops it.",
+        "run --config jobs/demo.toml",
+        run,
+    )
+    parser.add_argument(
+        "--heartbeats",
+        action="store_true",
+        help="write heartbeats into partitions that are silent",
+    )
+    options.add_shape(parser)
+    options.add_state(parser, "RESULTS.state")
+    options.add_config(parser)
+    options.add_results(parser)
+    options.add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Follow the topics; print a summary when stopped."""
+    from tapeflow.flows.cli import summary
+    from tapeflow.flows.run import log as logs
+    from tapeflow.flows.run import run as runs
+    from tapeflow.flows.run.plan import Plan
+    from tapeflow.flows.run.progress_line import show_progress
+
+    job = options.read_job(args)
+    plan = Plan(
+        command="run",
+        log=logs.topics(job, notify, tail=True),
+        job=job,
+        results=args.results,
+        workers=args.workers,
+        processes=args.processes,
+        supervised=True,
+        state=args.state or Path(f"{args.results}.state"),
+        publish=job.kafka.publish,
+        heartbeats=args.heartbeats,
+    )
+    runs.run(plan, show_progress, notify)
+    return summary.print_summary(args)

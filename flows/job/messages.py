@@ -1,0 +1,59 @@
+"""Error lines of a job: the first thing that is wrong, where, and the name that was meant."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:  # the command line suggests names too, and starts without pydantic
+    from pydantic import BaseModel, ValidationError
+
+
+def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
+    """Return one line about the first error that pydantic found in a `model`."""
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"] if part not in kinds_at(model, first["loc"])]
+    where = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"{where} is no setting{suggestion(path[-1], keys_at(model, path[:-1]))}"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def keys_at(model: "type[BaseModel]", path: list[str]) -> list[str]:
+    """Return the keys that are known at a place of the file."""
+    if not path:
+        return [*model.model_fields]
+    return [key for section in sections_at(model, path[0]) for key in section.model_fields]
+
+
+def kinds_at(model: "type[BaseModel]", location: tuple[int | str, ...]) -> set[Any]:
+    """Return the values of `kind` at a place: pydantic puts the one it took into the location."""
+    if len(location) < 2:
+        return set()
+    fields = [each.model_fields for each in sections_at(model, str(location[0]))]
+    return {kind for each in fields if "kind" in each for kind in get_args(each["kind"].annotation)}
+
+
+def sections_at(model: "type[BaseModel]", key: str) -> "list[type[BaseModel]]":
+    """Return the section types that a key of `model` holds: none for a plain value."""
+    field = model.model_fields.get(key)
+    return [] if field is None else [*section_types(field.annotation)]
+
+
+def section_types(annotation: Any) -> "Iterable[type[BaseModel]]":
+    """Yield the section types inside an annotation: itself, its items, the members of a union."""
+    if hasattr(annotation, "model_fields"):
+        yield annotation
+    for part in get_args(annotation):
+        yield from section_types(part)
+
+
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a hint at the known name that was meant, or nothing.
+
+    >>> suggestion("replya", ["replay", "run"])
+    ': did you mean replay?'
+    """
+    close = get_close_matches(name, [*known], n=1)
+    return f": did you mean {prefix}{close[0]}?" if close else ""

@@ -1,0 +1,182 @@
+"""The sections of a job file: every key with its type, default, unit and meaning.
+
+[bars]
+width = "1s"        ->  Job.bars.width == 1_000_000_000
+
+Durations are nanoseconds here, text in the file. docs/reference/configuration.md is made of this.
+"""
+
+from decimal import Decimal
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tapeflow.flows.job.duration import Duration
+
+
+class Unit(NamedTuple):
+    """The unit of a number in the job file; durations name their own."""
+
+    name: str
+
+
+Span = Annotated[Duration, Field(gt=0)]
+Delay = Annotated[Duration, Field(ge=0)]
+Positive = Annotated[Decimal, Field(gt=0, lt=10**12)]
+
+
+class Section(BaseModel):
+    """A table of the TOML file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bars(Section):
+    """Bars of event time."""
+
+    width: Span = Field(default=1_000_000_000, description="Length of a bar in event time.")
+    lateness: Delay = Field(
+        default=200_000_000,
+        description="How far the watermark stays behind the largest event time: a bar waits this "
+        "long for late trades.",
+    )
+
+
+class Dedupe(Section):
+    """Removal of duplicate trades."""
+
+    window: Annotated[int, Field(gt=0), Unit("records")] = Field(
+        default=8192,
+        description="A trade is a duplicate if its id was seen among this many last records of "
+        "its partition.",
+    )
+
+
+class Normalise(Section):
+    """Scores of returns, for strategies that read them."""
+
+    window: Annotated[int, Field(ge=2), Unit("bars")] = Field(
+        default=60, description="Length of the window behind mean and standard deviation."
+    )
+
+
+class Source(Section):
+    """How the log is read. No result depends on these keys."""
+
+    page_records: Annotated[int, Field(gt=0), Unit("records")] = Field(
+        default=20_000, description="Largest number of records read in one step."
+    )
+    max_lead: Span = Field(
+        default=60_000_000_000,
+        description="How far a partition may be read ahead of the slowest one, in log time.",
+    )
+    stall_warning: Span = Field(
+        default=1_000_000_000,
+        description="Warn of a partition that has delayed all others for this long. `run` only.",
+    )
+    heartbeat_after: Span = Field(
+        default=100_000_000,
+        description="Write a heartbeat into a partition after this much silence. "
+        "`run --heartbeats` only.",
+    )
+
+
+class Recovery(Section):
+    """How often state and results are committed."""
+
+    epoch: Span | None = Field(
+        default=None,
+        description="Time between commits. Left out: 1s, or 5s for a replay that keeps no state.",
+    )
+
+
+class Paper(Section):
+    """The paper venue."""
+
+    latency: Delay = Field(
+        default=250_000_000, description="Time from a decision until the order is at the venue."
+    )
+    fee_bps: Annotated[Decimal, Field(ge=0), Unit("basis points of notional")] = Field(
+        default=Decimal(10), description="Fee of a fill."
+    )
+
+
+class Results(Section):
+    """What is written to DuckDB and Kafka."""
+
+    equity_interval: Span = Field(
+        default=60_000_000_000, description="Time between two rows of `equity`, in log time."
+    )
+    money_digits: Annotated[int, Field(ge=0, le=12), Unit("decimal places")] = Field(
+        default=8, description="Rounding of fees and profit."
+    )
+
+
+class Kafka(Section):
+    """The broker and its topics."""
+
+    bootstrap: str = Field(default="127.0.0.1:9092", description="Brokers, `host:port,...`.")
+    raw_prefix: str = Field(
+        default="raw.", description="The raw topic of a venue is this and the venue's name."
+    )
+    fact_prefix: str = Field(
+        default="", description="The topic of a fact is this and the topic's name."
+    )
+    publish: bool = Field(
+        default=True, description="`run` and `demo` write facts to Kafka as well as to DuckDB."
+    )
+    connect_timeout: Span = Field(
+        default=30_000_000_000, description="How long to wait for a broker at start."
+    )
+    client: dict[str, str | int | float | bool] = Field(
+        default={},
+        description="More settings of librdkafka, such as `security.protocol`. Never stored.",
+    )
+
+
+class InstrumentRow(Section):
+    """One instrument; its key is its id, `BASE-QUOTE[-PERP].VENUE`."""
+
+    tick: Annotated[Positive, Unit("quote currency")] = Field(
+        description="Smallest step of a price."
+    )
+    lot: Annotated[Positive, Unit("size")] = Field(description="Smallest step of a size.")
+    multiplier: Annotated[Positive, Unit("base currency")] = Field(
+        default=Decimal(1), description="Base currency in one unit of size."
+    )
+    venue_symbol: str = Field(
+        default="",
+        description="The venue's own name of it. Left out: made of base and quote as the venue "
+        "does it.",
+    )
+
+
+class Account(Section):
+    """One account and its limits; a value equal to a limit passes."""
+
+    name: str = Field(description="The account's name, unique in the job.")
+    position_max: Annotated[Decimal, Field(ge=0, lt=10**12), Unit("size")] = Field(
+        description="Largest position in any one instrument, long or short."
+    )
+    gross_max: Annotated[Decimal, Field(ge=0, lt=10**24), Unit("notional")] = Field(
+        description="Largest gross exposure over all instruments; the currencies of `at_par` "
+        "count as one."
+    )
+    at_par: tuple[str, ...] = Field(
+        default=("USD", "USDT", "USDC"),
+        description="Quote currencies that are added up one to one.",
+    )
+    orders_max: Annotated[int, Field(ge=0), Unit("orders")] = Field(
+        description="Most orders approved in any `orders_window`."
+    )
+    orders_window: Span = Field(description="Window of `orders_max`, in log time.")
+
+
+class Tape(Section):
+    """Tape files whose names are not `<venue>-<n>.tape`."""
+
+    files: str = Field(
+        description="Pattern of file names, such as `btc_*.gz`; several files are read in the "
+        "order of their names."
+    )
+    partition: str = Field(description="The partition they hold, `<venue>-<n>`.")
