@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bench import readme
+from docs import outputs
 from tapeflow.flows.cli.main import build_parser
 from tests.running import ROOT
 
-TEXT = readme.README.read_text()
+TEXT = outputs.README.read_text()
 
 
 def test_readme_shows_what_its_commands_print(tmp_path):
-    shown = [(command, said) for command, said in readme.commands() if "bench" not in command]
+    shown = [(command, text) for command, text in outputs.blocks() if "bench" not in command]
     assert len(shown) >= 5
-    for command, said in shown:
-        assert readme.output(command, str(tmp_path)) == said, command
+    for command, text in shown:
+        assert outputs.output(command, str(tmp_path)) == text, command
 
 
 def test_every_tapeflow_command_in_the_documents_is_one_of_ours():
@@ -29,7 +29,7 @@ def test_every_tapeflow_command_in_the_documents_is_one_of_ours():
 
 
 def test_every_link_of_the_documents_leads_somewhere():
-    for document in [readme.README, *ROOT.glob("docs/**/*.md")]:
+    for document in [outputs.README, *ROOT.glob("docs/**/*.md")]:
         for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             if "://" not in link:
                 assert (document.parent / link).exists(), f"{document.name}: {link}"

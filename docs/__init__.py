@@ -1,0 +1,1 @@
+"""Documents, and the tool that renews the outputs they show."""
