@@ -1,12 +1,12 @@
-"""A market at an even pace: a process that writes trades of two venues into their raw topics.
+"""Generates load at an even pace: writes trades of two venues into their raw topics.
 
-    python -m bench.paced BOOTSTRAP PREFIX RATE SECONDS TIMES
+    python -m bench.load_generator BOOTSTRAP PREFIX RATE SECONDS TIMES
 
     step       |   |   |   |   |    a millisecond
     binance    | t | tt| t | tt|    each record's log time is the wall time when it is sent
     coinbase   | tt| t | tt| t |    a heartbeat, where a partition would be silent for 4 ms
 
-The log times are left in TIMES, an array for each partition, in the order of its offsets.
+At its end it writes the log times to TIMES (.npz): an array for each partition, by offset.
 """
 
 import gc
@@ -19,13 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.reference import JOB
+from bench.paths import JOB
 from tapeflow.connectors.kafka.frames import NS_HEADER, NS_PER_MS
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.flows.job.settings import load
 
 STEP_NS = 1_000_000
-SILENCE_NS = 3_000_000  # then a heartbeat: what comes a step late is still within 4 ms
+SILENCE_NS = 3_000_000  # then a heartbeat: one that is a step late is still within 4 ms
 PARTITIONS = ("binance-0", "coinbase-0")
 LOW_LATENCY = {  # as a recorder would send
     "linger.ms": 0.1,  # a step is one batch: the embedded broker gives one batch a fetch
@@ -44,25 +44,25 @@ MATCH = (
 
 
 class Market:
-    """Instruments of two partitions by turns, each price a random walk."""
+    """Trades of two partitions by turns, each price a random walk."""
 
     def __init__(self, seed: int = 7) -> None:
-        """The reference job's instruments: ten of each venue."""
+        """Start with the reference job's instruments: ten of each venue."""
         self.random = random.Random(seed)
         names = sorted(load(JOB).instruments)
         self.symbols = tuple(
-            tuple(symbol(name) for name in names if name.endswith(venue))
+            tuple(venue_symbol(name) for name in names if name.endswith(venue))
             for venue in (".BINANCE", ".COINBASE")
         )
-        self.price = {name: 100.0 for several in self.symbols for name in several}
+        self.price = {name: 100.0 for symbols in self.symbols for name in symbols}
         self.count = 0
-        self.second, self.text = 0, b""
+        self.second, self.second_text = 0, b""
 
     def frame(self, now_ns: int) -> tuple[int, bytes]:
-        """The next trade: the number of its partition, and its frame."""
+        """Return the next trade: the index of its partition in PARTITIONS, and its frame."""
         self.count += 1
-        number, turn = self.count % 2, self.count // 2
-        name = self.symbols[number][turn % len(self.symbols[number])]
+        number, round_ = self.count % 2, self.count // 2
+        name = self.symbols[number][round_ % len(self.symbols[number])]
         price = self.price[name] = self.price[name] * (1 + self.random.uniform(-1e-4, 1e-4))
         us = now_ns // 1000
         if number == 0:
@@ -71,35 +71,35 @@ class Market:
         second, rest = divmod(us, 1_000_000)
         if second != self.second:
             moment = datetime.fromtimestamp(second, UTC)
-            self.second, self.text = second, moment.strftime("%Y-%m-%dT%H:%M:%S").encode()
-        return 1, MATCH % (self.count, 0.5, price, name, self.count * 3, self.text, rest)
+            self.second, self.second_text = second, moment.strftime("%Y-%m-%dT%H:%M:%S").encode()
+        return 1, MATCH % (self.count, 0.5, price, name, self.count * 3, self.second_text, rest)
 
 
-def symbol(instrument: str) -> bytes:
-    """The venue's own name of an instrument."""
+def venue_symbol(instrument: str) -> bytes:
+    """Return the symbol that the venue uses for an instrument."""
     pair, _, venue = instrument.partition(".")
     return (pair.replace("-", "") if venue == "BINANCE" else pair).encode()
 
 
-class Paced:
-    """Sends what is due, and notes when."""
+class LoadGenerator:
+    """Sends records when they are due, and keeps their log times."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
-        self.sender = ReliableProducer(bootstrap, LOW_LATENCY)
+        self.producer = ReliableProducer(bootstrap, LOW_LATENCY)
         self.topics = [prefix + name.partition("-")[0] for name in PARTITIONS]
         self.times: tuple[list[int], ...] = tuple([] for _ in PARTITIONS)
         self.ticks = 0
 
     def send(self, number: int, frame: bytes, now_ns: int) -> None:
-        """Send a record, with its log time as a recorder writes it."""
+        """Send a record of a partition, with its log time as a recorder writes it."""
         ms, rest = divmod(now_ns, NS_PER_MS)
         header = [(NS_HEADER, b"%d" % rest)]
         topic = self.topics[number]
-        self.sender.send(topic, frame, None, 0, timestamp=ms, headers=header)
+        self.producer.send(topic, frame, None, 0, timestamp=ms, headers=header)
         self.times[number].append(now_ns)
 
     def run(self, market: Market, rate: float, seconds: float) -> None:
-        """Send `rate` ticks a second, in even steps."""
+        """Send `rate` ticks a second for so many seconds, in even steps."""
         began = step = time.time_ns()
         until = began + int(seconds * 1e9)
         while (now_ns := time.time_ns()) < until:
@@ -110,20 +110,20 @@ class Paced:
             for number, times in enumerate(self.times):
                 if not times or now_ns - times[-1] >= SILENCE_NS:
                     self.send(number, b"", time.time_ns())
-            self.sender.check()
+            self.producer.check()
             step = max(step + STEP_NS, now_ns)
             time.sleep(max(step - time.time_ns(), 0) / 1e9)
-        self.sender.flush()
+        self.producer.flush()
 
 
-def main(bootstrap: str, prefix: str, rate: float, seconds: float, kept: Path) -> None:
-    """Write for so long, and leave the times."""
-    market, paced = Market(), Paced(bootstrap, prefix)
-    gc.disable()
-    paced.run(market, rate, seconds)
-    beside = kept.with_name("next-" + kept.name)
-    np.savez(beside, **{name: paced.times[n] for n, name in enumerate(PARTITIONS)})  # type: ignore[arg-type]
-    os.replace(beside, kept)
+def main(bootstrap: str, prefix: str, rate: float, seconds: float, times: Path) -> None:
+    """Send for so many seconds, then write the log times."""
+    market, generator = Market(), LoadGenerator(bootstrap, prefix)
+    gc.disable()  # a collection would hold up a step
+    generator.run(market, rate, seconds)
+    unfinished = times.with_name("next-" + times.name)
+    np.savez(unfinished, **dict(zip(PARTITIONS, generator.times, strict=True)))  # type: ignore[arg-type]
+    os.replace(unfinished, times)
 
 
 if __name__ == "__main__":

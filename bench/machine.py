@@ -1,4 +1,4 @@
-"""What a measurement ran on, to be printed and kept beside it."""
+"""Describes the machine of a measurement, and counts the CPU time spent on it."""
 
 import os
 import platform
@@ -6,13 +6,13 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.processes import children_of
+from bench.processes import children_of, cpu_s
 
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "msgspec", "numba", "numpy", "pyarrow")
 
 
-def described() -> dict[str, object]:
-    """Processor, cores, memory and versions."""
+def describe() -> dict[str, object]:
+    """Return processor, cores, memory, and the versions of Python and the libraries."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
@@ -25,21 +25,20 @@ def described() -> dict[str, object]:
     }
 
 
-def machine_s() -> float:
-    """CPU seconds that all processes of the machine have taken."""
+def machine_cpu_s() -> float:
+    """Return the CPU seconds that all processes of the machine have taken since it started."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     user, nice, system, _idle, _io, irq, softirq, steal = map(int, fields)
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def ours_s() -> float:
-    """CPU seconds of this process and all below it, dead or alive."""
-    spent = sum(os.times()[:4])
-    waiting = [os.getpid()]
-    while waiting:
-        for child in children_of(waiting.pop()):
-            waiting.append(child)
+def own_cpu_s() -> float:
+    """Return the CPU seconds of this process and of all that it started, running or ended."""
+    total = sum(os.times()[:4])
+    unvisited = [os.getpid()]
+    while unvisited:
+        for child in children_of(unvisited.pop()):
+            unvisited.append(child)
             with suppress(OSError):
-                fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-                spent += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return spent
+                total += cpu_s(child, ended_children=True)
+    return total

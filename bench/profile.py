@@ -2,8 +2,13 @@
 
     python -m bench.profile [TAPES] [--records 1000000] [--workers 1] [--config JOB]
 
-Each stage's function is wrapped in a clock of its thread's CPU time; what a stage spends in another
-is the other's. `engine` is all that is left: Bytewax, and Python between the stages.
+    on_batch of a Fold ─┐
+    read of a reader   ─┼─ each wrapped in a clock of its thread's CPU time
+    write of a sink    ─┘  what a stage spends in another one is the other's
+
+A step of the flow is a stage as soon as it is a Step that `fold` makes an operator of; all other
+stages are named in FUNCTIONS. `engine` is what is left: Bytewax, and Python between the stages.
+bench.compare_profiles runs this in two checkouts by turns.
 """
 
 import argparse
@@ -16,35 +21,41 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench.machine import described
-from bench.reference import JOB
-from bench.replay import reference_tapes, replayed
+from bench import report
+from bench.measurement import replay_log
+from bench.paths import JOB
+from bench.replay import reference_tapes
+from tapeflow.flows.cli import summary
+from tapeflow.flows.job.settings import load
+from tapeflow.flows.run import log
 from tapeflow.schemas.errors import TapeflowError
 
-STAGES = (  # stage, where its function is found
-    ("read", "connectors.tape", "TapeReader.read"),
-    ("read", "connectors.kafka_log", "KafkaReader.read"),
-    ("scan", "operators.scanner", "Scanner.scan"),
-    ("decode", "operators.decode", "step"),
-    ("dedupe", "operators.dedupe", "step"),
-    ("bars", "operators.bars", "step"),
-    ("normalise", "operators.normalise", "step"),
-    ("signals", "operators.signals", "step"),
-    ("tally", "operators.tally", "step"),
-    ("desk", "operators.desk", "told"),
-    ("desk", "operators.desk", "step"),
-    ("keep state", "operators.fold", "Fold.snapshot"),
-    ("facts", "operators.facts", "step"),
-    ("results", "connectors.duckdb_results", "ResultsPart.write_batch"),
-    ("results", "connectors.duckdb_results", "ResultsPart.snapshot"),
-    ("results", "connectors.duckdb_results", "ResultsPart.close"),
-    ("results", "connectors.duckdb_results", "ResultsSink.build_part"),
-    ("first scan", "operators.scanner", "kernel"),
-    ("first fold", "operators.compiled", "_compile"),
+FUNCTIONS = (  # stage, module, name in it
+    ("read", "tapeflow.connectors.tapes.text", "TapeReader.read"),
+    ("read", "tapeflow.connectors.kafka.reader", "KafkaReader.read"),
+    ("scan", "tapeflow.operators.decode.scanner", "Scanner.scan"),
+    ("decode", "tapeflow.operators.decode.step", "step"),
+    ("batch_facts", "tapeflow.operators.batch_facts", "step"),
+    ("desk", "tapeflow.operators.desk.step", "account_batch"),
+    ("snapshots", "tapeflow.engine.fold", "Fold.snapshot"),
+    ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.write_batch"),
+    ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.snapshot"),
+    ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.close"),
+    ("results", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
+    ("load scanner", "tapeflow.operators.decode.scanner", "kernel"),
+    ("load kernels", "tapeflow.engine.compiled", "_compile"),
 )
+IMPORTED_FIRST = ("tapeflow.flows.trade", "tapeflow.flows.run.engine")
+FOLD = ("tapeflow.engine.fold", "Fold.on_batch")
+STEP_STAGES = {  # class of a step: its box in the picture of the flow, where that is another word
+    "TimeBars": "bars",
+    "EvaluateStrategies": "signals",
+    "CountQuality": "quality",
+}
 
 
 class Clock:
@@ -57,23 +68,25 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count what is done inside."""
-        outer, self.inner.ns = getattr(self.inner, "ns", 0), 0
-        began = time.thread_time_ns()
+        """Count the CPU time of the block as that of a stage."""
+        outer_ns, self.inner.ns = getattr(self.inner, "ns", 0), 0
+        began_ns = time.thread_time_ns()
         try:
             yield
         finally:
-            passed = time.thread_time_ns() - began
-            self.spent_ns[name] += passed - self.inner.ns
+            passed_ns = time.thread_time_ns() - began_ns
+            self.spent_ns[name] += passed_ns - self.inner.ns
             self.calls[name] += 1
-            self.inner.ns = outer + passed
+            self.inner.ns = outer_ns + passed_ns
 
-    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, its time counted."""
+    def timed(
+        self, function: Callable[..., Any], stage_of: Callable[..., str]
+    ) -> Callable[..., Any]:
+        """Return the function; its time then counts for the stage that its arguments give."""
 
         @functools.wraps(function)
         def call(*arguments: Any, **options: Any) -> Any:
-            with self.stage(name):
+            with self.stage(stage_of(*arguments)):
                 return function(*arguments, **options)
 
         return call
@@ -81,40 +94,62 @@ class Clock:
     def on_collection(self, phase: str, _info: dict[str, int]) -> None:
         """Count the garbage collector, which runs inside of stages."""
         if phase == "start":
-            self.inner.collecting = time.thread_time_ns()
+            self.inner.collection_began_ns = time.thread_time_ns()
             return
-        passed = time.thread_time_ns() - self.inner.collecting
-        self.spent_ns["collector"] += passed
+        passed_ns = time.thread_time_ns() - self.inner.collection_began_ns
+        self.spent_ns["collector"] += passed_ns
         self.calls["collector"] += 1
-        self.inner.ns = getattr(self.inner, "ns", 0) + passed
+        self.inner.ns = getattr(self.inner, "ns", 0) + passed_ns
+
+
+def step_stage(fold: Any, *_values: Any) -> str:
+    """Return the stage of a fold: the name of its step."""
+    name = type(fold.step).__name__
+    return STEP_STAGES.get(name, name.lower())
+
+
+def find(module: str, name: str) -> tuple[Any, str]:
+    """Return what holds a function, and the last part of its name.
+
+    Raises AttributeError or ModuleNotFoundError where there is no such function any more.
+    """
+    *outer, last = name.split(".")
+    owner = functools.reduce(getattr, outer, import_module(module))
+    getattr(owner, last)
+    return owner, last
 
 
 def install(clock: Clock) -> None:
-    """Wrap the stages' functions where the flow will look them up."""
-    for name, module_name, path in STAGES:
-        owner: Any = __import__(module_name, fromlist=["_"])
-        *outer, last = path.split(".")
-        for each in outer:
-            owner = getattr(owner, each)
-        setattr(owner, last, clock.timed(name, getattr(owner, last)))
+    """Wrap the functions of all stages where the flow will look them up."""
+
+    def wrap(module: str, name: str, stage_of: Callable[..., str]) -> None:
+        owner, last = find(module, name)
+        setattr(owner, last, clock.timed(getattr(owner, last), stage_of))
+
+    for stage, module, name in FUNCTIONS:
+        wrap(module, name, lambda *_, stage=stage: stage)
+    wrap(*FOLD, step_stage)
     gc.callbacks.append(clock.on_collection)
 
 
-def profiled(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, float, int]:
-    """One run: the clock, CPU time of the whole in ns, seconds it took, records."""
-    from tapeflow.flows.cli import summary  # noqa: PLC0415  # their import is a stage
-    from tapeflow.flows.job.settings import load  # noqa: PLC0415
-    from tapeflow.flows.run import log as logs  # noqa: PLC0415  # their import is a stage
+def profile(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, float, int]:
+    """Replay once; return the clock, CPU time of the whole in ns, seconds it took, records.
+
+    The flow and what it imports are there before the clock starts; numba, which is imported only
+    where a kernel is loaded, counts for the stage that needs it first.
+    """
+    for module in IMPORTED_FIRST:
+        import_module(module)
 
     clock = Clock()
-    began, cpu = time.perf_counter(), time.process_time_ns()
+    began, cpu_began_ns = time.perf_counter(), time.process_time_ns()
     install(clock)
     job = load(config)
     with tempfile.TemporaryDirectory() as out:
-        results = replayed(job, logs.tapes([tapes], job), Path(out), workers)
-        passed = time.process_time_ns() - cpu, time.perf_counter() - began
+        results = replay_log(job, log.tapes([tapes], job), Path(out), workers)
+        cpu_ns, seconds = time.process_time_ns() - cpu_began_ns, time.perf_counter() - began
         records: int = summary.summarise(results)["records"]
-    return clock, *passed, records
+    return clock, cpu_ns, seconds, records
 
 
 def main() -> None:
@@ -127,18 +162,18 @@ def main() -> None:
     args = parser.parse_args()
     tapes = args.tapes or reference_tapes(args.records)
     try:
-        clock, whole_ns, seconds, records = profiled(tapes, args.workers, args.config)
+        clock, cpu_ns, seconds, records = profile(tapes, args.workers, args.config)
     except TapeflowError as error:
         sys.exit(f"bench.profile: {error}")
-    spent = dict(clock.spent_ns)
-    spent["engine"] = whole_ns - sum(spent.values())
+    spent_ns = dict(clock.spent_ns)
+    spent_ns["engine"] = cpu_ns - sum(spent_ns.values())
     print(f"{records:,} records in {seconds:.2f} s; CPU by stage, {args.workers} worker(s)")
-    print(f"{'stage':<12}{'ns/tick':>10}{'%':>8}{'calls':>12}")
-    for name, ns in sorted(spent.items(), key=lambda item: -item[1]):
-        share = ns / whole_ns * 100
-        print(f"{name:<12}{ns / records:>10.1f}{share:>8.1f}{clock.calls[name]:>12,}")
-    print(f"{'all':<12}{whole_ns / records:>10.1f}{100:>8.1f}")
-    print(", ".join(f"{name} {value}" for name, value in described().items()))
+    print(f"{'stage':<14}{'ns/tick':>10}{'%':>8}{'calls':>12}")
+    for name, ns in sorted(spent_ns.items(), key=lambda item: -item[1]):
+        share = ns / cpu_ns * 100
+        print(f"{name:<14}{ns / records:>10.1f}{share:>8.1f}{clock.calls[name]:>12,}")
+    print(f"{'all':<14}{cpu_ns / records:>10.1f}{100:>8.1f}")
+    print(report.machine_line())
 
 
 if __name__ == "__main__":

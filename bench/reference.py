@@ -1,6 +1,6 @@
 """The reference job: replay tapes with jobs/reference.toml and export what SPEC.md asks for.
 
-python -m bench.reference TAPE_DIR OUT_DIR [--workers N]
+python -m bench.reference TAPE_DIR OUT_DIR [--workers N] [--processes P]
 """
 
 import argparse
@@ -9,16 +9,16 @@ import json
 import sys
 from pathlib import Path
 
+from bench.paths import JOB
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_result import QueryResult
 from tapeflow.flows.job.settings import load
-from tapeflow.flows.run import log as logs
+from tapeflow.flows.run import log
 from tapeflow.flows.run.engine import show_progress
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run
 from tapeflow.schemas.errors import TapeflowError
 
-JOB = Path(__file__).parents[1] / "jobs" / "reference.toml"
 NAMES = "(SELECT id, venue_symbol || '.' || venue AS name FROM instruments)"
 EXPORTS = {
     "bars": f"""
@@ -48,7 +48,7 @@ STATS = ("records", "malformed", "unlisted", "duplicate", "late", "accepted")
 
 
 def export(results: Path, out_dir: Path) -> None:
-    """Write the five files."""
+    """Write the answer in results as five files: four tables as CSV, the counts as JSON."""
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, sql in EXPORTS.items():
         write_csv(out_dir / f"{name}.csv", query(results, sql))
@@ -58,12 +58,12 @@ def export(results: Path, out_dir: Path) -> None:
     (out_dir / "stats.json").write_text(json.dumps(counts, indent=2) + "\n")
 
 
-def write_csv(path: Path, answer: QueryResult) -> None:
-    """A table as CSV; floats in their shortest exact form."""
+def write_csv(path: Path, table: QueryResult) -> None:
+    """Write a table as CSV; floats in their shortest exact form."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(answer.names)
-        writer.writerows(answer.rows)
+        writer.writerow(table.names)
+        writer.writerows(table.rows)
 
 
 def main() -> None:
@@ -78,10 +78,9 @@ def main() -> None:
         job = load(JOB)
         args.out_dir.mkdir(parents=True, exist_ok=True)
         results = args.out_dir / "results.duckdb"
-        log = logs.tapes([args.tape_dir], job)
         plan = Plan(
             command="reference",
-            log=log,
+            log=log.tapes([args.tape_dir], job),
             job=job,
             results=results,
             workers=args.workers,

@@ -1,4 +1,4 @@
-"""What more instruments, and more strategies, cost: the same ticks over few and over many.
+"""Cost of more instruments and more strategies: the same ticks over few and over many of them.
 
     python -m bench.scaling [--records 500000] [--runs 5]
 
@@ -8,17 +8,15 @@ one core: over 10, 100 and 1,000 instruments; in the small pages of a live feed;
 """
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench import scaling_workload as wide
-from bench.machine import described
-from bench.replay import ROOT, Measurement, measured
+from bench import report, scaling_workload
+from bench.measurement import Measurement
+from bench.replay import measure_pinned
 
-LIVE_PAGE = 100  # records: of 10,000 a second, what has come in 10 ms
+LIVE_PAGE = 100  # records: at 10,000 a second those of 10 ms
 
 
 class Shape(NamedTuple):
@@ -41,25 +39,25 @@ TABLES: dict[str, Sequence[Shape]] = {
 
 
 def run(shape: Shape, records: int) -> Measurement:
-    """One run in a fresh process."""
-    tapes = wide.reference_tapes(shape.instruments, records)
-    return measured(tapes, 1, 1, job=wide.job_of(*shape))
+    """Measure one run in a fresh process."""
+    tapes = scaling_workload.workload_tapes(shape.instruments, records)
+    return measure_pinned(tapes, 1, 1, config=scaling_workload.write_job(*shape))
 
 
-def rounds(shapes: Sequence[Shape], records: int, runs: int) -> list[dict[str, Any]]:
-    """The rows of a table: medians of runs that take turns, so that noise hits all alike."""
-    told: dict[Shape, list[Measurement]] = {shape: [] for shape in shapes}
+def measure_table(shapes: Sequence[Shape], records: int, runs: int) -> list[dict[str, Any]]:
+    """Measure the rows of a table: medians of runs that take turns, so noise hits all alike."""
+    measurements: dict[Shape, list[Measurement]] = {shape: [] for shape in shapes}
     for _ in range(runs):
         for shape in shapes:
-            told[shape].append(run(shape, records))
+            measurements[shape].append(run(shape, records))
     return [
-        {**shape._asdict(), **{name: median(one[name] for one in some) for name in some[0]}}
-        for shape, some in told.items()
+        {**shape._asdict(), **{name: median(run[name] for run in several) for name in several[0]}}
+        for shape, several in measurements.items()
     ]
 
 
-def shown(title: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A table, and how its last row compares with its first."""
+def format_table(title: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a table, and the growth of cost from its first row to its last."""
     what = title.replace(",", "").split()[0]
     yield title
     yield (
@@ -78,24 +76,23 @@ def shown(title: str, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def share(row: dict[str, Any]) -> float:
-    """Of a core, at 10,000 ticks a second."""
-    return float(row["cpu_us_per_tick"]) * wide.PER_S / 1e6
+    """Return the share of a core that 10,000 ticks a second take."""
+    return float(row["cpu_us_per_tick"]) * scaling_workload.PER_S / 1e6
 
 
 def main() -> None:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description="Measure what instruments and strategies cost.")
+    parser = argparse.ArgumentParser(description="Measure the cost of instruments and strategies.")
     parser.add_argument("--records", type=int, default=500_000)
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
     print(f"{args.records:,} ticks, 10,000 a second, on 1 core; median of {args.runs}")
-    report: dict[str, Any] = {"records": args.records, "runs": args.runs, "tables": {}}
+    tables: dict[str, list[dict[str, Any]]] = {}
     for title, shapes in TABLES.items():
-        rows = report["tables"][title] = rounds(shapes, args.records, args.runs)
-        print("\n".join(shown(title, rows)), flush=True)
-    kept = Path(ROOT / "build" / "bench-scaling.json")
-    kept.write_text(json.dumps({**report, "machine": described()}, indent=2) + "\n")
-    print(f"all numbers and the machine in {kept.relative_to(ROOT)}")
+        tables[title] = measure_table(shapes, args.records, args.runs)
+        print("\n".join(format_table(title, tables[title])), flush=True)
+    figures = {"records": args.records, "runs": args.runs, "tables": tables}
+    print(f"all numbers and the machine in {report.save('scaling', figures)}")
 
 
 if __name__ == "__main__":

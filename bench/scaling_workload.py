@@ -1,4 +1,4 @@
-"""Markets of many instruments and jobs of many strategies, made up for bench.scaling.
+"""Synthetic markets of many instruments, and jobs of many strategies, for bench.scaling.
 
 Trades of Binance in two partitions, BASE<n>USDT, 10,000 a second in log time; every instrument is
 traded as often as any other, and none of the limits binds.
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.replay import ROOT
+from bench.paths import BUILD
 
 START_NS = 1_700_000_000_000_000_000
 PER_S = 10_000  # ticks
@@ -44,72 +44,79 @@ size = 1
 """
 
 
-def job_of(instruments: int, strategies: int = 1, page: int = 20_000) -> Path:
-    """A job over so many instruments, kept in build/; one strategy is that of the reference job."""
-    path = ROOT / "build" / f"wide-{instruments}-{strategies}-{page}.toml"
+def write_job(instruments: int, strategies: int = 1, page: int = 20_000) -> Path:
+    """Write a job to build/ and return its path; its first strategy is the reference job's.
+
+    `page` is the most records of a page.
+    """
+    path = BUILD / f"scaling-{instruments}-{strategies}-{page}.toml"
     periods = [(12, 26), *((2 + n % 10, 12 + n % 15) for n in range(1, strategies))]
-    told = [JOB.format(page=page)]
-    told += [
+    lines = [JOB.format(page=page)]
+    lines += [
         STRATEGY.format(number=number, fast=fast, slow=slow)
         for number, (fast, slow) in enumerate(periods)
     ]
-    told.append("[instruments]\n")
-    told += [
+    lines.append("[instruments]\n")
+    lines += [
         f'"{name}-USDT.BINANCE" = {{ tick = "0.01", lot = "0.001" }}\n'
-        for name in bases(instruments)
+        for name in base_symbols(instruments)
     ]
     path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(told))
+    path.write_text("".join(lines))
     return path
 
 
-def reference_tapes(instruments: int, records: int, seed: int = 7) -> Path:
-    """Their tapes, made once and kept in build/."""
-    folder = ROOT / "build" / f"tapes-wide-{instruments}-{records}-{seed}"
+def workload_tapes(instruments: int, records: int, seed: int = 7) -> Path:
+    """Return the folder of the tapes of so many instruments; write them the first time."""
+    folder = BUILD / f"tapes-scaling-{instruments}-{records}-{seed}"
     if not folder.exists():
         folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-            write(Path(made) / "tapes", instruments, records, seed)
-            os.rename(f"{made}/tapes", folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+            write_tapes(Path(unfinished) / "tapes", instruments, records, seed)
+            os.rename(f"{unfinished}/tapes", folder)
     return folder
 
 
-def write(folder: Path, instruments: int, records: int, seed: int) -> None:
-    """Write a tape each partition; an instrument is in one of them."""
+def write_tapes(folder: Path, instruments: int, records: int, seed: int) -> None:
+    """Write one tape a partition into a new folder; each instrument is in one partition."""
     rng = np.random.default_rng(seed)
     instrument = rng.integers(0, instruments, records)
     event_ns = START_NS + np.arange(records) * (10**9 // PER_S)
-    price, trade_id = walks(instrument, instruments, rng)
+    price, trade_id = random_walks(instrument, instruments, rng)
     size = rng.integers(1, 5000, records)
     maker = rng.random(records) < 0.5
     folder.mkdir()
-    names = bases(instruments)
+    names = base_symbols(instruments)
     for partition in range(PARTITIONS):
-        mine = np.flatnonzero(instrument % PARTITIONS == partition)
+        rows = np.flatnonzero(instrument % PARTITIONS == partition)
         columns = (event_ns, instrument, trade_id, price, size, maker)
-        rows = zip(*(column[mine].tolist() for column in columns), strict=True)
+        trades = zip(*(column[rows].tolist() for column in columns), strict=True)
         with (folder / f"binance-{partition}.tape").open("w", newline="\n") as file:
-            file.writelines(line(names[row[1]], *row) for row in rows)
+            file.writelines(tape_line(names[trade[1]], *trade) for trade in trades)
 
 
-def walks(
+def random_walks(
     instrument: NDArray[np.int64], instruments: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A price and an id each trade: random walks, and running numbers, each instrument its own."""
+    """Return a price and an id for each trade.
+
+    `instrument` numbers the instrument of each trade. Prices are a random walk of each instrument,
+    ids are running numbers of each. Both are of the shape of `instrument`.
+    """
     price = np.empty(len(instrument))
     trade_id = np.empty(len(instrument), np.int64)
     for number in range(instruments):
-        mine = np.flatnonzero(instrument == number)
-        walk = np.exp(np.cumsum(rng.normal(0, VOLATILITY, len(mine))))
-        price[mine] = (10 + number % 1000) * walk
-        trade_id[mine] = 1_000_000 * (number + 1) + np.arange(len(mine))
+        rows = np.flatnonzero(instrument == number)
+        walk = np.exp(np.cumsum(rng.normal(0, VOLATILITY, len(rows))))
+        price[rows] = (10 + number % 1000) * walk
+        trade_id[rows] = 1_000_000 * (number + 1) + np.arange(len(rows))
     return price, trade_id
 
 
-def line(
+def tape_line(
     base: str, event_ns: int, number: int, trade_id: int, price: float, size: int, maker: bool
 ) -> str:
-    """One record as the tape has it."""
+    """Return one trade as a line of a tape; `size` is in lots of 0.001."""
     at_ms = event_ns // 10**6
     return (
         f'{event_ns + DELAY_NS} {{"e":"trade","E":{at_ms + 3},"s":"{base}USDT","t":{trade_id},'
@@ -118,6 +125,6 @@ def line(
     )
 
 
-def bases(instruments: int) -> list[str]:
-    """BASE0, BASE1, ..."""
+def base_symbols(instruments: int) -> list[str]:
+    """Return BASE0, BASE1, ..."""
     return [f"BASE{number}" for number in range(instruments)]

@@ -2,48 +2,48 @@
 
     python -m bench.soak [--seconds 600] [--rate 20000] [--embedded]
 
-Samples memory of the processes, size of the recovery state and of the results, and how far the run
-is behind what is produced; prints the first and the last third of the run.
+Samples the memory of the processes, the sizes of recovery state and results, and how many records
+the run is behind the producer; prints the means of the first and the last third of the run.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TypeAlias
 
-from bench.machine import described
+from bench import brokers, report
+from bench.paths import ROOT
 from bench.processes import children_of
-from bench.real_kafka.broker import RealBroker
-from tapeflow.connectors.kafka.embedded import EmbeddedBroker
-from tapeflow.connectors.kafka.loader import Loader, create_topics
+from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.synthetic.market import START_NS, Market, partitions_of, tapes
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import topics as loading
+from tapeflow.flows.run import topics
 from tapeflow.schemas.batches import Page
 
-ROOT = Path(__file__).parents[1]
 JOB = ROOT / "jobs" / "demo.toml"
 SAMPLE_S = 5.0
-PAGE = 200  # records; at this rate a few milliseconds of a partition
+WARM_UP_S = 30.0
+PAGE_RECORDS = 200  # at this rate a few milliseconds of a partition
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
+Sample: TypeAlias = dict[str, float]
 
 
 class Producer:
-    """Writes a made-up market into raw topics, each record when it is due."""
+    """Writes a synthetic market into raw topics, each record when it is due."""
 
     def __init__(self, market: Market, job: settings.Job) -> None:
-        self.pages = {name: iter(pages) for name, pages in tapes(market, PAGE).items()}
+        self.pages = {name: iter(pages) for name, pages in tapes(market, PAGE_RECORDS).items()}
         self.next: dict[str, Page] = {name: next(pages) for name, pages in self.pages.items()}
-        self.loader = Loader(job.kafka.bootstrap, loading.places(self.pages, job), print)
+        self.loader = Loader(job.kafka.bootstrap, topics.places(self.pages, job), print)
 
     def write_until(self, log_ns: int) -> int:
-        """Write all pages that end before a log time; records written in all."""
+        """Write all pages that end before a log time; return the records written in all."""
         for name, pages in self.pages.items():
             while len(self.next[name].log_ns) and int(self.next[name].log_ns[-1]) < log_ns:
                 self.loader.write(self.next[name])
@@ -51,8 +51,8 @@ class Producer:
         return sum(self.loader.records.values())
 
 
-def started(folder: Path, bootstrap: str) -> "subprocess.Popen[bytes]":
-    """The run under test."""
+def start_run(folder: Path, bootstrap: str) -> Process:
+    """Start `tapeflow run` on two processes."""
     command = [
         *(sys.executable, "-m", "tapeflow", "run", "--processes", "2", "--config", str(JOB)),
         *("--bootstrap", bootstrap, "--results", str(folder / "results.duckdb")),
@@ -61,22 +61,20 @@ def started(folder: Path, bootstrap: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
-def sampled(
-    folder: Path, running: "subprocess.Popen[bytes]", board: Progress, made: int
-) -> dict[str, float]:
-    """One look."""
+def sample(folder: Path, run: Process, progress: Progress, records: int) -> Sample:
+    """Take one sample: memory, sizes, and how far the run is behind `records` produced."""
     recovery = (folder / "state" / "recovery").glob("*")
     results = folder / "results.duckdb"
     return {
-        "memory_mib": sum(map(resident_mib, children_of(running.pid))),
+        "memory_mib": sum(map(resident_mib, children_of(run.pid))),
         "recovery_mib": sum(file.stat().st_size for file in recovery) / 2**20,
         "results_mib": results.stat().st_size / 2**20 if results.exists() else 0.0,
-        "behind": made - board.records(),
+        "behind": records - progress.records(),
     }
 
 
 def resident_mib(pid: int) -> float:
-    """Memory of a process."""
+    """Return the resident memory of a process, 0 where it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -84,33 +82,31 @@ def resident_mib(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
-def soak(market: Market, folder: Path, bootstrap: str, create: Any) -> list[dict[str, float]]:
-    """Produce, run, sample."""
-    job = settings.load(JOB, {"TAPEFLOW_KAFKA_BOOTSTRAP": bootstrap})
-    for topic, count in {
-        **loading.topics(partitions_of(market), job),
-        **loading.fact_topics(job),
-    }.items():
-        create(topic, count)
+def soak(market: Market, folder: Path, broker: brokers.Broker) -> list[Sample]:
+    """Produce a market, run the flow on it, and sample until the market ends."""
+    job = settings.load(JOB, {"TAPEFLOW_KAFKA_BOOTSTRAP": broker.bootstrap})
+    needed = {**topics.topics(partitions_of(market), job), **topics.fact_topics(job)}
+    for topic, count in needed.items():
+        broker.create_topic(topic, count)
     producer = Producer(market, job)
-    running = started(folder, bootstrap)
+    run = start_run(folder, broker.bootstrap)
     while not (folder / "state" / "board").exists():
         time.sleep(0.1)
-    board = Progress(tuple(partitions_of(market)), 1, folder / "state" / "board")
-    samples: list[dict[str, float]] = []
+    progress = Progress(tuple(partitions_of(market)), 1, folder / "state" / "board")
+    samples: list[Sample] = []
     began = time.monotonic()
     while (passed := time.monotonic() - began) < market.seconds - 1:
-        made = producer.write_until(START_NS + int(passed * 1e9))
+        records = producer.write_until(START_NS + int(passed * 1e9))
         if passed > len(samples) * SAMPLE_S:
-            samples.append({"seconds": passed, **sampled(folder, running, board, made)})
+            samples.append({"seconds": passed, **sample(folder, run, progress, records)})
         time.sleep(0.005)
-        assert running.poll() is None, "the run has ended"
+        assert run.poll() is None, "the run ended before the market did"
     producer.loader.finish()
     time.sleep(2)
-    samples.append({"seconds": passed, **sampled(folder, running, board, made)})
-    running.terminate()
-    assert running.wait(30) == 0
-    samples[-1]["records"] = made
+    samples.append({"seconds": passed, **sample(folder, run, progress, records)})
+    run.terminate()
+    assert run.wait(30) == 0
+    samples[-1]["records"] = records
     return samples
 
 
@@ -122,37 +118,24 @@ def main() -> None:
     parser.add_argument("--embedded", action="store_true", help="not on a real Kafka")
     args = parser.parse_args()
     market = Market(seconds=args.seconds + 2, rate=args.rate, partitions_per_venue=2)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        if args.embedded:
-            embedded = stack.enter_context(EmbeddedBroker())
-            samples = soak(market, folder, embedded.bootstrap, embedded.create_topic)
-        else:
-            real = stack.enter_context(RealBroker())
-            samples = soak(
-                market,
-                folder,
-                real.bootstrap,
-                lambda topic, count: create_topics(real.bootstrap, {topic: count}),
-            )
-    report(samples, args.rate)
+    kind = "embedded" if args.embedded else "real"
+    with tempfile.TemporaryDirectory() as folder, brokers.running(kind) as broker:
+        samples = soak(market, Path(folder), broker)
+    print_table(samples)
+    report.save("soak", {"rate": args.rate, "samples": samples})
 
 
-def report(samples: list[dict[str, float]], rate: float) -> None:
-    """Print the first and the last third, and keep everything."""
+def print_table(samples: list[Sample]) -> None:
+    """Print the means of the first and the last third, and the most, of each figure."""
     last = samples[-1]
-    warm = [sample for sample in samples if sample["seconds"] > 30] or samples
+    warm = [taken for taken in samples if taken["seconds"] > WARM_UP_S] or samples
     third = max(len(warm) // 3, 1)
     print(f"soak: {last['records']:,.0f} records in {last['seconds']:,.0f} s, two processes")
     print(f"{'':<24}{'first third':>14}{'last third':>14}{'most':>14}")
     for name in ("memory_mib", "recovery_mib", "results_mib", "behind"):
-        values = [sample[name] for sample in warm]
+        values = [taken[name] for taken in warm]
         first, end = mean(values[:third]), mean(values[-third:])
         print(f"{name:<24}{first:>14,.1f}{end:>14,.1f}{max(values):>14,.1f}")
-    kept = ROOT / "build" / "bench-soak.json"
-    kept.parent.mkdir(exist_ok=True)
-    told = {"rate": rate, "samples": samples, "machine": described()}
-    kept.write_text(json.dumps(told, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""How soon a command does what it is for: replay its first tick, the others all they do.
+"""Start-up: seconds until a replay has its first tick, and until short commands have ended.
 
     python -m bench.start [--runs 5]
 
-Each run is a fresh process on one core, the compiled code in its cache. What counts is from before
-the process is made: to the first page of ticks that leaves decode, as that process sees it on the
-clock that all processes share; for commands that run no flow, to their end.
+Each run is a fresh process on one core, the compiled code in its cache. The time begins before the
+process is started. It ends when the first page of ticks leaves decode, by the monotonic clock that
+all processes share; for commands that run no flow, when they end.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -19,11 +18,11 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench.machine import described
-from bench.reference import JOB
-from bench.replay import GOLDEN, ROOT, run_pinned
+from bench import report
+from bench.measurement import run_pinned
+from bench.paths import GOLDEN, JOB, ROOT
 
-TICK_S, DONE_S = 2.0, 0.4  # marks
+FIRST_TICK_S, COMMAND_S = 2.0, 0.4  # targets
 FIRST_TICK = "replay, to its first tick"
 SQL = "SELECT strategy, count(*) FROM fills GROUP BY ALL"
 
@@ -33,16 +32,16 @@ class Line(NamedTuple):
 
     what: str
     seconds: float  # the median
-    mark: float
+    target: float
 
     @property
-    def verdict(self) -> str:
-        """Below its mark, or not."""
-        return "passed" if self.seconds < self.mark else "missed"
+    def outcome(self) -> str:
+        """Say whether the seconds are below the target."""
+        return "passed" if self.seconds < self.target else "missed"
 
 
 def commands(results: Path) -> dict[str, list[str]]:
-    """The commands that run no flow."""
+    """Return the arguments of the commands that run no flow; all read `results`."""
     return {
         "--help": ["--help"],
         "query": ["query", SQL, "--results", str(results)],
@@ -51,15 +50,15 @@ def commands(results: Path) -> dict[str, list[str]]:
     }
 
 
-def to_first_tick(results: Path) -> float:
-    """Seconds until a fresh replay has read and decoded its first page."""
+def seconds_to_first_tick(results: Path) -> float:
+    """Measure the seconds until a fresh replay has read and decoded its first page."""
     command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(results)]
     began = time.monotonic()
     return run_pinned(["bench.first_tick", *command], 1)["first_tick"] - began
 
 
-def to_end(command: Sequence[str]) -> float:
-    """Seconds that a command takes in all."""
+def seconds_to_end(command: Sequence[str]) -> float:
+    """Measure the seconds that a command takes in all."""
     pin = max(os.sched_getaffinity(0))
     began = time.monotonic()
     subprocess.run(
@@ -72,55 +71,52 @@ def to_end(command: Sequence[str]) -> float:
     return time.monotonic() - began
 
 
-def measured(runs: int) -> dict[str, list[float]]:
-    """Seconds of each run; the runs take turns, so that noise hits all alike."""
+def measure(runs: int) -> dict[str, list[float]]:
+    """Measure the seconds of each run; the runs take turns, so that noise hits all alike."""
     with tempfile.TemporaryDirectory() as out:
         results = Path(out) / "results.duckdb"
-        to_first_tick(results)  # fills the cache of compiled code, and makes results to ask
-        others = commands(results)
-        for command in others.values():
-            to_end(command)
-        seconds: dict[str, list[float]] = {name: [] for name in (FIRST_TICK, *others)}
+        seconds_to_first_tick(results)  # fills the cache of compiled code, and writes the results
+        short = commands(results)
+        for command in short.values():
+            seconds_to_end(command)
+        seconds: dict[str, list[float]] = {name: [] for name in (FIRST_TICK, *short)}
         for _ in range(runs):
-            seconds[FIRST_TICK].append(to_first_tick(Path(out) / "again.duckdb"))
-            for name, command in others.items():
-                seconds[name].append(to_end(command))
+            seconds[FIRST_TICK].append(seconds_to_first_tick(Path(out) / "again.duckdb"))
+            for name, command in short.items():
+                seconds[name].append(seconds_to_end(command))
         return seconds
 
 
-def lines(seconds: dict[str, list[float]]) -> list[Line]:
-    """The medians and their marks."""
+def check_targets(seconds: dict[str, list[float]]) -> list[Line]:
+    """Compare the median of each command with its target."""
     return [
-        Line(name, median(taken), TICK_S if name == FIRST_TICK else DONE_S)
-        for name, taken in seconds.items()
+        Line(name, median(runs), FIRST_TICK_S if name == FIRST_TICK else COMMAND_S)
+        for name, runs in seconds.items()
     ]
 
 
-def shown(told: Sequence[Line]) -> Iterator[str]:
-    """The report as a table."""
-    yield f"{'from nothing, compiled code in its cache':<44}{'s':>8}{'mark':>8}"
-    for line in told:
-        yield f"  {line.what:<42}{line.seconds:>8.2f}{line.mark:>8.1f}  {line.verdict}"
+def format_table(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield the lines of the report."""
+    yield f"{'fresh process, compiled code in its cache':<44}{'s':>8}{'target':>8}"
+    for line in lines:
+        yield f"  {line.what:<42}{line.seconds:>8.2f}{line.target:>8.1f}  {line.outcome}"
 
 
 def main() -> None:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description="Measure how soon commands are there.")
+    parser = argparse.ArgumentParser(description="Measure the start of commands.")
     parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
-    seconds = measured(args.runs)
-    told = lines(seconds)
-    kept = ROOT / "build" / "bench-start.json"
-    kept.parent.mkdir(exist_ok=True)
-    report = {
-        "median": {line.what: line.seconds for line in told},
-        "marks": [line._asdict() | {"verdict": line.verdict} for line in told],
+    seconds = measure(args.runs)
+    lines = check_targets(seconds)
+    figures = {
+        "median": {line.what: line.seconds for line in lines},
+        "targets": [line._asdict() | {"outcome": line.outcome} for line in lines],
         "runs": seconds,
-        "machine": described(),
     }
-    kept.write_text(json.dumps(report, indent=2) + "\n")
-    print("\n".join(shown(told)))
-    print(f"  median of {args.runs}; all runs and the machine in {kept.relative_to(ROOT)}")
+    path = report.save("start", figures)
+    print("\n".join(format_table(lines)))
+    print(f"  median of {args.runs}; all runs and the machine in {path}")
 
 
 if __name__ == "__main__":

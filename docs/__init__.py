@@ -1,1 +1,1 @@
-"""Documents, and the program that writes some of them."""
+"""Documents, and the programs that write parts of them."""

@@ -51,8 +51,8 @@ def capture_errors(function: Callable[P, R]) -> Callable[P, R]:
 def capture_close_errors(function: Callable[P, None]) -> Callable[P, None]:
     """Capture what a function raises in closing.
 
-    The first one is raised again where nobody collects errors, as under `bytewax.run`: there a panic
-    is better than silence.
+    The first one is raised again where nobody collects errors, as under `bytewax.run`: there a
+    panic is better than silence.
     """
 
     @wraps(function)

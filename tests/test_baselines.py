@@ -1,4 +1,4 @@
-"""The programs we compare our speed with do the same job: their answer is the oracle's."""
+"""The baselines of our speed do the same job: their answer is the oracle's."""
 
 import json
 import subprocess
@@ -40,37 +40,37 @@ TIMES = (
 IDS = (0, -1, 2**63 - 1, 2**63, 1.0, True, "1", None)
 
 
-def named(program):
+def name_of(program):
     return program.__name__.rpartition(".")[2]
 
 
-def same_as(expected, out):
-    checked = script("check.py", out, expected)
-    assert checked.returncode == 0, checked.stdout
+def check_answer(expected, out):
+    done = script("check.py", out, expected)
+    assert done.returncode == 0, done.stdout
 
 
-def run(program, tapes, out):
+def run_into(out, program, tapes):
     out.mkdir()
     return program.run(tapes, out)
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.name)
-@pytest.mark.parametrize("program", PROGRAMS, ids=named)
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
 def test_the_golden_tapes_give_the_golden_answer(program, golden, tmp_path):
-    records = run(program, golden, tmp_path / "out")
+    records = run_into(tmp_path / "out", program, golden)
     assert records == json.loads((golden / "expected" / "stats.json").read_text())["records"]
-    same_as(golden / "expected", tmp_path / "out")
+    check_answer(golden / "expected", tmp_path / "out")
 
 
-def lines(frames):
-    """Frames a millisecond apart, with no frame in between."""
+def tape_lines(frames):
+    """Lines of frames two milliseconds apart, with a heartbeat between them."""
     for number, frame in enumerate(frames):
         yield b"%d %s\n" % (BEGIN + 2 * number * 10**6, frame)
         yield b"%d\n" % (BEGIN + (2 * number + 1) * 10**6)
 
 
 def odd_frames(whole, numbers, decimals, moment, moments):
-    """Frames with one odd field each, their ids apart."""
+    """Frames with one odd field each, and different ids."""
     odd = [(name, value) for name in decimals for value in DECIMALS]
     odd += [(name, value) for name in numbers for value in IDS]
     odd += [(moment, value) for value in moments]
@@ -90,7 +90,7 @@ def odd_frames(whole, numbers, decimals, moment, moments):
     )
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=named)
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
 def test_odd_frames_are_malformed_where_the_oracle_says_so(program, tmp_path):
     tapes, expected = tmp_path / "tapes", tmp_path / "expected"
     tapes.mkdir()
@@ -98,24 +98,26 @@ def test_odd_frames_are_malformed_where_the_oracle_says_so(program, tmp_path):
         BINANCE, ("t",), ("p", "q"), "T", (2**63 // 10**6, 2**63 // 10**6 + 1, *IDS)
     )
     coinbase = odd_frames(COINBASE, ("trade_id",), ("price", "size"), "time", TIMES)
-    (tapes / "binance-0.tape").write_bytes(b"".join(lines(binance)))
-    (tapes / "coinbase-0.tape").write_bytes(b"".join(lines(coinbase)))
+    (tapes / "binance-0.tape").write_bytes(b"".join(tape_lines(binance)))
+    (tapes / "coinbase-0.tape").write_bytes(b"".join(tape_lines(coinbase)))
     assert script("oracle.py", tapes, expected).returncode == 0
-    told = json.loads((expected / "stats.json").read_text())
-    assert min(told["malformed"], told["accepted"]) > 10
-    run(program, tapes, tmp_path / "out")
-    same_as(expected, tmp_path / "out")
+    stats = json.loads((expected / "stats.json").read_text())
+    assert min(stats["malformed"], stats["accepted"]) > 10
+    run_into(tmp_path / "out", program, tapes)
+    check_answer(expected, tmp_path / "out")
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=named)
-def test_the_command_tells_one_line_of_json(program, tmp_path):
+@pytest.mark.parametrize("program", PROGRAMS, ids=name_of)
+def test_the_command_prints_its_measurement_as_json(program, tmp_path):
     command = [sys.executable, "-m", program.__name__, str(GOLDEN[0]), str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    told = json.loads(done.stdout)
-    assert told["records"] == 20_000
-    assert told["ticks_per_s"] == pytest.approx(told["records"] / told["seconds"])
-    assert told["peak_mib"] > 1
-    same_as(GOLDEN[0] / "expected", tmp_path)
+    measurement = json.loads(done.stdout)
+    assert measurement["records"] == 20_000
+    assert measurement["ticks_per_s"] == pytest.approx(
+        measurement["records"] / measurement["seconds"]
+    )
+    assert measurement["peak_mib"] > 1
+    check_answer(GOLDEN[0] / "expected", tmp_path)
 
 
 @pytest.mark.slow
@@ -131,5 +133,5 @@ def test_the_command_tells_one_line_of_json(program, tmp_path):
 def test_fresh_tapes_give_the_oracles_answer(options, tmp_path):
     tapes, expected = generated(tmp_path, 100_000, *options)
     for program in PROGRAMS:
-        run(program, tapes, tmp_path / named(program))
-        same_as(expected, tmp_path / named(program))
+        run_into(tmp_path / name_of(program), program, tapes)
+        check_answer(expected, tmp_path / name_of(program))

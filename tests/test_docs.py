@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from bench import readme
+from docs import outputs
 from tapeflow.flows.cli.main import build_parser
 from tapeflow.flows.job import settings
 from tests.running import ROOT
 
-TEXT = readme.README.read_text()
-DOCUMENTS = [readme.README, *sorted(ROOT.glob("docs/**/*.md"))]
+TEXT = outputs.README.read_text()
+DOCUMENTS = [outputs.README, *sorted(ROOT.glob("docs/**/*.md"))]
 TEXTS = "\n".join(each.read_text() for each in DOCUMENTS)
 
 
 def test_readme_shows_what_its_commands_print(tmp_path):
-    shown = [(command, text) for command, text in readme.commands() if "bench" not in command]
+    shown = [(command, text) for command, text in outputs.blocks() if "bench" not in command]
     assert len(shown) >= 5
     for command, text in shown:
-        assert readme.output(command, str(tmp_path)) == text, command
+        assert outputs.output(command, str(tmp_path)) == text, command
 
 
 def test_every_example_in_the_documents_is_a_command():

@@ -30,16 +30,9 @@ SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
 
 def job_file(folder, extra="", epoch="100ms"):
     path = folder / "job.toml"
-    path.write_text(
-        f'[recovery]
-epoch = "{epoch}"
-[source]
-page_records = 50
-max_lead = "2s"
-'
-        + extra
-        + JOB.read_text()
-    )
+    recovery = f'[recovery]\nepoch = "{epoch}"\n'
+    source = '[source]\npage_records = 50\nmax_lead = "2s"\n'
+    path.write_text(recovery + source + extra + JOB.read_text())
     return path
 
 

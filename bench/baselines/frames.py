@@ -1,8 +1,8 @@
 """Frames of the reference job, decoded by msgspec: SPEC.md, section 1.
 
-What msgspec takes for JSON decides what is malformed; it differs from SPEC.md only in frames that
-no venue sends: it refuses a field given twice if any of the two is wrong, and does not look whether
-strings that nobody asked for are UTF-8.
+A frame is malformed if msgspec refuses it. That differs from SPEC.md only in frames that no venue
+sends: msgspec refuses a field given twice if one of the two is wrong, and does not check that
+strings which are not read are UTF-8.
 """
 
 import gzip
@@ -74,18 +74,21 @@ is_fraction = re.compile(r"(?:\.\d{1,9})?Z", re.ASCII).fullmatch
 
 
 def tapes_in(folder: Path) -> list[tuple[Path, str]]:
-    """The tapes there, and their partitions."""
+    """Return the tapes in a folder, each with its partition."""
     paths = sorted([*folder.glob("*.tape"), *folder.glob("*.tape.gz")])
     return [(path, path.name.partition(".")[0]) for path in paths]
 
 
-def opened(path: Path) -> IO[bytes]:
-    """A tape, to be read line by line."""
+def open_tape(path: Path) -> IO[bytes]:
+    """Open a tape, to be read line by line."""
     return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb", BUFFER)
 
 
 def positive(text: str) -> float:
-    """A plain decimal, finite and above zero."""
+    """Parse a plain decimal, finite and above zero.
+
+    Raises ValueError for any other text.
+    """
     if not is_decimal(text):
         raise ValueError(f"{text!r} is not a plain decimal")
     value = float(text)
@@ -95,26 +98,29 @@ def positive(text: str) -> float:
 
 
 class Seconds(dict[str, int]):
-    """Event times of whole seconds, by their text up to the second: each is parsed once."""
+    """Event times of whole seconds (ns), by their text up to the second: each is parsed once."""
 
-    MOST = 10_000
+    SIZE_MAX = 10_000
 
     def __missing__(self, text: str) -> int:
-        """Parse and keep it."""
+        """Parse a second and add it."""
         if not is_calendar(text):
             raise ValueError(f"{text!r} is not RFC 3339")
         moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
         seconds = int(moment.timestamp())
         if not 0 <= seconds < LAST_NS // SECOND:
             raise ValueError(f"{text!r} is out of range")
-        if len(self) >= self.MOST:
+        if len(self) >= self.SIZE_MAX:
             self.clear()
         self[text] = seconds * SECOND
         return seconds * SECOND
 
 
 def rfc3339_ns(text: str, seconds: Seconds) -> int:
-    """A time in UTC with up to nine digits of a fraction."""
+    """Parse a time in UTC with up to nine digits of a fraction, to ns.
+
+    Raises ValueError for any other text.
+    """
     whole, fraction = text[:19], text[19:]
     if not is_fraction(fraction):
         raise ValueError(f"{text!r} is not RFC 3339 with Z")

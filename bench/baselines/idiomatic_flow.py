@@ -2,7 +2,7 @@
 
     python -m bench.baselines.idiomatic_flow TAPES OUT
 
-    tapes ─▶ decode ─▶ by_partition ─▶ dedupe ─▶ bars ─┬─ trades ──────────────▶ by_account ─▶ trade
+    tapes ─▶ decode ─▶ by_partition ─▶ dedupe ─▶ bars ─┬─ trades ──────────────▶ to_account ─▶ trade
                │                                       ├─ bars ─▶ by_instrument ─▶ cross ─▲
                └─▶ counts                   counts ◀───┘
 
@@ -12,57 +12,150 @@ one length: what goes there is numbered, a bar without a signal too, and put bac
 """
 
 import json
+from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from operator import add
 from pathlib import Path
 from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from bytewax.testing import run_main
 
 from bench.baselines import steps
-from bench.baselines.io import CountsSink, TableSink, TapeSource
-from bench.baselines.timing import timed
+from bench.baselines.frames import open_tape, tapes_in
+from bench.baselines.steps import Line
+from bench.baselines.timing import run_measured
+from bench.baselines.trading import COLUMNS, Bar, write_stats, write_table
+
+BATCH = 1000  # lines read at a time, as the engine's own file source does
+
+
+def lines(path: Path, partition: str) -> Iterator[Line]:
+    """Read a tape line by line, and last its end."""
+    offset, log_ns = -1, 0
+    with open_tape(path) as file:
+        for offset, line in enumerate(file):
+            stamp, _, frame = line.rstrip(b"\n").partition(b" ")
+            log_ns = int(stamp)
+            yield Line(partition, offset, log_ns, frame)
+    yield Line(partition, offset + 1, log_ns, None)
+
+
+class TapePartition(StatefulSourcePartition[Line, None]):
+    """One tape, read from its beginning: a measured run is never resumed."""
+
+    def __init__(self, path: Path, partition: str) -> None:
+        self.lines = lines(path, partition)
+
+    def next_batch(self) -> list[Line]:
+        """Read the next lines."""
+        if batch := list(islice(self.lines, BATCH)):
+            return batch
+        raise StopIteration
+
+    def snapshot(self) -> None:
+        """Keep nothing."""
+
+
+class TapeSource(FixedPartitionedSource[Line, None]):
+    """The tapes of a folder, a partition each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = {partition: path for path, partition in tapes_in(folder)}
+
+    def list_parts(self) -> list[str]:
+        """Return the partitions."""
+        return list(self.paths)
+
+    def build_part(self, _step_id: str, for_part: str, _resume_state: None) -> TapePartition:
+        """Open a partition."""
+        return TapePartition(self.paths[for_part], for_part)
+
+
+class Answer(StatefulSinkPartition[tuple[str, Any], None]):
+    """All files of the answer, written at the end: rows by table, and counts."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.rows: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, "stats")}
+
+    def write_batch(self, values: list[tuple[str, Any]]) -> None:
+        """Take rows, each with the name of its table."""
+        for name, row in values:
+            self.rows[name].append(row)
+
+    def snapshot(self) -> None:
+        """Keep nothing."""
+
+    def close(self) -> None:
+        """Write the files."""
+        write_stats(self.out, dict(self.rows.pop("stats")))
+        for name, rows in self.rows.items():
+            write_table(self.out, name, rows)
+
+
+class AnswerSink(FixedPartitionedSink[tuple[str, Any], None]):
+    """The answer in a folder."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def list_parts(self) -> list[str]:
+        """Return the one partition."""
+        return ["answer"]
+
+    def build_part(self, _step_id: str, _for_part: str, _resume_state: None) -> Answer:
+        """Begin the answer."""
+        return Answer(self.out)
+
+
+def is_count(item: object) -> bool:
+    """Say whether an item goes no further than to be counted."""
+    return isinstance(item, tuple)
 
 
 def trading(tapes: Path, out: Path) -> Dataflow:
-    """The whole job."""
+    """Build the whole flow."""
     flow = Dataflow("idiomatic")
     source = TapeSource(tapes)
     lines = op.input("tapes", flow, source)
-    decoded = op.branch("well_formed", op.map("decode", lines, steps.decode), steps.goes_on)
-    records: Stream[Any] = decoded.trues
+    decoded = op.branch("decoded", op.map("decode", lines, steps.decode), is_count)
+    records: Stream[Any] = decoded.falses
 
     by_partition = op.key_on("by_partition", records, lambda record: record.partition)
     unique = op.stateful_map("dedupe", by_partition, steps.dedupe)
-    told = op.key_rm("told", op.stateful_flat_map("bars", unique, steps.bars))
-    kept = op.branch("kept", told, steps.goes_on)
-    split = op.branch("split", kept.trues, steps.is_bar)
+    numbered = op.key_rm("numbered", op.stateful_flat_map("bars", unique, steps.bars))
+    accepted = op.branch("accepted", numbered, is_count)
+    going_on: Stream[Any] = accepted.falses
+    split = op.branch("split", going_on, lambda numbered: isinstance(numbered.item, Bar))
     bars: Stream[Any] = split.trues
 
-    by_instrument = op.key_on("by_instrument", bars, lambda told: told.what.instrument)
+    by_instrument = op.key_on("by_instrument", bars, lambda numbered: numbered.item.instrument)
     crossed = op.key_rm("crossed", op.stateful_map("cross", by_instrument, steps.cross))
-    for_desk: Stream[Any] = op.merge("for_desk", split.falses, crossed)
-    to_accounts = op.key_on("by_account", for_desk, lambda _: "main")
+    merged: Stream[Any] = op.merge("merged", split.falses, crossed)
+    to_account = op.key_on("to_account", merged, lambda _: "main")
     trade = partial(steps.trade, partitions=source.list_parts())
-    traded = op.key_rm("traded", op.stateful_flat_map("trade", to_accounts, trade))
+    traded = op.key_rm("traded", op.stateful_flat_map("trade", to_account, trade))
 
-    rows = op.merge("rows", op.map("bar_rows", bars, steps.bar_row), traded)
-    op.output("tables", rows, TableSink(out))
-    counts: Stream[Any] = op.merge("counts", decoded.falses, kept.falses)
-    named = op.map("named", counts, lambda count: (count.what, count.records))
-    totals = op.reduce_final("totals", named, add)
-    op.output("stats", op.key_on("all", totals, lambda _: "stats"), CountsSink(out))
+    counts: Stream[Any] = op.merge("counts", decoded.trues, accepted.trues)
+    totals = op.reduce_final("totals", counts, add)
+    bar_rows = op.map("bar_rows", bars, lambda numbered: ("bars", numbered.item))
+    stats = op.map("stats", totals, lambda count: ("stats", count))
+    rows = op.key_on("rows", op.merge("all", bar_rows, traded, stats), lambda _: "answer")
+    op.output("answer", rows, AnswerSink(out))
     return flow
 
 
 def run(tapes: Path, out: Path) -> int:
-    """Do the whole job; how many records there were."""
+    """Do the whole job; return the number of records."""
     run_main(trading(tapes, out))  # type: ignore[no-untyped-call]
     records: int = json.loads((out / "stats.json").read_text())["records"]
     return records
 
 
 if __name__ == "__main__":
-    timed(run)
+    run_measured(run)

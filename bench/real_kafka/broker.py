@@ -1,8 +1,8 @@
-"""Apache Kafka itself, without Docker: jars by Maven, one broker on loopback, run by Java 17.
+"""Runs Apache Kafka without Docker: jars fetched by Maven, one broker on loopback, Java 17.
 
-    python -m bench.real_kafka.broker            keeps its records in .kafka/data, until Ctrl-C
+    python -m bench.real_kafka.broker        runs until Ctrl-C; its records stay in .kafka/data
 
-Tests use it as a context manager; each broker then begins empty, on free ports.
+Tests and benches use it as a context manager; each broker then begins empty, on free ports.
 """
 
 import shutil
@@ -18,19 +18,22 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 HERE = Path(__file__).resolve().parent
-HOME = HERE.parents[2] / ".kafka"  # beside the code, not in it
-START_S, STOP_S, ASK_S = 90.0, 60.0, 20.0
+HOME = HERE.parents[1] / ".kafka"  # jars and records; not under version control
+START_S, STOP_S, REQUEST_S = 90.0, 60.0, 20.0  # waits at most
 JAVA = ("java", "-Xms256m", "-Xmx512m", "-Djava.awt.headless=true")
-LAST_LINES = 15
+LAST_LINES = 15  # of its log, shown where it does not start
 
 
 def missing() -> str:
-    """Name the programs that are needed and not there."""
+    """Return the names of the programs that are needed and not installed; empty if none."""
     return ", ".join(name for name in ("java", "mvn") if shutil.which(name) is None)
 
 
 def jars() -> Path:
-    """Fetch Kafka's jars, once."""
+    """Fetch Kafka's jars the first time; return their folder.
+
+    Raises RuntimeError where Maven fails.
+    """
     lib = HOME / "lib"
     if not (lib / "complete").exists():
         goal = [
@@ -50,7 +53,7 @@ class RealBroker:
     """One Kafka broker in a process of its own."""
 
     def __init__(self, data: Path | None = None, port: int = 0) -> None:
-        """Prepare a broker; it keeps its records in `data`, or as long as it lives."""
+        """Prepare a broker; its records stay in `data`, or are deleted with it if that is None."""
         self.temporary = None if data else tempfile.TemporaryDirectory(prefix="kafka-")
         self.data = data or Path(str(self.temporary and self.temporary.name))
         self.data.mkdir(parents=True, exist_ok=True)
@@ -59,8 +62,8 @@ class RealBroker:
         self.classes = f"{jars()}/*"
         self.settings = self.data / "server.properties"
         template = Template((HERE / "server.properties").read_text())
-        words = {"port": self.port, "controller_port": free_port(), "data": self.data / "log"}
-        self.settings.write_text(template.substitute(words))
+        values = {"port": self.port, "controller_port": free_port(), "data": self.data / "log"}
+        self.settings.write_text(template.substitute(values))
         self.process: subprocess.Popen[bytes] | None = None
         self._admin: Any = None
         if not (self.data / "log").exists():
@@ -68,13 +71,16 @@ class RealBroker:
 
     def _format(self) -> None:
         tool = [*JAVA, "-cp", self.classes, "kafka.tools.StorageTool"]
-        new = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True)
-        name = new.stdout.split()[-1]
-        command = [*tool, "format", "-t", name, "-c", str(self.settings)]
+        done = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True)
+        cluster_id = done.stdout.split()[-1]
+        command = [*tool, "format", "-t", cluster_id, "-c", str(self.settings)]
         subprocess.run(command, capture_output=True, check=True)
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start the broker and wait until it answers.
+
+        Raises RuntimeError, with the end of its log, where it does not.
+        """
         command = [*JAVA, "-cp", self.classes, "kafka.Kafka", str(self.settings)]
         with (self.data / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -93,37 +99,37 @@ class RealBroker:
         return True
 
     def stop(self) -> None:
-        """Shut down in order; the records stay."""
+        """Shut the broker down in order; the records stay."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(STOP_S)
         self.process = None
 
     def kill(self) -> None:
-        """Let it die at once; what it acknowledged stays."""
+        """Kill the broker; the records that it acknowledged stay."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(STOP_S)
         self.process = None
 
-    set_up, set_down = start, stop  # the words of the embedded broker
+    set_up, set_down = start, stop  # as the embedded broker calls them
 
     def create_topic(
         self, name: str, partitions: int, config: dict[str, str] | None = None
     ) -> None:
-        """Create a topic that is not there yet."""
+        """Create a topic that does not exist yet, and wait until the broker lists it."""
         topic = NewTopic(name, partitions, 1, config=config or {})
-        self.admin().create_topics([topic], request_timeout=ASK_S)[name].result()
-        while name not in self.admin().list_topics(timeout=ASK_S).topics:
+        self.admin().create_topics([topic], request_timeout=REQUEST_S)[name].result()
+        while name not in self.admin().list_topics(timeout=REQUEST_S).topics:
             time.sleep(0.01)
 
     def delete_records(self, topic: str, number: int, before: int) -> None:
         """Delete the records of a partition before an offset, as retention does."""
-        place = TopicPartition(topic, number, before)
-        self.admin().delete_records([place], request_timeout=ASK_S)[place].result()
+        until = TopicPartition(topic, number, before)
+        self.admin().delete_records([until], request_timeout=REQUEST_S)[until].result()
 
     def admin(self) -> Any:
-        """Give the client that asks and orders."""
+        """Return the admin client; create it the first time."""
         if self._admin is None:
             settings = {"reconnect.backoff.max.ms": 500, "log_level": 0}
             self._admin = AdminClient({"bootstrap.servers": self.bootstrap, **settings})
@@ -140,7 +146,7 @@ class RealBroker:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -148,9 +154,9 @@ def free_port() -> int:
 
 if __name__ == "__main__":
     with RealBroker(HOME / "data", 9092) as broker:
-        print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it")
+        print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it", flush=True)
         try:
             while True:
                 time.sleep(1)
         except KeyboardInterrupt:
-            print("stopping")
+            print("stopping Kafka")

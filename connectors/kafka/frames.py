@@ -103,7 +103,7 @@ def check_times(page: Page) -> None:
     """Refuse log times that Kafka would replace."""
     if page.log_ns[0] < NS_PER_MS:
         raise TapeflowError(
-            f"{page.partition}: record {page.first_offset} has log time {page.log_ns[0]} ns, "
+            f"{page.partition}: record {page.first_offset} is at {page.log_ns[0]} ns, "
             "before the first millisecond of 1970: a record with timestamp 0 gets the time of sending"
         )
 
