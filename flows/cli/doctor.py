@@ -9,12 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from tapeflow.engine import compiled
 from tapeflow.flows.cli import commands
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.errors import TapeflowError
 
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "pyarrow", "numpy", "msgspec", "pydantic")
 ANSWER_S = 2.0
+PACKAGE = Path(compiled.__file__).parents[1]
 
 
 class Check(NamedTuple):
@@ -27,7 +29,7 @@ class Check(NamedTuple):
 
 def run_checks(args: Namespace) -> list[Check]:
     """Look at everything, good or not."""
-    return [python(), *libraries(), numba(), *job(args), results(args.results)]
+    return [python(), *libraries(), numba(), *kernels(), *job(args), results(args.results)]
 
 
 def python() -> Check:
@@ -56,6 +58,19 @@ def numba() -> Check:
         return Check(
             "numba", True, "not installed: everything works, slower; pip install tapeflow[fast]"
         )
+
+
+def kernels() -> Iterator[Check]:
+    """Where compiled code is kept. Its absence is no failure: each process then compiles anew."""
+    if not compiled.COMPILED:
+        return
+    folder = compiled.cache_folder()
+    if folder is None:
+        yield Check("kernels", True, compiled.NOT_CACHED)
+    elif folder.is_relative_to(PACKAGE):
+        yield Check("kernels", True, f"compiled code is cached beside the sources, in {PACKAGE}")
+    else:
+        yield Check("kernels", True, f"compiled code is cached in {folder.parent}")
 
 
 def job(args: Namespace) -> Iterator[Check]:
