@@ -1,18 +1,34 @@
-"""Folds over columns: compiled by numba where it is installed, plain Python, slower, where not.
+"""Kernels: loops over arrays, compiled by numba; where it is not installed plain Python, slower.
 
 A function marked `@compiled` is written for numba's subset: arrays and numbers in, numbers out. It
-is compiled at its first call and kept on disk, and it lets go of the GIL, so that workers run in
-parallel. Importing numba takes a second: commands that run no flow never get there.
+is compiled at its first call, and it lets go of the GIL, so that workers run in parallel. Importing
+numba takes a second: commands that run no flow never get there.
+
+Compiling takes ten seconds, so numba keeps machine code in the first of these folders that it can
+write:
+
+    $NUMBA_CACHE_DIR  ─▶  __pycache__ beside the source  ─▶  numba's folder in the user's cache
+                                                                  (~/.cache/numba)
+    none of them  ─▶  compiled in memory, by each process anew
 """
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILED = find_spec("numba") is not None
+NOT_COMPILED = "numba is not installed: everything works, slower; pip install tapeflow[fast]"
+NOT_CACHED = (
+    "no folder for compiled code can be written: each process compiles for ten seconds first; "
+    "name a folder in NUMBA_CACHE_DIR"
+)
+ONE_COMPILER = Lock()  # threads that call a kernel first at the same time share one
 
 
 def compiled(function: F) -> F:
@@ -22,16 +38,38 @@ def compiled(function: F) -> F:
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         if not kernels:
-            kernels.append(_compile(function))
+            with ONE_COMPILER:
+                kernels[:] = kernels or [_kernel(function)]
         return kernels[0](*arguments, **named)
 
     return call  # type: ignore[return-value]  # the same signature
 
 
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+def why_slow() -> str:
+    """Return why kernels are slow, or slow to start, in this installation; "" where they are not.
+
+    Imports numba only where the sources cannot be written.
+    """
+    if not COMPILED:
+        return NOT_COMPILED
+    if os.access(Path(__file__).parent, os.W_OK) or cache_folder() is not None:
+        return ""
+    return NOT_CACHED
+
+
+def cache_folder() -> Path | None:
+    """Return the folder where numba keeps the machine code of this file; None: in memory only."""
+    path = _kernel(cache_folder).stats.cache_path
+    return None if path is None else Path(path)
+
+
+def _kernel(function: Callable[..., Any]) -> Any:
+    """Return numba's dispatcher of `function`, which compiles it; without numba `function`."""
     if not COMPILED:
         return function
     from numba import njit  # noqa: PLC0415  # late: see above
 
-    kernel: Callable[..., Any] = njit(nogil=True, cache=True)(function)
-    return kernel
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba: "no locator available", no folder can be written
+        return njit(nogil=True)(function)

@@ -28,7 +28,7 @@ from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source import source as source_step
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.compiled import why_slow
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment
@@ -132,8 +132,8 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
     if result_paths(plan).work.resolve() == plan.results:
         raise UsageError(f"--results {plan.results} is the state's own file: name another")
     check_replaceable(plan.results)
-    if not COMPILED:
-        notify("numba is not installed: everything works, slower; pip install tapeflow[fast]")
+    if reason := why_slow():
+        notify(reason)
     if plan.publish:
         create_fact_topics(plan.job, notify)
     with exclusive_lock(plan.results):

@@ -6,7 +6,7 @@ bid: Floats                                     annotation
 """
 
 from functools import cache
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+# A table, since numpy 2.5 builds these annotations otherwise than 2.4: what is in them differs.
+DTYPES: dict[Any, np.dtype[Any]] = {
+    Ints: np.dtype(np.int64),
+    Floats: np.dtype(np.float64),
+    Bytes: np.dtype(np.uint8),
+    Bools: np.dtype(np.bool_),
+}
 
 
 class Columns(Struct, frozen=True, eq=False):
@@ -35,10 +42,7 @@ class Columns(Struct, frozen=True, eq=False):
     def dtypes(cls) -> dict[str, np.dtype[Any]]:
         """Return the dtype of each column, from its annotation."""
         hints = get_type_hints(cls)
-        # NDArray[np.int64] is np.ndarray[shape, np.dtype[np.int64]]
-        return {
-            name: np.dtype(get_args(get_args(hints[name])[1])[0]) for name in cls.column_names()
-        }
+        return {name: DTYPES[hints[name]] for name in cls.column_names()}
 
     @classmethod
     @cache

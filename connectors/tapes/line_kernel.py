@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numba.core import types
 
+from tapeflow.engine.compiled import compiled
+
 memchr = types.ExternalFunction("memchr", types.int64(types.int64, types.int32, types.int64))
 
 NEWLINE, SPACE, ZERO, NINE = (np.uint8(ord(each)) for each in "\n 09")
@@ -42,7 +44,7 @@ def value_of(word):
     return np.int64(word * TEN_THOUSANDS >> U32)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def split(data, words, begin, end, before_ns, span_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
     """Read lines in [begin, end), until the columns are full or `span_ns` of log time is over.
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tapeflow.engine import compiled
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.schemas.errors import TapeflowError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "pyarrow", "numpy", "msgspec", "pydantic")
 BROKER_TIMEOUT_S = 2.0
+PACKAGE = Path(compiled.__file__).parents[1]
 
 
 class Check(NamedTuple):
@@ -60,6 +62,7 @@ def run_checks(args: Namespace) -> list[Check]:
         check_python(),
         *map(check_library, LIBRARIES),
         check_numba(),
+        *check_kernel_cache(),
         *check_job(args),
         check_results(args.results),
     ]
@@ -88,6 +91,19 @@ def check_numba() -> Check:
         return Check(
             "numba", True, "not installed: everything works, slower; pip install tapeflow[fast]"
         )
+
+
+def check_kernel_cache() -> Iterator[Check]:
+    """Tell where compiled code is cached; without a cache each process compiles it anew."""
+    if not compiled.COMPILED:
+        return
+    folder = compiled.cache_folder()
+    if folder is None:
+        yield Check("kernels", True, compiled.NOT_CACHED)
+    elif folder.is_relative_to(PACKAGE):
+        yield Check("kernels", True, f"compiled code is cached beside the sources, in {PACKAGE}")
+    else:
+        yield Check("kernels", True, f"compiled code is cached in {folder.parent}")
 
 
 def check_job(args: Namespace) -> Iterator[Check]:

@@ -27,6 +27,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from tapeflow.engine.compiled import compiled
+
 # The layout of scan_tables.py, in 8-byte words: written out here too, see the third rule.
 NODE, NEED, SLOTS, FACTOR, SHIFT, IS_ROW, FILL, FILL_END, ENTRIES, ENTRIES_END = 9, *range(9)
 ENTRY, KEY, AHEAD, AHEAD_MASK, AHEAD_BYTES, BIT, ACTION, COLUMN, A, B, WORDS, WORDS_END = (
@@ -700,7 +702,7 @@ def read(
                 break
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, tables):
     """Read a page of frames: fills status and columns of rows, and says how many rows.
 

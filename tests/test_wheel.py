@@ -1,0 +1,298 @@
+"""One installed package: what a wheel holds, and that it works where nothing else is.
+
+    checkout ─▶ wheel ─▶ an empty environment ─▶ an empty folder: demo, replay, query
+
+The slow tests download the dependencies with pip, in the versions of requirements.lock.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from setuptools import find_packages
+
+from tapeflow.engine.compiled import NOT_CACHED
+from tests.running import JOB, REFERENCE, ROOT, replay
+
+ROOMS = ("connectors", "engine", "flows", "operators", "schemas")
+VERSIONS = ("3.11", "3.12")
+GOLDEN = REFERENCE / "golden"
+NOT_SOURCES = (".*", "build", "*.egg-info", "__pycache__", "*.duckdb*")
+PINNED = re.compile(r"^[\w.-]+==[^\\\n]+", re.MULTILINE)  # without hashes: those are all or none
+OURS = re.compile(r"TAPEFLOW_|NUMBA_|PYTHON|VIRTUAL_ENV|XDG_")
+BARE = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+# Root may write what forbids it, unless it gives up CAP_DAC_OVERRIDE (1) by PR_CAPBSET_DROP (24).
+AS_OTHERS = (
+    sys.executable,
+    "-c",
+    "import ctypes, os, sys; os.getuid() or ctypes.CDLL(None).prctl(24, 1, 0, 0, 0);"
+    "os.execv(sys.argv[1], sys.argv[1:])",
+)
+
+
+def sources(folder):
+    """The modules below a folder, as paths in it."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*.py")}
+
+
+def packaging():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+
+
+def test_every_room_is_linked_into_the_package():
+    links = {path.name: path for path in (ROOT / "tapeflow").iterdir() if path.is_symlink()}
+    assert links.keys() == {*ROOMS, "jobs"}
+    for name, link in links.items():
+        assert link.resolve() == ROOT / name
+        assert not link.readlink().is_absolute()
+
+
+def test_the_packages_are_tapeflow_and_every_folder_of_a_room():
+    found = find_packages(str(ROOT), include=packaging()["packages"]["find"]["include"])
+    folders = {Path(room, path).parent for room in ROOMS for path in sources(ROOT / room)}
+    expected = {".".join(("tapeflow", *folder.parts)) for folder in folders}
+    assert set(found) == {"tapeflow", *expected}
+
+
+# What is installed.
+
+
+class Install(NamedTuple):
+    """An environment with the wheel in it, as it is used: whose home, by which user."""
+
+    python: Path
+    home: Path
+    user: tuple[str, ...] = ()  # what runs a command as that user, in front of it
+
+    @property
+    def package(self):
+        (found,) = self.python.parents[1].glob("lib/python*/site-packages/tapeflow")
+        return found
+
+    def run(self, folder, program, *arguments, **variables):
+        """Run a program of the environment in a folder: what it prints."""
+        command = [*self.user, self.python.with_name(program), *arguments]
+        return checked(command, cwd=folder, env={**BARE, "HOME": str(self.home), **variables})
+
+
+def checked(command, **options):
+    line = [str(part) for part in command]
+    done = subprocess.run(
+        line, check=False, capture_output=True, text=True, **{"env": BARE, **options}
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def works(python):
+    """Does it start? A name on PATH may lead to a version that is not installed."""
+    return subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode == 0
+
+
+def interpreter(version):
+    """A Python of the version: this one, one on PATH, one of pyenv's; None where there is none."""
+    ours = sys.executable if version == f"{sys.version_info[0]}.{sys.version_info[1]}" else None
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    found = [ours, shutil.which(f"python{version}"), *pyenv]
+    return next((each for each in found if each and works(each)), None)
+
+
+def checkout_copy(folder):
+    """A copy of the sources, without what builds and runs have left."""
+    ignore = shutil.ignore_patterns(*NOT_SOURCES)
+    return Path(shutil.copytree(ROOT, folder / "checkout", symlinks=True, ignore=ignore))
+
+
+def wheel_command(checkout, folder):
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    return [*pip, "--wheel-dir", str(folder), str(checkout)]
+
+
+def pip_install(python, wheel, extra=""):
+    """Install the wheel and what it needs, in the versions of the lock."""
+    constraints = wheel.with_name("constraints.txt")
+    constraints.write_text("\n".join(PINNED.findall((ROOT / "requirements.lock").read_text())))
+    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints]
+    checked([*pip, f"tapeflow{extra} @ {wheel.as_uri()}"])
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from a copy of the checkout in which an earlier build has left a module."""
+    folder = tmp_path_factory.mktemp("wheel")
+    checkout = checkout_copy(folder)
+    stale = checkout / "build" / "lib" / "stale.py"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    checked(wheel_command(checkout, folder))
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def install(request, wheel, tmp_path_factory):
+    """The wheel and what it needs, without numba."""
+    python = interpreter(request.param)
+    if python is None:
+        pytest.skip(f"no Python {request.param} on PATH, nor one of pyenv's")
+    folder = tmp_path_factory.mktemp("install")
+    checked([python, "-m", "venv", folder / "venv"])
+    (folder / "home").mkdir()
+    made = Install(folder / "venv" / "bin" / "python", folder / "home")
+    pip_install(made.python, wheel)
+    return made
+
+
+@pytest.fixture(scope="module")
+def fast_install(install, wheel):
+    """The same environment with numba, from here on."""
+    pip_install(install.python, wheel, "[fast]")
+    return install
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The digest of the golden tapes, replayed from the checkout."""
+    return replay(GOLDEN, tmp_path_factory.mktemp("expected") / "results.duckdb")
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_tapeflow_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"tapeflow"}
+    modules = {f"tapeflow/{room}/{path}" for room in ROOMS for path in sources(ROOT / room)}
+    modules |= {"tapeflow/__init__.py", "tapeflow/__main__.py"}
+    data = {f"tapeflow/jobs/{path.name}" for path in (ROOT / "jobs").iterdir()}
+    assert {n for n in names if ".dist-info/" not in n} == modules | data | {"tapeflow/py.typed"}
+
+
+def replay_installed(install, folder, *options, **variables):
+    """Replay the golden tapes with the job that was installed: the digest, what was said."""
+    job = install.package / "jobs" / JOB.name
+    line = ["replay", GOLDEN, "--config", job, "--results", "golden.duckdb", *options]
+    said = install.run(folder, "tapeflow", *line, **variables).stderr
+    return install.run(folder, "tapeflow", "digest", "golden.duckdb").stdout.strip(), said
+
+
+def check_commands(install, folder, expected):
+    """Run what a user tries first, in an empty folder: what the commands said beside."""
+    assert "demo" in install.run(folder, "python", "-m", "tapeflow", "--help").stdout
+    demo = install.run(folder, "tapeflow", "demo", "--seconds", "60", "--json")
+    fills = json.loads(demo.stdout)["fills"]
+    assert fills > 0
+    query = ["query", "SELECT count(*) AS n FROM fills", "--format", "json"]
+    assert json.loads(install.run(folder, "tapeflow", *query).stdout) == [{"n": fills}]
+    digest, said = replay_installed(install, folder)
+    assert digest == expected
+    return demo.stderr + said
+
+
+@pytest.mark.slow
+def test_without_numba_it_works_in_an_empty_folder(install, expected, tmp_path):
+    assert "numba is not installed" in check_commands(install, tmp_path, expected)
+
+
+@pytest.mark.slow
+def test_with_numba_it_works_in_an_empty_folder(fast_install, expected, tmp_path):
+    assert "numba" not in check_commands(fast_install, tmp_path, expected)
+    cached = list(fast_install.package.rglob("*.nbi"))
+    assert {path.parent.name for path in cached} == {"__pycache__"}
+    doctor = fast_install.run(tmp_path, "tapeflow", "doctor").stdout
+    assert f"compiled code is cached beside the sources, in {fast_install.package}" in doctor
+
+
+@pytest.mark.slow
+def test_the_installed_flow_runs_under_the_engines_own_command(fast_install, expected, tmp_path):
+    line = ["-m", "bytewax.run", "tapeflow.flows.trade:flow", "-w", "2"]
+    fast_install.run(
+        tmp_path,
+        "python",
+        *line,
+        TAPEFLOW_CONFIG=str(JOB),
+        TAPEFLOW_TAPES=str(GOLDEN),
+        TAPEFLOW_RESULTS="results.duckdb",
+    )
+    digest = fast_install.run(tmp_path, "tapeflow", "digest", "results.duckdb").stdout
+    assert digest.strip() == expected
+
+
+@pytest.fixture
+def read_only(fast_install, tmp_path):
+    """The environment without a cache, with no folder that can be written and no home."""
+    for cached in fast_install.package.rglob("*.nb[ic]"):
+        cached.unlink()
+    homes = tmp_path / "homes"
+    homes.mkdir()
+    package = fast_install.package
+    folders = [homes, package, *(path for path in package.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield fast_install._replace(home=homes / "none", user=AS_OTHERS)
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def skip_unless_read_only(install, folder):
+    """Skip where the user writes into folders that forbid it."""
+    code = f"import os; print(os.access({str(install.package)!r}, os.W_OK))"
+    if install.run(folder, "python", "-c", code).stdout.strip() == "True":
+        pytest.skip("this user may write anywhere")
+
+
+@pytest.mark.slow
+def test_a_read_only_install_without_a_home_compiles_in_memory(read_only, expected, tmp_path):
+    skip_unless_read_only(read_only, tmp_path)
+    assert NOT_CACHED in read_only.run(tmp_path, "tapeflow", "doctor").stdout
+    digest, said = replay_installed(read_only, tmp_path, "--processes", "2")
+    assert digest == expected
+    assert said.count(NOT_CACHED) == 1
+    assert not list(read_only.package.rglob("*.nbi"))
+
+
+@pytest.mark.slow
+def test_a_read_only_install_caches_kernels_in_the_users_folder(read_only, expected, tmp_path):
+    skip_unless_read_only(read_only, tmp_path)
+    at_home = read_only._replace(home=tmp_path)
+    digest, said = replay_installed(at_home, tmp_path)
+    assert (digest, said) == (expected, "")
+    cache = tmp_path / ".cache" / "numba"
+    assert list(cache.rglob("*.nbi"))
+    assert (
+        f"compiled code is cached in {cache}" in at_home.run(tmp_path, "tapeflow", "doctor").stdout
+    )
+
+
+# The checkout.
+
+
+@pytest.mark.slow
+def test_an_editable_install_sees_new_files_and_offers_tapeflow_alone(tmp_path):
+    checkout = checkout_copy(tmp_path)
+    python = tmp_path / "venv" / "bin" / "python"
+    checked([sys.executable, "-m", "venv", tmp_path / "venv"])
+    checked([python, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", checkout])
+    (checkout / "operators" / "added").mkdir()
+    (checkout / "operators" / "added" / "__init__.py").write_text("ANSWER = 42")
+    look = "import tapeflow.operators.added as a, importlib.util as u; print(a.ANSWER, *map(u.find_spec, {}))"
+    done = checked([python, "-c", look.format([*ROOMS, "tests", "bench"])], cwd=tmp_path)
+    assert done.stdout.split() == ["42"] + ["None"] * (len(ROOMS) + 2)
+
+
+@pytest.mark.slow
+def test_a_checkout_that_lost_its_links_is_not_packed(tmp_path):
+    checkout = checkout_copy(tmp_path)
+    (checkout / "tapeflow" / "flows").unlink()
+    (checkout / "tapeflow" / "flows").write_text("../flows")  # as pip unpacks a ZIP archive
+    done = subprocess.run(
+        wheel_command(checkout, tmp_path), check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "links in tapeflow/ were lost" in done.stderr
