@@ -33,12 +33,13 @@ from bench.reference import JOB
 from tapeflow.connectors.kafka.embedded import EmbeddedBroker
 from tapeflow.connectors.kafka.facts import tail
 from tapeflow.connectors.kafka.loader import create_topics
-from tapeflow.connectors.source.progress import START, Progress
+from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import topics as loading
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.registry import BY_TYPE, decode
+from tapeflow.schemas.time import MIN_NS
 
 ROOT = Path(__file__).parents[1]
 WARM_S, LOOP_S, START_S = 5.0, 3.0, 60.0
@@ -182,7 +183,7 @@ def is_reading(path: Path) -> bool:
     if not path.exists() or not path.stat().st_size:
         return False
     board = Progress(PARTITIONS, 1, path)
-    return all(board.is_idle(name) or board.log_ns_of(name) != START for name in PARTITIONS)
+    return all(board.is_idle(name) or board.log_ns_of(name) != MIN_NS for name in PARTITIONS)
 
 
 def cpu_of(pid: int) -> float:

@@ -106,7 +106,7 @@ class RealBroker:
             self.process.wait(STOP_S)
         self.process = None
 
-    set_up, set_down = start, stop  # the words of the embedded broker
+    set_up, set_down = start, stop  # as the tests' embedded broker names them
 
     def create_topic(
         self, name: str, partitions: int, config: dict[str, str] | None = None
