@@ -320,7 +320,7 @@ def test_two_runs_never_make_the_same_results(results):
     second = exclusive_lock(results)
     with (
         exclusive_lock(results),
-        pytest.raises(TapeflowError, match="being made by another run"),
+        pytest.raises(TapeflowError, match="being written by another run"),
     ):
         second.__enter__()
     with exclusive_lock(results):

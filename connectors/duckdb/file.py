@@ -143,7 +143,9 @@ def exclusive_lock(results: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise TapeflowError(f"{results} is being made by another run: name another") from None
+        raise TapeflowError(
+            f"{results} is being written by another run: name another file"
+        ) from None
     try:
         yield
     finally:

@@ -28,8 +28,8 @@ WHY_DELETED = (
     "older records were deleted, by retention or because the embedded broker keeps 5 MiB of each "
     "partition: load the records again into a fresh topic, with retention.ms=-1"
 )
-WHY_RECREATED = "the broker was emptied or the topic made anew: start with a fresh state"
-WHY_GAPS = "records in between are gone: a raw topic bears no compaction and no transactions"
+WHY_RECREATED = "the broker was emptied or the topic created again: start with a fresh --state"
+WHY_GAPS = "records in between are gone: a raw topic must have neither compaction nor transactions"
 
 
 class RecordFetcher:

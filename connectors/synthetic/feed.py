@@ -2,7 +2,7 @@
 
     latent price --lag, basis, spread--> best bid and ask --taking orders--> trades
                                                  |                             |
-                                                 +---latency---> frames <------+ latency
+                                                 +--latency--> frames <-latency+
 
 Everything but the latent price is whole ticks, lots and microseconds: no digit depends on a
 machine's arithmetic.

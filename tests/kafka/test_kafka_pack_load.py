@@ -270,7 +270,7 @@ def test_a_topic_that_ends_before_a_half_read_pack_is_an_error(broker):
     load(broker, shorter, *frames(0, first), pack=True)
     assert end_of(broker, shorter) == 1
     with pytest.raises(
-        TapeflowError, match=r"offset 1 should come next, but there are 0 up to 1 .*anew"
+        TapeflowError, match=r"offset 1 should come next, but there are 0 up to 1 .*again"
     ):
         drain(open_reader(broker, shorter, None, position), 1)
 

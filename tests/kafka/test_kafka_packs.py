@@ -281,14 +281,14 @@ def packed_log() -> list[Any]:
 @pytest.mark.parametrize("frames", [4, PACK_FRAMES, PACK_FRAMES + 1, 2 * PACK_FRAMES])
 def test_a_packed_log_recreated_in_plain_records_is_refused(frames):
     position = position_after(packed_log(), frames)
-    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
+    with pytest.raises(TapeflowError, match=r"emptied or the topic created again"):
         drain(open_log(plain_log(), position))
 
 
 @pytest.mark.parametrize("frames", [1, 4])
 def test_a_plain_log_recreated_in_packs_is_refused(frames):
     position = position_after(plain_log(), frames)
-    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
+    with pytest.raises(TapeflowError, match=r"emptied or the topic created again"):
         drain(open_log(packed_log(), position))
 
 
@@ -296,7 +296,7 @@ def test_a_plain_log_recreated_in_packs_is_refused(frames):
 def test_a_log_recreated_in_other_packs_is_refused(frames):
     position = position_after(packed_log(), frames)
     others = messages([*plain(LOG[0][:1], LOG[1][:1]), *packed(LOG[0][1:], LOG[1][1:], 1)])
-    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
+    with pytest.raises(TapeflowError, match=r"emptied or the topic created again"):
         drain(open_log(others, position))
 
 
@@ -305,14 +305,14 @@ def test_packs_of_another_day_are_refused(frames):
     position = position_after(packed_log(), frames)
     later = messages(packed([log_ns + 7200 * SECOND for log_ns in LOG[0]], LOG[1]))
     with pytest.raises(
-        TapeflowError, match=r"has log time \d+, but we have read \d+ there: .* made anew"
+        TapeflowError, match=r"has log time \d+, but we have read \d+ there: .* created again"
     ):
         drain(open_log(later, position))
 
 
 def test_a_log_that_ends_before_a_half_read_pack_is_refused():
     position = position_after(packed_log(), PACK_FRAMES + 1)
-    with pytest.raises(TapeflowError, match=r"offset 1 is beyond the end, 1: .* made anew"):
+    with pytest.raises(TapeflowError, match=r"offset 1 is beyond the end, 1: .* created again"):
         open_log(packed_log()[:1], position)
 
 
