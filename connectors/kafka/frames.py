@@ -118,8 +118,8 @@ def check_times(page: Page) -> None:
     """Raise TapeflowError for log times that Kafka would replace by the time of sending."""
     if page.log_ns[0] < NS_PER_MS:
         raise TapeflowError(
-            f"{page.partition}: record {page.first_offset} has log time {page.log_ns[0]} ns, before "
-            "the first millisecond of 1970: a record with timestamp 0 gets the time of sending"
+            f"{page.partition}: record {page.first_offset} has log time {page.log_ns[0]} ns, "
+            "before the first millisecond of 1970: Kafka would replace it by the time of sending"
         )
 
 
