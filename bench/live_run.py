@@ -17,10 +17,11 @@ from msgspec import Struct
 from bench.brokers import Broker
 from bench.load_generator import PARTITIONS
 from bench.paths import JOB, ROOT
-from tapeflow.connectors.source.progress import START, Progress
+from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import topics
 from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.time import MIN_NS
 
 Process: TypeAlias = "subprocess.Popen[bytes]"
 
@@ -107,7 +108,7 @@ class LiveRun(Struct, frozen=True):
             return False
         progress = Progress(PARTITIONS, 1, path)
         return all(
-            progress.is_idle(name) or progress.log_ns_of(name) != START for name in PARTITIONS
+            progress.is_idle(name) or progress.log_ns_of(name) != MIN_NS for name in PARTITIONS
         )
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.paths import JOB
-from tapeflow.connectors.kafka.frames import NS_HEADER, NS_PER_MS
+from tapeflow.connectors.kafka.frames import NS_HEADER
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.flows.job.settings import load
+from tapeflow.schemas.time import NS_PER_MS
 
 STEP_NS = 1_000_000
 SILENCE_NS = 3_000_000  # then a heartbeat: one that is a step late is still within 4 ms

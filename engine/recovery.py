@@ -1,15 +1,15 @@
-"""The engine's recovery store: what Bytewax 0.21.1 leaves undone in it after a crash.
+"""Repair of the engine's recovery store after a crash: what Bytewax 0.21.1 leaves undone in it.
 
-    epoch       4        5                 killed while epoch 5 was being sealed:
-    desk        s4       s5 (stale)        only some steps have kept a state of it
+    epoch       4        5                 killed while epoch 5 was being written:
+    desk        s4       s5 (stale)        only some steps have a snapshot of it
     source      s4       -
-    resume at 5 from s4. A step given nothing in epoch 5 keeps nothing: its stale s5 stays
-    resume at 6 from desk s5 and source s5': of two different lives
+    resume at 5 from s4. A step with no input in epoch 5 takes no snapshot: its stale s5 stays
+    resume at 6 from desk s5 and source s5': of two different executions
 
-Bytewax resumes rightly once, from before the epoch it had not finished, but never deletes the
-snapshots of that epoch. If a step's key is not touched when the epoch is lived again, the stale one
-counts as its newest from then on, and two crashes in a row put together what does not belong
-together. So before every start what lies at or behind the epoch to resume from is deleted here.
+Bytewax resumes correctly once, from before the unfinished epoch, but never deletes the snapshots of
+that epoch. If a key has no input when the epoch runs again, its stale snapshot counts as its newest
+from then on, and a second crash combines snapshots that do not belong together. So before every
+start the snapshots of the resume epoch and of later ones are deleted here.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def delete_unfinished_snapshots(folder: Path) -> int:
-    """Delete the snapshots of epochs that were never finished; how many there were."""
+    """Delete the snapshots of epochs that were never finished; return how many there were."""
     stores = sorted(folder.glob("part-*.sqlite3"))
     epoch = resume_epoch(stores)
     if epoch is None:
@@ -31,21 +31,22 @@ def delete_unfinished_snapshots(folder: Path) -> int:
 
 
 def resume_epoch(stores: list[Path]) -> int | None:
-    """The epoch that the engine will resume at: the least that a worker of the last execution had.
+    """Return the epoch that the engine will resume at; None where nothing has run yet.
 
-    None where nothing has run yet.
+    It is the lowest frontier of the last execution's workers; a worker that wrote none is still
+    at the epoch where that execution began.
     """
     executions: list[tuple[int, int, int]] = []
     frontiers: dict[int, dict[int, int]] = {}
     for store in stores:
         with closing(sqlite3.connect(store)) as con:
             executions += con.execute("SELECT ex_num, worker_count, resume_epoch FROM exs")
-            for number, worker, epoch in con.execute(
+            for execution, worker, epoch in con.execute(
                 "SELECT ex_num, worker_index, worker_frontier FROM fronts"
             ):
-                frontiers.setdefault(number, {})[worker] = epoch
+                frontiers.setdefault(execution, {})[worker] = epoch
     if not executions:
         return None
-    number, workers, began = max(executions)
-    reached = frontiers.get(number, {})
-    return min(reached.get(worker, began) for worker in range(workers))
+    execution, workers, first_epoch = max(executions)
+    frontier = frontiers.get(execution, {})
+    return min(frontier.get(worker, first_epoch) for worker in range(workers))

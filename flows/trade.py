@@ -26,8 +26,8 @@ from tapeflow.connectors.duckdb.file import (
 )
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
-from tapeflow.connectors.source import source as source_step
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import why_slow
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.settings import Job
@@ -53,13 +53,14 @@ from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
 
 STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the flow itself
-    "trade.log": source_step.STATE_VERSION,
+    "trade.log": LogSource.VERSION,
     "trade.dedupe.state": Dedupe.VERSION,
     "trade.bars.state": TimeBars.VERSION,
     "trade.normalise.state": Normalise.VERSION,
     "trade.signals.state": EvaluateStrategies.VERSION,
     "trade.desk.state": Desk.VERSION,
     "trade.quality.state": CountQuality.VERSION,
+    "trade.results": ResultsSink.VERSION,
 }
 MERGES_PARTITIONS = True  # an account decides only what every partition has progressed past
 END_IS_FINAL = True  # the last bars are closed: what is added behind the end finds no open ones

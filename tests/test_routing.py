@@ -1,4 +1,4 @@
-"""Held against the engine: where a partition is read, there its state lives."""
+"""State keys, compared with the engine: a partition's state lives where it is read."""
 
 from threading import get_ident
 
@@ -26,14 +26,14 @@ class OnePage(StatefulSourcePartition):
         return None
 
 
-class Where(FixedPartitionedSource):
-    """Each partition says on which thread it is read."""
+class ThreadSource(FixedPartitionedSource):
+    """A source whose partitions send the id of the thread that reads them."""
 
     def __init__(self, keys):
         self.keys = keys
 
     def list_parts(self):
-        return [f"{turn:04d} {name}" for turn, name in enumerate(self.keys)]
+        return [f"{index:04d} {name}" for index, name in enumerate(self.keys)]
 
     def build_part(self, step_id, for_part, resume_state):
         name = for_part.partition(" ")[2]
@@ -41,30 +41,30 @@ class Where(FixedPartitionedSource):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4])
-def test_the_state_of_a_partition_is_kept_by_the_worker_that_reads_it(workers):
+def test_the_state_of_a_partition_lives_on_the_worker_that_reads_it(workers):
     found = []
 
-    def seen(state, value):
+    def add_thread(state, value):
         return state, (*value, get_ident())
 
-    flow = Dataflow("where")
-    pages = op.input("log", flow, Where(state_keys(PARTITIONS)))
-    op.output("out", op.stateful_map("here", pages, seen), TestingSink(found))
+    flow = Dataflow("threads")
+    pages = op.input("log", flow, ThreadSource(state_keys(PARTITIONS)))
+    op.output("out", op.stateful_map("stateful", pages, add_thread), TestingSink(found))
     cluster_main(flow, [], 0, worker_count_per_proc=workers)
     assert {part for _, (part, _, _) in found} == set(PARTITIONS)
-    assert all(read == kept for _, (_, read, kept) in found)
+    assert all(read == stateful for _, (_, read, stateful) in found)
     assert len({read for _, (_, read, _) in found}) == workers
 
 
-def test_siphash_agrees_with_the_published_vector_shape():
+def test_siphash_agrees_with_rusts_default_hasher():
     # Values of Rust's DefaultHasher, which is SipHash-1-3 under a zero key.
     assert siphash13([b""]) == [0xD1FBA762150C532C]
     eight, seven = siphash13([bytes(range(8)), bytes(8)]), siphash13([bytes(range(7))])
     assert len({*eight.tolist(), *seven.tolist()}) == 3
 
 
-def test_keys_are_stable_from_run_to_run():
+def test_state_keys_are_stable_from_run_to_run():
     keys = state_keys(["binance-0", "coinbase-0"])
     assert keys == {"binance-0": "binance-0~2224", "coinbase-0": keys["coinbase-0"]}
     more = state_keys(["binance-0", "coinbase-0", "binance-1"])
-    assert keys.items() <= more.items(), "a partition more changes nobody's key"
+    assert keys.items() <= more.items(), "another partition changes no other key"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tapeflow.connectors.duckdb import query as duckdb_query
 from tapeflow.connectors.duckdb.sink import ResultsSinkPartition
-from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.flows import trade
@@ -212,7 +212,7 @@ def test_every_stateful_step_is_named_with_its_version():
 
     def walk(operators):
         for each in operators:
-            if type(each).__name__ in {"input", "stateful_batch"}:
+            if type(each).__name__ in {"input", "output", "stateful_batch"}:
                 found.add(each.step_id)
             walk(each.substeps)
 

@@ -1,4 +1,4 @@
-"""Tapes: what is written is what is read, wherever the pages are cut."""
+"""Tapes are read as they were written, however the pages are cut."""
 
 import gzip
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tapeflow.connectors.tapes import text as tape
+from tapeflow.connectors.tapes import text
 from tapeflow.connectors.tapes.parquet import ParquetReader
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.schemas.errors import TapeflowError
@@ -32,34 +32,34 @@ def lines(records):
     return b"".join(b"%d %b\n" % record for record in records)
 
 
-def ordered_files(log, base=1_700_000_000_000_000_000):
+def to_records(log, base=1_700_000_000_000_000_000):
     times = np.cumsum([step for step, _ in log]) + base
     return [(int(ns), frame) for ns, (_, frame) in zip(times, log, strict=True)]
 
 
 @settings(deadline=None)  # the first reading compiles
 @given(logs, st.integers(1, 9), st.data())
-def test_a_tape_reads_as_written_and_goes_on_where_it_was(tmp_path_factory, log, records, data):
+def test_a_tape_reads_as_written_and_resumes_anywhere(tmp_path_factory, log, records, data):
     path = tmp_path_factory.mktemp("tape") / "binance-0.tape"
-    log = ordered_files(log)
+    log = to_records(log)
     path.write_bytes(lines(log))
     assert read_all(TapeReader("binance-0", (path,), records, FAR, None)) == log
 
     reader = TapeReader("binance-0", (path,), records, FAR, None)
-    given_so_far = 0
+    records_read = 0
     for _ in range(data.draw(st.integers(0, 5))):
         page = reader.read()
-        given_so_far = page.next_offset if page else given_so_far
+        records_read = page.next_offset if page else records_read
     again = TapeReader("binance-0", (path,), records, FAR, reader.position())
     rest = []
     while (page := again.read()) is not None:
         rest += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]
-    assert rest == log[given_so_far:]
+    assert rest == log[records_read:]
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
-def test_compression_is_told_by_the_name(tmp_path, ending):
-    log = ordered_files([(5, b"{}"), (0, b""), (7, b'{"a": 1}')])
+def test_compression_follows_from_the_name(tmp_path, ending):
+    log = to_records([(5, b"{}"), (0, b""), (7, b'{"a": 1}')])
     path = tmp_path / f"binance-0.tape{ending}"
     if ending == ".gz":
         path.write_bytes(gzip.compress(lines(log)))
@@ -71,8 +71,8 @@ def test_compression_is_told_by_the_name(tmp_path, ending):
     assert read_all(TapeReader("binance-0", (path,), 10, FAR, None)) == log
 
 
-def test_several_files_are_one_partition(tmp_path):
-    log = ordered_files([(1, b"a"), (1, b"b"), (1, b"c")])
+def test_several_files_form_one_partition(tmp_path):
+    log = to_records([(1, b"a"), (1, b"b"), (1, b"c")])
     (tmp_path / "1").write_bytes(lines(log[:2])[:-1])  # without the last newline
     (tmp_path / "2").write_bytes(b"")
     (tmp_path / "3").write_bytes(lines(log[2:]))
@@ -99,15 +99,15 @@ def test_sixteen_digits_are_microseconds(tmp_path):
     ]
 
 
-def test_widths_may_change_inside_a_tape(tmp_path):
+def test_log_times_of_a_tape_may_differ_in_width(tmp_path):
     log = [(8, b"x"), (9, b""), (10, b"y"), (123456789, b"z"), (2**63 - 1, b"last")]
     path = tmp_path / "binance-0.tape"
     path.write_bytes(lines(log))
     assert read_all(TapeReader("b", (path,), 2, 2**62, None)) == log
 
 
-def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
-    log = ordered_files([(10, b"x")] * 20)
+def test_a_page_spans_no_more_log_time_than_allowed(tmp_path):
+    log = to_records([(10, b"x")] * 20)
     path = tmp_path / "binance-0.tape"
     path.write_bytes(lines(log))
     reader = TapeReader("b", (path,), 100, 30, None)
@@ -116,7 +116,7 @@ def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("content", "message"),
     [
         (b"17 a\n16 b\n", "before 17 of the one before it"),
         (b"17 a\nnonsense b\n", "record 1 begins with b'nonsense'"),
@@ -125,18 +125,18 @@ def test_a_page_spans_no_more_log_time_than_asked(tmp_path):
         (b"5 a\n\n", "record 1 begins with b''"),
     ],
 )
-def test_a_broken_tape_is_one_clear_line_naming_file_and_record(tmp_path, text, said):
+def test_a_broken_tape_is_one_clear_line_naming_file_and_record(tmp_path, content, message):
     path = tmp_path / "binance-0.tape"
-    path.write_bytes(text)
+    path.write_bytes(content)
     with pytest.raises(TapeflowError, match=r"binance-0\.tape") as raised:
         read_all(TapeReader("b", (path,), 10, FAR, None))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_a_cut_off_archive_is_an_error_not_an_end(tmp_path):
     path = tmp_path / "binance-0.tape.gz"
-    path.write_bytes(gzip.compress(lines(ordered_files([(1, b"x" * 50)] * 1000)))[:-20])
+    path.write_bytes(gzip.compress(lines(to_records([(1, b"x" * 50)] * 1000)))[:-20])
     with pytest.raises(TapeflowError, match="damaged or cut off"):
         read_all(TapeReader("b", (path,), 10, FAR, None))
 
@@ -149,8 +149,8 @@ TIMES = st.one_of(
 )
 
 
-def read_or_refused(path, reader_kernel, monkeypatch):
-    monkeypatch.setattr(tape, "kernel", reader_kernel)
+def read_or_error(path, reader_kernel, monkeypatch):
+    monkeypatch.setattr(text, "kernel", reader_kernel)
     got = []
     reader = TapeReader("b", (path,), 5, 10**17, None)
     try:
@@ -161,24 +161,24 @@ def read_or_refused(path, reader_kernel, monkeypatch):
     return got, reader.position()
 
 
-@pytest.mark.skipif(tape.kernel() is None, reason="numba is not installed")
+@pytest.mark.skipif(text.kernel() is None, reason="numba is not installed")
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None
 )
 @given(st.lists(st.tuples(TIMES, st.sampled_from([b"", b" ", b" {}", b"\t", b" 1 2"])), max_size=9))
-def test_the_compiled_reader_says_what_the_plain_one_says(tmp_path, monkeypatch, drawn):
+def test_the_compiled_reader_agrees_with_the_strict_one(tmp_path, monkeypatch, drawn):
     path = tmp_path / "binance-0.tape"
-    for text in (drawn, sorted(drawn, key=lambda line: (len(line[0]), line[0]))):
-        path.write_bytes(b"".join(time + rest + b"\n" for time, rest in text))
+    for tape_lines in (drawn, sorted(drawn, key=lambda line: (len(line[0]), line[0]))):
+        path.write_bytes(b"".join(time + rest + b"\n" for time, rest in tape_lines))
         with monkeypatch.context() as patch:
-            compiled = read_or_refused(path, tape.kernel, patch)
-            assert compiled == read_or_refused(path, lambda: None, patch)
+            compiled = read_or_error(path, text.kernel, patch)
+            assert compiled == read_or_error(path, lambda: None, patch)
 
 
 @given(logs, st.integers(1, 9))
-def test_parquet_tapes_read_as_text_ones(tmp_path_factory, log, records):
+def test_parquet_tapes_read_like_text_tapes(tmp_path_factory, log, records):
     path = tmp_path_factory.mktemp("tape") / "binance-0.parquet"
-    log = ordered_files(log)
+    log = to_records(log)
     columns = {"log_ns": pa.array([ns for ns, _ in log], pa.int64()), "frame": [f for _, f in log]}
     schema = pa.schema([("log_ns", pa.int64()), ("frame", pa.binary())])
     pq.write_table(pa.table(columns, schema=schema), path, row_group_size=7)

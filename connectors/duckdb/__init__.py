@@ -1,1 +1,1 @@
-"""Facts into one DuckDB file, and questions to it."""
+"""Facts in one DuckDB file, and queries of it."""

@@ -1,9 +1,10 @@
-"""Epochs written beside a live flow: a commit to a disk takes tens of milliseconds, an order waits.
+"""Commits epochs on a thread of its own: a commit takes 17-60 ms, and orders would wait for it.
 
-    flow      epoch 7 ─▶ epoch 8 ─▶ epoch 9 ...     state at 9: sealed up to 7, and 8, 9 themselves
-    aside        └─ commit 7 ──▶ commit 8 ──▶
+    flow      epoch 7 ─▶ epoch 8 ─▶ epoch 9 ...     state at 9: committed up to 7; 8 and 9 pending
+    writer       └─ commit 7 ──▶ commit 8 ──▶
 
-What is not known to be committed is in the state: a run that goes on from it writes it first.
+Epochs that are not known to be committed are part of the state: a run that resumes writes them
+before anything else.
 """
 
 from collections import deque
@@ -14,14 +15,14 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Struct
 
-Tables = Mapping[str, Any]  # Arrow tables by name
-WriterState = tuple[int, list[tuple[int, dict[str, bytes]]]]  # sealed up to, and what waits
+Tables = Mapping[str, Any]  # pyarrow.Table by name
+PendingTables = list[tuple[int, dict[str, bytes]]]  # transaction number, tables as Arrow IPC
 
-WAITING_MAX = 5000  # rows that may wait; with more a flow is not live, and waits for its disk
+PENDING_ROWS_MAX = 5000  # beyond that the flow waits for its disk
 
 
 class PendingEpoch(Struct, frozen=True):
-    """One transaction that is being written."""
+    """One transaction that is being written, or waits for it."""
 
     number: int
     tables: Tables
@@ -29,62 +30,65 @@ class PendingEpoch(Struct, frozen=True):
 
 
 class AsyncWriter:
-    """One thread that writes epochs, in their order."""
+    """One thread that writes epochs in their order."""
 
-    def __init__(self, sealed: int, write: Callable[[int, Tables], None]) -> None:
-        """Write with `write`; up to `sealed` is committed."""
-        self.sealed, self.write = sealed, write
-        self.waiting: deque[PendingEpoch] = deque()
+    def __init__(self, committed: int, write: Callable[[int, Tables], None]) -> None:
+        """Write with `write`; transactions up to number `committed` are committed already."""
+        self.committed, self.write = committed, write
+        self.pending: deque[PendingEpoch] = deque()
         self.healthy = True
         self.thread = ThreadPoolExecutor(1, "results")
 
     def submit(self, number: int, tables: Tables) -> None:
-        """Write an epoch, soon."""
+        """Queue an epoch; wait until all are written where too many rows are pending."""
         written = self.thread.submit(self._write, number, tables)
-        self.waiting.append(PendingEpoch(number, tables, written))
-        rows = sum(len(table) for epoch in self.waiting for table in epoch.tables.values())
-        if rows > WAITING_MAX:
-            self.drain()
+        self.pending.append(PendingEpoch(number, tables, written))
+        rows = sum(len(table) for epoch in self.pending for table in epoch.tables.values())
+        if rows > PENDING_ROWS_MAX:
+            self.wait_until_written()
 
     def _write(self, number: int, tables: Tables) -> None:
         if not self.healthy:
-            return  # behind one that failed nothing may be committed, or published
+            return  # after a failed epoch no later one may be committed, or published
         self.healthy = False
         self.write(number, tables)
         self.healthy = True
 
-    def drain(self) -> None:
-        """Wait until everything is written; raises what went wrong."""
-        while self.waiting:
-            self._seal()
+    def wait_until_written(self) -> None:
+        """Wait until every epoch is written; raise the error of one that failed."""
+        while self.pending:
+            self._pop_first()
 
-    def kept(self) -> WriterState:
-        """What a later run needs to know; raises what went wrong."""
-        while self.waiting and self.waiting[0].written.done():
-            self._seal()
-        return self.sealed, [(epoch.number, packed(epoch.tables)) for epoch in self.waiting]
+    def pending_state(self) -> tuple[int, PendingTables]:
+        """Return the last committed number, and the pending epochs after it.
 
-    def _seal(self) -> None:
-        self.waiting[0].written.result()
-        self.sealed = self.waiting.popleft().number
+        Raises the error of an epoch that failed.
+        """
+        while self.pending and self.pending[0].written.done():
+            self._pop_first()
+        return self.committed, [(epoch.number, to_ipc(epoch.tables)) for epoch in self.pending]
+
+    def _pop_first(self) -> None:
+        self.pending[0].written.result()
+        self.committed = self.pending.popleft().number
 
     def close(self) -> bool:
-        """Let what was begun end; did all of it succeed?"""
+        """Finish what is queued and end the thread; return whether all of it succeeded."""
         self.thread.shutdown()
         return self.healthy
 
 
-def packed(tables: Tables) -> dict[str, bytes]:
-    """Tables as plain bytes."""
-    kept = {}
+def to_ipc(tables: Tables) -> dict[str, bytes]:
+    """Return tables as Arrow IPC streams, by name."""
+    streams = {}
     for name, table in tables.items():
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        kept[name] = bytes(sink.getvalue())
-    return kept
+        streams[name] = bytes(sink.getvalue())
+    return streams
 
 
-def unpacked(kept: Mapping[str, bytes]) -> Tables:
-    """The tables again."""
-    return {name: pa.ipc.open_stream(table).read_all() for name, table in kept.items()}
+def from_ipc(streams: Mapping[str, bytes]) -> Tables:
+    """Return the tables of Arrow IPC streams, by name."""
+    return {name: pa.ipc.open_stream(stream).read_all() for name, stream in streams.items()}

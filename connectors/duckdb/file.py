@@ -1,6 +1,8 @@
-"""The results file: how it is laid out, published whole, and never put in another's place.
+"""The results file: its tables, and how a whole copy of it is published.
 
 work file ──CHECKPOINT, copy──▶ results.duckdb.next ──rename──▶ results.duckdb
+
+A file that holds anything but results of Tapeflow is never replaced.
 """
 
 import fcntl
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
@@ -21,7 +24,7 @@ from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.quality import QualityCounts
 from tapeflow.schemas.registry import FACT_TYPES
 
-TRANSACTION = "_txn"  # column: number of the transaction that wrote the row
+TRANSACTION = "_txn"  # last column of each table: number of the transaction that wrote the row
 RUNS = """
     CREATE TABLE runs (
         id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS,
@@ -37,7 +40,7 @@ QUALITY = """
 
 
 class RunInfo(Struct, frozen=True):
-    """What is written of the run itself."""
+    """What the results hold about the run itself."""
 
     version: str
     command: str
@@ -46,22 +49,27 @@ class RunInfo(Struct, frozen=True):
 
 
 class ResultPaths(Struct, frozen=True):
-    """Where results are made, and where they are published."""
+    """Where results are written, and where they are published."""
 
     results: Path
     work: Path
 
     @classmethod
     def for_stateless_run(cls, results: Path) -> "ResultPaths":
-        """Make them beside the results, for a run that keeps no state."""
+        """Return the paths of a run without a state directory: work file next to results."""
         return cls(results, results.with_name(results.name + ".making"))
 
 
-def connect(path: Path) -> Any:
-    """Open the owner's connection; one thread, as the flow wants the others."""
+def connect_owner(path: Path) -> Any:
+    """Open the owner's connection to the work file; with one thread, as the flow needs the others.
+
+    Raises TapeflowError where it cannot be opened.
+    """
     try:
         con = duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
-        con.execute("SET lock_configuration = true")  # queries of others run beside the owner
+        con.execute(
+            "SET lock_configuration = true"
+        )  # users' queries run on cursors of this connection
         return con
     except duckdb.Error as error:
         raise TapeflowError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
@@ -69,7 +77,7 @@ def connect(path: Path) -> Any:
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """What goes wrong with a file, as one line that names it."""
+    """Raise what goes wrong with a file as a TapeflowError of one line that names it."""
     try:
         yield
     except OSError as error:
@@ -79,34 +87,45 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise TapeflowError(f"{path}: cannot be written: {line}") from None
 
 
-def create(files: ResultPaths, run: RunInfo) -> Any:
-    """Make a fresh work file with all tables; refuse results that are not ours. Its connection."""
-    check_replaceable(files.results)
-    with translate_errors(files.work):
-        files.work.parent.mkdir(parents=True, exist_ok=True)
-        for stale in (files.work, files.work.with_name(files.work.name + ".wal")):
+def create(paths: ResultPaths, run: RunInfo) -> Any:
+    """Make a fresh work file with all tables, and return the owner's connection to it.
+
+    Raises TapeflowError where the results file holds something else, or a file cannot be written.
+    """
+    check_replaceable(paths.results)
+    with translate_errors(paths.work):
+        paths.work.parent.mkdir(parents=True, exist_ok=True)
+        for stale in (paths.work, paths.work.with_name(paths.work.name + ".wal")):
             stale.unlink(missing_ok=True)
-        shutil.rmtree(files.work.with_name(files.work.name + ".tmp"), ignore_errors=True)
-    with translate_errors(files.work), ExitStack() as failed:
-        con = connect(files.work)
+        shutil.rmtree(paths.work.with_name(paths.work.name + ".tmp"), ignore_errors=True)
+    with translate_errors(paths.work), ExitStack() as failed:
+        con = connect_owner(paths.work)
         failed.callback(con.close)
         con.begin()
-        for topic in FACT_TYPES:
-            con.execute(ddl(topic.table, topic.type, [f"{TRANSACTION} BIGINT"]))
+        for fact_type in FACT_TYPES:
+            con.execute(ddl(fact_type.table, fact_type.type, [f"{TRANSACTION} BIGINT"]))
         counts = [column.name for column in columns(QualityCounts) if column.sql == "BIGINT"]
         sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
         con.execute(QUALITY.format(sums=sums))
         con.execute(ddl("instruments", Instrument))
-        listed = to_record_batch(Instrument, run.instruments)  # noqa: F841  # DuckDB reads it by its name
-        con.execute("INSERT INTO instruments BY NAME SELECT * FROM listed")
+        insert(
+            con,
+            "instruments",
+            pa.Table.from_batches([to_record_batch(Instrument, run.instruments)]),
+        )
         con.execute(RUNS)
         con.commit()
         failed.pop_all()
     return con
 
 
+def insert(con: Any, name: str, table: Any) -> None:
+    """Insert a pyarrow.Table into the table `name`, whose columns are in the same order."""
+    con.from_arrow(table).insert_into(name)
+
+
 def begin_run(con: Any, run: RunInfo) -> None:
-    """Write down that a run has begun, or gone on."""
+    """Add a row to `runs`: a run has begun, or has resumed."""
     con.execute(
         "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, ?, ?, ? FROM runs",
         [now(), run.version, run.command, run.job],
@@ -115,7 +134,7 @@ def begin_run(con: Any, run: RunInfo) -> None:
 
 @contextmanager
 def exclusive_lock(results: Path) -> Iterator[None]:
-    """Hold the results for one run; MisuseError where another makes them already."""
+    """Lock the results for one run; TapeflowError where another run makes them already."""
     path = results.with_name(results.name + ".lock")
     with translate_errors(results):
         results.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +143,9 @@ def exclusive_lock(results: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise TapeflowError(f"{results} is being made by another run: name another") from None
+        raise TapeflowError(
+            f"{results} is being written by another run: name another file"
+        ) from None
     try:
         yield
     finally:
@@ -133,7 +154,7 @@ def exclusive_lock(results: Path) -> Iterator[None]:
 
 
 def check_replaceable(results: Path) -> None:
-    """Raise MisuseError where the results file holds something else."""
+    """Raise TapeflowError where the results file holds something else."""
     if not results.exists():
         return
     try:
@@ -145,31 +166,35 @@ def check_replaceable(results: Path) -> None:
         ) from None
 
 
-def publish(con: Any, files: ResultPaths) -> None:
-    """Put a whole copy in the place of the results; who reads the old one keeps it."""
-    with translate_errors(files.results):
+def publish(con: Any, paths: ResultPaths) -> None:
+    """Replace the results by a whole copy of the work file; open readers keep the old one."""
+    with translate_errors(paths.results):
         con.execute("CHECKPOINT")
-        copy = files.results.with_name(files.results.name + ".next")
-        shutil.copyfile(files.work, copy)
-        os.replace(copy, files.results)
+        copy = paths.results.with_name(paths.results.name + ".next")
+        shutil.copyfile(paths.work, copy)
+        os.replace(copy, paths.results)
 
 
-def finalize(files: ResultPaths, *, ended: bool, keep: bool) -> None:
-    """Publish the last word of a run: that it ended, if so. The work file stays where `keep`."""
-    with translate_errors(files.work), connect(files.work) as con:
+def finalize(paths: ResultPaths, *, ended: bool, keep: bool) -> None:
+    """Publish the results of a run that is over.
+
+    `ended`: the log was read to its end, so the run gets its time of finishing. `keep`: a state
+    directory keeps the work file; else it becomes the results file.
+    """
+    with translate_errors(paths.work), connect_owner(paths.work) as con:
         if ended:
             con.execute(
                 "UPDATE runs SET finished = ? WHERE id = (SELECT max(id) FROM runs)", [now()]
             )
         if keep:
-            publish(con, files)
+            publish(con, paths)
         else:
             con.execute("CHECKPOINT")
     if not keep:
-        with translate_errors(files.results):
-            os.replace(files.work, files.results)
+        with translate_errors(paths.results):
+            os.replace(paths.work, paths.results)
 
 
 def now() -> str:
-    """Wall time, for the record of the run: no fact depends on it."""
+    """Return the wall time in UTC for the table `runs`; no fact depends on it."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,20 +1,24 @@
-"""Reading results: queries, and the digest that tells whether two runs gave the same answer."""
+"""Reading results: queries, and the digest by which the facts of two runs are compared."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from msgspec import Struct
 
+from tapeflow.connectors.duckdb.file import insert
 from tapeflow.connectors.duckdb.query_result import QueryResult, execute_exact, to_query_result
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.registry import FACT_TYPES, FactType
 
+CHUNK_ROWS = 4096  # read at a time
+
 
 def connect(results: Path) -> Any:
-    """Open results for reading."""
+    """Open results for reading; TapeflowError where there are none."""
     if not results.exists():
         raise TapeflowError(
             f"{results} does not exist: run `tapeflow replay` first, or name it with --results"
@@ -26,13 +30,16 @@ def connect(results: Path) -> Any:
 
 
 def query(results: Path, sql: str) -> QueryResult:
-    """Run a query: by the run that makes these results, if one does, else over the file."""
+    """Run a query: in the run that makes these results, if there is one, else on the file.
+
+    Raises TapeflowError for a query that fails.
+    """
     if results.with_name(results.name + ".live").exists():
         from tapeflow.connectors.duckdb.flight import query_running  # noqa: PLC0415  # slow to import
 
-        answer = query_running(results, sql)
-        if answer is not None:
-            return answer
+        result = query_running(results, sql)
+        if result is not None:
+            return result
     with connect(results) as con:
         try:
             return to_query_result(execute_exact(con, sql))
@@ -42,42 +49,42 @@ def query(results: Path, sql: str) -> QueryResult:
 
 
 def digests(results: Path) -> dict[str, str]:
-    """A digest each table of facts, in the order of schemas.topics."""
+    """Return the digest of each table of facts, in the order of the registry."""
     with connect(results) as con:
-        return {topic.table: table_digest(con, topic) for topic in FACT_TYPES}
+        return {fact_type.table: table_digest(con, fact_type) for fact_type in FACT_TYPES}
 
 
-def digest_of(topic: FactType, facts: list[Struct]) -> str:
-    """The digest that a table of these facts would have."""
+def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
+    """Return the digest that a table of these facts would have."""
     with duckdb.connect() as con:
-        con.execute(ddl(topic.table, topic.type))
+        con.execute(ddl(fact_type.table, fact_type.type))
         if facts:
-            batch = to_record_batch(topic.type, facts)  # noqa: F841  # DuckDB reads it by its name
-            con.execute(f"INSERT INTO {topic.table} BY NAME SELECT * FROM batch")
-        return table_digest(con, topic)
+            table = pa.Table.from_batches([to_record_batch(fact_type.type, facts)])
+            insert(con, fact_type.table, table)
+        return table_digest(con, fact_type)
 
 
 def digest(tables: dict[str, str]) -> str:
-    """One digest of all: sha256 over name and digest of each table."""
-    told = "".join(f"{name} {value}\n" for name, value in tables.items())
-    return hashlib.sha256(told.encode()).hexdigest()
+    """Return one digest of all tables: sha256 over lines of name and digest."""
+    lines = "".join(f"{name} {value}\n" for name, value in tables.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def table_digest(con: Any, topic: FactType) -> str:
-    """sha256 over all facts of a table in log order, every field by its exact text."""
-    table = columns(topic.type)
-    kinds = {column.field: column for column in table}
-    shown = ", ".join(
+def table_digest(con: Any, fact_type: FactType) -> str:
+    """Return the sha256 over the rows of a table in log order, every value by its exact text."""
+    table = columns(fact_type.type)
+    names = {column.field: column.name for column in table}
+    selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
         for column in table
     )
-    order = ", ".join(f'"{kinds[field].name}"' for field in topic.order)
+    order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
     try:
-        rows = con.execute(f"SELECT {shown} FROM {topic.table} ORDER BY {order}")
+        rows = con.execute(f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
     except duckdb.Error as error:
         raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
     total = hashlib.sha256()
-    while some := rows.fetchmany(4096):
-        for row in some:
+    while chunk := rows.fetchmany(CHUNK_ROWS):
+        for row in chunk:
             total.update(repr(row).encode())
     return total.hexdigest()

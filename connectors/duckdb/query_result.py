@@ -1,4 +1,10 @@
-"""Answers that lose nothing on the way: numbers as numbers, all else as DuckDB writes it."""
+"""Query results that lose nothing: numbers as numbers, other values as DuckDB's text of them.
+
+    BIGINT, DOUBLE, ...              --> Arrow --> number
+    TIMESTAMP_NS, DECIMAL, UUID, ... --VARCHAR--> Arrow --> text
+
+Python's datetime has no nanoseconds, and DECIMAL(38,12) as Arrow prints all its trailing zeros.
+"""
 
 from typing import Any, ClassVar
 
@@ -8,7 +14,7 @@ from msgspec import Struct
 
 
 class QueryResult(Struct, frozen=True):
-    """Rows of a query: numbers, and text for all else: times to the nanosecond, exact decimals."""
+    """Rows of a query: numbers, and text for times, decimals, and all other types."""
 
     NUMBERS: ClassVar = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "BOOLEAN"}
 
@@ -18,13 +24,15 @@ class QueryResult(Struct, frozen=True):
 
 
 def execute_exact(con: Any, sql: str, rows_max: int | None = None) -> Any:
-    """The answer of a connection as a pyarrow.Table that knows DuckDB's types."""
+    """Run a query and return a pyarrow.Table with DuckDB's types in its metadata.
+
+    Raises duckdb.Error for a failed query, and for more than `rows_max` rows.
+    """
     relation = con.sql(sql)
-    if relation is None or not relation.columns:  # a statement without an answer
+    if relation is None or not relation.columns:  # a statement without a result
         return pa.table({})
-    names, types = relation.columns, [str(kind) for kind in relation.types]
-    shown = ", ".join(map(exact_column_sql, names, types))
-    exact = relation.project(shown)
+    names, types = relation.columns, [str(sql_type) for sql_type in relation.types]
+    exact = relation.project(", ".join(map(exact_column_sql, names, types)))
     table = (exact if rows_max is None else exact.limit(rows_max + 1)).to_arrow_table()
     if rows_max is not None and len(table) > rows_max:
         raise duckdb.InvalidInputException(f"more than {rows_max:,} rows: ask for fewer")
@@ -32,18 +40,22 @@ def execute_exact(con: Any, sql: str, rows_max: int | None = None) -> Any:
 
 
 def to_query_result(table: Any) -> QueryResult:
-    """The same as plain rows."""
+    """Convert a table of `execute_exact` to plain rows."""
     types = (table.schema.metadata or {}).get(b"types", b"").decode().splitlines()
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     return QueryResult(table.column_names, types, rows)
 
 
-def exact_column_sql(name: str, kind: str) -> str:
-    """A column in the form that an answer has."""
+def exact_column_sql(name: str, sql_type: str) -> str:
+    """Return the SQL that selects a column without loss.
+
+    >>> exact_column_sql("n", "BIGINT"), exact_column_sql("time", "TIMESTAMP_NS")
+    ('"n"', '"time"::VARCHAR AS "time"')
+    """
     column = '"' + name.replace('"', '""') + '"'
-    if kind in QueryResult.NUMBERS:
+    if sql_type in QueryResult.NUMBERS:
         return column
     text = f"{column}::VARCHAR"
-    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+    if sql_type.startswith("DECIMAL") and not sql_type.endswith(",0)"):
         text = f"rtrim(rtrim({text}, '0'), '.')"
     return f"{text} AS {column}"

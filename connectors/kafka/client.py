@@ -1,6 +1,6 @@
-"""The line to a Kafka broker: settings of our clients, and what is said when nobody answers.
+"""Kafka clients: their settings, and what is reported while the broker does not answer.
 
-Of one absence, however long, it says two lines:
+An outage, however long, is reported in two lines:
 
     broker at 127.0.0.1:9092 away (_ALL_BROKERS_DOWN), waiting
     broker at 127.0.0.1:9092 back after 12.3 s
@@ -13,36 +13,36 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.notify import Notify
 
-Say = Callable[[str], None]
-Settings = Mapping[str, Any]  # of librdkafka, beside ours: security.protocol, sasl.username, ...
+Settings = Mapping[str, Any]  # of librdkafka, added to ours: security.protocol, sasl.username, ...
 
 NO_SETTINGS: Settings = {}
-ASK_AGAIN_S = 1.0
-PAUSE_S = 0.1  # between questions
-GRACE_S = 0.5  # a new topic has no leader for a moment: no news
-TRY_S = 1.0  # how long one question may take
+PROBE_INTERVAL_S = 1.0  # between two checks whether an absent broker is back
+RETRY_PAUSE_S = 0.1  # between two attempts of a request
+GRACE_S = 0.5  # a new topic has no leader for a moment: not worth a line
+ATTEMPT_S = 1.0  # timeout of one attempt
 SHARED: Settings = {
     "client.id": "tapeflow",
     "reconnect.backoff.max.ms": 1000,  # 10 s by default: long after the broker is back
-    "log_level": 0,  # what matters comes through `error_cb`, and is said once
-    "topic.metadata.propagation.max.ms": 5000,  # then an unknown topic is one
+    "log_level": 0,  # what matters comes through `error_cb`, and is reported once
+    "topic.metadata.propagation.max.ms": 5000,  # after that an unknown topic is an error
     "enable.metrics.push": False,
     "message.max.bytes": 8_000_000,  # a book snapshot is one frame of 5 MB
 }
 CONSUMER: Settings = {
-    "group.id": "tapeflow",  # required, never joined: we assign, and keep offsets ourselves
+    "group.id": "tapeflow",  # required, never joined: we assign partitions, and store offsets
     "enable.auto.commit": False,
-    "auto.offset.reset": "error",  # anything else skips lost records without a word
-    "enable.partition.eof": True,  # tells a reader that its log ends before its position
+    "auto.offset.reset": "error",  # any other value skips lost records silently
+    "enable.partition.eof": True,  # how a reader learns that its log ends before its position
     "allow.auto.create.topics": False,
     "fetch.wait.max.ms": 100,  # 10 ms cost a broker 3 % of a core for each idle partition
     "fetch.message.max.bytes": 10_485_760,
-    "queued.min.messages": 100_000,  # read ahead, a partition
+    "queued.min.messages": 100_000,  # read ahead, per partition
     "fetch.queue.backoff.ms": 10,  # 1 s by default: a replay stalls whenever it has read ahead
     "queued.max.messages.kbytes": 65_536,
 }
-PERMANENT_ERRORS = frozenset(  # what waiting won't heal
+PERMANENT_ERRORS = frozenset(  # waiting does not help
     (
         KafkaError._AUTHENTICATION,
         KafkaError._UNKNOWN_TOPIC,
@@ -50,7 +50,7 @@ PERMANENT_ERRORS = frozenset(  # what waiting won't heal
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     )
 )
-RETRIABLE_ERRORS = frozenset(  # errors in place of a record, after which librdkafka asks again
+RETRIABLE_ERRORS = frozenset(  # come in place of a record; librdkafka then repeats the request
     (
         KafkaError.UNKNOWN,
         KafkaError.REQUEST_TIMED_OUT,
@@ -63,58 +63,63 @@ RETRIABLE_ERRORS = frozenset(  # errors in place of a record, after which librdk
 
 
 class BrokerStatus:
-    """Says once that a broker is away, and once that it is back."""
+    """Whether a broker answers; reports once that it is away, and once that it is back."""
 
-    def __init__(self, bootstrap: str, say: Say, about: str = "") -> None:
-        """Speak of `bootstrap` through `say`; `about` begins each line."""
-        self.bootstrap, self.say, self.about = bootstrap, say, about
-        self.trouble = ""  # what librdkafka last complained of
-        self.refused = ""  # a lasting one
-        self.away_since: float | None = None
-        self.asked = 0.0
+    def __init__(self, bootstrap: str, notify: Notify, prefix: str = "") -> None:
+        """Watch `bootstrap`; each line given to `notify` begins with `prefix`."""
+        self.bootstrap, self.notify, self.prefix = bootstrap, notify, prefix
+        self.last_error = ""  # name of librdkafka's last error since the broker answered
+        self.permanent_error = ""  # text of an error that waiting does not fix
+        self.away_since: float | None = None  # monotonic time, s
+        self.probed_at = 0.0  # monotonic time of the last check, s
 
     def on_error(self, error: KafkaError) -> None:
-        """Take note, as `error_cb`: it is called inside poll and consume, and may not raise."""
-        self.trouble = error.name()
+        """Note an error, as `error_cb`: called inside poll and consume, where it may not raise."""
+        self.last_error = error.name()
         if error.fatal() or error.code() in PERMANENT_ERRORS:
-            self.refused = error.str()
+            self.permanent_error = error.str()
 
     def check(self) -> None:
-        """Raise what waiting won't heal."""
-        if self.refused:
-            raise TapeflowError(f"{self.about}broker at {self.bootstrap} refuses: {self.refused}")
+        """Raise TapeflowError for an error that waiting does not fix."""
+        if self.permanent_error:
+            raise TapeflowError(
+                f"{self.prefix}broker at {self.bootstrap} refuses: {self.permanent_error}"
+            )
 
-    def wait(self, answers: Callable[[], bool]) -> None:
-        """Note that nothing comes: is the broker away? `answers` asks it, now and then."""
+    def note_silence(self, is_available: Callable[[], bool]) -> None:
+        """Note that nothing comes, and check every PROBE_INTERVAL_S with `is_available`."""
         now = time.monotonic()
-        if self.away_since is not None and now - self.asked < ASK_AGAIN_S:
+        if self.away_since is not None and now - self.probed_at < PROBE_INTERVAL_S:
             return
-        self.asked = now
-        if answers():
+        self.probed_at = now
+        if is_available():
             self.mark_available()
         elif self.away_since is None:
             self.away_since = now
-            self.say(f"{self.about}broker at {self.bootstrap} away ({self.trouble}), waiting")
+            self.notify(
+                f"{self.prefix}broker at {self.bootstrap} away ({self.last_error}), waiting"
+            )
 
     def mark_available(self) -> None:
         """Note that the broker answered."""
-        self.trouble = ""
+        self.last_error = ""
         if self.away_since is not None:
             away_s = time.monotonic() - self.away_since
             self.away_since = None
-            self.say(f"{self.about}broker at {self.bootstrap} back after {away_s:.1f} s")
+            self.notify(f"{self.prefix}broker at {self.bootstrap} back after {away_s:.1f} s")
 
-    def ask(self, question: Callable[[float], Any], wait_s: float) -> Any:
-        """Put a question, which is told its timeout, until it is answered or `wait_s` are over.
+    def retry(self, request: Callable[[float], Any], wait_s: float) -> Any:
+        """Repeat a request, given its timeout in seconds, until it succeeds or `wait_s` are over.
 
-        Who asks says `back` when all questions are answered: a broker that starts answers some.
+        The caller calls `mark_available` after its last request: a broker that is starting answers
+        some requests and not others. Raises TapeflowError when the time is over.
         """
         began = time.monotonic()
         while True:
             try:
-                return question(min(TRY_S, wait_s))
+                return request(min(ATTEMPT_S, wait_s))
             except KafkaException as raised:
-                self.trouble = raised.args[0].name()
+                self.last_error = raised.args[0].name()
                 self.check()
                 waited_s = time.monotonic() - began
                 if waited_s >= wait_s:
@@ -123,18 +128,13 @@ class BrokerStatus:
                         f"({raised.args[0].str()}): is it running, and is this its address?"
                     ) from None
                 if waited_s >= GRACE_S:
-                    self.wait(never)
-                time.sleep(min(PAUSE_S, wait_s))
+                    self.note_silence(lambda: False)  # the request just failed
+                time.sleep(min(RETRY_PAUSE_S, wait_s))
 
 
-def never() -> bool:
-    """Say that it does not answer: it was asked just before."""
-    return False
-
-
-def new_consumer(link: BrokerStatus, client: Settings) -> Consumer:
-    """Make a consumer that joins no group, skips nothing, and complains to `link`."""
-    servers = {"bootstrap.servers": link.bootstrap, "error_cb": link.on_error}
+def new_consumer(status: BrokerStatus, client: Settings) -> Consumer:
+    """Return a consumer that joins no group, skips nothing, and reports errors to `status`."""
+    servers = {"bootstrap.servers": status.bootstrap, "error_cb": status.on_error}
     try:
         return Consumer({**SHARED, **CONSUMER, **servers, **client})
     except KafkaException as raised:

@@ -1,75 +1,71 @@
-"""Heartbeats for topics that other producers feed: who waits for a quiet partition can go on.
+"""Heartbeats for topics that other producers fill, so that nothing waits for a quiet partition.
 
     binance-0   r r   r r     r
-    coinbase-0  r . . h . . h . . h r        h: an empty record, after so much silence
+    coinbase-0  r . . h . . h . . h r        h: an empty record, written after so much silence
 
-They are in the log like any record, so that a replay sees them too. Only this run's clock is asked,
-and only here: what a heartbeat says is the log time at which it was written.
+They are records of the log like any other, so a replay reads them too. Wall time is read only here:
+the log time of a heartbeat is the time at which it was written.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from tapeflow.connectors.kafka.client import Say
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.engine.threads import PeriodicThread
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 
-
-class HeartbeatWriter:
-    """Writes heartbeats while it is entered."""
+class HeartbeatWriter(PeriodicThread):
+    """Writes heartbeats into quiet partitions while it is entered."""
 
     def __init__(
         self,
-        make_sender: Callable[[], ReliableProducer],
-        places: Mapping[str, tuple[str, int]],
-        board: Progress,
+        make_producer: Callable[[], ReliableProducer],
+        partitions: Mapping[str, tuple[str, int]],
+        progress: Progress,
         every_ns: int,
-        say: Say,
+        notify: Notify,
     ) -> None:
-        """Watch the partitions of `places` (topic, number) on the board."""
-        self.make_sender, self.sender = make_sender, make_sender()
-        self.places, self.board, self.every_ns, self.say = places, board, every_ns, say
-        self.written = dict.fromkeys(places, 0)  # wall time of the last heartbeat, ns
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "HeartbeatWriter":
-        self.thread.start()
-        return self
+        """Write into each of `partitions` (topic, number) that was silent for `every_ns`."""
+        super().__init__(self._write, every_ns / 2e9)
+        self.make_producer, self.producer = make_producer, make_producer()
+        self.partitions, self.progress = partitions, progress
+        self.every_ns, self.notify = every_ns, notify
+        self.written_ns = dict.fromkeys(partitions, 0)  # wall time of the last heartbeat
+        self.is_failing = False
 
     def __exit__(self, *raised: object) -> None:
-        self.done.set()
-        self.thread.join()
-
-    def _run(self) -> None:
-        failing = False
-        while not self.done.wait(self.every_ns / 2e9):
-            try:
-                self.write_due(time.time_ns())
-                failing = False
-            except TapeflowError as error:  # an outage: go on when the broker is back
-                if not failing:
-                    self.say(f"heartbeats could not be written: {error}; trying on")
-                failing, self.sender = True, self.make_sender()
+        super().__exit__(*raised)
         with suppress(TapeflowError):
-            self.sender.flush()
+            self.producer.flush()
+
+    def _write(self) -> None:
+        try:
+            self.write_due(time.time_ns())
+            self.is_failing = False
+        except TapeflowError as error:  # an outage: try again until the broker is back
+            if not self.is_failing:
+                self.notify(f"heartbeats could not be written: {error}; trying again")
+            self.is_failing, self.producer = True, self.make_producer()
 
     def write_due(self, now_ns: int) -> list[str]:
-        """Write a heartbeat into every partition that was silent so long; name them."""
-        quiet = [name for name in self.places if self._is_quiet(name, now_ns)]
+        """Write a heartbeat into every partition that is quiet at `now_ns`, and return their names.
+
+        Raises TapeflowError where Kafka did not take an earlier one.
+        """
+        quiet = [name for name in self.partitions if self._is_quiet(name, now_ns)]
         for name in quiet:
-            topic, number = self.places[name]
-            self.sender.send(topic, b"", None, number, timestamp=now_ns // NS_PER_MS)
-            self.written[name] = now_ns
-        self.sender.check()
+            topic, number = self.partitions[name]
+            self.producer.send(topic, b"", None, number, timestamp=now_ns // NS_PER_MS)
+            self.written_ns[name] = now_ns
+        self.producer.check()
         return quiet
 
     def _is_quiet(self, name: str, now_ns: int) -> bool:
-        """Read to its end, and nothing has come for so long; a backlog is no silence."""
-        since_ns = max(self.board.log_ns_of(name), self.written[name])
-        return self.board.is_idle(name) and now_ns - since_ns >= self.every_ns
+        """Return whether a partition is read to its end and `every_ns` have passed since."""
+        last_ns = max(self.progress.log_ns_of(name), self.written_ns[name])
+        return self.progress.is_idle(name) and now_ns - last_ns >= self.every_ns

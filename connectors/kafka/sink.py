@@ -1,9 +1,10 @@
-"""Facts out to Kafka: at least once, and nothing counts as sent that Kafka did not acknowledge.
+"""Facts to Kafka, at least once: a record counts as sent only when Kafka has acknowledged it.
 
     write_batch ---> producer's queue ---> broker
-    snapshot         waits for every answer; a failure stops the flow, which goes on before it
+    snapshot         waits for every acknowledgement; a failure stops the flow, and the restart
+                     resumes from the snapshot before
 
-After a crash records may come twice: whoever reads them drops those whose id it has seen.
+After a crash records may come twice: a consumer drops those whose id it has seen.
 """
 
 import time
@@ -18,10 +19,10 @@ from tapeflow.schemas.errors import TapeflowError, UnavailableError
 
 Records = list[tuple[str, bytes, bytes, bytes]]  # topic, key, value, id (header `id`)
 
-DELIVERY_S = 20  # Kafka's last word on a record
-FLUSH_S = 25.0  # so every wait ends after it
-ROOM_S = 0.05  # a look at the answers while the queue is full
-UNREACHABLE = frozenset(  # what a broker that is away looks like to a producer
+DELIVERY_S = 20  # after which a record has failed
+FLUSH_S = 25.0  # longer than that, so that a wait ends with the record's own error
+FULL_QUEUE_POLL_S = 0.05  # at a time, for acknowledgements while the queue is full
+UNREACHABLE = frozenset(  # a producer's errors while the broker does not answer
     (
         KafkaError._MSG_TIMED_OUT,
         KafkaError._TIMED_OUT,
@@ -29,7 +30,7 @@ UNREACHABLE = frozenset(  # what a broker that is away looks like to a producer
         KafkaError._ALL_BROKERS_DOWN,
     )
 )
-SHOWN = 80  # bytes of a key in an error
+KEY_BYTES = 80  # of a key in an error line
 PRODUCER: Settings = {
     "enable.idempotence": True,  # a retry neither doubles nor reorders
     "compression.type": "zstd",
@@ -37,134 +38,140 @@ PRODUCER: Settings = {
     "delivery.timeout.ms": DELIVERY_S * 1000,
     "delivery.report.only.error": True,
 }
-LOW_LATENCY: Settings = {"linger.ms": 0}  # where someone waits for it: an order, a heartbeat
+LOW_LATENCY: Settings = {"linger.ms": 0}  # where a record should not wait: an order, a heartbeat
 
 
 class ReliableProducer:
-    """A producer that forgets no failure."""
+    """A producer that keeps its first failure, and raises it at every later call."""
 
     def __init__(self, bootstrap: str, client: Settings = NO_SETTINGS) -> None:
-        """Prepare to send to `bootstrap`; does not wait for it."""
+        """Prepare to send to `bootstrap`, without waiting for it to answer."""
         self.bootstrap = bootstrap
-        self.failure = ""  # the first one
-        self.outage = False  # it was that nobody answered
-        self.trouble = ""  # what librdkafka last complained of
-        calls = {"error_cb": self._complain, "on_delivery": self._on_delivery}
+        self.failure = ""  # text of the first one
+        self.is_outage = False  # whether that was a broker that does not answer
+        self.last_error = ""  # librdkafka's last one
+        callbacks = {"error_cb": self._on_error, "on_delivery": self._on_delivery}
         servers = {"bootstrap.servers": bootstrap}
         try:
-            self.producer = Producer({**SHARED, **PRODUCER, **servers, **calls, **client})
+            self.producer = Producer({**SHARED, **PRODUCER, **servers, **callbacks, **client})
         except KafkaException as raised:
             raise TapeflowError(f"Kafka client settings: {raised.args[0].str()}") from None
 
-    def send(self, topic: str, value: bytes, key: bytes | None, *place: Any, **more: Any) -> None:
-        """Queue a record; waits for room, not for an answer."""
+    def send(
+        self, topic: str, value: bytes, key: bytes | None, *partition: Any, **fields: Any
+    ) -> None:
+        """Queue a record, to this partition number if given; `fields`: timestamp, headers.
+
+        Waits while the queue is full, not for the acknowledgement. Raises TapeflowError for a
+        record that cannot be sent, and for the first failure so far where the queue is full.
+        """
         deadline = 0.0
         while True:
             try:
-                return self.producer.produce(topic, value, key, *place, **more)
+                return self.producer.produce(topic, value, key, *partition, **fields)
             except BufferError:
                 deadline = deadline or time.monotonic() + FLUSH_S
-                self._wait_for_room(topic, key, deadline)
+                self._wait_while_full(topic, key, deadline)
             except KafkaException as raised:
                 raise TapeflowError(self._undelivered(topic, key, raised.args[0])) from None
 
     def check(self) -> None:
-        """Raise the first failure Kafka has told of so far."""
+        """Raise the first failure so far: UnavailableError for an outage, else TapeflowError."""
         self.producer.poll(0)
         if self.failure:
-            raise (UnavailableError if self.outage else TapeflowError)(self.failure)
+            raise (UnavailableError if self.is_outage else TapeflowError)(self.failure)
 
     def flush(self) -> None:
-        """Wait until every record is acknowledged; raise if one is not."""
-        waiting = self.producer.flush(FLUSH_S)
+        """Wait until every record is acknowledged; raise as `check` does if one is not."""
+        unacknowledged = self.producer.flush(FLUSH_S)
         self.check()
-        if waiting:
+        if unacknowledged:
             raise UnavailableError(
-                f"Kafka at {self.bootstrap}: {waiting} records without an answer after "
-                f"{FLUSH_S:g} s{self._last_error()}"
+                f"Kafka at {self.bootstrap}: {unacknowledged} records without an answer after "
+                f"{FLUSH_S:g} s{self._last_error_note()}"
             )
 
-    def _wait_for_room(self, topic: str, key: bytes | None, deadline: float) -> None:
-        self.producer.poll(ROOM_S)
+    def _wait_while_full(self, topic: str, key: bytes | None, deadline: float) -> None:
+        self.producer.poll(FULL_QUEUE_POLL_S)
         self.check()
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"Kafka at {self.bootstrap}: no room for a record to topic {topic} with key "
-                f"{shown(key)}: {len(self.producer)} before it without an answer for "
-                f"{FLUSH_S:g} s{self._last_error()}"
+                f"{format_key(key)}: {len(self.producer)} before it without an answer for "
+                f"{FLUSH_S:g} s{self._last_error_note()}"
             )
 
-    def _complain(self, error: KafkaError) -> None:
-        self.trouble = error.str()
+    def _on_error(self, error: KafkaError) -> None:
+        self.last_error = error.str()
         if error.fatal() or error.code() == KafkaError._AUTHENTICATION:
             self.failure = self.failure or f"broker at {self.bootstrap} refuses us: {error.str()}"
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and not self.failure:
-            self.outage = error.code() in UNREACHABLE
+            self.is_outage = error.code() in UNREACHABLE
             self.failure = self._undelivered(message.topic(), message.key(), error)
 
     def _undelivered(self, topic: str | None, key: bytes | None, error: KafkaError) -> str:
         return (
             f"Kafka at {self.bootstrap} did not take a record to topic {topic} with key "
-            f"{shown(key)}: {error.str()}{self._last_error()}"
+            f"{format_key(key)}: {error.str()}{self._last_error_note()}"
         )
 
-    def _last_error(self) -> str:
-        return f" (before that: {self.trouble})" if self.trouble else ""
+    def _last_error_note(self) -> str:
+        return f" (before that: {self.last_error})" if self.last_error else ""
 
 
-def shown(key: bytes | None) -> str:
-    """Write a key in a line for people."""
-    return repr((key or b"")[:SHOWN].decode(errors="replace"))
+def format_key(key: bytes | None) -> str:
+    """Return a key as it is shown in an error line."""
+    return repr((key or b"")[:KEY_BYTES].decode(errors="replace"))
 
 
 class KafkaSink(FixedPartitionedSink[Records, int]):
-    """Every fact to its topic, through one producer."""
+    """A sink of facts to their topics, through one producer."""
 
     def __init__(self, bootstrap: str, client: Settings = NO_SETTINGS) -> None:
-        """Send to `bootstrap`; items are `(key, [(topic, key, value, id), ..])`."""
+        """Send to `bootstrap`; items are (state key, Records)."""
         self.bootstrap, self.client = bootstrap, client
 
     def list_parts(self) -> list[str]:
-        """Name the one partition."""
+        """Return the name of the one partition."""
         return ["kafka"]
 
     def part_fn(self, item_key: str) -> int:
-        """Send every item there."""
+        """Return the one partition's index for every item."""
         return 0
 
     def build_part(
         self, step_id: str, for_part: str, resume_state: int | None
     ) -> "KafkaSinkPartition":
-        """Open the producer."""
+        """Make the producer; `resume_state` is the count of records sent before."""
         return KafkaSinkPartition(ReliableProducer(self.bootstrap, self.client), resume_state or 0)
 
 
 class KafkaSinkPartition(StatefulSinkPartition[Records, int]):
-    """The one producer, and how many records Kafka has acknowledged to it."""
+    """The one producer, and how many records were sent through it."""
 
-    def __init__(self, sender: ReliableProducer, records: int) -> None:
-        """Go on after `records`."""
-        self.sender, self.records = sender, records
+    def __init__(self, producer: ReliableProducer, records: int) -> None:
+        """Send through `producer`, after `records` of earlier runs."""
+        self.producer, self.records = producer, records
 
     @capture_errors
     def write_batch(self, values: list[Records]) -> None:
-        """Queue the facts; tell of failures so far."""
+        """Queue the facts; raise the first failure so far."""
         for facts in values:
             for topic, key, value, fact_id in facts:
-                self.sender.send(topic, value, key, headers=[("id", fact_id)])
+                self.producer.send(topic, value, key, headers=[("id", fact_id)])
             self.records += len(facts)
-        self.sender.check()
+        self.producer.check()
 
     @capture_errors
     def snapshot(self) -> int:
-        """Count the records sent, once all of them are acknowledged."""
-        self.sender.flush()
+        """Return how many records were sent, once all of them are acknowledged."""
+        self.producer.flush()
         return self.records
 
     @capture_close_errors
     def close(self) -> None:
-        """Wait for the last answers, unless a failure was told."""
-        if not self.sender.failure:
-            self.sender.flush()
+        """Wait for the last acknowledgements, unless a record has failed."""
+        if not self.producer.failure:
+            self.producer.flush()

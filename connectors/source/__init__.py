@@ -1,1 +1,1 @@
-"""The log as a Bytewax source, whatever it is kept in."""
+"""The log as a Bytewax source, for every kind of storage."""

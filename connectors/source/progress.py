@@ -1,77 +1,82 @@
-"""How far each partition has been read: for holding back those ahead, and for showing progress.
+"""Read progress of each partition: holds back those that are ahead, and is shown to the user.
 
-    binance-0   |=========>         |      lead = 2 s of log time
+    binance-0   |=========>         |      max_lead = 2 s of log time
     coinbase-0  |====>  |                  binance-0 waits until coinbase-0 has caught up
 
-No step reads it, so no result depends on it. Its worst state, a stale one, only makes someone wait.
+No step reads it, so no result depends on it. If a cell is stale, a partition waits a little longer.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-END = 2**63 - 1  # the log time after all log times
-START = -(2**63)
-COLUMNS = 3  # log time reached, records read, IDLE while nothing is there to read
+from tapeflow.schemas.time import MAX_NS, MIN_NS
+
+COLUMNS = 3  # log time reached (ns), records read, IDLE while the partition has nothing to read
 IDLE = 1
 
+Cells = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
-def fresh(shape: tuple[int, ...]) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-    """A board on which nobody has written."""
-    cells = np.zeros((shape[0], COLUMNS), np.int64)
-    cells[:, 0] = START
+
+def initial_cells(rows: int) -> Cells:
+    """Return (rows, COLUMNS) int64 cells of partitions that have not been read yet."""
+    cells = np.zeros((rows, COLUMNS), np.int64)
+    cells[:, 0] = MIN_NS
     return cells
 
 
 class Progress:
-    """One row a partition; each row has one writer."""
+    """Read progress: one row per partition, each written by the one worker that reads it."""
 
     def __init__(self, partitions: tuple[str, ...], lead_ns: int, path: Path | None = None) -> None:
-        """Lay out the board in memory, or at `path` for the processes of one machine."""
+        """Lay out the rows in memory, or in the file `path` that processes of a machine share.
+
+        A partition more than `lead_ns` of log time ahead of the slowest is to wait.
+        """
         self.partitions = partitions
         self.row = {name: number for number, name in enumerate(sorted(partitions))}
         self.lead_ns = lead_ns
         self.path = path
         self.cells = self._cells()
 
-    def _cells(self) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
-        shape = (len(self.row), COLUMNS)
+    def _cells(self) -> Cells:
+        rows = len(self.row)
         if self.path is None:
-            return fresh(shape)
+            return initial_cells(rows)
         if not self.path.exists():
-            self.path.write_bytes(fresh(shape).tobytes())
-        # a plain array over the file: each look at a memmap costs microseconds more
-        return np.asarray(np.memmap(self.path, np.int64, "r+", shape=shape))
+            self.path.write_bytes(initial_cells(rows).tobytes())
+        # a plain array over the file: each access through np.memmap costs microseconds more
+        return np.asarray(np.memmap(self.path, np.int64, "r+", shape=(rows, COLUMNS)))
 
     def reset(self) -> None:
-        """Forget everything: all begin anew."""
-        self.cells[:] = fresh(self.cells.shape)
+        """Set every partition back to its beginning."""
+        self.cells[:] = initial_cells(len(self.row))
 
     def update(self, partition: str, log_ns: int, records: int) -> None:
-        """Say how far a partition has come."""
+        """Write the log time that a partition has reached, and how many of its records are read."""
         self.cells[self.row[partition]] = log_ns, records, 0
 
     def set_idle(self, partition: str) -> None:
-        """Say that all there is has been read."""
+        """Mark a partition as read to where its log ends now."""
         self.cells[self.row[partition], 2] = IDLE
 
     def is_idle(self, partition: str) -> bool:
-        """Has all there is been read, as far as anyone knows?"""
+        """Return whether a partition had nothing more to read when it was last polled."""
         return bool(self.cells[self.row[partition], 2] == IDLE)
 
     def is_ahead(self, partition: str) -> bool:
-        """Is this partition so far ahead of the slowest that it should wait?"""
-        reached = self.log_ns_of(partition)
-        return reached not in (START, END) and reached > self.min_log_ns() + self.lead_ns
+        """Return whether a partition is so far ahead of the slowest that it should wait."""
+        log_ns = self.log_ns_of(partition)
+        return log_ns not in (MIN_NS, MAX_NS) and log_ns > self.min_log_ns() + self.lead_ns
 
     def log_ns_of(self, partition: str) -> int:
-        """Log time that a partition has reached."""
+        """Return the log time of a partition: MIN_NS before its first record, MAX_NS at its end."""
         return int(self.cells[self.row[partition], 0])
 
     def min_log_ns(self) -> int:
-        """Log time that every partition has reached."""
+        """Return the log time that every partition has reached."""
         return int(self.cells[:, 0].min())
 
     def records(self) -> int:
-        """Records read of all partitions."""
+        """Return how many records of all partitions have been read."""
         return int(self.cells[:, 1].sum())

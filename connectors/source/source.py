@@ -1,147 +1,159 @@
-"""The log as a Bytewax source: partitions of tapes or topics, one page a poll, behind one door.
+"""The log as a Bytewax source: partitions of tapes or of topics, one page per poll.
 
-    reader --Page--> partition --(state key, Page)--> flow
+    reader --Page--> LogPartition --(state key, Page)--> flow
 
-What is the same for every kind of log stands here: holding back, stopping, and the end of a finite
-log, which is said by one more page, empty and with `end` set; the engine's own end of input says
-nothing, as a stop is no end.
+Here is what all kinds of log have in common: waiting for slower partitions, stopping, and the end
+of a finite log. That end is one more page, empty and with `end` set. The engine's own end of input
+means nothing, because it comes with a stop as well.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from tapeflow.connectors.source.progress import END, START, Progress
+from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.replay_clock import ReplayClock
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.engine.threads import keep_thread_state
 from tapeflow.schemas.batches import PADDING, Page
+from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.time import MAX_NS, MIN_NS
 
-STATE_VERSION = 2
-IDLE_S = 0.001
-POLL_BUSY_S = 0.0002  # between looks while records keep coming: a live tick waits half of it
-BUSY_WINDOW_S = 0.05  # after a page
-STOP_CHECK_S = 0.1  # between looks at whether to stop
-STOP_REQUESTED = Event()  # set by the signal handlers of the process: stop reading, keep all state
+POLL_IDLE_S = 0.001  # between polls of a partition that has had nothing for a while
+POLL_BUSY_S = 0.0002  # between polls while records keep coming: a live tick waits half of it
+BUSY_WINDOW_S = 0.05  # for so long after a page a partition counts as busy
+STOP_CHECK_S = 0.1  # at most between two checks of STOP_REQUESTED
+STOP_REQUESTED = Event()  # set by the process's signal handlers: stop reading, keep all state
 
 
 class Reader(Protocol):
     """One partition of a log, read forward."""
 
-    ended: bool  # nothing will ever come after what was read
+    ended: bool  # no record will ever come after those read
 
     def read(self) -> Page | None:
-        """The next records, or None if there are none now."""
+        """Return the next records, or None if there are none now."""
 
     def position(self) -> Any:
-        """Where to go on after a restart: a plain value."""
+        """Return where to resume after the last page read: a plain value."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 ReaderFactory = Callable[[Any], Reader]  # position, or None for the beginning -> reader
 
 
 class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
-    """Every partition of the job."""
+    """The source of a flow: every partition of its log."""
+
+    VERSION: ClassVar[int] = 2  # of a partition's snapshot
 
     def __init__(
         self,
         partitions: Mapping[str, ReaderFactory],
         keys: Mapping[str, str],
-        board: Progress,
-        pace: ReplayClock | None = None,
+        progress: Progress,
+        clock: ReplayClock | None = None,
     ) -> None:
-        """Read `partitions`, in the order of their turns; items carry the state key in `keys`."""
+        """Read `partitions`, whose order decides the worker; items carry the state key in `keys`.
+
+        With a `clock` a page waits until it is due.
+        """
         self.partitions = partitions
         self.keys = keys
-        self.board = board
-        self.pace = pace
+        self.progress = progress
+        self.clock = clock
 
     def list_parts(self) -> list[str]:
-        """The partitions by turn: the engine deals them to the workers in the order of names."""
-        return [f"{turn:04d} {name}" for turn, name in enumerate(self.partitions)]
+        """Name the partitions by index: the engine assigns them to workers in order of name."""
+        return [f"{index:04d} {name}" for index, name in enumerate(self.partitions)]
 
     @capture_errors
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> "LogPartition":
-        """Open one partition, at its beginning or where it was."""
+        """Open one partition at its beginning, or at its snapshot."""
         keep_thread_state()
         return LogPartition(self, for_part.partition(" ")[2], resume_state)
 
 
 class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
-    """One partition being read."""
+    """One partition of the source."""
 
     def __init__(self, source: LogSource, name: str, state: Any) -> None:
         self.name, self.key = name, source.keys[name]
-        self.board, self.pace = source.board, source.pace
-        self.done, self.next_offset, self.log_ns, position = False, 0, START, None
+        self.progress, self.clock = source.progress, source.clock
+        self.done, self.next_offset, self.log_ns, position = False, 0, MIN_NS, None
         if state is not None:
             version, self.done, self.next_offset, self.log_ns, position = state
-            assert version == STATE_VERSION, f"source state of version {version}"
+            if version != LogSource.VERSION:
+                raise TapeflowError(
+                    f"partition {name}: the source's state is of version {version}, this is "
+                    f"{LogSource.VERSION}: start with a fresh --state"
+                )
         self.reader = source.partitions[name](position)
-        self.position = position  # behind the last page given; the reader may be a page ahead
+        self.position = position  # after the last page sent; the reader may be one page ahead
         self.held_page: Page | None = None  # read, but not due yet
-        self.idle_s = 0.0
-        self.read_at = 0.0  # when the last page came
-        self._post()
+        self.idle_s = 0.0  # until the next poll
+        self.read_at = 0.0  # monotonic time of the last page
+        self._update_progress()
 
     @capture_errors
     def next_batch(self) -> list[tuple[str, Page]]:
-        """One page, or nothing if there is none now, or others must catch up, or it is not due."""
+        """Return the next page; nothing if there is none now, it is not due, or others lag."""
         if self.done or STOP_REQUESTED.is_set():
             raise StopIteration
         self.idle_s = 0.0
-        if self.board.is_ahead(self.name):
+        if self.progress.is_ahead(self.name):
             return self._idle()
         page = self.held_page or self.reader.read()
         if page is None and not self.reader.ended:
-            self.board.set_idle(self.name)
-            lively = monotonic() - self.read_at < BUSY_WINDOW_S
-            return self._idle(POLL_BUSY_S if lively else IDLE_S)
+            self.progress.set_idle(self.name)
+            busy = monotonic() - self.read_at < BUSY_WINDOW_S
+            return self._idle(POLL_BUSY_S if busy else POLL_IDLE_S)
         if page is None:
             self.done = True
             page = end_page(self.name, self.next_offset)
-        elif self.pace is not None and (seconds_until_due := self.pace.seconds_until_due(page)) > 0:
+        elif self.clock is not None and (due_s := self.clock.seconds_until_due(page)) > 0:
             self.held_page = page
-            return self._idle(min(seconds_until_due, STOP_CHECK_S))
+            return self._idle(min(due_s, STOP_CHECK_S))
         else:
             self.held_page = None
             self.log_ns = int(page.log_ns[-1])
         self.read_at = monotonic()
         self.next_offset = page.next_offset
         self.position = self.reader.position()
-        self._post()
+        self._update_progress()
         return [(self.key, page)]
 
-    def _idle(self, wait_s: float = IDLE_S) -> list[tuple[str, Page]]:
+    def _idle(self, wait_s: float = POLL_IDLE_S) -> list[tuple[str, Page]]:
         self.idle_s = wait_s
         return []
 
-    def _post(self) -> None:
-        self.board.update(self.name, END if self.done else self.log_ns, self.next_offset)
+    def _update_progress(self) -> None:
+        self.progress.update(self.name, MAX_NS if self.done else self.log_ns, self.next_offset)
 
     def next_awake(self) -> datetime | None:
-        """At once after a page; a moment later after none."""
+        """Return when to poll again: at once after a page (None), else `idle_s` from now."""
         return datetime.now(UTC) + timedelta(seconds=self.idle_s) if self.idle_s else None
 
     def snapshot(self) -> Any:
-        """Where to go on."""
-        return (STATE_VERSION, self.done, self.next_offset, self.log_ns, self.position)
+        """Return where to resume: version, done, next offset, log time, the reader's position."""
+        return (LogSource.VERSION, self.done, self.next_offset, self.log_ns, self.position)
 
     @capture_close_errors
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close the reader's files and connections."""
         self.reader.close()
 
 
 def end_page(partition: str, offset: int) -> Page:
-    """Say in the log's own words that nothing comes after `offset`."""
-    none = np.empty(0, np.int64)
-    return Page(partition, offset, none, none, none, np.zeros(PADDING, np.uint8), end_of_log=True)
+    """Return the page that ends a finite log at `offset`: no records, and `end` set."""
+    empty = np.empty(0, np.int64)
+    return Page(
+        partition, offset, empty, empty, empty, np.zeros(PADDING, np.uint8), end_of_log=True
+    )

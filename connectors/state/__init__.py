@@ -1,1 +1,1 @@
-"""What a run keeps to go on from."""
+"""State directories: what a run needs to resume."""

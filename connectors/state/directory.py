@@ -1,11 +1,12 @@
-"""A state directory: what a run needs to go on where it was, and whether it may.
+"""A state directory: what a run needs to resume, and the check that it may.
 
-    state/manifest.json     what the state was made with: versions, instruments, partitions in order
+    state/manifest.json     what the state was made with: versions, settings, partitions in order
     state/recovery/         the engine's snapshots
-    state/work.duckdb       the owner's work file, rolled back to the snapshot on resume
-    state/lock              held while somebody runs on it
+    state/work.duckdb       the results' work file, rolled back to the snapshot on resume
+    state/progress          read progress of the partitions, shared by the processes of a run
+    state/lock              locked while a run uses the directory
 
-State of another version, or of a job that would read it otherwise, is refused, never ignored.
+State of another version, or of a job that would read it differently, is refused, never ignored.
 """
 
 import fcntl
@@ -19,27 +20,32 @@ from msgspec import Struct
 
 from tapeflow.schemas.errors import TapeflowError
 
-FORMAT = 2
-RECOVERY_PARTITIONS = 1  # fixed for ever once made; each is a SQLite file with fsyncs of its own
+FORMAT = 2  # of the manifest
+RECOVERY_PARTITIONS = 1  # fixed once the store exists; each is a SQLite file with its own fsyncs
+VALUE_CHARS = 80  # of a differing value in an error line
+START_FRESH = "start with a fresh --state, or go back to what it was made with"
 
 
 class Manifest(Struct, frozen=True):
     """What a state depends on."""
 
     format: int
-    flow: str  # the flow's name
-    engine: str  # version of bytewax: snapshots are its own
-    states: dict[str, int]  # step -> version of its state
-    meaning: dict[str, Any]  # settings that the state is made of
-    source: str  # tapes or topics: positions in one mean nothing in the other
-    partitions: tuple[str, ...]  # in the order of their turns; new ones come last
+    flow: str  # name of the flow
+    engine: str  # version of bytewax: the snapshots are in its format
+    states: dict[str, int]  # step id -> version of its state
+    state_settings: dict[str, Any]  # settings that the state was computed with
+    source: str  # tapes or topics: a position in one means nothing in the other
+    partitions: tuple[str, ...]  # in the order of the source; new ones come last
 
 
 class StateDir:
     """A state directory in use."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder if need be, and hold it until `release` or the end of the process."""
+        """Make the folder if need be, and lock it until `release` or the end of the process.
+
+        Raises TapeflowError where another run has the lock, or the folder cannot be written.
+        """
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,91 +59,103 @@ class StateDir:
 
     @property
     def recovery(self) -> Path:
-        """The engine's snapshots."""
+        """Folder of the engine's snapshots."""
         return self.folder / "recovery"
 
     @property
-    def board(self) -> Path:
-        """How far each partition has come, for all processes."""
-        return self.folder / "board"
+    def progress(self) -> Path:
+        """File of the partitions' read progress."""
+        return self.folder / "progress"
 
     def check_compatible(self, wanted: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Check that the state may go on under `wanted`, or begin it.
+        """Check that a run may resume this state, or start it; then write its manifest.
 
-        The partitions in the order of their turns, and those that are new to the state.
+        Returns the partitions in the order of the source, and those that are new to the state.
+        Raises TapeflowError, naming the first difference, where the state does not fit.
         """
         path = self.folder / "manifest.json"
-        known = self._known(path)
-        turns, fresh = wanted.partitions, tuple[str, ...]()
+        known = self._read_manifest(path)
+        partition_order, new_partitions = wanted.partitions, tuple[str, ...]()
         if known is None:
-            init = self.recovery
-            init.mkdir(exist_ok=True)
-            if not any(init.iterdir()):
-                init_db_dir(init, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
+            self.recovery.mkdir(exist_ok=True)
+            if not any(self.recovery.iterdir()):
+                init_db_dir(self.recovery, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
         else:
-            self._refuse(known, wanted)
-            fresh = tuple(name for name in wanted.partitions if name not in known.partitions)
-            turns = (*known.partitions, *fresh)
-        told = json.dumps(to_json_dict(wanted, turns), indent=2, sort_keys=True)
-        beside = path.with_suffix(".next")
-        beside.write_text(told + "\n")
-        os.replace(beside, path)
-        return turns, fresh
+            self._refuse_differences(known, wanted)
+            new_partitions = tuple(
+                name for name in wanted.partitions if name not in known.partitions
+            )
+            partition_order = (*known.partitions, *new_partitions)
+        manifest = json.dumps(to_json_dict(wanted, partition_order), indent=2, sort_keys=True)
+        next_path = path.with_suffix(".next")
+        next_path.write_text(manifest + "\n")
+        os.replace(next_path, path)
+        return partition_order, new_partitions
 
     def release(self) -> None:
-        """Let others run on it."""
+        """Unlock the directory for other runs."""
         self.lock.close()
 
-    def _known(self, path: Path) -> Manifest | None:
+    def _read_manifest(self, path: Path) -> Manifest | None:
         if not path.exists():
             return None
         try:
-            told = json.loads(path.read_text())
-            # a manifest of format 1 names no flow; it is refused by its format
-            return Manifest(**{"flow": "", **told, "partitions": tuple(told["partitions"])})
+            fields = json.loads(path.read_text())
+            if fields["format"] != FORMAT:
+                raise TapeflowError(
+                    f"{self.folder}: the state was made with format {fields['format']}, "
+                    f"this is {FORMAT}: {START_FRESH}"
+                )
+            return Manifest(**{**fields, "partitions": tuple(fields["partitions"])})
         except (ValueError, TypeError, KeyError):
-            raise TapeflowError(f"{path} is no manifest of ours: name another --state") from None
+            raise TapeflowError(
+                f"{path} is no manifest of Tapeflow: name another --state"
+            ) from None
 
-    def _refuse(self, known: Manifest, wanted: Manifest) -> None:
-        start_fresh = "start with a fresh --state, or go back to what it was made with"
-        for name in ("format", "flow", "engine", "source"):
+    def _refuse_differences(self, known: Manifest, wanted: Manifest) -> None:
+        for name in ("flow", "engine", "source"):
             was, now = getattr(known, name), getattr(wanted, name)
             if was != now:
                 raise TapeflowError(
                     f"{self.folder}: the state was made with {name} {was}, "
-                    f"this is {now}: {start_fresh}"
+                    f"this is {now}: {START_FRESH}"
                 )
-        for kind in ("states", "meaning"):
-            was_all, now_all = getattr(known, kind), getattr(wanted, kind)
+        for field in ("states", "state_settings"):
+            was_all, now_all = getattr(known, field), getattr(wanted, field)
             for name in sorted(was_all.keys() | now_all.keys()):
                 was, now = was_all.get(name), now_all.get(name)
                 if was != now:
                     raise TapeflowError(
-                        f"{self.folder}: the state was made with {said(kind, name, was)}, "
-                        f"this is {said(kind, name, now)}: {start_fresh}"
+                        f"{self.folder}: the state was made with "
+                        f"{describe_difference(field, name, was)}, this is "
+                        f"{describe_difference(field, name, now)}: {START_FRESH}"
                     )
         if gone := [name for name in known.partitions if name not in wanted.partitions]:
             raise TapeflowError(
                 f"{self.folder}: the state has read {', '.join(gone)}, which is not there now: "
-                f"{start_fresh}"
+                f"{START_FRESH}"
             )
 
 
-def said(kind: str, name: str, value: Any) -> str:
-    """One thing that differs, shortly."""
+def describe_difference(field: str, name: str, value: Any) -> str:
+    """Describe one side of a difference in an error line, cut to VALUE_CHARS.
+
+    >>> describe_difference("states", "trade.bars.state", 3)
+    'state of step trade.bars.state in version 3'
+    """
     text = json.dumps(value)
-    short = text if len(text) <= 80 else f"{text[:77]}..."
-    return f"state of step {name} in version {short}" if kind == "states" else f"{name} = {short}"
+    short = text if len(text) <= VALUE_CHARS else f"{text[: VALUE_CHARS - 3]}..."
+    return f"state of step {name} in version {short}" if field == "states" else f"{name} = {short}"
 
 
-def to_json_dict(manifest: Manifest, turns: tuple[str, ...]) -> dict[str, Any]:
-    """What is written of a manifest."""
+def to_json_dict(manifest: Manifest, partition_order: tuple[str, ...]) -> dict[str, Any]:
+    """Return a manifest's fields as they are written, with the partitions in this order."""
     return {
         "format": manifest.format,
         "flow": manifest.flow,
         "engine": manifest.engine,
         "states": manifest.states,
-        "meaning": manifest.meaning,
+        "state_settings": manifest.state_settings,
         "source": manifest.source,
-        "partitions": turns,
+        "partitions": partition_order,
     }

@@ -1,1 +1,1 @@
-"""A market made up from a seed, in the frames of its venues."""
+"""A synthetic market from a seed, in the frames of its venues."""

@@ -1,6 +1,6 @@
-"""What the venues of the made-up market list, and what is to be told of it.
+"""The synthetic market's coins, venues and instruments, and the columns of what happens there.
 
-Prices and sizes are whole ticks and lots, so that no digit depends on how a machine computes.
+Prices and sizes are whole ticks and lots, so that no digit depends on a machine's arithmetic.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from tapeflow.schemas.columns import Ints
 
 Frames = list[bytes]
 Rng = np.random.Generator
-FIRST_ID = 1_000_000_000  # of the trades of every instrument
+FIRST_ID = 1_000_000_000  # trade id of every instrument's first trade
 
 
 class Coin(NamedTuple):
-    """One coin; its ticks and lots, powers of ten, are in the order of the venues."""
+    """One coin; its ticks and lots are powers of ten, in the order of the venues."""
 
     base: str
     price: float  # at the start, in dollars
-    bps: float  # standard deviation of its price over one second, about
-    share: float  # of a venue's records; of all coins together 1
-    usual: float  # size of a trade in dollars, on average
+    sigma_bps: float  # standard deviation of its price over one second, about
+    share: float  # of a venue's records; 1 for all coins together
+    trade_notional_mean: float  # in dollars
     ticks: tuple[str, ...]
     lots: tuple[str, ...]
 
@@ -51,8 +51,8 @@ class SynthTrades:
     price: Ints  # ticks
     size: Ints  # lots
     buy: Ints  # 1: a buyer took, 0: a seller
-    off_market: Ints  # 1: the insurance fund took a position over, at a price off the market
-    sweep: Ints  # 0, 1, ...: the taking order, whose trades stand together
+    off_market: Ints  # 1: the insurance fund took over a position, at a price off the market
+    sweep: Ints  # 0, 1, ...: the taking order; its trades are consecutive
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class TopOfBook:
     """Best bid and ask of one instrument over time."""
 
     event_us: Ints
-    number: Ints  # growing with each change
+    update_id: Ints  # increases with each change
     bid: Ints  # ticks
     bid_size: Ints  # lots
     ask: Ints
@@ -68,28 +68,28 @@ class TopOfBook:
 
 
 class Venue(NamedTuple):
-    """How one venue names and writes things."""
+    """One venue: its names, its share of the market, its forms of frames."""
 
-    number: int  # its place among the ticks and lots of a coin
+    number: int  # its index in the ticks and lots of a coin
     name: str
-    id: str  # of an instrument, {} for the coin
-    symbol: str
-    share: float  # of all records; of the three together 1
-    lag: int  # cells of the hidden price until it follows, at least 3
+    id: str  # pattern of an instrument id, {} for the coin
+    symbol: str  # pattern of its symbol there
+    share: float  # of all records; 1 for the three together
+    lag: int  # cells of the latent price by which its own follows, at least 3
     latency_us: int  # from the event to the log, at least
-    basis_bps: float  # how far its prices lie from the hidden one
-    quotes: float  # of its records; 0: only one after each taking order
-    off_market: float  # of its trades, those at a price that is not the market's
+    basis_bps: float  # of its prices over the latent one
+    quote_share: float  # of its records; 0: one quote after each taking order, and no others
+    off_market: float  # share of its trades at a price that is not the market's
     decimals: int  # of every number; 0: as many as the tick or lot has
-    forms: tuple[str, str]  # of prints and tops
-    others: tuple[str, ...]  # the first one of an unlisted symbol
-    prints: Callable[["Listing", SynthTrades, Rng], Frames]
-    tops: Callable[["Listing", TopOfBook, SynthTrades], Frames]
+    templates: tuple[str, str]  # of a trade, of a quote
+    foreign: tuple[str, ...]  # templates; the first one of an unlisted symbol
+    format_trades: Callable[["Listing", SynthTrades, Rng], Frames]
+    format_quotes: Callable[["Listing", TopOfBook, SynthTrades], Frames]
     subscription_ack: Callable[[list["Listing"], int, Rng], Frames]
 
 
 class Listing:
-    """An instrument as its venue lists it, and the templates of its frames."""
+    """One instrument at one venue, with the templates of its frames."""
 
     def __init__(self, venue: Venue, coin: Coin) -> None:
         self.venue, self.coin = venue, coin
@@ -98,35 +98,48 @@ class Listing:
         self.per_dollar = float(1 / Decimal(self.tick))  # ticks
         self.per_coin = float(1 / Decimal(self.lot))  # lots
         decimals = decimals_of(self.tick)
-        known = {
+        values = {
             "low": f"{coin.price * 0.96:.{decimals}f}",
             "open": f"{coin.price * 0.99:.{decimals}f}",
             "high": f"{coin.price * 1.04:.{decimals}f}",
-            "day": f"{coin.usual * 2e5 / coin.price:.8f}",
-            "month": f"{coin.usual * 6e6 / coin.price:.8f}",
+            "day": f"{coin.trade_notional_mean * 2e5 / coin.price:.8f}",
+            "month": f"{coin.trade_notional_mean * 6e6 / coin.price:.8f}",
             "S": self.symbol,
             "s": self.symbol.lower(),
             "p": f"%.{venue.decimals or decimals}f",
             "q": f"%.{venue.decimals or decimals_of(self.lot)}f",
         }
-        self.print_form, self.top_form = (filled(form, known) for form in venue.forms)
+        self.trade_template, self.quote_template = (
+            fill_template(template, values) for template in venue.templates
+        )
 
     def dollars(self, ticks: Ints) -> list[float]:
-        """Prices; dividing by a power of ten gives the float nearest to the decimal."""
+        """Return prices in dollars.
+
+        Dividing by a power of ten gives the float nearest to the decimal.
+        """
         return (ticks / self.per_dollar).tolist()  # type: ignore[no-any-return]
 
     def coins(self, lots: Ints) -> list[float]:
-        """Sizes, likewise."""
+        """Return sizes in coins, likewise."""
         return (lots / self.per_coin).tolist()  # type: ignore[no-any-return]
 
 
 def decimals_of(step: str) -> int:
-    """Decimals of a tick or lot."""
+    """Return the number of decimals of a tick or lot.
+
+    >>> decimals_of("0.001"), decimals_of("1")
+    (3, 0)
+    """
     return len(step.partition(".")[2])
 
 
-def filled(form: str, known: dict[str, str]) -> bytes:
-    """Put what is known into a form: `<name>` is replaced, each `%` is left for the frames."""
-    for name, text in known.items():
-        form = form.replace(f"<{name}>", text)
-    return form.encode()
+def fill_template(template: str, values: dict[str, str]) -> bytes:
+    """Replace each `<name>` by its value; each `%` remains for the frames.
+
+    >>> fill_template('"s":"<S>","p":%.2f', {"S": "BTCUSDT"})
+    b'"s":"BTCUSDT","p":%.2f'
+    """
+    for name, text in values.items():
+        template = template.replace(f"<{name}>", text)
+    return template.encode()

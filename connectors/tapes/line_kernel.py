@@ -1,9 +1,10 @@
-"""The compiled reader of a tape's lines: stops before any line that it does not understand.
+"""The compiled reader of a tape's lines: stops before any line that it cannot read.
 
     1723161254087896568 {"stream":"btcusdt@trade","data":{..}}
     log time            ^ start                              ^ end
 
-`memchr` of the C library finds the ends; digits are read eight at a time.
+`memchr` of the C library finds the ends of lines; digits are read eight at a time (SWAR). The line
+where it stops is read, or refused, by `TapeReader._read_strictly`.
 """
 
 # numba has no types that mypy knows:
@@ -15,13 +16,13 @@ from numba import njit
 from numba.core import types
 
 from tapeflow.engine.compiled import compiled
+from tapeflow.schemas.time import MAX_NS
 
 memchr = types.ExternalFunction("memchr", types.int64(types.int64, types.int32, types.int64))
 
-NEWLINE, SPACE, ZERO, NINE = (np.uint8(ord(each)) for each in "\n 09")
-MICROSECONDS = 16  # digits of a log time that is not in nanoseconds
-LONGEST = 19  # digits; a number of nineteen may be beyond 63 bits
-LAST_NS = 2**63 - 1
+NEWLINE, SPACE, ZERO, NINE = (np.uint8(ord(char)) for char in "\n 09")
+MICROSECOND_DIGITS = 16  # of a log time in microseconds, not nanoseconds
+DIGITS_MAX = 19  # a number of nineteen digits may be beyond 63 bits
 U = np.uint64
 ZEROS, HIGH_HALVES, SIXES = U(0x3030303030303030), U(0xF0F0F0F0F0F0F0F0), U(0x0606060606060606)
 LOW_HALVES, PAIRS, FOURS = U(0x0F0F0F0F0F0F0F0F), U(0x00FF00FF00FF00FF), U(0x0000FFFF0000FFFF)
@@ -31,13 +32,13 @@ U8, U16, U32 = U(8), U(16), U(32)
 
 @njit
 def are_digits(word):
-    """Are these eight bytes ASCII digits? A 6 more carries what is above a 9."""
+    """Return whether eight bytes are ASCII digits: adding 6 carries out of a nibble above 9."""
     return word & HIGH_HALVES == ZEROS and (word + SIXES) & HIGH_HALVES == ZEROS
 
 
 @njit
-def value_of(word):
-    """Value of eight ASCII digits read as a little-endian word: pairs, then fours, then all."""
+def parse_digits(word):
+    """Return the number of eight ASCII digits in a little-endian word: by pairs, fours, all."""
     word = word & LOW_HALVES
     word = (word * TENS >> U8) & PAIRS
     word = (word * HUNDREDS >> U16) & FOURS
@@ -46,10 +47,12 @@ def value_of(word):
 
 @compiled
 def split(data, words, begin, end, before_ns, span_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
-    """Read lines in [begin, end), until the columns are full or `span_ns` of log time is over.
+    """Read lines of data[begin:end] until the columns are full, or `span_ns` of log time is over.
 
-    words: the eight bytes at each place of data; they go on behind `end`. The lines read, and where
-    the next one begins.
+    `data`: (bytes,) uint8. `words`: (bytes - 7,) uint64, the eight bytes at each index of `data`,
+    which goes on behind `end`. Fills `starts`, `ends` and `log_ns`: (records,) int64, the frames'
+    bounds in `data` and the log times; none may be below `before_ns`. Returns how many lines were
+    read, and where the next one begins.
     """
     first = data.ctypes.data
     count = 0
@@ -59,16 +62,16 @@ def split(data, words, begin, end, before_ns, span_ns, starts, ends, log_ns):  #
             break
         line_end = found - first
         at, time_ns = begin, np.int64(0)
-        while at - begin < MICROSECONDS and are_digits(words[at]):
-            time_ns = time_ns * 100_000_000 + value_of(words[at])
+        while at - begin < MICROSECOND_DIGITS and are_digits(words[at]):
+            time_ns = time_ns * 100_000_000 + parse_digits(words[at])
             at += 8
-        while at - begin < LONGEST and ZERO <= data[at] <= NINE:
+        while at - begin < DIGITS_MAX and ZERO <= data[at] <= NINE:
             time_ns = time_ns * 10 + np.int64(data[at] - ZERO)
             at += 1
         if at == begin or (data[at] != SPACE and at != line_end):
             break
-        if at - begin == MICROSECONDS:
-            if time_ns > LAST_NS // 1000:
+        if at - begin == MICROSECOND_DIGITS:
+            if time_ns > MAX_NS // 1000:
                 break
             time_ns *= 1000
         if time_ns < max(before_ns, 0):  # back in time, or beyond 63 bits

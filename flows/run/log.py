@@ -9,7 +9,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from tapeflow.connectors.kafka.frames import KafkaPartition
-from tapeflow.connectors.kafka.reader import KafkaReader, offset_bounds
+from tapeflow.connectors.kafka.offsets import offset_bounds
+from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.connectors.source.source import Reader, ReaderFactory
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job

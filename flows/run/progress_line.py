@@ -4,13 +4,14 @@
 """
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tapeflow.connectors.source.progress import END, START, Progress
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.engine.threads import PeriodicThread
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import MAX_NS, MIN_NS
 
 EVERY_S = 0.5
 
@@ -18,29 +19,18 @@ EVERY_S = 0.5
 @contextmanager
 def showing_progress(progress: Progress, show: Notify) -> Iterator[None]:
     """Give `show` a line of progress every half second while this is entered."""
-    done = threading.Event()
-
-    def watch() -> None:
-        began = time.monotonic()
-        while not done.wait(EVERY_S):
-            show(progress_line(progress, time.monotonic() - began))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    began = time.monotonic()
+    with PeriodicThread(lambda: show(progress_line(progress, time.monotonic() - began)), EVERY_S):
         yield
-    finally:
-        done.set()
-        watcher.join()
 
 
 def progress_line(progress: Progress, seconds: float) -> str:
     """Return records read, their rate over `seconds`, and the log time all partitions reached."""
     min_log_ns = progress.min_log_ns()
-    if min_log_ns == START:
+    if min_log_ns == MIN_NS:
         return "starting"
     moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(min_log_ns // 10**9))
-    reached = "the end" if min_log_ns == END else moment
+    reached = "the end" if min_log_ns == MAX_NS else moment
     records = progress.records()
     return f"{records:,} records, {records / seconds:,.0f}/s, log time {reached}"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from tapeflow.connectors.source.progress import END, Progress
+from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.connectors.state.directory import FORMAT, Manifest, StateDir
 from tapeflow.engine.recovery import delete_unfinished_snapshots
@@ -26,6 +26,7 @@ from tapeflow.flows.run.progress_line import showing_progress
 from tapeflow.flows.run.supervisor import supervise
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import MAX_NS
 
 ENDED = "ended"  # file of a state that has read a finite log to its end
 
@@ -49,7 +50,7 @@ def run(plan: Plan, show: Notify, notify: Notify) -> Progress:
                 delete_unfinished_snapshots(opened.state / "recovery")
             with showing_progress(progress, show):
                 run_worker(opened, progress, notify)
-        ended = progress.min_log_ns() == END
+        ended = progress.min_log_ns() == MAX_NS
         if ended and opened.state is not None and flow.END_IS_FINAL:
             (opened.state / ENDED).touch()
         if STOP_REQUESTED.is_set():
@@ -72,11 +73,11 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
         order, new = state.check_compatible(manifest(plan, flow))
         for name in new:
             notify(f"partition {name} is new to this state: it is read from its beginning")
-        state.board.unlink(missing_ok=True)
+        state.progress.unlink(missing_ok=True)
         log = {name: plan.log[name] for name in order}
         if (state.folder / ENDED).exists():
             check_ended_state(plan, notify)
-        yield replace(plan, log=log, state=state.folder, progress_file=state.board)
+        yield replace(plan, log=log, state=state.folder, progress_file=state.progress)
     finally:
         state.release()
 
@@ -107,7 +108,7 @@ def manifest(plan: Plan, flow: Flow) -> Manifest:
         flow=plan.flow,
         engine=f"bytewax {version('bytewax')}",
         states=flow.STATE_VERSIONS,
-        meaning=flow.state_settings(plan.job),
+        state_settings=flow.state_settings(plan.job),
         source="topics" if topics else "tapes",
         partitions=tuple(plan.log),
     )

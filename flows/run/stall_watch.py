@@ -6,13 +6,14 @@
 The desk decides only what every partition has progressed past, so one silent partition stops all.
 """
 
-import threading
 import time
 
 from prometheus_client import Gauge
 
-from tapeflow.connectors.source.progress import START, Progress
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.engine.threads import PeriodicThread
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import MIN_NS
 
 LOOK_S = 0.25
 BEHIND = Gauge(
@@ -22,33 +23,20 @@ BEHIND = Gauge(
 )
 
 
-class StallWatch:
+class StallWatch(PeriodicThread):
     """Looks at the progress of partitions while it is entered; notifies once of each silence."""
 
     def __init__(self, progress: Progress, quiet_ns: int, notify: Notify) -> None:
         """Name a partition that holds the others for longer than `quiet_ns`."""
+        super().__init__(lambda: self.look(time.monotonic()), LOOK_S)
         self.progress, self.quiet_s, self.notify = progress, quiet_ns / 1e9, notify
-        self.seen = dict.fromkeys(progress.partitions, START)  # log time (ns) of each
+        self.seen = dict.fromkeys(progress.partitions, MIN_NS)  # log time (ns) of each
         self.since = dict.fromkeys(progress.partitions, time.monotonic())  # s, since when
         self.named: set[str] = set()
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "StallWatch":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.done.set()
-        self.thread.join()
-
-    def _run(self) -> None:
-        while not self.done.wait(LOOK_S):
-            self.look(time.monotonic())
 
     def look(self, now: float) -> None:
         """Look once, at `now` (s, monotonic); silence counts from when any partition was read."""
-        if max(self.seen.values()) == START:
+        if max(self.seen.values()) == MIN_NS:
             self.since = dict.fromkeys(self.since, now)
         for name in self.progress.partitions:
             reached = self.progress.log_ns_of(name)

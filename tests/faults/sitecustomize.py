@@ -12,10 +12,10 @@ if armed.exists() and armed.read_text() == "commit":
 
     def snapshot(part):
         before = part.transaction
-        number = seal(part)
-        if number > max(before, 2) and armed.read_text() == "commit":
+        state = seal(part)
+        if part.transaction > max(before, 2) and armed.read_text() == "commit":
             armed.write_text("")
             os.kill(os.getpid(), signal.SIGKILL)
-        return number
+        return state
 
     ResultsSinkPartition.snapshot = snapshot

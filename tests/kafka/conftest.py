@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.real_kafka.broker import RealBroker, missing
-from tapeflow.connectors.kafka.embedded import EmbeddedBroker
+from tests.kafka.faulty_broker import FaultyBroker
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
@@ -16,23 +16,23 @@ def broker(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def embedded() -> Iterator[EmbeddedBroker]:
-    """Start an empty one for each test."""
-    with EmbeddedBroker() as started:
+def embedded() -> Iterator[FaultyBroker]:
+    """Start an empty embedded broker for each test."""
+    with FaultyBroker() as started:
         yield started
 
 
 @pytest.fixture
-def real(one_for_all: RealBroker) -> RealBroker:
-    """Take the one for all tests, up again if a test left it down."""
-    if one_for_all.process is None:
-        one_for_all.start()
-    return one_for_all
+def real(session_broker: RealBroker) -> RealBroker:
+    """Return the session's Apache Kafka, started again if a test left it down."""
+    if session_broker.process is None:
+        session_broker.start()
+    return session_broker
 
 
 @pytest.fixture(scope="session")
-def one_for_all() -> Iterator[RealBroker]:
-    """Start it once: that takes seconds."""
+def session_broker() -> Iterator[RealBroker]:
+    """Start Apache Kafka once for all tests: that takes seconds."""
     if absent := missing():
         pytest.skip(f"Apache Kafka needs {absent}")
     with RealBroker() as started:

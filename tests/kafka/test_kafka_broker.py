@@ -7,11 +7,12 @@ import pytest
 from confluent_kafka import Producer
 
 from tapeflow.connectors.kafka.embedded import EmbeddedBroker
-from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.play import load, new_topic, read_all, rows
+from tests.kafka.faulty_broker import FaultyBroker
+from tests.kafka.topics import load, new_topic, read_all, rows
 
-SEND = """
+PRODUCE_SCRIPT = """
 import sys
 from confluent_kafka import Producer
 producer = Producer({"bootstrap.servers": sys.argv[1], "linger.ms": 0})
@@ -20,13 +21,13 @@ sys.exit(producer.flush(10))
 """
 
 
-def test_a_topic_has_the_partitions_asked_for():
+def test_a_created_topic_has_so_many_partitions():
     with EmbeddedBroker() as broker:
         broker.create_topic("raw.wide", 33)
         assert len(offset_bounds(broker.bootstrap, ["raw.wide"], 5, print)["raw.wide"]) == 33
 
 
-def test_a_topic_made_twice_is_an_error():
+def test_creating_a_topic_twice_is_an_error():
     with EmbeddedBroker() as broker:
         broker.create_topic("raw.x", 1)
         with pytest.raises(TapeflowError, match=r"topic create .*raw.x.* already exists"):
@@ -34,7 +35,7 @@ def test_a_topic_made_twice_is_an_error():
 
 
 def test_a_deleted_topic_is_gone():
-    with EmbeddedBroker() as broker:
+    with FaultyBroker() as broker:
         broker.create_topic("raw.x", 1)
         broker.delete_topic("raw.x")
         with pytest.raises(TapeflowError, match=r"no topic raw.x .* there: none"):
@@ -44,11 +45,11 @@ def test_a_deleted_topic_is_gone():
 def test_other_processes_may_use_it():
     with EmbeddedBroker() as broker:
         topic = new_topic(broker)
-        subprocess.run([sys.executable, "-c", SEND, broker.bootstrap, topic], check=True)
+        subprocess.run([sys.executable, "-c", PRODUCE_SCRIPT, broker.bootstrap, topic], check=True)
         assert rows(read_all(broker, topic, 1)) == [(0, 7_000_000, b"from elsewhere")]
 
 
-def test_two_brokers_do_not_meet():
+def test_two_brokers_share_nothing():
     with EmbeddedBroker() as one, EmbeddedBroker() as other:
         one.create_topic("raw.x", 1)
         load(one, "raw.x", [7_000_000], [b"x"])
@@ -56,7 +57,7 @@ def test_two_brokers_do_not_meet():
         assert offset_bounds(other.bootstrap, ["raw.x"], 5, print) == {"raw.x": [(0, 0)]}
 
 
-def test_nobody_answers_after_it_was_closed_and_closing_twice_is_nothing():
+def test_a_closed_broker_does_not_answer_and_may_be_closed_again():
     broker = EmbeddedBroker()
     broker.close()
     broker.close()
@@ -64,8 +65,8 @@ def test_nobody_answers_after_it_was_closed_and_closing_twice_is_nothing():
         offset_bounds(broker.bootstrap, ["raw.x"], 0.2, print)
 
 
-def test_an_answer_takes_the_round_trip_time_set():
-    with EmbeddedBroker() as broker:
+def test_an_answer_takes_the_configured_round_trip_time():
+    with FaultyBroker() as broker:
         topic = new_topic(broker)
         broker.set_rtt_ms(300)
         producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})

@@ -1,4 +1,4 @@
-"""Tapes into raw topics."""
+"""Loading of tapes into raw topics."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ import pytest
 from confluent_kafka import KafkaError
 
 from tapeflow.connectors.kafka.loader import Loader
-from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.play import SECOND, T0, load, new_topic, read_all, records_in, rows
+from tests.kafka.topics import SECOND, T0, load, new_topic, read_all, read_records, rows
 
-PRODUCE = 0  # the Kafka request
+PRODUCE = 0  # Kafka's API key
 
 
 def page(count: int, partition: str = "p-0", lo: int = 0) -> Page:
@@ -24,8 +24,8 @@ def page(count: int, partition: str = "p-0", lo: int = 0) -> Page:
     )
 
 
-def loader(broker: Any, topic: str, **how: Any) -> Loader:
-    return Loader(broker.bootstrap, {"p-0": (topic, 0)}, print, **how)
+def loader(broker: Any, topic: str, **options: Any) -> Loader:
+    return Loader(broker.bootstrap, {"p-0": (topic, 0)}, print, **options)
 
 
 def test_a_tape_loaded_reads_as_the_tape_itself(broker, tmp_path: Path):
@@ -38,18 +38,18 @@ def test_a_tape_loaded_reads_as_the_tape_itself(broker, tmp_path: Path):
     topic = new_topic(broker)
     loading, from_tape = loader(broker, topic), []
     opened = TapeReader("p-0", (tape,), 1000, SECOND, None)
-    while (taken := opened.read()) is not None:
-        loading.write(taken)
-        from_tape.append(taken)
+    while (read := opened.read()) is not None:
+        loading.write(read)
+        from_tape.append(read)
     opened.close()
     assert loading.finish() == 2500
     assert rows(read_all(broker, topic, 2500)) == rows(from_tape)
 
 
-def test_several_partitions_go_where_they_are_told(broker):
+def test_partitions_are_loaded_into_their_topics_and_numbers(broker):
     topic, other = new_topic(broker, 5), new_topic(broker, 1)
-    places = {"a-4": (topic, 4), "a-0": (topic, 0), "b-0": (other, 0)}
-    loading = Loader(broker.bootstrap, places, print)
+    partitions = {"a-4": (topic, 4), "a-0": (topic, 0), "b-0": (other, 0)}
+    loading = Loader(broker.bootstrap, partitions, print)
     for number in range(3):
         loading.write(page(4, "a-4", 4 * number))
         loading.write(page(1, "b-0", number))
@@ -63,10 +63,10 @@ def test_several_partitions_go_where_they_are_told(broker):
 def test_records_carry_no_key_and_no_needless_header(broker):
     topic = new_topic(broker)
     load(broker, topic, [T0, T0 + 1], [b"whole", b"not"])
-    assert records_in(broker, topic) == [(None, b"whole"), (None, b"not")]
+    assert read_records(broker, topic) == [(None, b"whole"), (None, b"not")]
 
 
-def test_a_frame_of_5_mb_passes(broker):
+def test_a_frame_of_5_mb_is_loaded(broker):
     topic = new_topic(broker)
     frame = b'{"bids":[["1.0","2.0"]]}' * 210_000
     load(broker, topic, [T0], [frame])
@@ -87,13 +87,13 @@ def test_a_topic_of_too_few_partitions_is_refused(broker):
         Loader(broker.bootstrap, {"a-2": (topic, 2)}, print)
 
 
-def test_an_unknown_topic_is_refused_and_not_made(broker):
+def test_an_unknown_topic_is_refused_and_not_created(broker):
     for _ in range(2):
         with pytest.raises(TapeflowError, match=r"no topic raw.absent"):
             loader(broker, "raw.absent")
 
 
-def test_a_topic_that_holds_records_is_refused_unless_told_to_append(broker):
+def test_a_topic_that_holds_records_is_refused_without_append(broker):
     topic = new_topic(broker)
     load(broker, topic, [T0], [b"x"])
     with pytest.raises(TapeflowError, match=f"{topic} has already 1 records in partition 0"):
@@ -101,10 +101,10 @@ def test_a_topic_that_holds_records_is_refused_unless_told_to_append(broker):
     loading = loader(broker, topic, append=True)
     loading.write(page(3))
     assert loading.finish() == 3
-    assert len(records_in(broker, topic)) == 4
+    assert len(read_records(broker, topic)) == 4
 
 
-def test_an_emptied_topic_is_not_fresh(broker):
+def test_an_emptied_topic_is_refused_too(broker):
     topic = new_topic(broker)
     load(broker, topic, [T0], [b"x"])
     broker.delete_records(topic, 0, 1)
@@ -113,19 +113,19 @@ def test_an_emptied_topic_is_not_fresh(broker):
 
 
 @pytest.mark.parametrize("log_ns", [0, 999_999, -5])
-def test_a_log_time_that_kafka_would_replace_by_the_present_is_refused(broker, log_ns):
+def test_a_log_time_that_kafka_would_replace_is_refused(broker, log_ns):
     topic = new_topic(broker)
     with pytest.raises(TapeflowError, match=f"p-0: record 0 has log time {log_ns} ns"):
         load(broker, topic, [log_ns, T0], [b"x", b"y"])
 
 
-def test_an_empty_page_is_nothing(broker):
+def test_an_empty_page_loads_nothing(broker):
     loading = loader(broker, new_topic(broker))
     loading.write(page(0))
     assert loading.finish() == 0
 
 
-def test_a_broker_away_when_loading_begins_is_an_error_after_the_wait(broker):
+def test_a_broker_away_at_the_start_is_an_error_after_the_wait(broker):
     topic = new_topic(broker)
     broker.set_down()
     with pytest.raises(TapeflowError, match="no answer from a broker"):
@@ -133,42 +133,42 @@ def test_a_broker_away_when_loading_begins_is_an_error_after_the_wait(broker):
     broker.set_up()
 
 
-def test_a_broker_away_in_mid_load_loses_and_doubles_nothing(broker):
+def test_an_outage_during_loading_loses_and_duplicates_nothing(broker):
     topic = new_topic(broker)
     loading = loader(broker, topic)
     loading.write(page(100))
-    loading.sender.flush()
+    loading.producer.flush()
     broker.set_down()
     loading.write(page(100, lo=100))
     broker.set_up()
     loading.write(page(100, lo=200))
     assert loading.finish() == 300
-    assert [value for _, value in records_in(broker, topic)] == [
+    assert [value for _, value in read_records(broker, topic)] == [
         b"frame %d" % number for number in range(300)
     ]
 
 
-def test_requests_that_fail_in_passing_are_sent_again_once(embedded):
+def test_records_of_failed_requests_are_sent_again_once(embedded):
     topic = new_topic(embedded)
     codes = [KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_LEADER_FOR_PARTITION]
     embedded.push_errors(PRODUCE, codes)
     loading = loader(embedded, topic)
     loading.write(page(100))
     assert loading.finish() == 100
-    assert len(records_in(embedded, topic)) == 100
+    assert len(read_records(embedded, topic)) == 100
 
 
-def test_what_kafka_refuses_is_an_error_and_never_counted(embedded):
+def test_a_refused_record_is_an_error_and_never_counted(embedded):
     topic = new_topic(embedded)
     embedded.push_errors(PRODUCE, [KafkaError.TOPIC_AUTHORIZATION_FAILED])
     loading = loader(embedded, topic)
     loading.write(page(100))
     with pytest.raises(TapeflowError, match=f"not take a record to topic {topic}.*authorization"):
         loading.finish()
-    assert records_in(embedded, topic) == []
+    assert read_records(embedded, topic) == []
 
 
-def test_someone_else_who_writes_there_is_noticed(broker):
+def test_another_writer_during_loading_is_an_error(broker):
     topic = new_topic(broker)
     loading = loader(broker, topic)
     load(broker, topic, [T0], [b"from elsewhere"])

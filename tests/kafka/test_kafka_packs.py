@@ -1,4 +1,4 @@
-"""Packed records: many frames in one, and every way to read and to spoil them."""
+"""Packs: many frames in one record, every way to read them and to damage them."""
 
 import pickle
 import random
@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapeflow.connectors.kafka import packs as kafka_packs
-from tapeflow.connectors.kafka.frames import NS_PER_MS
+from tapeflow.connectors.kafka import packs
 from tapeflow.connectors.kafka.packs import PACK_BYTES, SCHEMA, Packer
-from tapeflow.connectors.source.progress import START
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.memory import messages, packed, plain, reader
-from tests.kafka.play import SECOND, T0, drain, rows
+from tapeflow.schemas.time import MIN_NS, NS_PER_MS
+from tests.kafka.memory_log import messages, open_log, packed, plain
+from tests.kafka.topics import SECOND, T0, drain, rows
 
-SMALL = 300  # bytes of a pack, so that few frames make many packs
+SMALL_BYTES = 300  # of a pack in these tests
 MS = NS_PER_MS
 GAPS = st.sampled_from([0, 0, 1, 999, MS, 20 * MS, SECOND])
 FRAMES = st.one_of(st.just(b""), st.binary(max_size=60), st.binary(min_size=250, max_size=700))
@@ -30,21 +29,21 @@ SPANS = st.sampled_from([1, 10 * MS, SECOND, 3600 * SECOND])
 
 @pytest.fixture(scope="module", autouse=True)
 def small_packs():
-    """Pack little, so that few frames make many packs."""
+    """Make packs small, so that few frames make many."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kafka_packs, "PACK_BYTES", SMALL)
+        patched.setattr(packs, "PACK_BYTES", SMALL_BYTES)
         yield
 
 
-def ordered_files(log: list[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
+def to_columns(log: list[tuple[int, bytes]]) -> tuple[list[int], list[bytes]]:
     times = np.cumsum([gap for gap, _ in log]) + T0
     return times.tolist(), [frame for _, frame in log]
 
 
 @st.composite
-def mixed(draw: Any) -> tuple[list[Any], list[tuple[int, int, bytes]]]:
+def mixed_logs(draw: Any) -> tuple[list[Any], list[tuple[int, int, bytes]]]:
     """A log in Kafka, some of it packed, and the rows it should be read as."""
-    times, frames = ordered_files(draw(LOGS))
+    times, frames = to_columns(draw(LOGS))
     records, lo = [], 0
     while lo < len(times):
         hi = min(lo + draw(st.integers(1, 30)), len(times))
@@ -56,12 +55,10 @@ def mixed(draw: Any) -> tuple[list[Any], list[tuple[int, int, bytes]]]:
     return messages(records), list(zip(range(len(times)), times, frames, strict=True))
 
 
-@given(mixed(), SIZES, st.integers(1, 40), SPANS)
-def test_however_a_log_is_packed_and_read_its_frames_and_their_numbers_are_the_same(
-    log, sizes, records, span_ns
-):
+@given(mixed_logs(), SIZES, st.integers(1, 40), SPANS)
+def test_frames_and_numbers_do_not_depend_on_packing_or_pages(log, sizes, records, span_ns):
     log, expected = log
-    pages = drain(reader(log, sizes=sizes, records=records, span_ns=span_ns))
+    pages = drain(open_log(log, sizes=sizes, records=records, span_ns=span_ns))
     assert rows(pages) == expected
     for page in pages:
         assert 1 <= len(page.log_ns) <= records
@@ -71,23 +68,23 @@ def test_however_a_log_is_packed_and_read_its_frames_and_their_numbers_are_the_s
         assert (page.starts >= 0).all() and (page.ends <= len(page.data) - 64).all()
 
 
-@given(mixed(), SIZES, st.integers(1, 40), SPANS)
-def test_reading_goes_on_after_any_page_also_in_mid_pack(log, sizes, records, span_ns):
+@given(mixed_logs(), SIZES, st.integers(1, 40), SPANS)
+def test_reading_resumes_after_any_page_even_in_mid_pack(log, sizes, records, span_ns):
     log, expected = log
-    opened = reader(log, sizes=sizes, records=records, span_ns=span_ns)
-    positions = [opened.position()]
-    while not opened.ended:
-        if opened.read() is not None:
-            positions.append(pickle.loads(pickle.dumps(opened.position())))
+    reader = open_log(log, sizes=sizes, records=records, span_ns=span_ns)
+    positions = [reader.position()]
+    while not reader.ended:
+        if reader.read() is not None:
+            positions.append(pickle.loads(pickle.dumps(reader.position())))
     for position in positions:
-        again = reader(log, position, sizes, records=records + 1)
+        again = open_log(log, position, sizes, records=records + 1)
         assert rows(drain(again)) == expected[position[1] :]
         assert again.position()[:2] == (len(log), len(expected))
 
 
 @given(LOGS, st.lists(st.integers(0, 20), max_size=8), st.integers(0, 10**12))
-def test_a_packer_fills_packs_whatever_pages_it_is_given(log, cuts, first):
-    times, frames = ordered_files(log)
+def test_packs_do_not_depend_on_the_pages_given_to_the_packer(log, cuts, first):
+    times, frames = to_columns(log)
     packer, lo, records = Packer(first), 0, []
     for size in [*cuts, len(times)]:
         hi = min(lo + size, len(times))
@@ -95,17 +92,20 @@ def test_a_packer_fills_packs_whatever_pages_it_is_given(log, cuts, first):
         lo = hi
     records += packer.finish()
     assert records == packed(times, frames, first)
-    assert (packer.next, list(packer.finish())) == (first + len(times), [])
+    assert (packer.next_frame, list(packer.finish())) == (first + len(times), [])
     read = [
-        rows(drain(reader(messages([each]), (0, first_of(each), START, 0, 0)))) for each in records
+        rows(drain(open_log(messages([record]), (0, first_of(record), MIN_NS, 0, 0))))
+        for record in records
     ]
     assert [row for pack in read for row in pack] == list(
         zip(range(first, first + len(times)), times, frames, strict=True)
     )
     sizes = [sum(len(frame) + 12 for _, _, frame in pack) for pack in read]
-    assert all(size <= SMALL or len(pack) == 1 for size, pack in zip(sizes, read, strict=True))
-    beside = [size + len(pack[0][2]) + 12 for size, pack in zip(sizes, read[1:], strict=False)]
-    assert all(size > SMALL for size in beside), "a pack is closed by what does not fit"
+    assert all(
+        size <= SMALL_BYTES or len(pack) == 1 for size, pack in zip(sizes, read, strict=True)
+    )
+    with_next = [size + len(pack[0][2]) + 12 for size, pack in zip(sizes, read[1:], strict=False)]
+    assert all(size > SMALL_BYTES for size in with_next), "a pack ends where the next does not fit"
 
 
 def first_of(record: Any) -> int:
@@ -117,7 +117,7 @@ def test_a_pack_carries_the_log_time_of_its_last_frame():
     assert record[1:] == (T0 // MS + 5, [("pack", b"1 0 2"), ("ns", b"7")])
 
 
-def test_frames_are_packed_without_what_lies_between_them():
+def test_bytes_between_frames_are_not_packed():
     page = Page.from_frames("p-3", 0, [T0, T0, T0], [b"one", b" gap ", b"two"])
     chosen = np.array([0, 2])
     sparse = type(page)(
@@ -125,11 +125,11 @@ def test_frames_are_packed_without_what_lies_between_them():
     )
     packer = Packer(0)
     records = [*packer.add(sparse), *packer.finish()]
-    assert [row[2] for row in rows(drain(reader(messages(records))))] == [b"one", b"two"]
+    assert [row[2] for row in rows(drain(open_log(messages(records))))] == [b"one", b"two"]
 
 
-def test_the_usual_pack_fits_a_stock_broker_though_nothing_compresses(monkeypatch):
-    monkeypatch.setattr(kafka_packs, "PACK_BYTES", PACK_BYTES)
+def test_an_incompressible_pack_fits_a_broker_with_default_limits(monkeypatch):
+    monkeypatch.setattr(packs, "PACK_BYTES", PACK_BYTES)
     noise = random.Random(1)
     frames = [noise.randbytes(noise.randrange(400)) for _ in range(9000)]
     records = packed([T0 + noise.randrange(9) for _ in frames][:1] * len(frames), frames)
@@ -142,16 +142,16 @@ def test_a_log_time_that_kafka_would_replace_is_refused():
         packed([999_999, T0], [b"a", b"b"])
 
 
-def test_log_time_of_a_pack_behind_a_record_of_a_fast_clock_never_goes_back():
+def test_log_time_of_a_pack_after_a_fast_clock_never_goes_back():
     log = messages([*plain([T0 + SECOND], [b""]), *packed([T0, T0 + 2 * SECOND], [b"a", b"b"], 1)])
     for records in (1, 9):
-        opened = reader(log, records=records)
-        first = drain(opened, 1)
-        rest = reader(log, opened.position())
+        reader = open_log(log, records=records)
+        first = drain(reader, 1)
+        rest = open_log(log, reader.position())
         assert [row[1] - T0 for row in rows([*first, *drain(rest)])] == [SECOND, SECOND, 2 * SECOND]
 
 
-# --- what is no pack of ours -------------------------------------------------------------------
+# --- damaged packs -------------------------------------------------------------------
 
 
 def stream(schema: Any, *batches: Any) -> Any:
@@ -162,8 +162,8 @@ def stream(schema: Any, *batches: Any) -> Any:
     return sink.getvalue().to_pybytes()
 
 
-def unsound(ends: list[int]) -> Any:
-    """The whole pack, but its frames begin and end elsewhere."""
+def with_frame_ends(ends: list[int]) -> Any:
+    """Return the whole pack with other bounds of its frames."""
     assert WHOLE.count(np.array([0, 2, 2, 6], np.int32).tobytes()) == 1
     return WHOLE.replace(
         np.array([0, 2, 2, 6], np.int32).tobytes(), np.array(ends, np.int32).tobytes()
@@ -190,164 +190,162 @@ DAMAGED = {
     "back": (stream(SCHEMA, [[T0, T0 - 1, T0 + MS], ABC]), "log time goes back in it"),
     "below zero": (stream(SCHEMA, [[-1, T0, T0 + MS], ABC]), "log time goes back in it, or begins below"),
     "other time": (stream(SCHEMA, [[T0] * 3, ABC]), f"its last frame has log time {T0}, but .*LogAppend"),
-    "ends go back": (unsound([0, 4, 2, 6]), "."),
-    "ends beyond": (unsound([0, 2, 4, 9999]), "."),
-    "begins below": (unsound([-8, 2, 4, 6]), "."),
+    "ends go back": (with_frame_ends([0, 4, 2, 6]), "."),
+    "ends beyond": (with_frame_ends([0, 2, 4, 9999]), "."),
+    "begins below": (with_frame_ends([-8, 2, 4, 6]), "."),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("value", "why"), DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_pack_is_an_error_that_says_what_is_wrong(value, why):
+def test_a_damaged_pack_is_an_error_with_the_reason(value, why):
     before = plain([T0] * 5, [b"x"] * 5)
-    spoiled: Any = (value, T0 // MS + 1, [("pack", b"1 5 3")])
-    opened = reader(messages([*before, spoiled, *before]))
-    assert len(rows(drain(opened, 5))) == 5
+    damaged: Any = (value, T0 // MS + 1, [("pack", b"1 5 3")])
+    reader = open_log(messages([*before, damaged, *before]))
+    assert len(rows(drain(reader, 5))) == 5
     line = rf"^raw.test partition 3: the pack at offset 5 is damaged: {why}[^\n]*$"
     with pytest.raises(TapeflowError, match=line):
-        opened.read()
+        reader.read()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "header",
     [b"", None, b"1", b"1 0", b"1 0 0", b"1 0 -3", b"2 0 3", b"1 0 3 ", b"1  0 3", b"\xb2 0 3", b"1 0 " + b"9" * 5000],
 )  # fmt: skip
-def test_a_pack_header_that_is_none_is_refused(said):
+def test_a_malformed_pack_header_is_refused(header):
     with pytest.raises(
         TapeflowError, match=r"^raw.test partition 3: the record at offset 0 has header pack="
     ):
-        reader(messages([(WHOLE, T0 // MS + 1, [("pack", said)])])).read()
+        open_log(messages([(WHOLE, T0 // MS + 1, [("pack", header)])])).read()
 
 
 @pytest.mark.parametrize("first", [4, 6, 10**17])
-def test_a_pack_that_does_not_begin_where_the_frames_before_it_end_is_an_error(first):
+def test_a_pack_whose_first_frame_is_not_the_next_is_an_error(first):
     log = messages([*plain([T0] * 5, [b"x"] * 5), *packed([T0] * 3, ABC, first)])
     line = f"pack at offset 5 should begin with frame 5, but says {first}: did someone else write"
     with pytest.raises(TapeflowError, match=line):
-        drain(reader(log))
+        drain(open_log(log))
 
 
-def test_headers_of_others_are_left_alone():
+def test_other_headers_are_ignored():
     value, time_ms, headers = packed([T0, T0 + 3], [b"a", b"b"])[0]
     others: Any = [("trace", b"1"), *(headers or ()), ("hop", None)]
     log = messages([(value, time_ms, others)])
-    assert rows(drain(reader(log))) == [(0, T0, b"a"), (1, T0 + 3, b"b")]
+    assert rows(drain(open_log(log))) == [(0, T0, b"a"), (1, T0 + 3, b"b")]
 
 
 @given(LOGS, st.data())
-def test_bytes_changed_in_a_pack_are_an_error_or_change_no_shape(log, data):
+def test_changed_bytes_of_a_pack_are_an_error_or_keep_its_shape(log, data):
     """Kafka's checksums keep bytes as they are: this is about what others write."""
-    times, frames = ordered_files(log)
+    times, frames = to_columns(log)
     value, time_ms, headers = packed(times, frames)[0]
-    spoiled = bytearray(value)
+    damaged = bytearray(value)
     for _ in range(data.draw(st.integers(1, 4))):
-        spoiled[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
-    kept = data.draw(st.sampled_from([len(value), data.draw(st.integers(0, len(value)))]))
+        damaged[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
+    length = data.draw(st.sampled_from([len(value), data.draw(st.integers(0, len(value)))]))
     try:
-        found = drain(reader(messages([(bytes(spoiled[:kept]), time_ms, headers)])))
+        found = drain(open_log(messages([(bytes(damaged[:length]), time_ms, headers)])))
     except TapeflowError as error:
         assert "the pack at offset 0 is damaged" in str(error)
         return
-    told = rows(found)
-    assert [row[0] for row in told] == list(range(int(headers[0][1].split()[2])))
-    assert sorted(row[1] for row in told) == [row[1] for row in told]
+    read = rows(found)
+    assert [row[0] for row in read] == list(range(int(headers[0][1].split()[2])))
+    assert sorted(row[1] for row in read) == [row[1] for row in read]
 
 
-# --- a log made anew under a position ----------------------------------------------------------
+# --- a log recreated under a position ----------------------------------------------------------
 
 
 def position_after(log: list[Any], frames: int, records: int = 1) -> Any:
-    opened = reader(log, records=records)
-    while opened.position()[1] < frames:
-        opened.read()
-    return opened.position()
+    reader = open_log(log, records=records)
+    while reader.position()[1] < frames:
+        reader.read()
+    return reader.position()
 
 
 COUNT = 40
-STEADY = (
+LOG = (
     [T0 + number * MS for number in range(COUNT)],
     [b"frame %02d of this log" % number for number in range(COUNT)],
 )
-IN_FIRST = 9  # frames in the first pack
+PACK_FRAMES = 9  # in the first pack
 
 
-def steady_plain() -> list[Any]:
-    return messages(plain(*STEADY))
+def plain_log() -> list[Any]:
+    return messages(plain(*LOG))
 
 
-def steady_packed() -> list[Any]:
-    return messages(packed(*STEADY))
+def packed_log() -> list[Any]:
+    return messages(packed(*LOG))
 
 
-@pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1, 2 * IN_FIRST])
-def test_a_packed_log_made_anew_in_plain_records_is_not_taken_for_the_one_we_know(frames):
-    position = position_after(steady_packed(), frames)
-    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
-        drain(reader(steady_plain(), position))
+@pytest.mark.parametrize("frames", [4, PACK_FRAMES, PACK_FRAMES + 1, 2 * PACK_FRAMES])
+def test_a_packed_log_recreated_in_plain_records_is_refused(frames):
+    position = position_after(packed_log(), frames)
+    with pytest.raises(TapeflowError, match=r"emptied or the topic created again"):
+        drain(open_log(plain_log(), position))
 
 
 @pytest.mark.parametrize("frames", [1, 4])
-def test_a_plain_log_made_anew_in_packs_is_not_taken_for_the_one_we_know(frames):
-    position = position_after(steady_plain(), frames)
-    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
-        drain(reader(steady_packed(), position))
+def test_a_plain_log_recreated_in_packs_is_refused(frames):
+    position = position_after(plain_log(), frames)
+    with pytest.raises(TapeflowError, match=r"emptied or the topic created again"):
+        drain(open_log(packed_log(), position))
 
 
-@pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1, 2 * IN_FIRST])
-def test_a_log_packed_otherwise_is_not_taken_for_the_one_we_know(frames):
-    position = position_after(steady_packed(), frames)
-    others = messages(
-        [*plain(STEADY[0][:1], STEADY[1][:1]), *packed(STEADY[0][1:], STEADY[1][1:], 1)]
-    )
-    with pytest.raises(TapeflowError, match=r"emptied or the topic made anew"):
-        drain(reader(others, position))
+@pytest.mark.parametrize("frames", [4, PACK_FRAMES, PACK_FRAMES + 1, 2 * PACK_FRAMES])
+def test_a_log_recreated_in_other_packs_is_refused(frames):
+    position = position_after(packed_log(), frames)
+    others = messages([*plain(LOG[0][:1], LOG[1][:1]), *packed(LOG[0][1:], LOG[1][1:], 1)])
+    with pytest.raises(TapeflowError, match=r"emptied or the topic created again"):
+        drain(open_log(others, position))
 
 
-@pytest.mark.parametrize("frames", [4, IN_FIRST, IN_FIRST + 1])
-def test_packs_of_another_day_are_not_taken_for_those_we_know(frames):
-    position = position_after(steady_packed(), frames)
-    later = messages(packed([log_ns + 7200 * SECOND for log_ns in STEADY[0]], STEADY[1]))
+@pytest.mark.parametrize("frames", [4, PACK_FRAMES, PACK_FRAMES + 1])
+def test_packs_of_another_day_are_refused(frames):
+    position = position_after(packed_log(), frames)
+    later = messages(packed([log_ns + 7200 * SECOND for log_ns in LOG[0]], LOG[1]))
     with pytest.raises(
-        TapeflowError, match=r"has log time \d+, but we have read \d+ there: .* made anew"
+        TapeflowError, match=r"has log time \d+, but we have read \d+ there: .* created again"
     ):
-        drain(reader(later, position))
+        drain(open_log(later, position))
 
 
-def test_a_log_that_ends_before_the_pack_we_were_in_is_not_waited_for():
-    position = position_after(steady_packed(), IN_FIRST + 1)
-    with pytest.raises(TapeflowError, match=r"offset 1 is beyond the end, 1: .* made anew"):
-        reader(steady_packed()[:1], position)
+def test_a_log_that_ends_before_a_half_read_pack_is_refused():
+    position = position_after(packed_log(), PACK_FRAMES + 1)
+    with pytest.raises(TapeflowError, match=r"offset 1 is beyond the end, 1: .* created again"):
+        open_log(packed_log()[:1], position)
 
 
-def test_a_log_packed_again_in_the_same_way_is_the_same_log():
-    position = position_after(steady_packed(), IN_FIRST + 1)
-    again = steady_packed()
-    assert [row[0] for row in rows(drain(reader(again, position)))] == list(
-        range(IN_FIRST + 1, COUNT)
+def test_a_log_recreated_in_the_same_packs_is_accepted():
+    position = position_after(packed_log(), PACK_FRAMES + 1)
+    again = packed_log()
+    assert [row[0] for row in rows(drain(open_log(again, position)))] == list(
+        range(PACK_FRAMES + 1, COUNT)
     )
 
 
 @pytest.mark.parametrize("bad", [1, 2])
 @pytest.mark.parametrize("wrong", ["its bytes", "its first frame", "its header"])
-def test_whole_packs_before_a_bad_one_are_given_as_one_page_and_then_it_is_an_error(bad, wrong):
-    log: list[Any] = packed(*STEADY)
+def test_packs_before_a_bad_one_are_read_before_the_error(bad, wrong):
+    log: list[Any] = packed(*LOG)
     value, time_ms, headers = log[bad]
-    said = {
+    headers_by_kind = {
         "its bytes": headers[0][1],
         "its first frame": headers[0][1].replace(b"1 ", b"1 9", 1),
         "its header": b"nonsense",
     }
-    spoiled = value[:-40] if wrong == "its bytes" else value
-    log[bad] = spoiled, time_ms, [("pack", said[wrong]), *headers[1:]]
-    opened = reader(messages(log))
-    before = int(packed(*STEADY)[bad][2][0][1].split()[1])
-    page = opened.read()
+    damaged = value[:-40] if wrong == "its bytes" else value
+    log[bad] = damaged, time_ms, [("pack", headers_by_kind[wrong]), *headers[1:]]
+    reader = open_log(messages(log))
+    before = int(packed(*LOG)[bad][2][0][1].split()[1])
+    page = reader.read()
     assert page is not None and (page.first_offset, page.next_offset) == (0, before)
     with pytest.raises(TapeflowError, match=rf"at offset {bad} "):
-        opened.read()
+        reader.read()
 
 
-def test_packs_that_fit_are_one_page():
-    log = packed(*STEADY)
+def test_packs_that_fit_become_one_page():
+    log = packed(*LOG)
     assert len(log) > 3
-    page = reader(messages(log)).read()
-    assert page is not None and rows([page]) == rows(drain(reader(steady_plain())))
+    page = open_log(messages(log)).read()
+    assert page is not None and rows([page]) == rows(drain(open_log(plain_log())))

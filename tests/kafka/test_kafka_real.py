@@ -1,4 +1,4 @@
-"""What only Apache Kafka itself can do, or do to us."""
+"""What the embedded broker lacks: the admin interface, topic settings, being killed."""
 
 import threading
 import time
@@ -13,21 +13,21 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from tapeflow.connectors.kafka.loader import Loader, create_topics
-from tapeflow.connectors.kafka.reader import offset_bounds
+from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.sink import KafkaSink
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.play import (
+from tests.kafka.topics import (
     SECOND,
     T0,
     drain,
     load,
     new_topic,
+    open_reader,
     read_all,
-    reader,
-    records_in,
+    read_records,
     rows,
-    until,
+    wait_until,
 )
 
 pytestmark = pytest.mark.kafka
@@ -40,11 +40,11 @@ def config_of(real: Any, topic: str) -> dict[str, str]:
 
 
 def fresh_name(real: Any) -> str:
-    taken = real.admin().list_topics(timeout=10).topics
-    return next(f"raw.made-{n}" for n in range(10_000) if f"raw.made-{n}" not in taken)
+    existing = real.admin().list_topics(timeout=10).topics
+    return next(f"raw.made-{n}" for n in range(10_000) if f"raw.made-{n}" not in existing)
 
 
-def test_raw_topics_are_made_to_keep_everything_as_it_came(real):
+def test_created_raw_topics_keep_records_and_their_timestamps(real):
     name = fresh_name(real)
     assert create_topics(real.bootstrap, {name: 5}) == (name,)
     config = config_of(real, name)
@@ -54,13 +54,13 @@ def test_raw_topics_are_made_to_keep_everything_as_it_came(real):
     assert offset_bounds(real.bootstrap, [name], 10, print) == {name: [(0, 0)] * 5}
 
 
-def test_a_topic_that_is_there_is_left_alone(real):
+def test_an_existing_topic_is_not_changed(real):
     name = new_topic(real, 2)
     assert create_topics(real.bootstrap, {name: 5}) == ()
     assert offset_bounds(real.bootstrap, [name], 10, print) == {name: [(0, 0)] * 2}
 
 
-def test_a_topic_that_cannot_be_made_is_an_error_that_says_why(real):
+def test_a_topic_that_cannot_be_created_is_an_error_with_the_reason(real):
     with pytest.raises(TapeflowError, match=r"topic raw.no/name cannot be created at .*: "):
         create_topics(real.bootstrap, {"raw.no/name": 1})
 
@@ -70,7 +70,9 @@ def test_partitions_added_later_are_seen(real):
     with pytest.raises(TapeflowError, match="has 2 partitions, but p-3 goes to partition 3"):
         Loader(real.bootstrap, {"p-3": (topic, 3)}, print)
     real.admin().create_partitions([NewPartitions(topic, 4)])[topic].result()
-    until(lambda: len(offset_bounds(real.bootstrap, [topic], 10, print)[topic]) == 4, "not made")
+    wait_until(
+        lambda: len(offset_bounds(real.bootstrap, [topic], 10, print)[topic]) == 4, "not made"
+    )
     load(real, topic, [T0], [b"x"], 3)
     assert rows(read_all(real, topic, 1, number=3)) == [(0, T0, b"x")]
 
@@ -82,7 +84,7 @@ def test_a_topic_that_replaces_log_times_is_an_error(real):
         load(real, name, [T0], [b"x"])
 
 
-def test_times_of_appending_are_log_times_if_that_is_how_a_topic_is_kept(real):
+def test_append_times_of_such_a_topic_are_its_log_times(real):
     name = f"{new_topic(real)}-appended"
     real.create_topic(name, 1, {"message.timestamp.type": "LogAppendTime"})
     producer = Producer({"bootstrap.servers": real.bootstrap})
@@ -93,15 +95,15 @@ def test_times_of_appending_are_log_times_if_that_is_how_a_topic_is_kept(real):
     assert abs(log_ns - time.time_ns()) < 3600 * SECOND
 
 
-def test_a_broker_killed_in_mid_run_loses_nothing(real):
+def test_a_broker_killed_during_a_run_loses_nothing(real):
     topic, frames = new_topic(real), [b"%d" % number for number in range(30)]
     times = [T0 + number for number in range(30)]
-    said: list[str] = []
-    opened = reader(real, topic, 30, say=said.append, records=4)
+    notices: list[str] = []
+    opened = open_reader(real, topic, 30, notify=notices.append, records=4)
     load(real, topic, times[:10], frames[:10])
     pages = drain(opened, 6)
     real.kill()
-    while not said:
+    while not notices:
         page = opened.read()
         pages += [page] if page else []
     real.start()
@@ -109,10 +111,10 @@ def test_a_broker_killed_in_mid_run_loses_nothing(real):
     pages += drain(opened)
     opened.close()
     assert rows(pages) == list(zip(range(30), times, frames, strict=True))
-    assert [line.split(" ")[4] for line in said] == ["away", "back"]
+    assert [line.split(" ")[4] for line in notices] == ["away", "back"]
 
 
-def test_what_a_killed_broker_did_not_acknowledge_is_sent_again_once(real):
+def test_records_a_killed_broker_did_not_acknowledge_are_sent_again(real):
     topic, count = new_topic(real), 3000
     values = [b"%d" % number for number in range(count)]
     sink = KafkaSink(real.bootstrap).build_part("out", "kafka", None)
@@ -124,24 +126,24 @@ def test_what_a_killed_broker_did_not_acknowledge_is_sent_again_once(real):
         time.sleep(0.05)
     assert sink.snapshot() == count
     restart.join()
-    assert [value for _, value in records_in(real, topic)] == values
+    assert [value for _, value in read_records(real, topic)] == values
 
 
-def test_facts_for_a_topic_that_is_not_there_are_an_error(real):
+def test_facts_for_an_unknown_topic_are_an_error(real):
     sink = KafkaSink(real.bootstrap).build_part("out", "kafka", None)
     sink.write_batch([[("not-there", b"k", b"v", b"id")]])
     with pytest.raises(TapeflowError, match=r"topic not-there with key 'k': .*Unknown topic"):
         sink.snapshot()
 
 
-def test_many_partitions_are_read_side_by_side(real):
+def test_many_partitions_are_read_in_parallel(real):
     topic, count = new_topic(real, 40), 40
-    places = {f"p-{number}": (topic, number) for number in range(count)}
-    loading = Loader(real.bootstrap, places, print)
-    for name, (_, number) in places.items():
+    partitions = {f"p-{number}": (topic, number) for number in range(count)}
+    loading = Loader(real.bootstrap, partitions, print)
+    for name, (_, number) in partitions.items():
         loading.write(Page.from_frames(name, 0, [T0 + number] * 50, [b"%d" % number] * 50))
     assert loading.finish() == 50 * count
-    readers = [reader(real, topic, 50, number=number) for number in range(count)]
+    readers = [open_reader(real, topic, 50, number=number) for number in range(count)]
     for number, opened in enumerate(readers):
         assert {row[1:] for row in rows(drain(opened))} == {(T0 + number, b"%d" % number)}
         opened.close()

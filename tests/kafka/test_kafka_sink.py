@@ -1,4 +1,4 @@
-"""Records out to Kafka."""
+"""The sink of facts to Kafka."""
 
 import time
 from datetime import timedelta
@@ -18,9 +18,9 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.play import SECOND, T0, load, new_topic, reader, records_in
+from tests.kafka.topics import SECOND, T0, load, new_topic, open_reader, read_records
 
-PRODUCE = 0  # the Kafka request
+PRODUCE = 0  # Kafka's API key
 
 
 def part(broker: Any, **client: Any) -> KafkaSinkPartition:
@@ -44,12 +44,12 @@ def test_facts_arrive_in_order_with_their_keys(broker):
     sink.write_batch([sent[:100], more, []])
     sink.write_batch([sent[100:]])
     assert sink.snapshot() == 320
-    assert records_in(broker, topic) == as_records(sent)
-    assert records_in(broker, other) == as_records(more)
+    assert read_records(broker, topic) == as_records(sent)
+    assert read_records(broker, other) == as_records(more)
     sink.close()
 
 
-def test_the_count_goes_on_after_a_restart(broker):
+def test_the_count_continues_after_a_restart(broker):
     topic = new_topic(broker)
     sink = KafkaSink(broker.bootstrap).build_part("out", "kafka", 70)
     sink.write_batch([facts(topic, 5)])
@@ -67,19 +67,19 @@ def test_a_snapshot_waits_for_the_acknowledgement(embedded):
     sink.snapshot()
     assert time.perf_counter() - began > 0.25
     embedded.set_rtt_ms(0)
-    assert len(records_in(embedded, topic)) == 2
+    assert len(read_records(embedded, topic)) == 2
 
 
-def test_requests_that_fail_in_passing_are_sent_again_once(embedded):
+def test_records_of_failed_requests_are_sent_again_once(embedded):
     topic = new_topic(embedded)
     embedded.push_errors(PRODUCE, [KafkaError.REQUEST_TIMED_OUT, KafkaError.NOT_ENOUGH_REPLICAS])
     sink = part(embedded)
     sink.write_batch([facts(topic, 50)])
     sink.snapshot()
-    assert records_in(embedded, topic) == as_records(facts(topic, 50))
+    assert read_records(embedded, topic) == as_records(facts(topic, 50))
 
 
-def test_what_kafka_refuses_stops_the_flow_and_says_which(embedded):
+def test_a_refused_record_stops_the_flow_and_is_named(embedded):
     topic = new_topic(embedded)
     sink = part(embedded)
     sink.write_batch([facts(topic, 3)])
@@ -93,7 +93,7 @@ def test_what_kafka_refuses_stops_the_flow_and_says_which(embedded):
     with pytest.raises(TapeflowError, match=clear):
         sink.write_batch([facts(topic, 1, 5)])
     sink.close()
-    assert records_in(embedded, topic) == as_records(facts(topic, 3))
+    assert read_records(embedded, topic) == as_records(facts(topic, 3))
 
 
 def test_a_record_too_large_is_an_error_at_once(broker):
@@ -103,7 +103,7 @@ def test_a_record_too_large_is_an_error_at_once(broker):
         sink.write_batch([[(topic, b"depth", b"x" * 8_100_000, b"id")]])
 
 
-def test_a_broker_away_for_a_moment_costs_nothing(broker):
+def test_a_short_outage_loses_nothing(broker):
     topic = new_topic(broker)
     sink = part(broker)
     sink.write_batch([facts(topic, 10)])
@@ -112,10 +112,10 @@ def test_a_broker_away_for_a_moment_costs_nothing(broker):
     sink.write_batch([facts(topic, 10, 10)])
     broker.set_up()
     assert sink.snapshot() == 20
-    assert records_in(broker, topic) == as_records(facts(topic, 20))
+    assert read_records(broker, topic) == as_records(facts(topic, 20))
 
 
-def test_a_broker_away_for_long_is_an_error_and_nothing_counts_as_sent(broker):
+def test_after_a_long_outage_no_unacknowledged_record_counts_as_sent(broker):
     topic = new_topic(broker)
     sink = part(broker, delivery_timeout_ms=2500)
     sink.write_batch([facts(topic, 10)])
@@ -126,15 +126,15 @@ def test_a_broker_away_for_long_is_an_error_and_nothing_counts_as_sent(broker):
         sink.snapshot()
     sink.close()
     broker.set_up()
-    assert len(records_in(broker, topic)) == 10
+    assert len(read_records(broker, topic)) == 10
 
 
-def test_a_full_queue_is_waited_for(broker):
+def test_the_sink_waits_while_the_queue_is_full(broker):
     topic = new_topic(broker)
     sink = part(broker, queue_buffering_max_messages=100)
     sink.write_batch([facts(topic, 5000)])
     sink.snapshot()
-    assert records_in(broker, topic) == as_records(facts(topic, 5000))
+    assert read_records(broker, topic) == as_records(facts(topic, 5000))
 
 
 def test_a_full_queue_that_never_empties_is_an_error(broker):
@@ -151,19 +151,19 @@ class Crash(Exception):
 
 
 def relay(broker: Any, source: str, topics: list[str], end: int, crash_at: int) -> Dataflow:
-    """Let every frame of one topic out to others; crash at one of them."""
+    """Build a flow that copies every frame of one topic to others, and crashes at one of them."""
 
-    def out(page: Page) -> Records:
+    def to_facts(page: Page) -> Records:
         frames = [page.frame(number) for number in range(len(page.log_ns))]
         if page.first_offset <= crash_at < page.next_offset:
             raise Crash
         return [(topic, b"k", frame, b"id") for frame in frames for topic in topics]
 
-    board = Progress(("p-0",), 10**18)
-    opened = {"p-0": lambda at: reader(broker, source, end, at, records=7)}
+    progress = Progress(("p-0",), 10**18)
+    factories = {"p-0": lambda position: open_reader(broker, source, end, position, records=7)}
     flow = Dataflow("relay")
-    pages = op.input("log", flow, LogSource(opened, {"p-0": "p-0"}, board))
-    op.output("kafka", op.map_value("out", pages, out), KafkaSink(broker.bootstrap))
+    pages = op.input("log", flow, LogSource(factories, {"p-0": "p-0"}, progress))
+    op.output("kafka", op.map_value("out", pages, to_facts), KafkaSink(broker.bootstrap))
     return flow
 
 
@@ -185,7 +185,7 @@ def test_a_flow_sends_everything_for_any_number_of_workers(broker, workers):
     frames = [b"%d" % number for number in range(200)]
     load(broker, source, [T0 + number * SECOND for number in range(200)], frames)
     run(relay(broker, source, [topic], 200, -1), workers=workers)
-    assert [value for _, value in records_in(broker, topic)] == frames
+    assert [value for _, value in read_records(broker, topic)] == frames
 
 
 @pytest.mark.parametrize("crashes", [[30], [100, 100], [0, 150, 199]])
@@ -200,12 +200,12 @@ def test_a_flow_that_crashes_sends_every_fact_at_least_once(broker, tmp_path, cr
         assert "Crash" in repr(raised.value) or raised.value.__cause__
     run(relay(broker, source, topics, 200, -1), tmp_path)
     for topic in topics:
-        values = [value for _, value in records_in(broker, topic)]
+        values = [value for _, value in read_records(broker, topic)]
         assert list(dict.fromkeys(values)) == frames
         assert len(values) <= 200 + 7 * 3 * len(crashes)
 
 
-def test_a_flow_stops_when_kafka_refuses_a_fact_and_sends_it_when_run_again(embedded, tmp_path):
+def test_a_refused_fact_stops_the_flow_and_is_sent_by_the_next_run(embedded, tmp_path):
     source, topic = new_topic(embedded), new_topic(embedded)
     frames = [b"%d" % number for number in range(50)]
     load(embedded, source, [T0 + number * SECOND for number in range(50)], frames)
@@ -215,5 +215,5 @@ def test_a_flow_stops_when_kafka_refuses_a_fact_and_sends_it_when_run_again(embe
         run(relay(embedded, source, [topic], 50, -1), tmp_path)
     assert "did not take a record" in str(raised.value.__cause__)
     run(relay(embedded, source, [topic], 50, -1), tmp_path)
-    values = [value for _, value in records_in(embedded, topic)]
+    values = [value for _, value in read_records(embedded, topic)]
     assert list(dict.fromkeys(values)) == frames

@@ -1,0 +1,70 @@
+"""A Kafka partition in memory, and a consumer of it: laws about reading need thousands of logs."""
+
+from collections.abc import Iterable
+from itertools import chain, cycle
+from typing import Any
+from unittest.mock import patch
+
+from confluent_kafka import Message as KafkaMessage
+
+from tapeflow.connectors.kafka import fetcher
+from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
+from tapeflow.connectors.kafka.packs import Packer
+from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.schemas.batches import Page
+from tests.kafka.topics import SECOND
+
+PARTITION = KafkaPartition("nowhere", "raw.test", 3, "p-3")
+
+
+def messages(records: Iterable[Record], first_offset: int = 0) -> list[Any]:
+    """Return records as Kafka's messages."""
+    return [
+        KafkaMessage(offset=offset, value=value, timestamp=(1, time_ms), headers=headers)
+        for offset, (value, time_ms, headers) in enumerate(records, first_offset)
+    ]
+
+
+def packed(times: list[int], frames: list[bytes], first: int = 0) -> list[Record]:
+    """Return frames, of which the first has number `first`, as packs."""
+    packer = Packer(first)
+    return [*packer.add(Page.from_frames("p-3", 0, times, frames)), *packer.finish()]
+
+
+def plain(times: list[int], frames: list[bytes]) -> list[Record]:
+    """Return each frame as a plain record."""
+    return list(to_records(Page.from_frames("p-3", 0, times, frames)))
+
+
+class MemoryConsumer:
+    """Returns the messages of a log in answers of these sizes."""
+
+    def __init__(self, log: list[Any], sizes: Iterable[int]) -> None:
+        self.log, self.sizes = log, iter(sizes)
+        self.offset = 0
+
+    def assign(self, partitions: list[Any]) -> None:
+        self.offset = partitions[0].offset
+
+    def consume(self, count: int, _timeout: float) -> list[Any]:
+        size = min(count, next(self.sizes))
+        self.offset += size
+        return self.log[self.offset - size : self.offset]
+
+    def get_watermark_offsets(self, _partition: Any, timeout: float) -> tuple[int, int]:
+        assert timeout > 0
+        return 0, len(self.log)
+
+    def close(self) -> None:
+        pass
+
+
+def open_log(
+    log: list[Any], position: Any = None, sizes: Iterable[int] = (1000,), **options: Any
+) -> KafkaReader:
+    """Open a reader of these messages."""
+    consumer = MemoryConsumer(log, cycle(chain(sizes)))
+    with patch.object(fetcher, "new_consumer", lambda *_: consumer):
+        records, span_ns = options.get("records", 1000), options.get("span_ns", 3600 * SECOND)
+        end = options.get("end", len(log))
+        return KafkaReader(PARTITION, records, span_ns, end, position, print)
