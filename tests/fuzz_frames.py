@@ -1,8 +1,8 @@
-"""Frames as venues send them, and seeded ways to spoil one.
+"""Frames as venues send them, and seeded ways to mutate one.
 
     for venue, frame in mutants(seed=1, count=1000): ...
 
-A mutant may still be a good frame; what it says is for the strict reader to tell.
+A mutant may still be a good frame: the strict reader decides.
 """
 
 import random
@@ -70,7 +70,7 @@ HEARTBEATS = (
 
 
 def combined(frame: bytes, stream: bytes = b"btcusdt@trade") -> bytes:
-    """The frame on a combined stream of Binance."""
+    """Wrap a frame as on a combined stream of Binance."""
     return b'{"stream":"%b","data":%b}' % (stream, frame)
 
 
@@ -145,8 +145,8 @@ BLANKS = (b" ", b"\n", b"\t", b"\r", b"  \r\n ", b"\x0b", b"\xc2\xa0")
 Mutator = Callable[[bytes, random.Random, tuple[bytes, ...]], bytes]
 
 
-def nasty(old: bytes, draw: random.Random) -> bytes:
-    """A value that makes trouble, mostly of the type of the old one."""
+def difficult_value(old: bytes, draw: random.Random) -> bytes:
+    """Draw a value that a reader might get wrong, mostly of the type of the old one."""
     kinds: tuple[tuple[str, ...], ...] = (NUMBERS, OTHERS, DECIMALS, MOMENTS, WORDS)
     kind: tuple[str, ...]
     if not old.startswith(b'"'):
@@ -161,25 +161,25 @@ def nasty(old: bytes, draw: random.Random) -> bytes:
     return (value if kind is NUMBERS or kind is OTHERS else f'"{value}"').encode()
 
 
-def place(frame: bytes, draw: random.Random) -> int:
+def position(frame: bytes, draw: random.Random) -> int:
     return draw.randrange(len(frame) + 1)
 
 
 def span(
     frame: bytes, pattern: re.Pattern[bytes], draw: random.Random, group: int = 0
 ) -> tuple[int, int]:
-    """Where one of the matches stands, or an empty place."""
+    """Choose one of the matches: its span, or an empty one."""
     found = [match.span(group) for match in pattern.finditer(frame)]
     return draw.choice(found) if found else (0, 0)
 
 
 def flip_byte(frame, draw, others):
-    at = place(frame, draw)
+    at = position(frame, draw)
     return frame[:at] + bytes([draw.randrange(256)]) + frame[at + 1 :]
 
 
 def flip_bit(frame, draw, others):
-    at = place(frame, draw)
+    at = position(frame, draw)
     return (
         frame[:at]
         + bytes(each ^ 1 << draw.randrange(8) for each in frame[at : at + 1])
@@ -188,17 +188,17 @@ def flip_bit(frame, draw, others):
 
 
 def truncate(frame, draw, others):
-    at = place(frame, draw)
+    at = position(frame, draw)
     return draw.choice((frame[:at], frame[at:], frame[:-1], frame[: -draw.randrange(1, 9)]))
 
 
 def delete(frame, draw, others):
-    at = place(frame, draw)
+    at = position(frame, draw)
     return frame[:at] + frame[at + draw.choice((1, 1, 2, 5, 20)) :]
 
 
 def swap_bytes(frame, draw, others):
-    one, two = sorted((place(frame, draw), place(frame, draw)))
+    one, two = sorted((position(frame, draw), position(frame, draw)))
     if draw.random() < 0.5:
         two = one + 1
     return (
@@ -228,12 +228,12 @@ def double_member(frame, draw, others):
     a, b = span(frame, MEMBERS, draw)
     member = frame[a:b]
     if draw.random() < 0.5:
-        member = member.partition(b":")[0] + b":" + nasty(member.partition(b":")[2], draw)
+        member = member.partition(b":")[0] + b":" + difficult_value(member.partition(b":")[2], draw)
     return insert_member(member, frame, draw)
 
 
 def double_block(frame, draw, others):
-    """Once more an object or array with its key."""
+    """Repeat an object or array with its key."""
     a, b = span(frame, BLOCKS, draw)
     for end in range(b, len(frame) + 1):
         block = frame[a:end]
@@ -262,13 +262,15 @@ def drop_member(frame, draw, others):
 
 def space_out(frame, draw, others):
     for _ in range(draw.choice((1, 1, 3))):
-        at = draw.choice(span(frame, TOKENS, draw)) if draw.random() < 0.8 else place(frame, draw)
+        at = (
+            draw.choice(span(frame, TOKENS, draw)) if draw.random() < 0.8 else position(frame, draw)
+        )
         frame = frame[:at] + draw.choice(BLANKS[:5] if draw.random() < 0.9 else BLANKS) + frame[at:]
     return frame
 
 
 def escape(frame, draw, others):
-    at = place(frame, draw)
+    at = position(frame, draw)
     spelt = b"".join(b"\\u%04x" % each for each in frame[at : at + 1])
     return (
         frame[:at]
@@ -278,7 +280,7 @@ def escape(frame, draw, others):
 
 
 def insert_bytes(frame, draw, others):
-    at = place(frame, draw)
+    at = position(frame, draw)
     odd = (
         b"\xff",
         b"\xc3",
@@ -297,7 +299,7 @@ def insert_bytes(frame, draw, others):
 
 def other_value(frame, draw, others):
     a, b = span(frame, VALUES, draw, 1)
-    return frame[:a] + nasty(frame[a:b], draw) + frame[b:]
+    return frame[:a] + difficult_value(frame[a:b], draw) + frame[b:]
 
 
 def other_number(frame, draw, others):
@@ -314,7 +316,7 @@ def other_number(frame, draw, others):
 def other_token(frame, draw, others):
     a, b = span(frame, TOKENS, draw)
     c, d = span(frame, TOKENS, draw)
-    return frame[:a] + draw.choice((frame[c:d], nasty(frame[a:b], draw))) + frame[b:]
+    return frame[:a] + draw.choice((frame[c:d], difficult_value(frame[a:b], draw))) + frame[b:]
 
 
 def nest(frame, draw, others):
@@ -349,7 +351,7 @@ MUTATORS: tuple[Mutator, ...] = (
 def mutants(
     seed: int, count: int, samples: dict[str, tuple[bytes, ...]] = SAMPLES
 ) -> Iterator[tuple[str, bytes]]:
-    """That many (venue, frame), each spoilt once to three times, cut in two, or left alone."""
+    """Draw so many (venue, frame), each mutated up to three times, a few of them cut in two."""
     draw = random.Random(seed)
     venues = list(samples)
     while count > 0:
@@ -357,7 +359,7 @@ def mutants(
         frame = draw.choice(samples[venue])
         for _ in range(draw.choice((0, 1, 1, 1, 1, 1, 2, 2, 3))):
             frame = draw.choice(MUTATORS)(frame, draw, samples[venue])
-        at = place(frame, draw) if draw.random() < 0.05 else 0
+        at = position(frame, draw) if draw.random() < 0.05 else 0
         for part in (frame[:at], frame[at:])[at == 0 :][:count]:
             yield venue, part
             count -= 1

@@ -1,4 +1,4 @@
-"""Spoilt frames: each ends somewhere, disturbs nobody, and says what the reference job says of it."""
+"""Mutated frames: each gets one status, changes no other, and is read as by the reference job."""
 
 from collections import Counter
 from typing import Any
@@ -27,12 +27,14 @@ def decoder(venue, channels=None, symbols=SYMBOLS):
     return Decoder.from_scanner(Scanner(dialect, symbols))
 
 
-def decoded(made, venue, frames):
-    """What became of each frame: status, instrument, trades, quotes, reason; from pages of many."""
-    said = []
+def decoded(reader, venue, frames):
+    """Decode in pages of many: (status, instrument, trades, quotes, reason) of each frame."""
+    results = []
     for lo in range(0, len(frames), PAGE):
         some = frames[lo : lo + PAGE]
-        batch = decode.step(Page.from_frames(f"{venue}-0", lo, [7] * len(some), some), decoder=made)
+        batch = decode.step(
+            Page.from_frames(f"{venue}-0", lo, [7] * len(some), some), decoder=reader
+        )
         assert len(batch.status) == len(some)
         trades, quotes = grouped(batch.market.trades), grouped(batch.market.quotes)
         reasons = {
@@ -49,13 +51,13 @@ def decoded(made, venue, frames):
             assert dead is None or (
                 dead[0] and dead[1:] == (frame[: decode.FRAME_BYTES_MAX], len(frame))
             )
-            said.append((status, int(batch.record_instrument[number]), *ticks, dead and dead[0]))
+            results.append((status, int(batch.record_instrument[number]), *ticks, dead and dead[0]))
         assert not (trades or quotes or reasons), "rows of no frame"
-    return said
+    return results
 
 
 def grouped(columns):
-    """Rows by the offset of their record, without it, NaN as text."""
+    """Group rows by the offset of their record, without it, NaN as text."""
     groups: dict[int, list[Any]] = {}
     for offset, *row in rows(columns):
         groups.setdefault(offset, []).append([str(each) if each != each else each for each in row])  # noqa: PLR0124
@@ -70,24 +72,24 @@ def by_venue(seed, count):
 
 
 def check_ends(seed, count, alone):
-    """Every mutant ends somewhere, and every `alone`-th says in a page what it says alone."""
+    """Check that every mutant has a status, and every `alone`-th the same alone as in a page."""
     ends: Counter[int] = Counter()
     for venue, frames in by_venue(seed, count).items():
-        made = decoder(venue)
-        said = decoded(made, venue, frames)
-        ends.update(status for status, *_ in said)
+        reader = decoder(venue)
+        in_pages = decoded(reader, venue, frames)
+        ends.update(status for status, *_ in in_pages)
         for number in range(0, len(frames), alone):
-            assert decoded(made, venue, [frames[number]]) == [said[number]], frames[number]
+            assert decoded(reader, venue, [frames[number]]) == [in_pages[number]], frames[number]
     return ends
 
 
-def test_spoilt_frames_end_somewhere_and_disturb_nobody():
+def test_mutated_frames_get_a_status_and_change_no_other():
     ends = check_ends(seed=21, count=5_000, alone=1)
     assert min(ends[each] for each in (DECODED, IGNORED, UNLISTED, MALFORMED)) > 100, ends
 
 
 @pytest.mark.slow
-def test_many_spoilt_frames_end_somewhere_and_disturb_nobody():
+def test_many_mutated_frames_get_a_status_and_change_no_other():
     check_ends(seed=22, count=200_000, alone=17)
 
 
@@ -101,14 +103,14 @@ UNIVERSE = {
     }.items()
 }
 CHANNELS = {"binance": ("trade",), "coinbase": ("match",)}
-SPOILT = {
+MUTABLE = {
     "binance": (SPOT_TRADE, *SAMPLES["binance"][:8]),
     "coinbase": (MATCH, MATCH.replace(b"SKL-USD", b"BTC-USD"), *SAMPLES["coinbase"][:3]),
 }
 
 
-def as_the_oracle(venue, frame):
-    """Status and trade by the reference job's own decoder."""
+def by_the_reference_job(venue, frame):
+    """Return status and trade by the reference job's own decoder."""
     if not frame:
         return HEARTBEAT, None
     try:
@@ -125,27 +127,29 @@ def as_the_oracle(venue, frame):
 
 def check_against_the_oracle(seed, count):
     ends: Counter[int] = Counter()
-    frames: dict[str, list[bytes]] = {venue: [] for venue in SPOILT}
-    for venue, frame in mutants(seed, count, SPOILT):
+    frames: dict[str, list[bytes]] = {venue: [] for venue in MUTABLE}
+    for venue, frame in mutants(seed, count, MUTABLE):
         frames[venue].append(frame)
     for venue, mine in frames.items():
-        made = decoder(venue, CHANNELS[venue], UNIVERSE[venue])
+        reader = decoder(venue, CHANNELS[venue], UNIVERSE[venue])
         for frame, (status, _, trades, quotes, _) in zip(
-            mine, decoded(made, venue, mine), strict=True
+            mine, decoded(reader, venue, mine), strict=True
         ):
-            assert (status, trades[0] if trades else None) == as_the_oracle(venue, frame), frame
+            assert (status, trades[0] if trades else None) == by_the_reference_job(venue, frame), (
+                frame
+            )
             assert len(trades) <= 1 and not quotes
             ends[status] += 1
     return ends
 
 
-def test_spoilt_frames_say_what_the_reference_job_says_of_them():
+def test_mutated_frames_are_read_as_by_the_reference_job():
     ends = check_against_the_oracle(seed=31, count=15_000)
     assert min(ends[each] for each in (DECODED, UNLISTED, MALFORMED)) > 400, ends
 
 
 @pytest.mark.slow
-def test_many_spoilt_frames_say_what_the_reference_job_says_of_them():
+def test_many_mutated_frames_are_read_as_by_the_reference_job():
     check_against_the_oracle(seed=32, count=200_000)
 
 
@@ -153,7 +157,7 @@ def test_many_spoilt_frames_say_what_the_reference_job_says_of_them():
 
 
 def deeper(levels, query):
-    """Ask from deeper in the stack."""
+    """Call from deeper in the stack."""
     return query() if levels == 0 else deeper(levels - 1, query)
 
 
@@ -166,7 +170,7 @@ def verdict(frame):
 
 
 @pytest.mark.parametrize("depth", [50, 200, 500, 700, 850, 900, 920, 940, 960, 980, 2_000, 100_000])
-def test_a_nested_frame_says_the_same_however_deep_the_caller_stands(depth):
+def test_a_nested_frame_is_judged_alike_however_deep_the_caller_is(depth):
     #   a frame's verdict depends on the frame alone, not on the thread or the command that reads it
     frame = b'{"e":"trade","x":' + b"[" * depth + b"]" * depth + b"}"
     assert len({deeper(levels, lambda: verdict(frame)) for levels in (0, 20, 40, 80)}) == 1
@@ -174,11 +178,11 @@ def test_a_nested_frame_says_the_same_however_deep_the_caller_stands(depth):
 
 @pytest.mark.parametrize("opened", [b"[", b'{"e":'])
 def test_a_channel_named_by_something_deep_is_a_dead_letter_and_no_exception(opened):
-    made = decoder("binance")
+    reader = decoder("binance")
     closed = b"]" if opened == b"[" else b"}"
     frames = [
         b'{"e":' + opened * depth + (b"1" if opened != b"[" else b"") + closed * depth + b"}"
         for depth in range(700, 1_000, 3)
     ]
-    said = decoded(made, "binance", frames)
-    assert {status for status, *_ in said} == {MALFORMED}
+    results = decoded(reader, "binance", frames)
+    assert {status for status, *_ in results} == {MALFORMED}

@@ -1,4 +1,4 @@
-"""The compiled scanner says of a frame what the strict reader says, or that it doubts."""
+"""The compiled scanner reads a frame as the strict reader does, or leaves it to the slow path."""
 
 import json
 import pickle
@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeflow.operators import decode
-from tapeflow.operators.decode import plans, scanner
+from tapeflow.operators.decode import layout, scanner
 from tapeflow.operators.decode.plans import compile_dialect
-from tapeflow.operators.decode.rows import INTS, Rows
+from tapeflow.operators.decode.rows import FLOATS, INTS, Rows, table_numbers
 from tapeflow.operators.decode.scanner import COMPILED, Scanner
 from tapeflow.operators.decode.strict import MalformedError, Row, read_frame
 from tapeflow.schemas.batches import Page
@@ -29,6 +29,7 @@ from tapeflow.schemas.market import (
     MALFORMED,
     SLOW_PATH,
     UNLISTED,
+    Market,
     Quotes,
 )
 from tapeflow.schemas.venues import VENUES
@@ -49,6 +50,7 @@ from tapeflow.schemas.venues.dialect import (
     rfc3339,
 )
 from tests.fuzz_frames import (
+    MARKET_TRADES,
     MATCH,
     SAMPLES,
     SPOT_TRADE,
@@ -125,12 +127,12 @@ def page(frames: list[bytes]) -> Page:
     return Page.from_frames("binance-0", 0, [0] * len(frames), frames)
 
 
-def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
-    """Status, channel and rows of a frame, by the strict reader."""
+def read_strictly(reader: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
+    """Return status, channel and rows of a frame, by the strict reader."""
     if not frame:
         return HEARTBEAT, 0, []
     try:
-        channel, rows = read_frame(made.dialect, frame, made.symbols)
+        channel, rows = read_frame(reader.dialect, frame, reader.symbols)
     except MalformedError:
         return MALFORMED, 0, []
     if len(rows) == 1 and rows[0].get("instrument", -1) < 0:
@@ -138,12 +140,27 @@ def strictly(made: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
     return DECODED if rows else IGNORED, channel, rows
 
 
-def check(made: Scanner, frames: list[bytes]) -> Counts:
-    """Hold the scanner to the strict reader; count (what it said, what is true)."""
-    rows, status = made.scan(page(frames))
-    true = [strictly(made, frame) for frame in frames]
-    for said, (truth, _, _), frame in zip(status.tolist(), true, frames, strict=True):
-        assert said in (SLOW_PATH, truth), frame
+def assert_same_rows(dialect: Dialect, rows: Rows, expected: Rows) -> None:
+    """Compare rows bit by bit, each in the columns of its own table: the others hold anything."""
+    np.testing.assert_array_equal(rows.frame, expected.frame)
+    np.testing.assert_array_equal(rows.channel, expected.channel)
+    tables = table_numbers(dialect)[rows.channel]
+    for number, table in enumerate(Market.tables().values()):
+        of_table = tables == number
+        for columns, read, true in (
+            (INTS, rows.ints, expected.ints),
+            (FLOATS, rows.floats.view(np.int64), expected.floats.view(np.int64)),
+        ):
+            own = [at for at, column in enumerate(columns) if column in table.column_names()]
+            np.testing.assert_array_equal(read[own][:, of_table], true[own][:, of_table])
+
+
+def check(reader: Scanner, frames: list[bytes]) -> Counts:
+    """Hold a scanner to the strict reader; count pairs of its status and the true one."""
+    rows, status = reader.scan(page(frames))
+    true = [read_strictly(reader, frame) for frame in frames]
+    for scanned, (strict, _, _), frame in zip(status.tolist(), true, frames, strict=True):
+        assert scanned in (SLOW_PATH, strict), frame
     expected = Rows.from_strict(
         [
             (number, channel, row)
@@ -152,59 +169,58 @@ def check(made: Scanner, frames: list[bytes]) -> Counts:
             for row in read
         ]
     )
-    for mine, strict in zip(rows, expected, strict=True):
-        np.testing.assert_array_equal(mine, strict)
-    return Counter(zip(status.tolist(), (truth for truth, _, _ in true), strict=True))
+    assert_same_rows(reader.dialect, rows, expected)
+    return Counter(zip(status.tolist(), (strict for strict, _, _ in true), strict=True))
 
 
 def check_mutants(seed: int, count: int) -> Counts:
-    """The law, over that many spoilt frames of all dialects."""
+    """Check so many mutated frames, of all dialects."""
     frames: dict[str, list[bytes]] = {name: [] for name in DIALECTS}
     for venue, frame in mutants(seed, count, ALL_SAMPLES):
         frames[venue].append(frame)
     counts: Counts = Counter()
-    for venue, mine in frames.items():
-        made = Scanner(DIALECTS[venue], SYMBOLS)
-        for first in range(0, len(mine), 500):
-            counts += check(made, mine[first : first + 500])
+    for venue, some in frames.items():
+        reader = Scanner(DIALECTS[venue], SYMBOLS)
+        for first in range(0, len(some), 500):
+            counts += check(reader, some[first : first + 500])
     return counts
 
 
-def needless(counts: Counts) -> int:
-    """How many good frames were doubted."""
+def good_but_slow(counts: Counts) -> int:
+    """Count the good frames that were left to the slow path."""
     return sum(counts[SLOW_PATH, truth] for truth in (DECODED, IGNORED, UNLISTED))
 
 
-# --- the law: as the strict reader, or in doubt -------------------------------------------
+# --- as the strict reader, or left to it ----------------------------------------------------
 
 
 @needs_numba
-def test_a_spoilt_frame_is_doubted_or_read_as_the_strict_reader_reads_it():
+def test_a_mutated_frame_takes_the_slow_path_or_is_read_as_strictly():
     counts = check_mutants(seed=1, count=20_000)
     assert counts[DECODED, DECODED] > 1_000 and counts[IGNORED, IGNORED] > 1_000
-    assert needless(counts) < 0.1 * counts.total()
+    assert good_but_slow(counts) < 0.1 * counts.total()
 
 
 @pytest.mark.slow
 @needs_numba
 @pytest.mark.parametrize("seed", [2, 3])
-def test_many_spoilt_frames_are_doubted_or_read_as_the_strict_reader_reads_them(seed):
+def test_many_mutated_frames_take_the_slow_path_or_are_read_as_strictly(seed):
     check_mutants(seed, count=100_000)
 
 
 @needs_numba
 @pytest.mark.parametrize("venue", VENUES)
-def test_no_sample_that_the_strict_reader_reads_is_doubted(venue):
+def test_no_sample_that_the_strict_reader_reads_takes_the_slow_path(venue):
     frames = list(SAMPLES[venue])
     frames += [json.dumps(json.loads(frame), indent=2).encode() for frame in frames]
-    frames += [turned(frame) for frame in frames]
+    frames += [reversed_keys(frame) for frame in frames]
     counts = check(Scanner(VENUES[venue].dialect, SYMBOLS), frames)
-    assert needless(counts) == 0
+    assert good_but_slow(counts) == 0
     assert counts[DECODED, DECODED] >= len(frames) / 4
 
 
-def turned(frame: bytes) -> bytes:
-    """The same message with every object's keys in the opposite order."""
+def reversed_keys(frame: bytes) -> bytes:
+    """Write the same message with every object's keys in the opposite order."""
     message = json.loads(frame, object_pairs_hook=lambda pairs: dict(pairs[::-1]))
     return json.dumps(message).encode()
 
@@ -213,7 +229,7 @@ BASES = ("BTC", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "AVAX", "LINK", "DOT"
 
 
 @needs_numba
-def test_generated_trades_are_never_doubted(tmp_path):
+def test_no_generated_trade_takes_the_slow_path(tmp_path):
     generator = ROOT / "tests" / "reference" / "gen.py"
     subprocess.run([sys.executable, generator, "20000", tmp_path, "--seed", "3"], check=True)
     for venue, quote in (("binance", "USDT"), ("coinbase", "USD")):
@@ -223,7 +239,7 @@ def test_generated_trades_are_never_doubted(tmp_path):
         counts = check(
             Scanner(VENUES[venue].dialect, symbols), [line.partition(b" ")[2] for line in lines]
         )
-        assert needless(counts) == 0
+        assert good_but_slow(counts) == 0
         assert counts[DECODED, DECODED] > 0.99 * len(lines) > counts[SLOW_PATH, MALFORMED] * 99
 
 
@@ -239,7 +255,7 @@ RECORDED = {
 
 
 def recorded(name: str) -> list[bytes]:
-    """Frames of a recording: `<ns> <frame>` a line, or {"t":"recv","data":"<frame>"}."""
+    """Read the frames of a recording: lines `<ns> <frame>`, or {"t":"recv","data":"<frame>"}."""
     path = RECORDINGS / name
     if not path.exists():
         pytest.skip(f"no recording {path}")
@@ -254,7 +270,7 @@ def recorded(name: str) -> list[bytes]:
 
 @needs_numba
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_recording_begins_without_a_doubt(name):
+def test_a_recording_begins_without_a_slow_frame(name):
     frames = recorded(name)[:2_000]
     counts = check(Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), frames)
     assert counts.total() == sum(counts[each, each] for each in (DECODED, IGNORED, UNLISTED))
@@ -263,10 +279,10 @@ def test_a_recording_begins_without_a_doubt(name):
 @pytest.mark.slow
 @needs_numba
 @pytest.mark.parametrize("name", RECORDED)
-def test_a_whole_recording_holds_no_doubt(name):
-    made, frames = Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), recorded(name)
+def test_a_whole_recording_holds_no_good_frame_that_is_slow(name):
+    reader, frames = Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), recorded(name)
     for first in range(0, len(frames), 5_000):
-        assert needless(check(made, frames[first : first + 5_000])) == 0
+        assert good_but_slow(check(reader, frames[first : first + 5_000])) == 0
 
 
 # --- one field ----------------------------------------------------------------------------
@@ -274,15 +290,15 @@ def test_a_whole_recording_holds_no_doubt(name):
 
 @needs_numba
 @given(st.lists(st.from_regex(r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z"), min_size=1, max_size=50))
-def test_decimals_are_the_nearest_float64_or_a_doubt(texts):
+def test_decimals_are_the_nearest_float64_or_take_the_slow_path(texts):
     frames = [SPOT_TRADE.replace(b"61837.63000000", text.encode()) for text in texts]
-    made = Scanner(VENUES["binance"].dialect, SYMBOLS)
-    check(made, frames)
-    _, status = made.scan(page(frames))
-    for text, said in zip(texts, status, strict=True):
+    reader = Scanner(VENUES["binance"].dialect, SYMBOLS)
+    check(reader, frames)
+    _, status = reader.scan(page(frames))
+    for text, each in zip(texts, status, strict=True):
         digits = text.replace(".", "")
         exact = len(digits) <= 18 and 0 < int(digits) <= 2**53
-        assert said == (DECODED if exact else SLOW_PATH)
+        assert each == (DECODED if exact else SLOW_PATH)
 
 
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1))  # noqa: DTZ001, hypothesis wants it so
@@ -292,16 +308,16 @@ MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1))  # noqa: DTZ0
 @given(
     st.lists(st.tuples(MOMENTS, st.from_regex(r"\A(\.[0-9]{1,10})?\Z")), min_size=1, max_size=50)
 )
-def test_times_are_exact_to_the_ns_or_a_doubt(moments):
+def test_times_are_exact_to_the_ns_or_take_the_slow_path(moments):
     texts = [f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" for moment, fraction in moments]
     frames = [MATCH.replace(b"2021-04-17T16:43:37.121358Z", text.encode()) for text in texts]
-    made = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
-    check(made, frames)
-    rows, status = made.scan(page(frames))
+    reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
+    check(reader, frames)
+    rows, status = reader.scan(page(frames))
     read = iter(rows.ints[INTS.index("event_ns")].tolist())
-    for (moment, fraction), said in zip(moments, status, strict=True):
-        assert (said == DECODED) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
-        if said == DECODED:
+    for (moment, fraction), each in zip(moments, status, strict=True):
+        assert (each == DECODED) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
+        if each == DECODED:
             second = int(moment.replace(microsecond=0, tzinfo=UTC).timestamp())
             assert next(read) == second * 10**9 + int(f"{fraction[1:]:0<9}")
 
@@ -329,7 +345,7 @@ def test_a_table_of_many_symbols_finds_each_and_no_other():
 
 
 @needs_numba
-def test_the_first_channel_that_claims_a_frame_is_the_one_that_reads_it():
+def test_the_first_channel_that_matches_a_frame_reads_it():
     both = SPOT_TRADE[:-1] + b',"stream":"x","data":' + SPOT_TRADE.replace(b"BTC", b"ETH") + b"}"
     answer = b'{"lastUpdateId":1,"bids":[],"asks":[],"e":"trade"}'
     inside = combined(b'{"lastUpdateId":1,"bids":[],"asks":[],"u":5}')
@@ -338,7 +354,7 @@ def test_the_first_channel_that_claims_a_frame_is_the_one_that_reads_it():
 
 
 @needs_numba
-def test_a_channel_that_is_not_expected_is_doubted():
+def test_a_channel_that_is_not_expected_takes_the_slow_path():
     dialect = VENUES["binance"].dialect.restricted_to(("trade",))
     counts = check(Scanner(dialect, SYMBOLS), [SPOT_TRADE, combined(SPOT_TRADE)])
     assert counts == {(DECODED, DECODED): 1, (SLOW_PATH, MALFORMED): 1}
@@ -349,12 +365,12 @@ def test_the_kernel_reads_every_channel_of_every_venue():
         assert compile_dialect(venue.dialect, {}).unscanned == ()
 
 
-def test_what_tables_cannot_say_is_left_to_the_strict_reader():
+def test_what_tables_cannot_express_is_left_to_the_strict_reader():
     assert compile_dialect(ODD, {}).unscanned == ("two places", "shadowed", "never reached")
 
 
 @needs_numba
-def test_rows_of_arrays_in_arrays_carry_what_stands_around_them():
+def test_rows_of_arrays_in_arrays_carry_the_fields_around_them():
     counts = check(Scanner(ODD, SYMBOLS), list(ODD_SAMPLES))
     assert counts == {(DECODED, DECODED): 3, (SLOW_PATH, IGNORED): 1, (SLOW_PATH, UNLISTED): 1}
 
@@ -365,13 +381,13 @@ def test_an_array_of_thousands_of_rows_is_read():
     row += b',"best_ask":"2","best_ask_quantity":"4"}'
     first, last = TICKERS.index(b'[{"type":"ticker"'), TICKERS.index(b"]}]}")
     frame = TICKERS[:first] + b"[" + b",".join([row] * 5_000) + TICKERS[last:]
-    made = Scanner(VENUES["coinbase"].dialect, {})
-    assert check(made, [frame, MATCH, frame]) == {(DECODED, DECODED): 2, (UNLISTED, UNLISTED): 1}
+    reader = Scanner(VENUES["coinbase"].dialect, {})
+    assert check(reader, [frame, MATCH, frame]) == {(DECODED, DECODED): 2, (UNLISTED, UNLISTED): 1}
     cut = page([frame])
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.ends - 5_000, cut.data)
-    assert made.scan(cut)[1].tolist() == [SLOW_PATH]
+    assert reader.scan(cut)[1].tolist() == [SLOW_PATH]
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.starts + first + 1, cut.data)
-    assert made.scan(cut)[1].tolist() == [
+    assert reader.scan(cut)[1].tolist() == [
         SLOW_PATH
     ]  # though what stands behind it goes on with rows
 
@@ -398,25 +414,25 @@ def test_frames_need_not_stand_side_by_side():
 
 
 @needs_numba
-def test_a_page_without_padding_or_with_frames_beyond_it_is_our_mistake():
-    made, good = Scanner(VENUES["binance"].dialect, SYMBOLS), page([SPOT_TRADE])
+def test_a_page_without_padding_or_with_frames_beyond_it_fails():
+    reader, good = Scanner(VENUES["binance"].dialect, SYMBOLS), page([SPOT_TRADE])
     unpadded = Page("binance-0", 0, good.log_ns, good.starts, good.ends, good.data[:-1])
     beyond = Page("binance-0", 0, good.log_ns, good.starts, good.ends + 1, good.data)
     for bad in (unpadded, beyond):
         with pytest.raises(AssertionError):
-            made.scan(bad)
-    assert not len(made.scan(page([]))[1])
+            reader.scan(bad)
+    assert not len(reader.scan(page([]))[1])
 
 
 @needs_numba
 def test_threads_may_share_a_scanner():
-    made = Scanner(VENUES["binance-usdm"].dialect, SYMBOLS)
+    reader = Scanner(VENUES["binance-usdm"].dialect, SYMBOLS)
     pages = [
         page([USDM_TRADE.replace(b"8068523", b"%07d" % i) for i in range(k, k + 500)])
         for k in range(200)
     ]
     with ThreadPoolExecutor(4) as threads:
-        for k, (rows, status) in enumerate(threads.map(made.scan, pages)):
+        for k, (rows, status) in enumerate(threads.map(reader.scan, pages)):
             assert rows.ints[INTS.index("trade_id")].tolist() == [
                 4300000000 + i for i in range(k, k + 500)
             ]
@@ -425,33 +441,56 @@ def test_threads_may_share_a_scanner():
 
 @needs_numba
 def test_a_copy_of_a_scanner_scans():
-    made = pickle.loads(pickle.dumps(Scanner(VENUES["binance"].dialect, SYMBOLS)))
-    assert made.scan(page([SPOT_TRADE]))[1].tolist() == [DECODED]
+    reader = pickle.loads(pickle.dumps(Scanner(VENUES["binance"].dialect, SYMBOLS)))
+    assert reader.scan(page([SPOT_TRADE]))[1].tolist() == [DECODED]
 
 
 @needs_numba
-def test_kernel_and_tables_mean_the_same_layout():
+def test_kernel_and_tables_have_the_same_layout():
     from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415, needs numba
 
-    shared = {name for name in vars(plans) if name.isupper()} & set(vars(scan_kernel))
-    assert len(shared) > 40
+    shared = {name for name in vars(layout) if name.isupper()} & set(vars(scan_kernel))
+    assert len(shared) > 50
     for name in shared:
-        assert getattr(plans, name) == getattr(scan_kernel, name), name
+        assert getattr(layout, name) == getattr(scan_kernel, name), name
     assert (scan_kernel.DECODED, scan_kernel.HEARTBEAT) == (DECODED, HEARTBEAT)
     assert (scan_kernel.IGNORED, scan_kernel.SLOW_PATH) == (IGNORED, SLOW_PATH)
 
 
-def test_without_numba_everything_is_doubted(monkeypatch):
+@needs_numba
+def test_the_kernel_need_not_know_how_many_columns_there_are():
+    from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415, needs numba
+
+    reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
+    frames = page([MARKET_TRADES])
+    rows, _ = reader.scan(frames)
+    wider = np.tile(np.arange(len(rows.frame) + layout.LEVELS), (layout.WIDTH + 1, 1))
+    status = np.empty(1, np.int64)
+    scan_kernel.scan(
+        frames.data, len(frames.data), frames.starts, frames.ends, status, wider,
+        np.zeros(scan_kernel.SCRATCH, np.int64), reader.addresses,
+    )  # fmt: skip
+    assert status.tolist() == [DECODED]
+    some = scanner.to_rows(wider[: layout.WIDTH, : len(rows.frame)])
+    assert_same_rows(reader.dialect, some, rows)
+    assert wider[-1, : len(rows.frame)].tolist() == [
+        2,
+        1,
+        0,
+    ]  # in the order of the log as all others
+
+
+def test_without_numba_every_frame_takes_the_slow_path(monkeypatch):
     monkeypatch.setitem(sys.modules, "tapeflow.operators.decode.kernel", None)
     monkeypatch.delattr(decode, "kernel", raising=False)
-    scanner.kernel.cache_clear()
+    scanner.load_kernel.cache_clear()
     rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page([SPOT_TRADE, b"", b"{"]))
-    scanner.kernel.cache_clear()
+    scanner.load_kernel.cache_clear()
     assert status.tolist() == [SLOW_PATH, HEARTBEAT, SLOW_PATH]
     assert rows.frame.size == 0
 
 
 def test_numba_is_imported_by_the_first_scan_and_not_before():
-    made = "from tapeflow.operators.decode.scanner import Scanner; from tapeflow.schemas.venues import VENUES; import sys; "
-    made += "Scanner(VENUES['binance'].dialect, {'A': 0}); sys.exit('numba' in sys.modules)"
-    subprocess.run([sys.executable, "-c", made], check=True, cwd=ROOT)
+    code = "from tapeflow.operators.decode.scanner import Scanner; from tapeflow.schemas.venues import VENUES; import sys; "
+    code += "Scanner(VENUES['binance'].dialect, {'A': 0}); sys.exit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,11 +1,11 @@
-"""Which frames a channel claims for itself, so that the scanner may try channels in any order.
+"""Keys that must be absent, so that the scanner may try the channels of a dialect in any order.
 
     trade            e = "trade"
     combined.trade   stream is there, data.e = "trade"      and, as a guard: no `e` at the top
 
-The strict reader asks the channels in turn, and the first that claims a frame reads it. Where two
-channels do not exclude each other by themselves, the later one gets a guard: a key of the earlier
-one that must not be there.
+The strict reader tries the channels in their order, and the first that matches a frame reads it.
+Where the conditions of two channels do not exclude each other, the later one gets a guard: a key of
+the earlier one that must not be there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,31 +13,30 @@ from typing import TypeAlias
 
 from tapeflow.schemas.venues.dialect import Channel, Field, Kind, Shape
 
-Path: TypeAlias = tuple[str, ...]
-Claims: TypeAlias = dict[Path, str]  # what must hold there: PRESENT, ABSENT, NESTED or "=text"
+Path: TypeAlias = tuple[str, ...]  # keys, from the outermost object on
+Conditions: TypeAlias = dict[Path, str]  # by path: PRESENT, ABSENT, NESTED or "=text"
 PRESENT, ABSENT, NESTED = "present", "absent", "nested"
 
 
 class UnscannableError(Exception):
-    """The tables have no words for this channel."""
+    """The tables of the scanner cannot express this channel."""
 
 
-def discriminators(shape: Shape, path: Path = ()) -> Claims:
-    """List what must hold of a frame so that the channel of this shape claims it."""
-    claims: Claims = {}
+def discriminators(shape: Shape, path: Path = ()) -> Conditions:
+    """List the conditions under which the channel of this shape matches a frame."""
+    conditions: Conditions = {}
     for name, part in shape.items():
         here = (*path, name)
         if isinstance(part, Mapping):
-            claims |= {here: NESTED, **discriminators(part, here)}
+            conditions |= {here: NESTED, **discriminators(part, here)}
         elif isinstance(part, Field) and part.kind <= Kind.ABSENT:
-            claims[here] = (f"={part.words[0][0]}" if part.words else "", PRESENT, ABSENT)[
-                part.kind
-            ]
-    return claims
+            text = f"={part.words[0][0]}" if part.words else ""
+            conditions[here] = (text, PRESENT, ABSENT)[part.kind]
+    return conditions
 
 
-def mutually_exclusive(one: Claims, other: Claims) -> bool:
-    """Whether no frame can be claimed by both."""
+def mutually_exclusive(one: Conditions, other: Conditions) -> bool:
+    """Whether no frame can meet both."""
     for path in one.keys() & other.keys():
         both = {one[path], other[path]}
         if len(both) == 2 and (ABSENT in both or PRESENT not in both):
@@ -46,20 +45,25 @@ def mutually_exclusive(one: Claims, other: Claims) -> bool:
 
 
 def guards(channels: Sequence[Channel], number: int) -> set[Path]:
-    """Keys that must be absent lest an earlier channel claims the frame."""
+    """Choose keys whose absence shows that no channel before this one matches.
+
+    Raises UnscannableError where an earlier channel has no key that could serve.
+    """
     shape = channels[number].shape
-    mine = discriminators(shape)
+    conditions = discriminators(shape)
     absent: set[Path] = set()
     for earlier in channels[:number]:
-        theirs = discriminators(earlier.shape)
-        if mutually_exclusive(mine, theirs):
+        earlier_conditions = discriminators(earlier.shape)
+        if mutually_exclusive(conditions, earlier_conditions):
             continue
-        choice = [
-            path for path, claim in theirs.items() if claim != ABSENT and is_free(path, shape)
+        candidates = [
+            path
+            for path, condition in earlier_conditions.items()
+            if condition != ABSENT and is_free(path, shape)
         ]
-        require_scannable(bool(choice), f"not told apart from {earlier.name}")
-        if not absent & set(choice):
-            absent.add(choice[0])
+        require_scannable(bool(candidates), f"not told apart from {earlier.name}")
+        if not absent & set(candidates):
+            absent.add(candidates[0])
     return absent
 
 
@@ -74,7 +78,7 @@ def is_free(path: Path, shape: Shape) -> bool:
 
 
 def discriminators_only(shape: Shape) -> Shape:
-    """Only what tells channels apart: nothing of a ignored frame is read."""
+    """Return a shape without its fields: of an ignored frame none is read."""
     return {
         name: discriminators_only(part) if isinstance(part, Mapping) else part
         for name, part in shape.items()
@@ -83,6 +87,6 @@ def discriminators_only(shape: Shape) -> Shape:
 
 
 def require_scannable(condition: bool, reason: str) -> None:
-    """Give the channel up, or go on."""
+    """Leave the channel to the strict reader, by UnscannableError, unless the condition holds."""
     if not condition:
         raise UnscannableError(reason)

@@ -1,15 +1,21 @@
-"""The compiled scanner: walks a page of frames along the tables of `scan_tables.py`.
+"""The compiled scanner: reads a page of frames along the tables of `plans.py`.
 
     for each frame:  guess a plan by how the frame begins
                      read the frame along it, to the last byte     -> rows, or it does not fit
-                     does not fit: along every plan in turn         -> rows, or SLOW_PATH
+                     does not fit: along every plan in turn        -> rows, or SLOW_PATH
 
 `read` walks one frame: it finds each key's entry (usually the one declared next, otherwise by a
 perfect hash), does the entry's action on the value, skips unknown keys by the grammar of JSON, and
 accepts only if the cursor ends exactly on the frame's end. Rows are provisional until then.
 
-Three rules, learnt the hard way:
-- Subroutines get addresses and numbers, never arrays (those cost half as much again).
+    page_out    row 0  row 1  ...  | rows_max + 0, + 1, ...    one column below the other:
+                rows of the page   | objects around rows       FRAME_AT, CHANNEL_AT, UNUSED, then
+                                   | write here, by level      INTS and FLOATS of rows.py
+
+Four rules, each measured:
+- Functions called here get addresses and numbers, never arrays (those cost half as much again).
+- What `read` calls is `forceinline`: as plain calls it takes a quarter more time. `read` itself is
+  not: 5 % faster, but a first start compiles for two seconds more.
 - Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
 - All of it is in this file, since numba's cache on disk knows a kernel by its own file only.
 
@@ -18,9 +24,12 @@ is an error everywhere in JSON. What ran over its frame's end is not at its end.
 """
 
 # numba and llvmlite have no types that mypy knows, and an @intrinsic is rewritten by numba:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return,call-arg,var-annotated"
+# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
+# mypy: disable-error-code="call-arg,arg-type,var-annotated"
 # A chain of == compiles to a jump table, a tuple to none:
 # ruff: noqa: PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR1714, SIM109
+
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -29,26 +38,28 @@ from numba.extending import intrinsic
 
 from tapeflow.engine.compiled import compiled
 
-# The layout of scan_tables.py, in 8-byte words: written out here too, see the third rule.
-NODE, NEED, SLOTS, FACTOR, SHIFT, IS_ROW, FILL, FILL_END, ENTRIES, ENTRIES_END = 9, *range(9)
-ENTRY, KEY, AHEAD, AHEAD_MASK, AHEAD_BYTES, BIT, ACTION, COLUMN, A, B, WORDS, WORDS_END = (
-    15, 0, 3, 5, *range(7, 15),
+# layout.py, written out here too: see the last rule.
+PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, NEWEST_FIRST = 4, *range(4)
+NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
+    9, *range(9),
 )  # fmt: skip
-CHOICE, WORD_MASK, WORD_BYTES, WORD_VALUE = 8, 3, 6, 7
-SYMBOL, SYMBOL_VALUE = 4, 3
-PLAN, ROOT, CHANNEL, TICK, REVERSED = 4, *range(4)
-REFUSE, SKIP, OBJECT, ARRAY, IS_WORD, IS_SYMBOL = range(6)
-IS_INTEGER, IS_INTEGER_TEXT, IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_TIME, IS_FLAG = range(
-    6, 13
-)
-FRAME_AT, CHANNEL_AT, UNUSED, WIDTH = 11, 12, 13, 14
+ENTRY_WORDS, KEY, EXPECTED_KEY, EXPECTED_MASK, EXPECTED_BYTES, BIT, ACTION, COLUMN = (
+    15, 0, 3, 5, *range(7, 11),
+)  # fmt: skip
+A, B, CHOICES, CHOICES_END = range(11, 15)
+CHOICE_WORDS, CHOICE_MASK, CHOICE_BYTES, CHOICE_VALUE = 8, 3, 6, 7
+FILL_WORDS, FILL_COLUMN, FILL_VALUE = 2, 0, 1
+SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
+REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
+IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 13)
+FRAME_AT, CHANNEL_AT, UNUSED, INSTRUMENT_AT = range(4)
 LEVELS, LONGEST = 8, 23
 DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/market.py
 
-# Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), guessed plans
-# by how a frame begins, and the objects around this one (node, seen, first row, in list, ahead).
-MINUTE, GUESSES, STACK, AROUND = 0, 4, 68, 5
-SCRATCH = STACK + AROUND * LEVELS
+# Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), the plan that
+# fitted last by how a frame begins, and the objects around the one being read (see `push`).
+MINUTE, GUESSES, STACK, LEVEL_WORDS = 0, 4, 68, 5
+SCRATCH = STACK + LEVEL_WORDS * LEVELS
 
 NO_FIT = -1
 BAD = 0  # no address: where a value should end that is none
@@ -58,9 +69,9 @@ SMALL_E, LARGE_E, LETTER_T, LETTER_Z = (ord(each) for each in "eETZ")
 SPACE, TAB, LINE, RETURN = (ord(each) for each in " \t\n\r")
 
 U = np.uint64
-U0, U1, U3, U8, U16, U32, U48, U58, U64 = (U(each) for each in (0, 1, 3, 8, 16, 32, 48, 58, 64))
+U0, U1, U3, U8, U16, U32, U58, U64 = (U(each) for each in (0, 1, 3, 8, 16, 32, 58, 64))
 BYTES = 0x0101010101010101  # one in every byte
-ONES, HIGHS, SPACES, ALL = U(BYTES), U(0x80 * BYTES), U(0x20 * BYTES), U(0xFF * BYTES)
+ONES, HIGHS, SPACES = U(BYTES), U(0x80 * BYTES), U(0x20 * BYTES)
 QUOTES, BACKSLASHES, ZEROS = U(0x22 * BYTES), U(0x5C * BYTES), U(0x30 * BYTES)
 U76, LOW4 = U(0x76 * BYTES), U(0x0F * BYTES)
 TENS, TENS_MASK = U(2561), U(0x00FF00FF00FF00FF)
@@ -77,9 +88,7 @@ EXACT = 2**53  # every integer up to here is a float64
 DIGITS = 18  # as many surely fit into int64
 MILLI, MILLIS_MAX = 1_000_000, (2**63 - 1) // 1_000_000
 SECOND, MINUTE_NS = 1_000_000_000, 60_000_000_000
-NUMBER_MAX = (
-    300  # bytes of a skipped number: Python itself refuses integers of some thousand digits
-)
+NUMBER_MAX = 300  # bytes of a skipped number: Python refuses integers of some thousand digits
 DEPTH_MAX = 60  # of skipped values: their brackets are bits of a word
 NAN = np.nan
 
@@ -89,7 +98,7 @@ NAN = np.nan
 
 @intrinsic
 def load(context, address):
-    """Eight bytes at an address, unaligned."""
+    """Load eight bytes at an address, unaligned."""
 
     def generate(context, builder, signature, arguments):
         pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
@@ -100,7 +109,7 @@ def load(context, address):
 
 @intrinsic
 def number(context, address):
-    """Eight bytes at an address as a signed integer."""
+    """Load eight bytes at an address as a signed integer."""
 
     def generate(context, builder, signature, arguments):
         pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
@@ -110,8 +119,32 @@ def number(context, address):
 
 
 @intrinsic
+def word(context, row, at):
+    """Load a word of a table's row, whose address this is."""
+
+    def generate(context, builder, signature, arguments):
+        row, at = arguments
+        pointer = builder.inttoptr(row, ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(pointer, [at]), align=1)
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def row_of(context, table, index, words):
+    """Return the address of a table's row; each has so many words."""
+
+    def generate(context, builder, signature, arguments):
+        table, index, words = arguments
+        size = builder.mul(words, ir.Constant(ir.IntType(64), 8))
+        return builder.add(table, builder.mul(index, size))
+
+    return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
 def byte(context, address):
-    """One byte at an address, 0 .. 255."""
+    """Load one byte at an address, 0 .. 255."""
 
     def generate(context, builder, signature, arguments):
         pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
@@ -144,7 +177,7 @@ def bits_of(context, value):
 
 @intrinsic
 def zeros_below(context, word):
-    """How many bits stand below the lowest set one."""
+    """Count the bits below the lowest set one."""
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
@@ -152,7 +185,7 @@ def zeros_below(context, word):
     return types.uint64(types.uint64), generate
 
 
-# --- pieces of JSON: each takes the address where it begins, and says where it ends -------
+# --- pieces of JSON: each takes the address where it begins, and returns where it ends ----
 
 
 @njit
@@ -197,7 +230,7 @@ def text_words(p, count):
 
 @njit
 def leading_digits(w):
-    """Value and number of the digits that a word begins with."""
+    """Return value and number of the digits that a word begins with."""
     d = w ^ ZEROS
     other = ((d + U76) | d) & HIGHS
     count = zeros_below(other) >> U3 if other != U0 else U8
@@ -211,7 +244,7 @@ def leading_digits(w):
 
 @njit
 def digits(p):
-    """Value and number of the digits here; more than DIGITS of them have no true value."""
+    """Return value and number of the digits here; more than DIGITS of them have no true value."""
     value, count = leading_digits(load(p))
     if count == 8:
         more, n = leading_digits(load(p + 8))
@@ -233,7 +266,7 @@ def integer(p):
 
 @njit(error_model="numpy")
 def decimal(p):
-    """digits[.digits]: the nearest float64 and the end.
+    """Read digits[.digits]: the nearest float64 and the end.
 
     Mantissa and power of ten are both exact, so their quotient is rounded once: as float() does.
     """
@@ -255,14 +288,14 @@ def decimal(p):
 
 @njit
 def two_digits(p):
-    """0 .. 99, or below zero."""
+    """Read two digits as 0 .. 99; below zero if they are none."""
     high, low = byte(p) - ZERO, byte(p + 1) - ZERO
     return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else -10_000
 
 
 @njit
 def minute_of(p):
-    """`2021-04-17T16:43` in ns since the epoch, or below zero."""
+    """Read `2021-04-17T16:43` as ns since the epoch; below zero if it is no minute."""
     year, month = two_digits(p) * 100 + two_digits(p + 2), two_digits(p + 5)
     day, hour, minute = two_digits(p + 8), two_digits(p + 11), two_digits(p + 14)
     if (
@@ -290,7 +323,7 @@ def minute_of(p):
 
 @njit
 def moment(p, scratch):
-    """RFC 3339 with Z: ns since the epoch and the end. The minute is remembered."""
+    """Read RFC 3339 with Z: ns since the epoch and the end. The last minute is kept in scratch."""
     known = scratch + MINUTE * 8
     if load(p) == load(known) and load(p + 8) == load(known + 8):
         ns = number(known + 16)
@@ -327,7 +360,7 @@ def digits_end(p):
 
 @njit
 def number_end(p):
-    """Any JSON number that is not absurdly long."""
+    """Skip any JSON number that is not absurdly long."""
     first = p
     if byte(p) == MINUS:
         p += 1
@@ -353,7 +386,7 @@ def number_end(p):
 
 @njit
 def scalar_end(p):
-    """Any JSON value that holds no other."""
+    """Skip any JSON value that holds no other."""
     c = byte(p)
     if c == QUOTE:
         p = string_end(p + 1)
@@ -380,7 +413,7 @@ def key_end(p, end):
 
 @njit
 def value_end(p, end):
-    """Any JSON value of plain strings, no matter what it says."""
+    """Skip any JSON value whose strings are plain, by its grammar."""
     c = byte(p)
     if c != OPEN and c != OPEN_LIST:
         return scalar_end(p)
@@ -429,6 +462,20 @@ def value_end(p, end):
 # --- tables -------------------------------------------------------------------------------
 
 
+class Tables(NamedTuple):
+    """Addresses of the tables of `plans.py`, and the two numbers of its `limits`."""
+
+    plans: int
+    nodes: int
+    slots: int
+    entries: int
+    choices: int
+    fills: int
+    symbols: int
+    plan_count: int
+    symbol_mask: int
+
+
 @njit
 def matches_at(p, text, masks):
     """Whether these up to 16 bytes stand here."""
@@ -436,68 +483,339 @@ def matches_at(p, text, masks):
 
 
 @njit
-def entry_of(w0, w1, w2, node, slots, entries):
-    """Address of the entry of a key in a node, or 0."""
+def entry_of(w0, w1, w2, node, tables):
+    """Look up the entry of a key in a node: its address, or 0."""
     mixed = (w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * load(node + FACTOR * 8)
-    slot = number(node + SLOTS * 8) + np.int64(mixed >> load(node + SHIFT * 8))
-    found = number(slots + slot * 8)
-    if found < 0:
+    slot = word(node, SLOTS) + np.int64(mixed >> load(node + SHIFT * 8))
+    index = word(tables.slots, slot)
+    if index < 0:
         return np.int64(0)
-    entry = entries + found * (ENTRY * 8)
+    entry = row_of(tables.entries, index, ENTRY_WORDS)
     same = load(entry) == w0 and load(entry + 8) == w1 and load(entry + 16) == w2
     return entry if same else np.int64(0)
 
 
 @njit
-def word_of(p, entry, words):
-    """Address of the word of an entry that stands here, with the quote that ends it, or 0."""
-    word = words + number(entry + WORDS * 8) * (CHOICE * 8)
-    last = words + number(entry + WORDS_END * 8) * (CHOICE * 8)
-    while word < last:
-        if matches_at(p, word, word + WORD_MASK * 8) and load(p + 16) & load(word + 40) == load(
-            word + 16
-        ):
-            return word
-        word += CHOICE * 8
+def choice_of(p, entry, choices):
+    """Look up the choice of an entry that stands here, with the quote that ends it, or 0."""
+    choice = row_of(choices, word(entry, CHOICES), CHOICE_WORDS)
+    last = row_of(choices, word(entry, CHOICES_END), CHOICE_WORDS)
+    while choice < last:
+        masks = choice + CHOICE_MASK * 8
+        if matches_at(p, choice, masks) and load(p + 16) & load(masks + 16) == load(choice + 16):
+            return choice
+        choice += CHOICE_WORDS * 8
     return np.int64(0)
 
 
 @njit
-def instrument_of(w0, w1, w2, symbols, mask):
-    """Look up the instrument of this symbol: its number, or -1."""
-    slot = np.int64(((w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * MIX_1) >> U32) & mask
+def instrument_of(w0, w1, w2, tables):
+    """Look up the instrument of a symbol: its number, or -1."""
+    slot = np.int64(((w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * MIX_1) >> U32) & tables.symbol_mask
     while True:
-        at = symbols + slot * (SYMBOL * 8)
-        value = number(at + SYMBOL_VALUE * 8)
+        at = row_of(tables.symbols, slot, SYMBOL_WORDS)
+        value = word(at, SYMBOL_VALUE)
         if value < 0 or (load(at) == w0 and load(at + 8) == w1 and load(at + 16) == w2):
             return value
-        slot = (slot + 1) & mask
+        slot = (slot + 1) & tables.symbol_mask
+
+
+# --- values: each reads one where it begins, and returns it as an int64 and where it ends --
+
+
+@njit(forceinline=True)
+def closing_quote(p):
+    """Step over the quote that must stand here."""
+    return p + 1 if p != BAD and byte(p) == QUOTE else BAD
+
+
+@njit(forceinline=True)
+def read_decimal(p, or_zero):
+    """Read a decimal in a string as the bits of its float64; where zero may stand it is NaN."""
+    if byte(p) != QUOTE:
+        return np.int64(0), BAD
+    real, p = decimal(p + 1)
+    if real == 0.0:
+        if not or_zero:
+            return np.int64(0), BAD
+        real = NAN
+    return bits_of(real), closing_quote(p)
+
+
+@njit(forceinline=True)
+def read_choice(p, entry, choices):
+    """Read one of the texts of an entry, or any other where A says so: then the value is B."""
+    if byte(p) != QUOTE:
+        return np.int64(0), BAD
+    choice = choice_of(p + 1, entry, choices)
+    if choice != 0:
+        return word(choice, CHOICE_VALUE), p + 1 + word(choice, CHOICE_BYTES)
+    if word(entry, A) == 0:
+        return np.int64(0), BAD
+    return word(entry, B), closing_quote(string_end(p + 1))
+
+
+@njit(forceinline=True)
+def read_symbol(p, tables):
+    """Read a symbol as the number of its instrument."""
+    if byte(p) != QUOTE:
+        return np.int64(0), BAD
+    text = p + 1
+    p = string_end(text)
+    if p - text > LONGEST:
+        return np.int64(0), BAD
+    w0, w1, w2 = text_words(text, p - text)
+    return instrument_of(w0, w1, w2, tables), closing_quote(p)
+
+
+@njit(forceinline=True)
+def read_integer_text(p):
+    """Read an integer in a string."""
+    if byte(p) != QUOTE:
+        return np.int64(0), BAD
+    value, p = integer(p + 1)
+    return value, closing_quote(p)
+
+
+@njit(forceinline=True)
+def read_millis(p):
+    """Read milliseconds as nanoseconds."""
+    value, p = integer(p)
+    return value * MILLI, p if value <= MILLIS_MAX else BAD
+
+
+@njit(forceinline=True)
+def read_rfc3339(p, scratch):
+    """Read a time in a string as nanoseconds since the epoch."""
+    if byte(p) != QUOTE:
+        return np.int64(0), BAD
+    value, p = moment(p + 1, scratch)
+    return value, closing_quote(p)
+
+
+@njit(forceinline=True)
+def read_boolean(p, entry):
+    """Read true as B, false as A."""
+    w = load(p)
+    if w & TRUE_MASK == TRUE:
+        return word(entry, B), p + 4
+    return word(entry, A), p + 5 if w & FALSE_MASK == FALSE else BAD
+
+
+@njit(forceinline=True)
+def read_value(p, end, entry, action, scratch, tables):
+    """Read a value that holds no rows, by the action of its key's entry."""
+    if action == IS_DECIMAL or action == IS_DECIMAL_OR_ZERO:
+        return read_decimal(p, action == IS_DECIMAL_OR_ZERO)
+    if action == IS_CHOICE:
+        return read_choice(p, entry, tables.choices)
+    if action == IS_SYMBOL:
+        return read_symbol(p, tables)
+    if action == IS_INTEGER:
+        return integer(p)
+    if action == IS_MILLIS:
+        return read_millis(p)
+    if action == IS_BOOLEAN:
+        return read_boolean(p, entry)
+    if action == IS_RFC3339:
+        return read_rfc3339(p, scratch)
+    if action == IS_INTEGER_TEXT:
+        return read_integer_text(p)
+    if action == SKIP:
+        return np.int64(0), value_end(p, end)
+    return np.int64(0), BAD  # REFUSE
+
+
+# --- rows ---------------------------------------------------------------------------------
+
+
+class Output(NamedTuple):
+    """Where rows are written: the address of `page_out`, its rows, and the bytes of a column."""
+
+    columns: int
+    rows_max: int
+    stride: int
+
+
+@njit(forceinline=True)
+def cell(output, column, row):
+    """Return the address of a row's value in a column."""
+    return output.columns + column * output.stride + row * 8
+
+
+@njit(forceinline=True)
+def begin_row(node, row, output, tables):
+    """Fill what the keys of a row's node may leave unfilled."""
+    for i in range(word(node, FILLS), word(node, FILLS_END)):
+        fill = row_of(tables.fills, i, FILL_WORDS)
+        store(cell(output, word(fill, FILL_COLUMN), row), word(fill, FILL_VALUE))
 
 
 @njit
-def copy_around(node, seen, at, first, last, out, stride, entries):
-    """Copy what an object around rows said, from its own place to all of its rows."""
-    for i in range(number(node + ENTRIES * 8), number(node + ENTRIES_END * 8)):
-        entry = entries + i * (ENTRY * 8)
-        number_of = number(entry + COLUMN * 8)
-        if number_of != UNUSED and seen & number(entry + BIT * 8):
-            column = out + number_of * stride
-            value = number(column + at * 8)
+def copy_around(node, seen, at, first, last, output, tables):
+    """Copy what an object around rows has read, from its own place to all of its rows."""
+    for i in range(word(node, ENTRIES), word(node, ENTRIES_END)):
+        entry = row_of(tables.entries, i, ENTRY_WORDS)
+        column = word(entry, COLUMN)
+        if column != UNUSED and seen & word(entry, BIT):
+            value = number(cell(output, column, at))
             for row in range(first, last):
-                store(column + row * 8, value)
+                store(cell(output, column, row), value)
 
 
 @njit
-def reverse(first, last, out, stride):
-    """Turn the order of a frame's rows round."""
-    for column in range(FRAME_AT):
-        low, high = out + column * stride + first * 8, out + column * stride + (last - 1) * 8
+def reverse(first, last, output, columns):
+    """Reverse the order of a frame's rows."""
+    for column in range(INSTRUMENT_AT, columns):
+        low, high = cell(output, column, first), cell(output, column, last - 1)
         while low < high:
             value = number(low)
             store(low, number(high))
             store(high, value)
             low += 8
             high -= 8
+
+
+# --- a frame ------------------------------------------------------------------------------
+
+
+@njit(forceinline=True)
+def entry_at(p, end, node, expected, tables):
+    """Find the entry of the key that stands here, 0 if it has none, and where its value begins."""
+    if matches_at(p, expected + EXPECTED_KEY * 8, expected + EXPECTED_MASK * 8):
+        return expected, after_space(p + word(expected, EXPECTED_BYTES), end)
+    entry, key = np.int64(0), p + 1
+    if byte(p) != QUOTE:
+        return entry, BAD
+    p = string_end(key)
+    if byte(p) != QUOTE:
+        return entry, BAD
+    count = p - key
+    p = after_space(p + 1, end)
+    if byte(p) != COLON:
+        return entry, BAD
+    p = after_space(p + 1, end)
+    if count <= LONGEST:
+        w0, w1, w2 = text_words(key, count)
+        entry = entry_of(w0, w1, w2, node, tables)
+    return entry, p
+
+
+@njit(forceinline=True)
+def array_begin(p, end):
+    """Step to the first element of an array, or over an empty one, and say which."""
+    if byte(p) != OPEN_LIST:
+        return BAD, False
+    p = after_space(p + 1, end)
+    return (p + 1, False) if byte(p) == CLOSE_LIST else (p, True)
+
+
+@njit(forceinline=True)
+def push(stack, node, seen, first, in_array, expected):
+    """Put an object aside while one inside it is read; `pop` takes it back."""
+    store(stack, node)
+    store(stack + 8, seen)
+    store(stack + 16, first)
+    store(stack + 24, in_array)
+    store(stack + 32, expected)
+    return stack + LEVEL_WORDS * 8
+
+
+@njit(forceinline=True)
+def pop(stack):
+    """Return the stack without its last object, and that object."""
+    stack -= LEVEL_WORDS * 8
+    return stack, word(stack, 0), word(stack, 1), word(stack, 2), word(stack, 3), word(stack, 4)
+
+
+@njit
+def read(p, end, plan, frame, row, output, scratch, tables):
+    """Read a frame along a plan into rows from `row` on: the row after its last, or NO_FIT.
+
+    Of the object being read: `node`; `seen`, the bits of its keys that were read; `first`, the
+    first row in it; `at`, the row that it writes to; `expected`, the entry declared next.
+    """
+    node, stack = row_of(tables.nodes, word(plan, ROOT), NODE_WORDS), scratch + STACK * 8
+    level, in_array, opening = np.int64(0), np.int64(0), True
+    seen, first, at, expected = np.int64(0), row, row, tables.entries
+    p = after_space(p, end)
+    while True:
+        is_empty = False
+        if opening:  # an object must begin here
+            if byte(p) != OPEN:
+                return NO_FIT
+            p = after_space(p + 1, end)
+            opening, is_empty = False, byte(p) == CLOSE
+            seen, first, at = np.int64(0), row, output.rows_max + level
+            expected = row_of(tables.entries, word(node, ENTRIES), ENTRY_WORDS)
+            if word(node, IS_ROW):
+                if row >= output.rows_max:
+                    return NO_FIT
+                at = row
+                begin_row(node, row, output, tables)
+        if not is_empty:  # a key and its value must stand here
+            entry, p = entry_at(p, end, node, expected, tables)
+            if p == BAD:
+                return NO_FIT
+            if entry == 0:
+                p = value_end(p, end)
+            else:
+                if seen & word(entry, BIT):
+                    return NO_FIT
+                seen |= word(entry, BIT)
+                expected = entry + ENTRY_WORDS * 8
+                action = word(entry, ACTION)
+                if action == OBJECT or action == ARRAY:
+                    opening = True
+                    if action == ARRAY:
+                        p, opening = array_begin(p, end)
+                        if p == BAD:
+                            return NO_FIT
+                    if opening:
+                        stack = push(stack, node, seen, first, in_array, expected)
+                        level += 1
+                        in_array = np.int64(action == ARRAY)
+                        node = row_of(tables.nodes, word(entry, A), NODE_WORDS)
+                        continue
+                else:
+                    value, p = read_value(p, end, entry, action, scratch, tables)
+                    store(cell(output, word(entry, COLUMN), at), value)
+            if p == BAD:
+                return NO_FIT
+            p = after_space(p, end)
+            if byte(p) == COMMA:
+                p = after_space(p + 1, end)
+                continue
+        while True:  # an object must end here, and perhaps those around it
+            required = word(node, REQUIRED)
+            if byte(p) != CLOSE or seen & required != required:
+                return NO_FIT
+            p = after_space(p + 1, end)
+            if word(node, IS_ROW):
+                store(cell(output, FRAME_AT, row), frame)
+                store(cell(output, CHANNEL_AT, row), word(plan, CHANNEL))
+                row += 1
+            else:
+                copy_around(node, seen, at, first, row, output, tables)
+            if level == 0:
+                return row if p == end else NO_FIT
+            if in_array:
+                if byte(p) == COMMA:
+                    p = after_space(p + 1, end)
+                    opening = True
+                    break
+                if byte(p) != CLOSE_LIST:
+                    return NO_FIT
+                p = after_space(p + 1, end)
+            stack, node, seen, first, in_array, expected = pop(stack)
+            level -= 1
+            at = output.rows_max + level
+            if byte(p) == COMMA:
+                p = after_space(p + 1, end)
+                break
+
+
+# --- a page -------------------------------------------------------------------------------
 
 
 @njit
@@ -509,258 +827,68 @@ def prefix_hash(p):
     return np.int64((w * MIX_1) >> U58)
 
 
-# --- a frame, a page ----------------------------------------------------------------------
+@njit(inline="always")
+def read_by_any(p, end, frame, row, output, scratch, tables):
+    """Read a frame along the first plan that fits: the plan, and the row after its last or NO_FIT.
+
+    The plan that fitted the last frame with such a beginning is tried first.
+    """
+    guess_at = scratch + GUESSES * 8
+    if tables.plan_count > 1:
+        guess_at += prefix_hash(p) * 8
+    guess = number(guess_at)
+    for plan_number in range(-1, tables.plan_count):
+        if plan_number == guess:
+            continue
+        plan = row_of(tables.plans, guess if plan_number < 0 else plan_number, PLAN_WORDS)
+        after = read(p, end, plan, frame, row, output, scratch, tables)
+        if after >= 0:
+            if plan_number >= 0:
+                store(guess_at, plan_number)
+            return plan, after
+    return np.int64(0), np.int64(NO_FIT)
 
 
-@njit
-def read(
-    p, end, plan, frame, row, room, out, scratch, nodes, slots, entries, words, fills, symbols, mask
-):
-    """Read a frame along a plan into rows from `row` on: the row after its last, or NO_FIT."""
-    stride = (room + LEVELS) * 8  # of a column; objects around rows write to places behind the rows
-    node = nodes + number(plan + ROOT * 8) * (NODE * 8)
-    stack = scratch + STACK * 8
-    level, in_list, opening = np.int64(0), np.int64(0), True
-    seen, first, at, ahead = np.int64(0), row, row, entries
-    p = after_space(p, end)
-    while True:
-        empty = False
-        if opening:  # an object must begin here
-            if byte(p) != OPEN:
-                return NO_FIT
-            p = after_space(p + 1, end)
-            opening, empty = False, byte(p) == CLOSE
-            seen, first, at = np.int64(0), row, room + level
-            ahead = entries + number(node + ENTRIES * 8) * (ENTRY * 8)
-            if number(node + IS_ROW * 8):
-                if row >= room:
-                    return NO_FIT
-                at = row
-                for i in range(number(node + FILL * 8), number(node + FILL_END * 8)):
-                    fill = fills + i * 16
-                    store(out + number(fill) * stride + row * 8, number(fill + 8))
-        if not empty:
-            entry = ahead
-            if matches_at(p, entry + AHEAD * 8, entry + AHEAD_MASK * 8):  # the key declared next
-                p = after_space(p + number(entry + AHEAD_BYTES * 8), end)
-            else:
-                if byte(p) != QUOTE:
-                    return NO_FIT
-                key = p + 1
-                p = string_end(key)
-                if byte(p) != QUOTE:
-                    return NO_FIT
-                entry, count = np.int64(0), p - key
-                p = after_space(p + 1, end)
-                if byte(p) != COLON:
-                    return NO_FIT
-                p = after_space(p + 1, end)
-                if count <= LONGEST:
-                    w0, w1, w2 = text_words(key, count)
-                    entry = entry_of(w0, w1, w2, node, slots, entries)
-            if entry == 0:
-                p = value_end(p, end)
-                if p == BAD:
-                    return NO_FIT
-            else:
-                bit = number(entry + BIT * 8)
-                if seen & bit:
-                    return NO_FIT
-                seen |= bit
-                ahead = entry + ENTRY * 8
-                action = number(entry + ACTION * 8)
-                value = np.int64(0)
-                if action == IS_DECIMAL or action == IS_DECIMAL_OR_ZERO:
-                    if byte(p) != QUOTE:
-                        return NO_FIT
-                    real, p = decimal(p + 1)
-                    if p == BAD or byte(p) != QUOTE:
-                        return NO_FIT
-                    if real == 0.0:
-                        if action == IS_DECIMAL:
-                            return NO_FIT
-                        real = NAN
-                    value = bits_of(real)
-                    p += 1
-                elif action == IS_WORD or action == IS_SYMBOL:
-                    if byte(p) != QUOTE:
-                        return NO_FIT
-                    p += 1
-                    if action == IS_WORD:
-                        word = word_of(p, entry, words)
-                        if word != 0:
-                            value = number(word + WORD_VALUE * 8)
-                            p += number(word + WORD_BYTES * 8)
-                        else:  # does any other word mean something?
-                            value = number(entry + B * 8)
-                            p = string_end(p)
-                            if byte(p) != QUOTE or number(entry + A * 8) == 0:
-                                return NO_FIT
-                            p += 1
-                    else:
-                        text = p
-                        p = string_end(p)
-                        count = p - text
-                        if byte(p) != QUOTE or count > LONGEST:
-                            return NO_FIT
-                        w0, w1, w2 = text_words(text, count)
-                        value = instrument_of(w0, w1, w2, symbols, mask)
-                        p += 1
-                elif action == IS_INTEGER:
-                    value, p = integer(p)
-                    if p == BAD:
-                        return NO_FIT
-                elif action == IS_MILLIS:
-                    value, p = integer(p)
-                    if p == BAD or value > MILLIS_MAX:
-                        return NO_FIT
-                    value *= MILLI
-                elif action == IS_FLAG:
-                    w = load(p)
-                    if w & TRUE_MASK == TRUE:
-                        value = number(entry + B * 8)
-                        p += 4
-                    elif w & FALSE_MASK == FALSE:
-                        value = number(entry + A * 8)
-                        p += 5
-                    else:
-                        return NO_FIT
-                elif action == IS_TIME:
-                    if byte(p) != QUOTE:
-                        return NO_FIT
-                    value, p = moment(p + 1, scratch)
-                    if p == BAD or byte(p) != QUOTE:
-                        return NO_FIT
-                    p += 1
-                elif action == IS_INTEGER_TEXT:
-                    if byte(p) != QUOTE:
-                        return NO_FIT
-                    value, p = integer(p + 1)
-                    if p == BAD or byte(p) != QUOTE:
-                        return NO_FIT
-                    p += 1
-                elif action == SKIP:
-                    p = value_end(p, end)
-                    if p == BAD:
-                        return NO_FIT
-                elif action == OBJECT or action == ARRAY:
-                    opening = True
-                    if action == ARRAY:
-                        if byte(p) != OPEN_LIST:
-                            return NO_FIT
-                        p = after_space(p + 1, end)
-                        if byte(p) == CLOSE_LIST:
-                            p += 1
-                            opening = False
-                    if opening:
-                        store(stack, node)
-                        store(stack + 8, seen)
-                        store(stack + 16, first)
-                        store(stack + 24, in_list)
-                        store(stack + 32, ahead)
-                        stack += AROUND * 8
-                        level += 1
-                        in_list = np.int64(action == ARRAY)
-                        node = nodes + number(entry + A * 8) * (NODE * 8)
-                        continue
-                else:  # REFUSE
-                    return NO_FIT
-                store(out + number(entry + COLUMN * 8) * stride + at * 8, value)
-            p = after_space(p, end)
-            if byte(p) == COMMA:
-                p = after_space(p + 1, end)
-                continue
-        while True:  # an object must end here, and perhaps those around it
-            need = number(node + NEED * 8)
-            if byte(p) != CLOSE or seen & need != need:
-                return NO_FIT
-            p += 1
-            if number(node + IS_ROW * 8):
-                store(out + FRAME_AT * stride + row * 8, frame)
-                store(out + CHANNEL_AT * stride + row * 8, number(plan + CHANNEL * 8))
-                row += 1
-            else:
-                copy_around(node, seen, at, first, row, out, stride, entries)
-            p = after_space(p, end)
-            if level == 0:
-                return row if p == end else NO_FIT
-            if in_list:
-                if byte(p) == COMMA:
-                    p = after_space(p + 1, end)
-                    opening = True
-                    break
-                if byte(p) != CLOSE_LIST:
-                    return NO_FIT
-                p = after_space(p + 1, end)
-            stack -= AROUND * 8
-            level -= 1
-            node, seen = number(stack), number(stack + 8)
-            first, in_list = number(stack + 16), number(stack + 24)
-            ahead, at = number(stack + 32), room + level
-            if byte(p) == COMMA:
-                p = after_space(p + 1, end)
-                break
+@njit(inline="always")
+def accept(plan, first, after, output, columns):
+    """Put the rows of a frame in the order of the log: its status, and the row that comes next."""
+    if word(plan, HAS_ROWS) == 0:
+        return IGNORED, first
+    if after == first:
+        return SLOW_PATH, first
+    if word(plan, NEWEST_FIRST):
+        reverse(first, after, output, columns)
+    if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
+        return UNLISTED, first  # most of what is not listed: no need to take it out later
+    return DECODED, after
 
 
 @compiled
-def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, tables):
-    """Read a page of frames: fills status and columns of rows, and says how many rows.
+def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
+    """Read a page of frames: fill status and columns of rows, and return how many rows there are.
 
+    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`.
     Below zero where a frame is not within `size` bytes: then there is nothing to rely on.
     """
     data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
-    status, out, scratch = page_status.ctypes.data, page_out.ctypes.data, thread_scratch.ctypes.data
-    frames, room = len(page_starts), page_out.shape[1] - LEVELS
-    plans, nodes, slots, entries, words, fills, symbols, limits = tables
-    mask, row = number(limits + 8), np.int64(0)
-    for frame in range(frames):
-        begins_at, ends_at = number(starts + frame * 8), number(ends + frame * 8)
-        if begins_at < 0 or ends_at < begins_at or ends_at > size:
+    all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data
+    columns, width = page_out.shape
+    output = Output(np.int64(page_out.ctypes.data), width - LEVELS, width * 8)
+    plans, nodes, slots, entries, choices, fills, symbols, limits = addresses
+    plan_count, symbol_mask = word(limits, 0), word(limits, 1)
+    tables = Tables(plans, nodes, slots, entries, choices, fills, symbols, plan_count, symbol_mask)
+    row = np.int64(0)
+    for frame in range(len(page_starts)):
+        begin, stop = word(starts, frame), word(ends, frame)
+        if begin < 0 or stop < begin or stop > size:
             return np.int64(NO_FIT)
-        p, end = data + begins_at, data + ends_at
-        if p == end:
-            store(status + frame * 8, HEARTBEAT)
-            continue
-        said = SLOW_PATH
-        guess_at = scratch + GUESSES * 8
-        if number(limits) > 1:
-            guess_at += prefix_hash(p) * 8
-        guess = number(guess_at)
-        for turn in range(-1, number(limits)):
-            if turn == guess:
-                continue
-            plan = plans + (guess if turn < 0 else turn) * (PLAN * 8)
-            after = read(
-                p,
-                end,
-                plan,
-                frame,
-                row,
-                room,
-                out,
-                scratch,
-                nodes,
-                slots,
-                entries,
-                words,
-                fills,
-                symbols,
-                mask,
+        status = HEARTBEAT
+        if begin < stop:
+            status = SLOW_PATH
+            plan, after = read_by_any(
+                data + begin, data + stop, frame, row, output, scratch, tables
             )
-            if after < 0:
-                continue
-            if turn >= 0:
-                store(guess_at, turn)
-            if number(plan + TICK * 8) == 0:
-                said = IGNORED
-            elif after > row:
-                said = DECODED
-                if number(plan + REVERSED * 8):
-                    reverse(row, after, out, (room + LEVELS) * 8)
-                if after == row + 1 and number(out + row * 8) < 0:
-                    said = UNLISTED  # most of what is not listed: no need to take it out later
-                else:
-                    row = after
-            break
-        store(status + frame * 8, said)
+            if after >= 0:
+                status, row = accept(plan, row, after, output, columns)
+        store(all_status + frame * 8, status)
     return row

@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     frame: Ints  # number of the frame in its page
     channel: Ints  # number of the channel in its dialect
     ints: Ints  # (len(INTS), rows); instrument -1: not listed
-    floats: Floats  # (len(FLOATS), rows)
+    floats: Floats  # (len(FLOATS), rows); columns that are not of a row's table hold anything
 
     @classmethod
     def from_strict(cls, read: list[tuple[int, int, Row]]) -> "Rows":

@@ -1,0 +1,33 @@
+"""The layout of the scanner's tables and rows, in words of 8 bytes.
+
+    plan  --ROOT--> node  --SLOTS-----> slots: by the hash of a key, the number of its entry
+                          --ENTRIES---> entries  --A--------> node of an object or array
+                          --FILLS-----> fills    --CHOICES--> choices
+
+Written out once more in kernel.py, whose compiled code is kept by its own file only; a test holds
+both equal.
+"""
+
+from tapeflow.operators.decode.rows import FLOATS, INTS
+
+# How many words a row of each table has, and what stands where in it:
+PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, NEWEST_FIRST = 4, *range(4)
+NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
+    9, *range(9),
+)  # fmt: skip
+ENTRY_WORDS, KEY, EXPECTED_KEY, EXPECTED_MASK, EXPECTED_BYTES, BIT, ACTION, COLUMN = (
+    15, 0, 3, 5, *range(7, 11),
+)  # fmt: skip
+A, B, CHOICES, CHOICES_END = range(11, 15)  # A: the node of an object; of a boolean: what false is
+CHOICE_WORDS, CHOICE_MASK, CHOICE_BYTES, CHOICE_VALUE = 8, 3, 6, 7
+FILL_WORDS, FILL_COLUMN, FILL_VALUE = 2, 0, 1
+SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
+# What an entry does with the value of its key:
+REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
+IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 13)
+# Columns of the rows: first these, then INTS and FLOATS; the kernel need not know how many.
+FRAME_AT, CHANNEL_AT, UNUSED, INSTRUMENT_AT = range(4)  # UNUSED takes what nobody reads
+assert INTS[0] == "instrument"
+FLOATS_AT, WIDTH = INSTRUMENT_AT + len(INTS), INSTRUMENT_AT + len(INTS) + len(FLOATS)
+LEVELS, LONGEST = 8, 23  # objects within objects; bytes of a key, a choice or a symbol
+MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F  # of the second and third word of a key
