@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators import decode
@@ -289,6 +289,7 @@ def test_a_whole_recording_holds_no_good_frame_that_is_slow(name):
 
 
 @needs_numba
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z"), min_size=1, max_size=50))
 def test_decimals_are_the_nearest_float64_or_take_the_slow_path(texts):
     frames = [SPOT_TRADE.replace(b"61837.63000000", text.encode()) for text in texts]
@@ -305,6 +306,7 @@ MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1))  # noqa: DTZ0
 
 
 @needs_numba
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(MOMENTS, st.from_regex(r"\A(\.[0-9]{1,10})?\Z")), min_size=1, max_size=50)
 )
