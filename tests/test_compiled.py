@@ -1,4 +1,4 @@
-"""Without numba the same numbers, to the bit: a compiled fold is its own Python, only faster."""
+"""A compiled function gives the same numbers as its own Python, to the bit."""
 
 import math
 from typing import Any
@@ -25,11 +25,11 @@ def columns(bars):
     return [np.array([bar[at] for bar in bars], kind) for at, kind in enumerate(kinds)]
 
 
-def looked(step, width, bars, params):
-    known, views = np.zeros((INSTRUMENTS, width)), np.zeros(len(bars))
+def evaluated(step, width, bars, params):
+    state, forecasts = np.zeros((INSTRUMENTS, width)), np.zeros(len(bars))
     with np.errstate(all="ignore"):
-        step(known, *columns(bars), views, **params)
-    return known.tobytes(), views.tobytes()
+        step(state, *columns(bars), forecasts, **params)
+    return state.tobytes(), forecasts.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,15 @@ def looked(step, width, bars, params):
 )
 @settings(max_examples=100, deadline=None)
 @given(bars=BARS)
-def test_a_strategy_says_the_same(strategy, params, bars):
-    compiled = looked(strategy.step, strategy.WIDTH, bars, params)
-    assert compiled == looked(strategy.step.__wrapped__, strategy.WIDTH, bars, params)
+def test_a_compiled_strategy_gives_the_same_forecasts(strategy, params, bars):
+    compiled = evaluated(strategy.step, strategy.WIDTH, bars, params)
+    assert compiled == evaluated(strategy.step.__wrapped__, strategy.WIDTH, bars, params)
 
 
 @settings(max_examples=100, deadline=None)
 @given(BARS, st.sampled_from([2, 3, 7]))
 @example([(0, close, 0.0) for close in (100.38, 99.34, 99.33, 99.84)], 2)  # a power would differ
-def test_a_bar_has_the_same_score(bars, window):
+def test_compiled_scores_of_bars_are_the_same(bars, window):
     def scored(score):
         step = normalise.Normalise(window, INSTRUMENTS)
         state = step.initial()
