@@ -1,7 +1,9 @@
-"""Small makers of frames, pages and batches; random logs for hypothesis.
+"""Builders of frames, pages and batches for the tests; random logs for hypothesis.
 
-pages = cut("binance-0", [(5 * S, binance_trade(1, at=5 * S)), (6 * S, BEAT)], sizes=[1])
-batch(tick(3 * S, 100.0), beat(4 * S))           columns without frames, for one step
+pages = to_pages("binance-0", [(5 * S, binance_trade(1, at=5 * S)), (6 * S, HEARTBEAT_FRAME)], sizes=[1])
+batch(tick(3 * S, 100.0), heartbeat(4 * S))      columns without frames, for one step
+
+Times are in ns. `S` and `MS` are a second and a millisecond.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job import wiring
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.bars.step import TimeBars
@@ -42,8 +44,8 @@ from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues import venue_of
 from tests.laws import AnyStep, Stateless, run
 
-MS, S = 1_000_000, 1_000_000_000
-BEGIN = 1_700_000_000 * S  # of random logs: a whole second and minute hand of 20 s
+MS, S = 1_000_000, 1_000_000_000  # ns
+BEGIN = 1_700_000_000 * S  # of random logs: 20 s after a whole minute
 PARTITIONS = ("binance-0", "binance-usdm-0", "coinbase-0")
 PAIRS = ("BTC", "ETH")
 
@@ -75,8 +77,8 @@ JOB = Job.model_validate(
         ],
     }
 )  # fmt: skip
-TABLE = jobs.instruments(JOB)
-NAMES = tuple(each.id for each in TABLE)
+INSTRUMENTS = wiring.instruments(JOB)
+IDS = tuple(instrument.id for instrument in INSTRUMENTS)  # by the instrument's number
 
 
 # --- frames -------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ def binance_trade(
     seller=False,
     kind="",
 ) -> bytes:
-    """A spot trade, or with `kind` one of USD-M; `at` in ns."""
+    """Return a trade of Binance spot, or with `kind` of USD-M; `at` is its time in ns."""
     return (
         f'{{"e":"trade","E":{at // MS},"s":"{symbol}","t":{trade_id},"p":"{price}","q":"{size}",'
         f'"T":{at // MS},{kind and f"{chr(34)}X{chr(34)}:{chr(34)}{kind}{chr(34)},"}'
@@ -110,7 +112,7 @@ def coinbase_match(
     seller=False,
     kind="match",
 ) -> bytes:
-    """A match; `seller`: the taker sold, so the maker bought."""
+    """Return a match of Coinbase; `seller`: the taker sold, so the maker bought."""
     return (
         f'{{"type":"{kind}","trade_id":{trade_id},"side":"{"buy" if seller else "sell"}","size":"{size}",'
         f'"price":"{price}","product_id":"{symbol}","time":"{rfc3339(at)}"}}'
@@ -118,12 +120,12 @@ def coinbase_match(
 
 
 def rfc3339(ns: int) -> str:
-    """A time as Coinbase writes it, to the ns."""
+    """Return a time as Coinbase writes it, to the ns."""
     return f"{datetime.fromtimestamp(ns // S, UTC):%Y-%m-%dT%H:%M:%S}.{ns % S:09d}Z"
 
 
 def trade_frame(partition: str, trade_id: int, *, pair="BTC", **more: Any) -> bytes:
-    """A trade as the partition's venue says it."""
+    """Return a trade as the partition's venue sends it."""
     if partition.startswith("coinbase"):
         return coinbase_match(trade_id, symbol=f"{pair}-USD", **more)
     kind = "MARKET" if "usdm" in partition else ""
@@ -131,7 +133,7 @@ def trade_frame(partition: str, trade_id: int, *, pair="BTC", **more: Any) -> by
 
 
 def quote_frame(partition: str, bid: Any, ask: Any, *, at: int, pair="BTC") -> bytes:
-    """A best bid and ask as the partition's venue says it."""
+    """Return a best bid and ask as the partition's venue sends them."""
     if partition.startswith("coinbase"):
         return (
             f'{{"type":"ticker","product_id":"{pair}-USD","best_bid":"{bid}","best_ask":"{ask}",'
@@ -142,7 +144,7 @@ def quote_frame(partition: str, bid: Any, ask: Any, *, at: int, pair="BTC") -> b
 
 
 def ack_frame(partition: str) -> bytes:
-    """What a venue says that is no tick."""
+    """Return the venue's answer to a subscription: a frame without a tick."""
     return (
         b'{"type":"subscriptions"}'
         if partition.startswith("coinbase")
@@ -150,8 +152,8 @@ def ack_frame(partition: str) -> bytes:
     )
 
 
-BEAT = b""
-BROKEN = b'{"e":"trade","type":"match","s":"BTCUSDT"'
+HEARTBEAT_FRAME = b""
+MALFORMED_FRAME = b'{"e":"trade","type":"match","s":"BTCUSDT"'
 
 
 # --- pages --------------------------------------------------------------------------------
@@ -160,27 +162,28 @@ Records = Sequence[tuple[int, bytes]]  # log time, frame
 Log = Mapping[str, Records]  # by partition
 
 
-def cut(partition: str, log: Records, sizes: Iterable[int], *, end=True) -> list[Page]:
-    """The records in pages of these sizes, over and over; a size of 0 is an empty page."""
-    pages, lo, some = [], 0, cycle([*sizes, 1])
-    while lo < len(log):
-        mine = log[lo : lo + next(some)]
-        pages.append(
-            Page.from_frames(partition, lo, [ns for ns, _ in mine], [frame for _, frame in mine])
-        )
-        lo += len(mine)
-    return [*pages, Page.from_frames(partition, lo, [], [], end_of_log=True)] if end else pages
+def to_pages(partition: str, log: Records, sizes: Iterable[int], *, end_of_log=True) -> list[Page]:
+    """Return the records in pages of these sizes, over and over; a size of 0 is an empty page."""
+    pages, offset, page_sizes = [], 0, cycle([*sizes, 1])
+    while offset < len(log):
+        records = log[offset : offset + next(page_sizes)]
+        log_ns, frames = [ns for ns, _ in records], [frame for _, frame in records]
+        pages.append(Page.from_frames(partition, offset, log_ns, frames))
+        offset += len(records)
+    if end_of_log:
+        pages.append(Page.from_frames(partition, offset, [], [], end_of_log=True))
+    return pages
 
 
-# --- the flow of flows/trade.py as plain folds, without the engine ---------------------------
+# --- the flow of flows/trade.py as plain folds, without the engine --------------------------
 
 
 def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str, AnyStep]:
     """Return every step of the flow, with the settings of a job."""
-    table = jobs.instruments(job)
-    ids = tuple(each.id for each in table)
-    decoders = jobs.decoders(job, table)
-    strategies = bind(jobs.strategies(job, table), ids)
+    table = wiring.instruments(job)
+    ids = tuple(instrument.id for instrument in table)
+    decoders = wiring.decoders(job, table)
+    strategies = bind(wiring.strategies(job, table), ids)
 
     def decode_page(page: Page) -> list[Batch]:
         return [decode.step(page, decoder=decoders[venue_of(page.partition)])]
@@ -196,7 +199,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids),
         "batch_facts": Stateless(facts_of),
-        "desk": Desk(jobs.accounts_of(job, table, sorted(partitions))),
+        "desk": Desk(wiring.accounts_of(job, table, sorted(partitions))),
         "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
     }
 
@@ -207,114 +210,126 @@ TO_SIGNALS = ("decode", "dedupe", "bars", "normalise", "signals")
 def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) -> list[Any]:
     """Return one partition's pages as they arrive at a step."""
     values: list[Any] = list(pages)
-    for each in TO_SIGNALS:
-        if each == name:
+    for step in TO_SIGNALS:
+        if step == name:
             return values
-        values = run(steps[each], values)[1]
+        values = run(steps[step], values)[1]
     if name == "records":
         return run(steps["batch_facts"], values)[1] + run(steps["quality"], values)[1]
     return values
 
 
 def account_batches(
-    log: Log, sizes: Iterable[int], steps: Mapping[str, AnyStep], account: str, *, end=True
+    log: Log,
+    sizes: Iterable[int],
+    steps: Mapping[str, AnyStep],
+    account: str,
+    *,
+    end_of_log=True,
 ) -> dict[str, list[AccountBatch]]:
-    """Return what the desk of an account receives of each partition."""
+    """Return the batches that the desk of an account receives, by partition."""
     sizes = list(sizes)
-    return {
-        name: [
-            account_batch(each, account=account)
-            for each in inputs_of("desk", cut(name, records, sizes, end=end), steps)
-        ]
-        for name, records in log.items()
-    }
+    received = {}
+    for name, logged in log.items():
+        pages = to_pages(name, logged, sizes, end_of_log=end_of_log)
+        batches = inputs_of("desk", pages, steps)
+        received[name] = [account_batch(each, account=account) for each in batches]
+    return received
 
 
-def interleaved(streams: Mapping[str, Sequence[Any]], turns: Iterable[int]) -> list[Any]:
-    """One order of arrival: each turn the next of some stream; each stream keeps its own order."""
-    left = [list(stream) for _, stream in sorted(streams.items()) if stream]
-    given = []
-    for turn in chain(turns, cycle([0])):
-        if not left:
-            return given
-        stream = left[turn % len(left)]
-        given.append(stream.pop(0))
-        left = [each for each in left if each]
-    return given
+def interleave(streams: Mapping[str, Sequence[Any]], choices: Iterable[int]) -> list[Any]:
+    """Return the values of all streams in one order of arrival; each stream keeps its own order.
+
+    Each choice selects the stream whose next value arrives; when they are used up, it is the first.
+    """
+    waiting = [list(stream) for _, stream in sorted(streams.items()) if stream]
+    arrived = []
+    for choice in chain(choices, cycle([0])):
+        if not waiting:
+            break
+        stream = waiting[choice % len(waiting)]
+        arrived.append(stream.pop(0))
+        waiting = [stream for stream in waiting if stream]
+    return arrived
 
 
 # --- random logs --------------------------------------------------------------------------
 
-GAPS = (0, 0, 0, 1, 5, 60, 130, 250, 400, 800, 1000, 2300)  # ms
+GAPS_MS = (0, 0, 0, 1, 5, 60, 130, 250, 400, 800, 1000, 2300)
 PRICES = (100, 101, 99.5, 103, 97, 100.25, 100.3, 90)
 
 
-def records_of(partition: str, drawn: bytes, *, floored: bool) -> list[tuple[int, bytes]]:
-    """A record from each three bytes: what it is, how long after the one before, and its price.
+def records_from_bytes(
+    partition: str, drawn: bytes, *, whole_seconds: bool
+) -> list[tuple[int, bytes]]:
+    """Return a record for each three bytes: its kind, the time since the one before, its price.
 
-    Four of ten are trades of now; the rest are out of order, late, copies, heartbeats, quotes, trades of
-    nobody's, acks and rubbish. `floored`: log times in whole seconds, full of ties.
+    Six of sixteen are trades that happened when they are logged; the others are heartbeats,
+    malformed frames, trades of an unlisted pair, copies, late trades, quotes, acknowledgements and
+    trades out of order. `whole_seconds`: log times are whole seconds, so that many are equal.
     """
-    told: list[tuple[int, bytes]] = []
-    now, trades = BEGIN, [BEAT]
-    for number, (what, gap, price) in enumerate(
-        zip(*(drawn[at::3] for at in range(3)), strict=False)
-    ):
-        now += GAPS[gap % len(GAPS)] * MS
-        say = partial(
+    records: list[tuple[int, bytes]] = []
+    now, trades = BEGIN, [HEARTBEAT_FRAME]
+    columns = (drawn[column::3] for column in range(3))
+    for number, (kind, gap, price) in enumerate(zip(*columns, strict=False)):
+        now += GAPS_MS[gap % len(GAPS_MS)] * MS
+        trade = partial(
             trade_frame,
             partition,
             number,
             price=PRICES[price % 8],
             seller=price > 127,
-            pair=PAIRS[what & 1],
+            pair=PAIRS[kind & 1],
         )
-        match what // 2 % 16:
+        match kind // 2 % 16:
             case 0 | 1:
-                frame = BEAT
+                frame = HEARTBEAT_FRAME
             case 2:
-                frame = BROKEN
+                frame = MALFORMED_FRAME
             case 3:
-                frame = say(at=now, pair="DOGE")
+                frame = trade(at=now, pair="DOGE")
             case 4 | 5:
                 frame = trades[-1 - price % min(len(trades), 20)]
             case 6:
-                frame = say(at=now - (price % 4) * 700 * MS)
+                frame = trade(at=now - (price % 4) * 700 * MS)
             case 7:
                 frame = quote_frame(
-                    partition, 90 + price % 16, 101 + price % 7, at=now, pair=PAIRS[what & 1]
+                    partition, 90 + price % 16, 101 + price % 7, at=now, pair=PAIRS[kind & 1]
                 )
             case 8:
                 frame = ack_frame(partition)
             case 9:
-                frame = say(at=now - price % 200 * MS, size="0.5")
+                frame = trade(at=now - price % 200 * MS, size="0.5")
             case _:
-                frame = say(at=now + price % 3 * MS)
+                frame = trade(at=now + price % 3 * MS)
         if b"trade" in frame or b"match" in frame:
             trades.append(frame)
-        told.append((now - now % S if floored else now, frame))
-    return told
+        records.append((now - now % S if whole_seconds else now, frame))
+    return records
 
 
-def some_records() -> st.SearchStrategy[bytes]:
-    """Bytes for records_of: few records or many."""
+def record_bytes() -> st.SearchStrategy[bytes]:
+    """Draw bytes for `records_from_bytes`: few records or many."""
     return st.binary(max_size=60) | st.binary(min_size=90, max_size=270)
 
 
 @st.composite
 def logs(draw: Any, partitions: Sequence[str] = PARTITIONS) -> dict[str, list[tuple[int, bytes]]]:
-    """A log of several partitions, half of them with ties all over."""
-    floored = draw(st.booleans())
-    return {name: records_of(name, draw(some_records()), floored=floored) for name in partitions}
+    """Draw a log of several partitions; in half of all logs many log times are equal."""
+    whole_seconds = draw(st.booleans())
+    return {
+        name: records_from_bytes(name, draw(record_bytes()), whole_seconds=whole_seconds)
+        for name in partitions
+    }
 
 
-def sizes(least=0) -> st.SearchStrategy[list[int]]:
-    """Sizes of pages; 0 is an empty one."""
-    return st.lists(st.integers(least, 40), min_size=1, max_size=4)
+def page_sizes(smallest=0) -> st.SearchStrategy[list[int]]:
+    """Draw sizes of pages, in records; 0 is an empty page."""
+    return st.lists(st.integers(smallest, 40), min_size=1, max_size=4)
 
 
-def turns() -> st.SearchStrategy[list[int]]:
-    """An order of arrival for `interleaved`."""
+def arrival_orders() -> st.SearchStrategy[list[int]]:
+    """Draw an order of arrival for `interleave`."""
     return st.lists(st.integers(0, 5), max_size=60)
 
 
@@ -322,9 +337,9 @@ def turns() -> st.SearchStrategy[list[int]]:
 
 
 class Tick(NamedTuple):
-    """A trade to be; where `at` is its time at the venue."""
+    """One trade, a row of `Trades` to be built."""
 
-    at: int
+    event_ns: int
     price: float
     size: float
     instrument: int
@@ -334,7 +349,7 @@ class Tick(NamedTuple):
     verdict: int
 
 
-class Other(NamedTuple):
+class OtherRecord(NamedTuple):
     """A record without a trade."""
 
     log_ns: int
@@ -342,79 +357,96 @@ class Other(NamedTuple):
 
 
 def tick(
-    at, price=100.0, size=1.0, *, of=0, trade_id=0, side=BUY, log_ns=None, verdict=ACCEPTED
+    event_ns,
+    price=100.0,
+    size=1.0,
+    *,
+    instrument=0,
+    trade_id=0,
+    side=BUY,
+    log_ns=None,
+    verdict=ACCEPTED,
 ) -> Tick:
-    """A trade, by default logged when it happened."""
-    return Tick(at, price, size, of, trade_id, side, at if log_ns is None else log_ns, verdict)
+    """Return a trade, by default logged when it happened."""
+    log_ns = event_ns if log_ns is None else log_ns
+    return Tick(event_ns, price, size, instrument, trade_id, side, log_ns, verdict)
 
 
-def heartbeat(log_ns: int) -> Other:
-    """A heartbeat."""
-    return Other(log_ns, HEARTBEAT)
+def heartbeat(log_ns: int) -> OtherRecord:
+    """Return a heartbeat."""
+    return OtherRecord(log_ns, HEARTBEAT)
 
 
-def junk(log_ns: int, status: int = MALFORMED) -> Other:
-    """A record that gives no tick."""
+def no_tick(log_ns: int, status: int = MALFORMED) -> OtherRecord:
+    """Return a record whose frame gives no tick."""
     assert status in (MALFORMED, IGNORED, UNLISTED)
-    return Other(log_ns, status)
+    return OtherRecord(log_ns, status)
 
 
 def batch(
-    *given: Any, lo=0, partition="binance-0", end=False, bars: Sequence[Bar] = (), **more: Any
+    *records: Any,
+    first_offset=0,
+    partition="binance-0",
+    end_of_log=False,
+    bars: Sequence[Bar] = (),
+    **fields: Any,
 ) -> Batch:
-    """A batch of records: ticks, lists of ticks (one record), beats and junk."""
+    """Return a batch of records: a tick, a list of ticks (of one record), or no tick."""
     ticks, log_ns, status, instruments = [], [], [], []
-    for number, each in enumerate(given):
-        mine = each if isinstance(each, list) else [each] if isinstance(each, Tick) else []
-        ticks += [(lo + number, one) for one in mine]
-        log_ns.append(mine[0].log_ns if mine else each.log_ns)
-        status.append(DECODED if mine else each.status)
-        instruments.append(mine[0].instrument if mine else -1)
+    for offset, record in enumerate(records, first_offset):
+        trades = record if isinstance(record, list) else [record]
+        trades = [each for each in trades if isinstance(each, Tick)]
+        ticks += [(offset, each) for each in trades]
+        log_ns.append(trades[0].log_ns if trades else record.log_ns)
+        status.append(DECODED if trades else record.status)
+        instruments.append(trades[0].instrument if trades else -1)
     columns = Trades(
         offset=ints(offset for offset, _ in ticks),
-        log_ns=ints(log_ns[offset - lo] for offset, _ in ticks),  # one record, one log time
+        log_ns=ints(log_ns[offset - first_offset] for offset, _ in ticks),  # the record's
         instrument=ints(each.instrument for _, each in ticks),
         trade_id=ints(each.trade_id for _, each in ticks),
         aggressor=ints(each.side for _, each in ticks),
-        event_ns=ints(each.at for _, each in ticks),
+        event_ns=ints(each.event_ns for _, each in ticks),
         verdict=ints(each.verdict for _, each in ticks),
         price=np.array([each.price for _, each in ticks], np.float64),
         size=np.array([each.size for _, each in ticks], np.float64),
     )
     return Batch(
         partition,
-        lo,
+        first_offset,
         ints(log_ns),
         ints(status),
         ints(instruments),
-        end,
+        end_of_log,
         Market(columns),
-        bars=bars_of(bars),
-        **more,
+        bars=to_bars(bars),
+        **fields,
     )
 
 
-def batches(given: Sequence[Any], cuts: Iterable[int] = (), *, end=True) -> list[Batch]:
-    """The same records in several batches, cut at these places; the last says the end."""
-    edges = sorted({0, len(given), *(each for each in cuts if 0 < each < len(given))})
-    made = [batch(*given[lo:hi], lo=lo) for lo, hi in pairwise(edges)]
-    return [*made, batch(lo=len(given), end=True)] if end else made
+def batches(records: Sequence[Any], splits: Iterable[int] = (), *, end_of_log=True) -> list[Batch]:
+    """Return the records as batches, split before these offsets, and an empty one at the end."""
+    edges = sorted({0, len(records), *(each for each in splits if 0 < each < len(records))})
+    split = [batch(*records[begin:end], first_offset=begin) for begin, end in pairwise(edges)]
+    if end_of_log:
+        split.append(batch(first_offset=len(records), end_of_log=True))
+    return split
 
 
 def ints(values: Iterable[int]) -> Any:
-    """A column of int64."""
+    """Return a column of int64."""
     return np.array(list(values), np.int64)
 
 
-def quotes(*given: tuple[int, int, int, float, float]) -> Quotes:
-    """Quotes of (offset, log_ns, instrument, bid, ask)."""
-    columns = list(zip(*given, strict=True)) or [()] * 5
-    ones = np.ones(len(given))
+def quotes(*rows: tuple[int, int, int, float, float]) -> Quotes:
+    """Return quotes of (offset, log_ns, instrument, bid, ask)."""
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    ones = np.ones(len(rows))
     return Quotes(
         offset=ints(columns[0]),
         log_ns=ints(columns[1]),
         instrument=ints(columns[2]),
-        event_ns=ints([NO_TIME] * len(given)),
+        event_ns=ints([NO_TIME] * len(rows)),
         bid=np.array(columns[3], np.float64),
         bid_size=ones,
         ask=np.array(columns[4], np.float64),
@@ -422,31 +454,31 @@ def quotes(*given: tuple[int, int, int, float, float]) -> Quotes:
     )
 
 
-def with_quotes(given: Batch, *rows: tuple[int, int, int, float, float]) -> Batch:
-    """Return a batch with these quotes; see `quotes`."""
-    return given.replace(market=Market(given.market.trades, quotes(*rows)))
+def with_quotes(trades: Batch, *rows: tuple[int, int, int, float, float]) -> Batch:
+    """Return a batch of trades with these quotes; see `quotes`."""
+    return trades.replace(market=Market(trades.market.trades, quotes(*rows)))
 
 
 def bar(
-    close: float, *, number=0, instrument=NAMES[0], log_ns=None, partition="binance-0", offset=0
+    close: float, *, number=0, instrument=IDS[0], log_ns=None, partition="binance-0", offset=0
 ) -> Bar:
-    """The bar of second `number`, of which only the close matters."""
+    """Return the bar of second `number`, of which only the close matters."""
     return Bar(
         instrument, "BINANCE", number * S, (number + 1) * S, close, close, close, close, 1.0, close, 1, 1.0,
         close, close, True, (number + 1) * S if log_ns is None else log_ns, partition, offset, 0, 0,
     )  # fmt: skip
 
 
-def bars_of(values: Sequence[Bar]) -> Bars:
-    """Bars as columns."""
-    told = {
+def to_bars(values: Sequence[Bar]) -> Bars:
+    """Return bars as columns."""
+    columns = {
         name: np.array([getattr(each, name) for each in values], kind.dtype)
         for name, kind in zip(Bars.column_names(), Bars.empty().arrays(), strict=True)
         if name != "instrument"
     }
-    return Bars(instrument=ints(NAMES.index(each.instrument) for each in values), **told)
+    return Bars(instrument=ints(IDS.index(each.instrument) for each in values), **columns)
 
 
-def values_of(said: Batch, instruments: Sequence[str] = NAMES) -> list[Bar]:
-    """The bars of a batch, a value each."""
-    return list(said.bars.values(said.partition, instruments))
+def bar_values(output: Batch, instruments: Sequence[str] = IDS) -> list[Bar]:
+    """Return the bars of a batch as values; `instruments` are the ids by number."""
+    return list(output.bars.values(output.partition, instruments))

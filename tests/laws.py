@@ -1,4 +1,4 @@
-"""The laws that every step keeps, as functions; `tests/test_laws.py` holds each step to them.
+"""The laws that every step obeys, as functions; `tests/test_laws.py` checks each step.
 
 value 1    value 2  | value 3 ...
 output 1   output 2 | output 3        snapshot anywhere, pickle, restore: no output changes
@@ -63,55 +63,55 @@ def run_on(step: AnyStep, state: Any, values: Iterable[Any]) -> tuple[Any, list[
 
 
 def same_when_resumed(step: AnyStep, values: Sequence[Any], cut: int) -> None:
-    """A snapshot taken anywhere, pickled and restored, changes no output."""
+    """Assert that a snapshot before value `cut`, pickled and restored, changes no output."""
     state, before = run(step, values[:cut])
     snapshot = step.snapshot(state)
-    taken, pickled = plain(snapshot), pickle.dumps(snapshot)
+    before_more, pickled = plain(snapshot), pickle.dumps(snapshot)
     _, after = run_on(step, state, values[cut:])
-    assert plain(snapshot) == taken, "the snapshot is shared with the state that went on"
+    assert plain(snapshot) == before_more, "the snapshot shares memory with the state"
     _, resumed = run_on(step, step.restore(pickle.loads(pickled)), values[cut:])
     assert plain(resumed) == plain(after)
     assert plain(before + after) == plain(run(step, values)[1])
 
 
 def batching_changes_nothing(
-    step: AnyStep, values: Sequence[Any], in_other_pages: Sequence[Any]
+    step: AnyStep, values: Sequence[Any], other_batches: Sequence[Any]
 ) -> None:
-    """The same records in other pages give the same outputs."""
-    assert joined(run(step, values)[1]) == joined(run(step, in_other_pages)[1])
+    """Assert that the same records in other batches give the same outputs."""
+    assert joined(run(step, values)[1]) == joined(run(step, other_batches)[1])
 
 
 def never_rewrites_the_past(step: AnyStep, values: Sequence[Any], cut: int) -> None:
-    """The outputs of a prefix are a prefix of the outputs: no look-ahead."""
+    """Assert that the outputs of a prefix are a prefix of the outputs: no look-ahead."""
     outputs = plain(run(step, values[:cut])[1])
     assert plain(run(step, values)[1])[: len(outputs)] == outputs
 
 
-def leaves_its_input_alone(step: AnyStep, values: Sequence[Any]) -> None:
-    """Neither a value nor an output is ever changed afterwards."""
+def changes_no_value(step: AnyStep, values: Sequence[Any]) -> None:
+    """Assert that no value is changed by the step, and no output after it was sent."""
     before, state, outputs, as_sent = plain(values), step.initial(), [], []
     for value in values:
         state, out = step.step(state, value)
-        for each in out:
-            outputs.append(each)
-            as_sent.append(plain(each))
+        for output in out:
+            outputs.append(output)
+            as_sent.append(plain(output))
         step.snapshot(state)
     assert plain(values) == before
-    assert [plain(each) for each in outputs] == as_sent
+    assert [plain(output) for output in outputs] == as_sent
 
 
-def order_of_arrival_changes_nothing(
-    step: AnyStep, one: Sequence[Any], another: Sequence[Any]
+def arrival_order_changes_nothing(
+    step: AnyStep, values: Sequence[Any], reordered: Sequence[Any]
 ) -> None:
-    """However the partitions interleave, each in its order, the outputs are the same."""
-    assert plain(run(step, one)[1]) == plain(run(step, another)[1])
+    """Assert that values which arrive in two orders give the same outputs, in the same order."""
+    assert plain(run(step, values)[1]) == plain(run(step, reordered)[1])
 
 
-# --- what may be compared -----------------------------------------------------------------
+# --- comparing ----------------------------------------------------------------------------
 
 
 def plain(value: Any) -> Any:
-    """A value as tuples, to the bit: NaN equals itself, 1.0 is not 1, 1.0 is not 1.00."""
+    """Return a value as tuples, exact to the bit: NaN equals itself, 1.0 is not 1 or 1.00."""
     compared = value
     if isinstance(value, np.ndarray):
         compared = value.dtype.str, value.shape, value.tobytes()
@@ -139,7 +139,7 @@ VALUES = ("dead_letters", "signals", "intents")
 
 
 def joined(outputs: Sequence[Any]) -> Any:
-    """Return outputs without the seams of pages: batches joined, single facts by their kind."""
+    """Return outputs as if of one batch: columns concatenated, single facts by their kind."""
     batches = [each for each in outputs if isinstance(each, Batch)]
     whole: dict[str, Any] = {}
     for name in ARRAYS:
@@ -149,9 +149,9 @@ def joined(outputs: Sequence[Any]) -> Any:
     for name, kind in Market.tables().items():
         whole[name] = plain(kind.concat([getattr(each.market, name) for each in batches]))
     whole["bars"] = plain(Bars.concat([each.bars for each in batches]))
-    for each in outputs:
-        if not isinstance(each, Batch):
-            whole.setdefault(kind_of(each), []).append(plain(each))
+    for output in outputs:
+        if not isinstance(output, Batch):
+            whole.setdefault(kind_of(output), []).append(plain(output))
     return whole
 
 

@@ -1,4 +1,4 @@
-"""Trades become bars of event time: section 3 and 4 of the reference job, held to slow lists.
+"""Bars of event time, as in sections 3 and 4 of the reference job, against an oracle over lists.
 
 lateness 200 ms, bars of 1 s:      W = newest event time - 200 ms
 """
@@ -11,53 +11,57 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators.bars import kernel as bar_kernel
-from tapeflow.operators.bars import step as bars
+from tapeflow.operators.bars import kernel
+from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
-from tests.frames import MS, NAMES, S, batch, batches, heartbeat, junk, tick, values_of
+from tests.frames import IDS, MS, S, bar_values, batch, batches, heartbeat, no_tick, tick
 from tests.laws import rows, run
 
 LATENESS = 200 * MS
 LAST = 2**63 - 1
 
 
-def folded(given_batches, lateness=LATENESS, width=S, resume_each=False):
-    """Verdicts on all trades, and all bars."""
-    step = TimeBars(width, lateness, len(NAMES))
+def verdicts_and_bars(values, lateness=LATENESS, width=S, restore_each=False):
+    """Return the verdicts on all trades, and all bars; with a restart before each batch, or none."""
+    step = TimeBars(width, lateness, len(IDS))
     state, verdicts, closed = step.initial(), [], []
-    for each in given_batches:
-        if resume_each:
+    for value in values:
+        if restore_each:
             state = step.restore(step.snapshot(state))
-        state, (said,) = step.step(state, each)
-        verdicts += said.market.trades.verdict.tolist()
-        closed += values_of(said)
+        state, (output,) = step.step(state, value)
+        verdicts += output.market.trades.verdict.tolist()
+        closed += bar_values(output)
     return verdicts, closed
 
 
-def closed_by(*log, **more):
-    return folded(batches(log), **more)[1]
+def bars_of(*log, **settings):
+    return verdicts_and_bars(batches(log), **settings)[1]
+
+
+def verdicts_of(*log, **settings):
+    return verdicts_and_bars(batches(log), **settings)[0]
 
 
 # --- the oracle: SPEC 3 and 4 over lists -------------------------------------------------------
 
 
-def slowly(given_batches, lateness=LATENESS, width=S):
-    """Verdicts and bars, a record at a time."""
+def oracle(values, lateness=LATENESS, width=S):
+    """Return verdicts and bars, computed a record at a time."""
     watermark, newest, newest_log, first = -inf, None, None, None
     verdicts, closed, is_open, log_ns, offset = [], [], {}, 0, -1
 
     def close(ended, at_end):
-        ended.sort(key=lambda key: (key[0], NAMES[key[1]]))
+        ended.sort(key=lambda key: (key[0], IDS[key[1]]))
         for key in ended:
-            cut = key[0] < first or (at_end and min(key[0] + width, LAST) > newest)
-            closed.append(slow_bar(key, is_open.pop(key), width, log_ns, offset, cut))
+            partial = key[0] < first or (at_end and min(key[0] + width, LAST) > newest)
+            closed.append(oracle_bar(key, is_open.pop(key), width, log_ns, offset, partial))
 
-    for each in given_batches:
-        trades = rows(each.market.trades)
-        for number, status in enumerate(each.status.tolist()):
-            log_ns, offset = int(each.log_ns[number]), each.first_offset + number
+    for value in values:
+        trades = rows(value.market.trades)
+        for number, status in enumerate(value.status.tolist()):
+            log_ns, offset = int(value.log_ns[number]), value.first_offset + number
             if status == HEARTBEAT and newest is not None:
                 watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
             close([key for key in is_open if key[0] + width <= watermark], at_end=False)
@@ -75,26 +79,26 @@ def slowly(given_batches, lateness=LATENESS, width=S):
                     watermark = max(watermark, newest - lateness)
                     close([key for key in is_open if key[0] + width <= watermark], at_end=False)
                 verdicts.append(verdict)
-        if each.end_of_log:
+        if value.end_of_log:
             close([*is_open], at_end=True)
     return verdicts, closed
 
 
-def slow_bar(key, trades, width, log_ns, offset, cut):
-    """The fields of a bar as a dict."""
+def oracle_bar(key, trades, width, log_ns, offset, partial):
+    """Return the fields of a bar as a dict; `partial`: the log began or ended inside it."""
     prices, sizes = [row.price for row in trades], [row.size for row in trades]
     bought = [row for row in trades if row.aggressor == BUY]
     by_event = sorted(trades, key=lambda row: row.event_ns)  # stable: of equals in log order
     last_event = by_event[-1].event_ns
     return {
-        "instrument": NAMES[key[1]], "venue": NAMES[key[1]].partition(".")[2],
+        "instrument": IDS[key[1]], "venue": IDS[key[1]].partition(".")[2],
         "open_ns": key[0], "close_ns": min(key[0] + width, LAST),
         "open": by_event[0].price, "high": max(prices), "low": min(prices),
         "close": [row for row in trades if row.event_ns == last_event][-1].price,
         "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row.size for row in bought),
         "vwap": fsum(p * s for p, s in zip(prices, sizes, strict=True)) / fsum(sizes),
         "notional": fsum(p * s for p, s in zip(prices, sizes, strict=True)),
-        "buy_notional": fsum(row.price * row.size for row in bought), "complete": not cut,
+        "buy_notional": fsum(row.price * row.size for row in bought), "complete": not partial,
         "log_ns": log_ns, "partition": "binance-0", "offset": offset,
         "first_offset": trades[0].offset, "last_offset": trades[-1].offset,
     }  # fmt: skip
@@ -103,18 +107,20 @@ def slow_bar(key, trades, width, log_ns, offset, cut):
 SUMS = {"volume", "buy_volume", "vwap", "notional", "buy_notional"}
 
 
-def check(log, cuts=(), end=True, **more):
-    mine = batches(log, cuts, end=end)
-    expected, verdicts_and_bars = slowly(mine, **more), folded(mine, **more)
-    assert verdicts_and_bars[0] == expected[0]
-    assert len(verdicts_and_bars[1]) == len(expected[1])
-    for bar, slow in zip(verdicts_and_bars[1], expected[1], strict=True):
-        for name, value in slow.items():
-            said = getattr(bar, name)
-            same = isclose(said, value, rel_tol=1e-14) if name in SUMS else said == value
-            assert same, (name, said, value)
-    assert folded(mine, resume_each=True, **more) == verdicts_and_bars
-    return verdicts_and_bars[1]
+def check(log, splits=(), end_of_log=True, **settings):
+    """Return the bars of a log, compared with the oracle, and with a restart before each batch."""
+    values = batches(log, splits, end_of_log=end_of_log)
+    expected_verdicts, expected_bars = oracle(values, **settings)
+    verdicts, bars = verdicts_and_bars(values, **settings)
+    assert verdicts == expected_verdicts
+    assert len(bars) == len(expected_bars)
+    for bar, expected_bar in zip(bars, expected_bars, strict=True):
+        for name, expected in expected_bar.items():
+            value = getattr(bar, name)
+            same = isclose(value, expected, rel_tol=1e-14) if name in SUMS else value == expected
+            assert same, (name, value, expected)
+    assert verdicts_and_bars(values, restore_each=True, **settings) == (verdicts, bars)
+    return bars
 
 
 # --- when a bar closes -------------------------------------------------------------------------
@@ -123,8 +129,8 @@ def check(log, cuts=(), end=True, **more):
 def test_a_bar_holds_its_start_and_not_its_end():
     #   5            6            7
     #   [a         b )[c          )
-    made = check([tick(5 * S, 1.0), tick(6 * S - 1, 2.0), tick(6 * S, 4.0)])
-    assert [(bar.open_ns, bar.close_ns, bar.open, bar.close) for bar in made] == [
+    bars = check([tick(5 * S, 1.0), tick(6 * S - 1, 2.0), tick(6 * S, 4.0)])
+    assert [(bar.open_ns, bar.close_ns, bar.open, bar.close) for bar in bars] == [
         (5 * S, 6 * S, 1.0, 2.0),
         (6 * S, 7 * S, 4.0, 4.0),
     ]
@@ -136,55 +142,52 @@ def test_a_bar_holds_its_start_and_not_its_end():
 def test_a_bar_closes_when_the_watermark_is_exactly_at_its_end(event_ns, closes):
     #   5   a   6      6.2
     #   [       )      t         W = t - 200 ms
-    assert bool(folded(batches([tick(5 * S), tick(event_ns)], end=False))[1]) is closes
-    check([tick(5 * S), tick(event_ns)], end=False)
+    assert bool(check([tick(5 * S), tick(event_ns)], end_of_log=False)) is closes
 
 
 @pytest.mark.parametrize(("log_ns", "closes"), [(7_100 * MS - 1, False), (7_100 * MS, True)])
-def test_a_heartbeat_moves_the_watermark_by_the_log_time_since_the_newest_trade(log_ns, closes):
-    #   log    6.0            7.1 beat        1.1 s later: W = 5.1 + 1.1 - 0.2 = 6.0
+def test_a_heartbeat_moves_the_watermark_by_the_log_time_that_passed(log_ns, closes):
+    #   log    6.0            7.1 heartbeat   1.1 s later: W = 5.1 + 1.1 - 0.2 = 6.0
     #   event  5.1
     log = [tick(5_100 * MS, log_ns=6 * S), heartbeat(log_ns)]
-    assert bool(folded(batches(log, end=False))[1]) is closes
+    assert bool(check(log, end_of_log=False)) is closes
     check(log)
 
 
-def test_the_newest_trade_counts_from_the_first_record_that_reached_it():
-    #   log    6.0  6.5  6.9 beat     a second trade of the same event time does not begin anew
+def test_of_equal_newest_times_the_first_record_counts():
+    #   log    6.0  6.5  6.7 heartbeat     a second trade of the same event time does not begin anew
     log = [
         tick(5_500 * MS, log_ns=6 * S),
         tick(5_500 * MS, log_ns=6_500 * MS, trade_id=2),
         heartbeat(6_700 * MS),
     ]
-    assert len(folded(batches(log, end=False))[1]) == 1
+    assert len(check(log, end_of_log=False)) == 1
     check(log)
 
 
-def test_a_heartbeat_before_the_first_trade_does_nothing():
+def test_a_heartbeat_before_the_first_trade_changes_nothing():
     assert check([heartbeat(S), heartbeat(99 * S), tick(5 * S), tick(5_900 * MS)]) != []
-    assert (
-        folded(batches([heartbeat(S), heartbeat(99 * S), tick(5 * S), tick(4 * S)]))[0]
-        == [ACCEPTED] * 2
-    )
+    log = [heartbeat(S), heartbeat(99 * S), tick(5 * S), tick(4 * S)]
+    assert verdicts_of(*log) == [ACCEPTED] * 2
 
 
 def test_the_watermark_never_moves_back():
     #   a at 9 brings W to 8.8; b at 8 does not bring it back, so c at 7.5 is late
     log = [tick(9 * S), tick(8 * S), tick(7_500 * MS)]
-    assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE]
+    assert verdicts_of(*log) == [ACCEPTED, ACCEPTED, LATE]
     check([*log, heartbeat(9 * S), tick(6 * S)])
 
 
 @pytest.mark.parametrize(("newest", "verdict"), [(6_200 * MS - 1, ACCEPTED), (6_200 * MS, LATE)])
-def test_a_trade_is_late_when_the_watermark_before_it_is_exactly_at_its_bars_end(newest, verdict):
+def test_a_trade_is_late_when_the_watermark_has_reached_its_bars_end(newest, verdict):
     #   5    x   6     6.2        x comes when W stands at 6
     log = [tick(5 * S), tick(newest), tick(5_999 * MS, 3.0)]
-    assert folded(batches(log))[0][-1] == verdict
+    assert verdicts_of(*log)[-1] == verdict
     check(log)
 
 
-def test_the_first_trade_is_never_late_and_is_in_its_bar():
-    assert folded(batches([tick(5 * S)]), lateness=0)[0] == [ACCEPTED]
+def test_the_first_trade_is_never_late():
+    assert verdicts_of(tick(5 * S), lateness=0) == [ACCEPTED]
     assert len(check([tick(5 * S)], lateness=0)) == 1
 
 
@@ -197,30 +200,30 @@ def test_a_late_trade_moves_the_watermark_when_it_is_the_newest():
         heartbeat(15_800 * MS),
     ]
     log += [tick(13_900 * MS, log_ns=15_900 * MS)]
-    assert folded(batches(log))[0] == [ACCEPTED, LATE, LATE]
+    assert verdicts_of(*log) == [ACCEPTED, LATE, LATE]
     check(log)
 
 
-def test_what_was_judged_before_counts_for_nothing():
+def test_a_trade_with_another_verdict_is_not_counted():
     log = [
         tick(5 * S),
         tick(99 * S, verdict=DUPLICATE),
         tick(99 * S, verdict=HISTORICAL),
         tick(5_500 * MS),
     ]
-    verdicts, made = folded(batches(log))
+    verdicts, bars = verdicts_and_bars(batches(log))
     assert verdicts == [ACCEPTED, DUPLICATE, HISTORICAL, ACCEPTED]
-    assert [bar.count for bar in made] == [2]
+    assert [bar.count for bar in bars] == [2]
 
 
 def test_there_is_no_bar_for_an_empty_second():
     assert [bar.open_ns // S for bar in check([tick(5 * S), tick(9 * S)])] == [5, 9]
 
 
-# --- what a bar says -------------------------------------------------------------------------
+# --- the fields of a bar -----------------------------------------------------------------------
 
 
-def test_open_and_close_go_by_event_time_and_of_equals_by_the_log():
+def test_open_and_close_are_by_event_time_then_log_order():
     #   log order   b c a d e       event order   a(b)  ...   e is as late as d and comes after it
     log = [
         tick(5_500 * MS, 2.0), tick(5_600 * MS, 3.0), tick(5_100 * MS, 1.0), tick(5_100 * MS, 9.0),
@@ -230,23 +233,23 @@ def test_open_and_close_go_by_event_time_and_of_equals_by_the_log():
     assert (bar.open, bar.close, bar.high, bar.low) == (1.0, 5.0, 9.0, 1.0)
 
 
-def test_volume_is_what_was_traded_and_buy_volume_what_buyers_took():
+def test_volume_is_the_sum_of_sizes_and_buy_volume_of_the_buyers():
     (bar,) = check([tick(5 * S, 10.0, 2.0, side=BUY), tick(5 * S, 20.0, 6.0, side=SELL)])
     assert (bar.volume, bar.buy_volume, bar.notional, bar.buy_notional) == (8.0, 2.0, 140.0, 20.0)
     assert (bar.vwap, bar.count) == (17.5, 2)
 
 
-def test_sums_keep_the_digits_that_plain_addition_loses():
+def test_sums_are_compensated_for_rounding():
     log = [tick(5 * S, 1.0, 0.1) for _ in range(10_000)]
-    assert closed_by(*log)[0].volume == fsum([0.1] * 10_000)
+    assert bars_of(*log)[0].volume == fsum([0.1] * 10_000)
     assert np.cumsum([0.1] * 10_000)[-1] != fsum([0.1] * 10_000)
 
 
 def test_a_bar_that_the_log_begins_or_ends_inside_is_not_complete():
     #   5  x          6            7           8
     #   [  a          )[b          )[c  end
-    made = check([tick(5_300 * MS), tick(6_100 * MS), tick(7_900 * MS)])
-    assert [bar.complete for bar in made] == [False, True, False]
+    bars = check([tick(5_300 * MS), tick(6_100 * MS), tick(7_900 * MS)])
+    assert [bar.complete for bar in bars] == [False, True, False]
     assert [bar.complete for bar in check([tick(5 * S), tick(6_300 * MS)])] == [True, False]
 
 
@@ -254,7 +257,7 @@ def test_a_bar_that_the_log_begins_or_ends_inside_is_not_complete():
 def test_a_bar_open_at_the_end_is_complete_when_the_log_reached_its_end(newest, complete):
     #   5            6
     #   [a           )b    the log ends, the watermark has not come to 6
-    assert check([tick(5 * S), tick(newest, of=1)])[0].complete is complete
+    assert check([tick(5 * S), tick(newest, instrument=1)])[0].complete is complete
 
 
 def test_a_bar_before_the_first_trade_is_not_complete():
@@ -265,75 +268,91 @@ def test_a_bar_before_the_first_trade_is_not_complete():
     ]
 
 
-def test_bars_that_one_record_closes_come_by_end_then_instrument():
+def test_bars_closed_by_one_record_are_in_order_of_end_and_instrument():
     log = [
-        tick(6 * S, of=2),
-        tick(5 * S, of=3),
-        tick(5 * S, of=1),
-        tick(6 * S, of=0),
-        tick(99 * S, of=4),
+        tick(6 * S, instrument=2),
+        tick(5 * S, instrument=3),
+        tick(5 * S, instrument=1),
+        tick(6 * S, instrument=0),
+        tick(99 * S, instrument=4),
     ]
-    made = check(log, lateness=2 * S)
-    assert [(bar.open_ns // S, bar.instrument) for bar in made[:4]] == [
-        (5, NAMES[1]), (5, NAMES[3]), (6, NAMES[0]), (6, NAMES[2]),
+    bars = check(log, lateness=2 * S)
+    assert [(bar.open_ns // S, bar.instrument) for bar in bars[:4]] == [
+        (5, IDS[1]), (5, IDS[3]), (6, IDS[0]), (6, IDS[2]),
     ]  # fmt: skip
-    assert {(bar.log_ns, bar.offset) for bar in made[:4]} == {(99 * S, 4)}
+    assert {(bar.log_ns, bar.offset) for bar in bars[:4]} == {(99 * S, 4)}
 
 
-def test_a_bar_has_the_place_of_the_record_that_closed_it_and_the_offsets_of_its_trades():
-    log = [junk(5 * S), tick(5 * S), junk(5 * S), tick(5_800 * MS), tick(9 * S), junk(9 * S)]
+def test_a_bar_has_the_offsets_of_its_closing_record_and_its_trades():
+    log = [
+        no_tick(5 * S),
+        tick(5 * S),
+        no_tick(5 * S),
+        tick(5_800 * MS),
+        tick(9 * S),
+        no_tick(9 * S),
+    ]
     (bar, _) = check(log, [2, 3])
     assert (bar.first_offset, bar.last_offset) == (1, 3)
     assert (bar.log_ns, bar.partition, bar.offset) == (9 * S, "binance-0", 4)
 
 
-def test_bars_at_the_end_have_the_place_of_the_last_record_whatever_it_is():
-    made = check([tick(5 * S, of=1), tick(5 * S, of=0), junk(7 * S), junk(8 * S)])
-    assert [(bar.instrument, bar.log_ns, bar.offset) for bar in made] == [
-        (NAMES[0], 8 * S, 3),
-        (NAMES[1], 8 * S, 3),
+def test_bars_closed_by_the_end_have_the_position_of_the_last_record():
+    bars = check(
+        [tick(5 * S, instrument=1), tick(5 * S, instrument=0), no_tick(7 * S), no_tick(8 * S)]
+    )
+    assert [(bar.instrument, bar.log_ns, bar.offset) for bar in bars] == [
+        (IDS[0], 8 * S, 3),
+        (IDS[1], 8 * S, 3),
     ]
 
 
-def test_several_trades_of_one_record_close_and_open_bars_as_if_they_came_apart():
+def test_several_trades_of_one_record_are_folded_one_by_one():
     log = [[tick(5 * S), tick(6_300 * MS), tick(7_300 * MS), tick(5_900 * MS)], tick(9 * S)]
-    assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, ACCEPTED, LATE, ACCEPTED]
+    assert verdicts_of(*log) == [ACCEPTED, ACCEPTED, ACCEPTED, LATE, ACCEPTED]
     check(log)
 
 
-def test_nothing_comes_of_an_empty_log():
-    assert closed_by() == []
-    assert closed_by(heartbeat(S), junk(2 * S)) == []
+def test_a_log_without_trades_has_no_bars():
+    assert bars_of() == []
+    assert bars_of(heartbeat(S), no_tick(2 * S)) == []
 
 
-def test_after_its_end_the_state_is_ready_for_more():
-    state, _ = run(TimeBars(S, LATENESS, len(NAMES)), batches([tick(5 * S), tick(6 * S, of=1)]))
-    assert state.clock[bar_kernel.USED] == 0 and (state.heads == bar_kernel.NONE).all()
+def test_after_the_end_of_the_log_no_row_is_in_use():
+    state, _ = run(
+        TimeBars(S, LATENESS, len(IDS)), batches([tick(5 * S), tick(6 * S, instrument=1)])
+    )
+    assert state.clock[kernel.USED] == 0 and (state.heads == kernel.NONE).all()
 
 
 # --- many open bars, and the ends of time ------------------------------------------------------
 
 
-def test_one_instrument_has_many_bars_open_and_each_takes_its_own():
+def test_one_instrument_may_have_many_open_bars():
     #   event times go back and forth over 300 s, lateness 1,000 s: all stay open
     log = [tick(1_000 * S + (number * 37 % 300) * S, float(number + 1)) for number in range(900)]
-    made = check(log, range(0, 900, 50), lateness=1_000 * S)
-    assert [bar.count for bar in made] == [3] * 300
+    bars = check(log, range(0, 900, 50), lateness=1_000 * S)
+    assert [bar.count for bar in bars] == [3] * 300
 
 
-def test_the_table_grows_beyond_its_first_rows_in_the_middle_of_a_batch():
-    log = [tick((1_000 + number) * S, of=number % 5) for number in range(bars.OPEN_ROWS_MIN * 5)]
-    log += [tick(1_500 * S, of=0), tick(9_000 * S, of=0)]
-    made = check(log, lateness=700 * S)
-    assert len(made) == bars.OPEN_ROWS_MIN * 5 + 2
+def test_the_table_of_open_bars_grows_in_the_middle_of_a_batch():
+    log = [
+        tick((1_000 + number) * S, instrument=number % 5)
+        for number in range(bars_step.OPEN_ROWS_MIN * 5)
+    ]
+    log += [tick(1_500 * S, instrument=0), tick(9_000 * S, instrument=0)]
+    bars = check(log, lateness=700 * S)
+    assert len(bars) == bars_step.OPEN_ROWS_MIN * 5 + 2
 
 
-def test_many_bars_close_at_one_record_and_their_rows_are_used_again():
+def test_rows_of_closed_bars_are_used_again():
     log = []
     for round_ in range(1, 6):
-        log += [tick(round_ * 1_000 * S + second * S, of=second % 6) for second in range(100)]
-    made = check(log, [3, 150, 420], lateness=150 * S)
-    assert len(made) == 500
+        log += [
+            tick(round_ * 1_000 * S + second * S, instrument=second % 6) for second in range(100)
+        ]
+    bars = check(log, [3, 150, 420], lateness=150 * S)
+    assert len(bars) == 500
 
 
 @pytest.mark.parametrize("event_ns", [0, 1, S - 1, LAST - S, LAST - 1, LAST])
@@ -342,7 +361,7 @@ def test_event_times_at_the_ends_of_time_make_a_bar(event_ns):
     assert bar.count == 2 and bar.open_ns <= event_ns <= bar.close_ns
 
 
-def test_from_the_beginning_of_time_to_its_end_and_back():
+def test_event_times_may_go_from_the_beginning_of_time_to_its_end_and_back():
     log = [
         tick(0, log_ns=S),
         tick(LAST, log_ns=S),
@@ -350,41 +369,46 @@ def test_from_the_beginning_of_time_to_its_end_and_back():
         tick(LAST - 10, log_ns=LAST),
         heartbeat(LAST),
     ]
-    assert folded(batches(log))[0] == [ACCEPTED, ACCEPTED, LATE, ACCEPTED]
+    assert verdicts_of(*log) == [ACCEPTED, ACCEPTED, LATE, ACCEPTED]
     check(log)
     check(log, lateness=LAST)
 
 
-# --- as the oracle, on anything ----------------------------------------------------------------
+# --- equal to the oracle, on random logs -------------------------------------------------------
 
 
 def record(times):
+    """Draw a record: a trade, several trades, a heartbeat, or no tick."""
     trade = st.builds(
         tick,
         times,
         st.sampled_from([1.0, 2.5, 100.1, 99.9, 1e-8, 1e9]),
         st.sampled_from([0.1, 0.2, 1.0, 1e-8, 12345.678]),
-        of=st.integers(0, 5),
+        instrument=st.integers(0, 5),
         side=st.sampled_from([BUY, SELL]),
         verdict=st.sampled_from([ACCEPTED] * 9 + [DUPLICATE]),
     )
     return st.one_of(
-        trade, trade, st.lists(trade, min_size=1, max_size=3), st.just("beat"), st.just("junk")
+        trade,
+        trade,
+        st.lists(trade, min_size=1, max_size=3),
+        st.just("heartbeat"),
+        st.just("no tick"),
     )
 
 
-def logged(drawn, gaps):
-    """Give records log times that never decrease."""
+def with_log_times(drawn, gaps):
+    """Return the records with log times that never decrease."""
     log: list[Any] = []
     now = 3 * S
-    for number, each in enumerate(drawn):
+    for number, record in enumerate(drawn):
         now += gaps[number % len(gaps)] if gaps else 0
-        if isinstance(each, str):
-            log.append(heartbeat(now) if each == "beat" else junk(now))
-        elif isinstance(each, list):
-            log.append([one._replace(log_ns=now) for one in each])
+        if isinstance(record, str):
+            log.append(heartbeat(now) if record == "heartbeat" else no_tick(now))
+        elif isinstance(record, list):
+            log.append([trade._replace(log_ns=now) for trade in record])
         else:
-            log.append(each._replace(log_ns=now))
+            log.append(record._replace(log_ns=now))
     return log
 
 
@@ -400,46 +424,47 @@ GAPS = st.lists(st.sampled_from([0, 0, 1, 50 * MS, 100 * MS, 400 * MS, S]), max_
     st.lists(st.integers(0, 60), max_size=4),
     st.sampled_from([0, LATENESS, 3 * S, 60 * S]),
 )
-def test_as_slow_lists_say(drawn, gaps, cuts, lateness):
-    check(logged(drawn, gaps), cuts, lateness=lateness)
+def test_bars_and_verdicts_equal_the_oracle(drawn, gaps, splits, lateness):
+    check(with_log_times(drawn, gaps), splits, lateness=lateness)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(record(NEAR | FAR), max_size=30), GAPS, st.lists(st.integers(0, 30), max_size=3))
-def test_as_slow_lists_say_at_the_ends_of_time(drawn, gaps, cuts):
-    check(logged(drawn, gaps), cuts)
+def test_bars_equal_the_oracle_at_the_ends_of_time(drawn, gaps, splits):
+    check(with_log_times(drawn, gaps), splits)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(record(NEAR), min_size=1, max_size=60), GAPS)
-def test_bars_conserve_what_was_accepted(drawn, gaps):
-    mine = batches(logged(drawn, gaps))
-    verdicts, made = folded(mine)
-    sizes = [size for each in mine for size in each.market.trades.size.tolist()]
+def test_bars_hold_every_accepted_trade_once(drawn, gaps):
+    values = batches(with_log_times(drawn, gaps))
+    verdicts, bars = verdicts_and_bars(values)
+    sizes = [size for batch in values for size in batch.market.trades.size.tolist()]
     accepted = [size for size, verdict in zip(sizes, verdicts, strict=True) if verdict == ACCEPTED]
-    assert sum(bar.count for bar in made) == len(accepted)
-    assert isclose(fsum(bar.volume for bar in made), fsum(accepted), rel_tol=1e-12)
+    assert sum(bar.count for bar in bars) == len(accepted)
+    assert isclose(fsum(bar.volume for bar in bars), fsum(accepted), rel_tol=1e-12)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
-def test_a_table_is_told_by_columns_what_the_values_say(drawn, gaps):
-    for said in run(TimeBars(S, LATENESS, len(NAMES)), batches(logged(drawn, gaps)))[1]:
-        expected = to_record_batch(Bar, values_of(said))
-        told = bars_to_record_batch(said.partition, said.bars, NAMES)
-        assert told.cast(expected.schema).equals(expected)
+def test_columns_of_bars_become_the_same_table_as_their_values(drawn, gaps):
+    values = batches(with_log_times(drawn, gaps))
+    for output in run(TimeBars(S, LATENESS, len(IDS)), values)[1]:
+        expected = to_record_batch(Bar, bar_values(output))
+        columns = bars_to_record_batch(output.partition, output.bars, IDS)
+        assert columns.cast(expected.schema).equals(expected)
 
 
-def test_a_batch_of_another_partition_keeps_its_name():
-    _, (said,) = run(TimeBars(S, 0, 1), [batch(tick(S), end=True, partition="x-1")])
-    said_of = values_of(said, ["A-B.X"])
-    assert [(bar.partition, bar.venue) for bar in said_of] == [("x-1", "X")]
+def test_bars_have_the_name_of_their_partition():
+    _, (output,) = run(TimeBars(S, 0, 1), [batch(tick(S), end_of_log=True, partition="x-1")])
+    bars = bar_values(output, ["A-B.X"])
+    assert [(bar.partition, bar.venue) for bar in bars] == [("x-1", "X")]
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(record(NEAR), min_size=10, max_size=60), GAPS, st.lists(st.integers(0, 60)))
-def test_as_slow_lists_say_where_every_table_is_too_small(drawn, gaps, cuts):
+def test_bars_equal_the_oracle_where_every_table_is_too_small(drawn, gaps, splits):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(bars, "OPEN_ROWS_MIN", 1)
-        patched.setattr(bars, "CLOSED_ROWS_MIN", 1)
-        check(logged(drawn, gaps), cuts)
+        patched.setattr(bars_step, "OPEN_ROWS_MIN", 1)
+        patched.setattr(bars_step, "CLOSED_ROWS_MIN", 1)
+        check(with_log_times(drawn, gaps), splits)

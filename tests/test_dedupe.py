@@ -1,4 +1,4 @@
-"""A trade seen before in its partition is a duplicate, for `memory` records of the partition."""
+"""A trade seen within the last `window` records of its partition is a duplicate."""
 
 import pytest
 from hypothesis import given, settings
@@ -7,75 +7,78 @@ from hypothesis import strategies as st
 from tapeflow.operators import dedupe
 from tapeflow.operators.dedupe import Dedupe
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
-from tests.frames import S, batch, batches, heartbeat, junk, tick
+from tests.frames import S, batch, batches, heartbeat, no_tick, tick
 from tests.laws import plain, rows, run
 
 
-def verdicts(given_batches, memory=100, resume_each=False):
-    """The verdict on every trade."""
-    step = Dedupe(memory)
-    state, said = step.initial(), []
-    for each in given_batches:
-        if resume_each:
+def verdicts(values, window=100, restore_each=False):
+    """Return the verdict on every trade; with a restart before each batch, or none."""
+    step = Dedupe(window)
+    state, outputs = step.initial(), []
+    for value in values:
+        if restore_each:
             state = step.restore(step.snapshot(state))
-        state, out = step.step(state, each)
-        for one in out:
-            said += one.market.trades.verdict.tolist()
-    return said
+        state, out = step.step(state, value)
+        outputs += out
+    return [verdict for each in outputs for verdict in each.market.trades.verdict.tolist()]
 
 
-def by_dict(given_batches, memory):
-    """The same, slowly: a dict of the offset that each trade was last seen at."""
-    seen, said = {}, []
-    for each in given_batches:
-        for trade in rows(each.market.trades):
+def oracle(values, window):
+    """Return the same verdicts from a dict of the offset at which each trade was last seen."""
+    seen, expected = {}, []
+    for value in values:
+        for trade in rows(value.market.trades):
             verdict, key = trade.verdict, (trade.instrument, trade.trade_id)
             if verdict == ACCEPTED:
-                if trade.offset - seen.get(key, -(2**62)) <= memory:
+                if trade.offset - seen.get(key, -(2**62)) <= window:
                     verdict = DUPLICATE
                 seen[key] = trade.offset
-            said.append(verdict)
-    return said
+            expected.append(verdict)
+    return expected
 
 
-def test_a_copy_is_a_duplicate_and_the_first_of_its_kind_is_not():
+def test_a_copy_is_a_duplicate_and_its_original_is_not():
     #   a1 b1 a2 a1 b1
-    log = [tick(S, trade_id=1), tick(S, of=1, trade_id=1), tick(S, trade_id=2), tick(S, trade_id=1)]
-    log.append(tick(S, of=1, trade_id=1))
+    log = [
+        tick(S, trade_id=1),
+        tick(S, instrument=1, trade_id=1),
+        tick(S, trade_id=2),
+        tick(S, trade_id=1),
+    ]
+    log.append(tick(S, instrument=1, trade_id=1))
     assert verdicts(batches(log)) == [ACCEPTED, ACCEPTED, ACCEPTED, DUPLICATE, DUPLICATE]
 
 
 @pytest.mark.parametrize(
     ("records_later", "verdict"), [(1, DUPLICATE), (4, DUPLICATE), (5, ACCEPTED)]
 )
-def test_a_copy_exactly_memory_records_later_is_a_duplicate(records_later, verdict):
-    #   a1 . . . a1     memory = 4 records, whatever they are
-    between = [heartbeat(S), junk(S), tick(S, trade_id=99), heartbeat(S)][: records_later - 1]
+def test_a_copy_exactly_window_records_later_is_a_duplicate(records_later, verdict):
+    #   a1 . . . a1     window = 4 records, whatever they are
+    between = [heartbeat(S), no_tick(S), tick(S, trade_id=99), heartbeat(S)][: records_later - 1]
     log = [tick(S, trade_id=1), *between, tick(S, trade_id=1)]
-    assert verdicts(batches(log), memory=4)[-1] == verdict
-    assert verdicts(batches(log, range(9)), memory=4, resume_each=True)[-1] == verdict
+    assert verdicts(batches(log), window=4)[-1] == verdict
+    assert verdicts(batches(log, range(9)), window=4, restore_each=True)[-1] == verdict
 
 
-def test_a_copy_of_a_copy_counts_from_the_copy():
-    #   a1 . . a1 . . a1        memory = 3
+def test_a_copy_starts_the_window_anew():
+    #   a1 . . a1 . . a1        window = 3
     log = [tick(S, trade_id=1), heartbeat(S), heartbeat(S)] * 2 + [tick(S, trade_id=1)]
-    assert verdicts(batches(log), memory=3) == [ACCEPTED, DUPLICATE, DUPLICATE]
+    assert verdicts(batches(log), window=3) == [ACCEPTED, DUPLICATE, DUPLICATE]
 
 
-def test_a_trade_that_is_forgotten_is_accepted_once():
+def test_a_trade_beyond_the_window_is_accepted_again_once():
     log = [tick(S, trade_id=1), *[heartbeat(S)] * 9, tick(S, trade_id=1), tick(S, trade_id=1)]
-    assert verdicts(batches(log), memory=4) == [ACCEPTED, ACCEPTED, DUPLICATE]
+    assert verdicts(batches(log), window=4) == [ACCEPTED, ACCEPTED, DUPLICATE]
 
 
 def test_a_copy_within_one_record_is_a_duplicate():
     assert verdicts(batches([[tick(S, trade_id=1), tick(S, trade_id=1)]])) == [ACCEPTED, DUPLICATE]
 
 
-def test_what_something_else_spoke_against_is_neither_judged_nor_remembered():
-    log = [
-        tick(S, trade_id=1, verdict=each) for each in (HISTORICAL, OFF_MARKET, ACCEPTED, HISTORICAL)
-    ]
-    assert verdicts(batches(log)) == [HISTORICAL, OFF_MARKET, ACCEPTED, HISTORICAL]
+def test_trades_with_another_verdict_are_left_alone_and_not_remembered():
+    expected = [HISTORICAL, OFF_MARKET, ACCEPTED, HISTORICAL]
+    log = [tick(S, trade_id=1, verdict=verdict) for verdict in expected]
+    assert verdicts(batches(log)) == expected
 
 
 def test_the_time_of_a_copy_does_not_matter():
@@ -85,21 +88,21 @@ def test_the_time_of_a_copy_does_not_matter():
     ]
 
 
-def test_ids_that_differ_far_left_or_by_instrument_only_are_not_confused():
+def test_similar_ids_and_equal_ids_of_instruments_are_not_confused():
     ids = [0, 1, 2**31, 2**31 - 1, 2**32, 2**62, 2**63 - 1, 1 << 20, 5 << 20]
-    log = [tick(S, trade_id=each, of=of) for of in range(6) for each in ids]
+    log = [tick(S, trade_id=each, instrument=number) for number in range(6) for each in ids]
     assert verdicts(batches([*log, *log], [20])) == [ACCEPTED] * len(log) + [DUPLICATE] * len(log)
 
 
-def test_the_table_grows_past_its_first_size_and_forgets():
-    log = [tick(S, trade_id=number, of=number % 3) for number in range(6_000)]
+def test_the_table_grows_and_still_forgets():
+    log = [tick(S, trade_id=number, instrument=number % 3) for number in range(6_000)]
     log += log[1_000:1_010] + log[-10:]
-    said = verdicts(batches(log, range(0, 6_000, 777)), memory=4_096)
-    assert said == by_dict(batches(log), 4_096)
-    assert said[-20:] == [ACCEPTED] * 10 + [DUPLICATE] * 10
+    found = verdicts(batches(log, range(0, 6_000, 777)), window=4_096)
+    assert found == oracle(batches(log), 4_096)
+    assert found[-20:] == [ACCEPTED] * 10 + [DUPLICATE] * 10
 
 
-def test_what_is_kept_is_bounded_by_memory():
+def test_a_snapshot_is_bounded_by_the_window():
     step, log = Dedupe(64), [tick(S, trade_id=number) for number in range(5_000)]
     state, _ = run(step, batches(log, range(0, 5_000, 500)))
     assert len(step.snapshot(state)) == 65 * 3 * 8
@@ -111,7 +114,7 @@ RECORD = st.one_of(
         tick,
         st.just(S),
         trade_id=st.sampled_from([*range(12), 2**63 - 1]),
-        of=st.integers(0, 2),
+        instrument=st.integers(0, 2),
         verdict=st.sampled_from([ACCEPTED] * 8 + [HISTORICAL]),
     ),
     st.just(heartbeat(S)),
@@ -125,9 +128,9 @@ RECORD = st.one_of(
     st.integers(1, 40),
     st.booleans(),
 )
-def test_as_a_dict_would_say(log, cuts, memory, resume_each):
-    mine = batches(log, cuts)
-    assert verdicts(mine, memory, resume_each) == by_dict(mine, memory)
+def test_verdicts_equal_the_oracle(log, splits, window, restore_each):
+    values = batches(log, splits)
+    assert verdicts(values, window, restore_each) == oracle(values, window)
 
 
 @settings(max_examples=300, deadline=None)
@@ -137,28 +140,28 @@ def test_as_a_dict_would_say(log, cuts, memory, resume_each):
     st.sampled_from([1, 2, 5, 9, 40, 2**61]),
     st.booleans(),
 )
-def test_small_tables_grow_wrap_and_change_places_and_say_the_same(log, cuts, memory, resume_each):
-    mine = batches(log, cuts)
+def test_small_tables_that_grow_and_alternate_give_the_same(log, splits, window, restore_each):
+    values = batches(log, splits)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(dedupe, "CAPACITY_MIN", 8)
-        assert verdicts(mine, memory, resume_each) == by_dict(mine, memory)
+        assert verdicts(values, window, restore_each) == oracle(values, window)
 
 
 def test_the_old_table_grows_with_the_young_one(monkeypatch):
-    #   0 1 2 3 4 | 5 6 7 8 .. grows .. 3 of the old table is known still
+    #   0 1 2 3 4 | 5 6 7 8 .. grows .. 3 of the old table is still known
     monkeypatch.setattr(dedupe, "CAPACITY_MIN", 8)
     log = [tick(S, trade_id=number) for number in (*range(9), 3)]
-    assert verdicts(batches(log), memory=6) == [ACCEPTED] * 9 + [DUPLICATE]
+    assert verdicts(batches(log), window=6) == [ACCEPTED] * 9 + [DUPLICATE]
 
 
 @pytest.mark.parametrize(("later", "verdict"), [(4, DUPLICATE), (5, ACCEPTED)])
-def test_a_table_gives_way_only_beyond_memory(later, verdict):
+def test_a_table_is_replaced_only_beyond_the_window(later, verdict):
     log = [tick(S, trade_id=number) for number in (0, *range(1, later), 0)]
-    assert verdicts(batches(log), memory=4)[-1] == verdict
+    assert verdicts(batches(log), window=4)[-1] == verdict
 
 
 def test_only_the_verdict_of_a_batch_changes():
-    given_batch = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), lo=7)
-    _, (output,) = run(Dedupe(9), [given_batch])
+    value = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), first_offset=7)
+    _, (output,) = run(Dedupe(9), [value])
     assert output.market.trades.verdict.tolist() == [ACCEPTED, DUPLICATE]
-    assert plain(output.with_verdict(given_batch.market.trades.verdict)) == plain(given_batch)
+    assert plain(output.with_verdict(value.market.trades.verdict)) == plain(value)

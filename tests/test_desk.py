@@ -1,4 +1,4 @@
-"""An account's desk: wishes become decisions, orders, fills, positions and equity, each at its place."""
+"""The desk of an account: intents become decisions, orders, fills, positions and equity."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job import wiring
 from tapeflow.flows.job.sections import InstrumentRow
 from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
@@ -18,73 +18,90 @@ from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.signals import Intent, Signal
 from tests import frames
 from tests.frames import (
+    IDS,
+    INSTRUMENTS,
     JOB,
     MS,
-    NAMES,
-    TABLE,
     S,
     account_batches,
+    bar_values,
     batch,
-    cut,
     flow_steps,
     heartbeat,
     inputs_of,
-    interleaved,
+    interleave,
     tick,
-    values_of,
+    to_pages,
     with_quotes,
 )
 from tests.laws import run
 from tests.reference import oracle
 
-BTC, ETH = NAMES.index("BTC-USDT.BINANCE"), NAMES.index("ETH-USDT.BINANCE")
-FOREIGN_RATE = NAMES.index("BTC-USD.COINBASE")
+BTC, ETH = IDS.index("BTC-USDT.BINANCE"), IDS.index("ETH-USDT.BINANCE")
+BTC_COINBASE = IDS.index("BTC-USD.COINBASE")
 LIMITS = Limits(Decimal(5), Decimal(10**6), 100, S)
 A, B = "binance-0", "coinbase-0"
 
 
-def desk_of(*partitions, limits=LIMITS, **more):
-    mine = jobs.accounts_of(JOB, TABLE, partitions)["main"]
-    return replace(mine, limits=limits, **more)
+def account(*partitions, limits=LIMITS, **changes):
+    """Return the settings of the account `main`, with changes."""
+    context = wiring.accounts_of(JOB, INSTRUMENTS, partitions)["main"]
+    return replace(context, limits=limits, **changes)
 
 
-def intent(of, side, offset, at, *, price=100.0, size=1, number=0, strategy="trend", partition=A):
-    """A wish made by the record at `offset`, logged `at`."""
+def intent(
+    instrument,
+    side,
+    offset,
+    log_ns,
+    *,
+    price=100.0,
+    size=1,
+    number=0,
+    strategy="trend",
+    partition=A,
+):
+    """Return an intent decided by the record at `offset`, on the bar that ends at second `number`."""
     signal = Signal(
-        f"{strategy}-{of}-{number}", strategy, NAMES[of], at, side, 1.0, "a bar", number * S, price, partition, offset
+        f"{strategy}-{instrument}-{number}", strategy, IDS[instrument], log_ns, side, 1.0, "a bar", number * S,
+        price, partition, offset,
     )  # fmt: skip
     return Intent("main", signal, Decimal(str(size)))
 
 
-def facts_of(desk, *given_batches):
-    """All that the desk says of these batches, in this order of arrival."""
-    step = Desk({"main": desk})
-    state, said = step.initial(), []
-    for each in given_batches:
+def facts_of(context, *values):
+    """Return the facts of these batches in this order of arrival, with a restart before each."""
+    step = Desk({"main": context})
+    state, facts = step.initial(), []
+    for value in values:
         state = step.restore(step.snapshot(state))
-        state, out = step.step(state, account_batch(each, account="main"))
-        said += out
-    assert [each.seq for each in said] == [*range(1, len(said) + 1)]
-    return said
+        state, out = step.step(state, account_batch(value, account="main"))
+        facts += out
+    assert [fact.seq for fact in facts] == [*range(1, len(facts) + 1)]
+    return facts
 
 
 def kinds(facts):
-    return [type(each).__name__ for each in facts if not isinstance(each, Equity)]
+    """Return the names of the types of facts, without equity."""
+    return [type(fact).__name__ for fact in facts if not isinstance(fact, Equity)]
 
 
 def only(kind, facts):
-    return [each for each in facts if isinstance(each, kind)]
+    return [fact for fact in facts if isinstance(fact, kind)]
 
 
-# --- from a wish to a position ------------------------------------------------------------------
+# --- from an intent to a position ---------------------------------------------------------------
 
 
-def test_a_wish_is_decided_ordered_filled_and_booked():
-    #   5 s wish      5.25 active       5.3 fill
+def test_an_intent_becomes_a_decision_an_order_a_fill_and_a_position():
+    #   5 s intent    5.25 active       5.3 fill
     log = batch(
-        tick(5 * S, 100.0, of=BTC), tick(5_300 * MS, 101.0, of=BTC), heartbeat(6 * S), end=True
+        tick(5 * S, 100.0, instrument=BTC),
+        tick(5_300 * MS, 101.0, instrument=BTC),
+        heartbeat(6 * S),
+        end_of_log=True,
     )
-    facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
+    facts = facts_of(account(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position"]
     decision, order, fill, position = facts[:4]
     assert (decision.decision, decision.reason, decision.ref_price) == ("APPROVED", "", 100)
@@ -100,220 +117,249 @@ def test_a_wish_is_decided_ordered_filled_and_booked():
     assert (position.quantity, position.cost, position.fill_id) == (1, 101, fill.id)
 
 
-def test_a_wish_that_risk_denies_is_a_decision_and_nothing_else():
-    log = batch(tick(5 * S, of=BTC), tick(9 * S, of=BTC), end=True)
-    facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S, size=6),)))
+def test_an_intent_that_risk_denies_is_only_a_decision():
+    log = batch(tick(5 * S, instrument=BTC), tick(9 * S, instrument=BTC), end_of_log=True)
+    facts = facts_of(account(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S, size=6),)))
     assert kinds(facts) == ["Decision"]
     assert (facts[0].decision, facts[0].reason) == ("DENIED", "POSITION_LIMIT")
 
 
-def test_an_order_that_no_trade_meets_stays_unfilled():
-    log = batch(tick(5 * S, of=BTC), tick(9 * S, of=ETH), end=True)
-    assert kinds(facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))) == [
+def test_an_order_without_a_matching_trade_stays_unfilled():
+    log = batch(tick(5 * S, instrument=BTC), tick(9 * S, instrument=ETH), end_of_log=True)
+    assert kinds(facts_of(account(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))) == [
         "Decision",
         "Order",
     ]
 
 
-def test_trades_that_were_spoken_against_fill_nothing():
+def test_only_accepted_trades_fill_orders():
     log = batch(
-        tick(5 * S, of=BTC), tick(6 * S, of=BTC, verdict=LATE), tick(7 * S, of=BTC, verdict=DUPLICATE),
-        tick(8 * S, 70.0, of=BTC), end=True,
+        tick(5 * S, instrument=BTC), tick(6 * S, instrument=BTC, verdict=LATE), tick(7 * S, instrument=BTC, verdict=DUPLICATE),
+        tick(8 * S, 70.0, instrument=BTC), end_of_log=True,
     )  # fmt: skip
-    facts = facts_of(desk_of(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
+    facts = facts_of(account(A), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert [fill.offset for fill in only(Fill, facts)] == [3]
 
 
 def test_the_deciding_records_own_trade_never_fills_its_order():
-    log = batch(tick(5 * S, 1.0, of=BTC), tick(5 * S, 2.0, of=BTC), end=True)
-    facts = facts_of(desk_of(A, latency_ns=0), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
+    log = batch(tick(5 * S, 1.0, instrument=BTC), tick(5 * S, 2.0, instrument=BTC), end_of_log=True)
+    facts = facts_of(account(A, latency_ns=0), log.replace(intents=(intent(BTC, BUY, 0, 5 * S),)))
     assert [(fill.offset, fill.price) for fill in only(Fill, facts)] == [(1, 2)]
 
 
-def test_an_order_rests_over_pages_and_restarts_until_its_trade_comes():
-    pages = [batch(tick(5 * S, of=BTC)).replace(intents=(intent(BTC, SELL, 0, 5 * S),))]
-    pages += [batch(heartbeat((5 + lo) * S), lo=lo) for lo in range(1, 5)]
-    pages += [batch(tick(10 * S, 70.0, of=BTC), lo=5), batch(heartbeat(11 * S), lo=6)]
-    facts = facts_of(desk_of(A), *pages)
+def test_an_order_rests_over_pages_and_restarts_until_it_is_filled():
+    pages = [batch(tick(5 * S, instrument=BTC)).replace(intents=(intent(BTC, SELL, 0, 5 * S),))]
+    pages += [batch(heartbeat((5 + offset) * S), first_offset=offset) for offset in range(1, 5)]
+    pages += [
+        batch(tick(10 * S, 70.0, instrument=BTC), first_offset=5),
+        batch(heartbeat(11 * S), first_offset=6),
+    ]
+    facts = facts_of(account(A), *pages)
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position"]
     assert only(Fill, facts)[0].offset == 5
 
 
-def test_a_trade_may_fill_several_orders_in_the_order_they_were_decided():
-    wishes = (
+def test_one_trade_fills_several_orders_in_the_order_of_deciding():
+    intents = (
         intent(BTC, BUY, 0, 5 * S, strategy="b"),
         intent(BTC, BUY, 0, 5 * S, strategy="a", size=2),
     )
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, 70.0, of=BTC), end=True)
-    facts = facts_of(desk_of(A), log.replace(intents=wishes))
+    log = batch(tick(5 * S, instrument=BTC), tick(6 * S, 70.0, instrument=BTC), end_of_log=True)
+    facts = facts_of(account(A), log.replace(intents=intents))
     assert [(fill.strategy, fill.size, fill.offset) for fill in only(Fill, facts)] == [
         ("a", 2, 1),
         ("b", 1, 1),
     ]
 
 
-def test_a_fill_is_on_the_tick_and_money_on_its_digits():
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, 99.9, of=BTC), end=True)
-    desk = desk_of(A, fee_rate=Decimal("0.00033"), money_digits=2)
-    (fill,) = only(Fill, facts_of(desk, log.replace(intents=(intent(BTC, BUY, 0, 5 * S),))))
+def test_a_fill_is_rounded_to_the_tick_and_money_to_its_digits():
+    log = batch(tick(5 * S, instrument=BTC), tick(6 * S, 99.9, instrument=BTC), end_of_log=True)
+    context = account(A, fee_rate=Decimal("0.00033"), money_digits=2)
+    (fill,) = only(Fill, facts_of(context, log.replace(intents=(intent(BTC, BUY, 0, 5 * S),))))
     assert fill.price == 100  # 99.9 to the tick of 0.25
     assert fill.fee == Decimal("0.03")
 
 
 def test_ids_are_the_same_in_every_run_and_differ_by_account():
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), end=True).replace(
+    log = batch(tick(5 * S, instrument=BTC), tick(6 * S, instrument=BTC), end_of_log=True).replace(
         intents=(intent(BTC, BUY, 0, 5 * S),)
     )
-    one, two = (facts_of(desk_of(A), log) for _ in range(2))
-    assert one == two
-    other = facts_of(desk_of(A, account="main2"), log)
-    assert {each.id for each in only(Order, one) + only(Fill, one)}.isdisjoint(
-        each.id for each in only(Order, other) + only(Fill, other)
+    first, second = (facts_of(account(A), log) for _ in range(2))
+    assert first == second
+    other = facts_of(account(A, account="main2"), log)
+    ids = {fact.id for fact in only(Order, first) + only(Fill, first)}
+    assert ids.isdisjoint(fact.id for fact in only(Order, other) + only(Fill, other))
+
+
+# --- the order of events ------------------------------------------------------------------------
+
+
+def test_at_one_position_fills_come_before_decisions():
+    #   offset 0 intent   offset 1: its trade fills that order, and the bar it closes gives an intent
+    intents = (intent(BTC, BUY, 0, 5 * S), intent(BTC, SELL, 1, 6 * S, number=1))
+    log = batch(
+        tick(5 * S, instrument=BTC), tick(6 * S, instrument=BTC), heartbeat(7 * S), end_of_log=True
     )
-
-
-# --- the order of things ------------------------------------------------------------------------
-
-
-def test_at_one_place_the_trade_fills_first_and_then_the_signals_are_decided():
-    #   offset 0 wish     offset 1: its trade fills that order, and the bar it closed makes a wish
-    wishes = (intent(BTC, BUY, 0, 5 * S), intent(BTC, SELL, 1, 6 * S, number=1))
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC), heartbeat(7 * S), end=True)
-    facts = facts_of(desk_of(A), log.replace(intents=wishes))
+    facts = facts_of(account(A), log.replace(intents=intents))
     assert kinds(facts) == ["Decision", "Order", "Fill", "Position", "Decision", "Order"]
 
 
-def test_signals_of_one_record_are_decided_by_end_of_bar_then_instrument_then_strategy():
-    wishes = (
+def test_intents_of_one_record_are_by_end_of_bar_instrument_strategy():
+    intents = (
         intent(ETH, BUY, 0, 5 * S, number=2), intent(ETH, BUY, 0, 5 * S, number=1, strategy="b"),
         intent(ETH, BUY, 0, 5 * S, number=1, strategy="a"), intent(BTC, BUY, 0, 5 * S, number=1, strategy="z"),
     )  # fmt: skip
-    facts = facts_of(desk_of(A), batch(tick(5 * S, of=BTC), end=True).replace(intents=wishes))
+    facts = facts_of(
+        account(A), batch(tick(5 * S, instrument=BTC), end_of_log=True).replace(intents=intents)
+    )
     assert [(each.close_ns // S, each.instrument[:3], each.strategy) for each in only(Decision, facts)] == [
         (1, "BTC", "z"), (1, "ETH", "a"), (1, "ETH", "b"), (2, "ETH", "trend"),
     ]  # fmt: skip
 
 
-def test_wishes_of_several_partitions_are_decided_in_log_order_however_they_come():
+def test_intents_of_several_partitions_are_decided_in_log_order():
     #   binance-0   5 .    7 .      coinbase-0   6 .   7 .        of equal times by the partition's name
-    def of_a(lo):
-        return batch(tick((5 + 2 * lo) * S, of=BTC), lo=lo, partition=A).replace(
-            intents=(intent(BTC, BUY, lo, (5 + 2 * lo) * S, number=lo),)
+    def of_a(offset):
+        log_ns = (5 + 2 * offset) * S
+        return batch(
+            tick(log_ns, instrument=BTC),
+            first_offset=offset,
+            partition=A,
+            intents=(intent(BTC, BUY, offset, log_ns, number=offset),),
         )
 
-    def of_b(lo):
-        return batch(tick((6 + lo) * S, of=FOREIGN_RATE), lo=lo, partition=B).replace(
-            intents=(intent(FOREIGN_RATE, BUY, lo, (6 + lo) * S, number=lo, partition=B),)
+    def of_b(offset):
+        log_ns = (6 + offset) * S
+        return batch(
+            tick(log_ns, instrument=BTC_COINBASE),
+            first_offset=offset,
+            partition=B,
+            intents=(intent(BTC_COINBASE, BUY, offset, log_ns, number=offset, partition=B),),
         )
 
-    ends = [batch(lo=2, end=True, partition=A), batch(lo=2, end=True, partition=B)]
+    ends = [
+        batch(first_offset=2, end_of_log=True, partition=A),
+        batch(first_offset=2, end_of_log=True, partition=B),
+    ]
     orders = [
         [of_a(0), of_a(1), of_b(0), of_b(1), *ends],
         [of_b(0), of_b(1), of_a(0), of_a(1), *ends[::-1]],
         [of_a(0), of_b(0), of_b(1), ends[1], of_a(1), ends[0]],
     ]
-    said = [facts_of(desk_of(A, B), *order) for order in orders]
-    assert said[0] == said[1] == said[2]
-    assert [each.time_ns // S for each in only(Decision, said[0])] == [5, 6, 7, 7]
-    assert [each.instrument for each in only(Decision, said[0])][2:] == [
-        NAMES[BTC],
-        NAMES[FOREIGN_RATE],
+    facts = [facts_of(account(A, B), *order) for order in orders]
+    assert facts[0] == facts[1] == facts[2]
+    assert [each.time_ns // S for each in only(Decision, facts[0])] == [5, 6, 7, 7]
+    assert [each.instrument for each in only(Decision, facts[0])][2:] == [
+        IDS[BTC],
+        IDS[BTC_COINBASE],
     ]
 
 
-def test_signals_of_the_end_of_a_tape_do_not_wait_for_the_others_to_end():
-    #   binance-0 ends at 5 with a wish; coinbase-0 is at 9 and has not ended
-    end = batch(lo=1, end=True).replace(intents=(intent(BTC, BUY, 0, 5 * S, number=9),))
+def test_intents_at_the_end_of_a_log_do_not_wait_for_other_ends():
+    #   binance-0 ends at 5 with an intent; coinbase-0 is at 9 and has not ended
+    end = batch(first_offset=1, end_of_log=True).replace(
+        intents=(intent(BTC, BUY, 0, 5 * S, number=9),)
+    )
     facts = facts_of(
-        desk_of(A, B),
-        batch(tick(5 * S, of=BTC)),
-        batch(tick(9 * S, of=FOREIGN_RATE), partition=B),
+        account(A, B),
+        batch(tick(5 * S, instrument=BTC)),
+        batch(tick(9 * S, instrument=BTC_COINBASE), partition=B),
         end,
     )
     assert kinds(facts) == ["Decision", "Order"]
 
 
-def test_nothing_is_said_of_what_another_partition_may_still_precede():
-    log = batch(tick(5 * S, of=BTC), tick(6 * S, of=BTC)).replace(
+def test_nothing_is_decided_that_another_partition_may_precede():
+    log = batch(tick(5 * S, instrument=BTC), tick(6 * S, instrument=BTC)).replace(
         intents=(intent(BTC, BUY, 0, 5 * S),)
     )
-    assert facts_of(desk_of(A, B), log) == []
-    assert facts_of(desk_of(A, B), log, batch(heartbeat(5 * S), partition=B)) != []
-    assert kinds(facts_of(desk_of(A, B), log, batch(heartbeat(4 * S), partition=B))) == []
+    assert facts_of(account(A, B), log) == []
+    assert facts_of(account(A, B), log, batch(heartbeat(5 * S), partition=B)) != []
+    assert kinds(facts_of(account(A, B), log, batch(heartbeat(4 * S), partition=B))) == []
 
 
-def test_an_instrument_from_two_partitions_is_refused_with_what_to_do():
-    one = batch(tick(5 * S, of=BTC), partition=A)
-    two = batch(tick(5 * S, of=BTC), partition=B)
+def test_an_instrument_from_two_partitions_is_refused():
+    first = batch(tick(5 * S, instrument=BTC), partition=A)
+    second = batch(tick(5 * S, instrument=BTC), partition=B)
     with pytest.raises(
         TapeflowError, match=r"BTC-USDT.BINANCE comes from two partitions, binance-0 and coinbase-0"
     ):
-        facts_of(desk_of(A, B), one, two)
+        facts_of(account(A, B), first, second)
 
 
-def test_the_desk_is_told_of_judged_trades_and_of_its_own_wishes():
-    others = replace(intent(BTC, BUY, 0, 5 * S), account="wide")
-    seen = batch(tick(5 * S), tick(6 * S, verdict=LATE), lo=3).replace(
-        intents=(intent(BTC, SELL, 3, 5 * S), others)
+def test_a_desk_receives_all_trades_but_only_its_own_intents():
+    of_another = replace(intent(BTC, BUY, 0, 5 * S), account="wide")
+    whole = batch(tick(5 * S), tick(6 * S, verdict=LATE), first_offset=3).replace(
+        intents=(intent(BTC, SELL, 3, 5 * S), of_another)
     )
-    told = account_batch(seen, account="main")
-    assert (told.first_offset, told.next_offset, told.log_ns) == (3, 5, 6 * S)
-    assert told.market.trades.verdict.tolist() == [ACCEPTED, LATE]
-    assert [each.account for each in told.intents] == ["main"]
-    assert len(account_batch(seen, account="nobody").intents) == 0
+    received = account_batch(whole, account="main")
+    assert (received.first_offset, received.next_offset, received.log_ns) == (3, 5, 6 * S)
+    assert received.market.trades.verdict.tolist() == [ACCEPTED, LATE]
+    assert [each.account for each in received.intents] == ["main"]
+    assert len(account_batch(whole, account="nobody").intents) == 0
 
 
 # --- equity -------------------------------------------------------------------------------------
 
 
-def equities(*records, quoted=(), sample_s=3, wishes=None, end=True):
-    """(time, equity) after a wish of the first record."""
-    wishes = (intent(BTC, BUY, 0, records[0].log_ns),) if wishes is None else wishes
-    log = with_quotes(batch(*records, end=end).replace(intents=wishes), *quoted)
-    facts = facts_of(desk_of(A, sample_ns=sample_s * S, fee_rate=Decimal(0)), log)
+def equities(*records, quoted=(), sample_s=3, intents=None, end_of_log=True):
+    """Return (time in s, equity) of each sample, after an intent of the first record."""
+    intents = (intent(BTC, BUY, 0, records[0].log_ns),) if intents is None else intents
+    log = with_quotes(batch(*records, end_of_log=end_of_log, intents=intents), *quoted)
+    facts = facts_of(account(A, sample_ns=sample_s * S, fee_rate=Decimal(0)), log)
     return [(each.time_ns / S, each.equity) for each in only(Equity, facts)]
 
 
 def test_equity_is_sampled_before_the_first_record_at_or_after_its_time():
-    #   5 wish  5.5 fill @ 100    6: the sample is due, and the trade at 6 comes behind it
+    #   5 intent   5.5 fill @ 100    6: the sample is due, the trade at 6 comes after it
     log = [
-        tick(5 * S, of=BTC),
-        tick(5_500 * MS, 100.0, of=BTC),
-        tick(6 * S, 107.0, of=BTC),
-        tick(6_500 * MS, of=BTC),
+        tick(5 * S, instrument=BTC),
+        tick(5_500 * MS, 100.0, instrument=BTC),
+        tick(6 * S, 107.0, instrument=BTC),
+        tick(6_500 * MS, instrument=BTC),
     ]
     assert equities(*log) == [(6.0, 0), (6.5, 0)]
-    log[2] = tick(6 * S - 1, 107.0, of=BTC)
+    log[2] = tick(6 * S - 1, 107.0, instrument=BTC)
     assert equities(*log)[0] == (6.0, 7)
 
 
-def test_equity_is_not_sampled_before_the_first_fill_and_then_at_every_multiple():
-    #   wish at 5, fill at 10, the log goes on to 17.5
+def test_equity_is_sampled_at_multiples_after_the_first_fill():
+    #   intent at 5, fill at 10, the log goes on to 17.5
     log = [
-        tick(5 * S, of=BTC),
-        tick(10 * S, of=BTC),
-        tick(17 * S, 103.0, of=BTC),
+        tick(5 * S, instrument=BTC),
+        tick(10 * S, instrument=BTC),
+        tick(17 * S, 103.0, instrument=BTC),
         heartbeat(17_500 * MS),
     ]
     assert equities(*log) == [(12.0, 0), (17.5, 3)]
-    log.insert(2, tick(14 * S, of=ETH))  # a tick of any instrument is the market's
+    log.insert(2, tick(14 * S, instrument=ETH))  # a tick of any instrument is the market's
     assert equities(*log) == [(12.0, 0), (15.0, 0), (17.5, 3)]
 
 
-def test_a_fill_exactly_at_a_sample_is_sampled_at_the_next():
-    log = [tick(5 * S, of=BTC), tick(9 * S, of=BTC), heartbeat(12 * S), heartbeat(13 * S)]
-    assert [at for at, _ in equities(*log)] == [12.0, 13.0]
+def test_a_fill_exactly_at_a_sample_is_in_the_next_sample():
+    log = [
+        tick(5 * S, instrument=BTC),
+        tick(9 * S, instrument=BTC),
+        heartbeat(12 * S),
+        heartbeat(13 * S),
+    ]
+    assert [time for time, _ in equities(*log)] == [12.0, 13.0]
 
 
-def test_without_an_end_there_is_no_last_sample():
-    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), heartbeat(13 * S)]
-    assert [at for at, _ in equities(*log, end=False)] == [12.0]
+def test_a_log_without_an_end_has_no_last_sample():
+    log = [tick(5 * S, instrument=BTC), tick(10 * S, instrument=BTC), heartbeat(13 * S)]
+    assert [time for time, _ in equities(*log, end_of_log=False)] == [12.0]
 
 
-def test_years_in_which_nothing_is_heard_cost_no_samples():
+def test_years_without_a_tick_cost_no_samples():
     years = 3 * 365 * 86_400 * S
     quiet = [heartbeat(years * n // 100) for n in range(1, 100)]
-    log = [tick(5 * S, of=BTC), tick(10 * S, of=BTC), *quiet, tick(years + S // 2, 104.0, of=BTC)]
+    log = [
+        tick(5 * S, instrument=BTC),
+        tick(10 * S, instrument=BTC),
+        *quiet,
+        tick(years + S // 2, 104.0, instrument=BTC),
+    ]
     after = years // S
     assert equities(*log, heartbeat(years + 8 * S)) == [
         (12.0, 0),
@@ -324,21 +370,28 @@ def test_years_in_which_nothing_is_heard_cost_no_samples():
 
 def test_a_long_is_marked_at_the_bid_and_a_short_at_the_ask():
     log = [
-        tick(5 * S, of=BTC),
-        tick(6_500 * MS, 100.0, of=BTC),
+        tick(5 * S, instrument=BTC),
+        tick(6_500 * MS, 100.0, instrument=BTC),
         heartbeat(7 * S),
         heartbeat(10 * S),
     ]
     quoted = [(2, 7 * S, BTC, 98.0, 105.0)]
     assert equities(*log, quoted=quoted)[0] == (9.0, -2)
     short = (intent(BTC, SELL, 0, 5 * S),)
-    assert equities(*log, quoted=quoted, wishes=short)[0] == (9.0, -5)
+    assert equities(*log, quoted=quoted, intents=short)[0] == (9.0, -5)
 
 
-def test_every_strategy_that_has_traded_has_a_row():
-    wishes = (intent(BTC, BUY, 0, 5 * S, strategy="b"), intent(ETH, BUY, 0, 5 * S, strategy="a"))
-    log = [tick(5 * S, of=BTC), tick(7 * S, of=BTC), tick(8 * S, of=ETH), heartbeat(9 * S)]
-    facts = facts_of(desk_of(A, sample_ns=3 * S), batch(*log, end=True).replace(intents=wishes))
+def test_every_strategy_that_has_traded_has_a_row_of_equity():
+    intents = (intent(BTC, BUY, 0, 5 * S, strategy="b"), intent(ETH, BUY, 0, 5 * S, strategy="a"))
+    log = [
+        tick(5 * S, instrument=BTC),
+        tick(7 * S, instrument=BTC),
+        tick(8 * S, instrument=ETH),
+        heartbeat(9 * S),
+    ]
+    facts = facts_of(
+        account(A, sample_ns=3 * S), batch(*log, end_of_log=True).replace(intents=intents)
+    )
     assert [(each.time_ns // S, each.strategy) for each in only(Equity, facts)] == [
         (9, "a"), (9, "b"), (9, "a"), (9, "b"),
     ]  # fmt: skip
@@ -346,47 +399,48 @@ def test_every_strategy_that_has_traded_has_a_row():
 
 @settings(max_examples=60, deadline=None)
 @given(frames.logs(), st.sampled_from([each.name for each in JOB.accounts]))
-def test_equity_is_what_the_positions_are_worth(log, account):
-    """equity = realized + unrealized - fees, and of a flat strategy that is cash."""
+def test_equity_is_the_sum_of_the_positions(log, name):
+    """equity = realized + unrealized - fees; a flat strategy has no unrealized profit."""
     steps = flow_steps()
-    facts = run(
-        steps["desk"], interleaved(account_batches(log, [20], steps, account), [0, 1, 2] * 99)
-    )[1]
-    held = {}
+    received = account_batches(log, [20], steps, name)
+    facts = run(steps["desk"], interleave(received, [0, 1, 2] * 99))[1]
+    positions = {}
     for fact in facts:
         if isinstance(fact, Position):
-            held[fact.strategy, fact.instrument] = fact
+            positions[fact.strategy, fact.instrument] = fact
         if isinstance(fact, Equity):
-            mine = [each for (strategy, _), each in held.items() if strategy == fact.strategy]
+            held = [each for (strategy, _), each in positions.items() if strategy == fact.strategy]
             assert fact.equity == fact.realized + fact.unrealized - fact.fees
-            assert fact.realized == sum(each.realized for each in mine)
-            assert fact.fees == sum(each.fees for each in mine)
+            assert fact.realized == sum(each.realized for each in held)
+            assert fact.fees == sum(each.fees for each in held)
             assert fact.gross >= 0 and fact.equity.is_finite()
-            if all(each.quantity == 0 for each in mine):
+            if all(each.quantity == 0 for each in held):
                 assert fact.unrealized == fact.gross == 0
 
 
-# --- any price a venue may write ----------------------------------------------------------------
+# --- extreme prices -----------------------------------------------------------------------------
 
-ODD_PRICES = [1e-14, 0.1234567890123456, 1e26, 1e60, 1e300, 5e-324]
+EXTREME_PRICES = [1e-14, 0.1234567890123456, 1e26, 1e60, 1e300, 5e-324]
 
 
-@pytest.mark.parametrize("price", ODD_PRICES)
+@pytest.mark.parametrize("price", EXTREME_PRICES)
 def test_a_decision_on_any_price_fits_its_table(price):
-    log = batch(tick(5 * S, price, of=BTC), end=True).replace(
+    log = batch(tick(5 * S, price, instrument=BTC), end_of_log=True).replace(
         intents=(intent(BTC, BUY, 0, 5 * S, price=price),)
     )
-    (decision, *_) = facts_of(desk_of(A), log)
+    (decision, *_) = facts_of(account(A), log)
     assert to_record_batch(Decision, [decision]).num_rows == 1
 
 
-@pytest.mark.parametrize("price", ODD_PRICES)
-def test_a_fill_at_any_price_is_booked_and_fits_its_table(price):
-    wish = (intent(BTC, BUY, 0, 5 * S, price=1.0),)
-    log = batch(tick(5 * S, 1.0, of=BTC), tick(6 * S, price, of=BTC), end=True).replace(
-        intents=wish
+@pytest.mark.parametrize("price", EXTREME_PRICES)
+def test_a_fill_at_any_price_fits_its_table(price):
+    log = batch(
+        tick(5 * S, 1.0, instrument=BTC),
+        tick(6 * S, price, instrument=BTC),
+        end_of_log=True,
+        intents=(intent(BTC, BUY, 0, 5 * S, price=1.0),),
     )
-    facts = facts_of(desk_of(A), log)
+    facts = facts_of(account(A), log)
     for kind in (Fill, Position, Equity):
         assert to_record_batch(kind, only(kind, facts)).num_rows == len(only(kind, facts))
 
@@ -399,7 +453,7 @@ REFERENCE = JOB.model_copy(
     update={
         "dedupe": JOB.dedupe.model_copy(update={"window": 4096}),
         "channels": {"binance": ("trade",), "coinbase": ("match",)},
-        "instruments": {name: STEP for name in NAMES if not name.endswith("USDM")},
+        "instruments": {name: STEP for name in IDS if not name.endswith("USDM")},
         "accounts": JOB.accounts[:1],
         "strategies": JOB.strategies[:1],
     }
@@ -408,7 +462,7 @@ REFERENCE = JOB.model_copy(
 
 @pytest.fixture(scope="module")
 def small_oracle():
-    """The reference job with quick averages, narrow limits, and the instruments of these tests."""
+    """The reference job with short averages, narrow limits, and the instruments of these tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "FAST": 1,
@@ -425,35 +479,35 @@ def small_oracle():
         yield oracle
 
 
-def theirs(name):
-    """Our name of an instrument in the reference job's words."""
+def reference_id(name):
+    """Return the reference job's name of an instrument."""
     pair, _, venue = name.partition(".")
     return f"{pair.replace('-', '') if venue == 'BINANCE' else pair}.{venue}"
 
 
 @settings(max_examples=150, deadline=None)
-@given(log=frames.logs(SPOT), sizes=frames.sizes(1), turns=frames.turns())
-def test_the_flow_says_what_the_reference_job_says(small_oracle, log, sizes, turns):
+@given(log=frames.logs(SPOT), sizes=frames.page_sizes(1), order=frames.arrival_orders())
+def test_the_flow_gives_the_facts_of_the_reference_job(small_oracle, log, sizes, order):
     records = [
         [
             small_oracle.read_record(name, offset, b"%d %b\n" % line)
-            for offset, line in enumerate(mine)
+            for offset, line in enumerate(lines)
         ]
-        for name, mine in log.items()
+        for name, lines in log.items()
     ]
     expected = small_oracle.run(records)
     steps = flow_steps(REFERENCE, SPOT)
-    facts = run(steps["desk"], interleaved(account_batches(log, sizes, steps, "main"), turns))[1]
+    facts = run(steps["desk"], interleave(account_batches(log, sizes, steps, "main"), order))[1]
     bars = [
         bar
-        for name, mine in log.items()
-        for each in inputs_of("desk", cut(name, mine, sizes), steps)
-        for bar in values_of(each, sorted(REFERENCE.instruments))
+        for name, lines in log.items()
+        for output in inputs_of("desk", to_pages(name, lines, sizes), steps)
+        for bar in bar_values(output, sorted(REFERENCE.instruments))
     ]
 
     assert sorted(
         (
-            theirs(b.instrument),
+            reference_id(b.instrument),
             b.open_ns,
             b.open,
             b.high,
@@ -468,22 +522,29 @@ def test_the_flow_says_what_the_reference_job_says(small_oracle, log, sizes, tur
         for b in expected.bars
     )
     decided = [
-        (theirs(d.instrument), d.close_ns, d.side, float(d.ref_price), d.reason or "APPROVED")
+        (reference_id(d.instrument), d.close_ns, d.side, float(d.ref_price), d.reason or "APPROVED")
         for d in only(Decision, facts)
     ]
     assert decided == [(*signal[:4], decision) for signal, decision in expected.decisions]
     orders = {each.id: each for each in only(Order, facts)}
-    causes = {each.order_id: each.close_ns for each in only(Decision, facts)}
+    close_ns = {each.order_id: each.close_ns for each in only(Decision, facts)}
     assert sorted(
-        (theirs(f.instrument), causes[f.order_id], f.side, float(f.price), f.event_ns, f.trade_id)
+        (
+            reference_id(f.instrument),
+            close_ns[f.order_id],
+            f.side,
+            float(f.price),
+            f.event_ns,
+            f.trade_id,
+        )
         for f in only(Fill, facts)
     ) == sorted(each[:6] for each in expected.fills)
     assert len(only(Fill, facts)) <= len(orders)
-    last = {theirs(each.instrument): each for each in only(Position, facts)}
+    last = {reference_id(each.instrument): each for each in only(Position, facts)}
     for name, position in expected.positions.items():
-        mine = last.get(name)
-        assert position.units == (mine.quantity if mine else 0)
+        found = last.get(name)
+        assert position.units == (found.quantity if found else 0)
         assert position.realized == pytest.approx(
-            float(mine.realized) if mine else 0, rel=1e-9, abs=1e-9
+            float(found.realized) if found else 0, rel=1e-9, abs=1e-9
         )
-        assert position.fees == pytest.approx(float(mine.fees) if mine else 0, rel=1e-9)
+        assert position.fees == pytest.approx(float(found.fees) if found else 0, rel=1e-9)

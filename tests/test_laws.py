@@ -1,4 +1,4 @@
-"""Every step of the flow under every law; the flow without an engine; the flow run in every shape."""
+"""Every step under every law; the whole flow without an engine; the engine in every shape."""
 
 import importlib
 import pkgutil
@@ -16,7 +16,8 @@ from msgspec import Struct
 
 from tapeflow import operators
 from tapeflow.connectors.duckdb.query import digest, digests, query
-from tapeflow.flows.job import wiring as jobs
+from tapeflow.engine.compiled import COMPILED
+from tapeflow.flows.job import wiring
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import run as runs
 from tapeflow.flows.run.plan import Plan
@@ -26,19 +27,19 @@ from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
 from tapeflow.schemas.registry import FACT_TYPES
 from tests import frames, laws
 from tests.frames import (
+    IDS,
     JOB,
-    NAMES,
     PARTITIONS,
     account_batches,
-    cut,
     flow_steps,
     inputs_of,
-    interleaved,
+    interleave,
+    to_pages,
 )
 from tests.laws import AnyStep, run
 
 STEPS = flow_steps()
-ACCOUNTS = [each.name for each in JOB.accounts]
+ACCOUNTS = [account.name for account in JOB.accounts]
 
 
 class KernelStep(Struct, frozen=True):
@@ -51,7 +52,7 @@ class KernelStep(Struct, frozen=True):
     params: dict[str, float]
 
     def initial(self):
-        return np.zeros((len(NAMES), self.width))
+        return np.zeros((len(IDS), self.width))
 
     def step(self, state, value):
         forecasts = np.zeros(len(value[0]))
@@ -95,12 +96,13 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
     ),
 }
 DESK_LAWS = {"desk.step.Desk"}  # its values come from several partitions: see below
+NEEDS_NUMBA = {"tapeflow.operators.decode.kernel"}
 STEP_MEMBERS = ("VERSION", "initial", "step", "snapshot", "restore")
 
 every_step = pytest.mark.parametrize("name", LAWS)
-some = settings(max_examples=60, deadline=None)
-one_partition = frames.some_records().map(
-    lambda drawn: frames.records_of("binance-0", drawn, floored=False)
+sixty_examples = settings(max_examples=60, deadline=None)
+one_partition = frames.record_bytes().map(
+    lambda drawn: frames.records_from_bytes("binance-0", drawn, whole_seconds=False)
 )
 
 
@@ -122,8 +124,9 @@ def steps_in(module):
 def test_every_step_is_under_the_laws():
     root = f"{operators.__name__}."
     modules = [
-        importlib.import_module(each.name)
-        for each in pkgutil.walk_packages(operators.__path__, root)
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(operators.__path__, root)
+        if COMPILED or module.name not in NEEDS_NUMBA
     ]
     found = {
         f"{module.__name__.removeprefix(root)}.{name}"
@@ -146,129 +149,144 @@ def test_a_new_step_without_a_law_is_found():
 
 
 @every_step
-@some
-@given(one_partition, frames.sizes(), st.integers(0, 100))
-def test_a_step_kept_and_resumed_anywhere_says_the_same(name, log, sizes, cut_at):
-    machine, values_of = LAWS[name]
-    values = values_of(cut("binance-0", log, sizes))
-    laws.same_when_resumed(machine, values, cut_at % (len(values) + 1))
+@sixty_examples
+@given(one_partition, frames.page_sizes(), st.integers(0, 100))
+def test_a_step_restored_from_a_snapshot_gives_the_same_outputs(name, log, sizes, cut_at):
+    step, values_of = LAWS[name]
+    values = values_of(to_pages("binance-0", log, sizes))
+    laws.same_when_resumed(step, values, cut_at % (len(values) + 1))
 
 
 @every_step
-@some
-@given(one_partition, frames.sizes(), frames.sizes())
-def test_the_cutting_into_pages_changes_nothing_that_is_said(name, log, sizes, others):
-    machine, values_of = LAWS[name]
+@sixty_examples
+@given(one_partition, frames.page_sizes(), frames.page_sizes())
+def test_page_sizes_change_no_output(name, log, sizes, other_sizes):
+    step, values_of = LAWS[name]
     laws.batching_changes_nothing(
-        machine, values_of(cut("binance-0", log, sizes)), values_of(cut("binance-0", log, others))
+        step,
+        values_of(to_pages("binance-0", log, sizes)),
+        values_of(to_pages("binance-0", log, other_sizes)),
     )
 
 
 @every_step
-@some
-@given(one_partition, frames.sizes(), st.integers(0, 100))
-def test_a_step_never_rewrites_the_past(name, log, sizes, cut_at):
-    machine, values_of = LAWS[name]
-    values = values_of(cut("binance-0", log, sizes))
-    laws.never_rewrites_the_past(machine, values, cut_at % (len(values) + 1))
+@sixty_examples
+@given(one_partition, frames.page_sizes(), st.integers(0, 100))
+def test_later_values_change_no_earlier_output(name, log, sizes, cut_at):
+    step, values_of = LAWS[name]
+    values = values_of(to_pages("binance-0", log, sizes))
+    laws.never_rewrites_the_past(step, values, cut_at % (len(values) + 1))
 
 
 @every_step
-@some
-@given(one_partition, frames.sizes())
-def test_a_step_leaves_its_values_and_its_words_alone(name, log, sizes):
-    machine, values_of = LAWS[name]
-    laws.leaves_its_input_alone(machine, values_of(cut("binance-0", log, sizes)))
+@sixty_examples
+@given(one_partition, frames.page_sizes())
+def test_a_step_changes_neither_its_values_nor_its_outputs(name, log, sizes):
+    step, values_of = LAWS[name]
+    laws.changes_no_value(step, values_of(to_pages("binance-0", log, sizes)))
 
 
 # --- the desk -----------------------------------------------------------------------------
 
 DESK = STEPS["desk"]
-of_each_account = pytest.mark.parametrize("account", ACCOUNTS)
+every_account = pytest.mark.parametrize("account", ACCOUNTS)
 
 
-@of_each_account
+@every_account
 @settings(max_examples=150, deadline=None)
-@given(frames.logs(), frames.sizes(1), frames.turns(), frames.turns())
-def test_the_order_of_arrival_changes_nothing_for_the_desk(account, log, sizes, turns, others):
-    said = account_batches(log, sizes, STEPS, account)
-    laws.order_of_arrival_changes_nothing(DESK, interleaved(said, turns), interleaved(said, others))
+@given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), frames.arrival_orders())
+def test_the_order_of_arrival_changes_no_fact_of_the_desk(account, log, sizes, order, other_order):
+    received = account_batches(log, sizes, STEPS, account)
+    laws.arrival_order_changes_nothing(
+        DESK, interleave(received, order), interleave(received, other_order)
+    )
 
 
-@of_each_account
+@every_account
 @settings(max_examples=100, deadline=None)
-@given(frames.logs(), frames.sizes(1), frames.sizes(1), frames.turns())
-def test_the_cutting_into_pages_changes_no_fact_of_the_desk_nor_its_number(
-    account, log, sizes, others, turns
+@given(frames.logs(), frames.page_sizes(1), frames.page_sizes(1), frames.arrival_orders())
+def test_page_sizes_change_no_fact_of_the_desk_and_no_number(
+    account, log, sizes, other_sizes, order
 ):
-    one = interleaved(account_batches(log, sizes, STEPS, account), turns)
-    another = interleaved(account_batches(log, others, STEPS, account), turns)
-    laws.order_of_arrival_changes_nothing(DESK, one, another)
+    values = interleave(account_batches(log, sizes, STEPS, account), order)
+    repaged = interleave(account_batches(log, other_sizes, STEPS, account), order)
+    laws.arrival_order_changes_nothing(DESK, values, repaged)
 
 
-@of_each_account
+@every_account
 @settings(max_examples=100, deadline=None)
-@given(frames.logs(), frames.sizes(1), frames.turns(), st.integers(0, 200))
-def test_the_desk_kept_and_resumed_anywhere_says_the_same(account, log, sizes, turns, cut_at):
-    values = interleaved(account_batches(log, sizes, STEPS, account), turns)
+@given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.integers(0, 200))
+def test_a_desk_restored_from_a_snapshot_gives_the_same_facts(account, log, sizes, order, cut_at):
+    values = interleave(account_batches(log, sizes, STEPS, account), order)
     laws.same_when_resumed(DESK, values, cut_at % (len(values) + 1))
 
 
-@of_each_account
+@every_account
 @settings(max_examples=20, deadline=None)
-@given(frames.logs(), frames.sizes(1), frames.turns(), st.integers(0, 200))
-def test_the_desk_never_rewrites_the_past_and_leaves_it_alone(account, log, sizes, turns, cut_at):
-    values = interleaved(account_batches(log, sizes, STEPS, account), turns)
+@given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.integers(0, 200))
+def test_the_desk_never_looks_ahead_and_changes_no_value(account, log, sizes, order, cut_at):
+    values = interleave(account_batches(log, sizes, STEPS, account), order)
     laws.never_rewrites_the_past(DESK, values, cut_at % (len(values) + 1))
-    laws.leaves_its_input_alone(DESK, values)
+    laws.changes_no_value(DESK, values)
 
 
-@of_each_account
+@every_account
 def test_an_empty_page_changes_nothing_for_the_desk(account):
-    full, thin = (account_batches(long_log(), sizes, STEPS, account) for sizes in ([5], [0, 5]))
-    turns = [*range(300)] * 9
-    laws.order_of_arrival_changes_nothing(DESK, interleaved(full, turns), interleaved(thin, turns))
+    without, with_empty = (
+        account_batches(long_log(), sizes, STEPS, account) for sizes in ([5], [0, 5])
+    )
+    order = [*range(300)] * 9
+    laws.arrival_order_changes_nothing(
+        DESK, interleave(without, order), interleave(with_empty, order)
+    )
 
 
 # --- the whole flow -----------------------------------------------------------------------
 
 
 def long_log():
-    """Three partitions over a few minutes, whole seconds as log times, from fixed bytes."""
+    """Return a fixed log of three partitions over a few minutes, logged at whole seconds."""
     drawn = {
         name: bytes((7 * i * i + 31 * i * k + k) % 251 for i in range(2400))
         for k, name in enumerate(PARTITIONS)
     }
-    return {name: frames.records_of(name, mine, floored=True) for name, mine in drawn.items()}
-
-
-def folded(log, sizes, turns=()):
-    """All facts of the flow, by table, without the engine."""
-    said = []
-    for name, mine in log.items():
-        batches = inputs_of("desk", cut(name, mine, sizes), STEPS)
-        said += run(STEPS["batch_facts"], batches)[1] + run(STEPS["quality"], batches)[1]
-    for account in ACCOUNTS:
-        said += run(DESK, interleaved(account_batches(log, sizes, STEPS, account), turns))[1]
     return {
-        topic.table: [each for each in said if type(each) is topic.type] for topic in FACT_TYPES
+        name: frames.records_from_bytes(name, each, whole_seconds=True)
+        for name, each in drawn.items()
     }
 
 
+def facts_by_table(log, sizes, order=()):
+    """Return all facts of the flow, by table, without the engine."""
+    facts = []
+    for name, records in log.items():
+        batches = inputs_of("desk", to_pages(name, records, sizes), STEPS)
+        facts += run(STEPS["batch_facts"], batches)[1] + run(STEPS["quality"], batches)[1]
+    for account in ACCOUNTS:
+        facts += run(DESK, interleave(account_batches(log, sizes, STEPS, account), order))[1]
+    return {kind.table: [fact for fact in facts if type(fact) is kind.type] for kind in FACT_TYPES}
+
+
 @settings(max_examples=15, deadline=None)
-@given(frames.logs(), frames.sizes(1), frames.sizes(1), frames.turns(), frames.turns())
-def test_the_facts_of_the_flow_do_not_depend_on_how_it_is_fed(log, sizes, others, turns, more):
-    one, another = folded(log, sizes, turns), folded(log, others, more)
-    assert laws.plain(one) == laws.plain(another)
+@given(
+    frames.logs(),
+    frames.page_sizes(1),
+    frames.page_sizes(1),
+    frames.arrival_orders(),
+    frames.arrival_orders(),
+)
+def test_the_facts_do_not_depend_on_page_sizes_and_arrival(log, sizes, other_sizes, order, other):
+    facts = facts_by_table(log, sizes, order)
+    assert laws.plain(facts) == laws.plain(facts_by_table(log, other_sizes, other))
 
 
-def test_the_long_log_says_something_of_every_kind():
+def test_the_long_log_gives_every_kind_of_fact():
     log = long_log()
-    told = folded(log, [100])
-    assert {table for table, facts in told.items() if not facts} == set()
-    reasons = {each.reason for each in told["decisions"]}
+    facts = facts_by_table(log, [100])
+    assert {table for table, rows in facts.items() if not rows} == set()
+    reasons = {decision.reason for decision in facts["decisions"]}
     assert reasons == {"", "POSITION_LIMIT", "GROSS_LIMIT", "RATE_LIMIT"}
-    quality = told["data_quality_minutes"]
+    quality = facts["data_quality_minutes"]
     for count in (
         "heartbeats",
         "ignored",
@@ -281,10 +299,10 @@ def test_the_long_log_says_something_of_every_kind():
         assert sum(getattr(each, count) for each in quality) > 10, count
     assert sum(each.records for each in quality) == sum(map(len, log.values()))
     verdicts, status = [], []
-    for name, mine in log.items():
-        for each in inputs_of("desk", cut(name, mine, [50]), STEPS):
-            verdicts += each.market.trades.verdict.tolist()
-            status += each.status.tolist()
+    for name, records in log.items():
+        for batch in inputs_of("desk", to_pages(name, records, [50]), STEPS):
+            verdicts += batch.market.trades.verdict.tolist()
+            status += batch.status.tolist()
     assert {ACCEPTED, DUPLICATE, LATE} <= set(verdicts) and HEARTBEAT in status
 
 
@@ -294,14 +312,14 @@ SHAPES = [(workers, page) for workers in (1, 2, 3) for page in (1, 7, 1000)]
 @pytest.fixture(scope="module")
 def tapes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tapes")
-    for name, mine in long_log().items():
-        (folder / f"{name}.tape").write_bytes(b"".join(b"%d %b\n" % each for each in mine))
+    for name, records in long_log().items():
+        (folder / f"{name}.tape").write_bytes(b"".join(b"%d %b\n" % record for record in records))
     return folder
 
 
 @pytest.fixture(scope="module")
-def answers(tapes, tmp_path_factory):
-    """Results of the engine in every shape."""
+def results(tapes, tmp_path_factory):
+    """The result files of the engine, by workers and page size."""
     folder = tmp_path_factory.mktemp("results")
     for workers, page in SHAPES:
         job = JOB.model_copy(
@@ -319,23 +337,23 @@ def answers(tapes, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("workers", "page"), SHAPES)
-def test_workers_and_page_sizes_do_not_change_the_digest(answers, workers, page):
-    assert digests(answers[workers, page]) == digests(answers[1, 1000])
-    assert len(digest(digests(answers[workers, page]))) == 64
+def test_workers_and_page_sizes_do_not_change_the_digest(results, workers, page):
+    assert digests(results[workers, page]) == digests(results[1, 1000])
+    assert len(digest(digests(results[workers, page]))) == 64
 
 
-def test_the_engine_says_what_the_plain_folds_say(answers):
-    told = folded(long_log(), [13])
-    for topic in FACT_TYPES:
-        answer = query(answers[3, 7], f"SELECT count(*) FROM {topic.table}")
-        assert answer is not None and answer.rows == [(len(told[topic.table]),)], topic.table
-    answer = query(answers[3, 7], "SELECT seq, id, price::VARCHAR FROM fills ORDER BY account, seq")
-    assert answer is not None
-    fills = [(each.seq, each.id, f"{each.price:.12f}") for each in told["fills"]]
-    assert [tuple(row) for row in answer.rows] == fills
+def test_the_engine_gives_the_facts_of_the_plain_folds(results):
+    facts = facts_by_table(long_log(), [13])
+    for kind in FACT_TYPES:
+        counted = query(results[3, 7], f"SELECT count(*) FROM {kind.table}")
+        assert counted is not None and counted.rows == [(len(facts[kind.table]),)], kind.table
+    stored = query(results[3, 7], "SELECT seq, id, price::VARCHAR FROM fills ORDER BY account, seq")
+    assert stored is not None
+    fills = [(fill.seq, fill.id, f"{fill.price:.12f}") for fill in facts["fills"]]
+    assert [tuple(row) for row in stored.rows] == fills
 
 
-def test_the_job_of_these_tests_is_a_job():
-    table = jobs.instruments(JOB)
-    assert [each.id for each in table] == sorted(NAMES)
-    assert len(jobs.strategies(JOB, table)) == 3
+def test_the_job_of_these_tests_is_valid():
+    instruments = wiring.instruments(JOB)
+    assert [instrument.id for instrument in instruments] == sorted(IDS)
+    assert len(wiring.strategies(JOB, instruments)) == 3

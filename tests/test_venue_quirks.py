@@ -1,4 +1,4 @@
-"""What the venues really send, and what it is easy to get wrong: a verbatim frame for each quirk."""
+"""What the venues really send and what is easy to read wrong: verbatim frames for each quirk."""
 
 import math
 
@@ -117,17 +117,17 @@ HEARTBEATS = (
 
 
 def bare(frame):
-    """The frame as it comes on a stream of its own."""
+    """Return the frame as it is sent on a stream of its own."""
     return frame.partition(b'"data":')[2][:-1]
 
 
 def decoder(partition, *, scan):
     dialect, symbols = VENUES[venue_of(partition)].dialect, LISTED[partition]
-    return Decoder.from_scanner((Scanner if scan else Doubtful)(dialect, symbols))
+    return Decoder.from_scanner((Scanner if scan else StrictOnly)(dialect, symbols))
 
 
-class Doubtful(Scanner):
-    """A scanner that leaves everything to the strict reader."""
+class StrictOnly(Scanner):
+    """A scanner that leaves every frame to the strict reader."""
 
     def scan(self, page):
         return Rows.from_strict([]), np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
@@ -135,7 +135,7 @@ class Doubtful(Scanner):
 
 @pytest.fixture(params=[True, False], ids=["scanner", "strict"])
 def read(request):
-    """Read frames of a partition, by the scanner and by the strict reader."""
+    """A function that reads frames of a partition: by the scanner, then by the strict reader."""
     if request.param and not COMPILED:
         pytest.skip("numba is not installed")
 
@@ -157,7 +157,7 @@ def trades(batch):
 
 
 def best(batch):
-    """Bid, its size, ask, its size of the only quote; None for NaN."""
+    """Return bid, bid size, ask and ask size of the only quote; None for NaN."""
     assert len(batch.market.quotes) == 1
     sides = (
         batch.market.quotes.bid,
@@ -168,50 +168,51 @@ def best(batch):
     return [None if math.isnan(side[0]) else side[0] for side in sides]
 
 
-def accepted_in_bars(batch):
-    _, (said,) = run(TimeBars(S, S, 3), [batch.replace(end_of_log=True)])
-    return int(said.bars.count.sum())
+def trades_in_bars(batch):
+    """Return how many of the trades are in bars."""
+    _, (output,) = run(TimeBars(S, S, 3), [batch.replace(end_of_log=True)])
+    return int(output.bars.count.sum())
 
 
 # --- Binance ------------------------------------------------------------------------------------
 
 
-def test_a_buyer_who_is_the_maker_was_taken_by_a_seller(read):
-    said = read(SPOT, SPOT_TRADE, SPOT_TRADE.replace(b'"m":true', b'"m":false'))
-    assert trades(said) == [(3735683259, SELL, 61837.63, 0.02), (3735683259, BUY, 61837.63, 0.02)]
+def test_where_the_buyer_is_the_maker_the_aggressor_sold(read):
+    batch = read(SPOT, SPOT_TRADE, SPOT_TRADE.replace(b'"m":true', b'"m":false'))
+    assert trades(batch) == [(3735683259, SELL, 61837.63, 0.02), (3735683259, BUY, 61837.63, 0.02)]
 
 
-def test_a_spot_trade_happened_at_T_and_not_at_E(read):
+def test_the_time_of_a_spot_trade_is_T_and_not_E(read):
     assert read(SPOT, SPOT_TRADE).market.trades.event_ns.tolist() == [1723161255342 * MS]
 
 
-def test_a_trade_may_come_before_it_happened(read):
-    #   the recordings' clock is 1.25 s behind the exchange's: latency is signed
-    said = read(SPOT, SPOT_TRADE, log_ns=1723161254087896568)
-    assert said.market.trades.verdict.tolist() == [ACCEPTED]
-    assert said.market.trades.log_ns[0] < said.market.trades.event_ns[0]
-    assert accepted_in_bars(said) == 1
+def test_a_trade_may_be_logged_before_its_event_time(read):
+    #   the recordings' clock is 1.25 s behind the exchange's: delay is signed
+    batch = read(SPOT, SPOT_TRADE, log_ns=1723161254087896568)
+    assert batch.market.trades.verdict.tolist() == [ACCEPTED]
+    assert batch.market.trades.log_ns[0] < batch.market.trades.event_ns[0]
+    assert trades_in_bars(batch) == 1
 
 
 def test_a_spot_book_ticker_has_no_time(read):
-    said = read(SPOT, SPOT_QUOTE)
-    assert best(said) == [61837.63, 3.78826, 61837.64, 1.54698]
-    assert said.market.quotes.event_ns.tolist() == [NO_TIME]
+    batch = read(SPOT, SPOT_QUOTE)
+    assert best(batch) == [61837.63, 3.78826, 61837.64, 1.54698]
+    assert batch.market.quotes.event_ns.tolist() == [NO_TIME]
 
 
-def test_an_empty_side_of_the_book_is_nan_and_no_price(read):
-    said = read(
+def test_an_empty_side_of_the_book_is_nan(read):
+    batch = read(
         SPOT, SPOT_QUOTE.replace(b"61837.64000000", b"0.00000000").replace(b"1.54698000", b"0")
     )
-    assert best(said) == [61837.63, 3.78826, None, None]
+    assert best(batch) == [61837.63, 3.78826, None, None]
 
 
 @pytest.mark.parametrize(("partition", "frame"), [(SPOT, SPOT_TRADE), (SPOT, SPOT_QUOTE), (USDM, USDM_TRADE), (USDM, USDM_QUOTE)])  # fmt: skip
-def test_bare_and_combined_frames_say_the_same(read, partition, frame):
-    one, other = read(partition, frame), read(partition, bare(frame))
-    assert trades(one) == trades(other)
-    assert one.market.quotes.bid.tolist() == other.market.quotes.bid.tolist()
-    assert len(one.market.trades) + len(one.market.quotes) == 1
+def test_bare_and_combined_frames_are_read_alike(read, partition, frame):
+    combined, single = read(partition, frame), read(partition, bare(frame))
+    assert trades(combined) == trades(single)
+    assert combined.market.quotes.bid.tolist() == single.market.quotes.bid.tolist()
+    assert len(combined.market.trades) + len(combined.market.quotes) == 1
 
 
 @pytest.mark.parametrize(
@@ -228,9 +229,9 @@ def test_bare_and_combined_frames_say_the_same(read, partition, frame):
         (COINBASE, b'{"channel":"candles","timestamp":"2026-08-09T21:05:48Z","events":[{"type":"update"}]}'),
     ],
 )  # fmt: skip
-def test_acks_status_and_what_we_keep_nothing_of_is_ignored(read, partition, frame):
-    said = read(partition, frame)
-    assert said.status.tolist() == [IGNORED] and said.dead_letters == ()
+def test_acknowledgements_and_channels_without_ticks_are_ignored(read, partition, frame):
+    batch = read(partition, frame)
+    assert batch.status.tolist() == [IGNORED] and batch.dead_letters == ()
 
 
 @pytest.mark.parametrize(
@@ -241,114 +242,114 @@ def test_acks_status_and_what_we_keep_nothing_of_is_ignored(read, partition, fra
         (COINBASE, b'{"type":"error","message":"Failed to subscribe","reason":"no such product"}'),
     ],
 )
-def test_an_error_frame_is_a_dead_letter_that_says_so(read, partition, frame):
-    said = read(partition, b"", frame)
-    assert said.status.tolist() == [HEARTBEAT, MALFORMED]
-    (dead,) = said.dead_letters
-    assert (dead.reason, dead.frame, dead.length) == (
+def test_an_error_frame_is_a_dead_letter_with_that_reason(read, partition, frame):
+    batch = read(partition, b"", frame)
+    assert batch.status.tolist() == [HEARTBEAT, MALFORMED]
+    (letter,) = batch.dead_letters
+    assert (letter.reason, letter.frame, letter.length) == (
         "the venue reports an error",
         frame,
         len(frame),
     )
-    assert (dead.partition, dead.offset, dead.log_ns) == (partition, 1, 5 * S)
+    assert (letter.partition, letter.offset, letter.log_ns) == (partition, 1, 5 * S)
 
 
-def test_a_usdm_trade_of_another_kind_is_off_the_market_and_in_no_bar(read):
+def test_a_usdm_trade_of_another_kind_is_off_market_and_in_no_bar(read):
     kinds = (b"MARKET", b"INSURANCE_FUND", b"ADL", b"NA")
-    said = read(USDM, *(USDM_TRADE.replace(b"MARKET", kind) for kind in kinds))
-    assert said.market.trades.verdict.tolist() == [ACCEPTED, OFF_MARKET, OFF_MARKET, OFF_MARKET]
-    assert said.status.tolist() == [DECODED] * 4
-    assert accepted_in_bars(said) == 1
+    batch = read(USDM, *(USDM_TRADE.replace(b"MARKET", kind) for kind in kinds))
+    assert batch.market.trades.verdict.tolist() == [ACCEPTED, OFF_MARKET, OFF_MARKET, OFF_MARKET]
+    assert batch.status.tolist() == [DECODED] * 4
+    assert trades_in_bars(batch) == 1
 
 
-def test_a_usdm_trade_that_does_not_say_its_kind_is_malformed(read):
-    said = read(USDM, USDM_TRADE.replace(b',"X":"MARKET"', b""))
-    assert [dead.reason for dead in said.dead_letters] == ["X is missing"]
+def test_a_usdm_trade_without_its_kind_is_malformed(read):
+    batch = read(USDM, USDM_TRADE.replace(b',"X":"MARKET"', b""))
+    assert [letter.reason for letter in batch.dead_letters] == ["X is missing"]
 
 
-def test_a_usdm_book_ticker_changed_at_T(read):
-    said = read(USDM, USDM_QUOTE)
-    assert best(said) == [2681.62, 1.165, 2681.63, 73.077]
-    assert said.market.quotes.event_ns.tolist() == [1723161256310 * MS]
+def test_the_time_of_a_usdm_book_ticker_is_T(read):
+    batch = read(USDM, USDM_QUOTE)
+    assert best(batch) == [2681.62, 1.165, 2681.63, 73.077]
+    assert batch.market.quotes.event_ns.tolist() == [1723161256310 * MS]
 
 
 # --- Coinbase Exchange ----------------------------------------------------------------------------
 
 
 def test_the_side_of_a_match_is_the_makers(read):
-    said = read(COINBASE, MATCH, MATCH.replace(b'"sell"', b'"buy"'))
-    assert trades(said) == [(1568268, BUY, 0.791, 450.0), (1568268, SELL, 0.791, 450.0)]
-    assert rfc3339(int(said.market.trades.event_ns[0])) == "2021-04-17T16:43:37.121358000Z"
+    batch = read(COINBASE, MATCH, MATCH.replace(b'"sell"', b'"buy"'))
+    assert trades(batch) == [(1568268, BUY, 0.791, 450.0), (1568268, SELL, 0.791, 450.0)]
+    assert rfc3339(int(batch.market.trades.event_ns[0])) == "2021-04-17T16:43:37.121358000Z"
 
 
-def test_the_last_match_sent_on_subscribing_is_history_and_in_no_bar(read):
-    said = read(COINBASE, MATCH.replace(b'"match"', b'"last_match"'))
-    assert said.market.trades.verdict.tolist() == [HISTORICAL]
-    assert accepted_in_bars(said) == 0
+def test_the_last_match_sent_on_subscribing_is_historical(read):
+    batch = read(COINBASE, MATCH.replace(b'"match"', b'"last_match"'))
+    assert batch.market.trades.verdict.tolist() == [HISTORICAL]
+    assert trades_in_bars(batch) == 0
 
 
 def test_the_side_of_a_ticker_is_not_used(read):
-    one, other = (
+    bought, sold = (
         read(COINBASE, TICKER),
         read(COINBASE, TICKER.replace(b'"side":"buy"', b'"side":"sell"')),
     )
-    assert best(one) == best(other) == [0.5742, None, 0.5771, None]  # this one tells no sizes
-    assert len(one.market.trades) == 0
+    assert best(bought) == best(sold) == [0.5742, None, 0.5771, None]  # it has no sizes
+    assert len(bought.market.trades) == 0
 
 
 def test_a_ticker_before_the_first_trade_of_a_product_has_no_time(read):
-    said = read(COINBASE, TICKER.replace(b'"time":"2021-04-17T16:43:37.270697Z",', b""))
-    assert said.market.quotes.event_ns.tolist() == [NO_TIME]
+    batch = read(COINBASE, TICKER.replace(b'"time":"2021-04-17T16:43:37.270697Z",', b""))
+    assert batch.market.quotes.event_ns.tolist() == [NO_TIME]
 
 
-def test_a_newer_ticker_tells_sizes_and_zero_is_none(read):
-    said = read(COINBASE, TICKER[:-1] + b',"best_bid_size":"7.5","best_ask_size":"0.00"}')
-    assert best(said) == [0.5742, 7.5, 0.5771, None]
+def test_a_newer_ticker_has_sizes_and_zero_is_no_size(read):
+    batch = read(COINBASE, TICKER[:-1] + b',"best_bid_size":"7.5","best_ask_size":"0.00"}')
+    assert best(batch) == [0.5742, 7.5, 0.5771, None]
 
 
 # --- Coinbase Advanced ----------------------------------------------------------------------------
 
 
-def test_trades_of_a_frame_come_newest_first_and_are_put_in_order(read):
-    said = read(COINBASE, MARKET_TRADES)
-    assert [trade_id for trade_id, *_ in trades(said)] == [1068572101, 1068572102]
-    assert said.market.trades.offset.tolist() == [0, 0]
+def test_trades_of_a_frame_are_sent_newest_first_and_sorted(read):
+    batch = read(COINBASE, MARKET_TRADES)
+    assert [trade_id for trade_id, *_ in trades(batch)] == [1068572101, 1068572102]
+    assert batch.market.trades.offset.tolist() == [0, 0]
 
 
 def test_the_side_of_an_advanced_trade_is_the_makers(read):
-    said = read(COINBASE, MARKET_TRADES, MARKET_TRADES.replace(b'"SELL"', b'"BUY"'))
-    assert [side for _, side, *_ in trades(said)] == [BUY, BUY, SELL, SELL]
+    batch = read(COINBASE, MARKET_TRADES, MARKET_TRADES.replace(b'"SELL"', b'"BUY"'))
+    assert [side for _, side, *_ in trades(batch)] == [BUY, BUY, SELL, SELL]
 
 
-def test_the_snapshot_of_old_trades_is_history_and_in_no_bar(read):
-    said = read(COINBASE, MARKET_TRADES.replace(b'"update"', b'"snapshot"'))
-    assert said.market.trades.verdict.tolist() == [HISTORICAL, HISTORICAL]
-    assert accepted_in_bars(said) == 0
+def test_the_snapshot_of_old_trades_is_historical_and_in_no_bar(read):
+    batch = read(COINBASE, MARKET_TRADES.replace(b'"update"', b'"snapshot"'))
+    assert batch.market.trades.verdict.tolist() == [HISTORICAL, HISTORICAL]
+    assert trades_in_bars(batch) == 0
 
 
 def test_events_of_one_frame_may_be_old_and_new(read):
     first, _, rest = MARKET_TRADES.partition(b'"events":[')
     old = rest[:-2].replace(b'"update"', b'"snapshot"').replace(b"10685721", b"10685720")
-    said = read(COINBASE, first + b'"events":[' + rest[:-2] + b"," + old + b"]}")
-    assert [trade_id for trade_id, *_ in trades(said)] == [
+    batch = read(COINBASE, first + b'"events":[' + rest[:-2] + b"," + old + b"]}")
+    assert [trade_id for trade_id, *_ in trades(batch)] == [
         1068572001,
         1068572002,
         1068572101,
         1068572102,
     ]
-    assert said.market.trades.verdict.tolist() == [HISTORICAL, HISTORICAL, ACCEPTED, ACCEPTED]
+    assert batch.market.trades.verdict.tolist() == [HISTORICAL, HISTORICAL, ACCEPTED, ACCEPTED]
 
 
-def test_the_time_of_an_advanced_ticker_is_its_envelopes(read):
-    said = read(COINBASE, ADVANCED_TICKER)
-    assert best(said) == [65083.66, 0.20371215, 65083.67, 0.15556334]
-    assert rfc3339(int(said.market.quotes.event_ns[0])) == "2026-08-09T21:05:48.348050942Z"
+def test_the_time_of_an_advanced_ticker_is_that_of_its_envelope(read):
+    batch = read(COINBASE, ADVANCED_TICKER)
+    assert best(batch) == [65083.66, 0.20371215, 65083.67, 0.15556334]
+    assert rfc3339(int(batch.market.quotes.event_ns[0])) == "2026-08-09T21:05:48.348050942Z"
 
 
-def test_both_coinbase_feeds_may_stand_in_one_partition(read):
-    said = read(COINBASE, MATCH, MARKET_TRADES, TICKER, ADVANCED_TICKER)
-    assert said.status.tolist() == [DECODED] * 4
-    assert (len(said.market.trades), len(said.market.quotes)) == (3, 2)
+def test_both_coinbase_feeds_may_be_in_one_partition(read):
+    batch = read(COINBASE, MATCH, MARKET_TRADES, TICKER, ADVANCED_TICKER)
+    assert batch.status.tolist() == [DECODED] * 4
+    assert (len(batch.market.trades), len(batch.market.quotes)) == (3, 2)
 
 
 # --- of every venue -------------------------------------------------------------------------------
@@ -362,16 +363,16 @@ def test_both_coinbase_feeds_may_stand_in_one_partition(read):
         (COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"BTC-USDC")),
     ],
 )  # fmt: skip
-def test_a_tick_of_an_unlisted_symbol_is_counted_and_no_error(read, partition, frame):
-    said = read(partition, frame)
-    assert said.status.tolist() == [UNLISTED] and said.record_instrument.tolist() == [-1]
-    assert (len(said.market.trades), len(said.market.quotes), said.dead_letters) == (0, 0, ())
+def test_a_tick_of_an_unlisted_symbol_is_no_error(read, partition, frame):
+    batch = read(partition, frame)
+    assert batch.status.tolist() == [UNLISTED] and batch.record_instrument.tolist() == [-1]
+    assert (len(batch.market.trades), len(batch.market.quotes), batch.dead_letters) == (0, 0, ())
 
 
-def test_a_frame_of_listed_and_unlisted_trades_keeps_the_listed(read):
-    said = read(COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"NEW-USD", 1))
-    assert said.status.tolist() == [DECODED] and said.record_instrument.tolist() == [1]
-    assert [trade_id for trade_id, *_ in trades(said)] == [1068572101]
+def test_of_a_frame_with_unlisted_trades_the_listed_are_read(read):
+    batch = read(COINBASE, MARKET_TRADES.replace(b"BTC-USD", b"NEW-USD", 1))
+    assert batch.status.tolist() == [DECODED] and batch.record_instrument.tolist() == [1]
+    assert [trade_id for trade_id, *_ in trades(batch)] == [1068572101]
 
 
 def test_spaces_and_the_order_of_keys_do_not_matter(read):
@@ -382,10 +383,10 @@ def test_spaces_and_the_order_of_keys_do_not_matter(read):
     assert trades(read(SPOT, frame)) == trades(read(SPOT, SPOT_TRADE))
 
 
-def test_one_bad_frame_disturbs_nobody(read):
-    said = read(COINBASE, MATCH, MATCH[:-20], MATCH.replace(b"1568268", b"1568269"))
-    assert said.status.tolist() == [DECODED, MALFORMED, DECODED]
-    assert [trade_id for trade_id, *_ in trades(said)] == [1568268, 1568269]
-    assert [(dead.offset, dead.reason) for dead in said.dead_letters] == [
+def test_a_malformed_frame_changes_no_other_frame(read):
+    batch = read(COINBASE, MATCH, MATCH[:-20], MATCH.replace(b"1568268", b"1568269"))
+    assert batch.status.tolist() == [DECODED, MALFORMED, DECODED]
+    assert [trade_id for trade_id, *_ in trades(batch)] == [1568268, 1568269]
+    assert [(letter.offset, letter.reason) for letter in batch.dead_letters] == [
         (1, "not one complete JSON value in UTF-8")
     ]

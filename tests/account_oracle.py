@@ -1,0 +1,155 @@
+"""An oracle of the desk: every record of every partition by its position, one after another.
+
+Plain lists and exact fractions; no batches, no horizon, no heaps. A fact is a short tuple.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from tapeflow.operators.desk.state import AccountContext
+from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.batches import AccountBatch
+from tapeflow.schemas.market import ACCEPTED
+from tapeflow.schemas.orders import Fill, Order
+from tests.laws import rows
+
+
+def expected_facts(
+    context: AccountContext, received: Mapping[str, Sequence[AccountBatch]]
+) -> list[tuple[Any, ...]]:
+    """Return the facts that a desk must send for these batches, by partition, as short tuples."""
+    records = defaultdict(lambda: ([], [], []))  # by position: trades, quotes, intents
+    for batches in received.values():
+        for batch in batches:
+            if batch.next_offset > batch.first_offset:
+                # the last record is one of the log, even without a tick
+                records[batch.log_ns, batch.partition, batch.next_offset - 1]
+            for trade in rows(batch.market.trades):
+                if trade.verdict == ACCEPTED:
+                    records[trade.log_ns, batch.partition, trade.offset][0].append(trade)
+            for quote in rows(batch.market.quotes):
+                records[quote.log_ns, batch.partition, quote.offset][1].append(quote)
+            for intent in batch.intents:
+                records[intent.signal.position][2].append(intent)
+    oracle = AccountOracle(context)
+    for position in sorted(records):
+        trades, quotes, intents = records[position]
+        oracle.sample_up_to(position[0])
+        oracle.process(position, trades, quotes, intents)
+        if trades or quotes:
+            oracle.tick_ns.append(position[0])
+    if oracle.sample_ns:
+        oracle.sample(max(log_ns for log_ns, *_ in records))
+    return oracle.facts
+
+
+class AccountOracle:
+    """One account, a record at a time."""
+
+    def __init__(self, context):
+        self.context, self.facts, self.sample_ns = context, [], 0
+        self.tick_ns = []  # log times of ticks
+        self.resting, self.units, self.notional, self.approved_ns = [], {}, {}, []
+        self.quantity = defaultdict(Fraction)  # all three by (strategy, instrument)
+        self.cash = defaultdict(Fraction)
+        self.fees = defaultdict(Fraction)
+        self.last, self.bid, self.ask = {}, {}, {}
+
+    def add(self, *fact):
+        self.facts.append((len(self.facts) + 1, *fact))
+
+    def process(self, position, trades, quotes, intents):
+        for order in list(self.resting):
+            matches = [row for row in trades if row.instrument == order["number"]]
+            is_active = position > order["position"] and position[0] >= order["active_ns"]
+            if matches and is_active:
+                self.resting.remove(order)
+                self.fill(order, position, matches[0].price)
+        intents.sort(
+            key=lambda each: (each.signal.close_ns, each.signal.instrument, each.signal.strategy)
+        )
+        for intent in intents:
+            self.decide(intent, position)
+        for row in trades:
+            self.last[row.instrument] = row.price
+        for row in quotes:
+            self.bid[row.instrument], self.ask[row.instrument] = row.bid, row.ask
+
+    def decide(self, intent, position):
+        context, signal, log_ns = self.context, intent.signal, position[0]
+        name, size, ref = signal.instrument, Fraction(intent.size), Fraction(str(signal.ref_price))
+        before = self.units.get(name, Fraction(0))
+        after = before + signal.side * size
+        others = sum(value for other, value in self.notional.items() if other != name)
+        recent = [ns for ns in self.approved_ns if ns > log_ns - context.limits.orders_window_ns]
+        if abs(after) > context.limits.position_max:
+            reason = "POSITION_LIMIT"
+        elif abs(after) > abs(before) and others + abs(after) * ref > context.limits.gross_max:
+            reason = "GROSS_LIMIT"
+        elif len(recent) + 1 > context.limits.orders_max:
+            reason = "RATE_LIMIT"
+        else:
+            reason = ""
+        self.add("decision", log_ns, name, signal.strategy, signal.side, reason)
+        if not reason:
+            self.units[name], self.notional[name] = after, abs(after) * ref
+            self.approved_ns.append(log_ns)
+            order = {
+                "number": context.number[name], "name": name, "strategy": signal.strategy, "position": position,
+                "active_ns": log_ns + context.latency_ns, "signed": signal.side * size,
+            }  # fmt: skip
+            self.resting.append(order)
+            self.add("order", log_ns, name, signal.strategy, signal.side)
+
+    def fill(self, order, position, price):
+        tick = Fraction(self.context.instrument(order["name"]).tick)
+        price = round(Fraction(str(price)) / tick) * tick
+        key = (order["strategy"], order["name"])
+        fee = abs(order["signed"]) * price * Fraction(self.context.fee_rate)
+        self.quantity[key] += order["signed"]
+        self.cash[key] -= order["signed"] * price
+        self.fees[key] += fee
+        self.add("fill", position, order["name"], order["strategy"], price, fee)
+        held = (self.quantity[key], self.cash[key], self.fees[key])
+        self.add("position", position[0], *key, *held)
+        interval_ns = self.context.sample_ns
+        self.sample_ns = self.sample_ns or (position[0] // interval_ns + 1) * interval_ns
+
+    def sample_up_to(self, log_ns):
+        while self.sample_ns and self.sample_ns <= log_ns:
+            begin_ns = self.sample_ns - self.context.sample_ns
+            if any(begin_ns <= ns < self.sample_ns for ns in self.tick_ns):
+                self.sample(self.sample_ns)
+            self.sample_ns += self.context.sample_ns
+
+    def sample(self, time_ns):
+        for strategy in sorted({strategy for strategy, _ in self.quantity}):
+            value = fees = gross = Fraction(0)
+            for key, quantity in self.quantity.items():
+                if key[0] == strategy:
+                    number = self.context.number[key[1]]
+                    quoted = (self.bid if quantity > 0 else self.ask).get(number, float("nan"))
+                    is_nan = quoted != quoted  # noqa: PLR0124
+                    mark = Fraction(str(self.last[number] if is_nan else quoted))
+                    value += self.cash[key] + quantity * mark
+                    gross += abs(quantity) * mark
+                    fees += self.fees[key]
+            self.add("equity", time_ns, strategy, value - fees, fees, gross)
+
+
+def summaries(facts: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the facts of a desk as the oracle's short tuples."""
+    return [(fact.seq, *SUMMARIES[type(fact)](fact)) for fact in facts]
+
+
+SUMMARIES: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+    Decision: lambda it: ("decision", it.time_ns, it.instrument, it.strategy, it.side, it.reason),
+    Order: lambda it: ("order", it.time_ns, it.instrument, it.strategy, it.side),
+    Fill: lambda it: ("fill", (it.log_ns, it.partition, it.offset), it.instrument, it.strategy, it.price, it.fee),
+    Position: lambda it: (
+        "position", it.time_ns, it.strategy, it.instrument, it.quantity, it.realized - it.cost, it.fees,
+    ),
+    Equity: lambda it: ("equity", it.time_ns, it.strategy, it.equity, it.fees, it.gross),
+}  # fmt: skip
