@@ -119,9 +119,9 @@ def test_bash_completes_commands_options_and_values(tmp_path, capsys, words, exp
     script = tmp_path / "completion.bash"
     script.write_text(tapeflow(capsys, "completion", "bash")[1])
     line = shlex.join(["tapeflow", *words])
-    asked = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _tapeflow; echo ${{COMPREPLY[@]}}"
+    completed = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _tapeflow; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(
-        ["bash", "--norc", "-uc", f". {script}; {asked}"],
+        ["bash", "--norc", "-uc", f". {script}; {completed}"],
         check=True,
         capture_output=True,
         text=True,
@@ -245,7 +245,7 @@ def test_an_error_is_one_clear_line_without_a_traceback(capsys, monkeypatch, arg
 
 
 def test_a_file_that_holds_no_results_is_never_replaced(capsys, tmp_path):
-    path = tmp_path / "mine.duckdb"
+    path = tmp_path / "other.duckdb"
     with duckdb.connect(str(path)) as con:
         con.execute("CREATE TABLE precious AS SELECT 42 AS answer")
     before = path.read_bytes()

@@ -1,12 +1,9 @@
 """`tapeflow doctor`: is everything in place, and what to do where it is not."""
 
 import json
-import platform
-import socket
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,6 +67,8 @@ def run_checks(args: Namespace) -> list[Check]:
 
 def check_python() -> Check:
     """Check that Bytewax runs on this Python."""
+    import platform
+
     ok = (3, 11) <= sys.version_info[:2] < (3, 13)
     advice = "" if ok else ": Bytewax 0.21.1 needs 3.11 or 3.12"
     return Check("python", ok, f"{platform.python_version()}{advice}")
@@ -77,6 +76,8 @@ def check_python() -> Check:
 
 def check_library(name: str) -> Check:
     """Check that a library is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return Check(name, True, version(name))
     except PackageNotFoundError:
@@ -85,6 +86,8 @@ def check_library(name: str) -> Check:
 
 def check_numba() -> Check:
     """Tell whether kernels are compiled; without numba everything works, slower."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return Check("numba", True, f"{version('numba')}: kernels are compiled")
     except PackageNotFoundError:
@@ -122,6 +125,8 @@ def check_job(args: Namespace) -> Iterator[Check]:
 
 def check_broker(job: "Job") -> Check:
     """Tell whether a broker answers; that none does is no failure: tapes and the demo need none."""
+    import socket
+
     host, _, port = job.kafka.bootstrap.split(",")[0].rpartition(":")
     try:
         socket.create_connection((host, int(port)), BROKER_TIMEOUT_S).close()

@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--publish", action="store_true", help="write the facts to Kafka too")
     options.add_shape(parser)
-    options.add_state(parser, "none is kept")
+    options.add_state(parser, "no state")
     options.add_config(parser)
     options.add_results(parser)
     options.add_json(parser)

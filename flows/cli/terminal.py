@@ -1,4 +1,4 @@
-"""Messages on standard error, beside a command's output."""
+"""Messages on standard error, next to a command's output."""
 
 import sys
 
