@@ -119,7 +119,7 @@ def flow() -> Dataflow:
 
 def state_settings(job: Job) -> dict[str, Any]:
     """Return the settings that the state of the steps depends on, as JSON values by name."""
-    sections = {"bars", "dedupe", "normalise", "channels", "instruments"}
+    sections = {"bars", "market", "dedupe", "normalise", "channels", "instruments"}
     accounts = sorted(each.name for each in job.accounts)
     return {**job.model_dump(mode="json", include=sections), "accounts": accounts}
 

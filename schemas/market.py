@@ -2,6 +2,7 @@
 
     Market   trades       offset log_ns instrument event_ns | trade_id aggressor verdict price size
              quotes       offset log_ns instrument event_ns | bid bid_size ask ask_size
+             mark_prices  offset log_ns instrument event_ns | mark index
 
 Whatever walks over a market (decode, merge, snapshots, quality) walks over its fields: a new kind
 of market data is a class of columns, a field of `Market`, and a channel of a dialect that fills it.
@@ -58,11 +59,19 @@ class Quotes(Ticks, frozen=True, eq=False):
     ask_size: Floats
 
 
+class MarkPrices(Ticks, frozen=True, eq=False):
+    """Mark prices of perpetuals, by which a venue values open positions; NaN where it has none."""
+
+    mark: Floats
+    index: Floats  # of the underlying, over several venues
+
+
 class Market(Struct, frozen=True, eq=False):
     """The ticks of some records, a table for each kind of market data."""
 
     trades: Trades = Trades.empty()
     quotes: Quotes = Quotes.empty()
+    mark_prices: MarkPrices = MarkPrices.empty()
 
     @classmethod
     @cache

@@ -9,7 +9,7 @@ from tapeflow.flows.job import wiring
 from tapeflow.operators.desk import merge as merge_module
 from tapeflow.operators.desk.merge import Marks, Merge, rows_before
 from tapeflow.operators.desk.step import account_batch
-from tapeflow.schemas.market import Trades
+from tapeflow.schemas.market import MarkPrices, Trades
 from tapeflow.schemas.time import MAX_NS
 from tests import frames
 from tests.account_oracle import expected_facts, summaries
@@ -23,6 +23,7 @@ from tests.frames import (
     flow_steps,
     heartbeat,
     interleave,
+    quotes,
     tick,
     with_quotes,
 )
@@ -253,3 +254,14 @@ def test_ticks_before_a_position_are_released_and_no_others():
     pending = merge.pending["a-0"]["trades"]
     assert [chunk.offset.tolist() for chunk in pending] == [[4, 5]]
     assert merge.marks.last[0] == 3.0
+
+
+def test_a_position_is_valued_at_the_mark_price_of_its_venue_where_there_is_one():
+    #   quote 99 / 101 ... mark 100.5 ... no mark: the quote again
+    marks = Marks.empty(1)
+    marks.update(quotes((0, 1, 0, 99.0, 101.0)))
+    for price, expected in ((100.5, 100.5), (np.nan, 99.0)):
+        none = np.array([0])
+        prices = MarkPrices(none, none, none, none, np.array([price]), np.array([100.4]))
+        assert marks.update(prices)
+        assert marks.closing_price(0, long=True) == expected

@@ -331,7 +331,7 @@ def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_is_left_out():
     rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page(frames))
     assert status.tolist() == [UNLISTED, DECODED]
     assert rows.ints[0].tolist() == [SYMBOLS["BTCUSDT"]]
-    np.testing.assert_array_equal(rows.floats[2:, 0], [np.nan, np.nan, 2.5, 1.0])
+    np.testing.assert_array_equal(rows.floats[2:6, 0], [np.nan, np.nan, 2.5, 1.0])
 
 
 @needs_numba

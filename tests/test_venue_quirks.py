@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from tapeflow.flows.job import settings, wiring
+from tapeflow.flows.job.sections import Market
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows
@@ -23,16 +25,18 @@ from tapeflow.schemas.market import (
     SELL,
     SLOW_PATH,
     UNLISTED,
+    MarkPrices,
 )
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues import VENUES, venue_of
 from tests.frames import MS, S, rfc3339
 from tests.laws import run
+from tests.running import ROOT
 
 SPOT, USDM, COINBASE = "binance-0", "binance-usdm-0", "coinbase-0"
 LISTED = {
     SPOT: {"BTCUSDT": 0},
-    USDM: {"ETHUSDT": 0},
+    USDM: {"ETHUSDT": 0, "BTCUSDT": 1},
     COINBASE: {"SKL-USD": 0, "BTC-USD": 1, "SKL-GBP": 2},
 }
 
@@ -220,7 +224,7 @@ def test_bare_and_combined_frames_are_read_alike(read, partition, frame):
     [
         (SPOT, SPOT_DEPTH), (SPOT, SPOT_AGG), (SPOT, SPOT_KLINE), (SPOT, bare(SPOT_KLINE)),
         (SPOT, b'{"lastUpdateId":50093239218,"bids":[["61837.63","3.78"]],"asks":[]}'),
-        (SPOT, b'{"result":null,"id":1}'), (USDM, USDM_DEPTH), (USDM, USDM_MARK), (USDM, bare(USDM_MARK)),
+        (SPOT, b'{"result":null,"id":1}'), (USDM, USDM_DEPTH), (USDM, bare(USDM_DEPTH)),
         (COINBASE, L2UPDATE), (COINBASE, L2_DATA), (COINBASE, HEARTBEATS),
         (COINBASE, b'{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}'),
         (COINBASE, b'{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD"}'),
@@ -390,3 +394,21 @@ def test_a_malformed_frame_changes_no_other_frame(read):
     assert [(letter.offset, letter.reason) for letter in batch.dead_letters] == [
         (1, "not one complete JSON value in UTF-8")
     ]
+
+
+def test_a_mark_price_of_a_perpetual_is_a_tick_where_the_job_reads_them(read):
+    batch = read("binance-usdm-0", USDM_MARK)
+    assert batch.status.tolist() == [DECODED]
+    assert batch.market.mark_prices.mark.tolist() == [28147.27373413]
+    assert batch.market.mark_prices.index.tolist() == [28159.75642857]
+    assert batch.market.mark_prices.event_ns.tolist() == [1680652701000 * 10**6]
+
+
+def test_mark_prices_are_ignored_where_the_job_does_not_read_them():
+    job = settings.load(ROOT / "jobs" / "demo.toml", {})
+    assert [each.table for each in wiring.dialect(job, "binance-usdm").channels].count(
+        MarkPrices
+    ) == 0
+    with_marks = job.model_copy(update={"market": Market(mark_prices=True)})
+    tables = [each.table for each in wiring.dialect(with_marks, "binance-usdm").channels]
+    assert tables.count(MarkPrices) == 2  # bare, and on a combined stream

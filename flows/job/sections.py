@@ -42,6 +42,15 @@ class Bars(Section):
     )
 
 
+class Market(Section):
+    """What is read of the venues beside trades and quotes."""
+
+    mark_prices: bool = Field(
+        default=False,
+        description="Read the venues' mark prices of perpetuals, and value positions at them.",
+    )
+
+
 class Dedupe(Section):
     """Removal of duplicate trades."""
 

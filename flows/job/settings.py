@@ -21,6 +21,7 @@ from tapeflow.flows.job.sections import (
     Dedupe,
     InstrumentRow,
     Kafka,
+    Market,
     Normalise,
     Paper,
     Positive,
@@ -81,6 +82,7 @@ class Job(Section):
     """A whole job file."""
 
     bars: Bars = Bars()
+    market: Market = Market()
     dedupe: Dedupe = Dedupe()
     normalise: Normalise = Normalise()
     source: Source = Source()

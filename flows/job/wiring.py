@@ -10,6 +10,7 @@ from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import Instrument, parse_id
+from tapeflow.schemas.market import MarkPrices
 from tapeflow.schemas.signals import Strategy
 from tapeflow.schemas.venues import VENUES, venue_of
 from tapeflow.schemas.venues.dialect import Dialect
@@ -78,6 +79,8 @@ def dialects(job: Job) -> dict[str, Dialect]:
 def dialect(job: Job, venue: str) -> Dialect:
     """What one venue speaks."""
     spoken, expected = VENUES[venue].dialect, job.channels.get(venue)
+    if not job.market.mark_prices:
+        spoken = spoken.ignoring(MarkPrices)
     if expected is None:
         return spoken
     known = [channel.name for channel in spoken.channels]

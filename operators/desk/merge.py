@@ -11,14 +11,14 @@ partition without a record holds everything back, which is why their list is fix
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.schemas.batches import AccountBatch
 from tapeflow.schemas.columns import Floats, Ints
-from tapeflow.schemas.market import ACCEPTED, Market, Quotes, Ticks, Trades
+from tapeflow.schemas.market import ACCEPTED, Market, MarkPrices, Quotes, Ticks, Trades
 from tapeflow.schemas.time import MAX_NS, MIN_NS, LogPosition
 
 BEFORE_LOG: LogPosition = (MIN_NS, "", -1)
@@ -32,11 +32,12 @@ class Marks:
     last: Floats
     bid: Floats
     ask: Floats
+    mark: Floats  # the venue's own, of perpetuals
 
     @classmethod
     def empty(cls, instruments: int) -> "Marks":
         """Return marks without a price."""
-        return cls(*(np.full(instruments, np.nan) for _ in range(3)))
+        return cls(*(np.full(instruments, np.nan) for _ in fields(cls)))
 
     def update(self, ticks: Ticks) -> bool:
         """Take over the prices of some rows, in their order; return whether there were any."""
@@ -46,10 +47,18 @@ class Marks:
         if isinstance(ticks, Quotes):
             self.bid[ticks.instrument] = ticks.bid
             self.ask[ticks.instrument] = ticks.ask
+        if isinstance(ticks, MarkPrices):
+            self.mark[ticks.instrument] = ticks.mark
         return True
 
     def closing_price(self, instrument: int, *, long: bool) -> float:
-        """Return the price to close a position at: the quote's other side, else the last trade."""
+        """Return the price that a position is valued at.
+
+        It is the venue's mark price where it sends one, else the quote's other side, else the last
+        trade.
+        """
+        if not math.isnan(self.mark[instrument]):
+            return float(self.mark[instrument])
         quoted = float((self.bid if long else self.ask)[instrument])
         return float(self.last[instrument]) if math.isnan(quoted) else quoted
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -109,11 +109,7 @@ def snapshot(state: State) -> bytes:
                 partition: {name: to_ipc(tables[name], chunks) for name, chunks in pending.items()}
                 for partition, pending in merge.pending.items()
             },
-            marks=(
-                merge.marks.last.tobytes(),
-                merge.marks.bid.tobytes(),
-                merge.marks.ask.tobytes(),
-            ),
+            marks=tuple(prices.tobytes() for prices in astuple(merge.marks)),
             instrument_partition=state.instrument_partition.tobytes(),
             units=approved.units,
             notional=approved.notional,

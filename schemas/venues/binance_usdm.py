@@ -9,13 +9,15 @@ Only trades with `X` = MARKET are of the market: INSURANCE_FUND and ADL print el
 no bar. `T` is when it traded or changed, in ms. Bare, or wrapped on a combined stream.
 """
 
-from tapeflow.schemas.market import ACCEPTED, OFF_MARKET, Quotes
+from tapeflow.schemas.market import ACCEPTED, OFF_MARKET, MarkPrices, Quotes
 from tapeflow.schemas.venues import binance
 from tapeflow.schemas.venues.dialect import (
+    SYMBOL,
     Channel,
     Dialect,
     Shape,
     choice,
+    decimal_or_zero,
     ignored_channels,
     literal,
     millis,
@@ -27,8 +29,15 @@ BOOK_TICKER: Shape = {
     "e": literal("bookTicker"),
     "T": millis("event_ns"),
 }
+MARK_PRICE: Shape = {
+    "e": literal("markPriceUpdate"),
+    "s": SYMBOL,
+    "E": millis("event_ns"),
+    "p": decimal_or_zero("mark"),
+    "i": decimal_or_zero("index"),
+}
 EVENTS = ignored_channels(
-    "e", "depthUpdate", "aggTrade", "markPriceUpdate", "kline", "continuous_kline", "forceOrder",
+    "e", "depthUpdate", "aggTrade", "kline", "continuous_kline", "forceOrder",
     "24hrMiniTicker", "24hrTicker", "compositeIndex", "contractInfo", "assetIndexUpdate",
 )  # fmt: skip
 
@@ -36,6 +45,7 @@ DIALECT = Dialect(
     binance.bare_and_combined(
         Channel("trade", TRADE),
         Channel("bookTicker", BOOK_TICKER, table=Quotes),
+        Channel("markPriceUpdate", MARK_PRICE, table=MarkPrices),
         *EVENTS,
         *binance.ANSWERS,
     )

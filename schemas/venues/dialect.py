@@ -69,6 +69,13 @@ class Dialect(Struct, frozen=True):
 
     channels: tuple[Channel, ...]
 
+    def ignoring(self, table: type[Ticks]) -> "Dialect":
+        """Return the dialect in which frames with rows of `table` are known, but not stored."""
+        channels = self.channels
+        return Dialect(
+            tuple(replace(each, table=None) if each.table is table else each for each in channels)
+        )
+
     def restricted_to(self, names: tuple[str, ...]) -> "Dialect":
         """Return the dialect in which frames of all other channels are dead letters."""
         return Dialect(
