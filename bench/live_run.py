@@ -6,7 +6,7 @@ load generator ──▶ <prefix>binance, <prefix>coinbase ──▶ tapeflow ru
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -103,13 +103,18 @@ class LiveRun(Struct, frozen=True):
 
     def is_reading(self) -> bool:
         """Say whether the run has opened all its partitions."""
-        path = self.folder / "state" / "board"
-        if not path.exists() or not path.stat().st_size:
-            return False
-        progress = Progress(PARTITIONS, 1, path)
-        return all(
+        progress = read_progress(self.folder / "state", PARTITIONS)
+        return progress is not None and all(
             progress.is_idle(name) or progress.log_ns_of(name) != MIN_NS for name in PARTITIONS
         )
+
+
+def read_progress(state: Path, partitions: Sequence[str]) -> Progress | None:
+    """Return the read progress of a run with this state folder; None before there is any."""
+    path = state / "progress"
+    if not path.exists() or not path.stat().st_size:
+        return None
+    return Progress(tuple(partitions), 1, path)
 
 
 def to_toml(value: object) -> str:

@@ -16,6 +16,7 @@ from statistics import mean
 from typing import TypeAlias
 
 from bench import brokers, report
+from bench.live_run import read_progress
 from bench.paths import ROOT
 from bench.processes import children_of
 from tapeflow.connectors.kafka.loader import Loader
@@ -90,9 +91,9 @@ def soak(market: Market, folder: Path, broker: brokers.Broker) -> list[Sample]:
         broker.create_topic(topic, count)
     producer = Producer(market, job)
     run = start_run(folder, broker.bootstrap)
-    while not (folder / "state" / "board").exists():
+    while (progress := read_progress(folder / "state", partitions_of(market))) is None:
+        assert run.poll() is None, "the run did not start"
         time.sleep(0.1)
-    progress = Progress(tuple(partitions_of(market)), 1, folder / "state" / "board")
     samples: list[Sample] = []
     began = time.monotonic()
     while (passed := time.monotonic() - began) < market.seconds - 1:

@@ -91,3 +91,17 @@ def test_ci_does_what_make_check_does():
 
 def test_the_lock_names_no_host():
     assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+def test_every_decision_is_in_their_index_with_title_and_status():
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text().splitlines()
+    records = sorted(folder.glob("0*.md"))
+    assert len(records) >= 12
+    for record in records:
+        head, _, status = record.read_text().splitlines()[:3]
+        number, _, title = head.removeprefix("# ").partition(". ")
+        assert int(number) == int(record.name[:4])
+        assert re.fullmatch(r"Status: (accepted|superseded by \d+)", status), record.name
+        row = f"| {number} | [{title}]({record.name}) | {status.removeprefix('Status: ')} |"
+        assert row in index
