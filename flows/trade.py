@@ -29,7 +29,8 @@ from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import why_slow
-from tapeflow.flows.job import wiring as jobs
+from tapeflow.flows.job import wiring
+from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment
 from tapeflow.flows.run.environment import plan_from_environment
@@ -68,27 +69,26 @@ END_IS_FINAL = True  # the last bars are closed: what is added behind the end fi
 
 def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> KeyedStream[Facts]:
     """Build all steps from pages to facts; nothing is opened here."""
-    table = jobs.instruments(job)
-    ids = tuple(each.id for each in table)
-    accounts = jobs.accounts_of(job, table, partitions)
+    table = instrument_table(job)
+    accounts = wiring.account_contexts(job, table, partitions)
 
-    ticks = decode("decode", pages, decoders=jobs.decoders(job, table))
+    ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
     unique = dedupe("dedupe", ticks, window=job.dedupe.window)
     with_bars = bars(
         "bars",
         unique,
         width_ns=job.bars.width,
         lateness_ns=job.bars.lateness,
-        instruments=len(ids),
+        instruments=len(table),
     )
-    scored = normalise("normalise", with_bars, window=job.normalise.window, instruments=len(ids))
-    strategies = jobs.strategies(job, table)
-    decided = signals("signals", scored, strategies=strategies, instruments=ids)
+    scored = normalise("normalise", with_bars, window=job.normalise.window, instruments=len(table))
+    strategies = wiring.strategies(job, table)
+    decided = signals("signals", scored, strategies=strategies, instruments=table.ids)
 
     account_batches = to_accounts("to_accounts", decided, accounts=tuple(accounts))
     account_facts = desk("desk", account_batches, accounts=accounts)
-    partition_facts = batch_facts("batch_facts", decided, instruments=ids)
-    counts = quality("quality", decided, instruments=ids)
+    partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
+    counts = quality("quality", decided, instruments=table.ids)
     return op.merge("facts", partition_facts, account_facts, counts)
 
 
@@ -102,8 +102,9 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     op.output("results", done, ResultsSink(result_paths(plan), run_info(plan), live=live))
     if plan.publish:
         kafka = plan.job.kafka
-        names = tuple(each.id for each in jobs.instruments(plan.job))
-        published = records("records", done, prefix=kafka.fact_prefix, instruments=names)
+        published = records(
+            "records", done, prefix=kafka.fact_prefix, instruments=instrument_table(plan.job).ids
+        )
         client = {**(LOW_LATENCY if live else {}), **kafka.client}
         op.output("topics", published, KafkaSink(kafka.bootstrap, client))
     return flow
@@ -163,5 +164,5 @@ def run_info(plan: Plan) -> RunInfo:
         version=package_version(),
         command=plan.command,
         job=json.dumps(plan.job.model_dump(mode="json", exclude=secrets), sort_keys=True),
-        instruments=jobs.instruments(plan.job),
+        instruments=instrument_table(plan.job),
     )

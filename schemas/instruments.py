@@ -1,5 +1,6 @@
 """Instruments: what is traded, each named `BASE-QUOTE[-PERP].VENUE`."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec import Struct
@@ -19,7 +20,37 @@ class Instrument(Struct, frozen=True):
     multiplier: Decimal  # base units in one unit of size
 
 
-class Names(Struct, frozen=True):
+class InstrumentTable(Struct, frozen=True):
+    """The instruments of a job, in the order of their ids: a number is a place in it."""
+
+    rows: tuple[Instrument, ...]
+    ids: tuple[str, ...]  # by number
+    number: dict[str, int]  # by id
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Instrument]) -> "InstrumentTable":
+        """Sort instruments by their ids, as byte strings, and number them."""
+        ordered = tuple(sorted(rows, key=lambda row: row.id.encode()))
+        ids = tuple(row.id for row in ordered)
+        return cls(ordered, ids, {each: number for number, each in enumerate(ids)})
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def get(self, instrument_id: str) -> Instrument:
+        """Return the instrument of an id."""
+        return self.rows[self.number[instrument_id]]
+
+    def symbols(self, venue: str) -> dict[str, int]:
+        """Return the number of each instrument of a venue, by the symbol that the venue writes."""
+        return {
+            row.venue_symbol: number
+            for number, row in enumerate(self.rows)
+            if row.venue.lower() == venue
+        }
+
+
+class InstrumentIdParts(Struct, frozen=True):
     """The parts of an instrument's id."""
 
     venue: str
@@ -28,20 +59,20 @@ class Names(Struct, frozen=True):
     kind: str
 
 
-def parse_id(instrument: str) -> Names:
+def parse_id(instrument: str) -> InstrumentIdParts:
     """Split an id into its parts.
 
     >>> parse_id("BTC-USDT-PERP.BINANCE-USDM")
-    Names(venue='BINANCE-USDM', base='BTC', quote='USDT', kind='perp')
+    InstrumentIdParts(venue='BINANCE-USDM', base='BTC', quote='USDT', kind='perp')
 
     Raises ValueError for any other form.
     """
     pair, dot, venue = instrument.partition(".")
     match pair.split("-"):
         case [base, quote] if dot and base and quote and venue:
-            return Names(venue, base, quote, "spot")
+            return InstrumentIdParts(venue, base, quote, "spot")
         case [base, quote, "PERP"] if dot and base and quote and venue:
-            return Names(venue, base, quote, "perp")
+            return InstrumentIdParts(venue, base, quote, "perp")
     raise ValueError(
         f"{instrument!r} is no instrument id: write BASE-QUOTE.VENUE, as BTC-USDT.BINANCE"
     )

@@ -97,14 +97,14 @@ class AccountOracle:
             self.units[name], self.notional[name] = after, abs(after) * ref
             self.approved_ns.append(log_ns)
             order = {
-                "number": context.number[name], "name": name, "strategy": signal.strategy, "position": position,
+                "number": context.instruments.number[name], "name": name, "strategy": signal.strategy, "position": position,
                 "active_ns": log_ns + context.latency_ns, "signed": signal.side * size,
             }  # fmt: skip
             self.resting.append(order)
             self.add("order", log_ns, name, signal.strategy, signal.side)
 
     def fill(self, order, position, price):
-        tick = Fraction(self.context.instrument(order["name"]).tick)
+        tick = Fraction(self.context.instruments.get(order["name"]).tick)
         price = round(Fraction(str(price)) / tick) * tick
         key = (order["strategy"], order["name"])
         fee = abs(order["signed"]) * price * Fraction(self.context.fee_rate)
@@ -129,7 +129,7 @@ class AccountOracle:
             value = fees = gross = Fraction(0)
             for key, quantity in self.quantity.items():
                 if key[0] == strategy:
-                    number = self.context.number[key[1]]
+                    number = self.context.instruments.number[key[1]]
                     quoted = (self.bid if quantity > 0 else self.ask).get(number, float("nan"))
                     is_nan = quoted != quoted  # noqa: PLR0124
                     mark = Fraction(str(self.last[number] if is_nan else quoted))

@@ -16,6 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tapeflow.flows.job import wiring
+from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.bars.step import TimeBars
@@ -77,8 +78,8 @@ JOB = Job.model_validate(
         ],
     }
 )  # fmt: skip
-INSTRUMENTS = wiring.instruments(JOB)
-IDS = tuple(instrument.id for instrument in INSTRUMENTS)  # by the instrument's number
+INSTRUMENTS = instrument_table(JOB)
+IDS = INSTRUMENTS.ids  # by the instrument's number
 
 
 # --- frames -------------------------------------------------------------------------------
@@ -180,8 +181,8 @@ def to_pages(partition: str, log: Records, sizes: Iterable[int], *, end_of_log=T
 
 def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str, AnyStep]:
     """Return every step of the flow, with the settings of a job."""
-    table = wiring.instruments(job)
-    ids = tuple(instrument.id for instrument in table)
+    table = instrument_table(job)
+    ids = table.ids
     decoders = wiring.decoders(job, table)
     strategies = bind(wiring.strategies(job, table), ids)
 
@@ -199,7 +200,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids),
         "batch_facts": Stateless(facts_of),
-        "desk": Desk(wiring.accounts_of(job, table, sorted(partitions))),
+        "desk": Desk(wiring.account_contexts(job, table, sorted(partitions))),
         "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
     }
 

@@ -45,7 +45,7 @@ A, B = "binance-0", "coinbase-0"
 
 def account(*partitions, limits=LIMITS, **changes):
     """Return the settings of the account `main`, with changes."""
-    context = wiring.accounts_of(JOB, INSTRUMENTS, partitions)["main"]
+    context = wiring.account_contexts(JOB, INSTRUMENTS, partitions)["main"]
     return replace(context, limits=limits, **changes)
 
 

@@ -18,6 +18,7 @@ from tapeflow import operators
 from tapeflow.connectors.duckdb.query import digest, digests, query
 from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import wiring
+from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import run as runs
 from tapeflow.flows.run.plan import Plan
@@ -354,6 +355,6 @@ def test_the_engine_gives_the_facts_of_the_plain_folds(results):
 
 
 def test_the_job_of_these_tests_is_valid():
-    instruments = wiring.instruments(JOB)
-    assert [instrument.id for instrument in instruments] == sorted(IDS)
+    instruments = instrument_table(JOB)
+    assert [*instruments.ids] == sorted(IDS)
     assert len(wiring.strategies(JOB, instruments)) == 3

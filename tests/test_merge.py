@@ -30,7 +30,7 @@ from tests.frames import (
 from tests.laws import rows, run
 
 STEPS = flow_steps()
-ACCOUNTS = wiring.accounts_of(JOB, INSTRUMENTS, PARTITIONS)
+ACCOUNTS = wiring.account_contexts(JOB, INSTRUMENTS, PARTITIONS)
 LAST_NAME = chr(0x10FFFF)  # a partition that sorts behind all others
 
 

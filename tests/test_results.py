@@ -19,10 +19,11 @@ from tapeflow.connectors.duckdb.sink import BUFFER_ROWS_MAX, PUBLISH_EVERY_S, Re
 from tapeflow.engine.errors import CAPTURED, capture_close_errors
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.quality import Metric
 from tapeflow.schemas.registry import BY_TYPE, FACT_TYPES, decode, encode, identity
 
-RUN = RunInfo("1", "test", "{}", ())
+RUN = RunInfo("1", "test", "{}", InstrumentTable.from_rows(()))
 
 
 def finish(results):

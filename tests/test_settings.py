@@ -7,6 +7,7 @@ import pytest
 from tapeflow.flows.job import settings
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.duration import format_duration, parse_duration
+from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.schemas.errors import UsageError
 
 GOOD = """
@@ -39,16 +40,16 @@ def load(tmp_path, text, environment=None):
 def refused(tmp_path, text, environment=None):
     with pytest.raises(UsageError) as raised:
         job = load(tmp_path, text, environment)
-        jobs.accounts_of(job, jobs.instruments(job), ())
-        jobs.decoders(job, jobs.instruments(job))
+        jobs.account_contexts(job, instrument_table(job), ())
+        jobs.decoders(job, instrument_table(job))
     line = str(raised.value)
     assert "\n" not in line
     return line
 
 
 def test_a_venue_symbol_is_derived_unless_the_job_gives_one(tmp_path):
-    table = jobs.instruments(load(tmp_path, GOOD))
-    assert [(each.id, each.venue_symbol, each.kind) for each in table] == [
+    table = instrument_table(load(tmp_path, GOOD))
+    assert [(each.id, each.venue_symbol, each.kind) for each in table.rows] == [
         ("BTC-USD.COINBASE", "XBT-USD", "spot"),
         ("BTC-USDT-PERP.BINANCE-USDM", "BTCUSDT", "perp"),
         ("BTC-USDT.BINANCE", "BTCUSDT", "spot"),
@@ -99,8 +100,8 @@ def test_an_unknown_variable_is_refused_with_the_one_meant(tmp_path):
 def test_the_jobs_in_the_repository_are_good():
     for path in sorted((Path(__file__).parents[1] / "jobs").glob("*.toml")):
         job = settings.load(path, {})
-        table = jobs.instruments(job)
-        assert jobs.accounts_of(job, table, ("binance-0",))
+        table = instrument_table(job)
+        assert jobs.account_contexts(job, table, ("binance-0",))
         assert jobs.decoders(job, table)
 
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.quality import QualityCounts
 from tapeflow.schemas.registry import FACT_TYPES
 
@@ -45,7 +45,7 @@ class RunInfo(Struct, frozen=True):
     version: str
     command: str
     job: str  # JSON
-    instruments: tuple[Instrument, ...]
+    instruments: InstrumentTable
 
 
 class ResultPaths(Struct, frozen=True):
@@ -111,7 +111,7 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
         insert(
             con,
             "instruments",
-            pa.Table.from_batches([to_record_batch(Instrument, run.instruments)]),
+            pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)]),
         )
         con.execute(RUNS)
         con.commit()

@@ -109,7 +109,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         self.con, self.paths = con, paths
         self.transaction = committed  # number of the last one that is written or submitted
         self.writer: AsyncWriter | None = None
-        self.buffer = FactBuffer([instrument.id for instrument in run.instruments])
+        self.buffer = FactBuffer(run.instruments.ids)
         self.in_transaction = False
         with translate_errors(paths.work):
             self.con.begin()

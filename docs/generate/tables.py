@@ -8,7 +8,7 @@ from docs.generate.comments import field_comments
 from docs.generate.markdown import NOTE, code, join, summary, table
 from tapeflow.connectors.duckdb.file import ResultPaths, RunInfo, create
 from tapeflow.schemas.arrow import columns
-from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.registry import FACT_TYPES
 
 SHARED = {  # columns that mean the same wherever they stand without a comment of their own
@@ -89,7 +89,7 @@ def database_columns() -> dict[str, list[tuple[str, str]]]:
     """Return name and SQL type of each column, by table."""
     with tempfile.TemporaryDirectory() as folder:
         paths = ResultPaths.for_stateless_run(Path(folder) / "results.duckdb")
-        with create(paths, RunInfo("", "", "{}", ())) as con:
+        with create(paths, RunInfo("", "", "{}", InstrumentTable.from_rows(()))) as con:
             rows = con.execute(
                 "SELECT table_name, column_name, data_type FROM duckdb_columns() "
                 "WHERE NOT internal ORDER BY table_oid, column_index"

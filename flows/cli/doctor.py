@@ -115,7 +115,7 @@ def check_job(args: Namespace) -> Iterator[Check]:
 
     try:
         job = options.read_job(args)
-        instruments = wiring.check(job)
+        instruments = wiring.validate(job)
     except TapeflowError as error:
         yield Check("job", False, str(error))
         return

@@ -68,7 +68,7 @@ def match_or_rest(state: State, order: Order, context: AccountContext) -> None:
     match = None
     if order.active_ns <= state.merge.horizon[0]:  # else nothing below the horizon is late enough
         trades = state.merge.trades_below_horizon(order.partition)
-        match = paper.find_match(order, context.number[order.instrument], trades)
+        match = paper.find_match(order, context.instruments.number[order.instrument], trades)
     if match is None:
         state.resting.append(order)
     else:
@@ -77,7 +77,7 @@ def match_or_rest(state: State, order: Order, context: AccountContext) -> None:
 
 def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fact]:
     """Put an intent through risk; an approved order goes to the venue. Yield the facts."""
-    signal, instrument = intent.signal, context.instrument(intent.signal.instrument)
+    signal, instrument = intent.signal, context.instruments.get(intent.signal.instrument)
     ref_price = to_decimal(signal.ref_price)
     units = state.approved.units.get(signal.instrument, ZERO)
     after = units + signal.side * intent.size
@@ -134,7 +134,7 @@ def make_order(state: State, context: AccountContext, decision: Decision, intent
 
 def fill_order(state: State, context: AccountContext, match: paper.Match) -> Iterator[Fact]:
     """Fill an order at the trade that matches it; yield the fill and the position after it."""
-    order, instrument = match.order, context.instrument(match.order.instrument)
+    order, instrument = match.order, context.instruments.get(match.order.instrument)
     log_ns, partition, offset = match.position
     price = round_to_step(to_decimal(match.price), instrument.tick)
     notional = round_to_digits(price * order.size * instrument.multiplier, context.money_digits)
@@ -172,7 +172,7 @@ def update_position(
     position = apply_fill(before, signed, notional, fill.fee, context.money_digits)
     state.positions[key] = position
     state.sample_ns = state.sample_ns or (fill.log_ns // context.sample_ns + 1) * context.sample_ns
-    multiplier = context.instrument(fill.instrument).multiplier
+    multiplier = context.instruments.get(fill.instrument).multiplier
     return Position(
         seq=state.next_seq(),
         account=context.account,
@@ -221,10 +221,10 @@ def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator
     for strategy in sorted(by_strategy):
         realized = open_profit = fees = gross = ZERO
         for instrument_id, position in by_strategy[strategy]:
-            instrument = context.instrument(instrument_id)
+            instrument = context.instruments.get(instrument_id)
             mark = to_decimal(
                 state.merge.marks.closing_price(
-                    context.number[instrument_id], long=position.quantity > 0
+                    context.instruments.number[instrument_id], long=position.quantity > 0
                 )
             )
             open_profit += unrealized_profit(

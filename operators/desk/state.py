@@ -17,7 +17,7 @@ from tapeflow.operators.desk.positions import PositionState
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.columns import Columns, Ints
-from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Market
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.signals import Intent
@@ -30,16 +30,11 @@ class AccountContext(Struct, frozen=True):
     account: str
     limits: Limits
     partitions: tuple[str, ...]  # all of the run, in the order in which they are read
-    instruments: tuple[Instrument, ...]  # the job's table, sorted by id
-    number: dict[str, int]  # id -> place in the table
+    instruments: InstrumentTable
     latency_ns: int  # from the decision to the venue
     fee_rate: Decimal  # of notional
     money_digits: int  # digits after the point that money is rounded to
     sample_ns: int  # between samples of equity, in log time
-
-    def instrument(self, instrument_id: str) -> Instrument:
-        """Return the instrument of an id."""
-        return self.instruments[self.number[instrument_id]]
 
 
 @dataclass(slots=True)

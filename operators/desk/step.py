@@ -78,7 +78,7 @@ def check_single_partition(state: State, batch: AccountBatch, context: AccountCo
             other = state.instrument_partition[code]
             if other >= 0:
                 raise TapeflowError(
-                    f"{context.instruments[code].id} comes from two partitions, "
+                    f"{context.instruments.ids[code]} comes from two partitions, "
                     f"{context.partitions[other]} and {batch.partition}: the order of its ticks is "
                     "lost; write every instrument to one partition"
                 )

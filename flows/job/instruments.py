@@ -1,0 +1,46 @@
+"""The instruments of a job: its table, from the settings and the venues' symbols."""
+
+from tapeflow.flows.job.settings import Job
+from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.instruments import Instrument, InstrumentTable, parse_id
+from tapeflow.schemas.venues import VENUES
+
+
+def instrument_table(job: Job) -> InstrumentTable:
+    """Build the table of a job's instruments.
+
+    Raises UsageError where an id is none, or two instruments have one symbol at their venue.
+    """
+    table = InstrumentTable.from_rows(read_instrument(job, name) for name in job.instruments)
+    by_symbol: dict[tuple[str, str], Instrument] = {}
+    for row in table.rows:
+        other = by_symbol.setdefault((row.venue, row.venue_symbol), row)
+        if other is not row:
+            raise UsageError(
+                f"instruments: {other.id} and {row.id} are both {row.venue_symbol} there"
+            )
+    return table
+
+
+def read_instrument(job: Job, instrument_id: str) -> Instrument:
+    """Build one instrument from its id and its settings."""
+    try:
+        parts = parse_id(instrument_id)
+    except ValueError as error:
+        raise UsageError(f"instruments: {error}") from None
+    venue = VENUES.get(parts.venue.lower())
+    if venue is None:
+        known = ", ".join(VENUES).upper()
+        raise UsageError(f"instruments: {instrument_id} is of no venue we know: {known}")
+    row = job.instruments[instrument_id]
+    return Instrument(
+        id=instrument_id,
+        venue=parts.venue,
+        base=parts.base,
+        quote=parts.quote,
+        kind=parts.kind,
+        venue_symbol=row.venue_symbol or venue.venue_symbol(parts.base, parts.quote),
+        tick=row.tick,
+        lot=row.lot,
+        multiplier=row.multiplier,
+    )
