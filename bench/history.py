@@ -21,15 +21,15 @@ HISTORY = Path(__file__).with_name("speed_history.jsonl")
 LAST_RUN = BUILD / "bench-speed.json"
 COLUMNS = ("plain loop", "per-item flow", "2 workers", "2 processes")  # as TARGETS
 
-KeptRun: TypeAlias = dict[str, Any]  # day, note, rounds, records, ticks_per_s, ratios
+StoredRun: TypeAlias = dict[str, Any]  # day, note, rounds, records, ticks_per_s, ratios
 
 
-def kept_runs(path: Path) -> list[KeptRun]:
+def stored_runs(path: Path) -> list[StoredRun]:
     """Read the kept runs, the oldest first."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def kept_run(figures: dict[str, Any], day: str, note: str) -> KeptRun:
+def stored_run(figures: dict[str, Any], day: str, note: str) -> StoredRun:
     """Return what is kept of the figures of a run."""
     ratios = [round(target["ratio"], 2) for target in figures["targets"]]
     return {
@@ -42,7 +42,7 @@ def kept_run(figures: dict[str, Any], day: str, note: str) -> KeptRun:
     }
 
 
-def format_table(runs: Sequence[KeptRun]) -> Iterator[str]:
+def format_table(runs: Sequence[StoredRun]) -> Iterator[str]:
     """Yield the lines of the table: of each run our rate, and its ratio to each other rate."""
     names = "".join(f"{name:>15}" for name in COLUMNS)
     yield f"{'day':<12}{'rounds':>6}{'records':>11}{'ticks/s':>11}{names}  note"
@@ -64,10 +64,10 @@ def main() -> None:
         if not LAST_RUN.exists():
             sys.exit(f"bench.history: {LAST_RUN} is not there; run python -m bench.speed first")
         day = datetime.fromtimestamp(LAST_RUN.stat().st_mtime, UTC).date().isoformat()
-        run = kept_run(json.loads(LAST_RUN.read_text()), day, args.keep)
+        run = stored_run(json.loads(LAST_RUN.read_text()), day, args.keep)
         with HISTORY.open("a") as file:
             file.write(json.dumps(run) + "\n")
-    print("\n".join(format_table(kept_runs(HISTORY))))
+    print("\n".join(format_table(stored_runs(HISTORY))))
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def load_parts(log, job, packed):
     reader_factories = logs.reader_factories(log, small if len(packed) > 1 else job, silent)
     pages = {name: list(loading.pages_of(opened)) for name, opened in reader_factories.items()}
     for number, pack in enumerate(packed):
-        mine = {name: in_parts(several, len(packed))[number] for name, several in pages.items()}
-        loading.load(mine, job, silent, append=number > 0, pack=pack)
+        parts = {name: in_parts(several, len(packed))[number] for name, several in pages.items()}
+        loading.load(parts, job, silent, append=number > 0, pack=pack)
 
 
 def in_parts(items, count):
@@ -99,6 +99,6 @@ def generated(folder, records, *options):
     """Fresh tapes of the reference job and their expected answer."""
     made = script("gen.py", records, folder / "tapes", *options)
     assert made.returncode == 0, made.stderr
-    told = script("oracle.py", folder / "tapes", folder / "expected")
-    assert told.returncode == 0, told.stderr
+    oracle = script("oracle.py", folder / "tapes", folder / "expected")
+    assert oracle.returncode == 0, oracle.stderr
     return folder / "tapes", folder / "expected"

@@ -130,10 +130,10 @@ def check_against_the_oracle(seed, count):
     frames: dict[str, list[bytes]] = {venue: [] for venue in MUTABLE}
     for venue, frame in mutants(seed, count, MUTABLE):
         frames[venue].append(frame)
-    for venue, mine in frames.items():
+    for venue, own_frames in frames.items():
         reader = decoder(venue, CHANNELS[venue], UNIVERSE[venue])
         for frame, (status, _, trades, quotes, _) in zip(
-            mine, decoded(reader, venue, mine), strict=True
+            own_frames, decoded(reader, venue, own_frames), strict=True
         ):
             assert (status, trades[0] if trades else None) == by_the_reference_job(venue, frame), (
                 frame

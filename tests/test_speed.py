@@ -71,7 +71,7 @@ def test_the_table_names_the_number_of_records_of_each_rate():
     assert table.count("missed") == 2
 
 
-def test_a_kept_run_stands_in_the_history_with_its_ratios(tmp_path):
+def test_a_stored_run_stands_in_the_history_with_its_ratios(tmp_path):
     ticks_per_s = speed.rates(ROUND)
     figures = {
         "rounds": 3,
@@ -80,12 +80,12 @@ def test_a_kept_run_stands_in_the_history_with_its_ratios(tmp_path):
         "targets": speed.check_targets(ticks_per_s),
     }
     path = tmp_path / "history.jsonl"
-    path.write_text(json.dumps(history.kept_run(figures, "2026-11-22", "made up")) + "\n")
-    *_, row = history.format_table(history.kept_runs(path))
+    path.write_text(json.dumps(history.stored_run(figures, "2026-11-22", "made up")) + "\n")
+    *_, row = history.format_table(history.stored_runs(path))
     assert row.split() == ["2026-11-22", "3", "6,000", "6,000", "6.00", "20.00", "1.33", "2.00", "made", "up"]  # fmt: skip
 
 
 def test_docs_show_the_history_as_the_command_prints_it():
     shown = dict(outputs.blocks(ROOT / "docs" / "speed.md"))
-    table = "\n".join(history.format_table(history.kept_runs(history.HISTORY)))
+    table = "\n".join(history.format_table(history.stored_runs(history.HISTORY)))
     assert shown["python -m bench.history"] == table + "\n"

@@ -182,24 +182,24 @@ def test_a_wheel_holds_tapeflow_and_nothing_else(wheel):
 
 
 def replay_installed(install, folder):
-    """Replay the golden tapes with the job that was installed: the digest, what was said."""
+    """Replay the golden tapes with the job that was installed: the digest, what was notices."""
     job = install.package / "jobs" / JOB.name
     line = ["replay", GOLDEN, "--config", job, "--results", "golden.duckdb"]
-    said = install.run(folder, "tapeflow", *line).stderr
-    return install.run(folder, "tapeflow", "digest", "golden.duckdb").stdout.strip(), said
+    notices = install.run(folder, "tapeflow", *line).stderr
+    return install.run(folder, "tapeflow", "digest", "golden.duckdb").stdout.strip(), notices
 
 
 def check_commands(install, folder, expected):
-    """Run what a user tries first, in an empty folder: what the commands said beside."""
+    """Run what a user tries first, in an empty folder: what the commands notices beside."""
     assert "demo" in install.run(folder, "python", "-m", "tapeflow", "--help").stdout
     demo = install.run(folder, "tapeflow", "demo", "--seconds", "60", "--json")
     fills = json.loads(demo.stdout)["fills"]
     assert fills > 0
     query = ["query", "SELECT count(*) AS n FROM fills", "--format", "json"]
     assert json.loads(install.run(folder, "tapeflow", *query).stdout) == [{"n": fills}]
-    digest, said = replay_installed(install, folder)
+    digest, notices = replay_installed(install, folder)
     assert digest == expected
-    return demo.stderr + said
+    return demo.stderr + notices
 
 
 @pytest.mark.slow
@@ -259,9 +259,9 @@ def skip_unless_read_only(install, folder):
 def test_a_read_only_install_without_a_home_compiles_in_memory(read_only, expected, tmp_path):
     skip_unless_read_only(read_only, tmp_path)
     assert NOT_CACHED in read_only.run(tmp_path, "tapeflow", "doctor").stdout
-    digest, said = replay_installed(read_only, tmp_path)
+    digest, notices = replay_installed(read_only, tmp_path)
     assert digest == expected
-    assert said.count(NOT_CACHED) == 1
+    assert notices.count(NOT_CACHED) == 1
     assert not list(read_only.package.rglob("*.nbi"))
 
 

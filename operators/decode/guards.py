@@ -36,7 +36,7 @@ def discriminators(shape: Shape, path: Path = ()) -> Conditions:
 
 
 def mutually_exclusive(one: Conditions, other: Conditions) -> bool:
-    """Whether no frame can meet both."""
+    """Return whether no frame can meet both."""
     for path in one.keys() & other.keys():
         both = {one[path], other[path]}
         if len(both) == 2 and (ABSENT in both or PRESENT not in both):
@@ -68,7 +68,7 @@ def guards(channels: Sequence[Channel], number: int) -> set[Path]:
 
 
 def is_free(path: Path, shape: Shape) -> bool:
-    """Whether a shape has the object that the path's last key would be in, but not the key."""
+    """Return whether a shape has the object of the path's last key, but not the key itself."""
     for name in path[:-1]:
         part = shape.get(name)
         if not isinstance(part, Mapping):

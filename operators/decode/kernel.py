@@ -478,7 +478,7 @@ class Tables(NamedTuple):
 
 @njit
 def matches_at(p, text, masks):
-    """Whether these up to 16 bytes stand here."""
+    """Return whether these up to 16 bytes stand here."""
     return load(p) & load(masks) == load(text) and load(p + 8) & load(masks + 8) == load(text + 8)
 
 

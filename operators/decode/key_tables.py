@@ -40,7 +40,7 @@ def expected_key(name: str) -> list[int]:
 
 
 def is_plain(text: str) -> bool:
-    """Whether it can stand in a frame without an escape, and is short enough to compare."""
+    """Return whether it can stand in a frame without an escape, and is short enough to compare."""
     return len(text) <= LONGEST and all(
         " " <= each <= "\x7f" and each not in '"\\' for each in text
     )

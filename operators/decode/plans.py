@@ -136,7 +136,7 @@ class ObjectContext(Struct, frozen=True):
         return replace(self, path=(*self.path, name), in_array=self.in_array or in_array)
 
     def reads(self, field: Field) -> bool:
-        """Whether a field is read here: inside an array nothing tells channels apart."""
+        """Return whether a field is read here: inside an array nothing tells channels apart."""
         return field.kind > Kind.ABSENT or not self.in_array
 
     def with_columns(self, fields: dict[str, Field]) -> "ObjectContext":
@@ -255,7 +255,7 @@ def fields_of(shape: Shape) -> dict[str, Field]:
 
 
 def is_required(field: Field) -> bool:
-    """Whether its key must be there."""
+    """Return whether its key must be there."""
     return field.kind in (Kind.LITERAL, Kind.PRESENT) or not (
         field.kind is Kind.ABSENT or field.optional
     )
