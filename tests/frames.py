@@ -1,7 +1,6 @@
-"""Builders of frames, pages and batches for the tests; random logs for hypothesis.
+"""Frames as the venues send them, pages of them, and random logs for hypothesis.
 
 pages = to_pages("binance-0", [(5 * S, binance_trade(1, at=5 * S)), (6 * S, HEARTBEAT_FRAME)], sizes=[1])
-batch(tick(3 * S, 100.0), heartbeat(4 * S))      columns without frames, for one step
 
 Times are in ns. `S` and `MS` are a second and a millisecond.
 """
@@ -9,77 +8,17 @@ Times are in ns. `S` and `MS` are a second and a millisecond.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, cycle, pairwise
-from typing import Any, NamedTuple
+from itertools import cycle
+from typing import Any
 
-import numpy as np
 from hypothesis import strategies as st
 
-from tapeflow.flows.job import wiring
-from tapeflow.flows.job.instruments import instrument_table
-from tapeflow.flows.job.settings import Job
-from tapeflow.operators import batch_facts, records
-from tapeflow.operators.bars.step import TimeBars
-from tapeflow.operators.decode import step as decode
-from tapeflow.operators.dedupe import Dedupe
-from tapeflow.operators.desk.step import Desk, account_batch
-from tapeflow.operators.features.normalise import Normalise
-from tapeflow.operators.quality import CountQuality
-from tapeflow.operators.strategies.step import EvaluateStrategies, bind
-from tapeflow.schemas.batches import AccountBatch, Batch, Page
-from tapeflow.schemas.market import (
-    ACCEPTED,
-    BUY,
-    DECODED,
-    HEARTBEAT,
-    IGNORED,
-    MALFORMED,
-    UNLISTED,
-    Bar,
-    Bars,
-    Market,
-    Quotes,
-    Trades,
-)
-from tapeflow.schemas.time import NO_TIME
-from tapeflow.schemas.venues import venue_of
-from tests.laws import AnyStep, Stateless, run
+from tapeflow.schemas.batches import Page
 
 MS, S = 1_000_000, 1_000_000_000  # ns
 BEGIN = 1_700_000_000 * S  # of random logs: 20 s after a whole minute
 PARTITIONS = ("binance-0", "binance-usdm-0", "coinbase-0")
 PAIRS = ("BTC", "ETH")
-
-JOB = Job.model_validate(
-    {
-        "bars": {"width": "1s", "lateness": "200ms"},
-        "dedupe": {"window": 12},
-        "normalise": {"window": 2},
-        "results": {"equity_interval": "3s"},
-        "instruments": {
-            name: {"tick": "0.25", "lot": "0.5"}
-            for name in (
-                "BTC-USD.COINBASE",
-                "BTC-USDT-PERP.BINANCE-USDM",
-                "BTC-USDT.BINANCE",
-                "ETH-USD.COINBASE",
-                "ETH-USDT-PERP.BINANCE-USDM",
-                "ETH-USDT.BINANCE",
-            )
-        },
-        "accounts": [
-            {"name": "main", "position_max": 1, "gross_max": 420, "orders_max": 4, "orders_window": "4s"},
-            {"name": "wide", "position_max": 9, "gross_max": 9e6, "orders_max": 99, "orders_window": "9s"},
-        ],
-        "strategies": [
-            {"name": "trend", "kind": "ema_cross", "fast": 1, "slow": 2, "account": "main", "size": 1},
-            {"name": "back", "kind": "reversion", "entry": 1.0, "account": "wide", "size": "2.5"},
-            {"name": "more", "kind": "ema_cross", "fast": 1, "slow": 3, "account": "wide", "size": 3},
-        ],
-    }
-)  # fmt: skip
-INSTRUMENTS = instrument_table(JOB)
-IDS = INSTRUMENTS.ids  # by the instrument's number
 
 
 # --- frames -------------------------------------------------------------------------------
@@ -176,84 +115,6 @@ def to_pages(partition: str, log: Records, sizes: Iterable[int], *, end_of_log=T
     return pages
 
 
-# --- the flow of flows/trade.py as plain folds, without the engine --------------------------
-
-
-def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str, AnyStep]:
-    """Return every step of the flow, with the settings of a job."""
-    table = instrument_table(job)
-    ids = table.ids
-    decoders = wiring.decoders(job, table)
-    strategies = bind(wiring.strategies(job, table), ids)
-
-    def decode_page(page: Page) -> list[Batch]:
-        return [decode.step(page, decoder=decoders[venue_of(page.partition)])]
-
-    def facts_of(batch: Batch) -> Iterable[Any]:
-        return records.expand_blocks(batch_facts.step(batch, instruments=ids), ids)
-
-    return {
-        "decode": Stateless(decode_page),
-        "dedupe": Dedupe(job.dedupe.window),
-        "bars": TimeBars(job.bars.width, job.bars.lateness, len(ids)),
-        "normalise": Normalise(job.normalise.window, len(ids)),
-        "signals": EvaluateStrategies(strategies),
-        "quality": CountQuality(ids),
-        "batch_facts": Stateless(facts_of),
-        "desk": Desk(wiring.account_contexts(job, table, sorted(partitions))),
-        "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
-    }
-
-
-TO_SIGNALS = ("decode", "dedupe", "bars", "normalise", "signals")
-
-
-def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) -> list[Any]:
-    """Return one partition's pages as they arrive at a step."""
-    values: list[Any] = list(pages)
-    for step in TO_SIGNALS:
-        if step == name:
-            return values
-        values = run(steps[step], values)[1]
-    if name == "records":
-        return run(steps["batch_facts"], values)[1] + run(steps["quality"], values)[1]
-    return values
-
-
-def account_batches(
-    log: Log,
-    sizes: Iterable[int],
-    steps: Mapping[str, AnyStep],
-    account: str,
-    *,
-    end_of_log=True,
-) -> dict[str, list[AccountBatch]]:
-    """Return the batches that the desk of an account receives, by partition."""
-    sizes = list(sizes)
-    received = {}
-    for name, logged in log.items():
-        pages = to_pages(name, logged, sizes, end_of_log=end_of_log)
-        batches = inputs_of("desk", pages, steps)
-        received[name] = [account_batch(each, account=account) for each in batches]
-    return received
-
-
-def interleave(streams: Mapping[str, Sequence[Any]], choices: Iterable[int]) -> list[Any]:
-    """Return the values of all streams in one order of arrival; each stream keeps its own order.
-
-    Each choice selects the stream whose next value arrives; when they are used up, it is the first.
-    """
-    waiting = [list(stream) for _, stream in sorted(streams.items()) if stream]
-    arrived = []
-    for choice in chain(choices, cycle([0])):
-        if not waiting:
-            break
-        stream = waiting[choice % len(waiting)]
-        arrived.append(stream.pop(0))
-        waiting = [stream for stream in waiting if stream]
-    return arrived
-
-
 # --- random logs --------------------------------------------------------------------------
 
 GAPS_MS = (0, 0, 0, 1, 5, 60, 130, 250, 400, 800, 1000, 2300)
@@ -332,154 +193,3 @@ def page_sizes(smallest=0) -> st.SearchStrategy[list[int]]:
 def arrival_orders() -> st.SearchStrategy[list[int]]:
     """Draw an order of arrival for `interleave`."""
     return st.lists(st.integers(0, 5), max_size=60)
-
-
-# --- batches of columns, for one step --------------------------------------------------------
-
-
-class Tick(NamedTuple):
-    """One trade, a row of `Trades` to be built."""
-
-    event_ns: int
-    price: float
-    size: float
-    instrument: int
-    trade_id: int
-    side: int
-    log_ns: int
-    verdict: int
-
-
-class OtherRecord(NamedTuple):
-    """A record without a trade."""
-
-    log_ns: int
-    status: int
-
-
-def tick(
-    event_ns,
-    price=100.0,
-    size=1.0,
-    *,
-    instrument=0,
-    trade_id=0,
-    side=BUY,
-    log_ns=None,
-    verdict=ACCEPTED,
-) -> Tick:
-    """Return a trade, by default logged when it happened."""
-    log_ns = event_ns if log_ns is None else log_ns
-    return Tick(event_ns, price, size, instrument, trade_id, side, log_ns, verdict)
-
-
-def heartbeat(log_ns: int) -> OtherRecord:
-    """Return a heartbeat."""
-    return OtherRecord(log_ns, HEARTBEAT)
-
-
-def no_tick(log_ns: int, status: int = MALFORMED) -> OtherRecord:
-    """Return a record whose frame gives no tick."""
-    assert status in (MALFORMED, IGNORED, UNLISTED)
-    return OtherRecord(log_ns, status)
-
-
-def batch(
-    *records: Any,
-    first_offset=0,
-    partition="binance-0",
-    end_of_log=False,
-    bars: Sequence[Bar] = (),
-    **fields: Any,
-) -> Batch:
-    """Return a batch of records: a tick, a list of ticks (of one record), or no tick."""
-    ticks, log_ns, status, instruments = [], [], [], []
-    for offset, record in enumerate(records, first_offset):
-        trades = record if isinstance(record, list) else [record]
-        trades = [each for each in trades if isinstance(each, Tick)]
-        ticks += [(offset, each) for each in trades]
-        log_ns.append(trades[0].log_ns if trades else record.log_ns)
-        status.append(DECODED if trades else record.status)
-        instruments.append(trades[0].instrument if trades else -1)
-    columns = Trades(
-        offset=ints(offset for offset, _ in ticks),
-        log_ns=ints(log_ns[offset - first_offset] for offset, _ in ticks),  # the record's
-        instrument=ints(each.instrument for _, each in ticks),
-        trade_id=ints(each.trade_id for _, each in ticks),
-        aggressor=ints(each.side for _, each in ticks),
-        event_ns=ints(each.event_ns for _, each in ticks),
-        verdict=ints(each.verdict for _, each in ticks),
-        price=np.array([each.price for _, each in ticks], np.float64),
-        size=np.array([each.size for _, each in ticks], np.float64),
-    )
-    return Batch(
-        partition,
-        first_offset,
-        ints(log_ns),
-        ints(status),
-        ints(instruments),
-        end_of_log,
-        Market(columns),
-        bars=to_bars(bars),
-        **fields,
-    )
-
-
-def batches(records: Sequence[Any], splits: Iterable[int] = (), *, end_of_log=True) -> list[Batch]:
-    """Return the records as batches, split before these offsets, and an empty one at the end."""
-    edges = sorted({0, len(records), *(each for each in splits if 0 < each < len(records))})
-    split = [batch(*records[begin:end], first_offset=begin) for begin, end in pairwise(edges)]
-    if end_of_log:
-        split.append(batch(first_offset=len(records), end_of_log=True))
-    return split
-
-
-def ints(values: Iterable[int]) -> Any:
-    """Return a column of int64."""
-    return np.array(list(values), np.int64)
-
-
-def quotes(*rows: tuple[int, int, int, float, float]) -> Quotes:
-    """Return quotes of (offset, log_ns, instrument, bid, ask)."""
-    columns = list(zip(*rows, strict=True)) or [()] * 5
-    ones = np.ones(len(rows))
-    return Quotes(
-        offset=ints(columns[0]),
-        log_ns=ints(columns[1]),
-        instrument=ints(columns[2]),
-        event_ns=ints([NO_TIME] * len(rows)),
-        bid=np.array(columns[3], np.float64),
-        bid_size=ones,
-        ask=np.array(columns[4], np.float64),
-        ask_size=ones,
-    )
-
-
-def with_quotes(trades: Batch, *rows: tuple[int, int, int, float, float]) -> Batch:
-    """Return a batch of trades with these quotes; see `quotes`."""
-    return trades.replace(market=Market(trades.market.trades, quotes(*rows)))
-
-
-def bar(
-    close: float, *, number=0, instrument=IDS[0], log_ns=None, partition="binance-0", offset=0
-) -> Bar:
-    """Return the bar of second `number`, of which only the close matters."""
-    return Bar(
-        instrument, "BINANCE", number * S, (number + 1) * S, close, close, close, close, 1.0, close, 1, 1.0,
-        close, close, True, (number + 1) * S if log_ns is None else log_ns, partition, offset, 0, 0,
-    )  # fmt: skip
-
-
-def to_bars(values: Sequence[Bar]) -> Bars:
-    """Return bars as columns."""
-    columns = {
-        name: np.array([getattr(each, name) for each in values], kind.dtype)
-        for name, kind in zip(Bars.column_names(), Bars.empty().arrays(), strict=True)
-        if name != "instrument"
-    }
-    return Bars(instrument=ints(IDS.index(each.instrument) for each in values), **columns)
-
-
-def bar_values(output: Batch, instruments: Sequence[str] = IDS) -> list[Bar]:
-    """Return the bars of a batch as values; `instruments` are the ids by number."""
-    return list(output.bars.values(output.partition, instruments))

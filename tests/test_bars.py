@@ -16,8 +16,10 @@ from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
-from tests.frames import IDS, MS, S, bar_values, batch, batches, heartbeat, no_tick, tick
+from tests.columns import bar_values, batch, batches, heartbeat, no_tick, tick
+from tests.frames import MS, S
 from tests.laws import rows, run
+from tests.plain_flow import IDS
 
 LATENESS = 200 * MS
 LAST = 2**63 - 1

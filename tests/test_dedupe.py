@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tapeflow.operators import dedupe
 from tapeflow.operators.dedupe import Dedupe
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
-from tests.frames import S, batch, batches, heartbeat, no_tick, tick
+from tests.columns import batch, batches, heartbeat, no_tick, tick
+from tests.frames import S
 from tests.laws import plain, rows, run
 
 

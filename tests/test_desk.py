@@ -17,24 +17,18 @@ from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, LATE, SELL
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.signals import Intent, Signal
 from tests import frames
-from tests.frames import (
+from tests.columns import bar_values, batch, heartbeat, tick, with_quotes
+from tests.frames import MS, S, to_pages
+from tests.laws import run
+from tests.plain_flow import (
     IDS,
     INSTRUMENTS,
     JOB,
-    MS,
-    S,
     account_batches,
-    bar_values,
-    batch,
     flow_steps,
-    heartbeat,
     inputs_of,
     interleave,
-    tick,
-    to_pages,
-    with_quotes,
 )
-from tests.laws import run
 from tests.reference import oracle
 
 BTC, ETH = IDS.index("BTC-USDT.BINANCE"), IDS.index("ETH-USDT.BINANCE")

@@ -27,17 +27,9 @@ from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
 from tapeflow.schemas.registry import FACT_TYPES
 from tests import frames, laws
-from tests.frames import (
-    IDS,
-    JOB,
-    PARTITIONS,
-    account_batches,
-    flow_steps,
-    inputs_of,
-    interleave,
-    to_pages,
-)
+from tests.frames import PARTITIONS, to_pages
 from tests.laws import AnyStep, run
+from tests.plain_flow import IDS, JOB, account_batches, flow_steps, inputs_of, interleave
 
 STEPS = flow_steps()
 ACCOUNTS = [account.name for account in JOB.accounts]

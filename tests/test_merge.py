@@ -13,21 +13,10 @@ from tapeflow.schemas.market import MarkPrices, Trades
 from tapeflow.schemas.time import MAX_NS
 from tests import frames
 from tests.account_oracle import expected_facts, summaries
-from tests.frames import (
-    INSTRUMENTS,
-    JOB,
-    PARTITIONS,
-    S,
-    account_batches,
-    batch,
-    flow_steps,
-    heartbeat,
-    interleave,
-    quotes,
-    tick,
-    with_quotes,
-)
+from tests.columns import batch, heartbeat, quotes, tick, with_quotes
+from tests.frames import PARTITIONS, S
 from tests.laws import rows, run
+from tests.plain_flow import INSTRUMENTS, JOB, account_batches, flow_steps, interleave
 
 STEPS = flow_steps()
 ACCOUNTS = wiring.account_contexts(JOB, INSTRUMENTS, PARTITIONS)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.features.normalise import Normalise
-from tests.frames import IDS, bar, batch
+from tests.columns import bar, batch
+from tests.plain_flow import IDS
 
 WINDOW = 4
 

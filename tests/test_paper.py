@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tapeflow.operators.desk.paper import Match, find_match
 from tapeflow.schemas.market import BUY, Trades
 from tapeflow.schemas.orders import Order
-from tests.frames import MS, S, batch, tick
+from tests.columns import batch, tick
+from tests.frames import MS, S
 from tests.laws import rows
 
 ACTIVE = 5_250 * MS

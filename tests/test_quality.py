@@ -20,22 +20,10 @@ from tapeflow.schemas.market import (
 )
 from tapeflow.schemas.quality import Metric, QualityCounts
 from tests import frames
-from tests.frames import (
-    IDS,
-    MS,
-    S,
-    bar,
-    batch,
-    batches,
-    flow_steps,
-    heartbeat,
-    inputs_of,
-    no_tick,
-    tick,
-    to_pages,
-    with_quotes,
-)
+from tests.columns import bar, batch, batches, heartbeat, no_tick, tick, with_quotes
+from tests.frames import MS, S, to_pages
 from tests.laws import run
+from tests.plain_flow import IDS, flow_steps, inputs_of
 
 MINUTE = 60 * S
 STEPS = flow_steps()

@@ -13,8 +13,10 @@ from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.operators.strategies.step import STRATEGIES, EvaluateStrategies, Kind, bind
 from tapeflow.schemas.market import BUY, SELL, bar_id
 from tapeflow.schemas.signals import Strategy
-from tests.frames import IDS, S, bar, bar_values, batch
+from tests.columns import bar, bar_values, batch
+from tests.frames import S
 from tests.laws import run
+from tests.plain_flow import IDS
 
 PRICES = st.floats(1e-6, 1e6) | st.sampled_from([100.0, 100.5, 101.0])
 CLOSES = st.lists(PRICES, max_size=9) | st.lists(PRICES, min_size=28, max_size=50)

@@ -1,0 +1,131 @@
+"""The flow of flows/trade.py as plain folds over lists, without the engine, and a job for it.
+
+pages ─▶ inputs_of ─▶ run(step, ...)                       one partition, any step
+log ─▶ account_batches ─▶ interleave ─▶ run(desk, ...)     all partitions, in some order
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, cycle
+from typing import Any
+
+from tapeflow.flows.job import wiring
+from tapeflow.flows.job.instruments import instrument_table
+from tapeflow.flows.job.settings import Job
+from tapeflow.operators import batch_facts, records
+from tapeflow.operators.bars.step import TimeBars
+from tapeflow.operators.decode import step as decode
+from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.features.normalise import Normalise
+from tapeflow.operators.quality import CountQuality
+from tapeflow.operators.strategies.step import EvaluateStrategies, bind
+from tapeflow.schemas.batches import AccountBatch, Batch, Page
+from tapeflow.schemas.venues import venue_of
+from tests.frames import PARTITIONS, Log, to_pages
+from tests.laws import AnyStep, Stateless, run
+
+JOB = Job.model_validate(
+    {
+        "bars": {"width": "1s", "lateness": "200ms"},
+        "dedupe": {"window": 12},
+        "normalise": {"window": 2},
+        "results": {"equity_interval": "3s"},
+        "instruments": {
+            name: {"tick": "0.25", "lot": "0.5"}
+            for name in (
+                "BTC-USD.COINBASE",
+                "BTC-USDT-PERP.BINANCE-USDM",
+                "BTC-USDT.BINANCE",
+                "ETH-USD.COINBASE",
+                "ETH-USDT-PERP.BINANCE-USDM",
+                "ETH-USDT.BINANCE",
+            )
+        },
+        "accounts": [
+            {"name": "main", "position_max": 1, "gross_max": 420, "orders_max": 4, "orders_window": "4s"},
+            {"name": "wide", "position_max": 9, "gross_max": 9e6, "orders_max": 99, "orders_window": "9s"},
+        ],
+        "strategies": [
+            {"name": "trend", "kind": "ema_cross", "fast": 1, "slow": 2, "account": "main", "size": 1},
+            {"name": "back", "kind": "reversion", "entry": 1.0, "account": "wide", "size": "2.5"},
+            {"name": "more", "kind": "ema_cross", "fast": 1, "slow": 3, "account": "wide", "size": 3},
+        ],
+    }
+)  # fmt: skip
+INSTRUMENTS = instrument_table(JOB)
+IDS = INSTRUMENTS.ids  # by the instrument's number
+
+
+def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[str, AnyStep]:
+    """Return every step of the flow, with the settings of a job."""
+    table = instrument_table(job)
+    ids = table.ids
+    decoders = wiring.decoders(job, table)
+    strategies = bind(wiring.strategies(job, table), ids)
+
+    def decode_page(page: Page) -> list[Batch]:
+        return [decode.step(page, decoder=decoders[venue_of(page.partition)])]
+
+    def facts_of(batch: Batch) -> Iterable[Any]:
+        return records.expand_blocks(batch_facts.step(batch, instruments=ids), ids)
+
+    return {
+        "decode": Stateless(decode_page),
+        "dedupe": Dedupe(job.dedupe.window),
+        "bars": TimeBars(job.bars.width, job.bars.lateness, len(ids)),
+        "normalise": Normalise(job.normalise.window, len(ids)),
+        "signals": EvaluateStrategies(strategies),
+        "quality": CountQuality(ids),
+        "batch_facts": Stateless(facts_of),
+        "desk": Desk(wiring.account_contexts(job, table, sorted(partitions))),
+        "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
+    }
+
+
+TO_SIGNALS = ("decode", "dedupe", "bars", "normalise", "signals")
+
+
+def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) -> list[Any]:
+    """Return one partition's pages as they arrive at a step."""
+    values: list[Any] = list(pages)
+    for step in TO_SIGNALS:
+        if step == name:
+            return values
+        values = run(steps[step], values)[1]
+    if name == "records":
+        return run(steps["batch_facts"], values)[1] + run(steps["quality"], values)[1]
+    return values
+
+
+def account_batches(
+    log: Log,
+    sizes: Iterable[int],
+    steps: Mapping[str, AnyStep],
+    account: str,
+    *,
+    end_of_log=True,
+) -> dict[str, list[AccountBatch]]:
+    """Return the batches that the desk of an account receives, by partition."""
+    sizes = list(sizes)
+    received = {}
+    for name, logged in log.items():
+        pages = to_pages(name, logged, sizes, end_of_log=end_of_log)
+        batches = inputs_of("desk", pages, steps)
+        received[name] = [account_batch(each, account=account) for each in batches]
+    return received
+
+
+def interleave(streams: Mapping[str, Sequence[Any]], choices: Iterable[int]) -> list[Any]:
+    """Return the values of all streams in one order of arrival; each stream keeps its own order.
+
+    Each choice selects the stream whose next value arrives; when they are used up, it is the first.
+    """
+    waiting = [list(stream) for _, stream in sorted(streams.items()) if stream]
+    arrived = []
+    for choice in chain(choices, cycle([0])):
+        if not waiting:
+            break
+        stream = waiting[choice % len(waiting)]
+        arrived.append(stream.pop(0))
+        waiting = [stream for stream in waiting if stream]
+    return arrived
