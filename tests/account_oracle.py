@@ -3,6 +3,7 @@
 Plain lists and exact fractions; no batches, no horizon, no heaps. A fact is a short tuple.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -20,7 +21,7 @@ def expected_facts(
     context: AccountContext, received: Mapping[str, Sequence[AccountBatch]]
 ) -> list[tuple[Any, ...]]:
     """Return the facts that a desk must send for these batches, by partition, as short tuples."""
-    records = defaultdict(lambda: ([], [], []))  # by position: trades, quotes, intents
+    records = defaultdict(lambda: ([], [], [], []))  # trades, quotes, mark prices, intents
     for batches in received.values():
         for batch in batches:
             if batch.next_offset > batch.first_offset:
@@ -31,14 +32,17 @@ def expected_facts(
                     records[trade.log_ns, batch.partition, trade.offset][0].append(trade)
             for quote in rows(batch.market.quotes):
                 records[quote.log_ns, batch.partition, quote.offset][1].append(quote)
+            for mark in rows(batch.market.mark_prices):
+                records[mark.log_ns, batch.partition, mark.offset][2].append(mark)
             for intent in batch.intents:
-                records[intent.signal.position][2].append(intent)
+                records[intent.signal.position][3].append(intent)
     oracle = AccountOracle(context)
     for position in sorted(records):
-        trades, quotes, intents = records[position]
+        trades, quotes, marks, intents = records[position]
         oracle.sample_up_to(position[0])
-        oracle.process(position, trades, quotes, intents)
-        if trades or quotes:
+        oracle.process(position, trades, intents)
+        oracle.update_prices(trades, quotes, marks)
+        if trades or quotes or marks:
             oracle.tick_ns.append(position[0])
     if oracle.sample_ns:
         oracle.sample(max(log_ns for log_ns, *_ in records))
@@ -55,12 +59,12 @@ class AccountOracle:
         self.quantity = defaultdict(Fraction)  # all three by (strategy, instrument)
         self.cash = defaultdict(Fraction)
         self.fees = defaultdict(Fraction)
-        self.last, self.bid, self.ask = {}, {}, {}
+        self.last, self.bid, self.ask, self.mark = {}, {}, {}, {}  # by instrument
 
     def add(self, *fact):
         self.facts.append((len(self.facts) + 1, *fact))
 
-    def process(self, position, trades, quotes, intents):
+    def process(self, position, trades, intents):
         for order in list(self.resting):
             matches = [row for row in trades if row.instrument == order["number"]]
             is_active = position > order["position"] and position[0] >= order["active_ns"]
@@ -72,10 +76,14 @@ class AccountOracle:
         )
         for intent in intents:
             self.decide(intent, position)
+
+    def update_prices(self, trades, quotes, marks):
         for row in trades:
             self.last[row.instrument] = row.price
         for row in quotes:
             self.bid[row.instrument], self.ask[row.instrument] = row.bid, row.ask
+        for row in marks:
+            self.mark[row.instrument] = row.mark
 
     def decide(self, intent, position):
         context, signal, log_ns = self.context, intent.signal, position[0]
@@ -130,9 +138,9 @@ class AccountOracle:
             for key, quantity in self.quantity.items():
                 if key[0] == strategy:
                     number = self.context.instruments.number[key[1]]
-                    quoted = (self.bid if quantity > 0 else self.ask).get(number, float("nan"))
-                    is_nan = quoted != quoted  # noqa: PLR0124
-                    mark = Fraction(str(self.last[number] if is_nan else quoted))
+                    sources = (self.mark, self.bid if quantity > 0 else self.ask, self.last)
+                    prices = [prices.get(number, math.nan) for prices in sources]
+                    mark = Fraction(str(next(price for price in prices if not math.isnan(price))))
                     value += self.cash[key] + quantity * mark
                     gross += abs(quantity) * mark
                     fees += self.fees[key]

@@ -92,6 +92,14 @@ def ack_frame(partition: str) -> bytes:
     )
 
 
+def mark_price_frame(mark: Any, *, at: int, pair="BTC") -> bytes:
+    """Return a mark price of Binance USD-M."""
+    return (
+        f'{{"e":"markPriceUpdate","E":{at // MS},"s":"{pair}USDT","p":"{mark}","P":"{mark}",'
+        f'"i":"{mark}","r":"0.0001","T":{at // MS}}}'
+    ).encode()
+
+
 HEARTBEAT_FRAME = b""
 MALFORMED_FRAME = b'{"e":"trade","type":"match","s":"BTCUSDT"'
 
@@ -127,8 +135,8 @@ def records_from_bytes(
     """Return a record for each three bytes: its kind, the time since the one before, its price.
 
     Six of sixteen are trades that happened when they are logged; the others are heartbeats,
-    malformed frames, trades of an unlisted pair, copies, late trades, quotes, acknowledgements and
-    trades out of order. `whole_seconds`: log times are whole seconds, so that many are equal.
+    malformed frames, trades of an unlisted pair, copies, late trades, quotes, mark prices of USD-M,
+    acknowledgements and trades out of order. `whole_seconds`: log times are whole seconds, so that many are equal.
     """
     records: list[tuple[int, bytes]] = []
     now, trades = BEGIN, [HEARTBEAT_FRAME]
@@ -158,6 +166,9 @@ def records_from_bytes(
                 frame = quote_frame(
                     partition, 90 + price % 16, 101 + price % 7, at=now, pair=PAIRS[kind & 1]
                 )
+            case 8 if "usdm" in partition and price % 4:
+                mark = 0 if price % 16 == 1 else 95 + price % 11  # 0: the venue has none
+                frame = mark_price_frame(mark, at=now, pair=PAIRS[kind & 1])
             case 8:
                 frame = ack_frame(partition)
             case 9:

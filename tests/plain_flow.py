@@ -29,6 +29,7 @@ JOB = Job.model_validate(
         "bars": {"width": "1s", "lateness": "200ms"},
         "dedupe": {"window": 12},
         "normalise": {"window": 2},
+        "market": {"mark_prices": True},
         "results": {"equity_interval": "3s"},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}

@@ -297,6 +297,8 @@ def test_the_long_log_gives_every_kind_of_fact():
             verdicts += batch.market.trades.verdict.tolist()
             status += batch.status.tolist()
     assert {ACCEPTED, DUPLICATE, LATE} <= set(verdicts) and HEARTBEAT in status
+    marks = [each.value for each in facts["metrics"] if each.name == "mark_prices"]
+    assert sum(marks) > 10
 
 
 SHAPES = [(workers, page) for workers in (1, 2, 3) for page in (1, 7, 1000)]
