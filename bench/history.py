@@ -8,6 +8,7 @@ The file, bench/speed_history.jsonl, is under version control; build/ is not.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -30,15 +31,15 @@ def stored_runs(path: Path) -> list[StoredRun]:
 
 
 def stored_run(figures: dict[str, Any], day: str, note: str) -> StoredRun:
-    """Return what is kept of the figures of a run."""
-    ratios = [round(target["ratio"], 2) for target in figures["targets"]]
+    """Return what is stored of the figures of a run: no ratio that could not be measured."""
+    ratios = zip(COLUMNS, (target["ratio"] for target in figures["targets"]), strict=True)
     return {
         "day": day,
         "note": note,
         "rounds": figures["rounds"],
         "records": figures["records"],
         "ticks_per_s": round(figures["ticks_per_s"][OURS]),
-        "ratios": dict(zip(COLUMNS, ratios, strict=True)),
+        "ratios": {name: round(ratio, 2) for name, ratio in ratios if math.isfinite(ratio)},
     }
 
 

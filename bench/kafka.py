@@ -4,7 +4,7 @@
 
 Apache Kafka runs on one core, the flow on another. Both kinds of records are loaded once, into
 topics of their own, and read in turns; a rate is that of the flow, from opening the topics to the
-finished results. The broker still has in memory what it is asked for: this is no test of disks.
+finished results. The broker still has in memory what the flow reads: this is no test of disks.
 """
 
 import argparse

@@ -18,7 +18,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def cpu_s(pid: int, *, ended_children: bool = False) -> float:
-    """Return the CPU seconds of a process, with those of its ended children where asked for.
+    """Return the CPU seconds of a process, with those of its ended children if `ended_children`.
 
     Raises OSError where there is no such process.
     """

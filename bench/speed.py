@@ -1,4 +1,4 @@
-"""Our speed beside the baselines, and what more workers and processes bring: rates and targets.
+"""Our speed compared with the baselines; what more workers and processes bring; targets.
 
     python -m bench.speed [--rounds 5] [--records 5000000] [--short-records 1000000]
                           [--idiomatic-records 500000]
@@ -125,7 +125,7 @@ def format_table(figures: dict[str, Any]) -> Iterator[str]:
 
 def main() -> None:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description="Measure our speed beside that of baselines.")
+    parser = argparse.ArgumentParser(description="Compare our speed with baselines.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=5_000_000)
     parser.add_argument("--short-records", type=int, default=1_000_000, help="of a short run")

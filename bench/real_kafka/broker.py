@@ -6,6 +6,7 @@ Tests and benches use it as a context manager; each broker then begins empty, on
 """
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -153,6 +154,8 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # either stops Java too, also in the background
+        signal.signal(number, signal.default_int_handler)
     with RealBroker(HOME / "data", 9092) as broker:
         print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it", flush=True)
         try:
