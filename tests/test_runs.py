@@ -142,7 +142,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
     told = json.loads(path.read_text())
     told["states"]["trade.bars.state"] += 1
     path.write_text(json.dumps(told))
-    with pytest.raises(TapeflowError, match=r"state of step trade\.bars\.open in version"):
+    with pytest.raises(TapeflowError, match=r"state of step trade\.bars\.state in version"):
         runs.run(plan_on(tmp_path), silent, silent)
 
 
@@ -265,7 +265,7 @@ def test_a_slow_sink_holds_the_sources_back(tmp_path, monkeypatch):
     seal, held = ResultsSinkPartition.snapshot, []
 
     def slow(part):
-        held.append(part.waiting.rows)
+        held.append(part.buffer.rows)
         time.sleep(0.2)
         return seal(part)
 
