@@ -9,15 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tapeflow.connectors.tapes import archive, hour_file
 from tapeflow.connectors.tapes.archive import ArchivePartition, exclusive_lock
 from tapeflow.connectors.tapes.archive_layout import HOUR_NS, closed_files, closed_path
 from tapeflow.connectors.tapes.parquet import ParquetReader
+from tapeflow.flows.job.sections import Tape
+from tapeflow.flows.run.log import TapeFiles, tapes
 from tapeflow.schemas.batches import Page
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import TapeflowError, UsageError
+from tests.running import job_of
 
 T0 = 490_000 * HOUR_NS  # 2025-11-24T16
 FAR = 2**62
@@ -130,10 +134,12 @@ def live(partition, log, ends, begin, draw):
     yield partition.snapshot()
 
 
-OVER_A_DISK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+OVER_A_DISK = hypothesis_settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
-@settings(OVER_A_DISK, max_examples=300)
+@hypothesis_settings(OVER_A_DISK, max_examples=300)
 @given(LOGS, st.integers(0, 2**32))
 def test_a_crash_at_any_call_of_the_disk_changes_nothing(disk, tmp_path_factory, steps, seed):
     """Lives end at any call; the next goes on from one of the last snapshots, committed or not."""
@@ -381,3 +387,25 @@ def test_parquet_without_offsets_is_counted_on(tmp_path):
         pq.write_table(pq.read_table(path).drop_columns(["offset"]), path)
     found = rows(ParquetReader(NAME, tuple(files), 2, FAR, None))
     assert found == [(offset, ns, frame) for offset, (ns, frame) in enumerate(log)]
+
+
+def test_the_hours_of_an_archive_are_found_wherever_one_points(tmp_path):
+    _, files = hours(tmp_path / "archive" / "binance-0")
+    (tmp_path / "archive" / ".state").mkdir()
+    (tmp_path / "archive" / "binance-0" / ".2025-11-24T19.open").write_bytes(b"")
+    for given_path, expected in [
+        (tmp_path / "archive", files),
+        (tmp_path / "archive" / "binance-0", files),
+        (files[1], files[1:2]),
+    ]:
+        found = tapes([given_path], job_of())
+        assert found == {"binance-0": TapeFiles(tuple(expected))}
+
+
+def test_a_partition_in_parquet_and_in_text_is_refused(tmp_path):
+    hours(tmp_path / "binance-0")
+    (tmp_path / "x.tape").write_bytes(b"")
+    tape = {"files": "x.tape", "partition": "binance-0"}
+    job = job_of().model_copy(update={"tapes": (Tape.model_validate(tape),)})
+    with pytest.raises(UsageError, match="binance-0 is in Parquet and in text"):
+        tapes([tmp_path], job)

@@ -16,10 +16,11 @@ from tapeflow.connectors.duckdb.sink import ResultsSinkPartition
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.state.directory import StateDir
-from tapeflow.flows import trade
+from tapeflow.flows import archive, trade
 from tapeflow.flows.run import log as logs
 from tapeflow.flows.run import run as runs
 from tapeflow.flows.run import supervisor as cluster
+from tapeflow.flows.run.flow import Flow, open_progress
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
@@ -207,8 +208,12 @@ def test_a_state_serves_one_run_at_a_time(tmp_path):
     held.release()
 
 
-def test_every_stateful_step_is_named_with_its_version():
-    found = set()
+FLOWS: dict[str, Flow] = {"trade": trade, "archive": archive}  # mypy checks what they offer
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_every_stateful_step_is_named_with_its_version(name):
+    found, flow = set(), FLOWS[name]
 
     def walk(operators):
         for each in operators:
@@ -218,8 +223,25 @@ def test_every_stateful_step_is_named_with_its_version():
 
     job = job_of()
     plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=Path("r"))
-    walk(trade.dataflow(plan, Progress(tuple(plan.log), 1), silent).substeps)
-    assert found == set(trade.STATE_VERSIONS)
+    dataflow = flow.dataflow(plan, Progress(tuple(plan.log), 1), silent)
+    walk(dataflow.substeps)
+    assert dataflow.flow_id == name
+    assert found == set(flow.STATE_VERSIONS)
+
+
+def test_a_state_of_another_flow_is_refused(tmp_path):
+    runs.run(plan_on(tmp_path), silent, silent)
+    other = replace(plan_on(tmp_path), flow="archive", results=tmp_path / "archive")
+    with pytest.raises(TapeflowError, match="made with flow trade, this is archive"):
+        runs.run(other, silent, silent)
+
+
+def test_partitions_that_are_not_merged_never_wait_for_each_other(tmp_path):
+    plan = plan_on(tmp_path)
+    for name, waits in [("trade", True), ("archive", False)]:
+        progress = open_progress(replace(plan, flow=name))
+        progress.update("binance-0", 10**18, 5)  # coinbase-0 has no record yet
+        assert progress.is_ahead("binance-0") == waits
 
 
 def test_a_process_that_dies_again_and_again_ends_the_run_with_its_last_words(

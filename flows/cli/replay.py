@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
         nargs="*",
         type=Path,
         metavar="TAPES",
-        help="files <venue>-<n>.tape[.gz|.zst] or .parquet, or folders of them",
+        help="files <venue>-<n>.tape[.gz|.zst] or .parquet, folders of them, or an archive",
     )
     parser.add_argument(
         "--from-topics",

@@ -1,4 +1,8 @@
-"""A fault switch for tests: dies between the results' commit and the epoch's, once, when armed."""
+"""A fault switch for tests: once, when armed, a process dies where it hurts most.
+
+"commit": between the commit of the results and that of the epoch. "archive N": at the Nth of the
+archive's calls of the disk.
+"""
 
 import os
 import signal
@@ -19,3 +23,33 @@ if armed.exists() and armed.read_text() == "commit":
         return state
 
     ResultsSinkPartition.snapshot = snapshot
+
+if armed.exists() and armed.read_text().startswith("archive "):
+    from tapeflow.connectors.tapes import archive, hour_file
+
+    class DyingDisk:
+        """Dies at one of the calls by which the archive touches the disk: before it, or after."""
+
+        left = int(armed.read_text().split()[1])
+
+        def __getattr__(self, name):
+            call = getattr(os, name)
+            return self.counted(call) if name in {"write", "fsync", "replace", "unlink"} else call
+
+        def counted(self, call):
+            def touch(*arguments):
+                self.count()
+                result = call(*arguments)
+                self.count()
+                return result
+
+            return touch
+
+        def count(self):
+            DyingDisk.left -= 1
+            if DyingDisk.left == 0 and armed.read_text():
+                armed.write_text("")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    for module in (archive, hour_file):
+        vars(module)["os"] = DyingDisk()
