@@ -21,8 +21,8 @@ def pages_of_hours():
     """The golden tapes by partition, as if they had been recorded slowly, over six hours."""
     job = job_of()
     found = {}
-    for name, factory in log.reader_factories(log.tapes([GOLDEN], job), job, silent).items():
-        pages = list(topics.pages_of(factory))
+    for name, factory in log.reader_factories(log.find_tapes([GOLDEN], job), job, silent).items():
+        pages = list(topics.read_pages(factory))
         begin = int(pages[0].log_ns[0])
         found[name] = [
             replace(page, log_ns=begin + (page.log_ns - begin) * STRETCH) for page in pages
@@ -37,7 +37,7 @@ def empty_topics():
     with EmbeddedBroker() as broker:
         kafka = {"bootstrap": broker.bootstrap, "client": EMBEDDED_CONSUMER}
         job = job.model_copy(update={"kafka": job.kafka.model_copy(update=kafka)})
-        for topic, partitions in topics.topics(pages, job).items():
+        for topic, partitions in topics.partition_counts(pages, job).items():
             broker.create_topic(topic, partitions)
         yield pages, job
 

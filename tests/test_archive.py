@@ -18,7 +18,7 @@ from tapeflow.connectors.tapes.archive import ArchivePartition, exclusive_lock
 from tapeflow.connectors.tapes.archive_layout import HOUR_NS, closed_files, closed_path
 from tapeflow.connectors.tapes.parquet import ParquetReader
 from tapeflow.flows.job.sections import Tape
-from tapeflow.flows.run.log import TapeFiles, tapes
+from tapeflow.flows.run.log import TapeFiles, find_tapes
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import job_of
@@ -398,7 +398,7 @@ def test_the_hours_of_an_archive_are_found_wherever_one_points(tmp_path):
         (tmp_path / "archive" / "binance-0", files),
         (files[1], files[1:2]),
     ]:
-        found = tapes([given_path], job_of())
+        found = find_tapes([given_path], job_of())
         assert found == {"binance-0": TapeFiles(tuple(expected))}
 
 
@@ -408,4 +408,4 @@ def test_a_partition_in_parquet_and_in_text_is_refused(tmp_path):
     tape = {"files": "x.tape", "partition": "binance-0"}
     job = job_of().model_copy(update={"tapes": (Tape.model_validate(tape),)})
     with pytest.raises(UsageError, match="binance-0 is in Parquet and in text"):
-        tapes([tmp_path], job)
+        find_tapes([tmp_path], job)

@@ -27,9 +27,9 @@ def shape_of(processes, workers):
 def loaded_market():
     """A job over topics that hold six hours, packed here and there."""
     with empty_topics() as (pages, job):
-        topics.load(parts(pages, 0, 3), job, silent)
-        topics.load(parts(pages, 1, 3), job, silent, append=True, pack=True)
-        topics.load(parts(pages, 2, 3), job, silent, append=True)
+        topics.load_pages(parts(pages, 0, 3), job, silent)
+        topics.load_pages(parts(pages, 1, 3), job, silent, append=True, pack=True)
+        topics.load_pages(parts(pages, 2, 3), job, silent, append=True)
         yield job
 
 
@@ -81,7 +81,7 @@ def test_what_comes_after_an_end_is_archived_by_the_next_run(tmp_path):
     with empty_topics() as (pages, job):
         written = []
         for number in range(3):
-            topics.load(parts(pages, number, 3), job, silent, append=number > 0)
+            topics.load_pages(parts(pages, number, 3), job, silent, append=number > 0)
             finish(archive(folder, job, "--to-end", "--json"), folder)
             written.append(printed(folder))
         finish(archive(folder, job, "--to-end", "--json"), folder)
@@ -118,13 +118,13 @@ def test_a_stopped_archive_goes_on_and_a_silent_partition_holds_nobody(
     shape = shape_of(processes, workers)
     with empty_topics() as (pages, job):
         silence = {name: [] for name in pages if name == "coinbase-0"}
-        topics.load({**parts(pages, 0, 2), **silence}, job, silent)
+        topics.load_pages({**parts(pages, 0, 2), **silence}, job, silent)
         running = archive(folder, job, *shape)
         wait_for_hours(running, folder, HOURS // 2 - 1)
         running.send_signal(signal.SIGTERM)
         finish(running, folder, 10)
         assert not any("coinbase" in name for name in hours_in(folder))
-        topics.load({name: pages[name] for name in silence}, job, silent)
+        topics.load_pages({name: pages[name] for name in silence}, job, silent)
         running = archive(folder, job, *shape[2:])
         wait_for_hours(running, folder, HOURS // 2 - 1 + HOURS - 1)
         running.terminate()
@@ -147,7 +147,7 @@ class Growing(threading.Thread):
 
     def __init__(self, pages, job, seconds):
         super().__init__()
-        self.loader = Loader(job.kafka.bootstrap, topics.places(pages, job), silent)
+        self.loader = Loader(job.kafka.bootstrap, topics.kafka_partitions(pages, job), silent)
         self.pages, self.step_s = pages, seconds / 200
 
     def run(self):

@@ -17,11 +17,11 @@ from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.flows import archive, trade
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import run as runs
-from tapeflow.flows.run import supervisor as cluster
+from tapeflow.flows.run import supervisor
 from tapeflow.flows.run.flow import Flow, open_progress
+from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
 
@@ -107,17 +107,17 @@ def test_processes_give_the_same_digest_as_one(tmp_path):
     expected = replay(GOLDEN, tmp_path / "one.duckdb")
     for processes in (2, 3):
         plan = Plan(
-            command="test", log=logs.tapes([GOLDEN], job_of()), job=job_of(),
+            command="test", log=find_tapes([GOLDEN], job_of()), job=job_of(),
             results=tmp_path / "several.duckdb", processes=processes,
         )  # fmt: skip
-        runs.run(plan, silent, silent)
+        run_plan(plan, silent, silent)
         assert digest(plan.results) == expected
 
 
 def plan_on(folder, job=None, tapes=GOLDEN):
     job = job or job_of()
     return Plan(
-        command="test", log=logs.tapes([tapes], job), job=job,
+        command="test", log=find_tapes([tapes], job), job=job,
         results=folder / "results.duckdb", state=folder / "state",
     )  # fmt: skip
 
@@ -125,33 +125,33 @@ def plan_on(folder, job=None, tapes=GOLDEN):
 def test_a_finished_state_has_nothing_more_to_do(tmp_path):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
     for _ in range(2):
-        runs.run(plan_on(tmp_path), silent, silent)
+        run_plan(plan_on(tmp_path), silent, silent)
         assert digest(tmp_path / "results.duckdb") == expected
 
 
 def test_a_state_of_another_meaning_is_refused(tmp_path):
-    runs.run(plan_on(tmp_path), silent, silent)
+    run_plan(plan_on(tmp_path), silent, silent)
     wider = job_of(bars={"width": 2_000_000_000})
     with pytest.raises(TapeflowError, match="the state was made with bars") as raised:
-        runs.run(plan_on(tmp_path, wider), silent, silent)
+        run_plan(plan_on(tmp_path, wider), silent, silent)
     assert "start with a fresh --state" in str(raised.value)
 
 
 def test_a_state_of_another_version_is_refused(tmp_path):
-    runs.run(plan_on(tmp_path), silent, silent)
+    run_plan(plan_on(tmp_path), silent, silent)
     path = tmp_path / "state" / "manifest.json"
     told = json.loads(path.read_text())
     told["states"]["trade.bars.state"] += 1
     path.write_text(json.dumps(told))
     with pytest.raises(TapeflowError, match=r"state of step trade\.bars\.state in version"):
-        runs.run(plan_on(tmp_path), silent, silent)
+        run_plan(plan_on(tmp_path), silent, silent)
 
 
 def test_limits_may_change_under_a_state(tmp_path):
-    runs.run(plan_on(tmp_path), silent, silent)
+    run_plan(plan_on(tmp_path), silent, silent)
     job = job_of()
     account = job.accounts[0].model_copy(update={"orders_max": 1})
-    runs.run(plan_on(tmp_path, job.model_copy(update={"accounts": (account,)})), silent, silent)
+    run_plan(plan_on(tmp_path, job.model_copy(update={"accounts": (account,)})), silent, silent)
 
 
 def test_a_partition_that_is_gone_is_refused_and_a_new_one_said(tmp_path):
@@ -159,34 +159,34 @@ def test_a_partition_that_is_gone_is_refused_and_a_new_one_said(tmp_path):
     few.mkdir()
     (few / "binance-0.tape.gz").symlink_to(GOLDEN / "binance-0.tape.gz")
     said = []
-    runs.run(plan_on(tmp_path, tapes=few), silent, said.append)
-    runs.run(plan_on(tmp_path), silent, said.append)
+    run_plan(plan_on(tmp_path, tapes=few), silent, said.append)
+    run_plan(plan_on(tmp_path), silent, said.append)
     assert any("partition coinbase-0 is new to this state" in line for line in said)
     with pytest.raises(TapeflowError, match="the state has read coinbase-0"):
-        runs.run(plan_on(tmp_path, tapes=few), silent, silent)
+        run_plan(plan_on(tmp_path, tapes=few), silent, silent)
 
 
 def test_results_inside_the_state_are_no_trap(tmp_path):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
     plan = plan_on(tmp_path)
     inside = replace(plan, results=tmp_path / "state" / "results.duckdb")
-    runs.run(inside, silent, silent)
+    run_plan(inside, silent, silent)
     assert digest(inside.results) == expected
     with pytest.raises(UsageError, match="the state's own file"):
-        runs.run(replace(plan, results=tmp_path / "state" / "work.duckdb"), silent, silent)
+        run_plan(replace(plan, results=tmp_path / "state" / "work.duckdb"), silent, silent)
 
 
 def test_a_state_that_has_ended_says_so(tmp_path):
     said = []
     for _ in range(2):
-        runs.run(plan_on(tmp_path), silent, said.append)
+        run_plan(plan_on(tmp_path), silent, said.append)
     assert len(said) == 1
     assert "has read its log to the end" in said[0]
 
 
 def test_lives_that_die_at_the_same_place_are_counted(tmp_path, monkeypatch):
     job = job_of()
-    plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=tmp_path / "r")
+    plan = Plan(command="t", log=find_tapes([GOLDEN], job), job=job, results=tmp_path / "r")
     board = Progress(tuple(plan.log), 1)
     lives = iter([500, 900, 700, 800, 600, 850, 400, 300, 200, 100])
 
@@ -194,17 +194,17 @@ def test_lives_that_die_at_the_same_place_are_counted(tmp_path, monkeypatch):
         board.update("binance-0", 1, next(lives))
         return "process 0 died"
 
-    monkeypatch.setattr(cluster, "run_once", once)
-    monkeypatch.setattr(cluster, "WAIT_S", 0.001)
+    monkeypatch.setattr(supervisor, "run_once", once)
+    monkeypatch.setattr(supervisor, "WAIT_S", 0.001)
     with pytest.raises(TapeflowError, match="5 times in a row"):
-        cluster.supervise(plan, board, tmp_path, silent)
+        supervisor.supervise(plan, board, tmp_path, silent)
     assert next(lives) == 300  # two that went on, and five that did not
 
 
 def test_a_state_serves_one_run_at_a_time(tmp_path):
     held = StateDir(tmp_path / "state")
     with pytest.raises(TapeflowError, match="in use by another run"):
-        runs.run(plan_on(tmp_path), silent, silent)
+        run_plan(plan_on(tmp_path), silent, silent)
     held.release()
 
 
@@ -222,7 +222,7 @@ def test_every_stateful_step_is_named_with_its_version(name):
             walk(each.substeps)
 
     job = job_of()
-    plan = Plan(command="t", log=logs.tapes([GOLDEN], job), job=job, results=Path("r"))
+    plan = Plan(command="t", log=find_tapes([GOLDEN], job), job=job, results=Path("r"))
     dataflow = flow.dataflow(plan, Progress(tuple(plan.log), 1), silent)
     walk(dataflow.substeps)
     assert dataflow.flow_id == name
@@ -230,10 +230,10 @@ def test_every_stateful_step_is_named_with_its_version(name):
 
 
 def test_a_state_of_another_flow_is_refused(tmp_path):
-    runs.run(plan_on(tmp_path), silent, silent)
+    run_plan(plan_on(tmp_path), silent, silent)
     other = replace(plan_on(tmp_path), flow="archive", results=tmp_path / "archive")
     with pytest.raises(TapeflowError, match="made with flow trade, this is archive"):
-        runs.run(other, silent, silent)
+        run_plan(other, silent, silent)
 
 
 def test_partitions_that_are_not_merged_never_wait_for_each_other(tmp_path):
@@ -247,16 +247,16 @@ def test_partitions_that_are_not_merged_never_wait_for_each_other(tmp_path):
 def test_a_process_that_dies_again_and_again_ends_the_run_with_its_last_words(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(cluster, "ENTRY", "tests.faults.dying")
-    monkeypatch.setattr(cluster, "WAIT_S", 0.01)
+    monkeypatch.setattr(supervisor, "ENTRY", "tests.faults.dying")
+    monkeypatch.setattr(supervisor, "WAIT_S", 0.01)
     job = job_of()
     plan = Plan(
-        command="test", log=logs.tapes([GOLDEN], job), job=job,
+        command="test", log=find_tapes([GOLDEN], job), job=job,
         results=tmp_path / "results.duckdb", processes=2,
     )  # fmt: skip
     said = []
     with pytest.raises(TapeflowError, match="5 times in a row: RuntimeError: on purpose"):
-        runs.run(plan, silent, said.append)
+        run_plan(plan, silent, said.append)
     assert len(said) == 5
 
 
@@ -359,7 +359,7 @@ def test_the_flow_runs_under_the_engines_own_command(tmp_path, flow, processes):
         "TAPEFLOW_RESULTS": str(results),
     }
     line = [sys.executable, "-m", "bytewax.run", flow]
-    addresses = ";".join(cluster.free_addresses(processes))
+    addresses = ";".join(supervisor.free_addresses(processes))
     shapes = [["-w", "2"]] if processes == 1 else [["-i", str(n), "-a", addresses] for n in (0, 1)]
     running = [
         subprocess.Popen(line + shape, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)

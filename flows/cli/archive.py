@@ -36,17 +36,17 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Archive, and print what was written."""
     from tapeflow.connectors.tapes.archive_summary import list_hours, summarise
-    from tapeflow.flows.run import log as logs
+    from tapeflow.flows.run.log import find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
-    from tapeflow.flows.run.run import run as run_plan
+    from tapeflow.flows.run.run import run_plan
 
     job = options.read_job(args)
     before = list_hours(args.folder)
     plan = Plan(
         flow="archive",
         command="archive",
-        log=logs.topics(job, notify, tail=not args.to_end),
+        log=find_topics(job, notify, tail=not args.to_end),
         job=job,
         results=args.folder,
         workers=args.workers,

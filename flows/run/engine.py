@@ -19,7 +19,6 @@ from tapeflow.engine.errors import collected_errors
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
-from tapeflow.flows.run.progress_line import show_progress as show_progress  # noqa: PLC0414
 from tapeflow.flows.run.side_tasks import side_tasks
 from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.tuning import tune_malloc, tuned_gc

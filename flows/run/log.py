@@ -24,39 +24,42 @@ TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
 
 
 class TapeFiles(Struct, frozen=True):
-    """A partition in files, one after the other."""
+    """A partition of the log in files that follow each other."""
 
     files: tuple[Path, ...]
 
 
 class TopicPartition(Struct, frozen=True):
-    """A partition of a topic."""
+    """A partition of the log in a partition of a Kafka topic."""
 
-    name: str
-    number: int
-    end: int | None  # where to stop; None: follow it
+    name: str  # of the topic
+    number: int  # of the partition in it
+    end: int | None  # Kafka offset where to stop; None: it is followed
 
 
 Log: TypeAlias = Mapping[str, TapeFiles | TopicPartition]  # by partition
 
 
-def tapes(paths: Iterable[Path], job: Job) -> Log:
-    """The partitions in these files and folders."""
-    found: dict[str, list[Path]] = {}
+def find_tapes(paths: Iterable[Path], job: Job) -> Log:
+    """Return the partitions in files and folders, in the order of their names.
+
+    Raises UsageError for a path or a name that is no tape, and for a partition in several files.
+    """
+    files: dict[str, list[Path]] = {}
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
         for file in files_in(path) if path.is_dir() else [path]:
             name = partition_of(file, job)
             if name is not None:
-                found.setdefault(name, []).append(file)
+                files.setdefault(name, []).append(file)
             elif not path.is_dir():
                 raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
-    if not found:
+    if not files:
         where = ", ".join(map(str, paths))
         raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
-    check_partitions(found)
-    return {name: ordered_files(name, files, job) for name, files in sorted(found.items())}
+    check_partitions(files)
+    return {name: ordered_files(name, some, job) for name, some in sorted(files.items())}
 
 
 def files_in(folder: Path) -> Iterator[Path]:
@@ -93,8 +96,13 @@ def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
     return TapeFiles(tuple(file.resolve() for file in sorted(files, key=lambda file: file.name)))
 
 
-def topics(job: Job, notify: Notify, *, tail: bool) -> Log:
-    """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
+def find_topics(job: Job, notify: Notify, *, tail: bool) -> Log:
+    """Return the partitions of the raw topics of the job's venues, by venue and number.
+
+    They end where they end now; with `tail` they are followed. Waits for a broker that is away.
+
+    Raises TapeflowError where no broker answers or a topic is missing.
+    """
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {venue: job.kafka.raw_prefix + venue for venue in venues}
     marks = offset_bounds(
@@ -121,14 +129,14 @@ def live_partitions(log: Log) -> dict[str, TopicPartition]:
 
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
-    """How to open every partition."""
+    """Return, for each partition, the function that opens it at a position."""
     return {name: partial(open_reader, name, place, job, notify) for name, place in log.items()}
 
 
 def open_reader(
     name: str, place: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
 ) -> Reader:
-    """Open a partition at a position, or at its beginning."""
+    """Open a partition at a position; None is its beginning."""
     page = job.source.page_records
     span_ns = max(job.source.max_lead // 2, 1)  # no page is longer than partitions may be apart
     if isinstance(place, TopicPartition):

@@ -31,7 +31,7 @@ from tapeflow.schemas.time import MAX_NS
 ENDED = "ended"  # file of a state that has read a finite log to its end
 
 
-def run(plan: Plan, show: Notify, notify: Notify) -> Progress:
+def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     """Run a plan to the end of its log, or until stopped; return how far it has read.
 
     `show` gets lines of progress, each in the place of the one before; `notify` gets messages.
