@@ -5,9 +5,9 @@
     raw.coinbase, ...        ─┘          └─▶ ARCHIVE/coinbase-0/...
 
 Nothing is decoded: heartbeats and broken frames are records like any other, and `replay ARCHIVE`
-reads back what `replay --from-topics` would have read. An hour is closed by a record of a later one
-or by the end of the log. What the files hold, and why they hold it exactly once:
-connectors/tapes/hour_file.py and archive.py.
+reads what `replay --from-topics` would have read. An hour is closed by a record of a later one, or
+by the end of the log. The columns of the files are in connectors/tapes/hour_file.py, the protocol
+that writes each record exactly once in archive.py there.
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ STATE_VERSIONS = {
     "archive.log": LogSource.VERSION,
     "archive.hours": ArchiveSink.VERSION,
 }
-MERGES_PARTITIONS = False  # each has its own files: a silent one holds nobody up
-END_IS_FINAL = False  # an hour that the end has closed is opened again when more of it comes
+MERGES_PARTITIONS = False  # each has its own files: none waits for another
+END_IS_FINAL = False  # the last hour is opened again when more of it comes
 
 
 def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
@@ -42,13 +42,13 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
 
 
 def state_settings(job: Job) -> dict[str, Any]:
-    """Return the settings that the state depends on: none, frames are kept as they come."""
+    """Return the settings that the state depends on: none, as frames are not interpreted."""
     return {}
 
 
 @contextmanager
 def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
-    """Make the archive's folder and hold it.
+    """Create the archive's folder, and lock it while this is entered.
 
     Raises TapeflowError where it cannot be written, or another run archives into it.
     """
@@ -57,4 +57,4 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
 
 
 def finish(plan: Plan, *, ended: bool) -> None:
-    """Leave the archive as the sink has left it."""
+    """Do nothing: the sink has completed the archive."""

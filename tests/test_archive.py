@@ -1,4 +1,4 @@
-"""The archive: raw topics in Parquet files an hour, each record once, whatever is killed."""
+"""The archive sink and its files: each record once after a crash anywhere; reading them back."""
 
 import os
 import random
@@ -29,11 +29,11 @@ NAME = "binance-0"
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """The end of the process."""
 
 
 class Disk:
-    """The calls by which the sink touches the disk; one of them is the last of this process."""
+    """The system calls of the sink; one of them ends the process."""
 
     def __init__(self):
         self.left = 10**9  # calls until the crash
@@ -141,8 +141,8 @@ OVER_A_DISK = hypothesis_settings(
 
 @hypothesis_settings(OVER_A_DISK, max_examples=300)
 @given(LOGS, st.integers(0, 2**32))
-def test_a_crash_at_any_call_of_the_disk_changes_nothing(disk, tmp_path_factory, steps, seed):
-    """Lives end at any call; the next goes on from one of the last snapshots, committed or not."""
+def test_a_crash_at_any_system_call_changes_nothing(disk, tmp_path_factory, steps, seed):
+    """The next life resumes from one of the last two snapshots, as the engine may."""
     draw = random.Random(seed)
     folder = tmp_path_factory.mktemp("archive")
     log = log_of(steps)
@@ -246,7 +246,7 @@ def test_row_groups_are_bounded_and_depend_on_the_rows_alone(lengths, pages, dat
         assert len(group) == 1 or sum(lengths[offset] for offset in group) <= size
 
 
-def test_frames_of_a_page_need_not_lie_side_by_side():
+def test_frames_of_a_page_need_not_be_adjacent():
     page = page_of([(T0, b"abc"), (T0, b""), (T0, b"defg")], 0, 3)
     starts, ends = page.starts + np.array([0, 1, 1]), page.ends + np.array([-1, 1, 1])
     apart = Page(NAME, 0, page.log_ns, starts, ends, page.data)
@@ -288,7 +288,7 @@ def test_a_state_of_another_folder_is_refused(tmp_path):
         ArchivePartition(tmp_path / "other", state)
 
 
-def test_a_full_disk_is_one_clear_line_and_the_next_start_goes_on(tmp_path, disk, monkeypatch):
+def test_a_full_disk_is_one_line_and_the_next_start_continues(tmp_path, disk, monkeypatch):
     log = [(T0 + number * HOUR_NS // 5, b"%d" % number) for number in range(20)]
     partition = ArchivePartition(tmp_path / NAME, None)
     partition.write_batch([page_of(log, 0, 3)])
@@ -345,7 +345,7 @@ def rows(reader):
 
 @OVER_A_DISK
 @given(LOGS, st.integers(1, 9), st.data())
-def test_the_hours_of_a_partition_read_on_where_they_were(
+def test_reading_the_hours_of_a_partition_resumes_anywhere(
     disk, tmp_path_factory, steps, records, data
 ):
     folder = tmp_path_factory.mktemp("archive")
@@ -381,7 +381,7 @@ def test_two_files_of_the_same_records_are_refused(tmp_path):
         rows(ParquetReader(NAME, (first, second, Path(copy)), 10, FAR, None))
 
 
-def test_parquet_without_offsets_is_counted_on(tmp_path):
+def test_parquet_files_without_offsets_are_numbered_on(tmp_path):
     log, files = hours(tmp_path)
     for path in files:
         pq.write_table(pq.read_table(path).drop_columns(["offset"]), path)
@@ -389,7 +389,7 @@ def test_parquet_without_offsets_is_counted_on(tmp_path):
     assert found == [(offset, ns, frame) for offset, (ns, frame) in enumerate(log)]
 
 
-def test_the_hours_of_an_archive_are_found_wherever_one_points(tmp_path):
+def test_an_archive_a_partition_of_it_or_an_hour_can_be_replayed(tmp_path):
     _, files = hours(tmp_path / "archive" / "binance-0")
     (tmp_path / "archive" / ".state").mkdir()
     (tmp_path / "archive" / "binance-0" / ".2025-11-24T19.open").write_bytes(b"")

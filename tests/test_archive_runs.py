@@ -1,4 +1,4 @@
-"""`tapeflow archive` over Kafka: in any shape, stopped, killed and continued, read back by replay."""
+"""`tapeflow archive` over Kafka: in any shape, stopped, killed and continued, replayed."""
 
 import os
 import random
@@ -76,7 +76,7 @@ def test_an_archive_is_the_same_in_any_shape(unbroken, loaded_market, tmp_path, 
     assert hours_in(folder) == hours_in(unbroken)
 
 
-def test_what_comes_after_an_end_is_archived_by_the_next_run(tmp_path):
+def test_records_after_an_end_are_archived_by_the_next_run(tmp_path):
     folder = tmp_path / "archive"
     with empty_topics() as (pages, job):
         written = []
@@ -94,7 +94,7 @@ def test_what_comes_after_an_end_is_archived_by_the_next_run(tmp_path):
     assert written[0]["records"] > 4000
 
 
-def test_without_its_state_an_archive_goes_on_behind_what_it_holds(
+def test_without_its_state_an_archive_continues_after_its_last_file(
     unbroken, loaded_market, tmp_path
 ):
     folder = tmp_path / "archive"
@@ -102,16 +102,16 @@ def test_without_its_state_an_archive_goes_on_behind_what_it_holds(
         if name < "binance-0/2023-11-15T01":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((unbroken / name).read_bytes())
-    kept = {name: (folder / name).stat().st_ino for name in hours_in(folder)}
+    inodes = {name: (folder / name).stat().st_ino for name in hours_in(folder)}
     finish(archive(folder, loaded_market, "--to-end"), folder)
     assert hours_in(folder) == hours_in(unbroken)
-    assert len(kept) == 3
-    assert {name: (folder / name).stat().st_ino for name in kept} == kept
+    assert len(inodes) == 3
+    assert {name: (folder / name).stat().st_ino for name in inodes} == inodes
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("processes", "workers"), [(1, 1), (2, 1)])
-def test_a_stopped_archive_goes_on_and_a_silent_partition_holds_nobody(
+def test_a_stopped_archive_continues_and_waits_for_no_silent_partition(
     tmp_path, processes, workers
 ):
     folder = tmp_path / "archive"
@@ -143,7 +143,7 @@ def wait_for_hours(running, folder, count):
 
 
 class Growing(threading.Thread):
-    """A log that is written while somebody reads it."""
+    """A log that is written while it is read."""
 
     def __init__(self, pages, job, seconds):
         super().__init__()
@@ -160,7 +160,7 @@ class Growing(threading.Thread):
 
 
 @pytest.mark.slow
-def test_ten_kills_of_an_archive_that_follows_a_growing_log_change_nothing(tmp_path):
+def test_ten_kills_of_an_archive_of_a_growing_log_change_nothing(tmp_path):
     draw, kills, folder = random.Random(11), 0, tmp_path / "archive"
     with empty_topics() as (pages, job):
         growing = Growing(pages, job, seconds=20)
@@ -189,7 +189,7 @@ def test_ten_kills_of_an_archive_that_follows_a_growing_log_change_nothing(tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_kills_at_the_archives_own_calls_of_the_disk_change_nothing(
+def test_kills_at_any_system_call_of_the_archive_change_nothing(
     unbroken, loaded_market, tmp_path, seed
 ):
     draw, deaths, folder = random.Random(seed), 0, tmp_path / "archive"

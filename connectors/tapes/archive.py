@@ -1,19 +1,19 @@
-"""The archive sink: raw frames of every partition in a Parquet file an hour, exactly once.
+"""The archive sink: raw frames in one Parquet file an hour of each partition, exactly once.
 
-    pages ──▶ open hour, appended ──a record of a later hour, or the end──▶ closed hour, Parquet
-                   │ snapshot: synced, its length in bytes
-    resume:        cut to the length of the snapshot; records that closed hours hold are skipped
+    pages ──▶ open hour, append ──record of a later hour, or end of the log──▶ closed hour, Parquet
+                   │ snapshot: sync; its length in bytes
+    resume:        truncate to the length in the snapshot; skip records that closed hours hold
 
-Why no kill loses or doubles a record: a snapshot is (next offset, hour, bytes of the open hour).
-- Killed while the hour was open: what was appended after the snapshot is cut off, and the source
+Why no kill loses or duplicates a record: a snapshot is (next offset, hour, bytes of the open hour).
+- Killed while the hour was open: what was appended after the snapshot is truncated, and the source
   reads it again.
-- Killed after the hour was closed: the closed file holds more than the snapshot. It holds the same
-  records as the log, so those that come again are skipped up to its end.
-- A closed file is written under another name, synced and renamed, and only then its open hour is
-  deleted: one of the two is always whole.
+- Killed after the hour was closed: the closed file reaches further than the snapshot. Its records
+  are those of the log, so those that the source reads again are skipped up to the file's end.
+- A closed file is written under another name, synced and renamed; only then is its open hour
+  deleted. One of the two is always complete.
 
-The log has ended only as far as anyone knows: its last hour is closed as it is, and opened again
-when more of it comes.
+At the end of the log its last hour is closed as it is. When more of that hour comes in a later run,
+it is opened again with the records of the closed file, which a longer one then replaces.
 """
 
 import fcntl
@@ -151,12 +151,12 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
         if page.end_of_log:
             raise TapeflowError(
                 f"{self.folder}: the log ends before record {first}, the archive behind "
-                f"{last.offset}: was the topic made anew? {FRESH}"
+                f"{last.offset}: was the topic recreated? {FRESH}"
             )
         if number < len(page.log_ns) and last != record_of(page, number):
             raise TapeflowError(
                 f"{self.folder}: record {last.offset} is another one than in the log: was the "
-                f"topic made anew? {FRESH}"
+                f"topic recreated? {FRESH}"
             )
 
     def _append(self, page: Page) -> None:

@@ -5,9 +5,9 @@
     offset   int64    number of the record in its partition, one more from row to row
     frame    binary   the record's bytes as they came; empty: a heartbeat
 
-An open hour is small Arrow streams, one behind the other: its length in bytes says how much of it
-a snapshot holds. A closed file depends on its records alone, not on how they came: row groups are
-cut by count and bytes, from the hour's first record on.
+An open hour is a sequence of small Arrow streams, so a snapshot of it is its length in bytes. A
+closed file depends on its records alone, not on the pages in which they came: row groups are cut by
+number of rows and bytes of frames, from the hour's first record on.
 """
 
 import os
@@ -107,7 +107,7 @@ def last_record(path: Path) -> Record:
 
 
 def row_groups(batches: Iterable[Any]) -> Iterator[Any]:
-    """Cut batches anew into tables of at most GROUP_ROWS rows and GROUP_BYTES of frames.
+    """Regroup batches into tables of at most GROUP_ROWS rows and GROUP_BYTES of frames.
 
     Where they are cut depends on the rows alone. A frame larger than a group gets its own.
     """
@@ -134,7 +134,7 @@ def row_groups(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def write_closed(path: Path, batches: Iterable[Any]) -> None:
-    """Write a closed hour whole, and put it in its place: readers see all of it or none."""
+    """Write a closed hour under another name, sync and rename it: a reader never finds a part."""
     unfinished = unfinished_path(path)
     with pq.ParquetWriter(unfinished, SCHEMA, **WRITE_CLOSED) as writer:
         for group in row_groups(batches):

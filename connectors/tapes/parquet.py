@@ -5,8 +5,9 @@
     frame    binary or text   the record; empty or null: a heartbeat
     offset   int64, optional  number of the record in its partition, one more from row to row
 
-The hours of an archive are such files (hour_file.py). Where there is no `offset`, records are
-counted on. A partition may begin at any offset, but nothing may be missing or twice behind it.
+The hours of an archive are such files (hour_file.py). Without the column `offset`, records are
+numbered from the last offset on, from 0 at first. A partition may begin at any offset; after that
+no record may be missing or come twice.
 """
 
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ class ParquetReader:
         self.partition, self.files = partition, files
         self.records, self.span_ns = records, span_ns
         begin: tuple[int, int, int | None, int] = position or (0, 0, None, MIN_NS)
-        # file of the next record, its row there, its offset (None: the files say it), log time
+        # file of the next record, its row there, its offset (None: the first one's), log time
         self.number, self.row, self.offset, self.log_ns = begin
         self.ended = False
         self.buffered: Page | None = None  # read, and not delivered yet
@@ -105,7 +106,7 @@ class ParquetReader:
             raise TapeflowError(f"{self.path}: damaged, or no tape: {line}") from None
 
     def _page(self, batch: Any) -> Page:
-        """Lay rows out as a page, or say what is wrong with them."""
+        """Return rows as a page; raise TapeflowError for what is wrong with them."""
         first_offset = self._first_offset(batch)
         frames = pc.fill_null(batch.column("frame").cast(pa.large_binary()), b"")
         bounds = np.frombuffer(frames.buffers()[1], np.int64)[frames.offset :][: len(frames) + 1]

@@ -74,8 +74,8 @@ def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: i
     epoch = timedelta(microseconds=max(epoch_ns(plan) // 1000, 1))
     recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
     if plan.workers == 1 and len(addresses) < 2:
-        # On this thread: beside a worker of its own, the engine's main thread asks for the GIL a
-        # thousand times a second.
+        # On this thread: with a worker thread, the engine's main thread takes the GIL a thousand
+        # times a second.
         run_main(dataflow, epoch_interval=epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
         return
     cluster_main(  # type: ignore[no-untyped-call]

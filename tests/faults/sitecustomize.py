@@ -1,7 +1,7 @@
-"""A fault switch for tests: once, when armed, a process dies where it hurts most.
+"""A fault switch for tests: when armed, a process kills itself once.
 
-"commit": between the commit of the results and that of the epoch. "archive N": at the Nth of the
-archive's calls of the disk.
+"commit": between the commit of the results and that of the epoch. "archive N": at the Nth system
+call of the archive.
 """
 
 import os
@@ -28,7 +28,7 @@ if armed.exists() and armed.read_text().startswith("archive "):
     from tapeflow.connectors.tapes import archive, hour_file
 
     class DyingDisk:
-        """Dies at one of the calls by which the archive touches the disk: before it, or after."""
+        """The system calls of the archive; kills the process before or after one of them."""
 
         left = int(armed.read_text().split()[1])
 
