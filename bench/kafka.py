@@ -38,19 +38,19 @@ def job_at(bootstrap: str, kind: str) -> settings.Job:
 def load(bootstrap: str, kind: str, records: int) -> float:
     """Load the reference job's tapes as one kind of records; return the seconds it took."""
     job = job_at(bootstrap, kind)
-    tapes = log.tapes([reference_tapes(records)], job)
+    tapes = log.find_tapes([reference_tapes(records)], job)
     factories = log.reader_factories(tapes, job, print)
-    pages = {name: topics.pages_of(factory) for name, factory in factories.items()}
-    topics.create(pages, job, lambda _: None)
+    pages = {name: topics.read_pages(factory) for name, factory in factories.items()}
+    topics.create_raw_topics(pages, job, lambda _: None)
     began = time.perf_counter()
-    topics.load(pages, job, lambda _: None, pack=kind == "packed")
+    topics.load_pages(pages, job, lambda _: None, pack=kind == "packed")
     return time.perf_counter() - began
 
 
 def measure_topics(bootstrap: str, kind: str) -> Measurement:
     """Replay the topics of one kind once in this process and measure it."""
     job = job_at(bootstrap, kind)
-    return measure_log(job, log.topics(job, lambda _: None, tail=False))
+    return measure_log(job, log.find_topics(job, lambda _: None, tail=False))
 
 
 def measure_pinned(bootstrap: str, kind: str) -> Measurement:

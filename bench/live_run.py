@@ -82,7 +82,7 @@ class LiveRun(Struct, frozen=True):
         path = self.folder / "job.toml"
         path.write_text(self.job_text())
         job = settings.load(path, {})
-        needed = {**topics.topics(PARTITIONS, job), **topics.fact_topics(job)}
+        needed = {**topics.partition_counts(PARTITIONS, job), **topics.fact_topics(job)}
         for topic, count in needed.items():
             self.broker.create_topic(topic, count)
         command = [sys.executable, "-m", "tapeflow", "run", "--config", path]

@@ -77,19 +77,19 @@ def warm_up() -> None:
 
     job = load(JOB)
     with tempfile.TemporaryDirectory() as folder:
-        replay_log(job, log.tapes([GOLDEN], job), Path(folder))
+        replay_log(job, log.find_tapes([GOLDEN], job), Path(folder))
 
 
 def replay_log(job: Any, log: Any, folder: Path, workers: int = 1, processes: int = 1) -> Path:
     """Replay a log into a folder; return the path of the results."""
     from tapeflow.flows.run.plan import Plan  # noqa: PLC0415
-    from tapeflow.flows.run.run import run  # noqa: PLC0415
+    from tapeflow.flows.run.run import run_plan  # noqa: PLC0415
 
     results = folder / "results.duckdb"
     plan = Plan(
         command="bench", log=log, job=job, results=results, workers=workers, processes=processes
     )
-    run(plan, lambda _: None, lambda _: None)
+    run_plan(plan, lambda _: None, lambda _: None)
     return results
 
 

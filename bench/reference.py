@@ -14,9 +14,9 @@ from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_result import QueryResult
 from tapeflow.flows.job.settings import load
 from tapeflow.flows.run import log
-from tapeflow.flows.run.engine import show_progress
 from tapeflow.flows.run.plan import Plan
-from tapeflow.flows.run.run import run
+from tapeflow.flows.run.progress_line import show_progress
+from tapeflow.flows.run.run import run_plan
 from tapeflow.schemas.errors import TapeflowError
 
 NAMES = "(SELECT id, venue_symbol || '.' || venue AS name FROM instruments)"
@@ -80,13 +80,13 @@ def main() -> None:
         results = args.out_dir / "results.duckdb"
         plan = Plan(
             command="reference",
-            log=log.tapes([args.tape_dir], job),
+            log=log.find_tapes([args.tape_dir], job),
             job=job,
             results=results,
             workers=args.workers,
             processes=args.processes,
         )
-        run(plan, show_progress, show_progress)
+        run_plan(plan, show_progress, show_progress)
         export(results, args.out_dir)
     except TapeflowError as error:
         sys.exit(f"bench.reference: {error}")

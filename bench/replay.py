@@ -44,7 +44,7 @@ def measure_tapes(tapes: Path, workers: int, processes: int, config: Path = JOB)
     from tapeflow.flows.run import log  # noqa: PLC0415
 
     job = load(config)
-    return measure_log(job, log.tapes([tapes], job), workers, processes)
+    return measure_log(job, log.find_tapes([tapes], job), workers, processes)
 
 
 def measure_pinned(

@@ -41,7 +41,7 @@ class Producer:
     def __init__(self, market: Market, job: settings.Job) -> None:
         self.pages = {name: iter(pages) for name, pages in tapes(market, PAGE_RECORDS).items()}
         self.next: dict[str, Page] = {name: next(pages) for name, pages in self.pages.items()}
-        self.loader = Loader(job.kafka.bootstrap, topics.places(self.pages, job), print)
+        self.loader = Loader(job.kafka.bootstrap, topics.kafka_partitions(self.pages, job), print)
 
     def write_until(self, log_ns: int) -> int:
         """Write all pages that end before a log time; return the records written in all."""
@@ -86,7 +86,7 @@ def resident_mib(pid: int) -> float:
 def soak(market: Market, folder: Path, broker: brokers.Broker) -> list[Sample]:
     """Produce a market, run the flow on it, and sample until the market ends."""
     job = settings.load(JOB, {"TAPEFLOW_KAFKA_BOOTSTRAP": broker.bootstrap})
-    needed = {**topics.topics(partitions_of(market), job), **topics.fact_topics(job)}
+    needed = {**topics.partition_counts(partitions_of(market), job), **topics.fact_topics(job)}
     for topic, count in needed.items():
         broker.create_topic(topic, count)
     producer = Producer(market, job)

@@ -1,4 +1,4 @@
-"""Killing runs: at random moments, one process or all, and going on in another shape.
+"""Kills runs at random moments, one process or all, and continues in another shape.
 
 start --kill-- start in another shape --kill-- ... --end: the digest of an unbroken run
 """
@@ -21,7 +21,7 @@ PATIENCE_S = 120
 
 
 class Crashing:
-    """One log, replayed with kills until it comes to its end."""
+    """A log, replayed with kills until it comes to its end."""
 
     def __init__(self, folder: Path, source: list[str], job: Path, seed: int) -> None:
         self.folder, self.source, self.job = folder, source, job
@@ -32,7 +32,7 @@ class Crashing:
         self.armed = ""
 
     def start(self, armed: str = "") -> "subprocess.Popen[bytes]":
-        """A run in a random shape, on the state of the runs before it."""
+        """Start a run in a random shape, on the state of the runs before it."""
         processes, workers = self.random.choice(SHAPES)
         (self.folder / "armed").write_text(armed)
         command = [
@@ -53,7 +53,7 @@ class Crashing:
             )
 
     def run(self, kills: int, longest_s: float) -> str:
-        """Kill so often while it runs, then let it come to its end; the digest of the results."""
+        """Kill it `kills` times while it runs, then let it end; return the digest of the results."""
         while True:
             running = self.start(self.fault() if self.kills < kills else "")
             while self.kills < kills and running.poll() is None:
@@ -65,14 +65,14 @@ class Crashing:
                 code = running.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 os.killpg(running.pid, signal.SIGKILL)
-                raise AssertionError(f"hangs: {self.last_words()}") from None
+                raise AssertionError(f"hangs: {self.last_output()}") from None
             self.count_fault()
             if code == 0:
                 return str(digest(self.results))
-            assert code == -signal.SIGKILL, f"{code}: {self.last_words()}"
+            assert code == -signal.SIGKILL, f"{code}: {self.last_output()}"
 
     def fault(self) -> str:
-        """The fault switch of the next run: mostly off."""
+        """Return the fault switch of the next run: mostly off."""
         self.armed = "commit" if self.only_between_commits else self.random.choice(["", "commit"])
         return self.armed
 
@@ -83,11 +83,11 @@ class Crashing:
             self.armed = ""
 
     def kill(self, running: "subprocess.Popen[bytes]") -> None:
-        """Kill one of its processes, or the one that holds them all."""
+        """Kill one of its processes, or their supervisor."""
         victim = self.random.choice([running.pid, *children_of(running.pid)])
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
             self.kills += 1
 
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         return (self.folder / "stderr").read_text()[-2000:]

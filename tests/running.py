@@ -9,10 +9,10 @@ from pathlib import Path
 from tapeflow.connectors.duckdb import query as duckdb_query
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import run as runs
-from tapeflow.flows.run import topics as loading
+from tapeflow.flows.run.log import find_tapes, find_topics, reader_factories
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.topics import fact_topics, load_pages, partition_counts, read_pages
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "reference"
@@ -33,9 +33,9 @@ def job_of(path=JOB, **sections):
 def replay(tapes, results, job=None, workers=1):
     """Replay tapes; the digest of what came of them."""
     job = job or job_of()
-    log = logs.tapes([tapes], job)
+    log = find_tapes([tapes], job)
     plan = Plan(command="test", log=log, job=job, results=results, workers=workers)
-    runs.run(plan, silent, silent)
+    run_plan(plan, silent, silent)
     return digest(results)
 
 
@@ -58,8 +58,8 @@ def loaded(tapes, job=None, packed=(False,)):
                 )
             }
         )
-        log = logs.tapes([tapes], job)
-        for topic, partitions in {**loading.topics(log, job), **loading.fact_topics(job)}.items():
+        log = find_tapes([tapes], job)
+        for topic, partitions in {**partition_counts(log, job), **fact_topics(job)}.items():
             broker.create_topic(topic, partitions)
         load_parts(log, job, packed)
         yield job
@@ -68,11 +68,11 @@ def loaded(tapes, job=None, packed=(False,)):
 def load_parts(log, job, packed):
     """Load a log in parts, each behind the one before: packed or not."""
     small = job.model_copy(update={"source": job.source.model_copy(update={"page_records": 50})})
-    reader_factories = logs.reader_factories(log, small if len(packed) > 1 else job, silent)
-    pages = {name: list(loading.pages_of(opened)) for name, opened in reader_factories.items()}
+    factories = reader_factories(log, small if len(packed) > 1 else job, silent)
+    pages = {name: list(read_pages(factory)) for name, factory in factories.items()}
     for number, pack in enumerate(packed):
         parts = {name: in_parts(several, len(packed))[number] for name, several in pages.items()}
-        loading.load(parts, job, silent, append=number > 0, pack=pack)
+        load_pages(parts, job, silent, append=number > 0, pack=pack)
 
 
 def in_parts(items, count):
@@ -83,9 +83,9 @@ def in_parts(items, count):
 
 def replay_topics(job, results, workers=1, publish=False):
     """Replay the raw topics to their ends; the digest of what came of them."""
-    log = logs.topics(job, silent, tail=False)
+    log = find_topics(job, silent, tail=False)
     plan = Plan(command="test", log=log, job=job, results=results, workers=workers, publish=publish)
-    runs.run(plan, silent, silent)
+    run_plan(plan, silent, silent)
     return digest(results)
 
 

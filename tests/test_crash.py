@@ -1,4 +1,4 @@
-"""Killed anywhere, in any shape: the answer is that of an unbroken run.
+"""Killed anywhere, in any shape: the digest is that of an unbroken run.
 
 The long form: python -m tests.crash_long --kills 200
 """
@@ -65,7 +65,7 @@ def live_run(folder, job, shape, bootstrap):
         )  # fmt: skip
 
 
-def stopped_when_idle(running, folder):
+def stop_when_idle(running, folder):
     """The digest of a live run that has read all there is, and was stopped."""
     deadline, bars, seen = time.monotonic() + 60, -1, 0
     while seen < 3:
@@ -81,7 +81,7 @@ def stopped_when_idle(running, folder):
 
 @pytest.mark.slow
 def test_ten_kills_of_a_live_run_change_nothing(tmp_path):
-    """Its results are committed beside the flow: what a kill finds uncommitted is in the state."""
+    """Its results are committed by another thread: what is not committed yet is in the state."""
     job = tmp_path / "job.toml"
     job.write_text(HASTY.replace("page = 50", "page = 5") + JOB.read_text())
     draw = random.Random(5)
@@ -90,7 +90,7 @@ def test_ten_kills_of_a_live_run_change_nothing(tmp_path):
         for folder in folders:
             folder.mkdir()
         at = there.kafka.bootstrap
-        expected = stopped_when_idle(live_run(folders[0], job, (1, 1), at), folders[0])
+        expected = stop_when_idle(live_run(folders[0], job, (1, 1), at), folders[0])
         for _ in range(10):
             running = live_run(folders[1], job, draw.choice([(1, 1), (1, 2), (2, 1)]), at)
             time.sleep(draw.uniform(0.9, 3.0))
@@ -98,7 +98,7 @@ def test_ten_kills_of_a_live_run_change_nothing(tmp_path):
             for child in [*children_of(running.pid), running.pid]:
                 os.kill(child, signal.SIGKILL)
             running.wait()
-        again = stopped_when_idle(live_run(folders[1], job, (1, 1), at), folders[1])
+        again = stop_when_idle(live_run(folders[1], job, (1, 1), at), folders[1])
     assert again == expected
 
 
@@ -113,7 +113,7 @@ def test_kills_between_the_two_commits_change_nothing(tmp_path, seed):
     assert crashing.kills >= 1
 
 
-def test_snapshots_of_an_epoch_that_was_never_finished_are_forgotten(tmp_path):
+def test_snapshots_of_an_epoch_that_was_never_finished_are_deleted(tmp_path):
     # ex 1 resumed at 4 and was killed when worker 1 had not finished epoch 5
     init_db_dir(tmp_path, 2)
     stores = sorted(tmp_path.glob("part-*.sqlite3"))

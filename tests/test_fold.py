@@ -14,7 +14,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.errors import CAPTURED
 from tapeflow.engine.fold import fold, state_versions
 from tapeflow.flows import trade
-from tapeflow.flows.run.log import tapes
+from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import TapeflowError
 from tests.plain_flow import JOB
@@ -137,8 +137,8 @@ def test_the_versions_of_a_flow_name_its_sources_and_sinks_too():
 
 
 @pytest.mark.parametrize("publish", [False, True])
-def test_the_trade_flow_declares_the_version_of_all_its_state(publish):
-    log = tapes([GOLDEN], JOB)
+def test_the_trade_flow_lists_the_version_of_all_its_state(publish):
+    log = find_tapes([GOLDEN], JOB)
     plan = Plan(command="test", log=log, job=JOB, results=Path("none"), publish=publish)
     flow = trade.dataflow(plan, Progress(tuple(log), 1), lambda _: None)
     assert state_versions(flow) == trade.STATE_VERSIONS

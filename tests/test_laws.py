@@ -19,9 +19,9 @@ from tapeflow.connectors.duckdb.query import digest, digests, query
 from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import run as runs
+from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
 from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
@@ -322,12 +322,12 @@ def results(tapes, tmp_path_factory):
         )
         plan = Plan(
             command="test",
-            log=logs.tapes([tapes], job),
+            log=find_tapes([tapes], job),
             job=job,
             results=folder / f"{workers}-{page}.duckdb",
             workers=workers,
         )
-        runs.run(plan, lambda _: None, lambda _: None)
+        run_plan(plan, lambda _: None, lambda _: None)
     return {shape: folder / f"{shape[0]}-{shape[1]}.duckdb" for shape in SHAPES}
 
 

@@ -12,9 +12,9 @@ from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.replay_clock import ReplayClock
 from tapeflow.connectors.source.source import LogPartition, LogSource
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import run as runs
+from tapeflow.flows.run import log
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.stall_watch import StallWatch
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.batches import Page
@@ -73,7 +73,7 @@ class SlowReader:
 
 def largest_snapshot(tmp_path, monkeypatch, lead_s):
     """Replay with coinbase-0 slowed down; return the desk's largest snapshot, and the digest."""
-    sizes, snapshot, open_reader = [], Desk.snapshot, logs.open_reader
+    sizes, snapshot, open_reader = [], Desk.snapshot, log.open_reader
 
     def measured(desk, state):
         encoded = snapshot(desk, state)
@@ -85,14 +85,14 @@ def largest_snapshot(tmp_path, monkeypatch, lead_s):
         return SlowReader(reader, 0.01) if name == "coinbase-0" else reader
 
     monkeypatch.setattr(Desk, "snapshot", measured)
-    monkeypatch.setattr(logs, "open_reader", open_slowly)
+    monkeypatch.setattr(log, "open_reader", open_slowly)
     job = job_of(
         source={"page_records": 50, "max_lead": int(lead_s * S)}, recovery={"epoch": 20_000_000}
     )
     plan = Plan(
-        command="test", log=logs.tapes([GOLDEN], job), job=job, results=tmp_path / "r.duckdb"
+        command="test", log=log.find_tapes([GOLDEN], job), job=job, results=tmp_path / "r.duckdb"
     )
-    runs.run(plan, silent, silent)
+    run_plan(plan, silent, silent)
     monkeypatch.undo()
     return max(sizes), digest(plan.results)
 

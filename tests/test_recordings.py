@@ -14,9 +14,9 @@ import pytest
 
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import run as runs
+from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
@@ -54,8 +54,8 @@ def replay_bars(tmp_path, *tapes):
     """Return the bars of these recordings as dicts, by the time they open at, in ms."""
     job = settings.load(JOB, {})
     results = tmp_path / "results.duckdb"
-    plan = Plan(command="test", log=logs.tapes(tapes, job), job=job, results=results)
-    runs.run(plan, lambda _: None, lambda _: None)
+    plan = Plan(command="test", log=find_tapes(tapes, job), job=job, results=results)
+    run_plan(plan, lambda _: None, lambda _: None)
     with connect(results) as con:
         relation = con.sql("SELECT epoch_ms(open_time) AS open_ms, * FROM bars ORDER BY open_time")
         rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]

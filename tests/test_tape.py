@@ -182,11 +182,11 @@ def test_parquet_tapes_read_like_text_tapes(tmp_path_factory, log, records):
     columns = {"log_ns": pa.array([ns for ns, _ in log], pa.int64()), "frame": [f for _, f in log]}
     schema = pa.schema([("log_ns", pa.int64()), ("frame", pa.binary())])
     pq.write_table(pa.table(columns, schema=schema), path, row_group_size=7)
-    assert read_all(ParquetReader("b", path, records, FAR, None)) == log
-    reader = ParquetReader("b", path, records, FAR, None)
+    assert read_all(ParquetReader("b", (path,), records, FAR, None)) == log
+    reader = ParquetReader("b", (path,), records, FAR, None)
     page = reader.read()
     begin = page.next_offset if page else 0
-    again = ParquetReader("b", path, records, FAR, reader.position())
+    again = ParquetReader("b", (path,), records, FAR, reader.position())
     rest = []
     while (page := again.read()) is not None:
         rest += [(int(ns), page.frame(i)) for i, ns in enumerate(page.log_ns)]

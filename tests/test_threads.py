@@ -15,7 +15,7 @@ from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.engine.routing import state_keys
 from tapeflow.engine.threads import PeriodicThread
 from tapeflow.flows.run import engine, worker
-from tapeflow.flows.run import log as logs
+from tapeflow.flows.run.log import TopicPartition, find_tapes
 from tapeflow.flows.run.plan import Plan
 from tests.running import REFERENCE, job_of
 
@@ -53,14 +53,14 @@ def test_a_worker_thread_keeps_its_python_state_between_calls(tmp_path):
         ({}, None, 5),
         ({"state": Path("state")}, None, 1),
         ({"speed": 1.0}, None, 1),
-        ({"log": {"binance-0": logs.TopicPartition("raw.binance", 0, None)}}, None, 1),
+        ({"log": {"binance-0": TopicPartition("raw.binance", 0, None)}}, None, 1),
         ({}, 2 * SECOND, 2),
         ({"state": Path("state")}, 2 * SECOND, 2),
     ],
 )
 def test_epochs_are_long_only_without_state_and_as_the_job_says(fields, job_epoch_ns, seconds):
     job = job_of(recovery={"epoch": job_epoch_ns})
-    plan_fields = {"log": logs.tapes([REFERENCE / "golden"], job), **fields}
+    plan_fields = {"log": find_tapes([REFERENCE / "golden"], job), **fields}
     plan = Plan(command="test", job=job, results=Path("results.duckdb"), **plan_fields)
     assert engine.epoch_ns(plan) == seconds * SECOND
 

@@ -60,11 +60,15 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
         keys: Mapping[str, str],
         progress: Progress,
         clock: ReplayClock | None = None,
+        *,
+        end_is_final: bool = True,
     ) -> None:
         """Read `partitions`, whose order decides the worker; items carry the state key in `keys`.
 
-        With a `clock` a page waits until it is due.
+        With a `clock` a page waits until it is due. Where the end of the log is not final, a state
+        at the end of a partition reads what was added since.
         """
+        self.end_is_final = end_is_final
         self.partitions = partitions
         self.keys = keys
         self.progress = progress
@@ -95,6 +99,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
                     f"partition {name}: the source's state is of version {version}, this is "
                     f"{LogSource.VERSION}: start with a fresh --state"
                 )
+            self.done = self.done and source.end_is_final
         self.reader = source.partitions[name](position)
         self.position = position  # after the last page sent; the reader may be one page ahead
         self.held_page: Page | None = None  # read, but not due yet

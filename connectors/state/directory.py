@@ -12,6 +12,7 @@ State of another version, or of a job that would read it differently, is refused
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,7 @@ class StateDir:
         known = self._read_manifest(path)
         partition_order, new_partitions = wanted.partitions, tuple[str, ...]()
         if known is None:
-            self.recovery.mkdir(exist_ok=True)
-            if not any(self.recovery.iterdir()):
-                init_db_dir(self.recovery, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
+            self._create_recovery_store()
         else:
             self._refuse_differences(known, wanted)
             new_partitions = tuple(
@@ -95,6 +94,15 @@ class StateDir:
     def release(self) -> None:
         """Unlock the directory for other runs."""
         self.lock.close()
+
+    def _create_recovery_store(self) -> None:
+        """Create the engine's store complete or not at all: it cannot use one that is cut off."""
+        if not self.recovery.exists():
+            unfinished = self.recovery.with_suffix(".next")
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a start that was killed here
+            unfinished.mkdir()
+            init_db_dir(unfinished, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
+            os.replace(unfinished, self.recovery)
 
     def _read_manifest(self, path: Path) -> Manifest | None:
         if not path.exists():

@@ -89,24 +89,27 @@ def load_market(args: Namespace, job: "Job", broker: "EmbeddedBroker") -> None:
             partitions_per_venue=-(-args.seconds // PARTITION_S),
         )
     )
-    for topic, partitions in {**topics.topics(market, job), **topics.fact_topics(job)}.items():
+    for topic, partitions in {
+        **topics.partition_counts(market, job),
+        **topics.fact_topics(job),
+    }.items():
         broker.create_topic(topic, partitions)
     notify(f"embedded Kafka at {broker.bootstrap}: loading {args.seconds} s of a synthetic market")
     began = time.monotonic()
-    loaded = topics.load(market, job, notify)
+    loaded = topics.load_pages(market, job, notify)
     notify_rate("loaded", sum(each.frames for each in loaded.values()), time.monotonic() - began)
 
 
 def trade(args: Namespace, job: "Job") -> None:
     """Replay the raw topics to their ends."""
-    from tapeflow.flows.run import log as logs
-    from tapeflow.flows.run import run as runs
+    from tapeflow.flows.run.log import find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.run import run_plan
 
     plan = Plan(
         command="demo",
-        log=logs.topics(job, notify, tail=False),
+        log=find_topics(job, notify, tail=False),
         job=job,
         results=args.results,
         workers=args.workers,
@@ -114,7 +117,7 @@ def trade(args: Namespace, job: "Job") -> None:
         publish=job.kafka.publish,
     )
     began = time.monotonic()
-    progress = runs.run(plan, show_progress, notify)
+    progress = run_plan(plan, show_progress, notify)
     notify_rate("traded", progress.records(), time.monotonic() - began)
 
 

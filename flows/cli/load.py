@@ -35,14 +35,14 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace) -> int:
     """Load the tapes, and print what was written to each partition."""
-    from tapeflow.flows.run import log as logs
     from tapeflow.flows.run import topics
+    from tapeflow.flows.run.log import find_tapes, reader_factories
 
     job = options.read_job(args)
-    factories = logs.reader_factories(logs.tapes(args.tapes, job), job, notify)
-    log = {name: topics.pages_of(factory) for name, factory in factories.items()}
-    topics.create(log, job, notify)
-    loaded = topics.load(log, job, notify, append=args.append, pack=args.pack)
+    factories = reader_factories(find_tapes(args.tapes, job), job, notify)
+    log = {name: topics.read_pages(factory) for name, factory in factories.items()}
+    topics.create_raw_topics(log, job, notify)
+    loaded = topics.load_pages(log, job, notify, append=args.append, pack=args.pack)
     if args.json:
         print(json.dumps({partition: written._asdict() for partition, written in loaded.items()}))
         return 0

@@ -13,6 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from tapeflow.flows.cli import (
+    archive,
     completion,
     demo,
     digest,
@@ -28,7 +29,7 @@ from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.schemas.errors import TapeflowError, UsageError
 
-COMMANDS = (demo, replay, load, run, query, digest, verify, doctor, completion, help)
+COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
 FAILED = 1
 
 

@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
         nargs="*",
         type=Path,
         metavar="TAPES",
-        help="files <venue>-<n>.tape[.gz|.zst] or .parquet, or folders of them",
+        help="files <venue>-<n>.tape[.gz|.zst] or .parquet, folders of them, or an archive",
     )
     parser.add_argument(
         "--from-topics",
@@ -48,13 +48,13 @@ def run(args: Namespace) -> int:
     if bool(args.tapes) == args.from_topics:
         args.parser.error("name TAPES or give --from-topics, one of them")
     from tapeflow.flows.cli import summary
-    from tapeflow.flows.run import log as logs
-    from tapeflow.flows.run import run as runs
+    from tapeflow.flows.run.log import find_tapes, find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.run import run_plan
 
     job = options.read_job(args)
-    log = logs.topics(job, notify, tail=False) if args.from_topics else logs.tapes(args.tapes, job)
+    log = find_topics(job, notify, tail=False) if args.from_topics else find_tapes(args.tapes, job)
     plan = Plan(
         command="replay",
         log=log,
@@ -66,5 +66,5 @@ def run(args: Namespace) -> int:
         publish=args.publish,
         speed=args.speed,
     )
-    runs.run(plan, show_progress, notify)
+    run_plan(plan, show_progress, notify)
     return summary.print_summary(args)

@@ -32,15 +32,15 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Follow the topics; print a summary when stopped."""
     from tapeflow.flows.cli import summary
-    from tapeflow.flows.run import log as logs
-    from tapeflow.flows.run import run as runs
+    from tapeflow.flows.run.log import find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.run import run_plan
 
     job = options.read_job(args)
     plan = Plan(
         command="run",
-        log=logs.topics(job, notify, tail=True),
+        log=find_topics(job, notify, tail=True),
         job=job,
         results=args.results,
         workers=args.workers,
@@ -50,5 +50,5 @@ def run(args: Namespace) -> int:
         publish=job.kafka.publish,
         heartbeats=args.heartbeats,
     )
-    runs.run(plan, show_progress, notify)
+    run_plan(plan, show_progress, notify)
     return summary.print_summary(args)

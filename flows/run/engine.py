@@ -19,7 +19,6 @@ from tapeflow.engine.errors import collected_errors
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
-from tapeflow.flows.run.progress_line import show_progress as show_progress  # noqa: PLC0414
 from tapeflow.flows.run.side_tasks import side_tasks
 from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.tuning import tune_malloc, tuned_gc
@@ -75,8 +74,8 @@ def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: i
     epoch = timedelta(microseconds=max(epoch_ns(plan) // 1000, 1))
     recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
     if plan.workers == 1 and len(addresses) < 2:
-        # On this thread: beside a worker of its own, the engine's main thread asks for the GIL a
-        # thousand times a second.
+        # On this thread: with a worker thread, the engine's main thread takes the GIL a thousand
+        # times a second.
         run_main(dataflow, epoch_interval=epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
         return
     cluster_main(  # type: ignore[no-untyped-call]

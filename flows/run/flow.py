@@ -2,8 +2,8 @@
 
     Plan.flow = "trade"  --import-->  tapeflow.flows.trade  --dataflow(plan, ...)-->  engine
 
-The runner never imports a flow by an import statement: a flow stands above `flows/run`, which
-serves every flow alike.
+No module of flows/run imports a flow by a statement: flows import flows/run, which serves all of
+them.
 """
 
 from contextlib import AbstractContextManager
@@ -24,8 +24,8 @@ class Flow(Protocol):
     """The module of a flow."""
 
     STATE_VERSIONS: dict[str, int]  # step id -> version of its state; both are schema
-    MERGES_PARTITIONS: bool  # does a silent partition hold the others up?
-    END_IS_FINAL: bool  # is a state that has read a log to its end of no more use?
+    MERGES_PARTITIONS: bool  # True: what it writes waits for every partition to progress
+    END_IS_FINAL: bool  # True: a state at the end of its log reads nothing that is added later
 
     def state_settings(self, job: Job) -> dict[str, Any]:
         """Return the settings that the state depends on, as JSON values by name."""
@@ -34,7 +34,7 @@ class Flow(Protocol):
         """Build the flow of a plan; sources and sinks open when the engine starts them."""
 
     def open_outputs(self, plan: Plan, notify: Notify) -> AbstractContextManager[None]:
-        """Check the outputs of a plan and hold them against other runs while it is entered."""
+        """Check the outputs of a plan, and lock out other runs while this is entered."""
 
     def finish(self, plan: Plan, *, ended: bool) -> None:
         """Complete the outputs after the engine has stopped; `ended`: at the end of the log."""

@@ -1,6 +1,6 @@
 """Which partitions of the log a run reads, and how each is opened: from tapes or from topics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.connectors.source.source import Reader, ReaderFactory
+from tapeflow.connectors.tapes.archive_layout import closed_files, is_hour_file
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import check_partitions
@@ -23,59 +24,85 @@ TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
 
 
 class TapeFiles(Struct, frozen=True):
-    """A partition in files, one after the other."""
+    """A partition of the log in files that follow each other."""
 
     files: tuple[Path, ...]
 
 
 class TopicPartition(Struct, frozen=True):
-    """A partition of a topic."""
+    """A partition of the log in a partition of a Kafka topic."""
 
-    name: str
-    number: int
-    end: int | None  # where to stop; None: follow it
+    name: str  # of the topic
+    number: int  # of the partition in it
+    end: int | None  # Kafka offset where to stop; None: it is followed
 
 
 Log: TypeAlias = Mapping[str, TapeFiles | TopicPartition]  # by partition
 
 
-def tapes(paths: Iterable[Path], job: Job) -> Log:
-    """The partitions in these files and folders."""
-    found: dict[str, list[Path]] = {}
+def find_tapes(paths: Iterable[Path], job: Job) -> Log:
+    """Return the partitions in files and folders, in the order of their names.
+
+    Raises UsageError for a path or a name that is no tape, and for a partition in several files.
+    """
+    files: dict[str, list[Path]] = {}
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            name = partition_of(file.name, job)
+        for file in files_in(path) if path.is_dir() else [path]:
+            name = partition_of(file, job)
             if name is not None:
-                found.setdefault(name, []).append(file)
+                files.setdefault(name, []).append(file)
             elif not path.is_dir():
                 raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
-    if not found:
+    if not files:
         where = ", ".join(map(str, paths))
         raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
-    check_partitions(found)
-    return {name: ordered_files(name, files, job) for name, files in sorted(found.items())}
+    check_partitions(files)
+    return {name: ordered_files(name, some, job) for name, some in sorted(files.items())}
 
 
-def partition_of(file: str, job: Job) -> str | None:
-    """The partition that a file of this name holds, if it is a tape."""
+def files_in(folder: Path) -> Iterator[Path]:
+    """Give the files in a folder, and the hours of an archive in the folders of its partitions."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name[:1] != ".":
+            yield from closed_files(path)
+        else:
+            yield path
+
+
+def partition_of(file: Path, job: Job) -> str | None:
+    """Return the partition that a file holds by its name, or None where it is no tape."""
     for tape in job.tapes:
-        if fnmatchcase(file, tape.files):
+        if fnmatchcase(file.name, tape.files):
             return tape.partition
-    return next((file.removesuffix(end) for end in TAPES if file.endswith(end)), None)
+    if is_hour_file(file):
+        return file.absolute().parent.name
+    return next((file.name.removesuffix(end) for end in TAPES if file.name.endswith(end)), None)
 
 
 def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
-    """The files of a partition; several only where the job says so."""
+    """Return the files of a partition in the order of their names.
+
+    Several are the hours of an archive, or where the job maps them to one partition.
+    """
     mapped = any(tape.partition == name for tape in job.tapes)
-    if len(files) > 1 and (not mapped or files[0].suffix == ".parquet"):
+    if len(files) > 1 and not mapped and not all(map(is_hour_file, files)):
         raise UsageError(f"partition {name} is in several files: {', '.join(map(str, files))}")
+    if len({file.suffix == ".parquet" for file in files}) > 1:
+        raise UsageError(
+            f"partition {name} is in Parquet and in text: {', '.join(map(str, files))}"
+        )
     return TapeFiles(tuple(file.resolve() for file in sorted(files, key=lambda file: file.name)))
 
 
-def topics(job: Job, notify: Notify, *, tail: bool) -> Log:
-    """The partitions of the venues' raw topics: to their ends as they are now, or for ever."""
+def find_topics(job: Job, notify: Notify, *, tail: bool) -> Log:
+    """Return the partitions of the raw topics of the job's venues, by venue and number.
+
+    They end where they end now; with `tail` they are followed. Waits for a broker that is away.
+
+    Raises TapeflowError where no broker answers or a topic is missing.
+    """
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {venue: job.kafka.raw_prefix + venue for venue in venues}
     marks = offset_bounds(
@@ -102,14 +129,14 @@ def live_partitions(log: Log) -> dict[str, TopicPartition]:
 
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
-    """How to open every partition."""
+    """Return, for each partition, the function that opens it at a position."""
     return {name: partial(open_reader, name, place, job, notify) for name, place in log.items()}
 
 
 def open_reader(
     name: str, place: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
 ) -> Reader:
-    """Open a partition at a position, or at its beginning."""
+    """Open a partition at a position; None is its beginning."""
     page = job.source.page_records
     span_ns = max(job.source.max_lead // 2, 1)  # no page is longer than partitions may be apart
     if isinstance(place, TopicPartition):
@@ -120,5 +147,5 @@ def open_reader(
     if place.files[0].suffix == ".parquet":
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 
-        return ParquetReader(name, place.files[0], page, span_ns, position)
+        return ParquetReader(name, place.files, page, span_ns, position)
     return TapeReader(name, place.files, page, span_ns, position)

@@ -1,9 +1,9 @@
-"""One run of a flow: its outputs held, its state opened, one process or several, its end.
+"""One run of a flow: lock its outputs, open its state, run one process or several, finish.
 
     plan ──▶ outputs ──▶ state ─┬─▶ run_worker, in this process ───────┬─▶ finish
                                 └─▶ supervise, processes of their own ─┘
 
-Nothing here depends on which flow it is: that is asked of the flow's module (flow.py).
+What differs between flows is in their modules, through the interface of flow.py.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ from tapeflow.schemas.time import MAX_NS
 ENDED = "ended"  # file of a state that has read a finite log to its end
 
 
-def run(plan: Plan, show: Notify, notify: Notify) -> Progress:
+def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     """Run a plan to the end of its log, or until stopped; return how far it has read.
 
     `show` gets lines of progress, each in the place of the one before; `notify` gets messages.
@@ -83,7 +83,10 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
 
 
 def check_ended_state(plan: Plan, notify: Notify) -> None:
-    """Say that a state at the end of its log reads nothing more; refuse to follow topics on it."""
+    """Notify that a state at the end of its log reads nothing more.
+
+    Raises UsageError where the plan follows topics.
+    """
     line = f"{plan.state} has read its log to the end: what was added since needs a fresh --state"
     if live_partitions(plan.log):
         raise UsageError(line)

@@ -1,4 +1,4 @@
-"""What runs beside a flow that follows its topics: the stall watch and the heartbeat writer."""
+"""Threads of a run that follows its topics: the stall watch and the heartbeat writer."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

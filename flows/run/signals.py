@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to stop: sources read no more, and all state is kept."""
+"""SIGTERM and SIGINT as a request to stop: sources end their input, and state is preserved."""
 
 import signal
 import threading

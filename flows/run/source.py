@@ -9,8 +9,13 @@ from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.notify import Notify
 
 
-def log_source(plan: Plan, progress: Progress, notify: Notify) -> LogSource:
-    """Build the source that reads all partitions of a plan, at its speed."""
+def log_source(
+    plan: Plan, progress: Progress, notify: Notify, *, end_is_final: bool = True
+) -> LogSource:
+    """Build the source that reads all partitions of a plan, at its speed.
+
+    A state at the end of its log reads what was added since where the end is not final.
+    """
     clock = None if plan.speed is None else ReplayClock(plan.speed)
     readers = log.reader_factories(plan.log, plan.job, notify)
-    return LogSource(readers, state_keys(readers), progress, clock)
+    return LogSource(readers, state_keys(readers), progress, clock, end_is_final=end_is_final)

@@ -1,4 +1,4 @@
-"""Pages into raw topics: the log as capture would have left it."""
+"""Writes pages into raw topics, as a capture would have written them; creates topics."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -14,42 +14,42 @@ from tapeflow.schemas.venues import venue_of
 
 
 class Loaded(NamedTuple):
-    """What was written of a partition; every frame is a record, or they are packed."""
+    """How much of a partition was written."""
 
     frames: int
-    records: int
+    records: int  # fewer than frames where they are packed
 
 
-def places(partitions: Iterable[str], job: Job) -> dict[str, tuple[str, int]]:
-    """Topic and number of each partition."""
+def kafka_partitions(partitions: Iterable[str], job: Job) -> dict[str, tuple[str, int]]:
+    """Return topic and partition number of each partition of the log, by its name."""
     return {
         name: (job.kafka.raw_prefix + venue_of(name), int(name.rpartition("-")[2]))
         for name in partitions
     }
 
 
-def topics(partitions: Iterable[str], job: Job) -> dict[str, int]:
-    """How many partitions each topic needs."""
-    wanted: dict[str, int] = {}
-    for topic, number in places(partitions, job).values():
-        wanted[topic] = max(wanted.get(topic, 0), number + 1)
-    return wanted
+def partition_counts(partitions: Iterable[str], job: Job) -> dict[str, int]:
+    """Return how many partitions each raw topic needs, by topic."""
+    counts: dict[str, int] = {}
+    for topic, number in kafka_partitions(partitions, job).values():
+        counts[topic] = max(counts.get(topic, 0), number + 1)
+    return counts
 
 
-def create(partitions: Iterable[str], job: Job, notify: Notify) -> None:
-    """Create the topics that are not there yet."""
-    wanted = topics(partitions, job)
-    for topic in create_topics(job.kafka.bootstrap, wanted, client=job.kafka.client):
+def create_raw_topics(partitions: Iterable[str], job: Job, notify: Notify) -> None:
+    """Create the raw topics that do not exist yet."""
+    counts = partition_counts(partitions, job)
+    for topic in create_topics(job.kafka.bootstrap, counts, client=job.kafka.client):
         notify(f"created topic {topic}")
 
 
 def fact_topics(job: Job) -> dict[str, int]:
-    """The topics that facts are written to; one partition each, so that each is in one order."""
+    """Return the topics of facts with their number of partitions: one, so that each is ordered."""
     return {job.kafka.fact_prefix + topic.topic: 1 for topic in FACT_TYPES}
 
 
 def create_fact_topics(job: Job, notify: Notify) -> None:
-    """Create those that are not there yet."""
+    """Create the topics of facts that do not exist yet."""
     kafka = job.kafka
     wanted = fact_topics(job)
     missing = missing_topics(
@@ -62,7 +62,7 @@ def create_fact_topics(job: Job, notify: Notify) -> None:
         notify(f"created the topics {', '.join(missing)}")
 
 
-def load(
+def load_pages(
     log: Mapping[str, Iterable[Page]],
     job: Job,
     notify: Notify,
@@ -70,11 +70,16 @@ def load(
     append: bool = False,
     pack: bool = False,
 ) -> dict[str, Loaded]:
-    """Write every partition of a log into its topic."""
+    """Write the pages of each partition into its raw topic; return how much was written.
+
+    `append` writes to topics that hold records, `pack` puts many frames into a record.
+
+    Raises TapeflowError where a topic holds records already, or Kafka does not take them all.
+    """
     kafka = job.kafka
     loader = Loader(
         kafka.bootstrap,
-        places(log, job),
+        kafka_partitions(log, job),
         notify,
         kafka.connect_timeout / 1e9,
         append=append,
@@ -88,9 +93,9 @@ def load(
     return {name: Loaded(loader.frames[name], loader.records[name]) for name in log}
 
 
-def pages_of(opened: ReaderFactory) -> Iterator[Page]:
-    """A partition from its beginning to its end."""
-    reader = opened(None)
+def read_pages(open_reader: ReaderFactory) -> Iterator[Page]:
+    """Read a partition from its beginning to its end."""
+    reader = open_reader(None)
     while (page := reader.read()) is not None:
         yield page
     reader.close()

@@ -1,4 +1,8 @@
-"""A fault switch for tests: dies between the results' commit and the epoch's, once, when armed."""
+"""A fault switch for tests: when armed, a process kills itself once.
+
+"commit": between the commit of the results and that of the epoch. "archive N": at the Nth system
+call of the archive.
+"""
 
 import os
 import signal
@@ -19,3 +23,33 @@ if armed.exists() and armed.read_text() == "commit":
         return state
 
     ResultsSinkPartition.snapshot = snapshot
+
+if armed.exists() and armed.read_text().startswith("archive "):
+    from tapeflow.connectors.tapes import archive, hour_file
+
+    class DyingDisk:
+        """The system calls of the archive; kills the process before or after one of them."""
+
+        left = int(armed.read_text().split()[1])
+
+        def __getattr__(self, name):
+            call = getattr(os, name)
+            return self.counted(call) if name in {"write", "fsync", "replace", "unlink"} else call
+
+        def counted(self, call):
+            def touch(*arguments):
+                self.count()
+                result = call(*arguments)
+                self.count()
+                return result
+
+            return touch
+
+        def count(self):
+            DyingDisk.left -= 1
+            if DyingDisk.left == 0 and armed.read_text():
+                armed.write_text("")
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    for module in (archive, hour_file):
+        vars(module)["os"] = DyingDisk()

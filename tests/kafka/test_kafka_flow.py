@@ -13,8 +13,8 @@ from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.cli.verify import check_topics
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log as logs
-from tapeflow.flows.run import topics as loading
+from tapeflow.flows.run.log import find_tapes, reader_factories
+from tapeflow.flows.run.topics import create_raw_topics, load_pages, read_pages
 from tapeflow.schemas.errors import TapeflowError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, replay, replay_topics, silent
 
@@ -35,11 +35,9 @@ def job(real):
         }
     )
     job = job_of().model_copy(update={"kafka": kafka})
-    reader_factories = logs.reader_factories(logs.tapes([GOLDEN], job), job, silent)
-    loading.create(reader_factories, job, silent)
-    loading.load(
-        {name: loading.pages_of(opened) for name, opened in reader_factories.items()}, job, silent
-    )
+    factories = reader_factories(find_tapes([GOLDEN], job), job, silent)
+    create_raw_topics(factories, job, silent)
+    load_pages({name: read_pages(factory) for name, factory in factories.items()}, job, silent)
     return job
 
 
@@ -129,12 +127,10 @@ def test_a_state_refuses_a_recreated_log(job, real, tmp_path):
             "kafka": job.kafka.model_copy(update={"raw_prefix": f"{job.kafka.raw_prefix}again."})
         }
     )
-    reader_factories = logs.reader_factories(
-        logs.tapes([REFERENCE / "golden"], recreated), recreated, silent
-    )
-    loading.create(reader_factories, recreated, silent)
-    pages = {name: loading.pages_of(opened) for name, opened in reader_factories.items()}
-    loading.load(
+    factories = reader_factories(find_tapes([REFERENCE / "golden"], recreated), recreated, silent)
+    create_raw_topics(factories, recreated, silent)
+    pages = {name: read_pages(factory) for name, factory in factories.items()}
+    load_pages(
         {name: itertools.islice(several, 1) for name, several in pages.items()}, recreated, silent
     )
     running = start_run(tmp_path, recreated, "--from-topics")

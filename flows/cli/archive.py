@@ -1,0 +1,66 @@
+"""`tapeflow archive`: raw topics into Parquet files of raw frames."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from tapeflow.flows.cli import options
+from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
+
+
+def add(commands: Commands) -> None:
+    """Declare the command."""
+    parser = add_command(
+        commands,
+        "archive",
+        "Write the raw topics to Parquet files of raw frames, one an hour of each partition.",
+        "archive archive/ --to-end",
+        run,
+    )
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder of the archive, made where it is not"
+    )
+    parser.add_argument(
+        "--to-end",
+        action="store_true",
+        help="stop at the present end of the topics and close the last hour as it is, instead of "
+        "following them",
+    )
+    options.add_shape(parser)
+    options.add_state(parser, "FOLDER/.state")
+    options.add_config(parser)
+    options.add_json(parser)
+
+
+def run(args: Namespace) -> int:
+    """Archive, and print what was written."""
+    from tapeflow.connectors.tapes.archive_summary import list_hours, summarise
+    from tapeflow.flows.run.log import find_topics
+    from tapeflow.flows.run.plan import Plan
+    from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.run import run_plan
+
+    job = options.read_job(args)
+    before = list_hours(args.folder)
+    plan = Plan(
+        flow="archive",
+        command="archive",
+        log=find_topics(job, notify, tail=not args.to_end),
+        job=job,
+        results=args.folder,
+        workers=args.workers,
+        processes=args.processes,
+        supervised=not args.to_end,
+        state=args.state or args.folder / ".state",
+    )
+    run_plan(plan, show_progress, notify)
+    written = summarise(args.folder, before)
+    if args.json:
+        print(json.dumps(written._asdict()))
+    else:
+        print(
+            f"{args.folder}: {written.files:,} files of {written.records:,} records written, "
+            f"{written.bytes:,} bytes"
+        )
+    return 0
