@@ -16,7 +16,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import compiled, inlined
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
@@ -75,6 +75,27 @@ def insert_rows(state: State, rows: Ints) -> None:
     assert done == len(rows), "no room"
 
 
+@inlined
+def hash_of(trade_id: int, instrument: int) -> int:
+    """Return some bits of a trade, the lowest mixed best."""
+    mixed = trade_id ^ (trade_id >> 31) ^ (instrument << 20)
+    return (mixed & LOW_31_BITS) * SPREAD >> MIDDLE
+
+
+@inlined
+def find_slot(table: Ints, begin: int, slot: int, trade_id: int, instrument: int) -> int:
+    """Return a trade's slot, or the free one for it; look from `slot` on, its hash's.
+
+    The table began at offset `begin`.
+    """
+    mask = table.shape[1] - 1
+    while table[SEEN, slot] >= begin and not (
+        table[TRADE_ID, slot] == trade_id and table[INSTRUMENT, slot] == instrument
+    ):
+        slot = (slot + 1) & mask
+    return slot
+
+
 @compiled
 def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     tables: Ints,
@@ -100,26 +121,14 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
         elif used >= room:
             break
         if verdict[row] == ACCEPTED:
-            mixed = trade_id[row] ^ (trade_id[row] >> 31) ^ (instrument[row] << 20)
-            mixed = (mixed & LOW_31_BITS) * SPREAD >> MIDDLE
-            slot = mixed & mask
-            while young[SEEN, slot] >= begin and not (
-                young[TRADE_ID, slot] == trade_id[row]
-                and young[INSTRUMENT, slot] == instrument[row]
-            ):
-                slot = (slot + 1) & mask
+            hashed = hash_of(trade_id[row], instrument[row]) & mask
+            slot = find_slot(young, begin, hashed, trade_id[row], instrument[row])
             seen = young[SEEN, slot]
             if seen < begin:
                 used += 1
                 young[INSTRUMENT, slot] = instrument[row]
                 young[TRADE_ID, slot] = trade_id[row]
-                slot_of_old = mixed & mask
-                while old[SEEN, slot_of_old] >= old_begin and not (
-                    old[TRADE_ID, slot_of_old] == trade_id[row]
-                    and old[INSTRUMENT, slot_of_old] == instrument[row]
-                ):
-                    slot_of_old = (slot_of_old + 1) & mask
-                seen = old[SEEN, slot_of_old]
+                seen = old[SEEN, find_slot(old, old_begin, hashed, trade_id[row], instrument[row])]
                 if seen < old_begin:
                     seen = EMPTY
             if seen != EMPTY and offset[row] - seen <= window:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators.bars import kernel
 from tapeflow.operators.bars import step as bars_step
+from tapeflow.operators.bars.kernel import NONE
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
@@ -324,7 +324,7 @@ def test_after_the_end_of_the_log_no_row_is_in_use():
     state, _ = run(
         TimeBars(S, LATENESS, len(IDS)), batches([tick(5 * S), tick(6 * S, instrument=1)])
     )
-    assert state.clock[kernel.USED] == 0 and (state.heads == kernel.NONE).all()
+    assert state.scalars["used"] == 0 and (state.first_slot == NONE).all()
 
 
 # --- many open bars, and the ends of time ------------------------------------------------------

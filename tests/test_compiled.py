@@ -9,8 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tapeflow.engine.compiled import COMPILED
+from tapeflow.operators import dedupe
+from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.features import normalise
 from tapeflow.operators.strategies import ema_cross, reversion
+from tests.frames import logs, page_sizes, to_pages
+from tests.laws import plain, run
+from tests.plain_flow import flow_steps, inputs_of
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
 
@@ -62,3 +67,18 @@ def test_compiled_scores_of_bars_are_the_same(bars, window):
 
     plain: Any = normalise.zscores
     assert scored(plain) == scored(plain.__wrapped__)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "kernel"),
+    [("dedupe", dedupe, "mark_duplicates"), ("bars", bars_step, "fold_rows")],
+)
+@settings(max_examples=30, deadline=None)
+@given(log=logs(("binance-0",)), sizes=page_sizes())
+def test_a_compiled_step_gives_the_same_batches(name, module, kernel, log, sizes):
+    steps = flow_steps()
+    batches = inputs_of(name, to_pages("binance-0", log["binance-0"], sizes), steps)
+    compiled = run(steps[name], batches)[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, kernel, getattr(module, kernel).__wrapped__)
+        assert plain(run(steps[name], batches)[1]) == plain(compiled)

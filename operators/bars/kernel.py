@@ -1,166 +1,290 @@
-"""The fold behind `bars.py`, over columns: watermark, lateness, open bars, closings.
+"""The fold of `step.py` over columns: watermark, lateness, open bars, closings.
 
-Open bars are rows of two tables, chained by instrument (an instrument has more than one open while
-trades come out of order); free rows are chained too. Sums are Kahan's: exact to the last digit that
-an exchange prints.
+    first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
+                                                              than one while trades are out of order
+    slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
+
+Sums are Kahan's: exact to the last digit that an exchange prints.
 """
 
-import numpy as np
+from typing import Any, NamedTuple
 
-from tapeflow.engine.compiled import compiled
+import numpy as np
+import numpy.typing as npt
+
+from tapeflow.engine.compiled import compiled, inlined
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
+from tapeflow.schemas.time import MAX_NS
 
-NONE = -1
-# clock: what is known of time, and where the chain of free rows begins
-NEWEST, NEWEST_LOG, WATERMARK, FIRST, FREE, OLDEST, USED = range(7)
-# columns of the open bars, and of the closed ones
-START, INSTRUMENT, NEXT, OPEN_EVENT, CLOSE_EVENT, COUNT, FIRST_OFFSET, LAST_OFFSET = range(8)
-CLOSED_LOG, CLOSED_OFFSET = NEXT, OPEN_EVENT  # written over what a closed bar has no use for
-OPEN, HIGH, LOW, CLOSE, VOLUME, NOTIONAL, BUY_VOLUME, BUY_NOTIONAL, CARRY = range(9)
-WIDTH_INTS, WIDTH_FLOATS = 8, 12
-LAST_NS = 2**63 - 1
-# cursor: how far a call has come
-RECORD, ROW, CLOSED = range(3)
+NONE = -1  # no slot; no trade yet
+SUMS = ("volume", "notional", "buy_volume", "buy_notional")
+BAR = np.dtype(
+    [
+        ("start_ns", np.int64),
+        ("instrument", np.int64),
+        ("next", np.int64),  # slot: of the same instrument, or free
+        ("count", np.int64),
+        ("open_event_ns", np.int64),  # of the trade that gave `open`
+        ("close_event_ns", np.int64),
+        ("first_offset", np.int64),
+        ("last_offset", np.int64),
+        ("log_ns", np.int64),  # of the record that closed it
+        ("offset", np.int64),
+        *((name, np.float64) for name in ("open", "high", "low", "close", *SUMS)),
+        *((f"{name}_error", np.float64) for name in SUMS),
+    ]
+)
+
+
+class Clock(NamedTuple):
+    """How far time has come in a partition; NONE before its first trade."""
+
+    newest_ns: int  # the newest event time
+    newest_log_ns: int  # of the record that brought it
+    watermark_ns: int
+    first_ns: int  # event time of the first trade
+
+
+class Slots(NamedTuple):
+    """What is in the table of open bars."""
+
+    free: int  # the first free one, NONE if there is none
+    used: int
+    oldest_ns: int  # start of the oldest open bar, MAX_NS if there is none
+
+
+SCALARS = np.dtype([(name, np.int64) for name in (*Clock._fields, *Slots._fields)])
+CURSOR = np.dtype([(name, np.int64) for name in ("record", "trade", "closed")])  # how far a page is
+Rows = npt.NDArray[np.void]  # of one of these dtypes
+
+
+class Trades(NamedTuple):
+    """Columns of trades; a verdict may change to LATE."""
+
+    offset: Ints
+    instrument: Ints
+    aggressor: Ints
+    event_ns: Ints
+    verdict: Ints
+    price: Floats
+    size: Floats
+
+
+@inlined
+def clock_after_silence(clock: Clock, log_ns: int, lateness_ns: int) -> Clock:
+    """Return the clock after a heartbeat: event time has passed as log time has."""
+    if clock.newest_ns == NONE:
+        return clock
+    passed_ns = min(log_ns - clock.newest_log_ns, MAX_NS - clock.newest_ns)
+    watermark_ns = max(clock.watermark_ns, clock.newest_ns + passed_ns - lateness_ns)
+    return Clock(clock.newest_ns, clock.newest_log_ns, watermark_ns, clock.first_ns)
+
+
+@inlined
+def clock_after_trade(clock: Clock, event_ns: int, log_ns: int, lateness_ns: int) -> Clock:
+    """Return the clock after a trade that is no duplicate, late or not."""
+    newest_ns, newest_log_ns = clock.newest_ns, clock.newest_log_ns
+    if event_ns > newest_ns:
+        newest_ns, newest_log_ns = event_ns, log_ns
+    watermark_ns = max(clock.watermark_ns, newest_ns - lateness_ns)
+    return Clock(newest_ns, newest_log_ns, watermark_ns, clock.first_ns)
+
+
+@inlined
+def find_bar(bars: Rows, slot: int, start_ns: int) -> int:
+    """Return the slot of the bar that starts then, in the chain from `slot` on, or NONE."""
+    while slot != NONE and bars[slot]["start_ns"] != start_ns:
+        slot = bars[slot]["next"]
+    return slot
+
+
+@inlined
+def open_bar(
+    bars: Rows, first_slot: Ints, slots: Slots, trades: Trades, trade: int, start_ns: int
+) -> Slots:
+    """Take the first free slot for the bar of a trade; return the slots after that."""
+    bar, instrument = bars[slots.free], trades.instrument[trade]
+    left = Slots(bar["next"], slots.used + 1, min(slots.oldest_ns, start_ns))
+    bar["start_ns"], bar["instrument"] = start_ns, instrument
+    bar["next"] = first_slot[instrument]
+    first_slot[instrument] = slots.free
+    bar["count"], bar["first_offset"] = 0, trades.offset[trade]
+    bar["open_event_ns"] = bar["close_event_ns"] = trades.event_ns[trade]
+    bar["open"] = bar["high"] = bar["low"] = trades.price[trade]
+    bar["volume"] = bar["notional"] = bar["buy_volume"] = bar["buy_notional"] = 0.0
+    bar["volume_error"] = bar["notional_error"] = 0.0
+    bar["buy_volume_error"] = bar["buy_notional_error"] = 0.0
+    return left
+
+
+@inlined
+def kahan_sum(total: float, error: float, term: float) -> tuple[float, float]:
+    """Return a sum with one more term, and the error that the next term makes good."""
+    term -= error
+    more = total + term
+    return more, (more - total) - term
+
+
+@inlined
+def add_trade(bar: Any, trades: Trades, trade: int) -> None:
+    """Add a trade to its bar."""
+    event_ns, price, size = trades.event_ns[trade], trades.price[trade], trades.size[trade]
+    if event_ns < bar["open_event_ns"]:
+        bar["open_event_ns"], bar["open"] = event_ns, price
+    if event_ns >= bar["close_event_ns"]:
+        bar["close_event_ns"], bar["close"] = event_ns, price
+    bar["high"] = max(bar["high"], price)
+    bar["low"] = min(bar["low"], price)
+    bar["count"] += 1
+    bar["last_offset"] = trades.offset[trade]
+    value = price * size
+    bar["volume"], bar["volume_error"] = kahan_sum(bar["volume"], bar["volume_error"], size)
+    bar["notional"], bar["notional_error"] = kahan_sum(
+        bar["notional"], bar["notional_error"], value
+    )
+    if trades.aggressor[trade] == BUY:
+        bar["buy_volume"], bar["buy_volume_error"] = kahan_sum(
+            bar["buy_volume"], bar["buy_volume_error"], size
+        )
+        bar["buy_notional"], bar["buy_notional_error"] = kahan_sum(
+            bar["buy_notional"], bar["buy_notional_error"], value
+        )
+
+
+@inlined
+def ended_slots(
+    bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int, width_ns: int
+) -> tuple[int, int]:
+    """Write the slots of ended bars in the order of (start, instrument).
+
+    Returns how many there are, and the start of the oldest bar that stays open.
+    """
+    count, oldest_ns = 0, MAX_NS
+    for first in first_slot:  # by instrument: nothing is to be moved where all start together
+        slot = first
+        while slot != NONE:
+            start_ns = bars[slot]["start_ns"]
+            if watermark_ns - start_ns < width_ns:
+                oldest_ns = min(oldest_ns, start_ns)
+            else:
+                place = count
+                while place > 0 and bars[ended[place - 1]]["start_ns"] > start_ns:
+                    ended[place] = ended[place - 1]
+                    place -= 1
+                ended[place] = slot
+                count += 1
+            slot = bars[slot]["next"]
+    return count, oldest_ns
+
+
+@inlined
+def unlink(bars: Rows, first_slot: Ints, slot: int) -> None:
+    """Take a bar out of its instrument's chain."""
+    bar = bars[slot]
+    before = first_slot[bar["instrument"]]
+    if before == slot:
+        first_slot[bar["instrument"]] = bar["next"]
+        return
+    while bars[before]["next"] != slot:
+        before = bars[before]["next"]
+    bars[before]["next"] = bar["next"]
+
+
+@inlined
+def close_bars(  # noqa: PLR0913, PLR0917
+    bars: Rows,
+    first_slot: Ints,
+    slots: Slots,
+    closed: Rows,
+    watermark_ns: int,
+    width_ns: int,
+    log_ns: int,
+    offset: int,
+) -> tuple[Slots, int]:
+    """Move the bars that a record has ended to `closed`; return the slots left, and how many."""
+    ended = np.empty(slots.used, np.int64)
+    count, oldest_ns = ended_slots(bars, first_slot, ended, watermark_ns, width_ns)
+    free = slots.free
+    for place in range(count):
+        slot = ended[place]
+        unlink(bars, first_slot, slot)
+        closed[place] = bars[slot]
+        closed[place]["log_ns"], closed[place]["offset"] = log_ns, offset
+        bars[slot]["start_ns"] = NONE
+        bars[slot]["next"] = free
+        free = slot
+    return Slots(free, slots.used - count, oldest_ns), count
+
+
+@inlined
+def load_scalars(state: Any) -> tuple[Clock, Slots]:
+    """Return the values of a row of SCALARS."""
+    clock = Clock(
+        state["newest_ns"], state["newest_log_ns"], state["watermark_ns"], state["first_ns"]
+    )
+    return clock, Slots(state["free"], state["used"], state["oldest_ns"])
+
+
+@inlined
+def store_scalars(state: Any, clock: Clock, slots: Slots) -> None:
+    """Write a row of SCALARS."""
+    state["newest_ns"], state["newest_log_ns"] = clock.newest_ns, clock.newest_log_ns
+    state["watermark_ns"], state["first_ns"] = clock.watermark_ns, clock.first_ns
+    state["free"], state["used"], state["oldest_ns"] = slots.free, slots.used, slots.oldest_ns
 
 
 @compiled
-def fold_rows(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917  # a kernel is one loop over plain arrays
-    clock: Ints,
-    heads: Ints,
-    ints: Ints,
-    floats: Floats,
-    closed_ints: Ints,
-    closed_floats: Floats,
-    lo: int,
-    log_times: Ints,
+def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+    scalars: Rows,
+    first_slot: Ints,
+    bars: Rows,
+    closed: Rows,
+    cursor: Rows,
+    first_offset: int,
+    log_times_ns: Ints,
     status: Ints,
-    offsets: Ints,
-    instruments: Ints,
-    aggressors: Ints,
-    events: Ints,
-    verdicts: Ints,
-    prices: Floats,
-    sizes: Floats,
-    cursor: Ints,
-    width: int,
-    lateness: int,
+    columns: tuple[Ints, Ints, Ints, Ints, Ints, Floats, Floats],
+    width_ns: int,
+    lateness_ns: int,
 ) -> None:
-    """Fold records in log order, until done, or no row is free, or closings may not find room.
+    """Fold records in log order, until done, or no slot is free, or `closed` may have no room.
 
-    The first record is at offset `lo`; log_times and status are of records, the columns behind them
-    of trades, whose verdicts may change to LATE.
+    The first record is at `first_offset`; log_times_ns and status are of records. scalars: one
+    row. bars, closed: rows of BAR. cursor: one row of CURSOR. columns: of `Trades`; named tuples
+    would take some microseconds a call.
     """
-    record, row, closed = cursor[RECORD], cursor[ROW], cursor[CLOSED]
-    newest, newest_log = clock[NEWEST], clock[NEWEST_LOG]
-    watermark, first = clock[WATERMARK], clock[FIRST]
-    free, oldest, used = clock[FREE], clock[OLDEST], clock[USED]
-    while record < len(status) and free != NONE and closed + used < len(closed_ints):
-        offset, log_ns = lo + record, log_times[record]
-        if row == len(offsets) or offsets[row] != offset:
+    (clock, slots), trades = load_scalars(scalars[0]), Trades(*columns)
+    record, trade, count = cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"]
+    while record < len(status) and slots.free != NONE and count + slots.used < len(closed):
+        offset, log_ns = first_offset + record, log_times_ns[record]
+        if trade == len(trades.offset) or trades.offset[trade] != offset:
             record += 1
-            if status[record - 1] != HEARTBEAT or newest == NONE:
+            if status[record - 1] != HEARTBEAT:
                 continue
-            passed = min(log_ns - newest_log, LAST_NS - newest)
-            watermark = max(watermark, newest + passed - lateness)
+            clock = clock_after_silence(clock, log_ns, lateness_ns)
         else:
-            this = row
-            row += 1
-            if verdicts[this] != ACCEPTED:
+            trade += 1
+            if trades.verdict[trade - 1] != ACCEPTED:
                 continue
-            event_ns = events[this]
-            start = event_ns - event_ns % width
-            if newest == NONE:
-                first = event_ns
-                watermark = event_ns - lateness
-            if watermark - start >= width:
-                verdicts[this] = LATE
+            event_ns = trades.event_ns[trade - 1]
+            start_ns = event_ns - event_ns % width_ns
+            if clock.newest_ns == NONE:
+                clock = Clock(NONE, NONE, event_ns - lateness_ns, event_ns)
+            if clock.watermark_ns - start_ns >= width_ns:
+                trades.verdict[trade - 1] = LATE
             else:
-                # Which open bar is it in?
-                instrument = instruments[this]
-                slot = heads[instrument]
-                while slot != NONE and ints[slot, START] != start:
-                    slot = ints[slot, NEXT]
-                price, size = prices[this], sizes[this]
+                slot = find_bar(bars, first_slot[trades.instrument[trade - 1]], start_ns)
                 if slot == NONE:
-                    slot = free
-                    free = ints[slot, NEXT]
-                    used += 1
-                    oldest = min(oldest, start)
-                    ints[slot, START] = start
-                    ints[slot, INSTRUMENT] = instrument
-                    ints[slot, NEXT] = heads[instrument]
-                    heads[instrument] = slot
-                    ints[slot, OPEN_EVENT] = event_ns
-                    ints[slot, CLOSE_EVENT] = event_ns
-                    ints[slot, COUNT] = 0
-                    ints[slot, FIRST_OFFSET] = offset
-                    floats[slot, :] = 0.0
-                    floats[slot, OPEN] = price
-                    floats[slot, HIGH] = price
-                    floats[slot, LOW] = price
-                # Grow it.
-                if event_ns < ints[slot, OPEN_EVENT]:
-                    ints[slot, OPEN_EVENT] = event_ns
-                    floats[slot, OPEN] = price
-                if event_ns >= ints[slot, CLOSE_EVENT]:
-                    ints[slot, CLOSE_EVENT] = event_ns
-                    floats[slot, CLOSE] = price
-                floats[slot, HIGH] = max(floats[slot, HIGH], price)
-                floats[slot, LOW] = min(floats[slot, LOW], price)
-                ints[slot, COUNT] += 1
-                ints[slot, LAST_OFFSET] = offset
-                for column in range(4 if aggressors[this] == BUY else 2):
-                    term = size if column % 2 == 0 else price * size
-                    term -= floats[slot, CARRY + column]
-                    total = floats[slot, VOLUME + column] + term
-                    floats[slot, CARRY + column] = (total - floats[slot, VOLUME + column]) - term
-                    floats[slot, VOLUME + column] = total
-            if event_ns > newest:
-                newest = event_ns
-                newest_log = log_ns
-            watermark = max(watermark, newest - lateness)
-        if used and watermark - oldest >= width:
-            # Close what has ended, in the order of (start, instrument): by instrument as they are
-            # met, so that the sort below has nothing to move where all of them start together.
-            ending = np.empty(used, np.int64)
-            count = 0
-            eldest = LAST_NS
-            for head in heads:
-                slot = head
-                while slot != NONE:
-                    if watermark - ints[slot, START] < width:
-                        eldest = min(eldest, ints[slot, START])
-                    else:
-                        place = count
-                        while place > 0 and ints[ending[place - 1], START] > ints[slot, START]:
-                            ending[place] = ending[place - 1]
-                            place -= 1
-                        ending[place] = slot
-                        count += 1
-                    slot = ints[slot, NEXT]
-            oldest = eldest
-            for place in range(count):
-                slot = ending[place]
-                # Take it out of its instrument's chain.
-                instrument = ints[slot, INSTRUMENT]
-                if heads[instrument] == slot:
-                    heads[instrument] = ints[slot, NEXT]
-                else:
-                    before = heads[instrument]
-                    while ints[before, NEXT] != slot:
-                        before = ints[before, NEXT]
-                    ints[before, NEXT] = ints[slot, NEXT]
-                closed_ints[closed, :] = ints[slot, :]
-                closed_floats[closed, :] = floats[slot, :]
-                closed_ints[closed, CLOSED_LOG] = log_ns
-                closed_ints[closed, CLOSED_OFFSET] = offset
-                closed += 1
-                ints[slot, START] = NONE
-                ints[slot, NEXT] = free
-                free = slot
-                used -= 1
-    cursor[RECORD], cursor[ROW], cursor[CLOSED] = record, row, closed
-    clock[NEWEST], clock[NEWEST_LOG] = newest, newest_log
-    clock[WATERMARK], clock[FIRST] = watermark, first
-    clock[FREE], clock[OLDEST], clock[USED] = free, oldest, used
+                    slot = slots.free
+                    slots = open_bar(bars, first_slot, slots, trades, trade - 1, start_ns)
+                add_trade(bars[slot], trades, trade - 1)
+            clock = clock_after_trade(clock, event_ns, log_ns, lateness_ns)
+        if slots.used and clock.watermark_ns - slots.oldest_ns >= width_ns:
+            slots, ended = close_bars(
+                bars, first_slot, slots, closed[count:],
+                clock.watermark_ns, width_ns, log_ns, offset,
+            )  # fmt: skip
+            count += ended
+    cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"] = record, trade, count
+    store_scalars(scalars[0], clock, slots)
