@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 
-def stamped(step: Callable[..., Any], times_s: list[float]) -> Callable[..., Any]:
+def stamp(step: Callable[..., Any], times_s: list[float]) -> Callable[..., Any]:
     """Return the step; it then appends the time of each batch of trades that it returns."""
 
     @wraps(step)
@@ -36,7 +36,7 @@ def first_tick(command: list[str]) -> float:
 
     decode = import_module("tapeflow.operators.decode.step")
     times_s: list[float] = []
-    vars(decode)["step"] = stamped(decode.step, times_s)
+    vars(decode)["step"] = stamp(decode.step, times_s)
     if code := program.main(command):
         sys.exit(code)
     return times_s[0]

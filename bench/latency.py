@@ -72,7 +72,7 @@ def kafka_roundtrip(live: LiveRun, prefix: str, rate: float, seconds: float) -> 
 def orders_of_a_run(live: LiveRun, rate: float, seconds: float) -> tuple[list[Arrival], float]:
     """Run the flow under load; return the orders that arrived, and the cores that the flow took."""
     records: list[tuple[bytes, int, int]] = []
-    with live.started() as flow:
+    with live.running() as flow:
         load, cores = None, 0.0
         deadline = time.monotonic() + START_S
         for message in tail(live.broker.bootstrap, ["orders"], print, live.client):

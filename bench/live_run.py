@@ -77,7 +77,7 @@ class LiveRun(Struct, frozen=True):
             return {name: times[name] for name in PARTITIONS}
 
     @contextmanager
-    def started(self) -> Iterator[Process]:
+    def running(self) -> Iterator[Process]:
         """Start `tapeflow run` as a user does, and stop it at the end of the block."""
         path = self.folder / "job.toml"
         path.write_text(self.job_text())

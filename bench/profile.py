@@ -79,7 +79,7 @@ class Clock:
             self.calls[name] += 1
             self.inner.ns = outer_ns + passed_ns
 
-    def timed(
+    def time_calls(
         self, function: Callable[..., Any], stage_of: Callable[..., str]
     ) -> Callable[..., Any]:
         """Return the function; its time then counts for the stage that its arguments give."""
@@ -124,7 +124,7 @@ def install(clock: Clock) -> None:
 
     def wrap(module: str, name: str, stage_of: Callable[..., str]) -> None:
         owner, last = find(module, name)
-        setattr(owner, last, clock.timed(getattr(owner, last), stage_of))
+        setattr(owner, last, clock.time_calls(getattr(owner, last), stage_of))
 
     for stage, module, name in FUNCTIONS:
         wrap(module, name, lambda *_, stage=stage: stage)

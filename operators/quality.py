@@ -47,15 +47,16 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
     """Count the records [begin, end) of a batch, all of one minute."""
     first, after = batch.first_offset + begin, batch.first_offset + end
     market, bars = batch.market, batch.bars
-    count_records(state.counts, batch.record_instrument[begin:end], batch.status[begin:end])
     for number, name in enumerate(TABLES):
         ticks = getattr(market, name)
         if len(ticks):
             instrument = ticks.instrument[rows_within(ticks.offset, first, after)]
             count_rows(state.counts, instrument, STATUSES + VERDICTS + number)
     rows = rows_within(market.trades.offset, first, after)
-    high, low, most = count_trades(
+    high, low, most = count_records(
         state.counts,
+        batch.record_instrument[begin:end],
+        batch.status[begin:end],
         market.trades.instrument[rows],
         market.trades.verdict[rows],
         market.trades.log_ns[rows],
@@ -74,13 +75,6 @@ def rows_within(offset: Ints, first: int, after: int) -> slice:
 
 
 @compiled
-def count_records(counts: Ints, record_instrument: Ints, status: Ints) -> None:
-    """Count each record in the row of its instrument, by its status."""
-    for record in range(len(status)):
-        counts[record_instrument[record] + 1, status[record]] += 1
-
-
-@compiled
 def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
     """Count each row of a table in the row of its instrument."""
     for row in range(len(instrument)):
@@ -88,13 +82,22 @@ def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
 
 
 @compiled
-def count_trades(
-    counts: Ints, instrument: Ints, verdict: Ints, log_ns: Ints, event_ns: Ints
+def count_records(  # a kernel takes plain arrays
+    counts: Ints,
+    record_instrument: Ints,
+    status: Ints,
+    instrument: Ints,
+    verdict: Ints,
+    log_ns: Ints,
+    event_ns: Ints,
 ) -> tuple[int, int, int]:
-    """Count trades by verdict; return the delays of accepted ones, in ns.
+    """Count records by status and their trades by verdict; return the delays of accepted trades.
 
-    The delays are their sum, in two halves, and the largest.
+    The first two columns are by record, the others by trade. The delays, in ns, are their sum, in
+    two halves, and the largest.
     """
+    for record in range(len(status)):
+        counts[record_instrument[record] + 1, status[record]] += 1
     high, low, most = 0, 0, MIN_NS
     for row in range(len(verdict)):
         counts[instrument[row] + 1, STATUSES + verdict[row]] += 1

@@ -29,7 +29,7 @@ class Column(Struct, frozen=True):
     value: Callable[[Any], Any]  # what is stored of the field
 
 
-def unchanged(value: Any) -> Any:
+def as_is(value: Any) -> Any:
     """Return the value as it is."""
     return value
 
@@ -44,14 +44,14 @@ def side_name(side: int) -> str:
 
 
 KINDS: dict[Any, tuple[Any, str, Callable[[Any], Any]]] = {
-    "ns": (pa.timestamp("ns"), "TIMESTAMP_NS", unchanged),
+    "ns": (pa.timestamp("ns"), "TIMESTAMP_NS", as_is),
     "side": (pa.string(), "VARCHAR", side_name),
-    int: (pa.int64(), "BIGINT", unchanged),
-    float: (pa.float64(), "DOUBLE", unchanged),
-    bool: (pa.bool_(), "BOOLEAN", unchanged),
-    str: (pa.string(), "VARCHAR", unchanged),
-    bytes: (pa.binary(), "BLOB", unchanged),
-    Decimal: (pa.decimal128(38, SCALE), f"DECIMAL(38,{SCALE})", unchanged),
+    int: (pa.int64(), "BIGINT", as_is),
+    float: (pa.float64(), "DOUBLE", as_is),
+    bool: (pa.bool_(), "BOOLEAN", as_is),
+    str: (pa.string(), "VARCHAR", as_is),
+    bytes: (pa.binary(), "BLOB", as_is),
+    Decimal: (pa.decimal128(38, SCALE), f"DECIMAL(38,{SCALE})", as_is),
 }
 
 
@@ -96,7 +96,7 @@ def to_record_batch(fact: type, facts: Iterable[Struct]) -> Any:
     read = attrgetter(*(column.field for column in table))
     fields = list(zip(*map(read, facts), strict=True)) or [()] * len(table)
     arrays = [
-        pa.array(field if column.value is unchanged else map(column.value, field), column.arrow)
+        pa.array(field if column.value is as_is else map(column.value, field), column.arrow)
         for column, field in zip(table, fields, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, [column.name for column in table])

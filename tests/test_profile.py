@@ -24,8 +24,8 @@ def test_every_function_of_a_stage_exists(module, name):
 
 def test_a_stage_does_not_count_the_time_of_a_stage_it_calls():
     clock = profile.Clock()
-    inner = clock.timed(lambda: sum(range(2_000_000)), lambda: "inner")
-    outer = clock.timed(inner, lambda: "outer")
+    inner = clock.time_calls(lambda: sum(range(2_000_000)), lambda: "inner")
+    outer = clock.time_calls(inner, lambda: "outer")
     outer()
     assert clock.calls == {"inner": 1, "outer": 1}
     assert clock.spent_ns["inner"] > 10 * clock.spent_ns["outer"] > 0

@@ -121,7 +121,7 @@ class OpenBars:
     accepted: int = 0
     number: int = 0  # of what is sent next
 
-    def numbered(self, record: Trade | Line, item: Trade | Bar | Line) -> Numbered:
+    def number_item(self, record: Trade | Line, item: Trade | Bar | Line) -> Numbered:
         """Number an item that follows from a record."""
         self.number += 1
         return Numbered(record.partition, self.number - 1, record.log_ns, item)
@@ -138,7 +138,7 @@ class OpenBars:
         self.accepted += 1
         self.trades[end_ns, trade.instrument].append((trade.event_ns, trade.price, trade.size))
         self.next_end_ns = min(self.next_end_ns, end_ns)
-        return self.numbered(trade, trade)
+        return self.number_item(trade, trade)
 
     def pass_time(self, line: Line) -> None:
         """Move the watermark by the log time that a heartbeat has seen pass; the end passes all."""
@@ -155,7 +155,7 @@ class OpenBars:
         due = sorted(key for key in self.trades if key[0] <= self.watermark_ns)
         bars = [Bar.from_trades(key[1], key[0] - SECOND, self.trades.pop(key)) for key in due]
         self.next_end_ns = min((end_ns for end_ns, _ in self.trades), default=NEVER)
-        return [self.numbered(record, bar) for bar in bars]
+        return [self.number_item(record, bar) for bar in bars]
 
 
 def bars(state: OpenBars | None, record: Record) -> tuple[OpenBars, Iterable[Numbered | Count]]:
@@ -170,7 +170,7 @@ def bars(state: OpenBars | None, record: Record) -> tuple[OpenBars, Iterable[Num
     if record.frame is not None:
         return state, closed
     counts = ("records", record.offset), ("accepted", state.accepted)
-    return state, [*closed, state.numbered(record, record), *counts]
+    return state, [*closed, state.number_item(record, record), *counts]
 
 
 def cross(crossing: Crossing | None, numbered: Numbered) -> tuple[Crossing, Numbered]:

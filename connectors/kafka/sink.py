@@ -73,7 +73,7 @@ class ReliableProducer:
                 deadline = deadline or time.monotonic() + FLUSH_S
                 self._wait_while_full(topic, key, deadline)
             except KafkaException as raised:
-                raise TapeflowError(self._undelivered(topic, key, raised.args[0])) from None
+                raise TapeflowError(self._delivery_error(topic, key, raised.args[0])) from None
 
     def check(self) -> None:
         """Raise the first failure so far: UnavailableError for an outage, else TapeflowError."""
@@ -109,9 +109,9 @@ class ReliableProducer:
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and not self.failure:
             self.is_outage = error.code() in UNREACHABLE
-            self.failure = self._undelivered(message.topic(), message.key(), error)
+            self.failure = self._delivery_error(message.topic(), message.key(), error)
 
-    def _undelivered(self, topic: str | None, key: bytes | None, error: KafkaError) -> str:
+    def _delivery_error(self, topic: str | None, key: bytes | None, error: KafkaError) -> str:
         return (
             f"Kafka at {self.bootstrap} did not take a record to topic {topic} with key "
             f"{format_key(key)}: {error.str()}{self._last_error_note()}"

@@ -62,14 +62,14 @@ TITLES = {
 def page() -> str:
     """Return the page."""
     shared = [(code(name), meaning) for name, meaning in SHARED.items()]
-    found = list(described())
+    found = list(describe())
     names = ", ".join(f"[{name}](#{name})" for name, _ in found)
     sections = (f"## {name}\n\n{text}" for name, text in found)
     common = join("## Columns of many tables", table(("column", "meaning"), shared)).rstrip()
     return join("# Tables", NOTE, INTRO, names, common, *sections)
 
 
-def described() -> Iterator[tuple[str, str]]:
+def describe() -> Iterator[tuple[str, str]]:
     """Yield name and description of each table of fresh results."""
     facts = {fact.table: fact for fact in FACT_TYPES}
     for name, found in database_columns().items():

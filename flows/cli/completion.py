@@ -105,7 +105,7 @@ def bash_value(action: Action) -> str:
 def zsh(root: Parser) -> str:
     """Return a script for zsh."""
     commands = [
-        f"        {quoted(f'{name}:{command.description}')}"
+        f"        {quote(f'{name}:{command.description}')}"
         for name, command in root.commands.items()
     ]
     return ZSH.format(commands="\n".join(commands), options="\n".join(zsh_options(root)))
@@ -119,9 +119,9 @@ def zsh_options(root: Parser) -> Iterator[str]:
             spellings = action.option_strings
             text = help_text(action).replace("[", "(").replace("]", ")").replace(":", "\\:")
             value = f":{action.dest}:{zsh_value(action)}" if takes_value(action) else ""
-            specs += [quoted(f"{spelling}[{text}]{value}") for spelling in spellings]
+            specs += [quote(f"{spelling}[{text}]{value}") for spelling in spellings]
         words = positional_words(root, name)
-        specs.append(quoted(f"*:argument:({' '.join(words)})" if words else "*:file:_files"))
+        specs.append(quote(f"*:argument:({' '.join(words)})" if words else "*:file:_files"))
         yield f"        {name}) _arguments {' '.join(specs)} ;;"
 
 
@@ -136,7 +136,7 @@ def fish(root: Parser) -> str:
     """Return a script for fish."""
     begin = "complete -c tapeflow -n __fish_use_subcommand"
     commands = [
-        f"{begin} -a {name} -d {quoted(str(command.description))}"
+        f"{begin} -a {name} -d {quote(str(command.description))}"
         for name, command in root.commands.items()
     ]
     return FISH.format(commands="\n".join(commands), options="\n".join(fish_options(root)))
@@ -153,12 +153,12 @@ def fish_options(root: Parser) -> Iterator[str]:
             )
             value = ""
             if action.choices:
-                value = f" -x -a {quoted(' '.join(map(str, action.choices)))}"
+                value = f" -x -a {quote(' '.join(map(str, action.choices)))}"
             elif takes_value(action):
                 value = " -r -F" if action.type is Path else " -x"
-            yield f"{begin} {spelling}{value} -d {quoted(help_text(action))}"
+            yield f"{begin} {spelling}{value} -d {quote(help_text(action))}"
         words = positional_words(root, name)
-        yield f"{begin} -a {quoted(' '.join(words))}" if words else f"{begin} -F"
+        yield f"{begin} -a {quote(' '.join(words))}" if words else f"{begin} -F"
 
 
 def distinct(command: Parser) -> list[Action]:
@@ -183,7 +183,7 @@ def help_text(action: Action) -> str:
     return (action.help or "") % vars(action)
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Quote a text for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 

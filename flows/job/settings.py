@@ -63,7 +63,7 @@ class EmaCross(StrategySettings):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> "EmaCross":
+    def _check_order(self) -> "EmaCross":
         if self.fast >= self.slow:
             raise ValueError(f"fast ({self.fast}) must be below slow ({self.slow})")
         return self

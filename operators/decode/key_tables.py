@@ -29,7 +29,7 @@ def masked_words(text: str, words: int) -> list[int]:
     padded, mask = text.encode().ljust(size, b"\0"), (b"\xff" * len(text)).ljust(size, b"\0")
     at = range(0, size, 8)
     return [
-        signed(int.from_bytes(each[i : i + 8], "little")) for each in (padded, mask) for i in at
+        to_signed(int.from_bytes(each[i : i + 8], "little")) for each in (padded, mask) for i in at
     ]
 
 
@@ -82,10 +82,10 @@ def symbol_table(symbols: Symbols) -> tuple[Ints, int]:
         slot = hash_of(key, MIX_1) >> 32 & mask
         while table[slot, SYMBOL_VALUE] >= 0:
             slot = (slot + 1) & mask
-        table[slot] = [*map(signed, key), number]
+        table[slot] = [*map(to_signed, key), number]
     return table, mask
 
 
-def signed(word: int) -> int:
+def to_signed(word: int) -> int:
     """Read the same 64 bits as int64."""
     return word - 2**64 if word >= 2**63 else word

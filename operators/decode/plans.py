@@ -28,8 +28,8 @@ from tapeflow.operators.decode.key_tables import (
     key_of,
     masked_words,
     perfect_hash,
-    signed,
     symbol_table,
+    to_signed,
 )
 from tapeflow.operators.decode.layout import (
     ARRAY,
@@ -228,12 +228,17 @@ class TableBuilder(Struct):
         factor, bits, slots = perfect_hash([key_of(name) for name in actions])
         required_bits = 0
         for number, (name, action) in enumerate(actions.items()):
-            self.entries += [*map(signed, key_of(name)), *expected_key(name), 1 << number, *action]
+            self.entries += [
+                *map(to_signed, key_of(name)),
+                *expected_key(name),
+                1 << number,
+                *action,
+            ]
             required_bits |= (name in required) << number
         self.entries += [0, 0, 0, *NO_MATCH, 0, REFUSE, UNUSED, 0, 0, 0, 0]
         for column, value in fills.items():
             self.fills += [column, value]
-        node = [required_bits, len(self.slots), signed(factor), 64 - bits, is_row]
+        node = [required_bits, len(self.slots), to_signed(factor), 64 - bits, is_row]
         fills_end = len(self.fills) // FILL_WORDS
         self.nodes += [*node, fill, fills_end, first, first + len(actions)]
         self.slots += [first + slot if slot >= 0 else -1 for slot in slots]
