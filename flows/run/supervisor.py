@@ -43,7 +43,6 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
     Raises TapeflowError where a process explained its failure, or processes fail again and again.
     """
     (folder / PLAN).write_bytes(pickle.dumps(plan))
-    STOP_REQUESTED.clear()
     failures, read = 0, -1  # in a row; records read before the last one
     with stopping_on_signals():
         while not STOP_REQUESTED.is_set():
