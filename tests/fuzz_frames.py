@@ -98,7 +98,7 @@ SAMPLES = {
         b'{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}',
         b'{"type":"error","message":"no such product"}',
     ),
-}  # all that the channels of the dialects tell apart
+}  # all that the channels of the dialects distinguish
 LONG = "ABCDEFGHIJKLMNOPQRSTUVW"  # the longest symbol that the scanner knows
 LISTED = ("BTCUSDT", "ETHUSDT", "BTC-USD", "SKL-USD", LONG, f"{LONG}X", "\u00e9", "")
 SYMBOLS = {name: number for number, name in enumerate(LISTED)}

@@ -70,7 +70,7 @@ ROW: Shape = {
     "id": integer_text("trade_id"),
     "p": decimal("price"),
     "q": decimal_or_zero("size", optional=True),
-    "kind": literal("never asked inside an array"),
+    "kind": literal("not checked inside an array"),
 }
 GROUP: Shape = {"side": choice("verdict", {"a": 1, "": 0}, other=2), "inner": {"rows": [ROW]}}
 OUTER: Shape = {"taken": boolean("aggressor", false=1, true=-1), "groups": [GROUP]}
@@ -101,7 +101,7 @@ ODD = Dialect(
             },
         ),
         Channel(
-            "flat", {name: leaf for name, leaf in FLAT.items() if len(name) <= 23}, table=Quotes
+            "flat", {name: field for name, field in FLAT.items() if len(name) <= 23}, table=Quotes
         ),
         Channel("never reached", {"kind": PRESENT}, table=None),
     )
@@ -188,7 +188,7 @@ def check_mutants(seed: int, count: int) -> Counts:
 
 def good_but_slow(counts: Counts) -> int:
     """Count the good frames that were left to the slow path."""
-    return sum(counts[SLOW_PATH, truth] for truth in (DECODED, IGNORED, UNLISTED))
+    return sum(counts[SLOW_PATH, status] for status in (DECODED, IGNORED, UNLISTED))
 
 
 # --- as the strict reader, or left to it ----------------------------------------------------
@@ -389,9 +389,7 @@ def test_an_array_of_thousands_of_rows_is_read():
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.ends - 5_000, cut.data)
     assert reader.scan(cut)[1].tolist() == [SLOW_PATH]
     cut = Page("coinbase-0", 0, cut.log_ns, cut.starts, cut.starts + first + 1, cut.data)
-    assert reader.scan(cut)[1].tolist() == [
-        SLOW_PATH
-    ]  # though what stands behind it goes on with rows
+    assert reader.scan(cut)[1].tolist() == [SLOW_PATH]  # though what follows it goes on with rows
 
 
 # --- around the kernel --------------------------------------------------------------------

@@ -106,14 +106,14 @@ def to_bars(rows: Rows, width_ns: int, first_ns: int, newest_ns: int) -> Bars:
         return NO_BARS
     open_ns = rows["start_ns"]
     close_ns = np.minimum(open_ns, MAX_NS - width_ns) + width_ns
-    made = {
+    derived = {
         "open_ns": open_ns,
         "close_ns": close_ns,
         "vwap": rows["notional"] / rows["volume"],
         "complete": (first_ns <= open_ns) & (close_ns <= newest_ns),
     }
     names = Bars.column_names()
-    return Bars(*(made[name] if name in made else rows[name] for name in names))
+    return Bars(*(derived[name] if name in derived else rows[name] for name in names))
 
 
 class TimeBars(Struct, frozen=True):

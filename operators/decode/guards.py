@@ -61,7 +61,7 @@ def guards(channels: Sequence[Channel], number: int) -> set[Path]:
             for path, condition in earlier_conditions.items()
             if condition != ABSENT and is_free(path, shape)
         ]
-        require_scannable(bool(candidates), f"not told apart from {earlier.name}")
+        require_scannable(bool(candidates), f"not distinguished from {earlier.name}")
         if not absent & set(candidates):
             absent.add(candidates[0])
     return absent

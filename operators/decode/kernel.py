@@ -19,8 +19,8 @@ Four rules, each measured:
 - Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
 - All of it is in this file, since numba's cache on disk knows a kernel by its own file only.
 
-Nothing in the inner loops asks where the page ends: a page ends in 64 zero bytes, and a zero byte
-is an error everywhere in JSON. What ran over its frame's end is not at its end.
+Nothing in the inner loops tests for the page's end: a page ends in 64 zero bytes, and a zero byte
+is an error everywhere in JSON. A cursor that ran over its frame's end is not at that end.
 """
 
 # numba and llvmlite have no types that mypy knows, and an @intrinsic is rewritten by numba:
@@ -323,7 +323,7 @@ def minute_of(p):
 
 @njit
 def moment(p, scratch):
-    """Read RFC 3339 with Z: ns since the epoch and the end. The last minute is kept in scratch."""
+    """Read RFC 3339 with Z: ns since the epoch and the end. Scratch remembers the last minute."""
     known = scratch + MINUTE * 8
     if load(p) == load(known) and load(p + 8) == load(known + 8):
         ns = number(known + 16)
@@ -497,7 +497,7 @@ def entry_of(w0, w1, w2, node, tables):
 
 @njit
 def choice_of(p, entry, choices):
-    """Look up the choice of an entry that stands here, with the quote that ends it, or 0."""
+    """Look up the choice of an entry that is here, with the quote that ends it, or 0."""
     choice = row_of(choices, word(entry, CHOICES), CHOICE_WORDS)
     last = row_of(choices, word(entry, CHOICES_END), CHOICE_WORDS)
     while choice < last:
@@ -525,13 +525,13 @@ def instrument_of(w0, w1, w2, tables):
 
 @njit(forceinline=True)
 def closing_quote(p):
-    """Step over the quote that must stand here."""
+    """Step over the quote that must be here."""
     return p + 1 if p != BAD and byte(p) == QUOTE else BAD
 
 
 @njit(forceinline=True)
 def read_decimal(p, or_zero):
-    """Read a decimal in a string as the bits of its float64; where zero may stand it is NaN."""
+    """Read a decimal in a string as the bits of its float64; where zero is allowed it is NaN."""
     if byte(p) != QUOTE:
         return np.int64(0), BAD
     real, p = decimal(p + 1)
@@ -544,7 +544,7 @@ def read_decimal(p, or_zero):
 
 @njit(forceinline=True)
 def read_choice(p, entry, choices):
-    """Read one of the texts of an entry, or any other where A says so: then the value is B."""
+    """Read one of the texts of an entry, or, if A is 1, any other text, whose value is B."""
     if byte(p) != QUOTE:
         return np.int64(0), BAD
     choice = choice_of(p + 1, entry, choices)
@@ -681,7 +681,7 @@ def reverse(first, last, output, columns):
 
 @njit(forceinline=True)
 def entry_at(p, end, node, expected, tables):
-    """Find the entry of the key that stands here, 0 if it has none, and where its value begins."""
+    """Find the entry of the key that is here, 0 if it has none, and where its value begins."""
     if matches_at(p, expected + EXPECTED_KEY * 8, expected + EXPECTED_MASK * 8):
         return expected, after_space(p + word(expected, EXPECTED_BYTES), end)
     entry, key = np.int64(0), p + 1
@@ -703,7 +703,7 @@ def entry_at(p, end, node, expected, tables):
 
 @njit(forceinline=True)
 def array_begin(p, end):
-    """Step to the first element of an array, or over an empty one, and say which."""
+    """Step to the first element of an array, or over an empty one; return whether it has one."""
     if byte(p) != OPEN_LIST:
         return BAD, False
     p = after_space(p + 1, end)
@@ -712,7 +712,7 @@ def array_begin(p, end):
 
 @njit(forceinline=True)
 def push(stack, node, seen, first, in_array, expected):
-    """Put an object aside while one inside it is read; `pop` takes it back."""
+    """Save the object being read while one inside it is; `pop` restores it."""
     store(stack, node)
     store(stack + 8, seen)
     store(stack + 16, first)
@@ -753,7 +753,7 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                     return NO_FIT
                 at = row
                 begin_row(node, row, output, tables)
-        if not is_empty:  # a key and its value must stand here
+        if not is_empty:  # a key and its value must be here
             entry, p = entry_at(p, end, node, expected, tables)
             if p == BAD:
                 return NO_FIT

@@ -1,4 +1,4 @@
-"""The compiled reader: whole pages of frames at once, giving up on any doubt.
+"""The compiled reader: whole pages at once; what it is not sure of is left to the strict reader.
 
     page --kernel.py, along plans.py's tables--> rows, and a status for every frame
 
