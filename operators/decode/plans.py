@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tapeflow.operators.decode.guards import (
     Path,
@@ -36,51 +35,25 @@ from tapeflow.operators.decode.layout import (
     CHOICE_WORDS,
     ENTRY_WORDS,
     FILL_WORDS,
-    INSTRUMENT_AT,
-    IS_BOOLEAN,
-    IS_CHOICE,
-    IS_DECIMAL,
-    IS_DECIMAL_OR_ZERO,
-    IS_INTEGER,
-    IS_INTEGER_TEXT,
-    IS_MILLIS,
-    IS_RFC3339,
-    IS_SYMBOL,
     LEVELS,
     NODE_WORDS,
     OBJECT,
     PLAN_WORDS,
     REFUSE,
-    SKIP,
     UNUSED,
 )
-from tapeflow.operators.decode.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS, INTS
+from tapeflow.operators.decode.objects import (
+    ACTIONS,
+    COLUMNS,
+    ObjectContext,
+    fields_of,
+    is_required,
+    row_defaults,
+)
+from tapeflow.operators.decode.rows import FLOATS
 from tapeflow.operators.decode.strict import Symbols
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape
-
-ACTIONS = {
-    Kind.LITERAL: IS_CHOICE,  # the only one
-    Kind.PRESENT: SKIP,
-    Kind.ABSENT: REFUSE,
-    Kind.SYMBOL: IS_SYMBOL,
-    Kind.INTEGER: IS_INTEGER,
-    Kind.INTEGER_TEXT: IS_INTEGER_TEXT,
-    Kind.DECIMAL: IS_DECIMAL,
-    Kind.DECIMAL_OR_ZERO: IS_DECIMAL_OR_ZERO,
-    Kind.MILLIS: IS_MILLIS,
-    Kind.RFC3339: IS_RFC3339,
-    Kind.BOOLEAN: IS_BOOLEAN,
-    Kind.CHOICE: IS_CHOICE,
-}
-COLUMNS = {name: at for at, name in enumerate((*INTS, *FLOATS), INSTRUMENT_AT)}
-DEFAULTS = dict(
-    zip(
-        COLUMNS,
-        (*INT_DEFAULTS, *np.array(FLOAT_DEFAULTS).view(np.int64).tolist()),
-        strict=True,
-    )
-)  # as 64 bits, by the column's name
 
 
 class ScanTables(NamedTuple):
@@ -120,35 +93,6 @@ def compile_dialect(dialect: Dialect, symbols: Symbols) -> ScanTables:
         min(builder.row_bytes, default=0),
         tuple(unscanned),
     )
-
-
-class ObjectContext(Struct, frozen=True):
-    """Where in a frame an object stands, and what follows for it from what is around it."""
-
-    path: Path
-    absent: set[Path]  # see guards()
-    defaults: dict[int, int]  # column -> bits that a row begins with; none: it holds no rows
-    filled: tuple[str, ...]  # columns that the objects around fill
-    in_array: bool
-
-    def inside(self, name: str, *, in_array: bool = False) -> "ObjectContext":
-        """Return the context of the object under this key."""
-        return replace(self, path=(*self.path, name), in_array=self.in_array or in_array)
-
-    def reads(self, field: Field) -> bool:
-        """Return whether a field is read here: inside an array nothing tells channels apart."""
-        return field.kind > Kind.ABSENT or not self.in_array
-
-    def with_columns(self, fields: dict[str, Field]) -> "ObjectContext":
-        """Add the columns that these fields fill, for the objects inside."""
-        own = [each.column for each in fields.values() if each.kind > Kind.ABSENT and each.column]
-        filled = (*self.filled, *own)
-        require_scannable(len(set(filled)) == len(filled), "a column filled twice")
-        return replace(self, filled=filled)
-
-    def forbidden(self) -> list[str]:
-        """List the keys that must not be here."""
-        return sorted(path[-1] for path in self.absent if path[:-1] == self.path)
 
 
 class TableBuilder(Struct):
@@ -243,24 +187,3 @@ class TableBuilder(Struct):
         self.nodes += [*node, fill, fills_end, first, first + len(actions)]
         self.slots += [first + slot if slot >= 0 else -1 for slot in slots]
         return len(self.nodes) // NODE_WORDS - 1
-
-
-def row_defaults(channel: Channel) -> dict[int, int]:
-    """Return what a row of a channel begins with: the columns of its own table, as 64 bits."""
-    if channel.table is None:
-        return {}
-    bits = DEFAULTS | {"verdict": channel.verdict}
-    names = [name for name in channel.table.column_names() if name in COLUMNS]
-    return {COLUMNS[name]: bits[name] for name in names}
-
-
-def fields_of(shape: Shape) -> dict[str, Field]:
-    """Pick the fields of an object, without what is nested in it."""
-    return {name: part for name, part in shape.items() if isinstance(part, Field)}
-
-
-def is_required(field: Field) -> bool:
-    """Return whether its key must be there."""
-    return field.kind in (Kind.LITERAL, Kind.PRESENT) or not (
-        field.kind is Kind.ABSENT or field.optional
-    )

@@ -1,0 +1,100 @@
+"""The objects of a frame, as the scanner's tables need them.
+
+{"stream":"..","data":{"e":"trade","s":"BTCUSDT",..}}      path (), then ("data",)
+                      ^ a row: its defaults, then its fields, each read by an action
+"""
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tapeflow.operators.decode.guards import Path, require_scannable
+from tapeflow.operators.decode.layout import (
+    INSTRUMENT_AT,
+    IS_BOOLEAN,
+    IS_CHOICE,
+    IS_DECIMAL,
+    IS_DECIMAL_OR_ZERO,
+    IS_INTEGER,
+    IS_INTEGER_TEXT,
+    IS_MILLIS,
+    IS_RFC3339,
+    IS_SYMBOL,
+    REFUSE,
+    SKIP,
+)
+from tapeflow.operators.decode.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS, INTS
+from tapeflow.schemas.venues.dialect import Channel, Field, Kind, Shape
+
+ACTIONS = {
+    Kind.LITERAL: IS_CHOICE,  # the only one
+    Kind.PRESENT: SKIP,
+    Kind.ABSENT: REFUSE,
+    Kind.SYMBOL: IS_SYMBOL,
+    Kind.INTEGER: IS_INTEGER,
+    Kind.INTEGER_TEXT: IS_INTEGER_TEXT,
+    Kind.DECIMAL: IS_DECIMAL,
+    Kind.DECIMAL_OR_ZERO: IS_DECIMAL_OR_ZERO,
+    Kind.MILLIS: IS_MILLIS,
+    Kind.RFC3339: IS_RFC3339,
+    Kind.BOOLEAN: IS_BOOLEAN,
+    Kind.CHOICE: IS_CHOICE,
+}
+COLUMNS = {name: at for at, name in enumerate((*INTS, *FLOATS), INSTRUMENT_AT)}
+DEFAULTS = dict(
+    zip(
+        COLUMNS,
+        (*INT_DEFAULTS, *np.array(FLOAT_DEFAULTS).view(np.int64).tolist()),
+        strict=True,
+    )
+)  # as 64 bits, by the column's name
+
+
+class ObjectContext(Struct, frozen=True):
+    """The place of an object in a frame, and what follows for it from the objects around it."""
+
+    path: Path
+    absent: set[Path]  # see guards()
+    defaults: dict[int, int]  # column -> bits that a row begins with; none: it holds no rows
+    filled: tuple[str, ...]  # columns that the objects around fill
+    in_array: bool
+
+    def inside(self, name: str, *, in_array: bool = False) -> "ObjectContext":
+        """Return the context of the object under this key."""
+        return replace(self, path=(*self.path, name), in_array=self.in_array or in_array)
+
+    def reads(self, field: Field) -> bool:
+        """Return whether a field is read here: inside an array nothing distinguishes channels."""
+        return field.kind > Kind.ABSENT or not self.in_array
+
+    def with_columns(self, fields: dict[str, Field]) -> "ObjectContext":
+        """Add the columns that these fields fill, for the objects inside."""
+        own = [each.column for each in fields.values() if each.kind > Kind.ABSENT and each.column]
+        filled = (*self.filled, *own)
+        require_scannable(len(set(filled)) == len(filled), "a column filled twice")
+        return replace(self, filled=filled)
+
+    def forbidden(self) -> list[str]:
+        """List the keys that must not be here."""
+        return sorted(path[-1] for path in self.absent if path[:-1] == self.path)
+
+
+def row_defaults(channel: Channel) -> dict[int, int]:
+    """Return what a row of a channel begins with: the columns of its own table, as 64 bits."""
+    if channel.table is None:
+        return {}
+    bits = DEFAULTS | {"verdict": channel.verdict}
+    names = [name for name in channel.table.column_names() if name in COLUMNS]
+    return {COLUMNS[name]: bits[name] for name in names}
+
+
+def fields_of(shape: Shape) -> dict[str, Field]:
+    """Pick the fields of an object, without what is nested in it."""
+    return {name: part for name, part in shape.items() if isinstance(part, Field)}
+
+
+def is_required(field: Field) -> bool:
+    """Return whether its key must be there."""
+    return field.kind in (Kind.LITERAL, Kind.PRESENT) or not (
+        field.kind is Kind.ABSENT or field.optional
+    )
