@@ -13,7 +13,7 @@ from tapeflow.flows.job import settings
 from tests.running import ROOT
 
 TEXT = outputs.README.read_text()
-DOCUMENTS = [outputs.README, *sorted(ROOT.glob("docs/**/*.md"))]
+DOCUMENTS = [outputs.README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 TEXTS = "\n".join(each.read_text() for each in DOCUMENTS)
 
 
