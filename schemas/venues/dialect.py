@@ -5,7 +5,7 @@ each leaf. Two readers know the language, both in operators/decode: the strict o
 time, with the reason for a refusal) and the compiled scanner (whole pages, leaves any frame it is
 not sure of to the strict one). A test holds that they agree.
 
-    {"e": is_("trade"), "s": SYMBOL, "t": integer("trade_id"), "p": decimal("price"), ...}
+    {"e": literal("trade"), "s": SYMBOL, "t": integer("trade_id"), "p": decimal("price"), ...}
 
 What is not named is skipped. A list of one shape is an array whose every element is read; fields
 of an object around a row count for each of its rows.
@@ -45,8 +45,8 @@ class Field(Struct, frozen=True):
 
     kind: Kind
     column: str = ""
-    words: tuple[tuple[str, int], ...] = ()  # IS: the text; WORD: text and value, "" for any other
-    values: tuple[int, int] = (0, 0)  # FLAG: of false and of true
+    words: tuple[tuple[str, int], ...] = ()  # LITERAL: the text; CHOICE: text and value, "" for any other
+    values: tuple[int, int] = (0, 0)  # BOOLEAN: of false and of true
     optional: bool = False  # may be missing: the column keeps its default
 
 
