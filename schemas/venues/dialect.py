@@ -45,7 +45,8 @@ class Field(Struct, frozen=True):
 
     kind: Kind
     column: str = ""
-    words: tuple[tuple[str, int], ...] = ()  # LITERAL: the text; CHOICE: text and value, "" for any other
+    # LITERAL: the text, with 0; CHOICE: each text with its value, "" for any other
+    words: tuple[tuple[str, int], ...] = ()
     values: tuple[int, int] = (0, 0)  # BOOLEAN: of false and of true
     optional: bool = False  # may be missing: the column keeps its default
 
