@@ -7,39 +7,26 @@
 The facts go to DuckDB, and to Kafka where the log came from there.
 """
 
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
-from tapeflow.connectors.duckdb.file import (
-    ResultPaths,
-    RunInfo,
-    check_replaceable,
-    create,
-    exclusive_lock,
-    finalize,
-)
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
-from tapeflow.engine.compiled import why_slow
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
-from tapeflow.flows.run import environment
+from tapeflow.flows.run import environment, results
 from tapeflow.flows.run.environment import plan_from_environment
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stop_on_signals
 from tapeflow.flows.run.source import log_source
-from tapeflow.flows.run.topics import create_fact_topics
-from tapeflow.flows.run.version import package_version
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
@@ -50,7 +37,6 @@ from tapeflow.operators.quality import CountQuality, quality
 from tapeflow.operators.records import records
 from tapeflow.operators.strategies.step import EvaluateStrategies, signals
 from tapeflow.schemas.batches import Facts, Page
-from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
 
 STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the flow itself
@@ -99,7 +85,8 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     pages = op.input("log", flow, source)
     done = graph(pages, plan.job, source.partitions)
     live = bool(live_partitions(plan.log))
-    op.output("results", done, ResultsSink(result_paths(plan), run_info(plan), live=live))
+    paths, info = results.result_paths(plan), results.run_info(plan)
+    op.output("results", done, ResultsSink(paths, info, live=live))
     if plan.publish:
         kafka = plan.job.kafka
         published = records(
@@ -125,44 +112,4 @@ def state_settings(job: Job) -> dict[str, Any]:
     return {**job.model_dump(mode="json", include=sections), "accounts": accounts}
 
 
-@contextmanager
-def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
-    """Check that results can be written, create the fact topics, hold the results file.
-
-    Raises TapeflowError where the file holds something else or another run makes it.
-    """
-    if result_paths(plan).work.resolve() == plan.results:
-        raise UsageError(f"--results {plan.results} is the state's own file: name another")
-    check_replaceable(plan.results)
-    if reason := why_slow():
-        notify(reason)
-    if plan.publish:
-        create_fact_topics(plan.job, notify)
-    with exclusive_lock(plan.results):
-        yield
-
-
-def finish(plan: Plan, *, ended: bool) -> None:
-    """Publish the results of a run that has stopped; `ended`: at the end of its log."""
-    paths = result_paths(plan)
-    if not paths.work.exists():  # stopped before it was made
-        create(paths, run_info(plan)).close()
-    finalize(paths, ended=ended, keep=plan.state is not None)
-
-
-def result_paths(plan: Plan) -> ResultPaths:
-    """Return where the results are made and where they are published."""
-    if plan.state is None:
-        return ResultPaths.for_stateless_run(plan.results)
-    return ResultPaths(plan.results, plan.state / "work.duckdb")
-
-
-def run_info(plan: Plan) -> RunInfo:
-    """Return what the results record of the run itself; secrets of the job are left out."""
-    secrets = {"kafka": {"client"}}  # may hold a password
-    return RunInfo(
-        version=package_version(),
-        command=plan.command,
-        job=json.dumps(plan.job.model_dump(mode="json", exclude=secrets), sort_keys=True),
-        instruments=instrument_table(plan.job),
-    )
+open_outputs, finish = results.open_outputs, results.finish
