@@ -16,7 +16,7 @@ write:
 
     $NUMBA_CACHE_DIR  ─▶  __pycache__ beside the source  ─▶  numba's folder in the user's cache
                                                                   (~/.cache/numba)
-    none of them  ─▶  compiled in memory, by each process anew
+    none of them  ─▶  compiled in memory, again by each process
 """
 
 import os

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapeflow.engine.compiled import COMPILED
 from tapeflow.operators import decode
 from tapeflow.operators.decode import layout, scanner
 from tapeflow.operators.decode.plans import compile_dialect
 from tapeflow.operators.decode.rows import FLOATS, INTS, Rows, table_numbers
-from tapeflow.operators.decode.scanner import COMPILED, Scanner
+from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.strict import MalformedError, Row, read_frame
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (

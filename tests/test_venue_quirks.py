@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 
+from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import settings, wiring
 from tapeflow.flows.job.sections import Market
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows
-from tapeflow.operators.decode.scanner import COMPILED, Scanner
+from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (

@@ -97,7 +97,7 @@ def check_numba() -> Check:
 
 
 def check_kernel_cache() -> Iterator[Check]:
-    """Tell where compiled code is cached; without a cache each process compiles it anew."""
+    """Tell where compiled code is cached; without a cache each process compiles it again."""
     if not compiled.COMPILED:
         return
     folder = compiled.cache_folder()

@@ -9,7 +9,6 @@ that run no flow should not wait for it.
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from threading import local
 from typing import Any
 
@@ -30,8 +29,6 @@ from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import HEARTBEAT, SLOW_PATH
 from tapeflow.schemas.venues.dialect import Dialect
-
-COMPILED = find_spec("numba") is not None
 
 
 class Scanner:

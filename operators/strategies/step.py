@@ -141,7 +141,7 @@ class EvaluateStrategies(Struct, frozen=True):
         return snapshot
 
     def restore(self, snapshot: dict[str, tuple[str, dict[str, float], bytes, bytes]]) -> State:
-        """Return the states of a snapshot; a strategy that is declared otherwise begins anew."""
+        """Return the states of a snapshot; a strategy whose declaration has changed starts over."""
         state = self.initial()
         for strategy in (each.strategy for each in self.strategies):
             kind, params, numbers, rows = snapshot.get(strategy.name, ("", {}, b"", b""))
