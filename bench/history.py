@@ -1,6 +1,6 @@
 """The history of bench.speed: one line of JSON for each run that was worth keeping.
 
-    python -m bench.history                  prints the kept runs as a table
+    python -m bench.history                  prints the stored runs as a table
     python -m bench.history --keep NOTE      keeps the last run of bench.speed, with a note on it
 
 The file, bench/speed_history.jsonl, is under version control; build/ is not.
@@ -26,7 +26,7 @@ StoredRun: TypeAlias = dict[str, Any]  # day, note, rounds, records, ticks_per_s
 
 
 def stored_runs(path: Path) -> list[StoredRun]:
-    """Read the kept runs, the oldest first."""
+    """Read the stored runs, the oldest first."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 

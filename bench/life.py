@@ -58,7 +58,7 @@ def write_log(folder: Path) -> tuple[Path, Path]:
 
 
 class Calls:
-    """The calls into our files, in order, while it is entered."""
+    """The calls into our files, in order, inside a `with` block."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Where the benches find tapes and jobs, and leave their figures."""
+"""Paths of the benches: tapes, jobs, and the files of their figures."""
 
 from pathlib import Path
 

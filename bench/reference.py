@@ -1,4 +1,4 @@
-"""The reference job: replay tapes with jobs/reference.toml and export what SPEC.md asks for.
+"""The reference job: replay tapes with jobs/reference.toml and export what SPEC.md requires.
 
 python -m bench.reference TAPE_DIR OUT_DIR [--workers N] [--processes P]
 """

@@ -1,1 +1,1 @@
-"""What do we know of Bytewax? Its folds, threads, lost errors, routing and recovery."""
+"""What do we know of Bytewax? Folds, threads, lost errors, routing, recovery; compiled code."""

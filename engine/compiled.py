@@ -1,17 +1,18 @@
-"""Kernels: loops over arrays, compiled by numba; where it is not installed plain Python, slower.
+"""Kernels: loops over arrays, compiled by numba; without numba they run as plain Python, slower.
 
 A function marked `@compiled` is written for numba's subset: arrays and numbers in, numbers out. It
-is compiled at its first call, and it lets go of the GIL, so that workers run in parallel. Importing
-numba takes a second: commands that run no flow never get there.
+is compiled at its first call, and releases the GIL, so that workers run in parallel. Importing
+numba takes a second: commands that run no flow do not import it.
 
-What it calls is marked `@inlined`. Three rules, each measured:
-- Both stand in one file: by its date numba knows whether the machine code it keeps is still good.
-- Named tuples and small records are free inside, but no arguments: each costs a microsecond a call,
-  and a class of ours in a signature that is renamed later makes what numba has kept unreadable.
-- In a loop an inlined function hands no arrays on to another: numba then counts references, and
+Functions that a kernel calls are marked `@inlined`. Three rules, each measured:
+- A kernel and its inlined functions are in one file: numba compares only the date of that file to
+  decide whether its cached machine code is valid.
+- Named tuples and small records cost nothing inside a kernel, but are never its arguments: each
+  costs a microsecond a call, and a renamed class in a signature makes numba's cache unreadable.
+- In a loop an inlined function passes no array to another one: numba would count references, and
   the bars took four times as long.
 
-Compiling takes ten seconds, so numba keeps machine code in the first of these folders that it can
+Compiling takes ten seconds, so numba caches machine code in the first of these folders that it can
 write:
 
     $NUMBA_CACHE_DIR  ─▶  __pycache__ beside the source  ─▶  numba's folder in the user's cache
@@ -35,8 +36,8 @@ NOT_CACHED = (
     "no folder for compiled code can be written: each process compiles for ten seconds first; "
     "name a folder in NUMBA_CACHE_DIR"
 )
-ONE_COMPILER = Lock()  # threads that call a kernel first at the same time share one
-_inlined: list[Callable[..., Any]] = []  # functions that numba does not know yet
+ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
+_inlined: list[Callable[..., Any]] = []  # not registered with numba yet
 
 
 def compiled(function: F) -> F:
@@ -54,7 +55,7 @@ def compiled(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Let compiled functions call `function`: it becomes a part of each, without a call's cost."""
+    """Let compiled functions call `function`: numba inlines it, so a call costs nothing."""
     _inlined.append(function)
     return function
 
@@ -72,7 +73,7 @@ def why_slow() -> str:
 
 
 def cache_folder() -> Path | None:
-    """Return the folder where numba keeps the machine code of this file; None: in memory only."""
+    """Return the folder where numba caches the machine code of this file; None: in memory only."""
     path = _kernel(cache_folder).stats.cache_path
     return None if path is None else Path(path)
 

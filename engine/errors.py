@@ -1,11 +1,11 @@
-"""Errors that the engine would lose, or answer with a panic.
+"""Errors that the engine would lose, or turn into a panic.
 
     next_batch, on_batch, write_batch, snapshot    captured and raised: Bytewax unwinds; of several
                                                    processes it drops the exception and panics
     close                                          captured only: Bytewax calls it while it drops
                                                    things, where a raised exception is a panic
 
-So what was captured, in the process where it was raised, is all that is left of an error.
+So an error is found only where it was captured: in the process that raised it.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def collected_errors() -> Iterator[list[Exception]]:
 
 
 def capture_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Capture what a function raises that the engine calls, and raise it again."""
+    """Decorate a function that the engine calls: capture what it raises, and raise it again."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -49,7 +49,7 @@ def capture_errors(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def capture_close_errors(function: Callable[P, None]) -> Callable[P, None]:
-    """Capture what a function raises in closing.
+    """Decorate a `close` that the engine calls: capture what it raises.
 
     The first one is raised again where nobody collects errors, as under `bytewax.run`: there a
     panic is better than silence.

@@ -6,7 +6,7 @@
                               ^ an epoch ends: snapshot(s2) is stored; after a crash,
                                 restore(...) gives s2 again and v3 is folded once more
 
-A stop changes nothing: the end of input is not the end of a log, which the log itself says.
+A stop changes no state. The end of a log is a page with `end_of_log`; the end of input is not.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ class Step(Protocol[S, V_contra, W_co]):
     on the values and their order alone. It may change its state in place.
     """
 
-    VERSION: ClassVar[int]  # of the snapshot's form: a snapshot of another version is refused
+    VERSION: ClassVar[int]  # of the snapshot's format; a snapshot of another version is refused
 
     def initial(self) -> S:
         """Return the state before the first value."""
@@ -48,7 +48,7 @@ class Step(Protocol[S, V_contra, W_co]):
 
 
 class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
-    """The state of one key, and the step that is folded over its values."""
+    """The logic of one key: its state, and the step that folds values into it."""
 
     def __init__(self, step: Step[S, V, W], state: S, *, emit_batches: bool) -> None:
         self.step, self.state, self.emit_batches = step, state, emit_batches
@@ -118,10 +118,10 @@ def state_versions(flow: Dataflow) -> dict[str, int]:
     while pending:
         step = pending.pop()
         pending += step.substeps
-        owner = getattr(step, "source", None) or getattr(step, "sink", None)
+        stateful = getattr(step, "source", None) or getattr(step, "sink", None)
         if isinstance(builder := getattr(step, "builder", None), FoldBuilder):
-            owner = builder.step
-        version = getattr(owner, "VERSION", None)
+            stateful = builder.step
+        version = getattr(stateful, "VERSION", None)
         if version is not None:
             versions[step.step_id] = version
     return dict(sorted(versions.items()))

@@ -1,4 +1,4 @@
-"""Threads: what Python keeps of the engine's own, and one that does something every so often."""
+"""Python's state of the engine's threads, and a thread that calls a function periodically."""
 
 import ctypes
 import threading
@@ -17,7 +17,7 @@ def keep_thread_state() -> None:
 
 
 class PeriodicThread:
-    """A daemon thread that calls a function every `interval_s` seconds while it is entered.
+    """A daemon thread that calls a function every `interval_s` seconds inside a `with` block.
 
     with PeriodicThread(look, 0.25):
         ...                             look() after 0.25 s, 0.5 s, ...; never after the block

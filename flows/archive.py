@@ -1,4 +1,4 @@
-"""Raw topics to Parquet files of raw frames, one an hour of each partition.
+"""Raw topics to Parquet files of raw frames, one file for each hour of a partition.
 
     raw.binance, partition 0 ─┐          ┌─▶ ARCHIVE/binance-0/2026-11-26T14.parquet
     raw.binance, partition 1 ─┼─▶ pages ─┼─▶ ARCHIVE/binance-1/...
@@ -29,7 +29,7 @@ STATE_VERSIONS = {
     "archive.log": LogSource.VERSION,
     "archive.hours": ArchiveSink.VERSION,
 }
-MERGES_PARTITIONS = False  # each has its own files: none waits for another
+MERGES_PARTITIONS = False  # each partition has its own files: none waits for another
 END_IS_FINAL = False  # the last hour is opened again when more of it comes
 
 
@@ -48,7 +48,7 @@ def state_settings(job: Job) -> dict[str, Any]:
 
 @contextmanager
 def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
-    """Create the archive's folder, and lock it while this is entered.
+    """Create the archive's folder, and lock it inside the `with` block.
 
     Raises TapeflowError where it cannot be written, or another run archives into it.
     """

@@ -39,7 +39,7 @@ from tapeflow.operators.strategies.step import EvaluateStrategies, signals
 from tapeflow.schemas.batches import Facts, Page
 from tapeflow.schemas.notify import Notify
 
-STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the flow itself
+STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the flow itself
     "trade.log": LogSource.VERSION,
     "trade.dedupe.state": Dedupe.VERSION,
     "trade.bars.state": TimeBars.VERSION,
@@ -49,8 +49,8 @@ STATE_VERSIONS = {  # by step id; both are schema. A test holds them against the
     "trade.quality.state": CountQuality.VERSION,
     "trade.results": ResultsSink.VERSION,
 }
-MERGES_PARTITIONS = True  # an account decides only what every partition has progressed past
-END_IS_FINAL = True  # the last bars are closed: what is added behind the end finds no open ones
+MERGES_PARTITIONS = True  # an account processes only what is below the horizon of all partitions
+END_IS_FINAL = True  # the end closes the last bars: records added later could not join them
 
 
 def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> KeyedStream[Facts]:

@@ -1,6 +1,6 @@
 """What happens to it? One step, one file or one folder; in flow order:
 
 decode -> dedupe -> bars -> features (normalise) -> strategies (signals) -> desk
-batch_facts, quality: what else there is to write
-records: facts on their way to Kafka
+batch_facts, quality: the other rows of output
+records: facts as Kafka records
 """

@@ -18,7 +18,7 @@ def step(batch: Batch, *, instruments: tuple[str, ...]) -> Facts:
 
 
 def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrade]:
-    """Yield the late trades as values: they are few."""
+    """Yield the late trades of a batch as values: they are few."""
     trades = batch.market.trades
     late = trades.take((trades.verdict == LATE).nonzero()[0])
     for row in range(len(late)):

@@ -1,9 +1,9 @@
-"""A trade that came before in its partition is a duplicate, late or not.
+"""A trade that its partition has sent before is a duplicate, whether it is late or not.
 
     trades   a1 b1 a2 a1 ... a1        (instrument, trade id)
     verdict           ^dup   ^accepted: more than `window` records after the last a1
 
-The window counts records of the partition, so that what is a duplicate depends on the log alone.
+The window counts records of the partition, so that duplicates depend on the log alone.
 """
 
 from collections.abc import Iterable
@@ -26,21 +26,24 @@ CAPACITY_MIN = 1024  # rows of a table
 EMPTY = -1
 NO_LIMIT = 2**62  # records: more than any log has
 LOW_31_BITS = 2**31 - 1  # so that no product leaves 64 bits
-SPREAD = 1540483477  # 31 bits, odd: neighbours fall far apart, those of other instruments too
-MIDDLE = 24  # bits below those that are taken of a product
-INSTRUMENT, TRADE_ID, SEEN = range(3)  # of a table; SEEN: offset last seen at
-YOUNG, USED, BEGIN, OLD_BEGIN = range(4)  # clock: which table is young, its rows, its beginning
+SPREAD = 1540483477  # odd, 31 bits: consecutive ids get distant slots, in all instruments
+MIDDLE = 24  # low bits of a product that are dropped: the ones above them are mixed better
+INSTRUMENT, TRADE_ID, SEEN = range(3)  # columns of a table; SEEN: last offset (records)
+YOUNG, USED, BEGIN, OLD_BEGIN = range(
+    4
+)  # of the clock: index of the young table, its rows, first offsets
 
 
 @dataclass(slots=True)
 class State:
     """Two open-addressing hash tables of trades, changed in place.
 
-    Rows go into the young one. When it spans more records than the window it becomes the old one,
-    and the other young. A row seen before its table began counts as free: nothing is cleared.
+    Rows are inserted into the young one. When it spans more records than the window, it becomes the
+    old one, and the other the young one. A row last seen before the first offset of its table is
+    free, so no table is ever cleared.
     """
 
-    tables: Ints  # (2, 3, capacity): by column, as most look-ups find no row and need only SEEN
+    tables: Ints  # (2, 3, capacity); column by column, as most look-ups need SEEN alone
     clock: Ints  # (4,): YOUNG, USED, BEGIN, OLD_BEGIN
 
 
@@ -77,16 +80,16 @@ def insert_rows(state: State, rows: Ints) -> None:
 
 @inlined
 def hash_of(trade_id: int, instrument: int) -> int:
-    """Return some bits of a trade, the lowest mixed best."""
+    """Return a hash of a trade, whose lowest bits are mixed best."""
     mixed = trade_id ^ (trade_id >> 31) ^ (instrument << 20)
     return (mixed & LOW_31_BITS) * SPREAD >> MIDDLE
 
 
 @inlined
 def find_slot(table: Ints, begin: int, slot: int, trade_id: int, instrument: int) -> int:
-    """Return a trade's slot, or the free one for it; look from `slot` on, its hash's.
+    """Return the slot of a trade, or the free slot for it, by linear probing from `slot` on.
 
-    The table began at offset `begin`.
+    `table`: (3, capacity), whose first offset is `begin`. `slot`: the hash of the trade.
     """
     mask = table.shape[1] - 1
     while table[SEEN, slot] >= begin and not (
@@ -109,7 +112,7 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 ) -> int:
     """Mark the duplicates from `row` on, until the young table is full; return the next row.
 
-    A trade in the young table was last seen there; otherwise the old one may have it.
+    `tables`, `clock`: see `State`. The columns are (trades,); `verdict` is updated in place.
     """
     number, used, begin, old_begin = clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN]
     young, old = tables[number], tables[1 - number]
@@ -140,14 +143,14 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 
 
 class Dedupe(Struct, frozen=True):
-    """Marks trades that came before within the last `window` records of their partition."""
+    """Marks trades that occurred before within the last `window` records of their partition."""
 
     VERSION: ClassVar[int] = 3
 
     window: int  # records
 
     def initial(self) -> State:
-        """Return tables in which nothing was seen."""
+        """Return empty tables."""
         return empty(CAPACITY_MIN)
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
@@ -162,7 +165,7 @@ class Dedupe(Struct, frozen=True):
             state = grow(state)
 
     def snapshot(self, state: State) -> bytes:
-        """Return (instrument, trade id, offset last seen at) of what is remembered, by offset."""
+        """Return (instrument, trade id, last offset) of each trade in the window, by offset."""
         young, _, begin, old_begin = state.clock.tolist()
         rows = np.concatenate(
             [live_rows(state.tables[1 - young], old_begin), live_rows(state.tables[young], begin)]

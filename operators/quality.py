@@ -1,4 +1,4 @@
-"""What became of every record, and how a partition fares: counts by minute of log time.
+"""Data quality and metrics of each partition: counts by minute of log time.
 
 records     r r r r r | r r r ...        the first record beyond a minute, or the end of the
 rows                    ^ counts, metrics              log, completes its rows
@@ -26,7 +26,7 @@ from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 STATUSES, VERDICTS = 5, 5  # see schemas.market
 TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
 COLUMNS = STATUSES + VERDICTS + len(TABLES)  # of counts, in this order
-HALF, LOW_HALF = 32, 2**32 - 1  # a column is summed in halves, neither of which overflows
+HALF, LOW_HALF = 32, 2**32 - 1  # delays are summed in halves of 32 bits: none overflows
 
 QualityRow = QualityCounts | Metric
 
@@ -76,7 +76,7 @@ def rows_within(offset: Ints, first: int, after: int) -> slice:
 
 @compiled
 def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
-    """Count each row of a table in the row of its instrument."""
+    """Add one to `column` of the instrument's row of `counts`, for each row of a table."""
     for row in range(len(instrument)):
         counts[instrument[row] + 1, column] += 1
 
@@ -165,7 +165,7 @@ class CountQuality(Struct, frozen=True):
             count_range(state, batch, begin, end)
             begin = end
         if batch.end_of_log:
-            if not len(batch.log_ns):  # what the end closes belongs to the last record
+            if not len(batch.log_ns):  # bars closed by the end belong to the last record
                 state.bars += len(batch.bars)
                 state.signals += len(batch.signals)
             rows += minute_rows(state, batch.partition, self.instruments)

@@ -1,1 +1,1 @@
-"""What is it? Facts as small frozen values, columns, the tables and topics derived from them."""
+"""What is it? Facts as small frozen values, columns, and the tables and topics made of them."""

@@ -9,7 +9,7 @@ from tapeflow.schemas.time import Ns
 
 
 class Limits(Struct, frozen=True):
-    """The limits of an account; exactly at one passes."""
+    """The limits of an account; a value equal to a limit passes."""
 
     position_max: Decimal  # units of any one instrument, long or short
     gross_max: Decimal  # notional of all instruments together
@@ -18,10 +18,10 @@ class Limits(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True, gc=False):
-    """The answer of risk to an intent, approvals too."""
+    """The result of the risk checks of one intent: approved or denied."""
 
     seq: int  # running number over all facts of the account
-    order_id: str  # the order it became, or would have become
+    order_id: str  # id of the order; a denied intent has one too, but no order
     signal_id: str
     account: str
     strategy: str
@@ -37,7 +37,7 @@ class Decision(Struct, frozen=True, gc=False):
 
 
 class Position(Struct, frozen=True, gc=False):
-    """What a strategy holds of an instrument in an account, after a fill."""
+    """A strategy's position in one instrument of an account, after a fill."""
 
     seq: int
     account: str
@@ -45,9 +45,9 @@ class Position(Struct, frozen=True, gc=False):
     instrument: str
     time_ns: Ns
     quantity: Decimal  # signed
-    cost: Decimal  # what the open quantity cost, signed like it: entry = cost / quantity
-    entry_price: Decimal  # for display, 0 when flat
-    realized: Decimal  # of all that was closed, before fees
+    cost: Decimal  # notional paid for the open quantity; signed like the quantity
+    entry_price: Decimal  # cost / (quantity * multiplier), for display; 0 when flat
+    realized: Decimal  # profit of what was closed, before fees
     fees: Decimal
     fill_id: str
 

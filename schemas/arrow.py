@@ -26,7 +26,7 @@ class Column(Struct, frozen=True):
     field: str  # of the fact
     arrow: Any  # pyarrow.DataType
     sql: str
-    value: Callable[[Any], Any]  # what is stored of the field
+    value: Callable[[Any], Any]  # converts the field to what is stored
 
 
 def as_is(value: Any) -> Any:
@@ -66,7 +66,7 @@ def columns(fact: type) -> tuple[Column, ...]:
 
 
 def kind_of(hint: Any) -> Any:
-    """Return what decides the column of a field: its unit where it has one, else its type."""
+    """Return the key in KINDS of a field: its unit where it has one, else its type."""
     if get_origin(hint) is Annotated:
         return get_args(hint)[1]
     return next((each for each in get_args(hint) if each is not NoneType), hint)
@@ -85,7 +85,7 @@ def column_name(field: str, kind: Any) -> str:
 
 
 def ddl(table: str, fact: type, extra_columns: Sequence[str] = ()) -> str:
-    """Return the CREATE TABLE of a type of fact, with further columns."""
+    """Return the CREATE TABLE statement of a type of fact, with extra columns at the end."""
     lines = [f'"{column.name}" {column.sql}' for column in columns(fact)]
     return f"CREATE TABLE {table} ({', '.join((*lines, *extra_columns))})"
 

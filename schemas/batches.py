@@ -1,4 +1,4 @@
-"""What travels between steps: one item for what one poll of a partition gave.
+"""The items that travel between steps: one for each poll of a partition.
 
 Page --decode--> Batch --dedupe, bars, ...--> Batch --to_accounts--> AccountBatch
 frames           columns; each step fills its own fields             one for each account
@@ -20,7 +20,7 @@ PADDING = 64  # zero bytes behind the frames: a scanner may read past a frame's 
 
 
 class Page(Struct, frozen=True, eq=False):
-    """Some records of one partition, raw, in their order."""
+    """Consecutive records of one partition, not decoded."""
 
     partition: str
     first_offset: int
@@ -58,13 +58,13 @@ class Page(Struct, frozen=True, eq=False):
 
 
 class Batch(Struct, frozen=True, eq=False):
-    """A page's records, decoded, and judged as far as the steps so far have come."""
+    """The decoded records of a page, and what the steps up to here have added."""
 
     partition: str
     first_offset: int
     log_ns: Ints  # of each record
     status: Ints  # of each record's frame: DECODED, HEARTBEAT, IGNORED, ...
-    record_instrument: Ints  # of each record: the first instrument it is about, -1 if none
+    record_instrument: Ints  # of each record: its first listed instrument, -1 if none
     end_of_log: bool
     market: Market
     dead_letters: tuple[DeadLetter, ...] = ()
@@ -98,23 +98,23 @@ class AccountBatch(Struct, frozen=True, eq=False):
     log_ns: int  # of the last record; 0 where the batch has none
     end_of_log: bool
     market: Market
-    intents: tuple[Intent, ...]  # those of this account
+    intents: tuple[Intent, ...]  # of this account only
 
 
 class BarBlock(Struct, frozen=True, eq=False):
-    """Bars among the facts, as columns still: a table takes them so."""
+    """Bars among the facts, still as columns: tables are written by column."""
 
     partition: str
     bars: Bars
 
 
-Facts = tuple[Struct, ...]  # what a page made certain, in order; bars in blocks
+Facts = tuple[Struct, ...]  # output rows of one batch, in order; bars as blocks
 
 
 def split_page(page: Page, records: int, span_ns: int) -> tuple[Page, Page | None]:
     """Split off the first records of a page: at most `records`, over at most `span_ns` of log time.
 
-    Returns them, and the others, or None where there are none.
+    Returns them as one page and the remaining records as another, None if none remain.
     """
     span_end = min(int(page.log_ns[0]) + span_ns, MAX_NS)
     count = int(np.searchsorted(page.log_ns[:records], span_end, "right"))

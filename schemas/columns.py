@@ -1,4 +1,4 @@
-"""Arrays of one length: how ticks and bars travel.
+"""Columns: arrays of equal length, in which ticks and bars travel.
 
 class Quotes(Columns):     offset    1   1   2
 offset: Ints           bid     9.9 9.8 9.9      one array a field, its dtype from the
@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
-# A table, since numpy 2.5 builds these annotations otherwise than 2.4: what is in them differs.
+# numpy 2.4 and 2.5 build these annotations differently: a table works with both.
 DTYPES: dict[Any, np.dtype[Any]] = {
     Ints: np.dtype(np.int64),
     Floats: np.dtype(np.float64),
@@ -27,7 +27,7 @@ DTYPES: dict[Any, np.dtype[Any]] = {
 
 
 class Columns(Struct, frozen=True, eq=False):
-    """Arrays of one length; what is a row is said by the class."""
+    """Arrays of equal length; a subclass names them and defines what one row is."""
 
     def __len__(self) -> int:
         return len(getattr(self, self.__struct_fields__[0]))
@@ -66,5 +66,5 @@ class Columns(Struct, frozen=True, eq=False):
         return astuple(self)
 
     def take(self, rows: npt.NDArray[np.generic] | slice) -> Self:
-        """Return some of the rows: those of a mask, of row numbers, or of a slice."""
+        """Return some of the rows, chosen by a mask, by row numbers, or by a slice."""
         return type(self)(*(column[rows] for column in self.arrays()))

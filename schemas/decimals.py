@@ -2,15 +2,14 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-DECIMAL_CONTEXT = Context(
-    prec=60, rounding=ROUND_HALF_EVEN
-)  # wide enough for any product of ours to be exact
-PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # money is counted within; a market beyond is not traded
+# 60 digits: every product that is computed here is exact.
+DECIMAL_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # only prices in [PRICE_MIN, PRICE_MAX) are traded
 SCALE = 12  # digits after the point in a table: DECIMAL(38, 12)
 
 
 def to_decimal(price: float) -> Decimal:
-    """Return the decimal that the venue wrote: the shortest that reads as this float64.
+    """Return the shortest decimal that reads as this float64: the one that the venue wrote.
 
     >>> to_decimal(61837.63)
     Decimal('61837.63')
@@ -19,7 +18,7 @@ def to_decimal(price: float) -> Decimal:
 
 
 def clamp_for_table(price: Decimal) -> Decimal:
-    """Round a price that is only shown to what a table can hold.
+    """Clamp and round a price that is only displayed to what a table column can hold.
 
     >>> clamp_for_table(Decimal("1E+300")), clamp_for_table(Decimal("0.12345678901234"))
     (Decimal('1000000000000.000000000000'), Decimal('0.123456789012'))

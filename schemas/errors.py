@@ -5,12 +5,12 @@ Bad data is never an exception: it is a value with a reason.
 
 
 class TapeflowError(Exception):
-    """The user asked for something that can't be done; the message says what to do instead."""
+    """A failure with a known cause. The message is one line: what, where, what to do."""
 
 
 class UnavailableError(TapeflowError):
-    """Something outside was away for too long; it may be back when we start again."""
+    """An outside service, such as Kafka, did not answer for too long: a restart may help."""
 
 
 class UsageError(TapeflowError):
-    """The command, its files or its job are not what they should be: nothing was tried."""
+    """The command line, a named file or the job is wrong; nothing was run."""

@@ -1,10 +1,10 @@
-"""Ids are derived, never random: the same cause has the same id in every run, on every machine."""
+"""Ids are derived, never random: equal parts give equal ids in every run, on every machine."""
 
 from hashlib import blake2b
 
 
 def derive_id(*parts: str | int) -> str:
-    """Return a short id of these parts, in 24 letters and digits: venues take up to 36.
+    """Return the id of these parts: 24 hexadecimal digits, as venues accept 36 characters at most.
 
     >>> derive_id("order", "main", "ema_cross", 7) == derive_id("order", "main", "ema_cross", 7)
     True

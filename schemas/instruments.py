@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Instrument(Struct, frozen=True):
-    """One tradable thing at one venue; prices and sizes are multiples of `tick` and `lot`."""
+    """One instrument of one venue; prices are multiples of `tick`, sizes of `lot`."""
 
     id: str  # BTC-USDT.BINANCE, BTC-USDT-PERP.BINANCE-USDM
     venue: str  # BINANCE; in lower case the name of its partitions and topics
@@ -21,7 +21,7 @@ class Instrument(Struct, frozen=True):
 
 
 class InstrumentTable(Struct, frozen=True):
-    """The instruments of a job, in the order of their ids: a number is a place in it."""
+    """The instruments of a job, sorted by id; an instrument's number is its index here."""
 
     rows: tuple[Instrument, ...]
     ids: tuple[str, ...]  # by number
@@ -38,7 +38,7 @@ class InstrumentTable(Struct, frozen=True):
         return len(self.rows)
 
     def get(self, instrument_id: str) -> Instrument:
-        """Return the instrument of an id."""
+        """Return the instrument with this id. Raises KeyError for an id that is not in the job."""
         return self.rows[self.number[instrument_id]]
 
     def symbols(self, venue: str) -> dict[str, int]:

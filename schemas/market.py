@@ -1,10 +1,10 @@
-"""What the market said: ticks and bars as columns, a bar also as a value.
+"""Market data: ticks and bars as columns, and a bar also as a value.
 
     Market   trades       offset log_ns instrument event_ns | trade_id aggressor verdict price size
              quotes       offset log_ns instrument event_ns | bid bid_size ask ask_size
              mark_prices  offset log_ns instrument event_ns | mark index
 
-Whatever walks over a market (decode, merge, snapshots, quality) walks over its fields: a new kind
+Code that handles a market (decode, merge, snapshots, quality) iterates over its fields: a new kind
 of market data is a class of columns, a field of `Market`, and a channel of a dialect that fills it.
 """
 
@@ -23,7 +23,7 @@ BUY, SELL = 1, -1  # of an order; of a trade: the side of the aggressor
 
 # The verdict on a trade. Each step may only turn ACCEPTED into something else.
 ACCEPTED, DUPLICATE, LATE, HISTORICAL, OFF_MARKET = range(5)
-# What became of a frame; SLOW_PATH never leaves the decoder.
+# The status of a frame; SLOW_PATH (for the strict reader) never leaves the decoder.
 DECODED, HEARTBEAT, IGNORED, UNLISTED, MALFORMED, SLOW_PATH = range(6)
 
 
@@ -33,14 +33,14 @@ class Ticks(Columns, frozen=True, eq=False):
     offset: Ints  # of the record in its partition; rows of one record share it
     log_ns: Ints
     instrument: Ints  # its number in the job's table, which is sorted by id
-    event_ns: Ints  # the venue's time; NO_TIME where it does not say
+    event_ns: Ints  # the venue's time; NO_TIME where it sends none
 
 
 class Trades(Ticks, frozen=True, eq=False):
     """Public trades, in the same terms for every venue."""
 
     trade_id: Ints  # the venue's; unique within an instrument
-    aggressor: Ints  # BUY or SELL: the side that took
+    aggressor: Ints  # BUY or SELL: the side that took liquidity
     verdict: Ints
     price: Floats  # the float64 nearest to the venue's decimal, in quote
     size: Floats  # in base, or contracts where the multiplier is not 1
@@ -60,7 +60,7 @@ class Quotes(Ticks, frozen=True, eq=False):
 
 
 class MarkPrices(Ticks, frozen=True, eq=False):
-    """Mark prices of perpetuals, by which a venue values open positions; NaN where it has none."""
+    """Mark prices of perpetuals, at which a venue values open positions; NaN where it has none."""
 
     mark: Floats
     index: Floats  # of the underlying, over several venues
@@ -96,10 +96,10 @@ class Bar(Struct, frozen=True, gc=False):
     venue: str
     open_ns: Ns  # start of the bar
     close_ns: Ns  # end of the bar, not part of it
-    open: float  # price of the smallest event time; of equals the first in the log
+    open: float  # price of the trade with the smallest event time; of several, the first in the log
     high: float  # largest price
     low: float  # smallest price
-    close: float  # price of the largest event time; of equals the last in the log
+    close: float  # price of the trade with the largest event time; of several, the last in the log
     volume: float  # sum of sizes
     vwap: float  # notional / volume
     count: int  # number of trades
@@ -115,7 +115,7 @@ class Bar(Struct, frozen=True, gc=False):
 
 
 class Bars(Columns, frozen=True, eq=False):
-    """Bars of one partition as columns, in the order they were closed in: the fields of `Bar`."""
+    """Bars of one partition as columns, in the order of closing; they are the fields of `Bar`."""
 
     instrument: Ints  # its number in the job's table
     open_ns: Ints
@@ -149,7 +149,7 @@ class Bars(Columns, frozen=True, eq=False):
 
 
 def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:
-    """Return the id of a bar, which a signal names as its cause.
+    """Return the id of a bar, which a signal holds as its cause: instrument, start, width (ns).
 
     >>> bar_id("BTC-USD.COINBASE", 60_000_000_000, 61_000_000_000)
     'BTC-USD.COINBASE@60000000000+1000000000'

@@ -1,4 +1,4 @@
-"""How code below the command line writes to the user: through a function for one line of text."""
+"""The type of a function that shows one line of text to the user; only flows/cli/ prints."""
 
 from collections.abc import Callable
 

@@ -9,7 +9,7 @@ from tapeflow.schemas.time import Ns
 
 
 class Order(Struct, frozen=True, gc=False):
-    """An approved order: only risk makes one, and a venue takes nothing else."""
+    """An order: made only of an intent that passed the risk checks; venues accept nothing else."""
 
     seq: int
     id: str  # derived from account, strategy, instrument, cause: the same in every run
@@ -22,7 +22,7 @@ class Order(Struct, frozen=True, gc=False):
     size: Decimal
     ref_price: Decimal
     time_ns: Ns  # log time of the decision
-    active_ns: Ns  # when it has reached the venue
+    active_ns: Ns  # log time at which it reaches the venue
     partition: str  # of the deciding record
     offset: int  # of the deciding record
 

@@ -1,4 +1,4 @@
-"""What became of the records of the log: counts, and what was not used, each with its reason."""
+"""Data quality: counts of records by outcome, and the trades and frames that were not used."""
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ class LateTrade(Struct, frozen=True, gc=False):
     log_ns: Ns
     event_ns: Ns
     trade_id: int
-    aggressor: Side  # the side that took: `BUY` or `SELL`
+    aggressor: Side  # the side that took liquidity: `BUY` or `SELL`
     price: float
     size: float
 
@@ -32,10 +32,10 @@ class DeadLetter(Struct, frozen=True):
 
 
 class QualityCounts(Struct, frozen=True, gc=False):
-    """What became of the records of a minute of log time; the counts of records add up.
+    """Counts of one minute of log time: records by outcome, then ticks.
 
-    A record counts in the row of the first instrument it is about; one that is about none, in the
-    row without an instrument. The counts behind `unlisted` are of ticks, not of records.
+    A record counts in the row of its first listed instrument; without one, in the row without an
+    instrument. The counts from `quotes` on are of ticks, not of records.
     """
 
     partition: str
@@ -55,7 +55,7 @@ class QualityCounts(Struct, frozen=True, gc=False):
 
 
 class Metric(Struct, frozen=True, gc=False):
-    """A measure over a minute of log time; of the log alone, so the same in every run."""
+    """One measurement of a minute of log time, computed from the log: the same in every run."""
 
     partition: str
     name: str  # trades, bars, signals, delay_ms_mean, delay_ms_max: from event time to log time

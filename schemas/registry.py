@@ -1,4 +1,4 @@
-"""The facts that are written: type -> topic -> table. Adding a type here is all it takes.
+"""The types of facts, and the topic and table of each. A new type needs only an entry here.
 
 Bar  -->  topic bars, JSON, key = instrument  and  table bars in results.duckdb
 """
@@ -23,8 +23,8 @@ class FactType(Struct, frozen=True):
     type: type
     topic: str  # in Kafka, behind the prefix
     table: str  # in DuckDB
-    key: str  # field that is the key of its records: they keep their order
-    identity: tuple[str, ...]  # fields that tell a fact from all others of its kind
+    key: str  # field that keys its Kafka records; records of one key stay in order
+    identity: tuple[str, ...]  # fields that identify one fact of this type
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
 
 
@@ -66,7 +66,7 @@ BY_TYPE = {kind.type: kind for kind in FACT_TYPES}
 
 
 def identity(fact: Struct) -> str:
-    """Return the id of a fact, the same in every run: a reader of a topic deduplicates by it.
+    """Return the id of a fact, equal in every run: a reader of a topic deduplicates by it.
 
     >>> identity(Metric("binance-0", "bars", 60_000_000_000, 3.0))
     'binance-0/bars/60000000000'

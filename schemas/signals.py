@@ -1,4 +1,4 @@
-"""What strategies send: signals, and intents that risk has not seen yet."""
+"""The output of strategies: signals, and the intents that the risk checks receive."""
 
 from decimal import Decimal
 
@@ -25,12 +25,12 @@ class Signal(Struct, frozen=True, gc=False):
 
     @property
     def position(self) -> LogPosition:
-        """The deciding record, where it was made."""
+        """The position of the deciding record in the log."""
         return self.time_ns, self.partition, self.offset
 
 
 class Strategy(Struct, frozen=True):
-    """A declared strategy: what it computes, on which instruments, for which account, how much."""
+    """A strategy as the job declares it: kind, parameters, instruments, account, order size."""
 
     name: str
     kind: str  # a key of operators.strategies.step.STRATEGIES
@@ -41,7 +41,7 @@ class Strategy(Struct, frozen=True):
 
 
 class Intent(Struct, frozen=True, gc=False):
-    """What a strategy wants to trade, not yet approved: only risk makes an Order of it."""
+    """A trade that a strategy proposes, before the risk checks."""
 
     account: str
     signal: Signal
@@ -49,7 +49,7 @@ class Intent(Struct, frozen=True, gc=False):
 
     @property
     def sort_key(self) -> tuple[LogPosition, int, bytes, bytes]:
-        """The order of deciding: that of the log; in it by end of bar, instrument, strategy."""
+        """Key that sorts intents: position in the log, then end of bar, instrument, strategy."""
         signal = self.signal
         return (
             signal.position,

@@ -76,15 +76,15 @@ class TapeSource(FixedPartitionedSource[Line, None]):
         return TapePartition(self.paths[for_part], for_part)
 
 
-class Answer(StatefulSinkPartition[tuple[str, Any], None]):
-    """All files of the answer, written at the end: rows by table, and counts."""
+class FactSinkPartition(StatefulSinkPartition[tuple[str, Any], None]):
+    """Collects rows by table, and counts; writes all files at the end."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
         self.rows: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, "stats")}
 
     def write_batch(self, values: list[tuple[str, Any]]) -> None:
-        """Take rows, each with the name of its table."""
+        """Collect rows, each with the name of its table."""
         for name, row in values:
             self.rows[name].append(row)
 
@@ -98,8 +98,8 @@ class Answer(StatefulSinkPartition[tuple[str, Any], None]):
             write_table(self.out, name, rows)
 
 
-class AnswerSink(FixedPartitionedSink[tuple[str, Any], None]):
-    """The answer in a folder."""
+class FactSink(FixedPartitionedSink[tuple[str, Any], None]):
+    """A sink of all rows to the files of one folder."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -108,9 +108,9 @@ class AnswerSink(FixedPartitionedSink[tuple[str, Any], None]):
         """Return the one partition."""
         return ["answer"]
 
-    def build_part(self, _step_id: str, _for_part: str, _resume_state: None) -> Answer:
-        """Begin the answer."""
-        return Answer(self.out)
+    def build_part(self, _step_id: str, _for_part: str, _resume_state: None) -> FactSinkPartition:
+        """Open the one partition, without rows."""
+        return FactSinkPartition(self.out)
 
 
 def is_count(item: object) -> bool:
@@ -146,7 +146,7 @@ def trading(tapes: Path, out: Path) -> Dataflow:
     bar_rows = op.map("bar_rows", bars, lambda numbered: ("bars", numbered.item))
     stats = op.map("stats", totals, lambda count: ("stats", count))
     rows = op.key_on("rows", op.merge("all", bar_rows, traded, stats), lambda _: "answer")
-    op.output("answer", rows, AnswerSink(out))
+    op.output("answer", rows, FactSink(out))
     return flow
 
 

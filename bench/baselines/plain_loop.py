@@ -46,7 +46,7 @@ from bench.baselines.trading import (
 )
 
 COPY_WINDOW = 4096  # records of a tape after which no copy of a trade comes any more
-NEVER = 2**64
+END_NS = 2**64
 
 moment = datetime.fromisoformat
 
@@ -133,7 +133,7 @@ def read_tape(tape: Tape) -> Generator[int, int, None]:  # noqa: PLR0912, PLR091
     """Process a tape up to the log time that is sent; yield that of its next record."""
     job, counts, markets = tape.job, tape.job.counts, tape.markets
     decode, binance, seconds = DECODERS[tape.venue], tape.venue == "binance", Seconds()
-    newest_ns, newest_log_ns, reach_ns, second_now = -1, NEVER, -1, -1  # W = reach - lateness
+    newest_ns, newest_log_ns, reach_ns, second_now = -1, END_NS, -1, -1  # W = reach - lateness
     until_ns = due_ns = log_ns = 0  # due: the reach that brings W to its next second
     for line in chain.from_iterable(tape.chunks()):
         stamp, _, frame = line.partition(b" ")
@@ -182,8 +182,8 @@ def read_tape(tape: Tape) -> Generator[int, int, None]:  # noqa: PLR0912, PLR091
             reach_ns = event_ns
             if reach_ns >= due_ns:
                 second_now, due_ns = tape.close_bars(reach_ns, log_ns)
-    tape.close_bars(NEVER, log_ns)
-    yield NEVER
+    tape.close_bars(END_NS, log_ns)
+    yield END_NS
 
 
 def run(tapes: Path, out: Path) -> int:
@@ -191,7 +191,7 @@ def run(tapes: Path, out: Path) -> int:
     job = Job()
     readers = [read_tape(Tape(path, partition, job)) for path, partition in tapes_in(tapes)]
     next_ns = {reader: next(reader) for reader in readers}
-    while (first_ns := min(next_ns.values())) < NEVER:
+    while (first_ns := min(next_ns.values())) < END_NS:
         until_ns = first_ns + LATENCY_NS
         for reader in readers:
             if next_ns[reader] < until_ns:

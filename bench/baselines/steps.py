@@ -1,7 +1,7 @@
 """The steps of the per-item flow, each a fold over single items: SPEC.md, sections 1 to 8.
 
-A record goes from step to step as a `Line` or a `Trade`. What goes no further is a count: the name
-of a statistic and a number. What the account is to hear is `Numbered` by its partition.
+A record goes from step to step as a `Line` or a `Trade`. A record that goes no further becomes a
+count: the name of a statistic and a number. Items for the account are `Numbered` by partition.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from bench.baselines.frames import (
 from bench.baselines.trading import Account, Bar, BarTrade, Crossing, Row, Signal
 
 COPY_WINDOW = 4096  # records of a partition after which no copy of a trade comes any more
-NEVER = 2**64
+END_NS = 2**64
 BEFORE_ALL_NS = -(2**63)
 SECONDS = Seconds()
 
@@ -53,7 +53,7 @@ class Trade(Struct):
 
 
 class Numbered(Struct):
-    """What a partition sends to the account, numbered in the order of the log."""
+    """An item that a partition sends to the account, numbered in log order."""
 
     partition: str
     number: int
@@ -117,7 +117,7 @@ class OpenBars:
     trades: defaultdict[tuple[int, str], list[BarTrade]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    next_end_ns: int = NEVER  # of the open bars
+    next_end_ns: int = END_NS  # of the open bars
     accepted: int = 0
     number: int = 0  # of what is sent next
 
@@ -143,7 +143,7 @@ class OpenBars:
     def pass_time(self, line: Line) -> None:
         """Move the watermark by the log time that a heartbeat has seen pass; the end passes all."""
         if line.frame is None:
-            self.watermark_ns = NEVER
+            self.watermark_ns = END_NS
         elif self.newest_ns > BEFORE_ALL_NS:
             reach_ns = self.newest_ns + line.log_ns - self.newest_log_ns
             self.watermark_ns = max(self.watermark_ns, reach_ns - LATENESS_NS)
@@ -154,7 +154,7 @@ class OpenBars:
             return []
         due = sorted(key for key in self.trades if key[0] <= self.watermark_ns)
         bars = [Bar.from_trades(key[1], key[0] - SECOND, self.trades.pop(key)) for key in due]
-        self.next_end_ns = min((end_ns for end_ns, _ in self.trades), default=NEVER)
+        self.next_end_ns = min((end_ns for end_ns, _ in self.trades), default=END_NS)
         return [self.number_item(record, bar) for bar in bars]
 
 
@@ -187,7 +187,7 @@ def cross(crossing: Crossing | None, numbered: Numbered) -> tuple[Crossing, Numb
 
 @dataclass
 class Lane:
-    """What a partition has sent and the account has not processed yet, by number."""
+    """The items of a partition that the account has not processed yet, by number."""
 
     next: int = 0
     waiting: dict[int, Numbered] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What happens to the trades of a closed bar, and from the bar on; both baselines share it.
+"""From the trades of a closed bar to positions; both baselines share it.
 
     trades ─▶ Bar ─▶ Crossing ─side─▶ Signal ─▶ Account.decide ─order─▶ Holding.fill ─▶ Position
 

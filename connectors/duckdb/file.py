@@ -40,7 +40,7 @@ QUALITY = """
 
 
 class RunInfo(Struct, frozen=True):
-    """What the results hold about the run itself."""
+    """The row of a run in table `runs`, and its instruments."""
 
     version: str
     command: str
@@ -49,7 +49,7 @@ class RunInfo(Struct, frozen=True):
 
 
 class ResultPaths(Struct, frozen=True):
-    """Where results are written, and where they are published."""
+    """The work file, and the file in which results are published."""
 
     results: Path
     work: Path
@@ -67,9 +67,8 @@ def connect_owner(path: Path) -> Any:
     """
     try:
         con = duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
-        con.execute(
-            "SET lock_configuration = true"
-        )  # users' queries run on cursors of this connection
+        # since users' queries run on cursors of this connection:
+        con.execute("SET lock_configuration = true")
         return con
     except duckdb.Error as error:
         raise TapeflowError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
@@ -77,7 +76,7 @@ def connect_owner(path: Path) -> Any:
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Raise what goes wrong with a file as a TapeflowError of one line that names it."""
+    """Raise errors of the file system and of DuckDB as a TapeflowError that names the file."""
     try:
         yield
     except OSError as error:
@@ -134,7 +133,7 @@ def begin_run(con: Any, run: RunInfo) -> None:
 
 @contextmanager
 def exclusive_lock(results: Path) -> Iterator[None]:
-    """Lock the results for one run; TapeflowError where another run makes them already."""
+    """Lock the results for one run; TapeflowError where another run is writing them."""
     path = results.with_name(results.name + ".lock")
     with translate_errors(results):
         results.parent.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,7 @@ RETRIABLE_ERRORS = frozenset(  # come in place of a record; librdkafka then repe
 
 
 class BrokerStatus:
-    """Whether a broker answers; reports once that it is away, and once that it is back."""
+    """The status of a broker; reports once that it is away, and once that it is back."""
 
     def __init__(self, bootstrap: str, notify: Notify, prefix: str = "") -> None:
         """Watch `bootstrap`; each line given to `notify` begins with `prefix`."""

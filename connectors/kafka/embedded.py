@@ -9,7 +9,7 @@ For the demo and for tests, not for data that matters. Its limits:
 - Everything is in memory and gone with the process. It listens on a random port of 127.0.0.1.
 - Each partition keeps its last 5 MiB of compressed batches; older records are dropped silently (a
   reader that needs them fails with an error). Compress and send big batches: 5 MiB are then some
-  200,000 frames. A single batch beyond 5 MB is acknowledged and not kept at all.
+  200,000 frames. A single batch beyond 5 MB is acknowledged and then dropped.
 - There is no admin interface: topics are created by `create_topic`. A producer that names an
   unknown topic creates it with 4 partitions.
 - An empty fetch is answered only after the consumer's `fetch.wait.max.ms`, even if records come

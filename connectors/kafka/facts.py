@@ -1,4 +1,4 @@
-"""The facts in their topics, read back as any consumer of them would.
+"""Reading facts back from their topics, as any consumer of them would.
 
 bars, signals, ... fills --read_facts--> (id, value) of each record there is now
                          --tail-------> each record as it comes

@@ -1,4 +1,4 @@
-"""One frame in one plain Kafka record, in both directions: the one place that knows the form.
+"""The format of a plain Kafka record, which holds one frame: writing and reading.
 
 record  = offset | timestamp (ms) | header ns="123456" (if not 0) | value
 log_ns  = timestamp * 1,000,000 + ns, at least that of the record before
@@ -26,7 +26,7 @@ Record = tuple[bytes, int, list[tuple[str, bytes]] | None]  # value, timestamp i
 
 
 class KafkaPartition(NamedTuple):
-    """Where one partition of the log lies in Kafka."""
+    """The topic and partition number of one partition of the log."""
 
     bootstrap: str
     topic: str

@@ -3,8 +3,8 @@
     binance-0   r r   r r     r
     coinbase-0  r . . h . . h . . h r        h: an empty record, written after so much silence
 
-They are records of the log like any other, so a replay reads them too. Wall time is read only here:
-the log time of a heartbeat is the time at which it was written.
+They are records of the log like any other, so a replay reads them too. The log time of a heartbeat
+is the wall time at which it is written.
 """
 
 import time
@@ -20,7 +20,7 @@ from tapeflow.schemas.time import NS_PER_MS
 
 
 class HeartbeatWriter(PeriodicThread):
-    """Writes heartbeats into quiet partitions while it is entered."""
+    """Writes heartbeats into quiet partitions inside a `with` block."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ def offset_bounds(
 ) -> dict[str, list[OffsetBounds]]:
     """Return the offset bounds of every partition of `topics`, by number of the partition.
 
-    Waits up to `wait_s` for a broker that does not answer, and tells `notify` so. Raises
+    Waits up to `wait_s` for a broker that does not answer, and notifies of it. Raises
     TapeflowError after that, and for a topic that does not exist.
     """
     status = BrokerStatus(bootstrap, notify)

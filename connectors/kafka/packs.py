@@ -1,4 +1,4 @@
-"""Many frames in one Kafka record, a pack, in both directions: the one place that knows the form.
+"""The format of a pack, a Kafka record that holds many frames: writing and reading.
 
     offset    0       1       2                3       4
     record    plain   plain   pack="1 2 500"   plain   pack="1 503 480"
@@ -48,7 +48,7 @@ RecordGroup = tuple[list[Message], list[Any]]  # plain records, or one pack; and
 
 
 class PackHeader(NamedTuple):
-    """Which frames of its partition a pack holds, by its header."""
+    """The header of a pack: which frames of its partition it holds."""
 
     first: int  # number of the first one
     frames: int  # how many

@@ -30,9 +30,9 @@ from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MIN_NS
 
-CLOCK_SKEW_MAX_NS = 60 * 1_000_000_000  # clocks of foreign producers may differ by so much
+CLOCK_SKEW_MAX_NS = 60 * 1_000_000_000  # at most between clocks of foreign producers
 PACKS_PER_FETCH = 8  # records fetched at a time where they are packs
-UNKNOWN = -1  # frames before a record, for a reader that begins in mid-log: a pack says it
+UNKNOWN = -1  # frames before a record, for a reader that begins in mid-log: a pack has it
 
 
 class KafkaReader:

@@ -1,4 +1,4 @@
-"""Read progress of each partition: holds back those that are ahead, and is shown to the user.
+"""Read progress of each partition: fast ones wait for slow ones, and the user can see it.
 
     binance-0   |=========>         |      max_lead = 2 s of log time
     coinbase-0  |====>  |                  binance-0 waits until coinbase-0 has caught up

@@ -2,9 +2,9 @@
 
     reader --Page--> LogPartition --(state key, Page)--> flow
 
-Here is what all kinds of log have in common: waiting for slower partitions, stopping, and the end
-of a finite log. That end is one more page, empty and with `end` set. The engine's own end of input
-means nothing, because it comes with a stop as well.
+This part is common to all kinds of log: waiting for slower partitions, stopping, and the end of a
+finite log, which is one more page, empty and with `end_of_log`. The engine's own end of input is
+not that end, because it comes with a stop as well.
 """
 
 from collections.abc import Callable, Mapping
@@ -157,7 +157,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
 
 
 def end_page(partition: str, offset: int) -> Page:
-    """Return the page that ends a finite log at `offset`: no records, and `end` set."""
+    """Return the page that ends a finite log at `offset`: no records, and `end_of_log`."""
     empty = np.empty(0, np.int64)
     return Page(
         partition, offset, empty, empty, empty, np.zeros(PADDING, np.uint8), end_of_log=True

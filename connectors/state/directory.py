@@ -28,7 +28,7 @@ START_FRESH = "start with a fresh --state, or go back to what it was made with"
 
 
 class Manifest(Struct, frozen=True):
-    """What a state depends on."""
+    """The versions and settings that a state depends on."""
 
     format: int
     flow: str  # name of the flow

@@ -1,4 +1,4 @@
-"""What a venue sends of one instrument: quotes and trades that follow the coin's latent price.
+"""The feed of one instrument at one venue: quotes and trades that follow a latent price.
 
     latent price --lag, basis, spread--> best bid and ask --taking orders--> trades
                                                  |                             |
@@ -32,7 +32,7 @@ LATE_SHARE = 4e-4  # of trades: those that reach the log a second or two too lat
 
 
 class Feed:
-    """What a venue sends of one instrument, block by block."""
+    """The quotes and trades of one instrument at one venue, block by block."""
 
     def __init__(self, listing: Listing, market_rate: float, rng: Rng) -> None:
         """Begin a feed with its share of `market_rate`, which counts all records in a second."""

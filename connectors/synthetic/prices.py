@@ -1,4 +1,4 @@
-"""How the synthetic market moves: the latent price of a coin.
+"""The latent price of a coin, which the synthetic venues follow.
 
     noise, drift, reversion, jumps --> value --moved enough?--> price of each cell of 20 ms
 

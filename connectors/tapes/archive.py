@@ -1,4 +1,4 @@
-"""The archive sink: raw frames in one Parquet file an hour of each partition, exactly once.
+"""The archive sink: raw frames in one Parquet file per hour and partition, exactly once.
 
     pages ──▶ open hour, append ──record of a later hour, or end of the log──▶ closed hour, Parquet
                    │ snapshot: sync; its length in bytes
@@ -56,7 +56,7 @@ NO_HOUR = -1
 
 
 class ArchiveSink(FixedPartitionedSink[Page, State]):
-    """Pages into the hours of their partitions."""
+    """A sink that writes pages into the hour files of their partitions."""
 
     VERSION: ClassVar[int] = 1  # of its state
 
@@ -77,7 +77,7 @@ class ArchiveSink(FixedPartitionedSink[Page, State]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: State | None
     ) -> "ArchivePartition":
-        """Open the folder of a partition, as the state has left it."""
+        """Open the folder of a partition at a state, or without one."""
         return ArchivePartition(self.folder / for_part.partition(" ")[2], resume_state)
 
 
@@ -85,9 +85,9 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
     """The owner of one partition's folder."""
 
     def __init__(self, folder: Path, state: State | None) -> None:
-        """Go on at a state, or, without one, behind what the closed hours hold."""
+        """Continue from a state or, without one, after the records of the closed hours."""
         self.folder = folder
-        self.next: int | None = None  # offset of the record to come; None: not known yet
+        self.next: int | None = None  # offset of the next record; None: not known yet
         self.open: OpenHour | None = None
         self.last: Record | None = None  # the last one of the closed hours
         with translate_errors(folder, "written"):
@@ -103,7 +103,7 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
 
     @property
     def closed_to(self) -> int:
-        """Offset behind the last record of the closed hours."""
+        """The offset after the last record of the closed hours."""
         return 0 if self.last is None else self.last.offset + 1
 
     def _resume(self, state: State) -> None:
@@ -114,7 +114,7 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
                 f"{ArchiveSink.VERSION}: start with a fresh --state"
             )
         if self.next is None or self.next <= self.closed_to:
-            return  # closed hours hold it all, and perhaps more
+            return  # closed hours hold these records, and perhaps more
         path = open_path(self.folder, hour)
         if hour == NO_HOUR or not path.exists() or path.stat().st_size < size:
             raise TapeflowError(
@@ -182,7 +182,7 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
         return opened
 
     def _close_hour(self) -> None:
-        """Make the open hour a closed one, if there is one."""
+        """Close the open hour, if there is one: write its Parquet file, delete the open file."""
         if (hour := self.open) is not None:
             hour.write()
             path = closed_path(self.folder, hour.hour)
@@ -193,7 +193,7 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
 
     @capture_errors
     def snapshot(self) -> State:
-        """Sync what was appended; return where to go on."""
+        """Sync what was appended; return the state to resume from."""
         with translate_errors(self.folder, "written"):
             if self.open is None:
                 return ArchiveSink.VERSION, self.next, NO_HOUR, 0
@@ -208,10 +208,10 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
 
 
 class OpenHour:
-    """The hour of a partition that grows: a file, and what waits to be written to it."""
+    """The open hour of a partition: its file, and the batches not written to it yet."""
 
     def __init__(self, path: Path, hour: int, size: int = 0) -> None:
-        """Open an hour's file at a length of `size` bytes; what is behind is cut off."""
+        """Open an hour's file and truncate it to `size` bytes."""
         self.path, self.hour, self.size = path, hour, size
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.ftruncate(self.file, size)
@@ -220,14 +220,14 @@ class OpenHour:
         self.synced = True
 
     def add(self, batch: Any) -> None:
-        """Take rows; they are written when they are many."""
+        """Buffer a batch of rows; write the buffer once it holds BUFFER_BYTES."""
         self.batches.append(batch)
         self.waiting += batch.nbytes
         if self.waiting >= BUFFER_BYTES:
             self.write()
 
     def write(self) -> None:
-        """Append what waits to the file."""
+        """Append the buffered batches to the file."""
         if self.batches:
             stream = to_stream(self.batches)
             self.batches, self.waiting, self.synced = [], 0, False
@@ -237,20 +237,20 @@ class OpenHour:
             self.size += written
 
     def sync(self) -> None:
-        """Write what waits, and wait until all is on the disk."""
+        """Write the buffered batches, and wait until the file is on the disk."""
         self.write()
         if not self.synced:
             os.fsync(self.file)
             self.synced = True
 
     def close(self) -> None:
-        """Close the file; what waits is not written."""
+        """Close the file without writing the buffered batches."""
         os.close(self.file)
 
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Hold an archive's folder for one run; TapeflowError where another run holds it."""
+    """Lock an archive's folder for one run; TapeflowError where another run has the lock."""
     with translate_errors(folder, "written"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")

@@ -1,4 +1,4 @@
-"""Where an archive keeps the hours of a partition.
+"""The files of an archive: the hours of each partition.
 
     ARCHIVE/binance-0/2026-11-26T13.parquet     closed: whole, and in its place by a rename
     ARCHIVE/binance-0/2026-11-26T14.parquet
@@ -41,7 +41,7 @@ def unfinished_path(closed: Path) -> Path:
 
 
 def is_hour_file(path: Path) -> bool:
-    """Tell whether a file has the name of a closed hour."""
+    """Return whether a file has the name of a closed hour."""
     return HOUR_FILE_RE.fullmatch(path.name) is not None
 
 

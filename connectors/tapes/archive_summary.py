@@ -1,4 +1,4 @@
-"""What a run has added to an archive: the hours that are new, or longer than before."""
+"""Summary of what a run has added to an archive: hours that are new, or longer than before."""
 
 from pathlib import Path
 from typing import NamedTuple

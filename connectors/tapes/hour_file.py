@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
 @contextmanager
 def translate_errors(path: Path, verb: str) -> Iterator[None]:
-    """Turn what goes wrong with a file into one line that names it: it cannot be <verb>."""
+    """Raise errors of a file as a TapeflowError: <path>: cannot be <verb>: <reason>."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:

@@ -125,7 +125,7 @@ class ParquetReader:
         return Page(self.partition, first_offset, log_ns, starts[:-1], starts[1:], data)
 
     def _first_offset(self, batch: Any) -> int:
-        """Return the offset of the first row; see that all follow what was read before."""
+        """Return the offset of the first row; check that all offsets continue those read before."""
         if "offset" not in batch.schema.names:
             return self.offset or 0
         column = batch.column("offset").cast(pa.int64())
@@ -147,7 +147,7 @@ class ParquetReader:
 
 
 def from_row(batches: Iterator[Any], row: int) -> Iterator[Any]:
-    """Give batches without their first `row` rows; none is empty."""
+    """Yield batches without their first `row` rows, and without empty ones."""
     for batch in batches:
         if row < len(batch):
             yield batch.slice(row)

@@ -93,7 +93,7 @@ def marks(field: FieldInfo) -> Iterator[Any]:
 
 
 def is_duration(field: FieldInfo) -> bool:
-    """Tell whether a key is a duration."""
+    """Return whether a key is a duration."""
     return any(
         isinstance(mark, BeforeValidator) and mark.func is parse_duration for mark in marks(field)
     )

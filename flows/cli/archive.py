@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
         run,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of the archive, made where it is not"
+        "folder", type=Path, metavar="FOLDER", help="folder of the archive, created if missing"
     )
     parser.add_argument(
         "--to-end",

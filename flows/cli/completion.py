@@ -174,7 +174,7 @@ def positional_words(root: Parser, name: str) -> list[str]:
 
 
 def takes_value(action: Action) -> bool:
-    """Tell whether an option is followed by a value."""
+    """Return whether an option is followed by a value."""
     return action.nargs != 0
 
 

@@ -1,4 +1,4 @@
-"""`tapeflow digest`: one line that is equal exactly where all facts are."""
+"""`tapeflow digest`: one hash over all facts; equal for two results if their facts are."""
 
 import json
 from argparse import Namespace

@@ -85,7 +85,7 @@ def check_library(name: str) -> Check:
 
 
 def check_numba() -> Check:
-    """Tell whether kernels are compiled; without numba everything works, slower."""
+    """Check whether kernels are compiled; without numba everything works, slower."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -97,7 +97,7 @@ def check_numba() -> Check:
 
 
 def check_kernel_cache() -> Iterator[Check]:
-    """Tell where compiled code is cached; without a cache each process compiles it again."""
+    """Check where compiled code is cached; without a cache each process compiles it again."""
     if not compiled.COMPILED:
         return
     folder = compiled.cache_folder()
@@ -124,7 +124,7 @@ def check_job(args: Namespace) -> Iterator[Check]:
 
 
 def check_broker(job: "Job") -> Check:
-    """Tell whether a broker answers; that none does is no failure: tapes and the demo need none."""
+    """Check whether a broker answers; no answer is no failure: tapes and the demo need none."""
     import socket
 
     host, _, port = job.kafka.bootstrap.split(",")[0].rpartition(":")

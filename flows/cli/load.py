@@ -1,4 +1,4 @@
-"""`tapeflow load`: tapes into the raw topics, as a capture would have written them."""
+"""`tapeflow load`: tapes into the raw topics, as a recorder would have written them."""
 
 import json
 from argparse import Namespace

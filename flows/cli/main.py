@@ -87,7 +87,7 @@ def run_alone(args: Namespace) -> int:
 
 
 def output_is_closed() -> bool:
-    """Tell whether the reader of our output has gone; then send what is left of it nowhere."""
+    """Return whether the reader of our output has gone; if so, discard the rest of the output."""
     output = sys.stdout.fileno()
     poll = select.poll()
     poll.register(output, 0)

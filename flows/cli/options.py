@@ -97,7 +97,7 @@ def natural(text: str) -> int:
 
 
 def speed(text: str) -> float | None:
-    """Read a speed: log seconds in a second; None is as fast as possible."""
+    """Read a speed, in log time per wall time; None is as fast as possible."""
     if text == "max":
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)x", text)

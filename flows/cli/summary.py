@@ -38,7 +38,7 @@ PROFIT_COLUMNS = ("strategy", "account", "fills", "realized", "unrealized", "fee
 
 
 def print_summary(args: Namespace) -> int:
-    """Print the summary of the results, as the options want it."""
+    """Print the summary of the results, as text or with --json as JSON."""
     figures = summarise(args.results)
     print(json.dumps(figures) if args.json else format_summary(figures))
     return 0

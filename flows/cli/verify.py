@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TopicCheck(NamedTuple):
-    """What a fact topic holds, and whether that is its table."""
+    """The result of comparing a fact topic with its table."""
 
     topic: str
     records: int  # in the topic

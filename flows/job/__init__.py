@@ -1,1 +1,1 @@
-"""What a job is, and what the steps make of it."""
+"""The job: its settings, their checks, and the arguments of the steps made of them."""

@@ -36,7 +36,7 @@ def parse_duration(text: Any) -> int:
 
 
 def format_duration(ns: int) -> str:
-    """Write nanoseconds in the largest unit that holds them whole.
+    """Format nanoseconds in the largest unit of which they are a whole number.
 
     >>> format_duration(250_000_000), format_duration(60_000_000_000), format_duration(0)
     ('250ms', '1m', '0s')

@@ -1,4 +1,4 @@
-"""The instruments of a job: its table, from the settings and the venues' symbols."""
+"""The instrument table of a job, built from its settings and the venues' symbols."""
 
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.errors import UsageError
@@ -9,7 +9,7 @@ from tapeflow.schemas.venues import VENUES
 def instrument_table(job: Job) -> InstrumentTable:
     """Build the table of a job's instruments.
 
-    Raises UsageError where an id is none, or two instruments have one symbol at their venue.
+    Raises UsageError for a wrong id, and for two instruments with one symbol at their venue.
     """
     table = InstrumentTable.from_rows(read_instrument(job, name) for name in job.instruments)
     by_symbol: dict[tuple[str, str], Instrument] = {}

@@ -1,4 +1,4 @@
-"""Error lines of a job: the first thing that is wrong, where, and the name that was meant."""
+"""Error lines of a job: the first error, where it is, and a guess at the name that was meant."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -21,14 +21,14 @@ def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
 
 
 def keys_at(model: "type[BaseModel]", path: list[str]) -> list[str]:
-    """Return the keys that are known at a place of the file."""
+    """Return the known keys of the section at `path` in the job file."""
     if not path:
         return [*model.model_fields]
     return [key for section in sections_at(model, path[0]) for key in section.model_fields]
 
 
 def kinds_at(model: "type[BaseModel]", location: tuple[int | str, ...]) -> set[Any]:
-    """Return the values of `kind` at a place: pydantic puts the one it took into the location."""
+    """Return the values of `kind` at a location, in which pydantic includes the one it chose."""
     if len(location) < 2:
         return set()
     fields = [each.model_fields for each in sections_at(model, str(location[0]))]

@@ -3,7 +3,8 @@
 [bars]
 width = "1s"        ->  Job.bars.width == 1_000_000_000
 
-Durations are nanoseconds here, text in the file. docs/reference/configuration.md is made of this.
+Durations are nanoseconds here, text in the file. docs/reference/configuration.md is generated from
+this file.
 """
 
 from decimal import Decimal
@@ -43,7 +44,7 @@ class Bars(Section):
 
 
 class Market(Section):
-    """What is read of the venues beside trades and quotes."""
+    """Market data to read in addition to trades and quotes."""
 
     mark_prices: bool = Field(
         default=False,
@@ -65,7 +66,7 @@ class Normalise(Section):
     """Scores of returns, for strategies that read them."""
 
     window: Annotated[int, Field(ge=2), Unit("bars")] = Field(
-        default=60, description="Length of the window behind mean and standard deviation."
+        default=60, description="Length of the window of mean and standard deviation."
     )
 
 
@@ -126,10 +127,10 @@ class Kafka(Section):
 
     bootstrap: str = Field(default="127.0.0.1:9092", description="Brokers, `host:port,...`.")
     raw_prefix: str = Field(
-        default="raw.", description="The raw topic of a venue is this and the venue's name."
+        default="raw.", description="The raw topic of a venue is this prefix and the venue's name."
     )
     fact_prefix: str = Field(
-        default="", description="The topic of a fact is this and the topic's name."
+        default="", description="The topic of a fact is this prefix and the topic's name."
     )
     publish: bool = Field(
         default=True, description="`run` and `demo` write facts to Kafka as well as to DuckDB."
@@ -155,8 +156,8 @@ class InstrumentRow(Section):
     )
     venue_symbol: str = Field(
         default="",
-        description="The venue's own name of it. Left out: made of base and quote as the venue "
-        "does it.",
+        description="The symbol that the venue writes. Left out: made of base and quote in the "
+        "venue's way.",
     )
 
 

@@ -1,8 +1,8 @@
-"""A job: one TOML file, and TAPEFLOW_* variables over it. Only this file reads the environment.
+"""A job: one TOML file, overridden by TAPEFLOW_* variables. Only this file reads the environment.
 
     TAPEFLOW_KAFKA_BOOTSTRAP=broker:9092  is  [kafka] bootstrap = "broker:9092"
 
-Unknown keys are refused, with the nearest one that is known. The sections are in sections.py.
+An unknown key is refused, with a guess at the key that was meant. Sections: sections.py.
 """
 
 import json
@@ -104,9 +104,9 @@ class Job(Section):
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:
-    """Read a job file and the variables over it.
+    """Read a job file, override its keys by variables, and check all of it.
 
-    Raises UsageError: what is wrong, where, and which name was meant.
+    Raises UsageError with the first error, where it is, and the name that was meant.
     """
     try:
         keys = tomllib.loads(path.read_text())
@@ -131,7 +131,7 @@ def override(keys: dict[str, Any], environment: Mapping[str, str]) -> None:
             raise UsageError(f"{variable} is no setting{suggestion(variable, known)}")
         section, key = known[variable]
         table = keys.setdefault(section, {})
-        if isinstance(table, dict):  # anything else is refused with the rest of the file
+        if isinstance(table, dict):  # otherwise `load` refuses the section
             table[key] = from_json(variable, value) if value[:1] == "{" else value
 
 

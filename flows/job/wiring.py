@@ -1,4 +1,4 @@
-"""A job's settings as the steps take them: decoders, strategies, accounts."""
+"""The arguments of the steps, built from a job: decoders, strategies, accounts."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,7 +16,7 @@ from tapeflow.schemas.signals import Strategy
 from tapeflow.schemas.venues import VENUES, venue_of
 from tapeflow.schemas.venues.dialect import Dialect
 
-if TYPE_CHECKING:  # steps are slow to import, and a look at a job needs none
+if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
     from tapeflow.operators.decode.step import Decoder
     from tapeflow.operators.desk.state import AccountContext
 
@@ -26,9 +26,9 @@ NO_TRADING_ACCOUNT = Account.model_validate(
 
 
 def validate(job: Job) -> InstrumentTable:
-    """Check all that can be wrong with a job without building its steps; return its instruments.
+    """Check a whole job without building its steps; return its instruments.
 
-    Raises UsageError.
+    Raises UsageError for the first error.
     """
     table = instrument_table(job)
     dialects(job)

@@ -1,1 +1,1 @@
-"""One run of a flow: plan, log, engine, processes."""
+"""One run of a flow: its plan, log, engine and processes."""

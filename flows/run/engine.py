@@ -2,7 +2,7 @@
 
     plan --> dataflow --> engine, one thread or several workers --> end, stop, or error
 
-What goes wrong comes out as one line.
+A failure with a known cause is raised as one TapeflowError.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
 EPOCH_NS = 1_000_000_000
-STATELESS_EPOCH_NS = 5_000_000_000  # results are published as often: connectors/duckdb/sink.py
+STATELESS_EPOCH_NS = 5_000_000_000  # as PUBLISH_EVERY_S in connectors/duckdb/sink.py
 
 
 def run_worker(
@@ -47,17 +47,17 @@ def run_worker(
     flow = load_flow(plan.flow)
     dataflow = flow.dataflow(plan, progress, notify)
     tune_malloc()
-    with collected_errors() as errors, ExitStack() as around:
-        around.enter_context(stopping_on_signals())
-        around.enter_context(tuned_gc(live=bool(live_partitions(plan.log))))
+    with collected_errors() as errors, ExitStack() as contexts:
+        contexts.enter_context(stopping_on_signals())
+        contexts.enter_context(tuned_gc(live=bool(live_partitions(plan.log))))
         if flow.MERGES_PARTITIONS and process == 0:
-            around.enter_context(side_tasks(plan, progress, notify))
+            contexts.enter_context(side_tasks(plan, progress, notify))
         try:
             before_start()
             execute(dataflow, plan, addresses, process)
         except BaseException as error:
             raise_first(error, *errors)
-        if errors:  # raised by a close: the engine knows nothing of it
+        if errors:  # captured in a `close`, where nothing is raised again
             raise_first(*errors)
 
 
@@ -70,7 +70,7 @@ def raise_first(*errors: BaseException) -> NoReturn:
 
 
 def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) -> None:
-    """Hand a flow to the engine."""
+    """Run a flow on the engine: on this thread, or in a cluster of workers."""
     epoch = timedelta(microseconds=max(epoch_ns(plan) // 1000, 1))
     recovery = None if plan.state is None else RecoveryConfig(plan.state / "recovery")  # type: ignore[no-untyped-call]
     if plan.workers == 1 and len(addresses) < 2:

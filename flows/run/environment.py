@@ -1,10 +1,10 @@
-"""A flow under the engine's own command, in any shape, configured by variables:
+"""A flow under the engine's own command `bytewax.run`, configured by variables:
 
     TAPEFLOW_CONFIG=jobs/demo.toml TAPEFLOW_TAPES=tapes/ TAPEFLOW_RESULTS=results.duckdb
     python -m bytewax.run flows.trade:flow -w 2
 
 Without TAPEFLOW_TAPES it follows the raw topics. Recovery is the engine's own (-r); the results are
-then made in TAPEFLOW_RESULTS.making and stay there between starts.
+then written to TAPEFLOW_RESULTS.making, which stays there between starts.
 """
 
 import sys

@@ -1,9 +1,8 @@
-"""Flows by name: what a flow's module offers to the runner, and how the runner finds it.
+"""Flows by name: the interface of a flow's module, and how a run finds the module.
 
     Plan.flow = "trade"  --import-->  tapeflow.flows.trade  --dataflow(plan, ...)-->  engine
 
-No module of flows/run imports a flow by a statement: flows import flows/run, which serves all of
-them.
+No module of flows/run imports a flow by a statement, because flows import flows/run.
 """
 
 from contextlib import AbstractContextManager
@@ -24,7 +23,7 @@ class Flow(Protocol):
     """The module of a flow."""
 
     STATE_VERSIONS: dict[str, int]  # step id -> version of its state; both are schema
-    MERGES_PARTITIONS: bool  # True: what it writes waits for every partition to progress
+    MERGES_PARTITIONS: bool  # True: its output waits for every partition to progress
     END_IS_FINAL: bool  # True: a state at the end of its log reads nothing that is added later
 
     def state_settings(self, job: Job) -> dict[str, Any]:
@@ -34,7 +33,7 @@ class Flow(Protocol):
         """Build the flow of a plan; sources and sinks open when the engine starts them."""
 
     def open_outputs(self, plan: Plan, notify: Notify) -> AbstractContextManager[None]:
-        """Check the outputs of a plan, and lock out other runs while this is entered."""
+        """Check the outputs of a plan, and lock out other runs inside the `with` block."""
 
     def finish(self, plan: Plan, *, ended: bool) -> None:
         """Complete the outputs after the engine has stopped; `ended`: at the end of the log."""
@@ -46,7 +45,7 @@ def load_flow(name: str) -> Flow:
 
 
 def open_progress(plan: Plan) -> Progress:
-    """Lay out the read progress of a plan's partitions, or open the one that processes share.
+    """Create the read progress of a plan's partitions, or open the file that processes share.
 
     Partitions that the flow does not merge never wait for each other.
     """

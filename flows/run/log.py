@@ -24,17 +24,17 @@ TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
 
 
 class TapeFiles(Struct, frozen=True):
-    """A partition of the log in files that follow each other."""
+    """A partition of the log in consecutive files."""
 
     files: tuple[Path, ...]
 
 
 class TopicPartition(Struct, frozen=True):
-    """A partition of the log in a partition of a Kafka topic."""
+    """A partition of the log that is a partition of a Kafka topic."""
 
     name: str  # of the topic
     number: int  # of the partition in it
-    end: int | None  # Kafka offset where to stop; None: it is followed
+    end: int | None  # Kafka offset at which to stop; None: never
 
 
 Log: TypeAlias = Mapping[str, TapeFiles | TopicPartition]  # by partition
@@ -63,7 +63,7 @@ def find_tapes(paths: Iterable[Path], job: Job) -> Log:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Give the files in a folder, and the hours of an archive in the folders of its partitions."""
+    """Yield the files in a folder, and the hours of an archive in the folders of its partitions."""
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name[:1] != ".":
             yield from closed_files(path)
@@ -84,7 +84,7 @@ def partition_of(file: Path, job: Job) -> str | None:
 def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
     """Return the files of a partition in the order of their names.
 
-    Several are the hours of an archive, or where the job maps them to one partition.
+    Several are allowed as the hours of an archive, and where the job maps them to one partition.
     """
     mapped = any(tape.partition == name for tape in job.tapes)
     if len(files) > 1 and not mapped and not all(map(is_hour_file, files)):
@@ -99,13 +99,13 @@ def ordered_files(name: str, files: list[Path], job: Job) -> TapeFiles:
 def find_topics(job: Job, notify: Notify, *, tail: bool) -> Log:
     """Return the partitions of the raw topics of the job's venues, by venue and number.
 
-    They end where they end now; with `tail` they are followed. Waits for a broker that is away.
+    They are read to their present ends; with `tail` they are followed. Waits for an absent broker.
 
     Raises TapeflowError where no broker answers or a topic is missing.
     """
     venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
     names = {venue: job.kafka.raw_prefix + venue for venue in venues}
-    marks = offset_bounds(
+    bounds = offset_bounds(
         job.kafka.bootstrap,
         [*names.values()],
         job.kafka.connect_timeout / 1e9,
@@ -115,37 +115,37 @@ def find_topics(job: Job, notify: Notify, *, tail: bool) -> Log:
     return {
         f"{venue}-{number}": TopicPartition(topic, number, None if tail else high)
         for venue, topic in names.items()
-        for number, (_low, high) in enumerate(marks[topic])
+        for number, (_low, high) in enumerate(bounds[topic])
     }
 
 
 def live_partitions(log: Log) -> dict[str, TopicPartition]:
     """Return the partitions that are followed live, by name."""
     return {
-        name: place
-        for name, place in log.items()
-        if isinstance(place, TopicPartition) and place.end is None
+        name: stored
+        for name, stored in log.items()
+        if isinstance(stored, TopicPartition) and stored.end is None
     }
 
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
     """Return, for each partition, the function that opens it at a position."""
-    return {name: partial(open_reader, name, place, job, notify) for name, place in log.items()}
+    return {name: partial(open_reader, name, stored, job, notify) for name, stored in log.items()}
 
 
 def open_reader(
-    name: str, place: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
+    name: str, stored: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
 ) -> Reader:
     """Open a partition at a position; None is its beginning."""
     page = job.source.page_records
     span_ns = max(job.source.max_lead // 2, 1)  # no page is longer than partitions may be apart
-    if isinstance(place, TopicPartition):
+    if isinstance(stored, TopicPartition):
         kafka = KafkaPartition(
-            job.kafka.bootstrap, place.name, place.number, name, job.kafka.client
+            job.kafka.bootstrap, stored.name, stored.number, name, job.kafka.client
         )
-        return KafkaReader(kafka, page, span_ns, place.end, position, notify)
-    if place.files[0].suffix == ".parquet":
+        return KafkaReader(kafka, page, span_ns, stored.end, position, notify)
+    if stored.files[0].suffix == ".parquet":
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 
-        return ParquetReader(name, place.files, page, span_ns, position)
-    return TapeReader(name, place.files, page, span_ns, position)
+        return ParquetReader(name, stored.files, page, span_ns, position)
+    return TapeReader(name, stored.files, page, span_ns, position)

@@ -13,9 +13,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     flow: str = "trade"  # a module of tapeflow.flows
     command: str
-    log: Log  # partitions in the order in which the engine deals them to workers
+    log: Log  # partitions in the order in which the engine assigns them to workers
     job: Job
-    results: Path  # what the flow writes: a DuckDB file of `trade`, a folder of `archive`
+    results: Path  # output of the flow: a DuckDB file of `trade`, a folder of `archive`
     workers: int = 1  # threads of a process
     processes: int = 1
     supervised: bool = False  # restart a process that fails; several processes always are
@@ -23,4 +23,4 @@ class Plan(Struct, frozen=True, kw_only=True):
     progress_file: Path | None = None  # of the read progress, where processes share it
     publish: bool = False  # write the facts to Kafka too
     heartbeats: bool = False  # write heartbeats into silent partitions
-    speed: float | None = None  # log seconds a second; None: as fast as possible
+    speed: float | None = None  # log time per wall time; None: as fast as possible

@@ -1,4 +1,4 @@
-"""The progress of a run, shown while it goes on.
+"""The progress of a run, shown on one line of the terminal.
 
 1,234,567 records, 410,000/s, log time 2024-08-09 12:30:00
 """
@@ -18,7 +18,7 @@ EVERY_S = 0.5
 
 @contextmanager
 def showing_progress(progress: Progress, show: Notify) -> Iterator[None]:
-    """Give `show` a line of progress every half second while this is entered."""
+    """Pass a line of progress to `show` every EVERY_S inside the `with` block."""
     began = time.monotonic()
     with PeriodicThread(lambda: show(progress_line(progress, time.monotonic() - began)), EVERY_S):
         yield

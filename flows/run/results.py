@@ -1,4 +1,4 @@
-"""The results of a run: where they are made, held against other runs, and completed.
+"""The results of a run: where they are written, locked against other runs, and completed.
 
 DIR/work.duckdb ──publish, every few seconds──▶ results.duckdb       with --state DIR
 results.duckdb.making ──at the end───────────▶ results.duckdb       without
@@ -27,9 +27,9 @@ from tapeflow.schemas.notify import Notify
 
 @contextmanager
 def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
-    """Check that results can be written, create the fact topics, hold the results file.
+    """Check that results can be written, create the fact topics, and lock the results file.
 
-    Raises TapeflowError where the file holds something else or another run makes it.
+    Raises TapeflowError where the file holds anything else, or another run is writing it.
     """
     if result_paths(plan).work.resolve() == plan.results:
         raise UsageError(f"--results {plan.results} is the state's own file: name another")
@@ -51,7 +51,7 @@ def finish(plan: Plan, *, ended: bool) -> None:
 
 
 def result_paths(plan: Plan) -> ResultPaths:
-    """Return where the results are made and where they are published."""
+    """Return the work file in which the results are made, and the file that is published."""
     if plan.state is None:
         return ResultPaths.for_stateless_run(plan.results)
     return ResultPaths(plan.results, plan.state / "work.duckdb")

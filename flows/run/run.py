@@ -33,7 +33,7 @@ ENDED = "ended"  # file of a state that has read a finite log to its end
 
 
 def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
-    """Run a plan to the end of its log, or until stopped; return how far it has read.
+    """Run a plan to the end of its log, or until stopped; return its read progress.
 
     `show` gets lines of progress, each in the place of the one before; `notify` gets messages.
 
@@ -66,9 +66,9 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
 
 @contextmanager
 def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
-    """Open the state directory of a plan, and give the plan with its partitions in its order.
+    """Open the state directory of a plan; yield the plan with partitions in the state's order.
 
-    Raises TapeflowError where the state was made with something that differs.
+    Raises TapeflowError where the state was made with other versions or settings.
     """
     if plan.state is None:
         yield plan
@@ -109,8 +109,8 @@ def run_supervised(plan: Plan, show: Notify, notify: Notify) -> Progress:
 
 
 def manifest(plan: Plan, flow: Flow) -> Manifest:
-    """Return what the state of a plan depends on."""
-    topics = any(isinstance(place, TopicPartition) for place in plan.log.values())
+    """Return the manifest of a plan: the versions and settings that its state depends on."""
+    topics = any(isinstance(stored, TopicPartition) for stored in plan.log.values())
     return Manifest(
         format=FORMAT,
         flow=plan.flow,

@@ -14,7 +14,7 @@ from tapeflow.schemas.notify import Notify
 
 @contextmanager
 def side_tasks(plan: Plan, progress: Progress, notify: Notify) -> Iterator[None]:
-    """Watch the live partitions of a plan while this is entered; nothing where it has none."""
+    """Watch the live partitions of a plan inside the `with` block, if it has any."""
     live = live_partitions(plan.log)
     partitions = {name: (each.name, each.number) for name, each in live.items()}
     with ExitStack() as tasks:

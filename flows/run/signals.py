@@ -18,7 +18,7 @@ def stop_on_signals() -> None:
 
 @contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """Let signals stop the sources while this is entered; everything read is still processed."""
+    """Let signals stop the sources inside the `with` block; what was read is still processed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

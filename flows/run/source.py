@@ -14,7 +14,7 @@ def log_source(
 ) -> LogSource:
     """Build the source that reads all partitions of a plan, at its speed.
 
-    A state at the end of its log reads what was added since where the end is not final.
+    Unless the end is final, a state at the end of its log reads what was added since.
     """
     clock = None if plan.speed is None else ReplayClock(plan.speed)
     readers = log.reader_factories(plan.log, plan.job, notify)

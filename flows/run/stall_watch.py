@@ -1,9 +1,9 @@
-"""Watches a run that follows its log: which partition holds the others up, and for how long.
+"""Watches a live run: names the partition that the others wait for, and measures for how long.
 
     binance-0    ...|          12:00:09.8
     coinbase-0   .|            12:00:05.1   holds the desk for 4.7 s: a message, and a gauge
 
-The desk decides only what every partition has progressed past, so one silent partition stops all.
+The desk processes only what is below the horizon, so one silent partition stops everything.
 """
 
 import time
@@ -24,10 +24,10 @@ BEHIND = Gauge(
 
 
 class StallWatch(PeriodicThread):
-    """Looks at the progress of partitions while it is entered; notifies once of each silence."""
+    """Checks the progress of partitions inside a `with` block; notifies once of each silence."""
 
     def __init__(self, progress: Progress, quiet_ns: int, notify: Notify) -> None:
-        """Name a partition that holds the others for longer than `quiet_ns`."""
+        """Prepare to name partitions that hold the desk for longer than `quiet_ns`."""
         super().__init__(lambda: self.look(time.monotonic()), LOOK_S)
         self.progress, self.quiet_s, self.notify = progress, quiet_ns / 1e9, notify
         self.seen = dict.fromkeys(progress.partitions, MIN_NS)  # log time (ns) of each
@@ -35,7 +35,7 @@ class StallWatch(PeriodicThread):
         self.named: set[str] = set()
 
     def look(self, now: float) -> None:
-        """Look once, at `now` (s, monotonic); silence counts from when any partition was read."""
+        """Check once, at `now` (s, monotonic). Silence counts from the first record on."""
         if max(self.seen.values()) == MIN_NS:
             self.since = dict.fromkeys(self.since, now)
         for name in self.progress.partitions:

@@ -1,11 +1,11 @@
-"""The supervisor: the processes of a run start, stop and fall together.
+"""The supervisor: the processes of a run start, stop and fail together.
 
     supervisor ──plan, ports──▶ process 0 ◀──tcp──▶ process 1 ...
         │ SIGTERM to one is SIGTERM to all           one dies: all start again from the last epoch
         ▼ one exit code
 
-A failure that can be explained (TapeflowError) ends the run. After any other all processes start
-again, a few times in a row while nothing is read in between, with a growing wait.
+A failure with a known cause (TapeflowError) ends the run. After any other failure all processes
+start again, with a growing pause, at most RESTARTS_MAX times in a row while nothing is read.
 """
 
 import os
@@ -29,7 +29,7 @@ from tapeflow.schemas.notify import Notify
 RESTARTS_MAX = 5  # in a row, with nothing read in between
 WAIT_S = 0.2  # before the first restart; twice as long before each next
 LOOK_S = 0.02
-PANIC_S = 0.1  # in which the peers of a dead process panic
+PANIC_S = 0.1  # until the peers of a dead process have panicked too
 STOP_S = 20.0  # how long a stop may take
 ENTRY = "tapeflow.flows.run.worker"
 STDERR = 2
@@ -40,7 +40,7 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
 
     `folder` is private to the run: plan, output and errors of the processes are left in it.
 
-    Raises TapeflowError where a process explained its failure, or processes fail again and again.
+    Raises TapeflowError where a process reported a known cause, or after too many failures.
     """
     (folder / PLAN).write_bytes(pickle.dumps(plan))
     failures, read = 0, -1  # in a row; records read before the last one
@@ -137,7 +137,7 @@ def describe_exit(code: int) -> str:
 
 
 def raise_reported_error(folder: Path, processes: int) -> None:
-    """Raise TapeflowError with the line by which a process explained its failure, if one did."""
+    """Raise TapeflowError with the line that a failed process reported, if one did."""
     for index in range(processes):
         left = folder / f"error-{index}"
         if left.exists():

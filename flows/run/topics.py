@@ -1,4 +1,4 @@
-"""Writes pages into raw topics, as a capture would have written them; creates topics."""
+"""Creates topics, and writes pages into raw topics as a recorder would have written them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from tapeflow.schemas.venues import venue_of
 
 
 class Loaded(NamedTuple):
-    """How much of a partition was written."""
+    """Counts of what was written of one partition."""
 
     frames: int
     records: int  # fewer than frames where they are packed

@@ -1,9 +1,9 @@
-"""One process of a cluster: it gets its plan from the supervisor, and ends with it.
+"""One process of a cluster: it reads the supervisor's plan, and ends when the supervisor does.
 
     python -m tapeflow.flows.run.worker FOLDER INDEX ADDRESSES TERMINAL
 
 Messages for the user go to the file descriptor TERMINAL, the supervisor's standard error. What the
-engine itself prints goes to FOLDER/output-INDEX. A line that explains a failure is left in
+engine itself prints goes to FOLDER/output-INDEX. The line of a failure with a known cause goes to
 FOLDER/error-INDEX.
 """
 
@@ -22,7 +22,7 @@ from tapeflow.schemas.errors import TapeflowError, UnavailableError
 PLAN = "plan.pickle"
 PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
 LOOK_S = 0.002
-BIND_S = 0.01  # from a process's mark until it listens
+BIND_S = 0.01  # from a process's `listens` file until it listens
 
 
 def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
@@ -47,9 +47,9 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
 
 
 def wait_for_previous_listener(folder: Path, addresses: list[str], index: int) -> None:
-    """Wait until the process before this one listens, as far as it can be seen from outside.
+    """Wait until the process before this one is about to listen, then mark this one.
 
-    A process that finds no peer tries again only after a second.
+    A process that cannot connect to a peer tries again only after a second.
     """
     marks = [folder / f"listens-{address.replace(':', '-')}" for address in addresses]
     if index:

@@ -4,7 +4,7 @@
                                                               than one while trades are out of order
     slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
 
-Sums are Kahan's: exact to the last digit that an exchange prints.
+Sums are Kahan sums: exact to the last digit that an exchange prints.
 """
 
 from typing import Any, NamedTuple
@@ -38,16 +38,16 @@ BAR = np.dtype(
 
 
 class Clock(NamedTuple):
-    """How far time has come in a partition; NONE before its first trade."""
+    """The event time that a partition has reached; NONE before its first trade."""
 
     newest_ns: int  # the newest event time
-    newest_log_ns: int  # of the record that brought it
+    newest_log_ns: int  # log time of the record that has it
     watermark_ns: int
     first_ns: int  # event time of the first trade
 
 
 class Slots(NamedTuple):
-    """What is in the table of open bars."""
+    """Use of the rows in the table of open bars."""
 
     free: int  # the first free one, NONE if there is none
     used: int
@@ -55,7 +55,7 @@ class Slots(NamedTuple):
 
 
 SCALARS = np.dtype([(name, np.int64) for name in (*Clock._fields, *Slots._fields)])
-CURSOR = np.dtype([(name, np.int64) for name in ("record", "trade", "closed")])  # how far a page is
+CURSOR = np.dtype([(name, np.int64) for name in ("record", "trade", "closed")])  # counts done
 Rows = npt.NDArray[np.void]  # of one of these dtypes
 
 
@@ -73,7 +73,7 @@ class Trades(NamedTuple):
 
 @inlined
 def clock_after_silence(clock: Clock, log_ns: int, lateness_ns: int) -> Clock:
-    """Return the clock after a heartbeat: event time has passed as log time has."""
+    """Return the clock after a heartbeat: event time has advanced by as much as log time."""
     if clock.newest_ns == NONE:
         return clock
     passed_ns = min(log_ns - clock.newest_log_ns, MAX_NS - clock.newest_ns)
@@ -120,7 +120,7 @@ def open_bar(
 
 @inlined
 def kahan_sum(total: float, error: float, term: float) -> tuple[float, float]:
-    """Return a sum with one more term, and the error that the next term makes good."""
+    """Add a term by Kahan summation (1965): return the sum, and its error for the next call."""
     term -= error
     more = total + term
     return more, (more - total) - term
@@ -161,7 +161,7 @@ def ended_slots(
     Returns how many there are, and the start of the oldest bar that stays open.
     """
     count, oldest_ns = 0, MAX_NS
-    for first in first_slot:  # by instrument: nothing is to be moved where all start together
+    for first in first_slot:  # by instrument: bars with one start are in their order already
         slot = first
         while slot != NONE:
             start_ns = bars[slot]["start_ns"]
@@ -248,11 +248,11 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     width_ns: int,
     lateness_ns: int,
 ) -> None:
-    """Fold records in log order, until done, or no slot is free, or `closed` may have no room.
+    """Fold records in log order, until done, or no slot is free, or `closed` may become full.
 
-    The first record is at `first_offset`; log_times_ns and status are of records. scalars: one
-    row. bars, closed: rows of BAR. cursor: one row of CURSOR. columns: of `Trades`; named tuples
-    would take some microseconds a call.
+    `log_times_ns`, `status`: (records,), the first of them at `first_offset`. `scalars`: (1,) of
+    SCALARS. `bars`, `closed`: rows of BAR. `cursor`: (1,) of CURSOR. `columns`: the fields of
+    `Trades` as a plain tuple, since a named tuple costs some microseconds a call.
     """
     (clock, slots), trades = load_scalars(scalars[0]), Trades(*columns)
     record, trade, count = cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"]

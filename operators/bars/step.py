@@ -3,10 +3,10 @@
     trades    t1 t2 | t3   t2'   t4         W = newest event time - lateness
     W                  >---------+----->
     bars                         ^ [t1 t2 t2'] closed by t4, which brings W past its end
-    late      a trade whose bar had ended by W as W stood before it: counted, in no bar
+    late      a trade whose bar had ended by W before the trade came: counted, in no bar
 
-A heartbeat moves W by the log time that has passed since the newest trade came. W is the
-partition's: one record may close bars of many instruments, in the order of (end, instrument).
+A heartbeat advances W by the log time since the newest trade. Each partition has one W: a record
+may close bars of many instruments, in the order of (end, instrument).
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class State:
     scalars: Rows  # (1,) of SCALARS: watermark, free slots
     first_slot: Ints  # (instruments,): of its newest open bar, NONE without one
     bars: Rows  # of BAR; start_ns is NONE in a free one
-    last_log_ns: int = 0  # of the last record; it closes what the end of the log closes
+    last_log_ns: int = 0  # of the last record; log time of bars that the end of the log closes
 
 
 def empty(instruments: int) -> State:
@@ -69,7 +69,7 @@ def add_free_rows(state: State) -> State:
 
 
 def fold_batch(state: State, batch: Batch, width_ns: int, lateness_ns: int) -> tuple[Ints, Rows]:
-    """Return the verdict on each trade, and the bars closed."""
+    """Return the verdict on each trade, (trades,), and the rows of the bars closed."""
     t = batch.market.trades
     verdict = t.verdict.copy()
     columns = (t.offset, t.instrument, t.aggressor, t.event_ns, verdict, t.price, t.size)
@@ -122,7 +122,7 @@ class TimeBars(Struct, frozen=True):
     VERSION: ClassVar[int] = 3
 
     width_ns: int
-    lateness_ns: int  # the watermark is so far behind the newest event time
+    lateness_ns: int  # how far the watermark is behind the newest event time
     instruments: int  # in the job's table
 
     def initial(self) -> State:

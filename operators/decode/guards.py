@@ -36,7 +36,7 @@ def discriminators(shape: Shape, path: Path = ()) -> Conditions:
 
 
 def mutually_exclusive(one: Conditions, other: Conditions) -> bool:
-    """Return whether no frame can meet both."""
+    """Return whether no frame can satisfy both."""
     for path in one.keys() & other.keys():
         both = {one[path], other[path]}
         if len(both) == 2 and (ABSENT in both or PRESENT not in both):
@@ -45,9 +45,9 @@ def mutually_exclusive(one: Conditions, other: Conditions) -> bool:
 
 
 def guards(channels: Sequence[Channel], number: int) -> set[Path]:
-    """Choose keys whose absence shows that no channel before this one matches.
+    """Choose keys of earlier channels; where they are absent, no earlier channel matches.
 
-    Raises UnscannableError where an earlier channel has no key that could serve.
+    Raises UnscannableError where an earlier channel has no key that can serve as a guard.
     """
     shape = channels[number].shape
     conditions = discriminators(shape)
@@ -78,7 +78,7 @@ def is_free(path: Path, shape: Shape) -> bool:
 
 
 def discriminators_only(shape: Shape) -> Shape:
-    """Return a shape without its fields: of an ignored frame none is read."""
+    """Return a shape without the fields that are read: an ignored frame needs none of them."""
     return {
         name: discriminators_only(part) if isinstance(part, Mapping) else part
         for name, part in shape.items()
@@ -87,6 +87,6 @@ def discriminators_only(shape: Shape) -> Shape:
 
 
 def require_scannable(condition: bool, reason: str) -> None:
-    """Leave the channel to the strict reader, by UnscannableError, unless the condition holds."""
+    """Raise UnscannableError, which leaves a channel to the strict reader, unless `condition`."""
     if not condition:
         raise UnscannableError(reason)

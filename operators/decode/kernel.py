@@ -17,7 +17,7 @@ Four rules, each measured:
 - What `read` calls is `forceinline`: as plain calls it takes a quarter more time. `read` itself is
   not: 5 % faster, but a first start compiles for two seconds more.
 - Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
-- All of it is in this file, since numba's cache on disk knows a kernel by its own file only.
+- All of it is in this file, since numba's cache checks the date of a kernel's own file only.
 
 Nothing in the inner loops tests for the page's end: a page ends in 64 zero bytes, and a zero byte
 is an error everywhere in JSON. A cursor that ran over its frame's end is not at that end.
@@ -38,7 +38,7 @@ from numba.extending import intrinsic
 
 from tapeflow.engine.compiled import compiled
 
-# layout.py, written out here too: see the last rule.
+# A copy of layout.py: see the last rule.
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, NEWEST_FIRST = 4, *range(4)
 NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
     9, *range(9),
@@ -62,7 +62,7 @@ MINUTE, GUESSES, STACK, LEVEL_WORDS = 0, 4, 68, 5
 SCRATCH = STACK + LEVEL_WORDS * LEVELS
 
 NO_FIT = -1
-BAD = 0  # no address: where a value should end that is none
+BAD = 0  # instead of an end address: there is no such value here
 QUOTE, COMMA, COLON, POINT, MINUS, PLUS, ZERO, NINE = (ord(each) for each in '",:.-+09')
 OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = (ord(each) for each in "{}[]")
 SMALL_E, LARGE_E, LETTER_T, LETTER_Z = (ord(each) for each in "eETZ")
@@ -85,7 +85,7 @@ NULL = U(int.from_bytes(b"null", "little"))
 INT_POWERS = np.array([10**k for k in range(19)], np.int64)
 POWERS = np.array([10.0**k for k in range(19)])  # exact, as all up to 10^22 are
 EXACT = 2**53  # every integer up to here is a float64
-DIGITS = 18  # as many surely fit into int64
+DIGITS = 18  # numbers of so many digits always fit into int64
 MILLI, MILLIS_MAX = 1_000_000, (2**63 - 1) // 1_000_000
 SECOND, MINUTE_NS = 1_000_000_000, 60_000_000_000
 NUMBER_MAX = 300  # bytes of a skipped number: Python refuses integers of some thousand digits
@@ -120,7 +120,7 @@ def number(context, address):
 
 @intrinsic
 def word(context, row, at):
-    """Load a word of a table's row, whose address this is."""
+    """Load word `at` of the table row at address `row`."""
 
     def generate(context, builder, signature, arguments):
         row, at = arguments
@@ -132,7 +132,7 @@ def word(context, row, at):
 
 @intrinsic
 def row_of(context, table, index, words):
-    """Return the address of a table's row; each has so many words."""
+    """Return the address of row `index` of a table whose rows have `words` words."""
 
     def generate(context, builder, signature, arguments):
         table, index, words = arguments
@@ -214,7 +214,7 @@ def string_end(p):
 
 @njit
 def lowest(w, count):
-    """Keep the first bytes of a word, the others zero."""
+    """Return a word with all but its first `count` bytes set to zero."""
     return w if count >= 8 else w & ((U1 << (U(count) << U3)) - U1)
 
 
@@ -360,7 +360,7 @@ def digits_end(p):
 
 @njit
 def number_end(p):
-    """Skip any JSON number that is not absurdly long."""
+    """Skip a JSON number of less than NUMBER_MAX bytes."""
     first = p
     if byte(p) == MINUS:
         p += 1
@@ -386,7 +386,7 @@ def number_end(p):
 
 @njit
 def scalar_end(p):
-    """Skip any JSON value that holds no other."""
+    """Skip a JSON string, number, true, false or null."""
     c = byte(p)
     if c == QUOTE:
         p = string_end(p + 1)
@@ -413,11 +413,11 @@ def key_end(p, end):
 
 @njit
 def value_end(p, end):
-    """Skip any JSON value whose strings are plain, by its grammar."""
+    """Skip any JSON value whose strings hold no escapes."""
     c = byte(p)
     if c != OPEN and c != OPEN_LIST:
         return scalar_end(p)
-    depth, kinds = 0, U0  # of the brackets around, the innermost lowest: 1 an object, 0 a list
+    depth, kinds = 0, U0  # of the open brackets, one bit each, the innermost lowest: 1 an object
     while True:
         c = byte(p)
         if c == OPEN or c == OPEN_LIST:
@@ -478,7 +478,7 @@ class Tables(NamedTuple):
 
 @njit
 def matches_at(p, text, masks):
-    """Return whether these up to 16 bytes stand here."""
+    """Return whether the 16 bytes at `p`, under `masks`, equal `text`."""
     return load(p) & load(masks) == load(text) and load(p + 8) & load(masks + 8) == load(text + 8)
 
 
@@ -497,7 +497,7 @@ def entry_of(w0, w1, w2, node, tables):
 
 @njit
 def choice_of(p, entry, choices):
-    """Look up the choice of an entry that is here, with the quote that ends it, or 0."""
+    """Return the address of the entry's choice whose text and closing quote are at `p`, or 0."""
     choice = row_of(choices, word(entry, CHOICES), CHOICE_WORDS)
     last = row_of(choices, word(entry, CHOICES_END), CHOICE_WORDS)
     while choice < last:
@@ -645,7 +645,7 @@ def cell(output, column, row):
 
 @njit(forceinline=True)
 def begin_row(node, row, output, tables):
-    """Fill what the keys of a row's node may leave unfilled."""
+    """Write the defaults of the columns that a row's keys may leave out."""
     for i in range(word(node, FILLS), word(node, FILLS_END)):
         fill = row_of(tables.fills, i, FILL_WORDS)
         store(cell(output, word(fill, FILL_COLUMN), row), word(fill, FILL_VALUE))
@@ -653,7 +653,7 @@ def begin_row(node, row, output, tables):
 
 @njit
 def copy_around(node, seen, at, first, last, output, tables):
-    """Copy what an object around rows has read, from its own place to all of its rows."""
+    """Copy the values of an object that encloses rows to all rows inside it."""
     for i in range(word(node, ENTRIES), word(node, ENTRIES_END)):
         entry = row_of(tables.entries, i, ENTRY_WORDS)
         column = word(entry, COLUMN)
@@ -730,10 +730,10 @@ def pop(stack):
 
 @njit
 def read(p, end, plan, frame, row, output, scratch, tables):
-    """Read a frame along a plan into rows from `row` on: the row after its last, or NO_FIT.
+    """Read a frame along a plan into rows from `row` on; return the row after its last, or NO_FIT.
 
-    Of the object being read: `node`; `seen`, the bits of its keys that were read; `first`, the
-    first row in it; `at`, the row that it writes to; `expected`, the entry declared next.
+    State of the object being read: `node`; `seen`, the bits of the keys read; `first`, the first
+    row in it; `at`, the row that it writes to; `expected`, the entry declared next.
     """
     node, stack = row_of(tables.nodes, word(plan, ROOT), NODE_WORDS), scratch + STACK * 8
     level, in_array, opening = np.int64(0), np.int64(0), True
@@ -829,9 +829,9 @@ def prefix_hash(p):
 
 @njit(inline="always")
 def read_by_any(p, end, frame, row, output, scratch, tables):
-    """Read a frame along the first plan that fits: the plan, and the row after its last or NO_FIT.
+    """Read a frame along the first plan that fits; return the plan, and the row after its last.
 
-    The plan that fitted the last frame with such a beginning is tried first.
+    The row is NO_FIT if none fits. The plan of the last frame with such a beginning is tried first.
     """
     guess_at = scratch + GUESSES * 8
     if tables.plan_count > 1:
@@ -851,7 +851,7 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
 
 @njit(inline="always")
 def accept(plan, first, after, output, columns):
-    """Put the rows of a frame in the order of the log: its status, and the row that comes next."""
+    """Put the rows of a frame in log order; return the frame's status and the next free row."""
     if word(plan, HAS_ROWS) == 0:
         return IGNORED, first
     if after == first:
@@ -859,16 +859,16 @@ def accept(plan, first, after, output, columns):
     if word(plan, NEWEST_FIRST):
         reverse(first, after, output, columns)
     if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
-        return UNLISTED, first  # most of what is not listed: no need to take it out later
+        return UNLISTED, first  # the common case of unlisted frames: its row is dropped here
     return DECODED, after
 
 
 @compiled
 def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
-    """Read a page of frames: fill status and columns of rows, and return how many rows there are.
+    """Read a page of frames: write their status and the columns of rows; return the number of rows.
 
     page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`.
-    Below zero where a frame is not within `size` bytes: then there is nothing to rely on.
+    The result is below zero, and the outputs undefined, where a frame is not within `size` bytes.
     """
     data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
     all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data

@@ -2,7 +2,7 @@
 
     "price" --key_of--> 3 words --hash_of--> slot of a table
 
-A text is compared as a whole: zero bytes behind it stand in no plain text.
+Texts are padded with zero bytes, which no plain text contains: equal words mean equal texts.
 """
 
 import numpy as np
@@ -34,26 +34,26 @@ def masked_words(text: str, words: int) -> list[int]:
 
 
 def expected_key(name: str) -> list[int]:
-    """Return a key as it usually stands in a frame, from quote to colon: words, masks, length."""
+    """Return a key as frames usually write it, from quote to colon: words, masks, length."""
     text = f'"{name}":'
     return [*masked_words(text, 2), len(text)] if len(text) <= 16 else NO_MATCH
 
 
 def is_plain(text: str) -> bool:
-    """Return whether it can stand in a frame without an escape, and is short enough to compare."""
+    """Return whether a text needs no escape in JSON, and is short enough to compare."""
     return len(text) <= LONGEST and all(
         " " <= each <= "\x7f" and each not in '"\\' for each in text
     )
 
 
 def hash_of(key: tuple[int, int, int], factor: int) -> int:
-    """Return 64 bits, the highest mixed best."""
+    """Return a 64-bit hash, whose highest bits are mixed best."""
     mixed = key[0] ^ (key[1] * MIX_1) ^ (key[2] * MIX_2)
     return (mixed * factor) % 2**64
 
 
 def perfect_hash(keys: list[tuple[int, int, int]]) -> tuple[int, int, list[int]]:
-    """Give each key a slot of its own: factor and bits of the hash, number of the key by slot."""
+    """Find a hash without collisions; return its factor, its bits, and by slot the key's number."""
     require_scannable(len(set(keys)) == len(keys), "a key is named twice")
     for bits in range(max(1, len(keys).bit_length()), 16):
         for attempt in range(1, 100):
@@ -64,14 +64,14 @@ def perfect_hash(keys: list[tuple[int, int, int]]) -> tuple[int, int, list[int]]
                 for number, slot in enumerate(at):
                     slots[slot] = number
                 return factor, bits, slots
-    raise UnscannableError("keys that no hash tells apart")
+    raise UnscannableError("no perfect hash of its keys was found")
 
 
 def symbol_table(symbols: Symbols) -> tuple[Ints, int]:
     """Build an open hash table, at most a quarter full, and return it with its mask.
 
     A row: 24 bytes of the symbol, and the instrument, -1 where there is none. Symbols that are not
-    short plain text are left out: the kernel leaves frames with such ones to the strict reader.
+    short plain text are left out: the kernel leaves frames with them to the strict reader.
     """
     plain = {key_of(text): number for text, number in symbols.items() if is_plain(text)}
     assert all(number >= 0 for number in plain.values()), "an instrument has a number"
@@ -87,5 +87,5 @@ def symbol_table(symbols: Symbols) -> tuple[Ints, int]:
 
 
 def to_signed(word: int) -> int:
-    """Read the same 64 bits as int64."""
+    """Return the int64 with the same 64 bits."""
     return word - 2**64 if word >= 2**63 else word

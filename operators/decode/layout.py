@@ -4,13 +4,13 @@
                           --ENTRIES---> entries  --A--------> node of an object or array
                           --FILLS-----> fills    --CHOICES--> choices
 
-Written out once more in kernel.py, whose compiled code is kept by its own file only; a test holds
-both equal.
+kernel.py has a copy of these numbers, since numba's cache checks a kernel's own file only; a test
+compares both.
 """
 
 from tapeflow.operators.decode.rows import FLOATS, INTS
 
-# How many words a row of each table has, and what stands where in it:
+# Words of a row of each table, and the index of each value in the row:
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, NEWEST_FIRST = 4, *range(4)
 NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
     9, *range(9),
@@ -18,15 +18,15 @@ NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, E
 ENTRY_WORDS, KEY, EXPECTED_KEY, EXPECTED_MASK, EXPECTED_BYTES, BIT, ACTION, COLUMN = (
     15, 0, 3, 5, *range(7, 11),
 )  # fmt: skip
-A, B, CHOICES, CHOICES_END = range(11, 15)  # A: the node of an object; of a boolean: what false is
+A, B, CHOICES, CHOICES_END = range(11, 15)  # A, B: of ACTION: a node; values of false, true; ...
 CHOICE_WORDS, CHOICE_MASK, CHOICE_BYTES, CHOICE_VALUE = 8, 3, 6, 7
 FILL_WORDS, FILL_COLUMN, FILL_VALUE = 2, 0, 1
 SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
 # What an entry does with the value of its key:
 REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
 IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 13)
-# Columns of the rows: first these, then INTS and FLOATS; the kernel need not know how many.
-FRAME_AT, CHANNEL_AT, UNUSED, INSTRUMENT_AT = range(4)  # UNUSED takes what nobody reads
+# Columns of the rows: first these, then INTS and FLOATS, however many there are.
+FRAME_AT, CHANNEL_AT, UNUSED, INSTRUMENT_AT = range(4)  # UNUSED: values that are not stored
 assert INTS[0] == "instrument"
 FLOATS_AT, WIDTH = INSTRUMENT_AT + len(INTS), INSTRUMENT_AT + len(INTS) + len(FLOATS)
 LEVELS, LONGEST = 8, 23  # objects within objects; bytes of a key, a choice or a symbol

@@ -27,7 +27,7 @@ from tapeflow.operators.decode.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS,
 from tapeflow.schemas.venues.dialect import Channel, Field, Kind, Shape
 
 ACTIONS = {
-    Kind.LITERAL: IS_CHOICE,  # the only one
+    Kind.LITERAL: IS_CHOICE,  # a choice of one
     Kind.PRESENT: SKIP,
     Kind.ABSENT: REFUSE,
     Kind.SYMBOL: IS_SYMBOL,
@@ -51,12 +51,12 @@ DEFAULTS = dict(
 
 
 class ObjectContext(Struct, frozen=True):
-    """The place of an object in a frame, and what follows for it from the objects around it."""
+    """The path of an object in a frame, and what it inherits from the objects that enclose it."""
 
     path: Path
     absent: set[Path]  # see guards()
-    defaults: dict[int, int]  # column -> bits that a row begins with; none: it holds no rows
-    filled: tuple[str, ...]  # columns that the objects around fill
+    defaults: dict[int, int]  # column -> bits that a row begins with; empty: it holds no rows
+    filled: tuple[str, ...]  # columns that the enclosing objects fill
     in_array: bool
 
     def inside(self, name: str, *, in_array: bool = False) -> "ObjectContext":
@@ -80,7 +80,7 @@ class ObjectContext(Struct, frozen=True):
 
 
 def row_defaults(channel: Channel) -> dict[int, int]:
-    """Return what a row of a channel begins with: the columns of its own table, as 64 bits."""
+    """Return the default of each column of a channel's table, as 64 bits, by column number."""
     if channel.table is None:
         return {}
     bits = DEFAULTS | {"verdict": channel.verdict}

@@ -1,9 +1,9 @@
-"""A dialect as plain arrays: what the compiled scanner walks along instead of shapes and fields.
+"""A dialect compiled to plain arrays, which the scanner reads in place of shapes and fields.
 
     dialect --channel by channel--> plans --each key of an object--> nodes, entries --> ScanTables
 
 A plan fits only frames that its channel matches and no earlier channel does (`guards.py`), so a
-frame that fits any plan is read rightly, whichever plan was tried first.
+frame that fits any plan is read correctly, whichever plan was tried first.
 
 A channel that the tables cannot express is `unscanned`: the strict reader reads it.
 """
@@ -64,7 +64,7 @@ class ScanTables(NamedTuple):
     slots: Ints  # perfect hash tables of the nodes' keys: numbers of entries, -1 none
     entries: Ints
     choices: Ints
-    fills: Ints  # what a row begins with
+    fills: Ints  # defaults that a row begins with
     symbols: Ints  # open hash table
     limits: Ints  # number of plans, mask of the symbol table
     row_bytes: int  # no row of an array is shorter; 0: no arrays, a frame has one row at most
@@ -96,7 +96,7 @@ def compile_dialect(dialect: Dialect, symbols: Symbols) -> ScanTables:
 
 
 class TableBuilder(Struct):
-    """The tables while they are written: words of row after row."""
+    """The tables while they are built: the words of their rows, row after row."""
 
     plans: list[int]
     nodes: list[int]

@@ -1,4 +1,4 @@
-"""Rows as both readers give them, before they are laid out as the tables of a market."""
+"""Rows as both readers return them, before they become the tables of a market."""
 
 import math
 from typing import Any, NamedTuple
@@ -12,7 +12,10 @@ from tapeflow.schemas.market import ACCEPTED, DECODED, UNLISTED, Market
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues.dialect import Dialect
 
-PLACE = ("offset", "log_ns")  # columns of every table that are the record's, not the frame's
+RECORD_COLUMNS = (
+    "offset",
+    "log_ns",
+)  # columns of every table that are the record's, not the frame's
 
 
 def row_columns(dtype: type[np.generic]) -> tuple[str, ...]:
@@ -21,14 +24,14 @@ def row_columns(dtype: type[np.generic]) -> tuple[str, ...]:
         name
         for table in Market.tables().values()
         for name, kind in table.dtypes().items()
-        if kind == dtype and name not in PLACE
+        if kind == dtype and name not in RECORD_COLUMNS
     ]
     return tuple(dict.fromkeys(names))
 
 
 INTS, FLOATS = row_columns(np.int64), row_columns(np.float64)
 INSTRUMENT = INTS.index("instrument")
-# of a column that a frame does not fill
+# Values of the columns that a frame does not fill:
 INT_DEFAULTS = tuple(
     {"instrument": -1, "event_ns": NO_TIME, "verdict": ACCEPTED}.get(name, 0) for name in INTS
 )
@@ -43,16 +46,16 @@ def table_numbers(dialect: Dialect) -> Ints:
 
 
 class Rows(NamedTuple):
-    """What was read of some frames, in the order of the frames and within a frame of the log."""
+    """The rows of some frames, by frame, and within a frame in log order."""
 
     frame: Ints  # number of the frame in its page
     channel: Ints  # number of the channel in its dialect
     ints: Ints  # (len(INTS), rows); instrument -1: not listed
-    floats: Floats  # (len(FLOATS), rows); columns that are not of a row's table hold anything
+    floats: Floats  # (len(FLOATS), rows); undefined in columns that the row's table lacks
 
     @classmethod
     def from_strict(cls, read: list[tuple[int, int, Row]]) -> "Rows":
-        """Lay out what the strict reader gave: (frame, channel, row) each."""
+        """Lay out the rows of the strict reader, each as (frame, channel, row)."""
         return cls(
             np.array([frame for frame, _, _ in read], np.int64),
             np.array([channel for _, channel, _ in read], np.int64),

@@ -1,4 +1,4 @@
-"""The compiled reader: whole pages at once; what it is not sure of is left to the strict reader.
+"""The compiled reader: whole pages at once; frames that it is not sure of are left to strict.py.
 
     page --kernel.py, along plans.py's tables--> rows, and a status for every frame
 
@@ -42,7 +42,7 @@ class Scanner:
         self.addresses = tuple(table.ctypes.data for table in self.tables[:8])
 
     def __reduce__(self) -> tuple[type["Scanner"], tuple[Dialect, Symbols]]:
-        """Pickle what it was made of: addresses mean nothing elsewhere, a copy compiles its own."""
+        """Pickle the dialect and symbols: a copy compiles its own tables, at its own addresses."""
         return Scanner, (self.dialect, self.symbols)
 
     def scan(self, page: Page) -> tuple[Rows, Ints]:
@@ -65,7 +65,7 @@ class Scanner:
         return to_rows(out[:, :rows]), status
 
     def scratch(self, initial: Ints) -> Ints:
-        """Return the thread's scratch memory: what stays in it only makes the next page quicker."""
+        """Return the thread's scratch memory: a cache between pages, on which no result depends."""
         if not hasattr(self._of_thread, "scratch"):
             self._of_thread.scratch = initial.copy()
         memory: Ints = self._of_thread.scratch
@@ -86,7 +86,9 @@ def load_kernel() -> tuple[Callable[..., int], Ints] | None:
     except ImportError:
         return None
     scratch = np.zeros(kernel.SCRATCH, np.int64)
-    scratch[:2] = np.frombuffer(b"1970-01-01T00:00", np.int64)  # a true minute: its ns are 0
+    scratch[:2] = np.frombuffer(
+        b"1970-01-01T00:00", np.int64
+    )  # a valid entry: this minute begins at 0 ns
     return kernel.scan, scratch
 
 

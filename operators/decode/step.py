@@ -29,7 +29,7 @@ FRAME_BYTES_MAX = 65_536  # of a dead letter's frame; the log has the whole of i
 
 
 class Decoder(Struct, frozen=True):
-    """How to read the frames of one venue."""
+    """The two readers of one venue's frames, and their tables."""
 
     dialect: Dialect
     symbols: Symbols
@@ -38,7 +38,7 @@ class Decoder(Struct, frozen=True):
 
     @classmethod
     def from_scanner(cls, scanner: Scanner) -> "Decoder":
-        """Read with a scanner, and where it gives up by the same dialect and symbols."""
+        """Build a decoder whose strict reader uses the scanner's dialect and symbols."""
         return cls(scanner.dialect, scanner.symbols, scanner, table_numbers(scanner.dialect))
 
 
@@ -85,7 +85,7 @@ def read_slow_path(
 
 
 def dead_letter(page: Page, number: int, reason: str, frame: bytes) -> DeadLetter:
-    """Return the dead letter of a frame, with the beginning of a huge one."""
+    """Return the dead letter of a frame, with its first FRAME_BYTES_MAX bytes."""
     return DeadLetter(
         partition=page.partition,
         offset=page.first_offset + number,

@@ -1,4 +1,4 @@
-"""The strict reader: reads one frame at a time, exactly, or says why it is refused.
+"""The strict reader: reads one frame at a time, exactly, or refuses it with a reason.
 
     frame --JSON--> message --first channel it matches--> channel --read its shape--> rows
 
@@ -54,7 +54,7 @@ def read_frame(dialect: Dialect, frame: bytes, symbols: Symbols) -> tuple[int, l
 
 
 def matches(shape: Shape, message: Any) -> bool:
-    """Return whether a message has all that distinguishes this shape from others."""
+    """Return whether a message satisfies the LITERAL, PRESENT and ABSENT fields of a shape."""
     if not isinstance(message, dict):
         return False
     for name, part in shape.items():
@@ -72,7 +72,7 @@ def matches(shape: Shape, message: Any) -> bool:
 
 
 def read_shape(shape: Shape, message: Any, outer: Row, symbols: Symbols) -> list[Row]:
-    """Read the rows of an object, each with the fields of the objects around it."""
+    """Read the rows of an object, each with the fields of the objects that enclose it."""
     require(isinstance(message, dict), "an object is missing where rows should be")
     row, below = dict(outer), []
     for name, part in shape.items():
@@ -196,7 +196,7 @@ def parse_object(frame: bytes) -> dict[str, Any]:
 
 
 def depth(frame: bytes) -> int:
-    """Return an upper bound of how deep objects and arrays are nested; 0 where it is small."""
+    """Return an upper bound of the nesting of objects and arrays; 0 where it is small."""
     if frame.count(b"{") + frame.count(b"[") <= DEPTH_MAX:
         return 0
     text = np.frombuffer(STRING.sub(b"", frame), np.uint8)

@@ -1,1 +1,1 @@
-"""What happens to an account's intents, in log order: risk, venue, positions, equity."""
+"""The desk: merges all partitions in log order and runs the accounts, from intent to equity."""

@@ -1,10 +1,10 @@
-"""What happens to an account below the horizon, in log order: fills, decisions, samples of equity.
+"""The event loop of an account: fills, decisions and equity samples, in log order.
 
     log order   sample  fill   decision  fill   |horizon
                 due     match  intent    match  |
 
-At one position fills come first, then intents; equity is sampled before the first record at or
-after its time, where a mark has changed since the sample before.
+At one position fills come first, then intents. Equity is sampled before the first record at or
+after the sample's time, if a mark has changed since the previous sample.
 """
 
 from collections import defaultdict
@@ -64,7 +64,7 @@ def process_events(state: State, context: AccountContext) -> Iterator[Fact]:
 
 
 def match_or_rest(state: State, order: Order, context: AccountContext) -> None:
-    """Look for the trade that fills an order; where none has come yet, the order rests."""
+    """Find the trade that fills an order; the order rests if no such trade is below the horizon."""
     match = None
     if order.active_ns <= state.merge.horizon[0]:  # else nothing below the horizon is late enough
         trades = state.merge.trades_below_horizon(order.partition)
@@ -76,7 +76,7 @@ def match_or_rest(state: State, order: Order, context: AccountContext) -> None:
 
 
 def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fact]:
-    """Put an intent through risk; an approved order goes to the venue. Yield the facts."""
+    """Run the risk checks on an intent; send an approved order to the venue. Yield the facts."""
     signal, instrument = intent.signal, context.instruments.get(intent.signal.instrument)
     ref_price = to_decimal(signal.ref_price)
     units = state.approved.units.get(signal.instrument, ZERO)

@@ -1,11 +1,11 @@
-"""All partitions in log order: what may be decided now, and the ticks that it needs.
+"""Merge of all partitions in log order: the horizon of what is certain, and the pending ticks.
 
     binance-0   |----------x         frontier: the least position that its next record can have
     coinbase-0  |-----x              horizon = the least frontier: below it nothing can still come
                   ^^^^ decided now
 
-A position is (log_ns, partition, offset). After its end a partition's frontier is at infinity. A
-partition without a record holds everything back, which is why their list is fixed before the run.
+A position is (log_ns, partition, offset). The frontier of a partition that has ended is at MAX_NS.
+A partition without a record stops all others: therefore the run's partitions are a fixed list.
 """
 
 import math
@@ -27,9 +27,9 @@ Pending = dict[str, deque[Ticks]]  # by table of Market: chunks not below the ho
 
 @dataclass(slots=True)
 class Marks:
-    """The newest prices below what is decided, by instrument; NaN where there was none."""
+    """The newest released prices, (instruments,) each; NaN where there was none."""
 
-    last: Floats
+    last: Floats  # of accepted trades
     bid: Floats
     ask: Floats
     mark: Floats  # the venue's own, of perpetuals
@@ -40,7 +40,7 @@ class Marks:
         return cls(*(np.full(instruments, np.nan) for _ in fields(cls)))
 
     def update(self, ticks: Ticks) -> bool:
-        """Take over the prices of some rows, in their order; return whether there were any."""
+        """Apply the prices of some rows, in their order; return whether one may have changed."""
         if isinstance(ticks, Trades):
             columns = (ticks.instrument, ticks.verdict, ticks.price)
             return bool(update_last_prices(self.last, *columns) > 0)
@@ -65,11 +65,11 @@ class Marks:
 
 @dataclass(slots=True)
 class Merge:
-    """How far each partition has come, and the ticks that wait."""
+    """The progress of each partition, and the ticks above the horizon."""
 
     partitions: tuple[str, ...]
     marks: Marks
-    next: dict[str, int] = field(default_factory=dict)  # by partition: the offset due next
+    next: dict[str, int] = field(default_factory=dict)  # by partition: the offset expected next
     frontier: dict[str, LogPosition] = field(default_factory=dict)
     pending: dict[str, Pending] = field(default_factory=dict)
     horizon: LogPosition = BEFORE_LOG
@@ -108,7 +108,7 @@ class Merge:
         return self.horizon[0] == MAX_NS
 
     def trades_below_horizon(self, partition: str) -> Iterator[Trades]:
-        """Yield the pending trades of a partition that may be used now."""
+        """Yield the pending trades of a partition that are below the horizon, in chunks."""
         for trades in self.pending[partition]["trades"]:
             assert isinstance(trades, Trades)
             count = rows_before(self.horizon, partition, trades)
@@ -155,7 +155,7 @@ def rows_before(position: LogPosition, partition: str, ticks: Ticks) -> int:
 
 
 def pop_before(chunks: deque[Ticks], position: LogPosition, partition: str) -> Iterator[Ticks]:
-    """Pop the rows before a position off the head of the chunks; only those cost anything."""
+    """Pop the rows before a position off the head of the chunks; the others cost nothing."""
     while chunks and (count := rows_before(position, partition, chunks[0])):
         head = chunks.popleft()
         yield head if count == len(head) else head.take(slice(None, count))

@@ -1,4 +1,4 @@
-"""The paper venue: a market order fills at the first trade of its instrument it could have met.
+"""The paper venue: a market order fills at the first trade after it has reached the venue.
 
 decided at D      D + latency
 |                 |     t1        t1 is the first accepted trade at or after D + latency that

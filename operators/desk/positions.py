@@ -1,9 +1,9 @@
-"""What is owned and what it has earned: fills folded into a netting position, exactly.
+"""Positions and realized profit: fills applied to one netted position, in exact decimals.
 
     buy 1 @ 100     quantity  1   cost  100     realized   0
     sell 3 @ 110    quantity -2   cost -220     realized  10     a flip closes, then opens
 
-Cost is kept, not an average price, so that cash adds up at every fill:
+The state is a cost, not an average price, so that cash adds up at every fill (multiplier 1):
     realized + (quantity * mark - cost) == sum of (-signed size * price) + quantity * mark
 """
 

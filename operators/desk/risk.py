@@ -1,10 +1,10 @@
-"""Risk: every intent becomes an order or a refusal; the first check that fails decides.
+"""Risk: every intent becomes an order or is denied; the first check that fails gives the reason.
 
     intent --> PRICE_RANGE --> POSITION_LIMIT --> GROSS_LIMIT --> RATE_LIMIT --> order
                     |                |                 |               |
                     +----------------+-----------------+---------------+--> DENIED, reason, detail
 
-What counts as held is what was approved, filled or not. Exactly at a limit passes.
+Exposure is what was approved, filled or not. A value equal to a limit passes.
 """
 
 from collections import deque
@@ -22,13 +22,12 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class ApprovedExposure:
-    """What an account was allowed so far, changed in place."""
+    """The exposure that an account was approved for so far, changed in place."""
 
     units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
-    notional: dict[str, Decimal] = field(
-        default_factory=dict
-    )  # |units| at the last reference price
-    times_ns: deque[int] = field(default_factory=deque)  # of approvals that the rate still counts
+    # by instrument: |units| at the reference price of its last approved order
+    notional: dict[str, Decimal] = field(default_factory=dict)
+    times_ns: deque[int] = field(default_factory=deque)  # of approvals in the rate window
 
     def add(self, proposed: "ProposedOrder") -> None:
         """Add a proposed order that was approved."""
@@ -38,7 +37,7 @@ class ApprovedExposure:
 
 
 class ProposedOrder(Struct, frozen=True):
-    """An intent as the checks look at it."""
+    """An intent with the exposure before and after it, for the checks."""
 
     instrument: str
     time_ns: int
@@ -61,7 +60,7 @@ class CheckResult(Struct, frozen=True):
 
 
 def price_range(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
-    """Check that money can be counted at the price."""
+    """Check that the reference price is in [PRICE_MIN, PRICE_MAX)."""
     passed = PRICE_MIN <= proposed.ref_price < PRICE_MAX
     return CheckResult("PRICE_RANGE", passed, proposed.ref_price, Decimal(int(PRICE_MAX)))
 
@@ -77,7 +76,7 @@ def position_limit(
 
 
 def gross_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
-    """Check the notional of all instruments; what reduces a position always passes."""
+    """Check the notional of all instruments; an order that reduces a position always passes."""
     others = sum((n for name, n in approved.notional.items() if name != proposed.instrument), ZERO)
     observed = others + proposed.notional_after
     reduces = abs(proposed.units_after) <= abs(proposed.units)
@@ -106,7 +105,7 @@ CHECKS: tuple[Callable[[ApprovedExposure, ProposedOrder, Limits], CheckResult], 
 def run_checks(
     approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits
 ) -> tuple[str, str]:
-    """Run the checks; return the code of the one that denies, or "", and what was observed."""
+    """Run the checks; return the reason of the one that fails, or "", and the observed values."""
     results = []
     for check in CHECKS:
         result = check(approved, proposed, limits)

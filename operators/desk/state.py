@@ -1,4 +1,4 @@
-"""The settings of an account, its state, and the plain form in which a snapshot holds it."""
+"""The settings of an account, its state, and the snapshot of its state."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class AccountContext(Struct, frozen=True):
 
 @dataclass(slots=True)
 class State:
-    """All that an account remembers, changed in place."""
+    """The state of one account, changed in place."""
 
     merge: Merge
     instrument_partition: Ints  # by instrument: number of its partition, -1 before its first tick
@@ -47,10 +47,9 @@ class State:
     intents: list[tuple[tuple[Any, ...], Intent]] = field(default_factory=list)  # a heap
     matches: list[Match] = field(default_factory=list)  # a heap; empty between steps
     resting: list[Order] = field(default_factory=list)
-    positions: dict[tuple[str, str], PositionState] = field(
-        default_factory=dict
-    )  # by (strategy, instrument)
-    sample_ns: int = 0  # when the next sample of equity is due; 0: not before a fill
+    # by (strategy, instrument)
+    positions: dict[tuple[str, str], PositionState] = field(default_factory=dict)
+    sample_ns: int = 0  # log time of the next equity sample; 0: none before the next fill
     seq: int = 0
 
     def next_seq(self) -> int:
@@ -89,8 +88,8 @@ class Snapshot(Struct):
 
 
 def snapshot(state: State) -> bytes:
-    """Return the state as msgpack. It is taken between steps, when no match waits."""
-    assert not state.matches, "a match waits between steps"
+    """Return the state as msgpack. The engine snapshots between steps, when no match is left."""
+    assert not state.matches, "a match is left between steps"
     merge, approved = state.merge, state.approved
     tables = Market.tables()
     return msgspec.msgpack.encode(

@@ -4,8 +4,8 @@
     (partitions)      │ horizon  │ decision   │ fill       │ position, equity
                       ▼          ▼ order      ▼            ▼
 
-What is below the horizon is certain and is processed at once (events.py); nothing else is touched.
-So the facts, and their running numbers, are the same however the partitions were read.
+Everything below the horizon is certain and is processed at once (events.py), nothing above it is.
+So the facts and their running numbers do not depend on how the partitions were read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ from tapeflow.schemas.market import OFF_MARKET, Market
 
 
 def account_batch(batch: Batch, *, account: str) -> AccountBatch:
-    """Return what the desk of an account needs to know of a batch."""
+    """Return a batch as the desk of one account receives it."""
     return AccountBatch(
         account=account,
         partition=batch.partition,
@@ -45,7 +45,7 @@ def account_batch(batch: Batch, *, account: str) -> AccountBatch:
 
 
 def with_price_range(market: Market) -> Market:
-    """Mark trades at prices that money cannot be counted at as OFF_MARKET."""
+    """Mark trades at prices outside of [PRICE_MIN, PRICE_MAX) as OFF_MARKET."""
     trades = market.trades
     if all_in_price_range(trades.price):
         return market
@@ -56,7 +56,7 @@ def with_price_range(market: Market) -> Market:
 
 @compiled
 def all_in_price_range(price: Floats) -> bool:
-    """Return whether money can be counted at each of these prices."""
+    """Return whether all of these prices are in [PRICE_MIN, PRICE_MAX)."""
     for row in range(len(price)):  # noqa: SIM110  # numba knows no all()
         if not PRICE_MIN <= price[row] < PRICE_MAX:
             return False
@@ -71,7 +71,7 @@ def check_single_partition(state: State, batch: AccountBatch, context: AccountCo
     number = context.partitions.index(batch.partition)
     for ticks in batch.market.columns():
         if all_from_partition(state.instrument_partition, ticks.instrument, number):
-            continue  # a page costs what is in it, however many instruments there are
+            continue  # so the cost of a page does not grow with the number of instruments
         rows = np.bincount(ticks.instrument, minlength=len(state.instrument_partition))
         here = np.flatnonzero(rows)
         for code in here[state.instrument_partition[here] != number].tolist():
@@ -95,7 +95,7 @@ def all_from_partition(instrument_partition: Ints, codes: Ints, number: int) -> 
 
 
 class Desk(Struct, frozen=True):
-    """Runs each account over what the partitions send it; the key is the account's name."""
+    """Runs each account over the batches of all partitions; the key is the account's name."""
 
     VERSION: ClassVar[int] = 3
 
@@ -138,7 +138,7 @@ class Desk(Struct, frozen=True):
 def to_accounts(
     step_id: str, up: KeyedStream[Batch], *, accounts: tuple[str, ...]
 ) -> KeyedStream[AccountBatch]:
-    """Send every batch to every account: all need to know how far each partition has come."""
+    """Send every batch to every account: each of them tracks the progress of all partitions."""
 
     def batches_of(keyed: tuple[str, Batch]) -> Iterator[tuple[str, AccountBatch]]:
         for account in accounts:

@@ -30,7 +30,7 @@ class State:
 
     last_close: Floats  # (instruments,) NaN before the first bar
     returns: Floats  # (instruments, window) logarithmic, the last ones, in rings
-    returns_seen: Ints  # (instruments,) so far; the newest stands before returns_seen % window
+    returns_seen: Ints  # (instruments,) so far; the next one goes to returns_seen % window
 
 
 @compiled
@@ -99,7 +99,7 @@ class Normalise(Struct, frozen=True):
         if not len(bars):
             return state, (batch,)
         scores = np.empty(len(bars))
-        with np.errstate(over="ignore"):  # without numba: a ratio of prices may be no float64
+        with np.errstate(over="ignore"):  # without numba: a ratio of prices may overflow
             zscores(
                 bars.instrument,
                 bars.close,

@@ -1,7 +1,7 @@
-"""Mean reversion: a return far out of its own distribution is expected to be taken back.
+"""Mean reversion: a return far outside of its recent distribution is expected to revert.
 
 score     0.3  1.1  2.6  2.9  0.2  -2.7          entry = 2.5
-forecast            SELL           BUY            where |score| comes from below entry to it
+forecast            SELL           BUY            where |score| rises from below entry to it
 """
 
 from tapeflow.engine.compiled import compiled
@@ -20,13 +20,13 @@ def step(
     forecasts: Floats,
     entry: float,
 ) -> None:
-    """Forecast against the move, once for each time that the score goes out to `entry`.
+    """Forecast against the move, once each time that |score| reaches `entry` from below.
 
     `state`: (instruments, WIDTH), updated in place. The others are by bar; `forecasts` is written.
     """
     for row in range(len(score)):
         last = state[instrument[row]]
-        beyond = abs(score[row]) >= entry  # of no score: it is not
+        beyond = abs(score[row]) >= entry  # False for NaN
         if beyond and last[BEYOND] == 0:
             forecasts[row] = -score[row]
         last[BEYOND] = beyond

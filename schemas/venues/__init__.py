@@ -1,4 +1,4 @@
-"""Venue dialects, a page each: how raw frames become columns."""
+"""The dialects of the venues, one module each: how raw frames become columns."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tapeflow.schemas.venues.dialect import Dialect
 
 
 class Venue(Struct, frozen=True):
-    """A venue as the log knows it."""
+    """A venue: how its frames are read, and how it writes symbols."""
 
     dialect: Dialect
     venue_symbol: Callable[[str, str], str]  # (base, quote) -> the symbol the venue writes

@@ -5,9 +5,9 @@
     {"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000",
      "A":"1.54698000"}
 
-`m` says that the buyer made the price: then a seller took it. `T` is when it traded, in ms. A
-bookTicker has no time at all, and no `e` to say what it is. On a combined stream each is wrapped:
-`{"stream":"btcusdt@trade","data":{..}}`.
+`m` is true where the buyer was the maker: then the aggressor sold. `T` is the time of the trade, in
+ms. A bookTicker has neither a time nor the event name `e`. On a combined stream each frame is
+wrapped: `{"stream":"btcusdt@trade","data":{..}}`.
 """
 
 from msgspec.structs import replace

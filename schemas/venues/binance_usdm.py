@@ -5,8 +5,9 @@
     {"e":"bookTicker","u":5123107838717,"s":"ETHUSDT","b":"2681.62","B":"1.165","a":"2681.63",
      "A":"73.077","T":1723161256310,"E":1723161256311}
 
-Only trades with `X` = MARKET are of the market: INSURANCE_FUND and ADL print elsewhere and count in
-no bar. `T` is when it traded or changed, in ms. Bare, or wrapped on a combined stream.
+Only trades with `X` = MARKET are executions in the order book: INSURANCE_FUND and ADL are outside
+of it and count in no bar. `T` is the time of the trade or change, in ms. Frames come bare, or
+wrapped on a combined stream.
 """
 
 from tapeflow.schemas.market import ACCEPTED, OFF_MARKET, MarkPrices, Quotes
@@ -25,7 +26,7 @@ from tapeflow.schemas.venues.dialect import (
 
 TRADE: Shape = {**binance.TRADE, "X": choice("verdict", {"MARKET": ACCEPTED}, other=OFF_MARKET)}
 BOOK_TICKER: Shape = {
-    **{name: leaf for name, leaf in binance.BOOK_TICKER.items() if name != "u"},
+    **{name: field for name, field in binance.BOOK_TICKER.items() if name != "u"},
     "e": literal("bookTicker"),
     "T": millis("event_ns"),
 }

@@ -7,8 +7,8 @@
     {"type":"ticker","sequence":27883501,"product_id":"SKL-GBP","price":"0.5762",..,
      "best_bid":"0.5742","best_ask":"0.5771","side":"buy","time":"2021-04-17T16:43:37.270697Z",..}
 
-`side` of a match is the MAKER's (of a ticker the taker's): a maker who sells was taken by a buyer.
-A last_match, sent on subscribing, is an old trade. A ticker may lack sizes, and before the first
+`side` of a match is the MAKER's (of a ticker the taker's): if the maker sells, the aggressor buys.
+A last_match, sent after subscribing, is an old trade. A ticker may lack sizes, and before the first
 trade of a product its time.
 """
 
@@ -58,7 +58,7 @@ EXCHANGE = (
     Channel("error", {"type": literal("error")}, table=None, reason="the venue reports an error"),
 )  # fmt: skip
 
-DIALECT = Dialect((*EXCHANGE, *coinbase_advanced.CHANNELS))  # both feeds tell of the same market
+DIALECT = Dialect((*EXCHANGE, *coinbase_advanced.CHANNELS))  # both feeds: one market
 
 
 def venue_symbol(base: str, quote: str) -> str:

@@ -1,14 +1,14 @@
-"""The language of a venue's page: which path of a frame holds which column, and how it is read.
+"""The language that describes a venue's frames: where each column is in them, and its format.
 
 A dialect is a list of channels; a channel is a shape, laid out as its frames are, with a `Field` at
-each leaf. Two readers know the language, both in operators/decode: the strict one (one frame at a
-time, with the reason for a refusal) and the compiled scanner (whole pages, leaves any frame it is
-not sure of to the strict one). A test holds that they agree.
+each leaf. Two readers implement it, both in operators/decode: the strict reader (one frame at a
+time, with the reason for a refusal) and the compiled scanner (whole pages; a frame that it is not
+sure of goes to the strict reader). A test checks that they agree.
 
     {"e": literal("trade"), "s": SYMBOL, "t": integer("trade_id"), "p": decimal("price"), ...}
 
-What is not named is skipped. A list of one shape is an array whose every element is read; fields
-of an object around a row count for each of its rows.
+Keys that a shape does not name are skipped. A list of one shape is an array, of which every element
+is read; a field of an object that encloses rows belongs to each of these rows.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Kind(IntEnum):
     INTEGER = 4  # JSON integer, 0 .. 2^63 - 1
     INTEGER_TEXT = 5  # the same in a string
     DECIMAL = 6  # a string of digits[.digits], as float64 finite and above zero
-    DECIMAL_OR_ZERO = 7  # the same; zero is read as NaN: nothing there
+    DECIMAL_OR_ZERO = 7  # the same; zero is read as NaN, as it means: none
     MILLIS = 8  # JSON integer, milliseconds
     RFC3339 = 9  # a string, UTC with Z, up to 9 fraction digits
     BOOLEAN = 10  # JSON true or false
@@ -59,14 +59,14 @@ class Channel(Struct, frozen=True):
 
     name: str
     shape: Shape
-    table: type[Ticks] | None = Trades  # what a row of it is; None: known, but not stored
-    verdict: int = ACCEPTED  # of its trades, unless a CHOICE field says
+    table: type[Ticks] | None = Trades  # of its rows; None: known, but not stored
+    verdict: int = ACCEPTED  # of its trades, unless a CHOICE field sets it
     newest_first: bool = False  # the venue writes the rows of a frame backwards
     reason: str = ""  # not empty: such a frame is a dead letter for this reason
 
 
 class Dialect(Struct, frozen=True):
-    """All channels of a venue: the first one that a frame matches reads it."""
+    """All channels of a venue; a frame is read by the first one that it matches."""
 
     channels: tuple[Channel, ...]
 
@@ -115,7 +115,7 @@ def decimal(column: str) -> Field:
 
 
 def decimal_or_zero(column: str, *, optional: bool = False) -> Field:
-    """Read a plain decimal in a string; zero is read as NaN, as it means that there is none."""
+    """Read a plain decimal in a string; zero, which means that there is none, becomes NaN."""
     return Field(Kind.DECIMAL_OR_ZERO, column, optional=optional)
 
 
@@ -141,5 +141,5 @@ def choice(column: str, words: Mapping[str, int], *, other: int | None = None) -
 
 
 def ignored_channels(field: str, *names: str) -> tuple[Channel, ...]:
-    """Return channels that are known by the text of one field, and are not stored."""
+    """Return channels that one field identifies by its text, and that are not stored."""
     return tuple(Channel(name, {field: literal(name)}, table=None) for name in names)
