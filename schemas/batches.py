@@ -16,7 +16,7 @@ from tapeflow.schemas.signals import Intent, Signal
 from tapeflow.schemas.time import MAX_NS
 
 NO_BARS, NO_SCORES = Bars.empty(), np.empty(0)
-PADDING = 64  # zero bytes behind the frames: a scanner may read past a frame's end
+PADDING = 64  # zero bytes after the frames: a scanner may read past a frame's end
 
 
 class Page(Struct, frozen=True, eq=False):

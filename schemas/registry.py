@@ -21,7 +21,7 @@ class FactType(Struct, frozen=True):
     """One kind of fact, and where it is written."""
 
     type: type
-    topic: str  # in Kafka, behind the prefix
+    topic: str  # its name in Kafka, without the prefix
     table: str  # in DuckDB
     key: str  # field that keys its Kafka records; records of one key stay in order
     identity: tuple[str, ...]  # fields that identify one fact of this type

@@ -61,7 +61,7 @@ class ResultPaths(Struct, frozen=True):
 
 
 def connect_owner(path: Path) -> Any:
-    """Open the owner's connection to the work file; with one thread, as the flow needs the others.
+    """Open the owner's connection to the work file, with one thread: the flow needs the others.
 
     Raises TapeflowError where it cannot be opened.
     """

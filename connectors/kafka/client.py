@@ -1,4 +1,4 @@
-"""Kafka clients: their settings, and what is reported while the broker does not answer.
+"""Kafka clients: their settings, and reports while the broker does not answer.
 
 An outage, however long, is reported in two lines:
 

@@ -98,7 +98,7 @@ class RecordFetcher:
         if at_log_end and (message.offset() or 0) >= self.log_end_min:
             return False
         if error.code() == KafkaError._AUTO_OFFSET_RESET and self.verify_previous is not None:
-            self.verify_previous = None  # only a record that was read before is deleted: go on
+            self.verify_previous = None  # only records that were read before are deleted
             self._assign(self.next_offset)
             return False
         if error.code() in OUT_OF_RANGE:

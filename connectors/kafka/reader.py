@@ -99,7 +99,7 @@ class KafkaReader:
         return page
 
     def _advance_packs(self, frames: int) -> None:
-        """Move the position over so many frames of packs."""
+        """Advance the position by this many frames of the buffered packs."""
         while frames:
             if not self.is_mid_pack:
                 self.frames_delivered, self.frames_in_pack = 0, self.pack_frames.popleft()

@@ -121,7 +121,7 @@ class Listing:
         return (ticks / self.per_dollar).tolist()  # type: ignore[no-any-return]
 
     def coins(self, lots: Ints) -> list[float]:
-        """Return sizes in coins, likewise."""
+        """Return sizes in coins, as `dollars` does prices."""
         return (lots / self.per_coin).tolist()  # type: ignore[no-any-return]
 
 

@@ -70,7 +70,7 @@ class ArchiveSink(FixedPartitionedSink[Page, State]):
         return [f"{number:04d} {name}" for name, number in self.number.items()]
 
     def part_fn(self, item_key: str) -> int:
-        """Return the number of the partition whose state key this is."""
+        """Return the number of a partition, given its state key."""
         return self.number[item_key.rpartition("~")[0]]
 
     @capture_errors

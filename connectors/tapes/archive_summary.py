@@ -12,7 +12,7 @@ Hours = dict[Path, tuple[int, int]]  # closed hours: size in bytes, time of writ
 
 
 class Written(NamedTuple):
-    """Files, and what is in them."""
+    """Counts of files, and of the records and bytes in them."""
 
     files: int
     records: int

@@ -85,7 +85,7 @@ class ParquetReader:
             return from_row(batches, row)
 
     def _next(self) -> Page | None:
-        """Return the next batch of a file that has one; None behind the last file."""
+        """Return the next batch of a file that has one; None after the last file."""
         while True:
             with self._translate_errors():
                 batch = next(self.batches, None)

@@ -1,4 +1,4 @@
-"""One process of a run: its share of a flow, handed to the engine.
+"""One process of a run: builds its share of a flow and runs it on the engine.
 
     plan --> dataflow --> engine, one thread or several workers --> end, stop, or error
 

@@ -89,7 +89,7 @@ def row_defaults(channel: Channel) -> dict[int, int]:
 
 
 def fields_of(shape: Shape) -> dict[str, Field]:
-    """Pick the fields of an object, without what is nested in it."""
+    """Return the fields of an object by key, without objects and arrays nested in it."""
     return {name: part for name, part in shape.items() if isinstance(part, Field)}
 
 

@@ -43,7 +43,7 @@ class Decoder(Struct, frozen=True):
 
 
 def step(page: Page, *, decoder: Decoder) -> Batch:
-    """Decode a page. There is no state: a frame is read the same wherever it stands."""
+    """Decode a page. There is no state: a frame is read alike at any position."""
     scanned, status = decoder.scanner.scan(page)
     slow = (status == SLOW_PATH).nonzero()[0]
     read, dead_letters = read_slow_path(page, slow, status, decoder)
