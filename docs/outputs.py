@@ -8,10 +8,10 @@ A command and its output stand in the document as
     <!-- output: tapeflow digest results.duckdb -->     followed by one fenced block
 """
 
+import argparse
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -45,7 +45,11 @@ def output(command: str, folder: str) -> str:
 
 def main() -> None:
     """Run it from the command line."""
-    document = Path(sys.argv[1]) if len(sys.argv) > 1 else README
+    parser = argparse.ArgumentParser(description="Renew the outputs that a document shows.")
+    parser.add_argument("document", nargs="?", type=Path, default=README)
+    document = parser.parse_args().document
+    if not document.exists():
+        parser.error(f"{document} does not exist")
     with tempfile.TemporaryDirectory() as folder:
 
         def renew(match: re.Match[str]) -> str:
