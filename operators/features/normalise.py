@@ -1,10 +1,19 @@
-"""How unusual is a bar's return against the ones before it? A z-score over a window of bars.
+"""The z-score of a bar's return: how unusual it is against the returns before it.
 
     closes    100  101  100.5  ...                  103
     returns        r1   r2     ...  r(window)       r
     scores    -    -    -      ...  -               (r - mean) / sigma of the window before r
 
 A return is scored before it joins its window: a score never sees itself.
+
+    >>> close, scores = np.array([100.0, 101.0, 100.0, 101.0, 104.0]), np.empty(5)
+    >>> state = Normalise(window=2, instruments=1).initial()
+    >>> past = (state.last_close, state.returns, state.returns_seen)
+    >>> zscores(np.zeros(5, np.int64), close, *past, scores)
+    >>> scores.round(2).tolist()
+    [nan, nan, nan, 1.0, 2.94]
+
+Source: the standard score with the population's standard deviation (ddof 0), over log returns.
 """
 
 import math

@@ -4,6 +4,12 @@
     forecast              . BUY     SELL     from at or below zero to above, and the reverse
 
 EMA as in TA-Lib: seeded with the mean of the first n closes, then ema += 2/(n+1) (close - ema).
+
+    >>> import numpy as np
+    >>> close, forecasts = np.array([3.0, 2.0, 1.0, 4.0, 1.0]), np.zeros(5)
+    >>> step(np.zeros((1, WIDTH)), np.zeros(5, np.int64), close, np.zeros(5), forecasts, 1, 2)
+    >>> forecasts.round(2).tolist()
+    [0.0, 0.0, 0.0, 0.83, -0.72]
 """
 
 from tapeflow.engine.compiled import compiled
