@@ -2,6 +2,12 @@
 
 score     0.3  1.1  2.6  2.9  0.2  -2.7          entry = 2.5
 forecast            SELL           BUY            where |score| rises from below entry to it
+
+    >>> import numpy as np
+    >>> score, forecasts = np.array([0.3, 1.1, 2.6, 2.9, 0.2, -2.7]), np.zeros(6)
+    >>> step(np.zeros((1, WIDTH)), np.zeros(6, np.int64), np.zeros(6), score, forecasts, 2.5)
+    >>> forecasts.tolist()
+    [0.0, 0.0, -2.6, 0.0, 0.0, 2.7]
 """
 
 from tapeflow.engine.compiled import compiled
