@@ -29,7 +29,8 @@ def tapeflow(capsys, *arguments):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     path = tmp_path_factory.mktemp("results") / "results.duckdb"
-    command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(path), "--json"]
+    tapes = [str(tape) for tape in sorted(GOLDEN.glob("*.tape.gz"))]
+    command = ["replay", *tapes, "--config", str(JOB), "--results", str(path), "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "tapeflow", *command],
         check=True,

@@ -24,6 +24,7 @@ from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.quality import QualityCounts
 from tapeflow.schemas.registry import FACT_TYPES
 
+SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
 TRANSACTION = "_txn"  # last column of each table: number of the transaction that wrote the row
 RUNS = """
     CREATE TABLE runs (
@@ -67,8 +68,7 @@ def connect_owner(path: Path) -> Any:
     """
     try:
         con = duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
-        # since users' queries run on cursors of this connection:
-        con.execute("SET lock_configuration = true")
+        con.execute(f"{SET_UTC}; SET lock_configuration = true")  # users query on its cursors
         return con
     except duckdb.Error as error:
         raise TapeflowError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None

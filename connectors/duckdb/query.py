@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.file import insert
+from tapeflow.connectors.duckdb.file import SET_UTC, insert
 from tapeflow.connectors.duckdb.query_result import QueryResult, execute_exact, to_query_result
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
@@ -24,7 +24,9 @@ def connect(results: Path) -> Any:
             f"{results} does not exist: run `tapeflow replay` first, or name it with --results"
         )
     try:
-        return duckdb.connect(str(results), read_only=True)
+        con = duckdb.connect(str(results), read_only=True)
+        con.execute(SET_UTC)
+        return con
     except duckdb.Error as error:
         raise TapeflowError(f"{results}: {str(error).splitlines()[0]}") from None
 

@@ -23,6 +23,7 @@ from tapeflow.schemas.columns import Bytes, Ints
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
+LONG_WINDOW = "its zstd window is over 128 MiB (zstd --long): pack it again without --long"
 BLOCK_BYTES = 1 << 22  # read at a time
 MICROSECOND_DIGITS = 16  # of a log time in microseconds, not nanoseconds
 EXCERPT_BYTES = 30  # of a line in an error
@@ -93,7 +94,8 @@ class TapeReader:
         try:
             bytes_read = self.stream.readinto(data.data[len(rest) : -PADDING])
         except OSError as error:
-            raise TapeflowError(f"{self.files[self.file]}: damaged or cut off: {error}") from None
+            why = LONG_WINDOW if "too much memory" in str(error) else f"damaged or cut off: {error}"
+            raise TapeflowError(f"{self.files[self.file]}: {why}") from None
         if not bytes_read and not len(rest):
             return self._next_file()
         filled_end = len(rest) + bytes_read

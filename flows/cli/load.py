@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
     from tapeflow.flows.run.log import find_tapes, reader_factories
 
     job = options.read_job(args)
-    factories = reader_factories(find_tapes(args.tapes, job), job, notify)
+    factories = reader_factories(find_tapes(args.tapes, job, notify), job, notify)
     log = {name: topics.read_pages(factory) for name, factory in factories.items()}
     topics.create_raw_topics(log, job, notify)
     loaded = topics.load_pages(log, job, notify, append=args.append, pack=args.pack)

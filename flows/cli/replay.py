@@ -54,7 +54,10 @@ def run(args: Namespace) -> int:
     from tapeflow.flows.run.run import run_plan
 
     job = options.read_job(args)
-    log = find_topics(job, notify, tail=False) if args.from_topics else find_tapes(args.tapes, job)
+    if args.from_topics:
+        log = find_topics(job, notify, tail=False)
+    else:
+        log = find_tapes(args.tapes, job, notify)
     plan = Plan(
         command="replay",
         log=log,

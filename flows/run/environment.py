@@ -29,7 +29,9 @@ def plan_from_environment(flow: str) -> Plan:
     return Plan(
         flow=flow,
         command="bytewax.run",
-        log=log.find_tapes(tapes, job) if tapes else log.find_topics(job, notify, tail=True),
+        log=log.find_tapes(tapes, job, notify)
+        if tapes
+        else log.find_topics(job, notify, tail=True),
         job=job,
         results=results,
         progress_file=results.with_name(results.name + ".progress"),

@@ -20,6 +20,7 @@ from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.venues import VENUES
 
+UNREAD_NAMED = 5  # of the files of a folder that are not read
 TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
 
 
@@ -40,12 +41,15 @@ class TopicPartition(Struct, frozen=True):
 Log: TypeAlias = Mapping[str, TapeFiles | TopicPartition]  # by partition
 
 
-def find_tapes(paths: Iterable[Path], job: Job) -> Log:
+def find_tapes(paths: Iterable[Path], job: Job, notify: Notify = lambda _: None) -> Log:
     """Return the partitions in files and folders, in the order of their names.
+
+    `notify` gets a line that names what lies in a folder and is not read.
 
     Raises UsageError for a path or a name that is no tape, and for a partition in several files.
     """
     files: dict[str, list[Path]] = {}
+    unread: list[Path] = []
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
@@ -53,8 +57,17 @@ def find_tapes(paths: Iterable[Path], job: Job) -> Log:
             name = partition_of(file, job)
             if name is not None:
                 files.setdefault(name, []).append(file)
-            elif not path.is_dir():
+            elif path.is_dir():
+                unread.append(file)
+            else:
                 raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
+    if unread:
+        names = ", ".join(map(str, unread[:UNREAD_NAMED]))
+        more = f" and {len(unread) - UNREAD_NAMED:,} more" if len(unread) > UNREAD_NAMED else ""
+        notify(
+            f"not read: {names}{more}; a tape is named <venue>-<n>{'|'.join(TAPES)}, other files "
+            "are mapped by [[tapes]] in the job"
+        )
     if not files:
         where = ", ".join(map(str, paths))
         raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
@@ -65,14 +78,16 @@ def find_tapes(paths: Iterable[Path], job: Job) -> Log:
 def files_in(folder: Path) -> Iterator[Path]:
     """Yield the files in a folder, and the hours of an archive in the folders of its partitions."""
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and path.name[:1] != ".":
-            yield from closed_files(path)
-        else:
-            yield path
+        if path.name[:1] == ".":  # of the file system, or an archive's state
+            continue
+        hours = [*closed_files(path)] if path.is_dir() else []
+        yield from hours or [path]
 
 
 def partition_of(file: Path, job: Job) -> str | None:
     """Return the partition that a file holds by its name, or None where it is no tape."""
+    if file.is_dir():
+        return None
     for tape in job.tapes:
         if fnmatchcase(file.name, tape.files):
             return tape.partition

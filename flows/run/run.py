@@ -19,6 +19,7 @@ from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.connectors.state.directory import FORMAT, Manifest, StateDir
 from tapeflow.engine.recovery import delete_unfinished_snapshots
 from tapeflow.flows.run.engine import run_worker
+from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.log import TopicPartition, live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -53,7 +54,7 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             progress = open_progress(opened)
             if opened.state is not None:
                 delete_unfinished_snapshots(opened.state / "recovery")
-            with showing_progress(progress, show):
+            with hide_engine_output(), showing_progress(progress, show):
                 run_worker(opened, progress, notify)
         ended = progress.min_log_ns() == MAX_NS
         if ended and opened.state is not None and flow.END_IS_FINAL:
