@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: a wheel is built from all sources, and from nothing else.
+"""Builds a wheel from all sources and nothing else, which pyproject.toml cannot ask for.
 
 setuptools packs whatever lies in build/lib, also modules that an earlier build has left there and
 that were renamed or deleted since. And it packs happily what little is left of `tapeflow/` where

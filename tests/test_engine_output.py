@@ -49,6 +49,16 @@ def test_a_bug_is_shown_with_its_trace_and_what_the_engine_printed(tmp_path):
     assert "panicked" in failed.stderr, "what the engine printed is not hidden from who mends it"
 
 
+def test_what_a_library_prints_during_a_good_run_is_shown(tmp_path):
+    warning = (
+        "import os; import tapeflow.connectors.duckdb.sink as sink; begin_run = sink.begin_run; "
+        "sink.begin_run = lambda *a: (os.write(2, b'a warning of a library\\n'), begin_run(*a)); "
+    )
+    done = replay(GOLDEN, tmp_path, prefix=warning)
+    assert done.returncode == 0
+    assert "a warning of a library" in done.stderr.splitlines()
+
+
 def test_files_of_a_folder_that_are_not_read_are_named(tmp_path):
     tapes = tmp_path / "tapes"
     (tapes / "2026-01-05").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What the comments of a type say of its fields.
+"""Reads the meaning of a type's fields from their comments.
 
 tick: Decimal  # smallest step of a price     ->  {"tick": "smallest step of a price"}
 """

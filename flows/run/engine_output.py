@@ -1,9 +1,10 @@
-"""Hides what the engine itself prints from the terminal: a failure is one line of ours.
+"""Holds back what the engine itself prints: a failure that can be explained is one line of ours.
 
     descriptor 2 ──▶ a file, while the engine runs       Rust panics and their stack traces
     sys.stderr   ──▶ the terminal, as before             progress, messages, the error line
 
-Where the cause of a failure is not known, what was hidden is printed with the traceback.
+Only a failure with a known cause drops what was held back. A bug is printed with it, and so is what
+a library wrote during a run that succeeds.
 """
 
 import faulthandler
@@ -35,17 +36,18 @@ def hide_engine_output() -> Iterator[None]:
         os.dup2(hidden.fileno(), STDERR)
         sys.stderr = stream
         faulthandler.enable(stream)
+        explained = False
         try:
             yield
         except TapeflowError:
-            raise
-        except BaseException:
-            hidden.seek(0)
-            os.write(terminal, hidden.read())
+            explained = True
             raise
         finally:
             faulthandler.disable()
             stream.flush()
+            if not explained:
+                hidden.seek(0)
+                os.write(terminal, hidden.read())
             os.dup2(terminal, STDERR)
             sys.stderr = before
 
