@@ -114,11 +114,11 @@ def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> I
     time_ns = state.minute * NS_PER_MINUTE
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
         instrument = instruments[number - 1] if number else None
-        decoded, heartbeats, ignored, unlisted, malformed, *rest = state.counts[number].tolist()
+        decoded, heartbeats, recognised, unlisted, malformed, *rest = state.counts[number].tolist()
         accepted, duplicate, late, historical, off_market, *ticks = rest
-        records = decoded + heartbeats + ignored + unlisted + malformed
+        records = decoded + heartbeats + recognised + unlisted + malformed
         yield QualityCounts(
-            partition, instrument, time_ns, records, heartbeats, ignored, malformed, unlisted,
+            partition, instrument, time_ns, records, heartbeats, recognised, malformed, unlisted,
             ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())

@@ -43,7 +43,7 @@ class QualityCounts(Struct, frozen=True, gc=False):
     time_ns: Ns  # start of the minute
     records: int  # all records
     heartbeats: int  # records with an empty frame
-    ignored: int  # acks, status frames, channels that are not stored
+    recognised: int  # acks, status frames, channels that are not stored
     malformed: int  # records in dead_letters
     unlisted: int  # records about instruments that are not in the job
     quotes: int  # quotes of listed instruments

@@ -282,7 +282,7 @@ def test_the_long_log_gives_every_kind_of_fact():
     quality = facts["data_quality_minutes"]
     for count in (
         "heartbeats",
-        "ignored",
+        "recognised",
         "malformed",
         "unlisted",
         "quotes",

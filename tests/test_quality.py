@@ -142,7 +142,7 @@ def test_rows_add_up_to_the_records_and_the_trades(log, sizes):
     for each in counts:
         sums.update({name: getattr(each, name) for name in QualityCounts.__struct_fields__[3:]})
     assert sums["heartbeats"] == status[HEARTBEAT] and sums["malformed"] == status[MALFORMED]
-    assert sums["ignored"] == status[IGNORED] and sums["unlisted"] == status[UNLISTED]
+    assert sums["recognised"] == status[IGNORED] and sums["unlisted"] == status[UNLISTED]
     assert sums["duplicate"] == verdict[DUPLICATE] and sums["late"] == verdict[LATE]
     assert sums["accepted"] == verdict[ACCEPTED]
     assert sums["quotes"] == sum(len(value.market.quotes) for value in values)

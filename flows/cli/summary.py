@@ -75,7 +75,7 @@ def format_summary(figures: dict[str, Any]) -> str:
     read = f"{figures['trades']:,} trades, {figures['quotes']:,} quotes"
     lines = [
         count_line("ticks", ticks, f"{read} of {figures['records']:,} records"),
-        count_line("not used", sum(unused.values()), breakdown(unused)),
+        count_line("set aside", sum(unused.values()), breakdown(unused)),
         count_line("bars", figures["bars"]),
         count_line("signals", figures["signals"]),
         count_line("orders", figures["orders"]),

@@ -10,7 +10,7 @@ this file.
 from decimal import Decimal
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from tapeflow.flows.job.duration import Duration
 
@@ -115,7 +115,9 @@ class Results(Section):
     """What is written to DuckDB and Kafka."""
 
     equity_interval: Span = Field(
-        default=60_000_000_000, description="Time between two rows of `equity`, in log time."
+        default=60_000_000_000,
+        validation_alias=AliasChoices("equity_interval", "sample"),
+        description="Time between two rows of `equity`, in log time.",
     )
     money_digits: Annotated[int, Field(ge=0, le=12), Unit("decimal places")] = Field(
         default=8, description="Rounding of fees and profit."
@@ -156,6 +158,7 @@ class InstrumentRow(Section):
     )
     venue_symbol: str = Field(
         default="",
+        validation_alias=AliasChoices("venue_symbol", "native"),
         description="The symbol that the venue writes. Left out: made of base and quote in the "
         "venue's way.",
     )
