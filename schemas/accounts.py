@@ -64,3 +64,4 @@ class Equity(Struct, frozen=True, gc=False):
     fees: Decimal
     equity: Decimal  # realized + unrealized - fees
     gross: Decimal  # sum of |quantity| * mark
+    stale_mark_ns: Ns | None = None  # log time of the oldest mark; NULL: no older than `stale_mark`

@@ -69,7 +69,8 @@ def kind_of(hint: Any) -> Any:
     """Return the key in KINDS of a field: its unit where it has one, else its type."""
     if get_origin(hint) is Annotated:
         return get_args(hint)[1]
-    return next((each for each in get_args(hint) if each is not NoneType), hint)
+    inner = next((each for each in get_args(hint) if each is not NoneType), None)
+    return hint if inner is None else kind_of(inner)
 
 
 def column_name(field: str, kind: Any) -> str:

@@ -26,14 +26,25 @@ def clamp_for_table(price: Decimal) -> Decimal:
     return round_to_digits(min(price, Decimal(PRICE_MAX)), SCALE)
 
 
-def round_to_step(value: Decimal, step: Decimal) -> Decimal:
-    """Round to the nearest multiple of a tick or a lot, halves to even.
+def to_table_decimal(price: float) -> Decimal:
+    """Return a price as the venue wrote it; its digits beyond SCALE, if any, are rounded.
 
-    >>> round_to_step(Decimal("1.26"), Decimal("0.5"))
-    Decimal('1.5')
+    >>> to_table_decimal(0.00405), to_table_decimal(0.0123456789012345)
+    (Decimal('0.00405'), Decimal('0.012345678901'))
     """
-    steps = DECIMAL_CONTEXT.to_integral_value(DECIMAL_CONTEXT.divide(value, step))
-    return DECIMAL_CONTEXT.multiply(steps, step)
+    value = to_decimal(price)
+    return value if count_decimals(value) <= SCALE else round_to_digits(value, SCALE)
+
+
+def count_decimals(value: Decimal) -> int:
+    """Return the digits after the point that a decimal is written with.
+
+    >>> count_decimals(Decimal("0.050")), count_decimals(Decimal("1E+3"))
+    (3, 0)
+    """
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int), "no number"
+    return max(0, -exponent)
 
 
 def round_to_digits(value: Decimal, digits: int) -> Decimal:

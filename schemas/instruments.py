@@ -1,9 +1,12 @@
 """Instruments: what is traded, each named `BASE-QUOTE[-PERP].VENUE`."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec import Struct
+
+COIN_MARGINED = re.compile(r".+USD_\w+", re.IGNORECASE)  # BTCUSD_PERP, BTCUSD_250328
 
 
 class Instrument(Struct, frozen=True):
@@ -18,6 +21,18 @@ class Instrument(Struct, frozen=True):
     tick: Decimal  # smallest step of a price, in quote
     lot: Decimal  # smallest step of a size, in base
     multiplier: Decimal  # base units in one unit of size
+
+    @property
+    def inverse(self) -> bool:
+        """Whether it is coin-margined: profit is paid in the base, and goes with 1 / price.
+
+        Known by Binance's symbols of such contracts, and by its perpetuals in USD: those that pay
+        in the quote are in USDT or USDC.
+        """
+        if COIN_MARGINED.fullmatch(self.venue_symbol):
+            return True
+        in_usd = self.quote.upper() == "USD" or self.venue_symbol.upper().endswith("USD")
+        return self.kind == "perp" and in_usd and self.venue.upper().startswith("BINANCE")
 
 
 class InstrumentTable(Struct, frozen=True):

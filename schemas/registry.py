@@ -26,6 +26,7 @@ class FactType(Struct, frozen=True):
     key: str  # field that keys its Kafka records; records of one key stay in order
     identity: tuple[str, ...]  # fields that identify one fact of this type
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
+    added: tuple[str, ...] = ()  # later fields: in the digest only where they hold a value
 
 
 ACCOUNT_SEQ = ("account", "seq")  # the desk numbers the facts of an account
@@ -43,7 +44,9 @@ FACT_TYPES = (
     FactType(Order, "orders", "orders", "account", ("id",), ACCOUNT_SEQ),
     FactType(Fill, "fills", "fills", "account", ("id",), ACCOUNT_SEQ),
     FactType(Position, "positions", "positions", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
-    FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
+    FactType(
+        Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ, ("stale_mark_ns",),
+    ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",
         ("partition", "offset", "instrument", "trade_id"),

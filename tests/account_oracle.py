@@ -41,7 +41,7 @@ def expected_facts(
         trades, quotes, marks, intents = records[position]
         oracle.sample_up_to(position[0])
         oracle.process(position, trades, intents)
-        oracle.update_prices(trades, quotes, marks)
+        oracle.update_prices(position, trades, quotes, marks)
         if trades or quotes or marks:
             oracle.tick_ns.append(position[0])
     if oracle.sample_ns:
@@ -59,7 +59,7 @@ class AccountOracle:
         self.quantity = defaultdict(Fraction)  # all three by (strategy, instrument)
         self.cash = defaultdict(Fraction)
         self.fees = defaultdict(Fraction)
-        self.last, self.bid, self.ask, self.mark = {}, {}, {}, {}  # by instrument
+        self.prices = defaultdict(dict)  # by instrument: "last", "bid", .. -> (price, position)
 
     def add(self, *fact):
         self.facts.append((len(self.facts) + 1, *fact))
@@ -77,13 +77,32 @@ class AccountOracle:
         for intent in intents:
             self.decide(intent, position)
 
-    def update_prices(self, trades, quotes, marks):
+    def update_prices(self, position, trades, quotes, marks):
         for row in trades:
-            self.last[row.instrument] = row.price
+            self.prices[row.instrument]["last"] = row.price, position
         for row in quotes:
-            self.bid[row.instrument], self.ask[row.instrument] = row.bid, row.ask
+            sides = [price for price in (row.bid, row.ask) if price == price and price != 0]
+            if sides == sorted(sides) and all(1e-12 <= price < 1e12 for price in sides):
+                self.prices[row.instrument]["bid"] = row.bid, position
+                self.prices[row.instrument]["ask"] = row.ask, position
         for row in marks:
-            self.mark[row.instrument] = row.mark
+            if math.isnan(row.mark) or row.mark == 0 or 1e-12 <= row.mark < 1e12:
+                self.prices[row.instrument]["mark"] = row.mark, position
+
+    def mark_of(self, number, quantity):
+        """Return the price of a position and its log time: the newest but for the venue's own."""
+        prices = self.prices[number]
+        last = prices["last"]
+        near = {
+            name: each for name, each in prices.items() if last[0] / 10 <= each[0] <= last[0] * 10
+        }
+        newest_ns = max(prices[name][1][0] for name in ("last", "bid") if name in prices)
+        if "mark" in near and near["mark"][1][0] >= newest_ns - 5_000_000_000:
+            price, position = near["mark"]
+        else:
+            quote = near.get("bid" if quantity > 0 else "ask", last)
+            price, position = quote if quote[1] >= last[1] else last
+        return Fraction(str(price)), position[0]
 
     def decide(self, intent, position):
         context, signal, log_ns = self.context, intent.signal, position[0]
@@ -112,8 +131,7 @@ class AccountOracle:
             self.add("order", log_ns, name, signal.strategy, signal.side)
 
     def fill(self, order, position, price):
-        tick = Fraction(self.context.instruments.get(order["name"]).tick)
-        price = round(Fraction(str(price)) / tick) * tick
+        price = Fraction(str(price))
         key = (order["strategy"], order["name"])
         fee = abs(order["signed"]) * price * Fraction(self.context.fee_rate)
         self.quantity[key] += order["signed"]
@@ -135,16 +153,17 @@ class AccountOracle:
     def sample(self, time_ns):
         for strategy in sorted({strategy for strategy, _ in self.quantity}):
             value = fees = gross = Fraction(0)
+            oldest_ns = time_ns
             for key, quantity in self.quantity.items():
                 if key[0] == strategy:
-                    number = self.context.instruments.number[key[1]]
-                    sources = (self.mark, self.bid if quantity > 0 else self.ask, self.last)
-                    prices = [prices.get(number, math.nan) for prices in sources]
-                    mark = Fraction(str(next(price for price in prices if not math.isnan(price))))
-                    value += self.cash[key] + quantity * mark
-                    gross += abs(quantity) * mark
-                    fees += self.fees[key]
-            self.add("equity", time_ns, strategy, value - fees, fees, gross)
+                    value, fees = value + self.cash[key], fees + self.fees[key]
+                    if quantity:
+                        number = self.context.instruments.number[key[1]]
+                        mark, mark_ns = self.mark_of(number, quantity)
+                        value, gross = value + quantity * mark, gross + abs(quantity) * mark
+                        oldest_ns = min(oldest_ns, mark_ns)
+            stale_ns = oldest_ns if time_ns - oldest_ns > self.context.stale_mark_ns else None
+            self.add("equity", time_ns, strategy, value - fees, fees, gross, stale_ns)
 
 
 def summaries(facts: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -159,5 +178,5 @@ SUMMARIES: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Position: lambda it: (
         "position", it.time_ns, it.strategy, it.instrument, it.quantity, it.realized - it.cost, it.fees,
     ),
-    Equity: lambda it: ("equity", it.time_ns, it.strategy, it.equity, it.fees, it.gross),
+    Equity: lambda it: ("equity", it.time_ns, it.strategy, it.equity, it.fees, it.gross, it.stale_mark_ns),
 }  # fmt: skip

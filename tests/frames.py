@@ -127,6 +127,10 @@ def to_pages(partition: str, log: Records, sizes: Iterable[int], *, end_of_log=T
 
 GAPS_MS = (0, 0, 0, 1, 5, 60, 130, 250, 400, 800, 1000, 2300)
 PRICES = (100, 101, 99.5, 103, 97, 100.25, 100.3, 90)
+NO_MARKETS = {  # (bid, ask) that no position is valued at: crossed, out of range, absurd, empty
+    0: (103, 102), 7: ("1e60", "2e60"), 11: (99, 1e13), 18: (9, 1001), 22: (0, 0), 29: (102, 102),
+}  # fmt: skip
+ODD_MARKS = {1: 0, 7: 2000, 14: 1e13}  # 0: the venue has none
 
 
 def records_from_bytes(
@@ -163,11 +167,10 @@ def records_from_bytes(
             case 6:
                 frame = trade(at=now - (price % 4) * 700 * MS)
             case 7:
-                frame = quote_frame(
-                    partition, 90 + price % 16, 101 + price % 7, at=now, pair=PAIRS[kind & 1]
-                )
+                quoted = NO_MARKETS.get(price % 32, (90 + price % 16, 101 + price % 7))
+                frame = quote_frame(partition, *quoted, at=now, pair=PAIRS[kind & 1])
             case 8 if "usdm" in partition and price % 4:
-                mark = 0 if price % 16 == 1 else 95 + price % 11  # 0: the venue has none
+                mark = ODD_MARKS.get(price % 16, 95 + price % 11)
                 frame = mark_price_frame(mark, at=now, pair=PAIRS[kind & 1])
             case 8:
                 frame = ack_frame(partition)

@@ -30,7 +30,7 @@ JOB = Job.model_validate(
         "dedupe": {"window": 12},
         "normalise": {"window": 2},
         "market": {"mark_prices": True},
-        "results": {"equity_interval": "3s"},
+        "results": {"equity_interval": "3s", "stale_mark": "1s"},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}
             for name in (

@@ -166,11 +166,11 @@ def test_one_trade_fills_several_orders_in_the_order_of_deciding():
     ]
 
 
-def test_a_fill_is_rounded_to_the_tick_and_money_to_its_digits():
+def test_a_fill_has_the_printed_price_and_money_is_rounded_to_its_digits():
     log = batch(tick(5 * S, instrument=BTC), tick(6 * S, 99.9, instrument=BTC), end_of_log=True)
     context = account(A, fee_rate=Decimal("0.00033"), money_digits=2)
     (fill,) = only(Fill, facts_of(context, log.replace(intents=(intent(BTC, BUY, 0, 5 * S),))))
-    assert fill.price == 100  # 99.9 to the tick of 0.25
+    assert fill.price == Decimal("99.9")  # the tick is 0.25
     assert fill.fee == Decimal("0.03")
 
 

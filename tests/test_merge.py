@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tapeflow.flows.job import wiring
 from tapeflow.operators.desk import merge as merge_module
-from tapeflow.operators.desk.merge import Marks, Merge, rows_before
+from tapeflow.operators.desk.marks import Marks
+from tapeflow.operators.desk.merge import Merge, rows_before
 from tapeflow.operators.desk.step import account_batch
 from tapeflow.schemas.market import MarkPrices, Trades
 from tapeflow.schemas.time import MAX_NS
@@ -225,12 +226,12 @@ def test_a_position_is_marked_at_the_price_it_can_be_closed_at():
     )
     merge.add(account_batch(with_quotes(trades, *quoted), account="main"))
     merge.release_before((6 * S, "a-0", 1))
-    assert merge.marks.closing_price(1, long=True) == 99.0  # the bid
-    assert merge.marks.closing_price(1, long=False) == 101.0  # the ask
-    assert merge.marks.closing_price(0, long=True) == 100.0  # no quote: the last trade
+    assert merge.marks.closing_price(1, long=True).price == 99.0  # the bid
+    assert merge.marks.closing_price(1, long=False).price == 101.0  # the ask
+    assert merge.marks.closing_price(0, long=True).price == 100.0  # no quote: the last trade
     merge.release_before((7 * S, "", -1))
-    assert merge.marks.closing_price(1, long=True) == 98.0
-    assert merge.marks.closing_price(1, long=False) == 104.0  # no ask: the last trade
+    assert merge.marks.closing_price(1, long=True).price == 98.0
+    assert merge.marks.closing_price(1, long=False).price == 104.0  # no ask: the last trade
 
 
 def test_ticks_before_a_position_are_released_and_no_others():
@@ -243,14 +244,3 @@ def test_ticks_before_a_position_are_released_and_no_others():
     pending = merge.pending["a-0"]["trades"]
     assert [chunk.offset.tolist() for chunk in pending] == [[4, 5]]
     assert merge.marks.last[0] == 3.0
-
-
-def test_a_position_is_valued_at_the_mark_price_of_its_venue_where_there_is_one():
-    #   quote 99 / 101 ... mark 100.5 ... no mark: the quote again
-    marks = Marks.empty(1)
-    marks.update(quotes((0, 1, 0, 99.0, 101.0)))
-    for price, expected in ((100.5, 100.5), (np.nan, 99.0)):
-        none = np.array([0])
-        prices = MarkPrices(none, none, none, none, np.array([price]), np.array([100.4]))
-        assert marks.update(prices)
-        assert marks.closing_price(0, long=True) == expected

@@ -17,9 +17,15 @@ LIMITS = Limits(
 WIDE = Limits(Decimal(10**9), Decimal(10**12), 10**9, S)
 
 
-def proposed(after, *, units=0, price=100, instrument="A", at=100 * S):
+def proposed(
+    after, *, units=0, price=100, instrument="A", at=100 * S, step=Decimal("1E-8"), inverse=False
+):
     after, price = Decimal(str(after)), Decimal(str(price))
-    return ProposedOrder(instrument, at, price, Decimal(str(units)), after, abs(after) * price)
+    units = Decimal(str(units))
+    notional, order_notional = abs(after) * price, abs(after - units) * price
+    return ProposedOrder(
+        instrument, at, price, units, after, notional, order_notional, step, inverse
+    )
 
 
 def exposure(*times_s, **notional):
@@ -191,4 +197,9 @@ def test_with_wide_limits_every_order_passes():
     [("1e-12", ""), ("9.9e-13", "PRICE_RANGE"), ("999999999999", ""), ("1e12", "PRICE_RANGE")],
 )
 def test_a_price_out_of_the_range_of_money_is_denied(price, denied):
-    assert risk.run_checks(ApprovedExposure(), proposed(1, price=price), WIDE)[0] == denied
+    assert (
+        risk.run_checks(ApprovedExposure(), proposed(1, price=price, step=Decimal("1E-12")), WIDE)[
+            0
+        ]
+        == denied
+    )

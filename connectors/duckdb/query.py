@@ -74,7 +74,7 @@ def digest(tables: dict[str, str]) -> str:
 
 def table_digest(con: Any, fact_type: FactType) -> str:
     """Return the sha256 over the rows of a table in log order, every value by its exact text."""
-    table = columns(fact_type.type)
+    table = sorted(columns(fact_type.type), key=lambda column: column.field in fact_type.added)
     names = {column.field: column.name for column in table}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
@@ -85,8 +85,11 @@ def table_digest(con: Any, fact_type: FactType) -> str:
         rows = con.execute(f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
     except duckdb.Error as error:
         raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
+    first = [column.field for column in table if column.field not in fact_type.added]
     total = hashlib.sha256()
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
-            total.update(repr(row).encode())
+            added = zip(fact_type.added, row[len(first) :], strict=True)
+            more = tuple(each for each in added if each[1] is not None)
+            total.update(repr((*row[: len(first)], *more)).encode())
     return total.hexdigest()

@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from tapeflow.flows.job.duration import Duration
+from tapeflow.flows.job.money import Positive
 
 
 class Unit(NamedTuple):
@@ -23,7 +24,6 @@ class Unit(NamedTuple):
 
 Span = Annotated[Duration, Field(gt=0)]
 Delay = Annotated[Duration, Field(ge=0)]
-Positive = Annotated[Decimal, Field(gt=0, lt=10**12)]
 
 
 class Section(BaseModel):
@@ -119,8 +119,13 @@ class Results(Section):
         validation_alias=AliasChoices("equity_interval", "sample"),
         description="Time between two rows of `equity`, in log time.",
     )
-    money_digits: Annotated[int, Field(ge=0, le=12), Unit("decimal places")] = Field(
-        default=8, description="Rounding of fees and profit."
+    stale_mark: Span = Field(
+        default=60_000_000_000,
+        description="A row of `equity` names the time of its oldest mark where that is older.",
+    )
+    money_digits: Annotated[int, Field(ge=0, le=12), Unit("decimal places")] | None = Field(
+        default=None,
+        description="Rounding of fees and profit. Left out: 8, or what one tick of an order needs.",
     )
 
 

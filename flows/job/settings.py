@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tapeflow.flows.job.messages import first_error, suggestion
+from tapeflow.flows.job.money import Positive
 from tapeflow.flows.job.sections import (
     Account,
     Bars,
@@ -24,7 +25,6 @@ from tapeflow.flows.job.sections import (
     Market,
     Normalise,
     Paper,
-    Positive,
     Recovery,
     Results,
     Section,

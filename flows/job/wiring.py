@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.job.instruments import instrument_table
+from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
@@ -33,6 +34,7 @@ def validate(job: Job) -> InstrumentTable:
     table = instrument_table(job)
     dialects(job)
     check_accounts(job, table, accounts(job))
+    money_digits(job, table)
     return table
 
 
@@ -111,6 +113,7 @@ def account_contexts(
 
     by_name = accounts(job)
     check_accounts(job, table, by_name)
+    digits = money_digits(job, table)
     return {
         name: AccountContext(
             account=name,
@@ -121,8 +124,9 @@ def account_contexts(
             instruments=table,
             latency_ns=job.paper.latency,
             fee_rate=job.paper.fee_bps / Decimal(10_000),
-            money_digits=job.results.money_digits,
+            money_digits=digits,
             sample_ns=job.results.equity_interval,
+            stale_mark_ns=job.results.stale_mark,
         )
         for name, account in by_name.items()
     }
@@ -151,6 +155,14 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"accounts.{strategy.account}: {name} is quoted in {table.get(name).quote}, "
                     f"which is not among its currencies at_par: {', '.join(par)}"
                 )
+        check_largest_position(strategy, by_name[strategy.account].position_max, table)
+
+
+def money_digits(job: Job, table: InstrumentTable) -> int:
+    """Return the digits that money is rounded to: those of the job, else those it needs."""
+    if job.results.money_digits is not None:
+        return job.results.money_digits
+    return count_money_digits(strategies(job, table), table)
 
 
 def check_partitions(partitions: Iterable[str]) -> None:

@@ -3,36 +3,22 @@
     log order   sample  fill   decision  fill   |horizon
                 due     match  intent    match  |
 
-At one position fills come first, then intents. Equity is sampled before the first record at or
-after the sample's time, if a mark has changed since the previous sample.
+At one position fills come first, then intents; equity.py samples before both.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from heapq import heappop, heappush
 
 from tapeflow.operators.desk import paper, risk
-from tapeflow.operators.desk.positions import (
-    ZERO,
-    PositionState,
-    apply_fill,
-    entry_price,
-    unrealized_profit,
-)
+from tapeflow.operators.desk.equity import equity_rows, next_sample, sample_equity
+from tapeflow.operators.desk.positions import ZERO, PositionState, apply_fill, entry_price
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Decision, Equity, Position
-from tapeflow.schemas.decimals import (
-    SCALE,
-    clamp_for_table,
-    round_to_digits,
-    round_to_step,
-    to_decimal,
-)
+from tapeflow.schemas.decimals import SCALE, clamp_for_table, round_to_digits, to_table_decimal
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.signals import Intent
-from tapeflow.schemas.time import LogPosition
 
 Fact = Decision | Order | Fill | Position | Equity
 
@@ -77,14 +63,8 @@ def match_or_rest(state: State, order: Order, context: AccountContext) -> None:
 
 def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fact]:
     """Run the risk checks on an intent; send an approved order to the venue. Yield the facts."""
-    signal, instrument = intent.signal, context.instruments.get(intent.signal.instrument)
-    ref_price = to_decimal(signal.ref_price)
-    units = state.approved.units.get(signal.instrument, ZERO)
-    after = units + signal.side * intent.size
-    notional = abs(after) * ref_price * instrument.multiplier
-    proposed = risk.ProposedOrder(
-        signal.instrument, signal.time_ns, ref_price, units, after, notional
-    )
+    signal = intent.signal
+    proposed = propose_order(state, context, intent)
     reason, detail = risk.run_checks(state.approved, proposed, context.limits)
     decision = Decision(
         seq=state.next_seq(),
@@ -98,7 +78,7 @@ def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fa
         time_ns=signal.time_ns,
         side=signal.side,
         size=intent.size,
-        ref_price=clamp_for_table(ref_price),
+        ref_price=clamp_for_table(proposed.ref_price),
         close_ns=signal.close_ns,
         decision="DENIED" if reason else "APPROVED",
         reason=reason,
@@ -110,6 +90,25 @@ def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fa
         order = make_order(state, context, decision, intent)
         yield order
         match_or_rest(state, order, context)
+
+
+def propose_order(state: State, context: AccountContext, intent: Intent) -> risk.ProposedOrder:
+    """Return an intent with the exposure before and after it."""
+    signal, instrument = intent.signal, context.instruments.get(intent.signal.instrument)
+    ref_price = risk.reference_price(signal.ref_price)
+    units = state.approved.units.get(signal.instrument, ZERO)
+    after = units + signal.side * intent.size
+    return risk.ProposedOrder(
+        instrument=signal.instrument,
+        time_ns=signal.time_ns,
+        ref_price=ref_price,
+        units=units,
+        units_after=after,
+        notional_after=abs(after) * ref_price * instrument.multiplier,
+        inverse=instrument.inverse,
+        order_notional=intent.size * ref_price * instrument.multiplier,
+        money_step=Decimal(1).scaleb(-context.money_digits),
+    )
 
 
 def make_order(state: State, context: AccountContext, decision: Decision, intent: Intent) -> Order:
@@ -136,7 +135,7 @@ def fill_order(state: State, context: AccountContext, match: paper.Match) -> Ite
     """Fill an order at the trade that matches it; yield the fill and the position after it."""
     order, instrument = match.order, context.instruments.get(match.order.instrument)
     log_ns, partition, offset = match.position
-    price = round_to_step(to_decimal(match.price), instrument.tick)
+    price = to_table_decimal(match.price)  # as printed: never rounded to the tick
     notional = round_to_digits(price * order.size * instrument.multiplier, context.money_digits)
     fee = round_to_digits(notional * context.fee_rate, context.money_digits)
     fill = Fill(
@@ -186,62 +185,3 @@ def update_position(
         fees=position.fees,
         fill_id=fill.id,
     )
-
-
-def next_sample(state: State) -> LogPosition | None:
-    """Return where the next sample of equity is due, or None where that is not certain yet."""
-    position = (state.sample_ns, "", -1)  # before every record of that time
-    if (
-        not state.sample_ns
-        or position >= state.merge.horizon
-        or state.sample_ns > state.merge.log_ns
-    ):
-        return None
-    return position
-
-
-def sample_equity(state: State, context: AccountContext, position: LogPosition) -> Iterator[Equity]:
-    """Sample equity at the marks of a position in the log, where one has changed since the last."""
-    state.merge.release_before(position)
-    if state.merge.marks_changed:
-        state.merge.marks_changed = False
-        yield from equity_rows(state, context, position[0])
-        state.sample_ns += context.sample_ns
-    else:
-        state.sample_ns = (
-            state.merge.next_mark_change_ns() // context.sample_ns + 1
-        ) * context.sample_ns
-
-
-def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator[Equity]:
-    """Yield the equity of each strategy that has ever traded, at the present marks."""
-    by_strategy: defaultdict[str, list[tuple[str, PositionState]]] = defaultdict(list)
-    for (strategy, instrument_id), position in state.positions.items():
-        by_strategy[strategy].append((instrument_id, position))
-    for strategy in sorted(by_strategy):
-        realized = open_profit = fees = gross = ZERO
-        for instrument_id, position in by_strategy[strategy]:
-            instrument = context.instruments.get(instrument_id)
-            mark = to_decimal(
-                state.merge.marks.closing_price(
-                    context.instruments.number[instrument_id], long=position.quantity > 0
-                )
-            )
-            open_profit += unrealized_profit(
-                position, mark, instrument.multiplier, context.money_digits
-            )
-            gross += round_to_digits(
-                abs(position.quantity) * mark * instrument.multiplier, context.money_digits
-            )
-            realized, fees = realized + position.realized, fees + position.fees
-        yield Equity(
-            seq=state.next_seq(),
-            account=context.account,
-            strategy=strategy,
-            time_ns=time_ns,
-            realized=realized,
-            unrealized=open_profit,
-            fees=fees,
-            equity=realized + open_profit - fees,
-            gross=gross,
-        )

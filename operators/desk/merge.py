@@ -8,59 +8,17 @@ A position is (log_ns, partition, offset). The frontier of a partition that has 
 A partition without a record stops all others: therefore the run's partitions are a fixed list.
 """
 
-import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from tapeflow.engine.compiled import compiled
+from tapeflow.operators.desk.marks import Marks
 from tapeflow.schemas.batches import AccountBatch
-from tapeflow.schemas.columns import Floats, Ints
-from tapeflow.schemas.market import ACCEPTED, Market, MarkPrices, Quotes, Ticks, Trades
+from tapeflow.schemas.market import Market, Ticks, Trades
 from tapeflow.schemas.time import MAX_NS, MIN_NS, LogPosition
 
 BEFORE_LOG: LogPosition = (MIN_NS, "", -1)
 Pending = dict[str, deque[Ticks]]  # by table of Market: chunks not below the horizon, as they came
-
-
-@dataclass(slots=True)
-class Marks:
-    """The newest released prices, (instruments,) each; NaN where there was none."""
-
-    last: Floats  # of accepted trades
-    bid: Floats
-    ask: Floats
-    mark: Floats  # the venue's own, of perpetuals
-
-    @classmethod
-    def empty(cls, instruments: int) -> "Marks":
-        """Return marks without a price."""
-        return cls(*(np.full(instruments, np.nan) for _ in fields(cls)))
-
-    def update(self, ticks: Ticks) -> bool:
-        """Apply the prices of some rows, in their order; return whether one may have changed."""
-        if isinstance(ticks, Trades):
-            columns = (ticks.instrument, ticks.verdict, ticks.price)
-            return bool(update_last_prices(self.last, *columns) > 0)
-        if isinstance(ticks, Quotes):
-            self.bid[ticks.instrument] = ticks.bid
-            self.ask[ticks.instrument] = ticks.ask
-        if isinstance(ticks, MarkPrices):
-            self.mark[ticks.instrument] = ticks.mark
-        return True
-
-    def closing_price(self, instrument: int, *, long: bool) -> float:
-        """Return the price that a position is valued at.
-
-        It is the venue's mark price where it sends one, else the quote's other side, else the last
-        trade.
-        """
-        if not math.isnan(self.mark[instrument]):
-            return float(self.mark[instrument])
-        quoted = float((self.bid if long else self.ask)[instrument])
-        return float(self.last[instrument]) if math.isnan(quoted) else quoted
 
 
 @dataclass(slots=True)
@@ -133,17 +91,6 @@ class Merge:
             if chunks
         ]
         return min([self.horizon[0], *heads])
-
-
-@compiled
-def update_last_prices(last: Floats, instrument: Ints, verdict: Ints, price: Floats) -> int:
-    """Write the last accepted price of each instrument; return how many trades were accepted."""
-    accepted = 0
-    for row in range(len(verdict)):
-        if verdict[row] == ACCEPTED:
-            last[instrument[row]] = price[row]
-            accepted += 1
-    return accepted
 
 
 def rows_before(position: LogPosition, partition: str, ticks: Ticks) -> int:

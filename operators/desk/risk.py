@@ -4,9 +4,12 @@
                     |                |                 |               |
                     +----------------+-----------------+---------------+--> DENIED, reason, detail
 
-Exposure is what was approved, filled or not. A value equal to a limit passes.
+Exposure is what was approved, filled or not. A value equal to a limit passes. What cannot be
+computed right is denied too: INVERSE_CONTRACT before all others, MONEY_STEP after them. The detail
+names them only where they deny.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +18,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tapeflow.schemas.accounts import Limits
-from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
+from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN, to_decimal
 
 ZERO = Decimal(0)
 
@@ -45,6 +48,14 @@ class ProposedOrder(Struct, frozen=True):
     units: Decimal  # approved before
     units_after: Decimal
     notional_after: Decimal
+    order_notional: Decimal
+    money_step: Decimal  # what money is rounded to
+    inverse: bool  # see schemas.instruments
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the position after the order is not larger than before."""
+        return abs(self.units_after) <= abs(self.units)
 
 
 class CheckResult(Struct, frozen=True):
@@ -57,6 +68,11 @@ class CheckResult(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.reason}: observed={self.observed}, limit={self.limit}"
+
+
+def reference_price(price: float) -> Decimal:
+    """Return a price as a decimal; one that is no number as PRICE_MAX, which is never traded."""
+    return to_decimal(price) if math.isfinite(price) else Decimal(int(PRICE_MAX))
 
 
 def price_range(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
@@ -79,10 +95,8 @@ def gross_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Lim
     """Check the notional of all instruments; an order that reduces a position always passes."""
     others = sum((n for name, n in approved.notional.items() if name != proposed.instrument), ZERO)
     observed = others + proposed.notional_after
-    reduces = abs(proposed.units_after) <= abs(proposed.units)
-    return CheckResult(
-        "GROSS_LIMIT", reduces or observed <= limits.gross_max, observed, limits.gross_max
-    )
+    passed = proposed.reduces or observed <= limits.gross_max
+    return CheckResult("GROSS_LIMIT", passed, observed, limits.gross_max)
 
 
 def rate_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
@@ -92,6 +106,12 @@ def rate_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limi
         approved.times_ns.popleft()
     observed = len(approved.times_ns) + 1
     return CheckResult("RATE_LIMIT", observed <= limits.orders_max, observed, limits.orders_max)
+
+
+def money_step(proposed: ProposedOrder) -> CheckResult:
+    """Check that an order is worth at least the step of money: a smaller one would cost nothing."""
+    observed, limit = proposed.order_notional, proposed.money_step
+    return CheckResult("MONEY_STEP", proposed.reduces or observed >= limit, observed, limit)
 
 
 CHECKS: tuple[Callable[[ApprovedExposure, ProposedOrder, Limits], CheckResult], ...] = (
@@ -106,10 +126,15 @@ def run_checks(
     approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits
 ) -> tuple[str, str]:
     """Run the checks; return the reason of the one that fails, or "", and the observed values."""
+    if proposed.inverse:
+        return "INVERSE_CONTRACT", f"INVERSE_CONTRACT: {proposed.instrument} pays in its base"
     results = []
     for check in CHECKS:
         result = check(approved, proposed, limits)
         if not result.passed:
             return result.reason, str(result)
         results.append(str(result))
+    result = money_step(proposed)
+    if not result.passed:
+        return result.reason, str(result)
     return "", "; ".join(results)

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.operators.desk.merge import Marks, Merge
+from tapeflow.operators.desk.marks import Marks
+from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.paper import Match
 from tapeflow.operators.desk.positions import PositionState
 from tapeflow.operators.desk.risk import ApprovedExposure
@@ -35,6 +36,7 @@ class AccountContext(Struct, frozen=True):
     fee_rate: Decimal  # of notional
     money_digits: int  # digits after the point that money is rounded to
     sample_ns: int  # between samples of equity, in log time
+    stale_mark_ns: int  # equity names the time of a mark that is older than this
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class Snapshot(Struct):
     log_ns: int
     marks_changed: bool
     pending: dict[str, dict[str, bytes]]  # by partition and table of Market: Arrow IPC
-    marks: tuple[bytes, ...]
+    marks: list[bytes]  # in the order of the fields of Marks
     instrument_partition: bytes
     units: dict[str, Decimal]
     notional: dict[str, Decimal]
@@ -103,7 +105,7 @@ def snapshot(state: State) -> bytes:
                 partition: {name: to_ipc(tables[name], chunks) for name, chunks in pending.items()}
                 for partition, pending in merge.pending.items()
             },
-            marks=tuple(prices.tobytes() for prices in astuple(merge.marks)),
+            marks=[column.tobytes() for column in astuple(merge.marks)],
             instrument_partition=state.instrument_partition.tobytes(),
             units=approved.units,
             notional=approved.notional,
@@ -125,7 +127,11 @@ def restore(encoded: bytes, context: AccountContext) -> State:
         partition: {name: deque(from_ipc(tables[name], ipc)) for name, ipc in chunks.items()}
         for partition, chunks in saved.pending.items()
     }
-    marks = Marks(*(np.frombuffer(prices, np.float64).copy() for prices in saved.marks))
+    marks = Marks.empty(len(context.instruments))
+    columns = zip(astuple(marks), saved.marks, strict=True)
+    marks = Marks(
+        *(np.frombuffer(saved_column, column.dtype).copy() for column, saved_column in columns)
+    )
     assert len(marks.last) == len(context.instruments), "the table of instruments has changed"
     merge = Merge(
         context.partitions,

@@ -1,0 +1,64 @@
+"""Money of a job: numbers that the tables can hold, and the decimals that its orders need.
+
+tick 0.01 * size 0.00000001 * multiplier 1  =  0.0000000001     one tick of the order: 10 decimals
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from tapeflow.schemas.decimals import PRICE_MAX, SCALE, count_decimals
+from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.signals import Strategy
+
+LEAST_DIGITS = 8
+VALUE_MAX = Decimal(10) ** (38 - SCALE)  # of a table's DECIMAL(38, 12)
+
+
+def check_decimals(value: Decimal) -> Decimal:
+    """Return a value that the tables can hold; ValueError where it has too many decimals."""
+    if count_decimals(value.normalize()) > SCALE:
+        raise ValueError(f"{value} has more than the {SCALE} decimals that the tables hold")
+    return value
+
+
+Positive = Annotated[Decimal, Field(gt=0, lt=10**12), AfterValidator(check_decimals)]
+
+
+def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -> int:
+    """Return the decimals of one tick of any order of these strategies, at least LEAST_DIGITS.
+
+    Raises UsageError where the tables do not hold as many.
+    """
+    digits = LEAST_DIGITS
+    for strategy in strategies:
+        for name in sorted(strategy.instruments):
+            row = table.get(name)
+            worth = (row.tick * strategy.size * row.multiplier).normalize()
+            if count_decimals(worth) > SCALE:
+                raise UsageError(
+                    f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} is "
+                    f"{worth} {row.quote}, finer than the {SCALE} decimals of the tables: trade a "
+                    "larger size, or let [results] money_digits round it"
+                )
+            digits = max(digits, count_decimals(worth))
+    return digits
+
+
+def check_largest_position(
+    strategy: Strategy, position_max: Decimal, table: InstrumentTable
+) -> None:
+    """Refuse a limit of the position whose value the tables could not hold at every price.
+
+    Raises UsageError, naming the strategy and the instrument.
+    """
+    for name in sorted(strategy.instruments):
+        if position_max * table.get(name).multiplier * Decimal(PRICE_MAX) >= VALUE_MAX:
+            raise UsageError(
+                f"accounts.{strategy.account}: position_max {position_max} of {name} with its "
+                f"multiplier {table.get(name).multiplier} may be worth more than the tables hold: "
+                "lower position_max"
+            )
