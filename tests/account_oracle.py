@@ -81,7 +81,7 @@ class AccountOracle:
         for row in trades:
             self.prices[row.instrument]["last"] = row.price, position
         for row in quotes:
-            sides = [price for price in (row.bid, row.ask) if price == price and price != 0]
+            sides = [price for price in (row.bid, row.ask) if not math.isnan(price) and price != 0]
             if sides == sorted(sides) and all(1e-12 <= price < 1e12 for price in sides):
                 self.prices[row.instrument]["bid"] = row.bid, position
                 self.prices[row.instrument]["ask"] = row.ask, position

@@ -137,7 +137,7 @@ NO_MARKET = {
 def test_a_quote_that_is_no_market_leaves_the_marks_as_they_are(sides):
     assert prices(trade(S, 105), quote(2 * S, *sides)) == (105, 105)
     assert prices(trade(S, 105), quote(S, 104, 106), quote(2 * S, *sides)) == (104, 106)
-    assert marks_after(quote(S, 104, 106), quote(2 * S, *sides)).quote_ns[0] == S
+    assert marks_after(quote(S, 104, 106), quote(2 * S, *sides)).quote_at[0].tolist() == [S, 0]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def expected_price(rows, *, long):
         ((n, (b, a), ns) for n, kind, ns, b, a in rows if kind == "quote" and is_market(b, a)), None
     )
     mark = next(
-        ((p, ns) for _, kind, ns, p, _ in rows if kind == "mark" and (in_market(p) or not p or p != p)), None
+        ((p, ns) for _, kind, ns, p, _ in rows if kind == "mark" and (in_market(p) or not p or math.isnan(p))), None
     )  # fmt: skip
     times = [each[2] for each in (last, quote) if each is not None and each[2] is not None]
     fresh = mark is not None and (not times or max(times) - mark[1] <= 5 * S)
@@ -238,5 +238,5 @@ def test_quotes_in_one_chunk_or_in_two_give_the_same_marks(rows, cut):
     whole.update(quotes(*rows))
     parts.update(quotes(*rows[:cut]))
     parts.update(quotes(*rows[cut:]))
-    for name in ("bid", "ask", "quote_ns", "quote_offset"):
+    for name in ("quote", "quote_at"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name), equal_nan=True)

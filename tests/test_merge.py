@@ -10,11 +10,11 @@ from tapeflow.operators.desk import merge as merge_module
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge, rows_before
 from tapeflow.operators.desk.step import account_batch
-from tapeflow.schemas.market import MarkPrices, Trades
+from tapeflow.schemas.market import Trades
 from tapeflow.schemas.time import MAX_NS
 from tests import frames
 from tests.account_oracle import expected_facts, summaries
-from tests.columns import batch, heartbeat, quotes, tick, with_quotes
+from tests.columns import batch, heartbeat, tick, with_quotes
 from tests.frames import PARTITIONS, S
 from tests.laws import rows, run
 from tests.plain_flow import INSTRUMENTS, JOB, account_batches, flow_steps, interleave

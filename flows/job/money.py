@@ -40,9 +40,9 @@ def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -
             worth = (row.tick * strategy.size * row.multiplier).normalize()
             if count_decimals(worth) > SCALE:
                 raise UsageError(
-                    f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} is "
-                    f"{worth} {row.quote}, finer than the {SCALE} decimals of the tables: trade a "
-                    "larger size, or let [results] money_digits round it"
+                    f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} "
+                    f"is {worth} {row.quote}, finer than the {SCALE} decimals of the tables: "
+                    "trade a larger size, or let [results] money_digits round it"
                 )
             digits = max(digits, count_decimals(worth))
     return digits

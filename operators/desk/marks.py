@@ -12,8 +12,8 @@ below the last trade. It leaves the marks as they are.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,22 +36,25 @@ class Mark(NamedTuple):
 
 @dataclass(slots=True)
 class Marks:
-    """The newest released prices, (instruments,) each; NaN where there was none."""
+    """The newest released prices, a row for each instrument; NaN where there was none."""
 
     last: Floats  # of accepted trades
-    last_ns: Ints  # log time; offset: of its record. All ticks of an instrument share a partition
-    last_offset: Ints
-    bid: Floats
-    ask: Floats
-    quote_ns: Ints
-    quote_offset: Ints
+    last_at: Ints  # (instruments, 2): log time and offset; an instrument is of one partition
+    quote: Floats  # (instruments, 2): bid and ask
+    quote_at: Ints  # (instruments, 2)
     mark: Floats  # the venue's own, of perpetuals
-    mark_ns: Ints
+    mark_ns: Ints  # log time
 
     @classmethod
     def empty(cls, instruments: int) -> "Marks":
         """Return marks without a price."""
-        return cls(**{name: np.full(instruments, none) for name, none in NONE.items()})
+        none, never = np.full(instruments, math.nan), np.full((instruments, 2), [MIN_NS, -1])
+        two = np.full((instruments, 2), math.nan)
+        return cls(none, never, two, never.copy(), none.copy(), never[:, 0].copy())
+
+    def columns(self) -> tuple[Floats | Ints, ...]:
+        """Return the arrays, in the order of the fields."""
+        return tuple(getattr(self, each.name) for each in fields(self))
 
     def update(self, ticks: Ticks) -> bool:
         """Apply the prices of some rows, in their order; return whether one may have changed.
@@ -60,33 +63,26 @@ class Marks:
         """
         where = (ticks.instrument, ticks.log_ns, ticks.offset)
         if isinstance(ticks, Trades):
-            last = (self.last, self.last_ns, self.last_offset)
-            return bool(update_trades(*last, *where, ticks.verdict, ticks.price) > 0)
+            accepted = update_trades(self.last, self.last_at, *where, ticks.verdict, ticks.price)
+            return bool(accepted > 0)
         if isinstance(ticks, Quotes):
-            quote = (self.bid, self.ask, self.quote_ns, self.quote_offset)
-            update_quotes(*quote, *where, ticks.bid, ticks.ask)
+            update_quotes(self.quote, self.quote_at, *where, ticks.bid, ticks.ask)
         if isinstance(ticks, MarkPrices):
             update_mark_prices(self.mark, self.mark_ns, *where[:2], ticks.mark)
         return True
 
     def closing_price(self, instrument: int, *, long: bool) -> Mark:
         """Return the price that a position is valued at: the rule is at the head of this file."""
-        last = Mark(float(self.last[instrument]), int(self.last_ns[instrument]))
+        last_ns, last_offset = self.last_at[instrument].tolist()
+        quote_ns, quote_offset = self.quote_at[instrument].tolist()
+        last = Mark(float(self.last[instrument]), last_ns)
+        quote = Mark(float(self.quote[instrument, 0 if long else 1]), quote_ns)
         mark = Mark(float(self.mark[instrument]), int(self.mark_ns[instrument]))
-        side = float((self.bid if long else self.ask)[instrument])
-        quote = Mark(side, int(self.quote_ns[instrument]))
-        newest_ns = max(last.log_ns, quote.log_ns)
-        if is_near(mark.price, last.price) and newest_ns - mark.log_ns <= MARK_PRICE_AGE_NS:
+        is_fresh = max(last_ns, quote_ns) - mark.log_ns <= MARK_PRICE_AGE_NS
+        if is_fresh and is_near(mark.price, last.price):
             return mark
-        is_newer = self.quote_offset[instrument] >= self.last_offset[instrument]
-        return quote if is_newer and is_near(side, last.price) else last
-
-
-NONE: dict[str, Any] = {  # by field of Marks: its value before the first tick
-    "last": math.nan, "last_ns": MIN_NS, "last_offset": -1,
-    "bid": math.nan, "ask": math.nan, "quote_ns": MIN_NS, "quote_offset": -1,
-    "mark": math.nan, "mark_ns": MIN_NS,
-}  # fmt: skip
+        is_newer = quote_offset >= last_offset
+        return quote if is_newer and is_near(quote.price, last.price) else last
 
 
 def is_near(price: float, last: float) -> bool:
@@ -97,8 +93,7 @@ def is_near(price: float, last: float) -> bool:
 @compiled
 def update_trades(  # a kernel takes plain arrays
     last: Floats,
-    last_ns: Ints,
-    last_offset: Ints,
+    last_at: Ints,
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
@@ -109,18 +104,11 @@ def update_trades(  # a kernel takes plain arrays
     accepted = 0
     for row in range(len(verdict)):
         if verdict[row] == ACCEPTED:
-            code = instrument[row]
-            last[code] = price[row]
-            last_ns[code] = log_ns[row]
-            last_offset[code] = offset[row]
+            last[instrument[row]] = price[row]
+            last_at[instrument[row], 0] = log_ns[row]
+            last_at[instrument[row], 1] = offset[row]
             accepted += 1
     return accepted
-
-
-@inlined
-def is_in_range(price: float) -> bool:
-    """Return whether a price is in [PRICE_MIN, PRICE_MAX); NaN is not."""
-    return PRICE_MIN <= price < PRICE_MAX
 
 
 @inlined
@@ -129,30 +117,32 @@ def is_empty(price: float) -> bool:
     return math.isnan(price) or price == 0.0
 
 
+@inlined
+def is_none_or_in_range(price: float) -> bool:
+    """Return whether a price is NaN or in [PRICE_MIN, PRICE_MAX)."""
+    return math.isnan(price) or PRICE_MIN <= price < PRICE_MAX
+
+
 @compiled
 def update_quotes(
-    bid: Floats,
-    ask: Floats,
-    quote_ns: Ints,
-    quote_offset: Ints,
+    quote: Floats,
+    quote_at: Ints,
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
-    bids: Floats,
-    asks: Floats,
+    bid: Floats,
+    ask: Floats,
 ) -> None:
     """Write the last quote of each instrument that is one of a market; an empty side is NaN."""
-    for row in range(len(bids)):
-        low, high = bids[row], asks[row]
-        if not (is_empty(low) or is_in_range(low)) or not (is_empty(high) or is_in_range(high)):
+    for row in range(len(bid)):
+        low = math.nan if is_empty(bid[row]) else bid[row]
+        high = math.nan if is_empty(ask[row]) else ask[row]
+        is_crossed = low > high
+        if is_crossed or not (is_none_or_in_range(low) and is_none_or_in_range(high)):
             continue
-        if low > high and not is_empty(high):
-            continue  # crossed
-        code = instrument[row]
-        bid[code] = math.nan if is_empty(low) else low
-        ask[code] = math.nan if is_empty(high) else high
-        quote_ns[code] = log_ns[row]
-        quote_offset[code] = offset[row]
+        quote[instrument[row], 0], quote[instrument[row], 1] = low, high
+        quote_at[instrument[row], 0] = log_ns[row]
+        quote_at[instrument[row], 1] = offset[row]
 
 
 @compiled
@@ -161,7 +151,7 @@ def update_mark_prices(
 ) -> None:
     """Write the last mark price of each instrument; an empty one says that there is none now."""
     for row in range(len(marks)):
-        price = marks[row]
-        if is_empty(price) or is_in_range(price):
-            mark[instrument[row]] = math.nan if is_empty(price) else price
+        price = math.nan if is_empty(marks[row]) else marks[row]
+        if is_none_or_in_range(price):
+            mark[instrument[row]] = price
             mark_ns[instrument[row]] = log_ns[row]

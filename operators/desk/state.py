@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -105,7 +105,7 @@ def snapshot(state: State) -> bytes:
                 partition: {name: to_ipc(tables[name], chunks) for name, chunks in pending.items()}
                 for partition, pending in merge.pending.items()
             },
-            marks=[column.tobytes() for column in astuple(merge.marks)],
+            marks=[column.tobytes() for column in merge.marks.columns()],
             instrument_partition=state.instrument_partition.tobytes(),
             units=approved.units,
             notional=approved.notional,
@@ -128,11 +128,9 @@ def restore(encoded: bytes, context: AccountContext) -> State:
         for partition, chunks in saved.pending.items()
     }
     marks = Marks.empty(len(context.instruments))
-    columns = zip(astuple(marks), saved.marks, strict=True)
-    marks = Marks(
-        *(np.frombuffer(saved_column, column.dtype).copy() for column, saved_column in columns)
-    )
-    assert len(marks.last) == len(context.instruments), "the table of instruments has changed"
+    for column, encoded_column in zip(marks.columns(), saved.marks, strict=True):
+        assert column.nbytes == len(encoded_column), "the table of instruments has changed"
+        column[:] = np.frombuffer(encoded_column, column.dtype).reshape(column.shape)
     merge = Merge(
         context.partitions,
         marks,
