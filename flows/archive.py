@@ -56,5 +56,13 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
         yield
 
 
+def start_notices(plan: Plan) -> Iterator[str]:
+    """Yield nothing: frames are not interpreted."""
+    yield from ()
+
+
+end_notices = start_notices
+
+
 def finish(plan: Plan, *, ended: bool) -> None:
     """Do nothing: the sink has completed the archive."""

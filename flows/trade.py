@@ -21,7 +21,7 @@ from tapeflow.connectors.source.source import LogSource
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
-from tapeflow.flows.run import environment, results
+from tapeflow.flows.run import environment, notices, results
 from tapeflow.flows.run.environment import plan_from_environment
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -101,6 +101,8 @@ def flow() -> Dataflow:
     """Build the flow for `python -m bytewax.run flows.trade:flow`, from TAPEFLOW_* variables."""
     stop_on_signals()
     plan = plan_from_environment("trade")
+    for line in notices.start_notices(plan):
+        environment.notify(line)
     progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)
     return dataflow(plan, progress, environment.notify)
 
@@ -113,3 +115,4 @@ def state_settings(job: Job) -> dict[str, Any]:
 
 
 open_outputs, finish = results.open_outputs, results.finish
+start_notices, end_notices = notices.start_notices, notices.end_notices

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
+from tapeflow.connectors.duckdb.views import OFF_STEP
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
@@ -112,7 +113,7 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
             "instruments",
             pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)]),
         )
-        con.execute(RUNS)
+        con.execute(f"{RUNS}; {OFF_STEP}")
         con.commit()
         failed.pop_all()
     return con

@@ -5,6 +5,7 @@
 No module of flows/run imports a flow by a statement, because flows import flows/run.
 """
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -34,6 +35,12 @@ class Flow(Protocol):
 
     def open_outputs(self, plan: Plan, notify: Notify) -> AbstractContextManager[None]:
         """Check the outputs of a plan, and lock out other runs inside the `with` block."""
+
+    def start_notices(self, plan: Plan) -> Iterator[str]:
+        """Yield what is to be said of a plan and of its open state before the engine starts."""
+
+    def end_notices(self, plan: Plan) -> Iterator[str]:
+        """Yield what is to be said of the outputs after the engine has stopped."""
 
     def finish(self, plan: Plan, *, ended: bool) -> None:
         """Complete the outputs after the engine has stopped; `ended`: at the end of the log."""

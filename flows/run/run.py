@@ -48,6 +48,8 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
         flow.open_outputs(plan, notify),
         open_state(plan, flow, notify) as opened,
     ):
+        for line in flow.start_notices(opened):
+            notify(line)
         if opened.processes > 1 or opened.supervised:
             progress = run_supervised(opened, show, notify)
         else:
@@ -61,6 +63,8 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             (opened.state / ENDED).touch()
         if STOP_REQUESTED.is_set():
             notify(f"stopped by a signal after {progress.records():,} records")
+        for line in flow.end_notices(opened):
+            notify(line)
         flow.finish(opened, ended=ended)
     return progress
 
