@@ -128,15 +128,15 @@ def test_many_instruments_that_do_not_fit_are_counted_in_one_line(tmp_path):
     names = [f"C{number}" for number in range(8)]
     folder = tmp_path / "tapes"
     folder.mkdir()
-    lines = [
+    records = [
         b"%d %b\n" % (BEGIN + number, binance_trade(number, at=BEGIN, price="1.5", symbol=f"{name}USDT"))
         for number, name in enumerate(names)
     ]  # fmt: skip
-    (folder / "binance-0.tape").write_bytes(b"".join(lines))
+    (folder / "binance-0.tape").write_bytes(b"".join(records))
     job = job_of({f"{name}-USDT.BINANCE": {"tick": "1", "lot": "1"} for name in names})
-    said = run(folder, tmp_path / "r.duckdb", job)
-    assert len(said) == 6
-    assert said[-1] == "3 more ticks and lots do not fit their market: SELECT * FROM off_step"
+    lines = run(folder, tmp_path / "r.duckdb", job)
+    assert len(lines) == 6
+    assert lines[-1] == "3 more ticks and lots do not fit their market: SELECT * FROM off_step"
 
 
 @given(

@@ -197,9 +197,35 @@ def test_with_wide_limits_every_order_passes():
     [("1e-12", ""), ("9.9e-13", "PRICE_RANGE"), ("999999999999", ""), ("1e12", "PRICE_RANGE")],
 )
 def test_a_price_out_of_the_range_of_money_is_denied(price, denied):
-    assert (
-        risk.run_checks(ApprovedExposure(), proposed(1, price=price, step=Decimal("1E-12")), WIDE)[
-            0
-        ]
-        == denied
-    )
+    order = proposed(1, price=price, step=Decimal("1E-12"))
+    assert reason(ApprovedExposure(), order, WIDE) == denied
+
+
+# --- what cannot be computed right --------------------------------------------------------------
+
+
+def test_an_inverse_contract_is_denied_before_every_limit():
+    zero = Limits(Decimal(0), Decimal(0), 0, S)
+    for limits in (zero, WIDE):
+        denied, detail = risk.run_checks(ApprovedExposure(), proposed(1, inverse=True), limits)
+        assert denied == "INVERSE_CONTRACT" and detail.startswith("INVERSE_CONTRACT: A ")
+
+
+@pytest.mark.parametrize(
+    ("price", "denied"), [("1E-8", ""), ("9.9E-9", "MONEY_STEP"), ("4E-9", "MONEY_STEP")]
+)
+def test_an_order_worth_less_than_the_step_of_money_is_denied(price, denied):
+    assert reason(ApprovedExposure(), proposed(1, price=price), WIDE) == denied
+    assert reason(ApprovedExposure(), proposed(0, units=1, price=price), WIDE) == ""  # an exit
+
+
+def test_an_approval_names_only_the_four_checks():
+    _, detail = risk.run_checks(ApprovedExposure(), proposed(1), LIMITS)
+    names = [part.partition(":")[0] for part in detail.split("; ")]
+    assert names == ["PRICE_RANGE", "POSITION_LIMIT", "GROSS_LIMIT", "RATE_LIMIT"]
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), float("-inf")])
+def test_a_reference_price_that_is_no_number_is_denied(price):
+    order = proposed(1, price=risk.reference_price(price))
+    assert reason(ApprovedExposure(), order, WIDE) == "PRICE_RANGE"

@@ -1,5 +1,6 @@
 """Jobs: an error is one line that names the place and what was meant."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,61 @@ def test_the_kind_that_pydantic_chose_is_not_part_of_a_place(tmp_path):
 )
 def test_a_duration_is_written_in_its_largest_whole_unit(ns, text):
     assert format_duration(ns) == text
+
+
+# --- money that the tables hold ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("tick", "1e-13"), ("lot", "0.0000000000001"), ("multiplier", "1.0000000000001")],
+)
+def test_a_number_finer_than_the_tables_is_refused(tmp_path, key, value):
+    row = {"tick": "0.01", "lot": "0.1", key: value}
+    keys = ", ".join(f'{name} = "{text}"' for name, text in row.items())
+    line = refused(tmp_path, f'{GOOD}"ETH-USDT.BINANCE" = {{ {keys} }}')
+    assert f"instruments.ETH-USDT.BINANCE.{key}: " in line
+    assert line.endswith("has more than the 12 decimals that the tables hold")
+
+
+def test_a_number_as_fine_as_the_tables_is_accepted_with_any_zeros(tmp_path):
+    row = '"ETH-USDT.BINANCE" = { tick = "0.0000000000010000", lot = "0.1" }'
+    assert load(tmp_path, GOOD + row).instruments["ETH-USDT.BINANCE"].tick == Decimal("1E-12")
+
+
+def money_digits(tmp_path, *, size="0.5", tick="0.01", results=""):
+    text = GOOD.replace('size = "0.5"', f'size = "{size}"').replace('"0.01"', f'"{tick}"')
+    text = text.replace('lot = "0.1"', f'lot = "{size}"').replace(
+        'lot = "0.001"', f'lot = "{size}"'
+    )
+    job = load(tmp_path, f"{results}\n{text}")
+    table = jobs.validate(job)
+    return jobs.account_contexts(job, table, ("binance-0",))["main"].money_digits
+
+
+def test_money_has_the_digits_that_one_tick_of_an_order_needs(tmp_path):
+    assert money_digits(tmp_path) == 8
+    assert money_digits(tmp_path, size="0.00000001") == 10
+    assert money_digits(tmp_path, size="0.0001", tick="0.00000001") == 12
+    assert money_digits(tmp_path, size="0.00000001", results="[results]\nmoney_digits = 2") == 2
+
+
+def test_an_order_whose_tick_is_finer_than_the_tables_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="one tick of an order of") as raised:
+        money_digits(tmp_path, size="0.00001", tick="0.00000001")
+    assert "1E-13 USD" in str(raised.value)
+    assert money_digits(
+        tmp_path, size="0.00001", tick="0.00000001", results="[results]\nmoney_digits = 12"
+    ) == 12  # fmt: skip
+
+
+def test_a_position_that_the_tables_could_not_hold_is_refused(tmp_path):
+    text = GOOD.replace("position_max = 1", "position_max = 999999999999")
+    assert jobs.validate(load(tmp_path, text))
+    text = text.replace(
+        'tick = "0.01", lot = "0.1" }', 'tick = "0.01", lot = "0.1", multiplier = 1000 }'
+    )
+    with pytest.raises(
+        UsageError, match="may be worth more than the tables hold: lower position_max"
+    ):
+        jobs.validate(load(tmp_path, text))
