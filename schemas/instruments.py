@@ -10,7 +10,7 @@ COIN_MARGINED = re.compile(r".+USD_\w+", re.IGNORECASE)  # BTCUSD_PERP, BTCUSD_2
 
 
 class Instrument(Struct, frozen=True):
-    """One instrument of one venue; prices are multiples of `tick`, sizes of `lot`."""
+    """One instrument of one venue; sizes of orders are multiples of `lot`."""
 
     id: str  # BTC-USDT.BINANCE, BTC-USDT-PERP.BINANCE-USDM
     venue: str  # BINANCE; in lower case the name of its partitions and topics
@@ -18,7 +18,7 @@ class Instrument(Struct, frozen=True):
     quote: str  # the currency of prices, fees and profit
     kind: str  # spot | perp
     venue_symbol: str  # as the venue writes it: BTCUSDT
-    tick: Decimal  # smallest step of a price, in quote
+    tick: Decimal  # smallest step of a price, in quote; a printed price is never rounded to it
     lot: Decimal  # smallest step of a size, in base
     multiplier: Decimal  # base units in one unit of size
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tapeflow.connectors.duckdb.file import connect_owner, translate_errors
+from tapeflow.connectors.duckdb.views import PRINTED_STEPS
 from tapeflow.schemas.decimals import SCALE, count_decimals
 
 VALUES = 10_000  # distinct ones that the step which fits is computed from
@@ -39,11 +40,11 @@ def complete(
     con: Any, instrument: str, step_of: str, step: Decimal, printed: int, off: int, example: float
 ) -> OffStep:
     """Return a row of the view with the step that would fit."""
-    values = con.execute(
-        "SELECT DISTINCT value FROM printed_steps WHERE instrument = ? AND step_of = ? AND is_off "
-        f"ORDER BY value LIMIT {VALUES}",
-        [instrument, step_of],
-    ).fetchall()
+    sql = (
+        f"SELECT DISTINCT value FROM ({PRINTED_STEPS}) "
+        f"WHERE is_off AND instrument = ? AND step_of = ? ORDER BY value LIMIT {VALUES}"
+    )
+    values = con.execute(sql, [instrument, step_of]).fetchall()
     step = step.normalize()
     decimals = [to_step_decimal(value, step_of) for (value,) in values]
     first = to_step_decimal(example, step_of)

@@ -48,6 +48,13 @@ QUALITY = {
     "first_minute": "first minute with a record",
     "last_minute": "last minute with a record",
 }
+OFF_STEP = {
+    "step_of": "`tick`, of the prices of bars and fills, or `lot`, of the volumes of bars",
+    "step": "as the job has it",
+    "printed": "number of prices or volumes",
+    "off": "of these, no multiples of the step",
+    "example": "the smallest of these",
+}
 INTRO = """\
 The tables of `results.duckdb`, to query with `tapeflow query`. Times are UTC to the nanosecond. Money is DECIMAL, exact;
 prices and sizes of the market are DOUBLE. The rows of a table have no order of their own: `ORDER BY` what is named
@@ -55,6 +62,8 @@ below for the order of the log."""
 TITLES = {
     "instruments": summary(Instrument),
     "runs": "The runs that made these results.",
+    "off_step": "A view: instruments whose market prints prices off the job's tick, or sizes off "
+    "its lot.",
     "data_quality": "A view: the counts of `data_quality_minutes` over all minutes.",
 }
 
@@ -105,6 +114,8 @@ def meanings(name: str) -> dict[str, str]:
     """Return what the columns of a table mean."""
     if name == "runs":
         return RUNS
+    if name == "off_step":
+        return SHARED | OFF_STEP
     if name == "data_quality":
         return meanings("data_quality_minutes") | QUALITY
     kind = next((fact.type for fact in FACT_TYPES if fact.table == name), Instrument)

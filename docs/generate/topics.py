@@ -94,5 +94,5 @@ def json_text(hint: Any) -> str:
         return JSON[get_args(hint)[1]]
     members = get_args(hint)
     if NoneType in members:
-        return f"{JSON[members[0]]}, or null"
+        return f"{json_text(members[0])}, or null"
     return JSON[hint]

@@ -123,7 +123,7 @@ class Results(Section):
         default=60_000_000_000,
         description="A row of `equity` names the time of its oldest mark where that is older.",
     )
-    money_digits: Annotated[int, Field(ge=0, le=12), Unit("decimal places")] | None = Field(
+    money_digits: Annotated[int | None, Field(ge=0, le=12), Unit("decimal places")] = Field(
         default=None,
         description="Rounding of fees and profit. Left out: 8, or what one tick of an order needs.",
     )
@@ -155,7 +155,7 @@ class InstrumentRow(Section):
     """One instrument; its key is its id, `BASE-QUOTE[-PERP].VENUE`."""
 
     tick: Annotated[Positive, Unit("quote currency")] = Field(
-        description="Smallest step of a price."
+        description="Smallest step of a price. Fills have the printed price in any case."
     )
     lot: Annotated[Positive, Unit("size")] = Field(description="Smallest step of a size.")
     multiplier: Annotated[Positive, Unit("base currency")] = Field(
