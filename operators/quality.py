@@ -14,13 +14,14 @@ import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import ACCEPTED, Market
-from tapeflow.schemas.quality import Metric, QualityCounts
+from tapeflow.schemas.quality import Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 
 STATUSES, VERDICTS = 5, 5  # see schemas.market
@@ -41,6 +42,7 @@ class State:
     delay_max: int = MIN_NS
     bars: int = 0
     signals: int = 0
+    partition: str = ""
 
 
 def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
@@ -143,7 +145,7 @@ def other_ticks(state: State) -> Iterator[tuple[str, float]]:
 class CountQuality(Struct, frozen=True):
     """Counts the records of each partition by minute of log time."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     instruments: tuple[str, ...]  # the ids by number
 
@@ -153,14 +155,13 @@ class CountQuality(Struct, frozen=True):
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[QualityRow]]:
         """Count a batch; return the rows of every minute that it ends."""
-        rows: list[QualityRow] = []
-        begin = 0
+        rows, begin = list[QualityRow](), 0
         while begin < len(batch.log_ns):
             minute = int(batch.log_ns[begin]) // NS_PER_MINUTE
             if minute != state.minute:
                 rows += minute_rows(state, batch.partition, self.instruments)
                 state = self.initial()
-                state.minute = minute
+                state.minute, state.partition = minute, batch.partition
             end = int(batch.log_ns.searchsorted((minute + 1) * NS_PER_MINUTE))
             count_range(state, batch, begin, end)
             begin = end
@@ -172,15 +173,23 @@ class CountQuality(Struct, frozen=True):
             state = self.initial()
         return state, rows
 
+    def report_open(self, state: State) -> Iterator[OpenCounts]:
+        """Yield the counts of the open minute, which a stop leaves open."""
+        mark_prices = STATUSES + VERDICTS + TABLES.index("mark_prices")
+        for row in minute_rows(state, state.partition, self.instruments):
+            if isinstance(row, QualityCounts):
+                number = 0 if row.instrument is None else self.instruments.index(row.instrument) + 1
+                yield OpenCounts(**asdict(row), mark_prices=int(state.counts[number, mark_prices]))
+
     def snapshot(self, state: State) -> Any:
         """Return the open minute as plain values and bytes."""
         sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
-        return state.counts.tobytes(), state.minute, *sums
+        return state.counts.tobytes(), state.minute, *sums, state.partition
 
     def restore(self, snapshot: Any) -> State:
         """Return the open minute of a snapshot."""
-        counts, *sums = snapshot
-        return State(np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy(), *sums)
+        counts, *others = snapshot
+        return State(np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy(), *others)
 
 
 @operator

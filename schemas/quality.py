@@ -54,6 +54,15 @@ class QualityCounts(Struct, frozen=True, gc=False):
     accepted: int  # trades that are used
 
 
+class OpenCounts(QualityCounts, frozen=True, gc=False):
+    """Counts of the minute that was open when a run stopped: the next start completes it.
+
+    They are in the results of a stopped run only, so that its counts are those of all its records.
+    """
+
+    mark_prices: int  # mark prices of listed instruments
+
+
 class Metric(Struct, frozen=True, gc=False):
     """One measurement of a minute of log time, computed from the log: the same in every run."""
 

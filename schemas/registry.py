@@ -11,7 +11,7 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
-from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, QualityCounts
+from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.signals import Signal
 
 SCHEMA_VERSION = 2
@@ -63,6 +63,11 @@ FACT_TYPES = (
     ),
 )  # fmt: skip
 BY_TYPE = {kind.type: kind for kind in FACT_TYPES}
+# A table besides those of facts: in no topic and no digest, and emptied at the next start.
+OPEN_MINUTES = "data_quality_open"
+TABLES: dict[type, str] = {kind.type: kind.table for kind in FACT_TYPES} | {
+    OpenCounts: OPEN_MINUTES
+}
 
 
 def identity(fact: Struct) -> str:

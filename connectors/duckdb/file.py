@@ -21,8 +21,8 @@ from msgspec import Struct
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
-from tapeflow.schemas.quality import QualityCounts
-from tapeflow.schemas.registry import FACT_TYPES
+from tapeflow.schemas.quality import OpenCounts, QualityCounts
+from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
 
 SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
 TRANSACTION = "_txn"  # last column of each table: number of the transaction that wrote the row
@@ -36,7 +36,8 @@ QUALITY = """
     CREATE VIEW data_quality AS
     SELECT partition, instrument, min(time) AS first_minute, max(time) AS last_minute,
         {sums}
-    FROM data_quality_minutes GROUP BY partition, instrument ORDER BY partition, instrument
+    FROM (FROM data_quality_minutes UNION ALL BY NAME FROM {open_minutes})
+    GROUP BY partition, instrument ORDER BY partition, instrument
 """
 
 
@@ -105,13 +106,11 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
             con.execute(ddl(fact_type.table, fact_type.type, [f"{TRANSACTION} BIGINT"]))
         counts = [column.name for column in columns(QualityCounts) if column.sql == "BIGINT"]
         sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
-        con.execute(QUALITY.format(sums=sums))
+        con.execute(ddl(OPEN_MINUTES, OpenCounts, [f"{TRANSACTION} BIGINT"]))
+        con.execute(QUALITY.format(sums=sums, open_minutes=OPEN_MINUTES))
         con.execute(ddl("instruments", Instrument))
-        insert(
-            con,
-            "instruments",
-            pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)]),
-        )
+        rows = to_record_batch(Instrument, run.instruments.rows)
+        insert(con, "instruments", pa.Table.from_batches([rows]))
         con.execute(RUNS)
         con.commit()
         failed.pop_all()

@@ -35,7 +35,7 @@ from tapeflow.connectors.duckdb.flight import QueryServer
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.schemas.batches import Facts
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.registry import FACT_TYPES
+from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
 
 PART = "results"  # name of the one partition
 PUBLISH_EVERY_S = 5.0
@@ -49,7 +49,7 @@ State = tuple[int, int, PendingTables]  # version, last committed transaction, t
 class ResultsSink(FixedPartitionedSink[Facts, State]):
     """A sink of facts to the tables of their types."""
 
-    VERSION: ClassVar[int] = 1  # of its state
+    VERSION: ClassVar[int] = 2  # of its state
 
     def __init__(self, paths: ResultPaths, run: RunInfo, *, live: bool = False) -> None:
         """Write the results of `run`; where it is `live`, on a thread of its own."""
@@ -81,8 +81,7 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
             con = connect_owner(self.paths.work)
             roll_back_to(con, self.paths.work, committed)
         part = ResultsSinkPartition(con, self.paths, self.run, committed, pending)
-        if self.live:
-            part.writer = AsyncWriter(part.transaction, part.write)
+        part.writer = AsyncWriter(part.transaction, part.write) if self.live else None
         return part
 
 
@@ -116,6 +115,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
             for number, streams in pending:
                 self._insert(number, from_ipc(streams))
                 self.transaction = number
+            con.execute(f"DELETE FROM {OPEN_MINUTES}")  # of the last stop: it goes on now
             begin_run(self.con, run)
             self.con.commit()
         self.published_at, self.publish_s, self.unpublished = monotonic(), 0.0, True
