@@ -4,14 +4,14 @@ import json
 from collections import Counter
 from typing import Any
 
-from tapeflow.schemas.quality import OpenCounts
+from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.schemas.registry import OPEN_MINUTES
 
 Counts = Counter[str]  # of one partition or instrument, by column of data_quality
 MARK_PRICES = f"""
     SELECT coalesce(sum(value), 0)::BIGINT FROM (
         SELECT value FROM metrics WHERE name = 'mark_prices'
-        UNION ALL SELECT {OpenCounts.__struct_fields__[-1]} FROM {OPEN_MINUTES}
+        UNION ALL SELECT mark_prices FROM {INTERNAL}.{OPEN_MINUTES}
     )
 """
 
