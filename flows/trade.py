@@ -111,7 +111,8 @@ def state_settings(job: Job) -> dict[str, Any]:
     """Return the settings that the state of the steps depends on, as JSON values by name."""
     sections = {"bars", "market", "dedupe", "normalise", "channels", "instruments"}
     accounts = sorted(each.name for each in job.accounts)
-    return {**job.model_dump(mode="json", include=sections), "accounts": accounts}
+    step = job.source.model_dump(mode="json", include={"step"})
+    return {**job.model_dump(mode="json", include=sections), "source": step, "accounts": accounts}
 
 
 open_outputs, finish = results.open_outputs, results.finish

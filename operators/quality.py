@@ -26,7 +26,9 @@ from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 
 STATUSES, VERDICTS = 5, 5  # see schemas.market
 TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
-COLUMNS = STATUSES + VERDICTS + len(TABLES)  # of counts, in this order
+CORRECTIONS = 2  # of log times: stepped back, stepped ahead
+TICKS = STATUSES + VERDICTS  # the first column of TABLES
+COLUMNS = TICKS + len(TABLES) + CORRECTIONS  # of counts, in this order
 HALF, LOW_HALF = 32, 2**32 - 1  # delays are summed in halves of 32 bits: none overflows
 
 QualityRow = QualityCounts | Metric
@@ -53,7 +55,11 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
         ticks = getattr(market, name)
         if len(ticks):
             instrument = ticks.instrument[rows_within(ticks.offset, first, after)]
-            count_rows(state.counts, instrument, STATUSES + VERDICTS + number)
+            count_rows(state.counts, instrument, TICKS + number)
+    if batch.written_ns is not None:
+        ahead_ns = batch.written_ns[begin:end] - batch.log_ns[begin:end]
+        for column, found in ((-2, ahead_ns < 0), (-1, ahead_ns > 0)):
+            count_rows(state.counts, batch.record_instrument[begin:end][found], column + COLUMNS)
     rows = rows_within(market.trades.offset, first, after)
     high, low, most = count_records(
         state.counts,
@@ -117,11 +123,12 @@ def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> I
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
         instrument = instruments[number - 1] if number else None
         decoded, heartbeats, recognised, unlisted, malformed, *rest = state.counts[number].tolist()
-        accepted, duplicate, late, historical, off_market, *ticks = rest
+        accepted, duplicate, late, historical, off_market, *ticks, back, ahead = rest
         records = decoded + heartbeats + recognised + unlisted + malformed
         yield QualityCounts(
             partition, instrument, time_ns, records, heartbeats, recognised, malformed, unlisted,
             ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
+            back, ahead,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
     metric = partial(Metric, partition, time_ns=time_ns)
@@ -139,7 +146,7 @@ def other_ticks(state: State) -> Iterator[tuple[str, float]]:
     """Yield (table, rows) of the tables that have no column in data_quality_minutes."""
     for number, name in enumerate(TABLES):
         if name not in QualityCounts.__struct_fields__:
-            yield name, float(state.counts[:, STATUSES + VERDICTS + number].sum())
+            yield name, float(state.counts[:, TICKS + number].sum())
 
 
 class CountQuality(Struct, frozen=True):
@@ -175,7 +182,7 @@ class CountQuality(Struct, frozen=True):
 
     def report_open(self, state: State) -> Iterator[OpenCounts]:
         """Yield the counts of the open minute, which a stop leaves open."""
-        mark_prices = STATUSES + VERDICTS + TABLES.index("mark_prices")
+        mark_prices = TICKS + TABLES.index("mark_prices")
         for row in minute_rows(state, state.partition, self.instruments):
             if isinstance(row, QualityCounts):
                 number = 0 if row.instrument is None else self.instruments.index(row.instrument) + 1

@@ -1,12 +1,13 @@
 """Reading results: queries, and the digest by which the facts of two runs are compared."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct, structs
 
 from tapeflow.connectors.duckdb.file import check_is_file, connect_sealed, sibling
 from tapeflow.connectors.duckdb.query_result import (
@@ -17,12 +18,16 @@ from tapeflow.connectors.duckdb.query_result import (
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
 from tapeflow.connectors.duckdb.tables import insert
-from tapeflow.schemas.arrow import columns, ddl, to_record_batch
+from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
 
 CHUNK_ROWS = 4096  # read at a time
+DEFAULTS = {  # of the fields of each type of fact
+    each.type: {field.name: field.default for field in structs.fields(each.type)}
+    for each in FACT_TYPES
+}
 
 
 def connect(results: Path, notify: Notify = lambda _: None) -> Any:
@@ -85,20 +90,39 @@ def digest(tables: dict[str, str]) -> str:
 
 
 def table_digest(con: Any, fact_type: FactType) -> str:
-    """Return the sha256 over the rows of a table in log order, every value by its exact text."""
+    """Return the sha256 over the rows of a table in log order, every value by its exact text.
+
+    A field with a default came later than its table: where every row has the default, the digest is
+    that of the rows without it.
+    """
     table = columns(fact_type.type)
     names = {column.field: column.name for column in table}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
         for column in table
+        if not has_default(con, fact_type, column)
     )
     order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
-    try:
-        rows = con.execute(f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
-    except duckdb.Error as error:
-        raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
+    rows = ask(con, f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
     total = hashlib.sha256()
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
             total.update(repr(row).encode())
     return total.hexdigest()
+
+
+def has_default(con: Any, fact_type: FactType, column: Column) -> bool:
+    """Return whether a field has a default, and every row of the table has it."""
+    default = DEFAULTS[fact_type.type].get(column.field, NODEFAULT)
+    if default is NODEFAULT:
+        return False
+    other = f'SELECT count(*) FROM {fact_type.table} WHERE "{column.name}" IS DISTINCT FROM ?'
+    return bool(ask(con, other, [default]).fetchone()[0] == 0)
+
+
+def ask(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:
+    """Run a query of the tables of facts; TapeflowError where they are not as we know them."""
+    try:
+        return con.execute(sql, values)
+    except duckdb.Error as error:
+        raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
