@@ -6,11 +6,12 @@
                               ^ an epoch ends: snapshot(s2) is stored; after a crash,
                                 restore(...) gives s2 again and v3 is folded once more
 
-A stop changes no state. The end of a log is a page with `end_of_log`; the end of input is not.
+A stop changes no state; a step may then report what it holds (`report_open`). The end of a log is
+a page with `end_of_log`; the end of input is not.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from bytewax.dataflow import Dataflow, Operator
 from bytewax.operators import StatefulBatchLogic
@@ -47,6 +48,14 @@ class Step(Protocol[S, V_contra, W_co]):
         """Return the state of a snapshot."""
 
 
+@runtime_checkable
+class ReportsAtStop(Protocol):
+    """A step whose state holds counts that a stopped run should show."""
+
+    def report_open(self, state: Any) -> Iterable[Any]:
+        """Return what the state holds and no output has said yet; the state stays as it is."""
+
+
 class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
     """The logic of one key: its state, and the step that folds values into it."""
 
@@ -64,9 +73,15 @@ class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
             return [tuple(outputs)] if outputs else [], StatefulBatchLogic.RETAIN
         return outputs, StatefulBatchLogic.RETAIN
 
+    @capture_errors
     def on_eof(self) -> tuple[list[Any], bool]:
-        """Retain the state: this is a stop."""
-        return [], StatefulBatchLogic.RETAIN
+        """Retain the state: this is a stop. A step may report what it has not sent yet."""
+        outputs: tuple[W, ...] = ()
+        if isinstance(self.step, ReportsAtStop):
+            outputs = tuple(self.step.report_open(self.state))
+        if self.emit_batches:
+            return [outputs] if outputs else [], StatefulBatchLogic.RETAIN
+        return [*outputs], StatefulBatchLogic.RETAIN
 
     @capture_errors
     def snapshot(self) -> tuple[int, Any]:

@@ -61,8 +61,11 @@ def start_notices(plan: Plan) -> Iterator[str]:
     yield from ()
 
 
-end_notices = start_notices
+def finish(plan: Plan, *, ended: bool) -> str:
+    """Return where to continue: the sink has completed what is in the archive."""
+    return f"the next start continues {plan.results}"
 
 
-def finish(plan: Plan, *, ended: bool) -> None:
-    """Do nothing: the sink has completed the archive."""
+def keep_unfinished(plan: Plan) -> str:
+    """Return nothing to say: files of the archive are complete at any time."""
+    return ""

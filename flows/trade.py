@@ -8,6 +8,7 @@ The facts go to DuckDB, and to Kafka where the log came from there.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import bytewax.operators as op
@@ -86,7 +87,8 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     done = graph(pages, plan.job, source.partitions)
     live = bool(live_partitions(plan.log))
     paths, info = results.result_paths(plan), results.run_info(plan)
-    op.output("results", done, ResultsSink(paths, info, live=live))
+    at_end = partial(results.ends_in_sink, plan, progress)
+    op.output("results", done, ResultsSink(paths, info, live=live, at_end=at_end))
     if plan.publish:
         kafka = plan.job.kafka
         published = records(
@@ -111,8 +113,9 @@ def state_settings(job: Job) -> dict[str, Any]:
     """Return the settings that the state of the steps depends on, as JSON values by name."""
     sections = {"bars", "market", "dedupe", "normalise", "channels", "instruments"}
     accounts = sorted(each.name for each in job.accounts)
-    return {**job.model_dump(mode="json", include=sections), "accounts": accounts}
+    step = job.source.model_dump(mode="json", include={"step"})
+    return {**job.model_dump(mode="json", include=sections), "source": step, "accounts": accounts}
 
 
 open_outputs, finish = results.open_outputs, results.finish
-start_notices, end_notices = notices.start_notices, notices.end_notices
+keep_unfinished, start_notices = results.keep_unfinished, notices.start_notices

@@ -14,18 +14,21 @@ import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import ACCEPTED, Market
-from tapeflow.schemas.quality import Metric, QualityCounts
+from tapeflow.schemas.quality import Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 
 STATUSES, VERDICTS = 5, 5  # see schemas.market
 TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
-COLUMNS = STATUSES + VERDICTS + len(TABLES)  # of counts, in this order
+CORRECTIONS = 2  # of log times: stepped back, stepped ahead
+TICKS = STATUSES + VERDICTS  # the first column of TABLES
+COLUMNS = TICKS + len(TABLES) + CORRECTIONS  # of counts, in this order
 HALF, LOW_HALF = 32, 2**32 - 1  # delays are summed in halves of 32 bits: none overflows
 
 QualityRow = QualityCounts | Metric
@@ -41,6 +44,7 @@ class State:
     delay_max: int = MIN_NS
     bars: int = 0
     signals: int = 0
+    partition: str = ""
 
 
 def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
@@ -51,7 +55,11 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
         ticks = getattr(market, name)
         if len(ticks):
             instrument = ticks.instrument[rows_within(ticks.offset, first, after)]
-            count_rows(state.counts, instrument, STATUSES + VERDICTS + number)
+            count_rows(state.counts, instrument, TICKS + number)
+    if batch.written_ns is not None:
+        ahead_ns = batch.written_ns[begin:end] - batch.log_ns[begin:end]
+        for column, found in ((-2, ahead_ns < 0), (-1, ahead_ns > 0)):
+            count_rows(state.counts, batch.record_instrument[begin:end][found], column + COLUMNS)
     rows = rows_within(market.trades.offset, first, after)
     high, low, most = count_records(
         state.counts,
@@ -115,11 +123,12 @@ def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> I
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
         instrument = instruments[number - 1] if number else None
         decoded, heartbeats, recognised, unlisted, malformed, *rest = state.counts[number].tolist()
-        accepted, duplicate, late, historical, off_market, *ticks = rest
+        accepted, duplicate, late, historical, off_market, *ticks, back, ahead = rest
         records = decoded + heartbeats + recognised + unlisted + malformed
         yield QualityCounts(
             partition, instrument, time_ns, records, heartbeats, recognised, malformed, unlisted,
             ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
+            back, ahead,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
     metric = partial(Metric, partition, time_ns=time_ns)
@@ -137,13 +146,13 @@ def other_ticks(state: State) -> Iterator[tuple[str, float]]:
     """Yield (table, rows) of the tables that have no column in data_quality_minutes."""
     for number, name in enumerate(TABLES):
         if name not in QualityCounts.__struct_fields__:
-            yield name, float(state.counts[:, STATUSES + VERDICTS + number].sum())
+            yield name, float(state.counts[:, TICKS + number].sum())
 
 
 class CountQuality(Struct, frozen=True):
     """Counts the records of each partition by minute of log time."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     instruments: tuple[str, ...]  # the ids by number
 
@@ -153,14 +162,13 @@ class CountQuality(Struct, frozen=True):
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[QualityRow]]:
         """Count a batch; return the rows of every minute that it ends."""
-        rows: list[QualityRow] = []
-        begin = 0
+        rows, begin = list[QualityRow](), 0
         while begin < len(batch.log_ns):
             minute = int(batch.log_ns[begin]) // NS_PER_MINUTE
             if minute != state.minute:
                 rows += minute_rows(state, batch.partition, self.instruments)
                 state = self.initial()
-                state.minute = minute
+                state.minute, state.partition = minute, batch.partition
             end = int(batch.log_ns.searchsorted((minute + 1) * NS_PER_MINUTE))
             count_range(state, batch, begin, end)
             begin = end
@@ -172,15 +180,23 @@ class CountQuality(Struct, frozen=True):
             state = self.initial()
         return state, rows
 
+    def report_open(self, state: State) -> Iterator[OpenCounts]:
+        """Yield the counts of the open minute, which a stop leaves open."""
+        mark_prices = TICKS + TABLES.index("mark_prices")
+        for row in minute_rows(state, state.partition, self.instruments):
+            if isinstance(row, QualityCounts):
+                number = 0 if row.instrument is None else self.instruments.index(row.instrument) + 1
+                yield OpenCounts(**asdict(row), mark_prices=int(state.counts[number, mark_prices]))
+
     def snapshot(self, state: State) -> Any:
         """Return the open minute as plain values and bytes."""
         sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
-        return state.counts.tobytes(), state.minute, *sums
+        return state.counts.tobytes(), state.minute, *sums, state.partition
 
     def restore(self, snapshot: Any) -> State:
         """Return the open minute of a snapshot."""
-        counts, *sums = snapshot
-        return State(np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy(), *sums)
+        counts, *others = snapshot
+        return State(np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy(), *others)
 
 
 @operator

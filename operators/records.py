@@ -8,6 +8,7 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.schemas.batches import BarBlock, Facts
+from tapeflow.schemas.quality import OpenCounts
 from tapeflow.schemas.registry import BY_TYPE, encode, identity
 
 Record = tuple[str, bytes, bytes, bytes]  # topic, key, value, id
@@ -25,7 +26,7 @@ def expand_blocks(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct
     for fact in facts:
         if isinstance(fact, BarBlock):
             yield from fact.bars.values(fact.partition, instruments)
-        else:
+        elif not isinstance(fact, OpenCounts):  # of a stop: no fact, its minute comes again
             yield fact
 
 

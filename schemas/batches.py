@@ -29,6 +29,7 @@ class Page(Struct, frozen=True, eq=False):
     ends: Ints
     data: Bytes  # ends in PADDING zero bytes
     end_of_log: bool = False  # the last page of a finite log: no record comes after it
+    written_ns: Ints | None = None  # log times as they were written, where some were corrected
 
     @classmethod
     def from_frames(
@@ -52,6 +53,11 @@ class Page(Struct, frozen=True, eq=False):
         """The offset of the record after the last one."""
         return self.first_offset + len(self.log_ns)
 
+    @property
+    def stamps(self) -> Ints:
+        """The log time of each record as it was written, ns."""
+        return self.log_ns if self.written_ns is None else self.written_ns
+
     def frame(self, number: int) -> bytes:
         """Return the frame of record `number` of the page."""
         return self.data[self.starts[number] : self.ends[number]].tobytes()
@@ -72,6 +78,7 @@ class Batch(Struct, frozen=True, eq=False):
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     signals: tuple[Signal, ...] = ()
     intents: tuple[Intent, ...] = ()
+    written_ns: Ints | None = None  # as of the page
 
     @property
     def next_offset(self) -> int:
@@ -111,13 +118,15 @@ class BarBlock(Struct, frozen=True, eq=False):
 Facts = tuple[Struct, ...]  # output rows of one batch, in order; bars as blocks
 
 
-def split_page(page: Page, records: int, span_ns: int) -> tuple[Page, Page | None]:
+def split_page(page: Page, records: int, span_ns: int = MAX_NS) -> tuple[Page, Page | None]:
     """Split off the first records of a page: at most `records`, over at most `span_ns` of log time.
 
     Returns them as one page and the remaining records as another, None if none remain.
     """
-    span_end = min(int(page.log_ns[0]) + span_ns, MAX_NS)
-    count = int(np.searchsorted(page.log_ns[:records], span_end, "right"))
+    count = min(records, len(page.log_ns))
+    if span_ns < MAX_NS:
+        span_end = min(int(page.log_ns[0]) + span_ns, MAX_NS)
+        count = int(np.searchsorted(page.log_ns[:records], span_end, "right"))
     if count == len(page.log_ns):
         return page, None
     return slice_page(page, slice(None, count)), slice_page(page, slice(count, None))
@@ -127,4 +136,5 @@ def slice_page(page: Page, rows: slice) -> Page:
     """Return consecutive records of a page, over the same bytes."""
     first_offset = page.first_offset + (rows.start or 0)
     columns = (page.log_ns[rows], page.starts[rows], page.ends[rows])
-    return Page(page.partition, first_offset, *columns, page.data)
+    written_ns = None if page.written_ns is None else page.written_ns[rows]
+    return Page(page.partition, first_offset, *columns, page.data, written_ns=written_ns)

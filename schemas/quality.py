@@ -35,7 +35,7 @@ class QualityCounts(Struct, frozen=True, gc=False):
     """Counts of one minute of log time: records by outcome, then ticks.
 
     A record counts in the row of its first listed instrument; without one, in the row without an
-    instrument. The counts from `quotes` on are of ticks, not of records.
+    instrument. The counts from `quotes` to `accepted` are of ticks, not of records.
     """
 
     partition: str
@@ -52,6 +52,17 @@ class QualityCounts(Struct, frozen=True, gc=False):
     history: int  # old trades, sent on subscribing
     off_market: int  # trades that are not of the market (insurance fund, ADL) or out of range
     accepted: int  # trades that are used
+    stepped_back: int = 0  # records written before the log time reached, at which they are held
+    stepped_ahead: int = 0  # records far ahead that the next one does not confirm: held as well
+
+
+class OpenCounts(QualityCounts, frozen=True, gc=False):
+    """Counts of the minute that was open when a run stopped: the next start completes it.
+
+    They are in the results of a stopped run only, so that its counts are those of all its records.
+    """
+
+    mark_prices: int = 0  # mark prices of listed instruments
 
 
 class Metric(Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
-from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, QualityCounts
+from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.signals import Signal
 
 SCHEMA_VERSION = 2
@@ -26,7 +26,6 @@ class FactType(Struct, frozen=True):
     key: str  # field that keys its Kafka records; records of one key stay in order
     identity: tuple[str, ...]  # fields that identify one fact of this type
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
-    added: tuple[str, ...] = ()  # later fields: in the digest only where they hold a value
 
 
 ACCOUNT_SEQ = ("account", "seq")  # the desk numbers the facts of an account
@@ -44,9 +43,7 @@ FACT_TYPES = (
     FactType(Order, "orders", "orders", "account", ("id",), ACCOUNT_SEQ),
     FactType(Fill, "fills", "fills", "account", ("id",), ACCOUNT_SEQ),
     FactType(Position, "positions", "positions", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
-    FactType(
-        Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ, ("stale_mark_ns",),
-    ),
+    FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",
         ("partition", "offset", "instrument", "trade_id"),
@@ -66,6 +63,11 @@ FACT_TYPES = (
     ),
 )  # fmt: skip
 BY_TYPE = {kind.type: kind for kind in FACT_TYPES}
+# A table besides those of facts: in no topic and no digest, and emptied at the next start.
+OPEN_MINUTES = "data_quality_open"
+TABLES: dict[type, str] = {kind.type: kind.table for kind in FACT_TYPES} | {
+    OpenCounts: OPEN_MINUTES
+}
 
 
 def identity(fact: Struct) -> str:

@@ -24,7 +24,6 @@ from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import job_of
 
 T0 = 490_000 * HOUR_NS  # 2025-11-24T16
-FAR = 2**62
 NAME = "binance-0"
 
 
@@ -89,7 +88,7 @@ def archived(folder):
     files = tuple(closed_files(folder))
     if not files:
         return []
-    reader, got = ParquetReader(NAME, files, 7, FAR, None), []
+    reader, got = ParquetReader(NAME, files, 7, None), []
     while (page := reader.read()) is not None:
         assert page.first_offset == len(got)
         got += [(int(ns), page.frame(row)) for row, ns in enumerate(page.log_ns)]
@@ -352,16 +351,16 @@ def test_reading_the_hours_of_a_partition_resumes_anywhere(
     log = log_of(steps)
     write_unbroken(folder, log)
     files = tuple(closed_files(folder))[data.draw(st.integers(0, 1)) :]  # older ones may be gone
-    whole = rows(ParquetReader(NAME, files, records, FAR, None)) if files else []
+    whole = rows(ParquetReader(NAME, files, records, None)) if files else []
     first = whole[0][0] if whole else len(log)
     assert whole == [(first + n, ns, frame) for n, (ns, frame) in enumerate(log[first:])]
     if not files:
         return
-    reader, given_so_far = ParquetReader(NAME, files, records, FAR, None), 0
+    reader, given_so_far = ParquetReader(NAME, files, records, None), 0
     for _ in range(data.draw(st.integers(0, 9))):
         page = reader.read()
         given_so_far += len(page.log_ns) if page else 0
-    again = ParquetReader(NAME, files, records, FAR, reader.position())
+    again = ParquetReader(NAME, files, records, reader.position())
     assert rows(again) == whole[given_so_far:]
     assert again.ended
 
@@ -369,7 +368,7 @@ def test_reading_the_hours_of_a_partition_resumes_anywhere(
 def test_a_missing_hour_is_refused(tmp_path):
     _, (first, _second, third) = hours(tmp_path)
     with pytest.raises(TapeflowError, match="record 3 should come next, but 5 does") as raised:
-        rows(ParquetReader(NAME, (first, third), 10, FAR, None))
+        rows(ParquetReader(NAME, (first, third), 10, None))
     assert str(third) in str(raised.value)
     assert "records 3 to 4 are missing" in str(raised.value)
 
@@ -378,14 +377,14 @@ def test_two_files_of_the_same_records_are_refused(tmp_path):
     _, (first, second, _third) = hours(tmp_path)
     copy = shutil.copy(second, tmp_path / "copy.parquet")
     with pytest.raises(TapeflowError, match="do two files hold the same records"):
-        rows(ParquetReader(NAME, (first, second, Path(copy)), 10, FAR, None))
+        rows(ParquetReader(NAME, (first, second, Path(copy)), 10, None))
 
 
 def test_parquet_files_without_offsets_are_numbered_on(tmp_path):
     log, files = hours(tmp_path)
     for path in files:
         pq.write_table(pq.read_table(path).drop_columns(["offset"]), path)
-    found = rows(ParquetReader(NAME, tuple(files), 2, FAR, None))
+    found = rows(ParquetReader(NAME, tuple(files), 2, None))
     assert found == [(offset, ns, frame) for offset, (ns, frame) in enumerate(log)]
 
 

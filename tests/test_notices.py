@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.connectors.duckdb.off_step import common_step
+from tapeflow.flows.cli.summary.trading_hints import find_off_steps
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
@@ -57,11 +58,12 @@ def write_tape(folder, prices, *, size="1", symbol="BTCUSDT", partition="binance
 
 
 def run(tapes, results, job, **shape):
-    """Replay tapes; return the lines that were said."""
+    """Replay tapes; return the lines that were said, and the hints about ticks and lots."""
     lines = []
     plan = Plan(command="test", log=find_tapes([tapes], job), job=job, results=results, **shape)
     run_plan(plan, silent, lines.append)
-    return lines
+    with connect(results) as con:
+        return [*lines, *find_off_steps(con, {})]
 
 
 def rows(results, sql):

@@ -173,7 +173,7 @@ def test_heartbeats_are_written_into_quiet_partitions_only():
         assert writer.write_due(now + 150_000_000) == ["a-0", "a-1"]
         writer.producer.flush()
         partition = KafkaPartition(broker.bootstrap, "raw.a", 1, "a-1", EMBEDDED_CONSUMER)
-        reader = KafkaReader(partition, 10, MAX_NS, 2, None, silent)
+        reader = KafkaReader(partition, 10, 2, None, silent)
         frames, times = [], []
         while not reader.ended:
             page = reader.read()

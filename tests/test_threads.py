@@ -26,11 +26,11 @@ def test_a_worker_thread_keeps_its_python_state_between_calls(tmp_path):
     #   a threading.local lives in the thread's state: without it each call begins with a new one
     names, local = ("binance-0", "coinbase-0"), threading.local()
     for name in names:
-        lines = b"".join(b"%d {}\n" % (number * SECOND) for number in range(20))
+        lines = b"".join(b"%d {}\n" % (1_700_000_000 + number) for number in range(20))
         (tmp_path / f"{name}.tape").write_bytes(lines)
 
     def factory(name):
-        return lambda position: TapeReader(name, (tmp_path / f"{name}.tape",), 1, 1, position)
+        return lambda position: TapeReader(name, (tmp_path / f"{name}.tape",), 1, position)
 
     def count_calls(_keyed):
         local.calls = getattr(local, "calls", 0) + 1

@@ -15,7 +15,7 @@ from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.batches import BarBlock
 from tapeflow.schemas.market import Bar, Bars
 from tapeflow.schemas.quality import DeadLetter
-from tapeflow.schemas.registry import BY_TYPE
+from tapeflow.schemas.registry import TABLES
 
 ROW_BYTES = 256  # of a dead letter's frame count as one row
 CHUNK_ROWS = 256  # facts of a type that are laid out as columns at once
@@ -54,7 +54,7 @@ class FactBuffer:
                 bars_to_record_batch(partition, Bars.concat(bars), self.instruments)
             )
         tables = {
-            BY_TYPE[fact_type].table: pa.Table.from_batches(batches)
+            TABLES[fact_type]: pa.Table.from_batches(batches)
             for fact_type, batches in self.batches.items()
         }
         self.bars.clear()

@@ -7,10 +7,8 @@ Found in what the results hold: the prices and volumes of bars, and the prices o
 
 from decimal import Decimal
 from math import gcd
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from tapeflow.connectors.duckdb.file import connect_owner, translate_errors
 from tapeflow.connectors.duckdb.views import PRINTED_STEPS
 from tapeflow.schemas.decimals import SCALE, count_decimals
 
@@ -30,10 +28,9 @@ class OffStep(NamedTuple):
     fits: Decimal | None  # the coarsest step that fits all; None: the tables hold none as fine
 
 
-def find_off_steps(work: Path) -> list[OffStep]:
-    """Return the instruments of a work file whose tick or lot does not fit their market."""
-    with translate_errors(work), connect_owner(work) as con:
-        return [complete(con, *row) for row in con.execute("FROM off_step").fetchall()]
+def find_off_steps(con: Any) -> list[OffStep]:
+    """Return the instruments of some results whose tick or lot does not fit their market."""
+    return [complete(con, *row) for row in con.execute("FROM off_step").fetchall()]
 
 
 def complete(

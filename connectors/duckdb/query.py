@@ -1,58 +1,75 @@
 """Reading results: queries, and the digest by which the facts of two runs are compared."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct, structs
 
-from tapeflow.connectors.duckdb.file import SET_UTC, insert
-from tapeflow.connectors.duckdb.query_result import QueryResult, execute_exact, to_query_result
-from tapeflow.schemas.arrow import columns, ddl, to_record_batch
+from tapeflow.connectors.duckdb.file import check_is_file, connect_sealed, sibling
+from tapeflow.connectors.duckdb.query_result import (
+    QueryResult,
+    execute_exact,
+    one_line,
+    to_query_result,
+)
+from tapeflow.connectors.duckdb.runs import describe, describe_absent
+from tapeflow.connectors.duckdb.tables import insert
+from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
 
 CHUNK_ROWS = 4096  # read at a time
+DEFAULTS = {  # of the fields of each type of fact
+    each.type: {field.name: field.default for field in structs.fields(each.type)}
+    for each in FACT_TYPES
+}
 
 
-def connect(results: Path) -> Any:
-    """Open results for reading; TapeflowError where there are none."""
+def connect(results: Path, notify: Notify = lambda _: None) -> Any:
+    """Open results for reading; `notify` gets a line where they are not a finished answer alone.
+
+    Raises TapeflowError where there are none, or they cannot be read.
+    """
     if not results.exists():
-        raise TapeflowError(
-            f"{results} does not exist: run `tapeflow replay` first, or name it with --results"
-        )
-    try:
-        con = duckdb.connect(str(results), read_only=True)
-        con.execute(SET_UTC)
-        return con
-    except duckdb.Error as error:
-        raise TapeflowError(f"{results}: {str(error).splitlines()[0]}") from None
+        raise TapeflowError(describe_absent(results))
+    check_is_file(results)
+    con = connect_sealed(results, {}, read_only=True)
+    if shown := describe(results, con):
+        notify(shown)
+    return con
 
 
-def query(results: Path, sql: str) -> QueryResult:
+def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResult:
     """Run a query: in the run that makes these results, if there is one, else on the file.
+
+    `notify` gets a line where the file is not a finished answer alone.
 
     Raises TapeflowError for a query that fails.
     """
-    if results.with_name(results.name + ".live").exists():
+    if sibling(results, ".live").exists():
         from tapeflow.connectors.duckdb.flight import query_running  # noqa: PLC0415  # slow to import
 
         result = query_running(results, sql)
         if result is not None:
             return result
-    with connect(results) as con:
+    with connect(results, notify) as con:
         try:
             return to_query_result(execute_exact(con, sql))
         except duckdb.Error as error:
-            line = " ".join(str(error).split("\n\n")[0].split())
-            raise TapeflowError(f"the query failed: {line}") from None
+            raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 
 
-def digests(results: Path) -> dict[str, str]:
-    """Return the digest of each table of facts, in the order of the registry."""
-    with connect(results) as con:
+def digests(results: Path, notify: Notify = lambda _: None) -> dict[str, str]:
+    """Return the digest of each table of facts, in the order of the registry.
+
+    `notify` gets a line where the results are not a finished answer alone.
+    """
+    with connect(results, notify) as con:
         return {fact_type.table: table_digest(con, fact_type) for fact_type in FACT_TYPES}
 
 
@@ -73,23 +90,39 @@ def digest(tables: dict[str, str]) -> str:
 
 
 def table_digest(con: Any, fact_type: FactType) -> str:
-    """Return the sha256 over the rows of a table in log order, every value by its exact text."""
-    table = sorted(columns(fact_type.type), key=lambda column: column.field in fact_type.added)
+    """Return the sha256 over the rows of a table in log order, every value by its exact text.
+
+    A field with a default came later than its table: where every row has the default, the digest is
+    that of the rows without it.
+    """
+    table = columns(fact_type.type)
     names = {column.field: column.name for column in table}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
         for column in table
+        if not has_default(con, fact_type, column)
     )
     order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
-    try:
-        rows = con.execute(f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
-    except duckdb.Error as error:
-        raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
-    first = [column.field for column in table if column.field not in fact_type.added]
+    rows = ask(con, f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
     total = hashlib.sha256()
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
-            added = zip(fact_type.added, row[len(first) :], strict=True)
-            more = tuple(each for each in added if each[1] is not None)
-            total.update(repr((*row[: len(first)], *more)).encode())
+            total.update(repr(row).encode())
     return total.hexdigest()
+
+
+def has_default(con: Any, fact_type: FactType, column: Column) -> bool:
+    """Return whether a field has a default, and every row of the table has it."""
+    default = DEFAULTS[fact_type.type].get(column.field, NODEFAULT)
+    if default is NODEFAULT:
+        return False
+    other = f'SELECT count(*) FROM {fact_type.table} WHERE "{column.name}" IS DISTINCT FROM ?'
+    return bool(ask(con, other, [default]).fetchone()[0] == 0)
+
+
+def ask(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:
+    """Run a query of the tables of facts; TapeflowError where they are not as we know them."""
+    try:
+        return con.execute(sql, values)
+    except duckdb.Error as error:
+        raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None

@@ -1,7 +1,7 @@
 """The format of a plain Kafka record, which holds one frame: writing and reading.
 
 record  = offset | timestamp (ms) | header ns="123456" (if not 0) | value
-log_ns  = timestamp * 1,000,000 + ns, at least that of the record before
+log_ns  = timestamp * 1,000,000 + ns, as written: a log clock makes it the log time
 frame   = the value, byte for byte; an empty or null one is a heartbeat
 """
 
@@ -16,11 +16,11 @@ from tapeflow.connectors.kafka.client import NO_SETTINGS, Settings
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.time import MAX_NS, NS_PER_MS
+from tapeflow.schemas.time import LOG_MAX_NS, LOG_MIN_NS, NS_PER_MS
 
 NS_HEADER = "ns"  # log time beyond its whole milliseconds
 NS_DIGITS = 6
-TIMESTAMP_MAX_MS = MAX_NS // NS_PER_MS
+TIMESTAMP_MIN_MS, TIMESTAMP_MAX_MS = LOG_MIN_NS // NS_PER_MS, LOG_MAX_NS // NS_PER_MS
 
 Record = tuple[bytes, int, list[tuple[str, bytes]] | None]  # value, timestamp in ms, headers
 
@@ -41,14 +41,13 @@ class KafkaPartition(NamedTuple):
 def page_from_messages(
     partition: KafkaPartition,
     first_frame: int,
-    log_ns: int,
     messages: list[Message],
     headers: list[Any],
 ) -> Page:
     """Lay plain records out as a page.
 
-    `first_frame` is the number of the first one's frame in the log; `log_ns` is the log time of
-    the record before. `headers` are those of `messages`.
+    `first_frame` is the number of the first one's frame in the log; `headers` are those of
+    `messages`. Log times are as they were written.
     """
     frames: list[Any] = list(map(Message.value, messages))
     if None in frames:
@@ -57,25 +56,25 @@ def page_from_messages(
     ends = np.cumsum(lengths)
     data = np.frombuffer(b"".join((*frames, bytes(PADDING))), np.uint8)
     times = log_times(partition, messages, headers)
-    times[0] = max(int(times[0]), log_ns)
-    np.maximum.accumulate(times, out=times)  # clocks of foreign producers may jitter
     return Page(partition.name, first_frame, times, ends - lengths, ends, data)
 
 
 def log_times(partition: KafkaPartition, messages: list[Message], headers: list[Any]) -> Ints:
     """Return the log time of each record as it was written: (len(messages),) int64, ns.
 
-    Raises TapeflowError for a record without a timestamp, or with a malformed header.
+    Raises TapeflowError for a record without a timestamp, or with one of another unit, and for a
+    malformed header.
     """
     count, offset = len(messages), messages[0].offset() or 0
     stamps = chain.from_iterable(map(Message.timestamp, messages))  # kind, ms, kind, ms, ...
     kinds, times = np.fromiter(stamps, np.int64, 2 * count).reshape(count, 2).T
-    bad = (kinds == TIMESTAMP_NOT_AVAILABLE) | (times < 0) | (times > TIMESTAMP_MAX_MS)
+    bad = (times < TIMESTAMP_MIN_MS) | (times >= TIMESTAMP_MAX_MS)
+    bad |= kinds == TIMESTAMP_NOT_AVAILABLE
     if bad.any():
         number = int(bad.argmax())
         raise TapeflowError(
-            f"{partition}: the record at offset {offset + number} has no timestamp in milliseconds "
-            f"(but {times[number]}); a log needs one, its log time"
+            f"{partition}: the record at offset {offset + number} has no timestamp of 2000 to 2199 "
+            f"in milliseconds (but {times[number]}); a log needs one, its log time"
         )
     log_ns = times * NS_PER_MS
     if headers.count(None) != count:
@@ -115,11 +114,13 @@ def _read_ns_header(partition: KafkaPartition, offset: int, headers: Any) -> int
 
 
 def check_times(page: Page) -> None:
-    """Raise TapeflowError for log times that Kafka would replace by the time of sending."""
-    if page.log_ns[0] < NS_PER_MS:
+    """Raise TapeflowError for log times that no reader would take: Kafka replaces zero by now."""
+    wrong = (page.stamps < LOG_MIN_NS) | (page.stamps >= LOG_MAX_NS)
+    if wrong.any():
+        row = int(wrong.argmax())
         raise TapeflowError(
-            f"{page.partition}: record {page.first_offset} has log time {page.log_ns[0]} ns, "
-            "before the first millisecond of 1970: Kafka would replace it by the time of sending"
+            f"{page.partition}: record {page.first_offset + row} has log time {page.stamps[row]} "
+            "ns, not from 2000 to 2199"
         )
 
 
@@ -131,6 +132,6 @@ def to_records(page: Page) -> Iterator[Record]:
     base = page.starts[0]
     data = page.data[base : page.ends[-1]].tobytes()
     starts, ends = (page.starts - base).tolist(), (page.ends - base).tolist()
-    times_ms, rests_ns = (column.tolist() for column in np.divmod(page.log_ns, NS_PER_MS))
+    times_ms, rests_ns = (column.tolist() for column in np.divmod(page.stamps, NS_PER_MS))
     for start, end, time_ms, rest_ns in zip(starts, ends, times_ms, rests_ns, strict=True):
         yield data[start:end], time_ms, [(NS_HEADER, b"%d" % rest_ns)] if rest_ns else None

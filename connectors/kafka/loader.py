@@ -22,7 +22,7 @@ from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
-from tapeflow.schemas.time import MAX_NS, MIN_NS
+from tapeflow.schemas.time import MIN_NS
 
 BULK_PRODUCER: Settings = {  # big batches compress well, and fit the embedded broker's 5 MiB
     "linger.ms": 50,
@@ -130,7 +130,7 @@ class Loader:
         self._send(name, self.packers[name].add(page) if self.packers else to_records(page))
         self.frames[name] += len(page.log_ns)
         if len(page.log_ns):
-            self.last_frames[name] = int(page.log_ns[-1]), page.frame(-1)
+            self.last_frames[name] = int(page.stamps[-1]), page.frame(-1)
         self.producer.check()
 
     def _send(self, name: str, records: Iterable[Record]) -> None:
@@ -194,7 +194,7 @@ class Loader:
         """Read from a position to offset `end`; return the reader, and the last page."""
         topic, number = self.partitions[name]
         partition = KafkaPartition(self.bootstrap, topic, number, name, self.client)
-        reader = KafkaReader(partition, PAGE_FRAMES, MAX_NS, end, position, self.notify)
+        reader = KafkaReader(partition, PAGE_FRAMES, end, position, self.notify)
         deadline = time.monotonic() + self.wait_s
         try:
             while not reader.ended:

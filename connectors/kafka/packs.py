@@ -33,7 +33,7 @@ from tapeflow.connectors.kafka.frames import (
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.time import NS_PER_MS
+from tapeflow.schemas.time import LOG_MAX_NS, LOG_MIN_NS, NS_PER_MS
 
 PACK_HEADER = "pack"
 VERSION = 1
@@ -109,8 +109,8 @@ def read_pack(
         log_ns = pack.log_ns
         if len(log_ns) != header.frames:
             raise ValueError(f"it holds {len(log_ns)} frames, but its header says {header.frames}")
-        if log_ns[0] < 0 or (np.diff(log_ns) < 0).any():
-            raise ValueError("log time goes back in it, or begins below zero")
+        if log_ns.min() < LOG_MIN_NS or log_ns.max() >= LOG_MAX_NS:
+            raise ValueError("it has a log time that is not from 2000 to 2199")
         if log_ns[-1] != record_ns:
             raise ValueError(
                 f"its last frame has log time {log_ns[-1]}, but the record has {record_ns}: is the "
@@ -191,7 +191,7 @@ class Packer:
                 yield from self.finish()
                 continue
             end = max(end, begin + 1)
-            self.log_ns.append(page.log_ns[begin:end])
+            self.log_ns.append(page.stamps[begin:end])
             self.lengths.append(lengths[begin:end])
             self.frames.append(frame_bytes(page, begin, end))
             self.free_bytes -= int(total_bytes[end - 1]) - before
@@ -216,7 +216,6 @@ def frame_bytes(page: Page, begin: int, end: int) -> bytes:
 
 def encode_pack(first: int, log_ns: Ints, lengths: Ints, frames: bytes) -> Record:
     """Encode frames, of which the first has number `first`, as one record."""
-    assert (np.diff(log_ns) >= 0).all(), "a log never goes back"
     count = len(log_ns)
     offsets = np.zeros(count + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])

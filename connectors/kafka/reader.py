@@ -10,9 +10,7 @@ same numbers however it is packed. Where no record is a pack they equal Kafka's 
 from collections import deque
 from typing import Any
 
-import numpy as np
 from confluent_kafka import Message
-from msgspec import structs
 
 from tapeflow.connectors.kafka.fetcher import WHY_RECREATED, RecordFetcher
 from tapeflow.connectors.kafka.frames import KafkaPartition, log_times, page_from_messages
@@ -30,7 +28,6 @@ from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MIN_NS
 
-CLOCK_SKEW_MAX_NS = 60 * 1_000_000_000  # at most between clocks of foreign producers
 PACKS_PER_FETCH = 8  # records fetched at a time where they are packs
 UNKNOWN = -1  # frames before a record, for a reader that begins in mid-log: a pack has it
 
@@ -42,17 +39,16 @@ class KafkaReader:
         self,
         partition: KafkaPartition,
         records: int,
-        span_ns: int,
         end: int | None,
         position: Any,
         notify: Notify,
     ) -> None:
         """Read from `position`, or from the beginning, up to offset `end`, or without end.
 
-        Pages hold at most `records` frames, and span at most `span_ns` of log time. Raises
-        TapeflowError for a position beyond the end.
+        Pages hold at most `records` frames, with log times as written. Raises TapeflowError for a
+        position beyond the end.
         """
-        self.partition, self.records, self.span_ns, self.end = partition, records, span_ns, end
+        self.partition, self.records, self.end = partition, records, end
         self.offset: int  # of the next record; in mid-pack of the pack
         self.frames: int  # of the partition, before the next frame
         self.log_ns: int  # of the last frame
@@ -80,6 +76,9 @@ class KafkaReader:
         """Whether some frames of the last pack are delivered, and others not."""
         return self.frames_delivered < self.frames_in_pack
 
+    def __str__(self) -> str:
+        return str(self.partition)
+
     def read(self) -> Page | None:
         """Return the next frames, or None if there are none now.
 
@@ -89,7 +88,7 @@ class KafkaReader:
             self.buffered = self._next()
         if self.buffered is None:
             return None
-        page, self.buffered = split_page(self.buffered, self.records, self.span_ns)
+        page, self.buffered = split_page(self.buffered, self.records)
         self.frames, self.log_ns = page.next_offset, int(page.log_ns[-1])
         if self.is_packed:
             self._advance_packs(len(page.log_ns))
@@ -134,7 +133,7 @@ class KafkaReader:
         if header is not None:
             return self._merge_packs(messages[0], headers[0], header)
         self.frames_delivered = self.frames_in_pack = 1
-        return page_from_messages(self.partition, self.frames, self.log_ns, messages, headers)
+        return page_from_messages(self.partition, self.frames, messages, headers)
 
     def _fetch(self) -> list[Message]:
         if self.ended:
@@ -168,8 +167,7 @@ class KafkaReader:
         if self.is_mid_pack:
             self._check_log_time(int(page.log_ns[self.frames_delivered - 1]))
             page = slice_page(page, slice(self.frames_delivered, None))
-        times = np.maximum(np.maximum.accumulate(page.log_ns), self.log_ns)  # as of plain records
-        return structs.replace(page, log_ns=times)
+        return page
 
     def _next_pack_if_fits(self, first: int, frames_max: int) -> Pack | None:
         """Read the next record if it is a whole pack from frame `first` on, of few enough frames.
@@ -212,8 +210,8 @@ class KafkaReader:
             )
 
     def _check_log_time(self, log_ns: int) -> None:
-        """Compare the log time of the last frame with what was read; clocks may be skewed."""
-        if not self.log_ns - CLOCK_SKEW_MAX_NS <= log_ns <= self.log_ns:
+        """Compare the written log time of the last frame with what was read."""
+        if log_ns != self.log_ns:
             raise TapeflowError(
                 f"{self.partition}: the record before offset {self.offset} has log time {log_ns}, "
                 f"but we have read {self.log_ns} there: {WHY_RECREATED}"

@@ -52,7 +52,7 @@ ReaderFactory = Callable[[Any], Reader]  # position, or None for the beginning -
 class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
     """The source of a flow: every partition of its log."""
 
-    VERSION: ClassVar[int] = 2  # of a partition's snapshot
+    VERSION: ClassVar[int] = 3  # of a partition's snapshot
 
     def __init__(
         self,

@@ -176,8 +176,8 @@ class ArchivePartition(StatefulSinkPartition[Page, State]):
     def _open_hour(self, hour: int) -> "OpenHour":
         """Begin an hour, or open one again that the end of the log has closed."""
         opened = OpenHour(open_path(self.folder, hour), hour)
-        if self.last is not None and self.last.log_ns // HOUR_NS == hour:
-            for batch in read_closed(closed_path(self.folder, hour)):
+        if (closed := closed_path(self.folder, hour)).exists():
+            for batch in read_closed(closed):
                 opened.add(batch)
         return opened
 
@@ -264,4 +264,4 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
 def record_of(page: Page, number: int) -> Record:
     """Return one record of a page; `number` counts from its first."""
-    return Record(page.first_offset + number, int(page.log_ns[number]), page.frame(number))
+    return Record(page.first_offset + number, int(page.stamps[number]), page.frame(number))

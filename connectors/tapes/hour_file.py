@@ -1,7 +1,7 @@
 """The records of an hour in a file: Arrow streams while it is open, Parquet once it is closed.
 
     column   type     meaning
-    log_ns   int64    log time of the record, ns since 1970, never decreasing
+    log_ns   int64    log time of the record as it was written, ns since 1970
     offset   int64    number of the record in its partition, one more from row to row
     frame    binary   the record's bytes as they came; empty: a heartbeat
 
@@ -67,7 +67,7 @@ def page_rows(page: Page, begin: int, end: int) -> Any:
     count = len(starts)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(frames)]
     columns = [
-        pa.array(page.log_ns[begin:end]),
+        pa.array(page.stamps[begin:end]),
         pa.array(np.arange(page.first_offset + begin, page.first_offset + end)),
         pa.Array.from_buffers(pa.binary(), count, buffers),
     ]

@@ -16,13 +16,13 @@ from numba import njit
 from numba.core import types
 
 from tapeflow.engine.compiled import compiled
-from tapeflow.schemas.time import MAX_NS
+from tapeflow.schemas.time import LOG_MAX_NS, LOG_MIN_NS
 
 memchr = types.ExternalFunction("memchr", types.int64(types.int64, types.int32, types.int64))
 
 NEWLINE, SPACE, ZERO, NINE = (np.uint8(ord(char)) for char in "\n 09")
-MICROSECOND_DIGITS = 16  # of a log time in microseconds, not nanoseconds
-DIGITS_MAX = 19  # a number of nineteen digits may be beyond 63 bits
+SWAR_DIGITS = 16  # read eight at a time; the others one by one
+DIGITS_MAX = 19  # a number of nineteen digits may be beyond 63 bits: it is then below zero
 U = np.uint64
 ZEROS, HIGH_HALVES, SIXES = U(0x3030303030303030), U(0xF0F0F0F0F0F0F0F0), U(0x0606060606060606)
 LOW_HALVES, PAIRS, FOURS = U(0x0F0F0F0F0F0F0F0F), U(0x00FF00FF00FF00FF), U(0x0000FFFF0000FFFF)
@@ -46,40 +46,35 @@ def parse_digits(word):
 
 
 @compiled
-def split(data, words, begin, end, before_ns, span_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
-    """Read lines of data[begin:end] until the columns are full, or `span_ns` of log time is over.
+def split(data, words, begin, end, digits, unit_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
+    """Read lines of data[begin:end] until the columns are full.
 
     `data`: (bytes,) uint8. `words`: (bytes - 7,) uint64, the eight bytes at each index of `data`,
     which goes on behind `end`. Fills `starts`, `ends` and `log_ns`: (records,) int64, the frames'
-    bounds in `data` and the log times; none may be below `before_ns`. Returns how many lines were
-    read, and where the next one begins.
+    bounds in `data` and the log times, which have so many `digits` in a unit of `unit_ns`. Returns
+    how many lines were read, and where the next one begins.
     """
     first = data.ctypes.data
     count = 0
+    least, beyond = LOG_MIN_NS // unit_ns, LOG_MAX_NS // unit_ns
     while count < len(starts) and begin < end:
         found = memchr(first + begin, NEWLINE, end - begin)
         if found == 0:
             break
         line_end = found - first
-        at, time_ns = begin, np.int64(0)
-        while at - begin < MICROSECOND_DIGITS and are_digits(words[at]):
-            time_ns = time_ns * 100_000_000 + parse_digits(words[at])
+        at, time = begin, np.int64(0)
+        while at - begin < SWAR_DIGITS and are_digits(words[at]):
+            time = time * 100_000_000 + parse_digits(words[at])
             at += 8
         while at - begin < DIGITS_MAX and ZERO <= data[at] <= NINE:
-            time_ns = time_ns * 10 + np.int64(data[at] - ZERO)
+            time = time * 10 + np.int64(data[at] - ZERO)
             at += 1
-        if at == begin or (data[at] != SPACE and at != line_end):
+        if at - begin != digits or (data[at] != SPACE and at != line_end):
             break
-        if at - begin == MICROSECOND_DIGITS:
-            if time_ns > MAX_NS // 1000:
-                break
-            time_ns *= 1000
-        if time_ns < max(before_ns, 0):  # back in time, or beyond 63 bits
-            break
-        if count and time_ns - log_ns[0] > span_ns:
+        if not least <= time < beyond:
             break
         starts[count] = min(at + 1, line_end)
         ends[count] = line_end
-        log_ns[count] = before_ns = time_ns
+        log_ns[count] = time * unit_ns
         count, begin = count + 1, line_end + 1
     return count, begin

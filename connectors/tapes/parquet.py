@@ -1,17 +1,18 @@
 """Tapes as Parquet: the files of one partition, one after the other.
 
     column   type             meaning
-    log_ns   int64            log time of the record in ns, never decreasing
+    log_ns   int or timestamp log time: of a number its digits show the unit (log_units.py)
     frame    binary or text   the record; empty or null: a heartbeat
     offset   int64, optional  number of the record in its partition, one more from row to row
 
 The hours of an archive are such files (hour_file.py). Without the column `offset`, records are
 numbered from the last offset on, from 0 at first. A partition may begin at any offset; after that
-no record may be missing or come twice.
+no record may be missing or come twice. `salvage` leaves out files that cannot be read, and what is
+behind damage in one: the footer of a Parquet file is written last, so a killed recorder leaves none.
 """
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,90 +21,106 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tapeflow.schemas.batches import PADDING, Page, split_page
+from tapeflow.connectors.tapes.log_units import LogTimeError, column_to_ns
+from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.time import MIN_NS
+from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import format_time
 
 
 class ParquetReader:
     """Reads the files of one partition, a page at a time."""
 
     def __init__(
-        self, partition: str, files: tuple[Path, ...], records: int, span_ns: int, position: Any
+        self,
+        partition: str,
+        files: tuple[Path, ...],
+        records: int,
+        position: Any,
+        notify: Notify = lambda _: None,
+        salvage: bool = False,
     ) -> None:
-        """Open at `position`; pages hold at most `records`, and span at most `span_ns`.
+        """Open at `position`; pages hold at most `records`.
 
-        Raises TapeflowError for a file that cannot be read, or lacks a column.
+        With `salvage` a file ends where it is damaged, and `notify` says where. Raises
+        TapeflowError for a file that cannot be read, or lacks a column.
         """
-        self.partition, self.files = partition, files
-        self.records, self.span_ns = records, span_ns
-        begin: tuple[int, int, int | None, int] = position or (0, 0, None, MIN_NS)
-        # file of the next record, its row there, its offset (None: the first one's), log time
-        self.number, self.row, self.offset, self.log_ns = begin
+        self.partition, self.files, self.records = partition, files, records
+        self.notify, self.salvage = notify, salvage
+        begin: tuple[int, int, int | None, int, int, bool] = position or (0, 0, None, 0, 0, False)
+        # file of the next record, its row there, its offset (None: the first one's), the last log
+        # time (ns), digits of those that are numbers, whether records before the next are missing
+        self.number, self.row, self.offset, self.log_ns, self.digits, self.gap = begin
         self.ended = False
-        self.buffered: Page | None = None  # read, and not delivered yet
-        self.batches = self._open(self.row)
+        self.file: Any = None
+        self.batches: Iterator[Any] | None = None
+
+    def __str__(self) -> str:
+        return str(self.files[self.number])
 
     def read(self) -> Page | None:
         """Return the next records, or None at the end."""
-        if self.buffered is None:
-            self.buffered = self._next()
-        if self.buffered is None:
-            self.ended = True
-            return None
-        page, self.buffered = split_page(self.buffered, self.records, self.span_ns)
-        self.row += len(page.log_ns)
-        self.offset, self.log_ns = page.next_offset, int(page.log_ns[-1])
-        return page
+        while True:
+            try:
+                if self.batches is None:
+                    self.batches = self._open(self.row)
+                batch = next(self.batches, None)
+            except (OSError, pa.ArrowException) as error:
+                self._note_damage(error)
+                batch = None
+            if batch is not None:
+                page = self._page(batch)
+                self.row += len(page.log_ns)
+                self.offset, self.log_ns = page.next_offset, int(page.log_ns[-1])
+                self.gap = False
+                return page
+            if self.number + 1 == len(self.files):
+                self.ended = True
+                return None
+            self.close()
+            self.number, self.row, self.batches = self.number + 1, 0, None
 
     def position(self) -> Any:
-        """Return file and row of the next record, its offset, and the log time reached."""
-        return self.number, self.row, self.offset, self.log_ns
+        """Return where to resume, as plain values: see `__init__`."""
+        return self.number, self.row, self.offset, self.log_ns, self.digits, self.gap
 
     def close(self) -> None:
         """Close the file."""
-        self.file.close()
-
-    @property
-    def path(self) -> Path:
-        """The file that is being read."""
-        return self.files[self.number]
+        if self.file is not None:
+            self.file.close()
 
     def _open(self, row: int) -> Iterator[Any]:
         """Open the file at a row, which may be its end; its batches from there on."""
-        with self._translate_errors():
-            self.file = pq.ParquetFile(self.path)
-            names = self.file.schema_arrow.names
-            if missing := {"log_ns", "frame"} - set(names):
-                raise TapeflowError(f"{self.path}: lacks the column {', '.join(sorted(missing))}")
-            groups = list(range(self.file.num_row_groups))
-            while groups and row >= (rows := self.file.metadata.row_group(groups[0]).num_rows):
-                del groups[0]
-                row -= rows
-            columns = [name for name in ("log_ns", "frame", "offset") if name in names]
-            batches = self.file.iter_batches(self.records, columns=columns, row_groups=groups)
-            return from_row(batches, row)
+        self.file = pq.ParquetFile(pa.OSFile(os.fsencode(self.files[self.number])))
+        names = self.file.schema_arrow.names
+        if missing := {"log_ns", "frame"} - set(names):
+            raise TapeflowError(f"{self}: lacks the column {', '.join(sorted(missing))}")
+        groups = list(range(self.file.num_row_groups))
+        while groups and row >= (rows := self.file.metadata.row_group(groups[0]).num_rows):
+            del groups[0]
+            row -= rows
+        columns = [name for name in ("log_ns", "frame", "offset") if name in names]
+        batches = self.file.iter_batches(self.records, columns=columns, row_groups=groups)
+        return from_row(batches, row)
 
-    def _next(self) -> Page | None:
-        """Return the next batch of a file that has one; None after the last file."""
-        while True:
-            with self._translate_errors():
-                batch = next(self.batches, None)
-            if batch is not None:
-                return self._page(batch)
-            if self.number + 1 == len(self.files):
-                return None
-            self.file.close()
-            self.number, self.row = self.number + 1, 0
-            self.batches = self._open(0)
-
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, pa.ArrowException) as error:
-            line = str(error).splitlines()[0]
-            raise TapeflowError(f"{self.path}: damaged, or no tape: {line}") from None
+    def _note_damage(self, error: Exception) -> None:
+        """Notify that the file cannot be read further; TapeflowError unless it is salvaged."""
+        why = str(error).partition("\n")[0]
+        if isinstance(error, OSError) and error.errno:
+            raise TapeflowError(f"{self}: cannot be read: {os.strerror(error.errno)}") from None
+        if "footer" in why or "magic bytes" in why or "Parquet file size" in why:
+            why = "it has no footer, which is written last: did its recorder end?"
+        until, option = "nothing of it can be read", "--salvage leaves it out"
+        if self.row:
+            until = (
+                f"readable up to record {(self.offset or 0) - 1}, log time "
+                f"{format_time(self.log_ns)}, row {self.row:,} of it"
+            )
+            option = "--salvage takes this much"
+        if not self.salvage:
+            raise TapeflowError(f"{self}: damaged, or no tape: {why}: {until}; {option}")
+        self.gap = True
+        self.notify(f"{self}: damaged, or no tape: {why}: {until}; what came behind it is missing")
 
     def _page(self, batch: Any) -> Page:
         """Return rows as a page; raise TapeflowError for what is wrong with them."""
@@ -113,14 +130,10 @@ class ParquetReader:
         text = frames.buffers()[2]
         frame_bytes = b"" if text is None else text[bounds[0] : bounds[-1]].to_pybytes()
         data = np.frombuffer(frame_bytes + bytes(PADDING), np.uint8)
-        times = batch.column("log_ns").cast(pa.int64())
-        if times.null_count:
-            raise TapeflowError(f"{self.path}: a record behind {self.offset} has no log time")
-        log_ns = times.to_numpy()
-        if log_ns[0] < self.log_ns or (np.diff(log_ns) < 0).any():
-            raise TapeflowError(
-                f"{self.path}: log time goes back behind record {self.offset}: a tape never does"
-            )
+        try:
+            log_ns, self.digits = column_to_ns(batch.column("log_ns"), first_offset, self.digits)
+        except LogTimeError as error:
+            raise TapeflowError(f"{self}: {error}") from None
         starts = bounds - bounds[0]
         return Page(self.partition, first_offset, log_ns, starts[:-1], starts[1:], data)
 
@@ -131,7 +144,9 @@ class ParquetReader:
         column = batch.column("offset").cast(pa.int64())
         offsets = column.fill_null(-1).to_numpy()
         first = int(offsets[0])
-        expected = first if self.offset is None else self.offset
+        expected = first if self.offset is None or self.gap else self.offset
+        if self.gap:
+            expected = max(first, self.offset or 0)
         wrong = np.flatnonzero(offsets != np.arange(expected, expected + len(offsets)))
         if len(wrong):
             found, wanted = int(offsets[wrong[0]]), expected + int(wrong[0])
@@ -141,7 +156,7 @@ class ParquetReader:
                 else "do two files hold the same records?"
             )
             raise TapeflowError(
-                f"{self.path}: record {wanted} should come next, but {found} does: {why}"
+                f"{self}: record {wanted} should come next, but {found} does: {why}"
             )
         return first
 

@@ -71,7 +71,7 @@ class Normalise(Section):
 
 
 class Source(Section):
-    """How the log is read. No result depends on these keys."""
+    """How the log is read. No result depends on these keys, but for `step`."""
 
     page_records: Annotated[int, Field(gt=0), Unit("records")] = Field(
         default=20_000, description="Largest number of records read in one step."
@@ -79,6 +79,12 @@ class Source(Section):
     max_lead: Span = Field(
         default=60_000_000_000,
         description="How far a partition may be read ahead of the slowest one, in log time.",
+    )
+    step: Delay = Field(
+        default=600_000_000_000,
+        description="A record further ahead of the one before it, in log time, is believed only if "
+        "the next record confirms it; else it is held at the log time reached, and counted. `0s`: "
+        "every one is believed.",
     )
     stall_warning: Span = Field(
         default=1_000_000_000,

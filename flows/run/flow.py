@@ -39,11 +39,14 @@ class Flow(Protocol):
     def start_notices(self, plan: Plan) -> Iterator[str]:
         """Yield what is to be said of a plan and of its open state before the engine starts."""
 
-    def end_notices(self, plan: Plan) -> Iterator[str]:
-        """Yield what is to be said of the outputs after the engine has stopped."""
+    def finish(self, plan: Plan, *, ended: bool) -> str:
+        """Complete the outputs after the engine has stopped; `ended`: at the end of the log.
 
-    def finish(self, plan: Plan, *, ended: bool) -> None:
-        """Complete the outputs after the engine has stopped; `ended`: at the end of the log."""
+        Returns where the outputs of a stopped run are, for the line that says that it was stopped.
+        """
+
+    def keep_unfinished(self, plan: Plan) -> str:
+        """Keep what a run has written that failed; return where it is, "" for nowhere."""
 
 
 def load_flow(name: str) -> Flow:

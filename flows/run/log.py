@@ -11,6 +11,7 @@ from msgspec import Struct
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.connectors.source.log_clock import LogClock
 from tapeflow.connectors.source.source import Reader, ReaderFactory
 from tapeflow.connectors.tapes.archive_layout import closed_files, is_hour_file
 from tapeflow.connectors.tapes.text import TapeReader
@@ -28,6 +29,7 @@ class TapeFiles(Struct, frozen=True):
     """A partition of the log in consecutive files."""
 
     files: tuple[Path, ...]
+    salvage: bool = False  # of damaged files take what can be read
 
 
 class TopicPartition(Struct, frozen=True):
@@ -154,13 +156,22 @@ def open_reader(
     """Open a partition at a position; None is its beginning."""
     page = job.source.page_records
     span_ns = max(job.source.max_lead // 2, 1)  # no page is longer than partitions may be apart
+    open_stored = partial(open_stamped, name, stored, job, notify)
+    return LogClock(open_stored, page, span_ns, job.source.step, position, notify)
+
+
+def open_stamped(
+    name: str, stored: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
+) -> Reader:
+    """Open a partition whose records have the log times that were written."""
+    page = job.source.page_records
     if isinstance(stored, TopicPartition):
         kafka = KafkaPartition(
             job.kafka.bootstrap, stored.name, stored.number, name, job.kafka.client
         )
-        return KafkaReader(kafka, page, span_ns, stored.end, position, notify)
+        return KafkaReader(kafka, page, stored.end, position, notify)
     if stored.files[0].suffix == ".parquet":
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 
-        return ParquetReader(name, stored.files, page, span_ns, position)
-    return TapeReader(name, stored.files, page, span_ns, position)
+        return ParquetReader(name, stored.files, page, position, notify, stored.salvage)
+    return TapeReader(name, stored.files, page, position, notify, stored.salvage)

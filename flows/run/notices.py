@@ -1,7 +1,6 @@
-"""What a run of the trade flow says of its job: before the first record, and after the last.
+"""What a run of the trade flow says before the first record.
 
-start   instruments that are listed and not traded; what a kept state holds and nobody trades
-end     ticks and lots that do not fit the market
+Instruments that are listed and not traded; what a kept state holds and nobody trades.
 """
 
 from collections import defaultdict
@@ -9,18 +8,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tapeflow.connectors.duckdb.held import read_held
-from tapeflow.connectors.duckdb.off_step import OffStep, find_off_steps
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.results import result_paths
-
-MOST_LINES = 5  # of one kind
-SHOWN = {"tick": "price", "lot": "volume"}
-CONSEQUENCE = {
-    "tick": "fills have the printed price",
-    "lot": "orders stay multiples of the lot",
-}
 
 
 def start_notices(plan: Plan) -> Iterator[str]:
@@ -59,30 +50,6 @@ def held_notices(plan: Plan) -> Iterator[str]:
             "still fill, but nothing closes them. Name it in the job again, or start with a fresh "
             "--state"
         )
-
-
-def end_notices(plan: Plan) -> Iterator[str]:
-    """Yield lines about ticks and lots that do not fit what the market printed."""
-    work = result_paths(plan).work
-    found = find_off_steps(work) if work.exists() else []
-    yield from map(off_step_line, found[:MOST_LINES])
-    if len(found) > MOST_LINES:
-        rest = len(found) - MOST_LINES
-        yield f"{rest} more ticks and lots do not fit their market: SELECT * FROM off_step"
-
-
-def off_step_line(found: OffStep) -> str:
-    """Return the line about one tick or lot that does not fit."""
-    fits = (
-        "the tables hold no step as fine"
-        if found.fits is None
-        else f"the coarsest that fits is {format_decimal(found.fits)}"
-    )
-    return (
-        f"{found.instrument}: the job's {found.step_of} {format_decimal(found.step)} does not fit "
-        f"its market: {found.off:,} of {found.printed:,} {SHOWN[found.step_of]}s are no multiples "
-        f"of it, such as {format_decimal(found.example)}; {fits} ({CONSEQUENCE[found.step_of]})"
-    )
 
 
 def format_decimal(value: Decimal) -> str:

@@ -60,6 +60,7 @@ def step(page: Page, *, decoder: Decoder) -> Batch:
         end_of_log=page.end_of_log,
         market=market,
         dead_letters=tuple(dead_letters),
+        written_ns=page.written_ns,
     )
 
 

@@ -12,7 +12,6 @@ from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
 from tapeflow.connectors.kafka.packs import Packer
 from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.schemas.batches import Page
-from tests.kafka.topics import SECOND
 
 PARTITION = KafkaPartition("nowhere", "raw.test", 3, "p-3")
 
@@ -65,6 +64,6 @@ def open_log(
     """Open a reader of these messages."""
     consumer = MemoryConsumer(log, cycle(chain(sizes)))
     with patch.object(fetcher, "new_consumer", lambda *_: consumer):
-        records, span_ns = options.get("records", 1000), options.get("span_ns", 3600 * SECOND)
+        records = options.get("records", 1000)
         end = options.get("end", len(log))
-        return KafkaReader(PARTITION, records, span_ns, end, position, print)
+        return KafkaReader(PARTITION, records, end, position, print)

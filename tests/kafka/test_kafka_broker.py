@@ -16,7 +16,7 @@ PRODUCE_SCRIPT = """
 import sys
 from confluent_kafka import Producer
 producer = Producer({"bootstrap.servers": sys.argv[1], "linger.ms": 0})
-producer.produce(sys.argv[2], b"from elsewhere", partition=0, timestamp=7)
+producer.produce(sys.argv[2], b"from elsewhere", partition=0, timestamp=1_700_000_000_000)
 sys.exit(producer.flush(10))
 """
 
@@ -46,13 +46,15 @@ def test_other_processes_may_use_it():
     with EmbeddedBroker() as broker:
         topic = new_topic(broker)
         subprocess.run([sys.executable, "-c", PRODUCE_SCRIPT, broker.bootstrap, topic], check=True)
-        assert rows(read_all(broker, topic, 1)) == [(0, 7_000_000, b"from elsewhere")]
+        assert rows(read_all(broker, topic, 1)) == [
+            (0, 1_700_000_000_000_000_000, b"from elsewhere")
+        ]
 
 
 def test_two_brokers_share_nothing():
     with EmbeddedBroker() as one, EmbeddedBroker() as other:
         one.create_topic("raw.x", 1)
-        load(one, "raw.x", [7_000_000], [b"x"])
+        load(one, "raw.x", [1_700_000_000_000_000_000], [b"x"])
         other.create_topic("raw.x", 1)
         assert offset_bounds(other.bootstrap, ["raw.x"], 5, print) == {"raw.x": [(0, 0)]}
 
@@ -79,5 +81,5 @@ def test_several_brokers_share_the_partitions():
     with EmbeddedBroker(3) as broker:
         assert broker.bootstrap.count(",") == 2
         topic = new_topic(broker, 6)
-        load(broker, topic, [7_000_000], [b"x"], 5)
-        assert rows(read_all(broker, topic, 1, number=5)) == [(0, 7_000_000, b"x")]
+        load(broker, topic, [1_700_000_000_000_000_000], [b"x"], 5)
+        assert rows(read_all(broker, topic, 1, number=5)) == [(0, 1_700_000_000_000_000_000, b"x")]

@@ -12,7 +12,7 @@ from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.topics import SECOND, T0, load, new_topic, read_all, read_records, rows
+from tests.kafka.topics import T0, load, new_topic, read_all, read_records, rows
 
 PRODUCE = 0  # Kafka's API key
 
@@ -37,7 +37,7 @@ def test_a_tape_loaded_reads_as_the_tape_itself(broker, tmp_path: Path):
     tape.write_text("\n".join(lines) + "\n")
     topic = new_topic(broker)
     loading, from_tape = loader(broker, topic), []
-    opened = TapeReader("p-0", (tape,), 1000, SECOND, None)
+    opened = TapeReader("p-0", (tape,), 1000, None)
     while (read := opened.read()) is not None:
         loading.write(read)
         from_tape.append(read)
@@ -113,7 +113,7 @@ def test_an_emptied_topic_is_refused_too(broker):
 
 
 @pytest.mark.parametrize("log_ns", [0, 999_999, -5])
-def test_a_log_time_that_kafka_would_replace_is_refused(broker, log_ns):
+def test_a_log_time_that_no_reader_takes_is_not_loaded(broker, log_ns):
     topic = new_topic(broker)
     with pytest.raises(TapeflowError, match=f"p-0: record 0 has log time {log_ns} ns"):
         load(broker, topic, [log_ns, T0], [b"x", b"y"])

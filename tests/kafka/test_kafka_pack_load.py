@@ -75,7 +75,7 @@ def test_a_tape_loaded_in_packs_reads_as_the_tape_itself(broker, tmp_path: Path)
     tape.write_text("\n".join(lines) + "\n")
     topic = new_topic(broker)
     loading, from_tape = loader(broker, topic), []
-    opened = TapeReader("p-0", (tape,), 90, SECOND, None)
+    opened = TapeReader("p-0", (tape,), 90, None)
     while (read := opened.read()) is not None:
         loading.write(read)
         from_tape.append(read)
@@ -167,7 +167,7 @@ def test_packs_are_appended_after_deleted_records_if_the_last_is_a_pack(broker):
         KafkaPartition(broker.bootstrap, topic, 0, "p-0", EMBEDDED_CONSUMER),
         end_of(broker, topic),
     )
-    last = KafkaReader(partition, 99, SECOND, end, position_of_last(end), print)
+    last = KafkaReader(partition, 99, end, position_of_last(end), print)
     assert rows(drain(last)) == expected(60)[50:]
     last.close()
     load(broker, topic, *frames(60, 61))

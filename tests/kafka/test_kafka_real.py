@@ -17,6 +17,7 @@ from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.sink import KafkaSink
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.time import NS_PER_MS
 from tests.kafka.topics import (
     SECOND,
     T0,
@@ -88,7 +89,7 @@ def test_append_times_of_such_a_topic_are_its_log_times(real):
     name = f"{new_topic(real)}-appended"
     real.create_topic(name, 1, {"message.timestamp.type": "LogAppendTime"})
     producer = Producer({"bootstrap.servers": real.bootstrap})
-    producer.produce(name, b"x", partition=0, timestamp=7)
+    producer.produce(name, b"x", partition=0, timestamp=T0 // NS_PER_MS)
     assert producer.flush(20) == 0
     (_, log_ns, frame) = rows(read_all(real, name, 1))[0]
     assert frame == b"x"

@@ -49,8 +49,8 @@ def open_reader(
     """Open partition 0 of a topic, or the one of options["number"]."""
     number = options.get("number", 0)
     partition = KafkaPartition(broker.bootstrap, topic, number, "p-0", EMBEDDED_CONSUMER)
-    records, span_ns = options.get("records", 1000), options.get("span_ns", 3600 * SECOND)
-    return KafkaReader(partition, records, span_ns, end, position, options.get("notify", print))
+    records = options.get("records", 1000)
+    return KafkaReader(partition, records, end, position, options.get("notify", print))
 
 
 def drain(reader: KafkaReader, records: int | None = None) -> list[Page]:
