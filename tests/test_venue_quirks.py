@@ -7,7 +7,7 @@ import pytest
 
 from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import settings, wiring
-from tapeflow.flows.job.sections import Market
+from tapeflow.flows.job.market import Market
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows

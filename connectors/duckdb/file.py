@@ -38,6 +38,13 @@ QUALITY = """
         {sums}
     FROM data_quality_minutes GROUP BY partition, instrument ORDER BY partition, instrument
 """
+RECOGNISED = """
+    CREATE VIEW recognised_channels AS
+    SELECT partition, split_part(name, '.', 2) AS channel,
+        sum(value) FILTER (name LIKE 'recognised.%')::BIGINT AS frames,
+        coalesce(sum(value) FILTER (name LIKE 'unread.%'), 0)::BIGINT AS unread
+    FROM metrics WHERE name LIKE '%.%' GROUP BY ALL ORDER BY ALL
+"""
 
 
 class RunInfo(Struct, frozen=True):
@@ -106,6 +113,7 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
         counts = [column.name for column in columns(QualityCounts) if column.sql == "BIGINT"]
         sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
         con.execute(QUALITY.format(sums=sums))
+        con.execute(RECOGNISED)
         con.execute(ddl("instruments", Instrument))
         insert(
             con,

@@ -48,6 +48,11 @@ QUALITY = {
     "first_minute": "first minute with a record",
     "last_minute": "last minute with a record",
 }
+RECOGNISED = {
+    "channel": "the venue's name of it; `@arr`: of all symbols in one frame",
+    "frames": "frames of the channel",
+    "unread": "of these, with a trade of a listed instrument that the job does not read",
+}
 INTRO = """\
 The tables of `results.duckdb`, to query with `tapeflow query`. Times are UTC to the nanosecond. Money is DECIMAL, exact;
 prices and sizes of the market are DOUBLE. The rows of a table have no order of their own: `ORDER BY` what is named
@@ -56,6 +61,8 @@ TITLES = {
     "instruments": summary(Instrument),
     "runs": "The runs that made these results.",
     "data_quality": "A view: the counts of `data_quality_minutes` over all minutes.",
+    "recognised_channels": "A view of `metrics`: frames that were recognised, of which nothing is "
+    "stored.",
 }
 
 
@@ -105,6 +112,8 @@ def meanings(name: str) -> dict[str, str]:
     """Return what the columns of a table mean."""
     if name == "runs":
         return RUNS
+    if name == "recognised_channels":
+        return {**SHARED, **RECOGNISED}
     if name == "data_quality":
         return meanings("data_quality_minutes") | QUALITY
     kind = next((fact.type for fact in FACT_TYPES if fact.table == name), Instrument)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tapeflow.connectors.duckdb.query import connect
+from tapeflow.flows.cli.terminal import notify
+from tapeflow.schemas.venues import venue_of
 
 COUNTS = {
     "records": "SELECT coalesce(sum(records), 0)::BIGINT FROM data_quality_minutes",
@@ -25,6 +27,18 @@ COUNTS = {
 REFUSALS = (
     "SELECT reason, count(*) FROM decisions WHERE reason <> '' GROUP BY reason ORDER BY reason"
 )
+UNREAD = """
+    WITH silent AS (
+        SELECT partition, sum(recognised)::BIGINT AS frames,
+            string_agg(instrument, ', ' ORDER BY instrument) AS instruments
+        FROM data_quality
+        WHERE instrument IS NOT NULL AND recognised > 0
+            AND accepted + duplicate + late + history + off_market = 0
+        GROUP BY partition
+    )
+    SELECT partition, channel, silent.frames, instruments
+    FROM silent JOIN recognised_channels USING (partition) WHERE unread > 0 ORDER BY ALL
+"""  # instruments whose trades are all in a channel that the job does not read
 PROFIT = """
     SELECT strategy, account, fills, last.realized, last.unrealized, last.fees, last.equity
     FROM (SELECT strategy, account, count(*) AS fills FROM fills GROUP BY ALL)
@@ -41,6 +55,8 @@ def print_summary(args: Namespace) -> int:
     """Print the summary of the results, as text or with --json as JSON."""
     figures = summarise(args.results)
     print(json.dumps(figures) if args.json else format_summary(figures))
+    for hint in figures["hints"]:
+        notify(hint)
     return 0
 
 
@@ -55,7 +71,18 @@ def summarise(results: Path) -> dict[str, Any]:
             dict(zip(PROFIT_COLUMNS, map(decimal_text, row), strict=True))
             for row in con.execute(PROFIT).fetchall()
         ]
+        figures["hints"] = [*unread_trades(con)]
     return figures
+
+
+def unread_trades(con: Any) -> Iterator[str]:
+    """Yield a line for each channel whose frames hold trades that the job does not read."""
+    for partition, channel, frames, instruments in con.execute(UNREAD).fetchall():
+        setting = f'[market] trades = {{ {venue_of(partition)} = "{channel}" }}'
+        yield (
+            f"{partition}: {frames:,} {channel} frames, none of them read, and no other trades of "
+            f"{instruments}: to read them set {setting}"
+        )
 
 
 def decimal_text(value: Any) -> Any:
@@ -85,6 +112,8 @@ def format_summary(figures: dict[str, Any]) -> str:
     if figures["strategies"]:
         lines += ["", profit_line(*PROFIT_COLUMNS)]
         lines += [profit_line(*profit_cells(row)) for row in figures["strategies"]]
+    if figures["hints"]:
+        lines += ["", *figures["hints"]]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ perfect hash), does the entry's action on the value, skips unknown keys by the g
 accepts only if the cursor ends exactly on the frame's end. Rows are provisional until then.
 
     page_out    row 0  row 1  ...  | rows_max + 0, + 1, ...    one column below the other:
-                rows of the page   | objects around rows       FRAME_AT, CHANNEL_AT, UNUSED, then
+                rows of the page   | objects around rows       FRAME_AT .. FIRST_ID_AT, then
                                    | write here, by level      INTS and FLOATS of rows.py
 
 Four rules, each measured:
@@ -39,7 +39,9 @@ from numba.extending import intrinsic
 from tapeflow.engine.compiled import compiled
 
 # A copy of layout.py: see the last rule.
-PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, NEWEST_FIRST = 4, *range(4)
+PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
+NO_ROWS, ROWS, UNREAD = range(3)
+NOTHING, NEWEST_FIRST, COUNTED = range(3)
 NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
     9, *range(9),
 )  # fmt: skip
@@ -51,8 +53,9 @@ CHOICE_WORDS, CHOICE_MASK, CHOICE_BYTES, CHOICE_VALUE = 8, 3, 6, 7
 FILL_WORDS, FILL_COLUMN, FILL_VALUE = 2, 0, 1
 SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
 REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
-IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 13)
-FRAME_AT, CHANNEL_AT, UNUSED, INSTRUMENT_AT = range(4)
+IS_DECIMAL, IS_DECIMAL_OR_NONE, IS_EPOCH, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 14)
+FRAME_AT, CHANNEL_AT, UNUSED, FIRST_ID_AT, INSTRUMENT_AT, COUNT_AT = *range(5), 7
+IGNORED_CHANNEL, IGNORED_INSTRUMENT = range(2)
 LEVELS, LONGEST = 8, 23
 DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/market.py
 
@@ -86,7 +89,9 @@ INT_POWERS = np.array([10**k for k in range(19)], np.int64)
 POWERS = np.array([10.0**k for k in range(19)])  # exact, as all up to 10^22 are
 EXACT = 2**53  # every integer up to here is a float64
 DIGITS = 18  # numbers of so many digits always fit into int64
+MICRO, MICROS_MAX = 1_000, (2**63 - 1) // 1_000
 MILLI, MILLIS_MAX = 1_000_000, (2**63 - 1) // 1_000_000
+COUNT_MAX = 2**31 - 1  # of strict.py
 SECOND, MINUTE_NS = 1_000_000_000, 60_000_000_000
 NUMBER_MAX = 300  # bytes of a skipped number: Python refuses integers of some thousand digits
 DEPTH_MAX = 60  # of skipped values: their brackets are bits of a word
@@ -107,39 +112,22 @@ def load(context, address):
     return types.uint64(types.int64), generate
 
 
-@intrinsic
-def number(context, address):
+@njit
+def number(address):
     """Load eight bytes at an address as a signed integer."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.int64(types.int64), generate
+    return np.int64(load(address))
 
 
-@intrinsic
-def word(context, row, at):
+@njit
+def word(row, at):
     """Load word `at` of the table row at address `row`."""
-
-    def generate(context, builder, signature, arguments):
-        row, at = arguments
-        pointer = builder.inttoptr(row, ir.IntType(64).as_pointer())
-        return builder.load(builder.gep(pointer, [at]), align=1)
-
-    return types.int64(types.int64, types.int64), generate
+    return np.int64(load(row + at * 8))
 
 
-@intrinsic
-def row_of(context, table, index, words):
+@njit
+def row_of(table, index, words):
     """Return the address of row `index` of a table whose rows have `words` words."""
-
-    def generate(context, builder, signature, arguments):
-        table, index, words = arguments
-        size = builder.mul(words, ir.Constant(ir.IntType(64), 8))
-        return builder.add(table, builder.mul(index, size))
-
-    return types.int64(types.int64, types.int64, types.int64), generate
+    return table + index * words * 8
 
 
 @intrinsic
@@ -305,7 +293,7 @@ def minute_of(p):
         or byte(p + 13) != COLON
     ):
         return np.int64(-1)
-    if not (1970 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
+    if not (2000 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
         return np.int64(-1)
     if not (0 <= hour <= 23 and 0 <= minute <= 59):
         return np.int64(-1)
@@ -530,13 +518,16 @@ def closing_quote(p):
 
 
 @njit(forceinline=True)
-def read_decimal(p, or_zero):
-    """Read a decimal in a string as the bits of its float64; where zero is allowed it is NaN."""
+def read_decimal(p, or_none):
+    """Read a decimal in a string as the bits of its float64; where none is allowed it is NaN."""
     if byte(p) != QUOTE:
-        return np.int64(0), BAD
-    real, p = decimal(p + 1)
+        return bits_of(NAN), p + 4 if or_none and load(p) & TRUE_MASK == NULL else BAD
+    text = p + 1
+    real, p = decimal(text)
+    if p == BAD and or_none:
+        p = text  # empty, where a quote is there
     if real == 0.0:
-        if not or_zero:
+        if not or_none:
             return np.int64(0), BAD
         real = NAN
     return bits_of(real), closing_quote(p)
@@ -578,10 +569,13 @@ def read_integer_text(p):
 
 
 @njit(forceinline=True)
-def read_millis(p):
-    """Read milliseconds as nanoseconds."""
-    value, p = integer(p)
-    return value * MILLI, p if value <= MILLIS_MAX else BAD
+def read_epoch(p, by_digits):
+    """Read ms as ns; `by_digits`: of 13 digits, or us of 16: others are left to the slow path."""
+    value, after = integer(p)
+    if by_digits and after - p == 16:
+        return value * MICRO, after if value <= MICROS_MAX else BAD
+    fits = value <= MILLIS_MAX and (not by_digits or after - p == 13)
+    return value * MILLI, after if fits else BAD
 
 
 @njit(forceinline=True)
@@ -605,16 +599,16 @@ def read_boolean(p, entry):
 @njit(forceinline=True)
 def read_value(p, end, entry, action, scratch, tables):
     """Read a value that holds no rows, by the action of its key's entry."""
-    if action == IS_DECIMAL or action == IS_DECIMAL_OR_ZERO:
-        return read_decimal(p, action == IS_DECIMAL_OR_ZERO)
+    if action == IS_DECIMAL or action == IS_DECIMAL_OR_NONE:
+        return read_decimal(p, action == IS_DECIMAL_OR_NONE)
     if action == IS_CHOICE:
         return read_choice(p, entry, tables.choices)
     if action == IS_SYMBOL:
         return read_symbol(p, tables)
     if action == IS_INTEGER:
         return integer(p)
-    if action == IS_MILLIS:
-        return read_millis(p)
+    if action == IS_EPOCH or action == IS_MILLIS:
+        return read_epoch(p, action == IS_EPOCH)
     if action == IS_BOOLEAN:
         return read_boolean(p, entry)
     if action == IS_RFC3339:
@@ -736,9 +730,13 @@ def read(p, end, plan, frame, row, output, scratch, tables):
     row in it; `at`, the row that it writes to; `expected`, the entry declared next.
     """
     node, stack = row_of(tables.nodes, word(plan, ROOT), NODE_WORDS), scratch + STACK * 8
-    level, in_array, opening = np.int64(0), np.int64(0), True
+    level, in_array, opening = np.int64(0), word(plan, IN_ARRAY), True
     seen, first, at, expected = np.int64(0), row, row, tables.entries
     p = after_space(p, end)
+    if in_array:
+        p, opening = array_begin(p, end)
+        if not opening:
+            return NO_FIT
     while True:
         is_empty = False
         if opening:  # an object must begin here
@@ -769,7 +767,7 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                     opening = True
                     if action == ARRAY:
                         p, opening = array_begin(p, end)
-                        if p == BAD:
+                        if p == BAD or (word(entry, B) and not opening):
                             return NO_FIT
                     if opening:
                         stack = push(stack, node, seen, first, in_array, expected)
@@ -797,16 +795,15 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                 row += 1
             else:
                 copy_around(node, seen, at, first, row, output, tables)
-            if level == 0:
-                return row if p == end else NO_FIT
             if in_array:
                 if byte(p) == COMMA:
-                    p = after_space(p + 1, end)
-                    opening = True
+                    p, opening = after_space(p + 1, end), True
                     break
                 if byte(p) != CLOSE_LIST:
                     return NO_FIT
                 p = after_space(p + 1, end)
+            if level == 0:
+                return row if p == end else NO_FIT
             stack, node, seen, first, in_array, expected = pop(stack)
             level -= 1
             at = output.rows_max + level
@@ -850,28 +847,60 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
 
 
 @njit(inline="always")
-def accept(plan, first, after, output, columns):
+def count_trades(first, after, output):
+    """Turn the last id in COUNT_AT to a number of trades; return whether all are possible."""
+    for row in range(first, after):
+        count = cell(output, COUNT_AT, row)
+        trades = number(count) - number(cell(output, FIRST_ID_AT, row)) + 1
+        if trades < 1 or trades > COUNT_MAX:
+            return False
+        store(count, trades)
+    return True
+
+
+@njit(inline="always")
+def accept(plan, frame, first, after, output, columns, ignored):
     """Put the rows of a frame in log order; return the frame's status and the next free row."""
-    if word(plan, HAS_ROWS) == 0:
+    if word(plan, HAS_ROWS) != ROWS:
+        store(ignored[IGNORED_CHANNEL] + frame * 8, word(plan, CHANNEL))
+        is_unread = word(plan, HAS_ROWS) == UNREAD
+        instrument = number(cell(output, INSTRUMENT_AT, first)) if is_unread else np.int64(-1)
+        store(ignored[IGNORED_INSTRUMENT] + frame * 8, instrument)
         return IGNORED, first
     if after == first:
         return SLOW_PATH, first
-    if word(plan, NEWEST_FIRST):
+    finish = word(plan, FINISH)
+    if finish == NEWEST_FIRST:
         reverse(first, after, output, columns)
+    elif finish == COUNTED and not count_trades(first, after, output):
+        return SLOW_PATH, first
     if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
         return UNLISTED, first  # the common case of unlisted frames: its row is dropped here
     return DECODED, after
 
 
 @compiled
-def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
+def scan(
+    page,
+    size,
+    page_starts,
+    page_ends,
+    page_status,
+    page_ignored,
+    page_out,
+    thread_scratch,
+    addresses,
+):
     """Read a page of frames: write their status and the columns of rows; return the number of rows.
 
     page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`.
+    page_ignored: (2, frames): channel and instrument, written of ignored frames only.
     The result is below zero, and the outputs undefined, where a frame is not within `size` bytes.
     """
     data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
     all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data
+    ignored_at = np.int64(page_ignored.ctypes.data)
+    ignored = (ignored_at, ignored_at + page_ignored.shape[1] * 8)
     columns, width = page_out.shape
     output = Output(np.int64(page_out.ctypes.data), width - LEVELS, width * 8)
     plans, nodes, slots, entries, choices, fills, symbols, limits = addresses
@@ -889,6 +918,6 @@ def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scrat
                 data + begin, data + stop, frame, row, output, scratch, tables
             )
             if after >= 0:
-                status, row = accept(plan, row, after, output, columns)
+                status, row = accept(plan, frame, row, after, output, columns, ignored)
         store(all_status + frame * 8, status)
     return row

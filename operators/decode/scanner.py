@@ -45,24 +45,26 @@ class Scanner:
         """Pickle the dialect and symbols: a copy compiles its own tables, at its own addresses."""
         return Scanner, (self.dialect, self.symbols)
 
-    def scan(self, page: Page) -> tuple[Rows, Ints]:
-        """Read the rows of a page, and a status of each frame.
+    def scan(self, page: Page) -> tuple[Rows, Ints, Ints]:
+        """Read the rows of a page, a status of each frame, and what ignored frames are.
 
         DECODED, HEARTBEAT, IGNORED, UNLISTED (the one row of the frame is left out) or SLOW_PATH.
+        The last is (2, frames), only of ignored ones: number of the channel, and of the instrument
+        where its trades are not read, -1 where it is not listed.
         """
-        loaded = load_kernel()
+        loaded, ignored = load_kernel(), np.empty((2, len(page.starts)), np.int64)
         if loaded is None or not self.tables.plans.size:
             status = np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
-            return Rows.from_strict([]), status
+            return Rows.from_strict([]), status, ignored
         data, starts, ends = kernel_input(page)
         rows_max = self.rows_max(starts, ends)
         status = np.empty(len(starts), np.int64)
         out = np.empty((WIDTH, rows_max + LEVELS), np.int64)
         scan, scratch = loaded[0], self.scratch(loaded[1])
         size = len(data) - PADDING
-        rows = scan(data, size, starts, ends, status, out, scratch, self.addresses)
+        rows = scan(data, size, starts, ends, status, ignored, out, scratch, self.addresses)
         assert rows >= 0, "a frame is not within its page"
-        return to_rows(out[:, :rows]), status
+        return to_rows(out[:, :rows]), status, ignored
 
     def scratch(self, initial: Ints) -> Ints:
         """Return the thread's scratch memory: a cache between pages, on which no result depends."""
