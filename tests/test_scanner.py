@@ -480,11 +480,10 @@ def test_the_kernel_need_not_know_how_many_columns_there_are():
     frames = page([MARKET_TRADES])
     rows, _, _ = reader.scan(frames)
     wider = np.tile(np.arange(len(rows.frame) + layout.LEVELS), (layout.WIDTH + 1, 1))
-    status = np.empty(1, np.int64)
+    status, ignored = np.empty(1, np.int64), np.empty((1, 2), np.int64)
     scan_kernel.scan(
-        frames.data, len(frames.data), frames.starts, frames.ends, status,
-        np.empty((2, 1), np.int64), wider,
-        np.zeros(scan_kernel.SCRATCH, np.int64), reader.addresses,
+        frames.data, len(frames.data), frames.starts, frames.ends, status, wider,
+        np.zeros(scan_kernel.SCRATCH, np.int64), (*reader.addresses, ignored.ctypes.data),
     )  # fmt: skip
     assert status.tolist() == [DECODED]
     some = scanner.to_rows(wider[: layout.WIDTH, : len(rows.frame)])

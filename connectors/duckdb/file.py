@@ -18,10 +18,10 @@ import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.schemas.arrow import columns, ddl, to_record_batch
+from tapeflow.connectors.duckdb.views import create_views
+from tapeflow.schemas.arrow import ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
-from tapeflow.schemas.quality import QualityCounts
 from tapeflow.schemas.registry import FACT_TYPES
 
 SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
@@ -31,19 +31,6 @@ RUNS = """
         id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS,
         version VARCHAR, command VARCHAR, job JSON
     )
-"""
-QUALITY = """
-    CREATE VIEW data_quality AS
-    SELECT partition, instrument, min(time) AS first_minute, max(time) AS last_minute,
-        {sums}
-    FROM data_quality_minutes GROUP BY partition, instrument ORDER BY partition, instrument
-"""
-RECOGNISED = """
-    CREATE VIEW recognised_channels AS
-    SELECT partition, split_part(name, '.', 2) AS channel,
-        sum(value) FILTER (name LIKE 'recognised.%')::BIGINT AS frames,
-        coalesce(sum(value) FILTER (name LIKE 'unread.%'), 0)::BIGINT AS unread
-    FROM metrics WHERE name LIKE '%.%' GROUP BY ALL ORDER BY ALL
 """
 
 
@@ -110,10 +97,7 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
         con.begin()
         for fact_type in FACT_TYPES:
             con.execute(ddl(fact_type.table, fact_type.type, [f"{TRANSACTION} BIGINT"]))
-        counts = [column.name for column in columns(QualityCounts) if column.sql == "BIGINT"]
-        sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
-        con.execute(QUALITY.format(sums=sums))
-        con.execute(RECOGNISED)
+        create_views(con)
         con.execute(ddl("instruments", Instrument))
         insert(
             con,

@@ -40,8 +40,7 @@ from tapeflow.engine.compiled import compiled
 
 # A copy of layout.py: see the last rule.
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
-NO_ROWS, ROWS, UNREAD = range(3)
-NOTHING, NEWEST_FIRST, COUNTED = range(3)
+ROWS, UNREAD, NEWEST_FIRST, COUNTED = 1, 2, 1, 2
 NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
     9, *range(9),
 )  # fmt: skip
@@ -55,8 +54,7 @@ SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
 REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
 IS_DECIMAL, IS_DECIMAL_OR_NONE, IS_EPOCH, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 14)
 FRAME_AT, CHANNEL_AT, UNUSED, FIRST_ID_AT, INSTRUMENT_AT, COUNT_AT = *range(5), 7
-IGNORED_CHANNEL, IGNORED_INSTRUMENT = range(2)
-LEVELS, LONGEST = 8, 23
+LEVELS, LONGEST, COUNT_MAX = 8, 23, 2**31 - 1  # the last: of strict.py
 DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/market.py
 
 # Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), the plan that
@@ -64,7 +62,7 @@ DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/m
 MINUTE, GUESSES, STACK, LEVEL_WORDS = 0, 4, 68, 5
 SCRATCH = STACK + LEVEL_WORDS * LEVELS
 
-NO_FIT = -1
+NAN, NO_FIT = np.nan, -1
 BAD = 0  # instead of an end address: there is no such value here
 QUOTE, COMMA, COLON, POINT, MINUS, PLUS, ZERO, NINE = (ord(each) for each in '",:.-+09')
 OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = (ord(each) for each in "{}[]")
@@ -77,9 +75,8 @@ BYTES = 0x0101010101010101  # one in every byte
 ONES, HIGHS, SPACES = U(BYTES), U(0x80 * BYTES), U(0x20 * BYTES)
 QUOTES, BACKSLASHES, ZEROS = U(0x22 * BYTES), U(0x5C * BYTES), U(0x30 * BYTES)
 U76, LOW4 = U(0x76 * BYTES), U(0x0F * BYTES)
-TENS, TENS_MASK = U(2561), U(0x00FF00FF00FF00FF)
+TENS, TENS_MASK, TEN_THOUSANDS = U(2561), U(0x00FF00FF00FF00FF), U(42949672960001)
 HUNDREDS, HUNDREDS_MASK = U(6553601), U(0x0000FFFF0000FFFF)
-TEN_THOUSANDS = U(42949672960001)
 MIX_1, MIX_2 = U(0x9E3779B97F4A7C15), U(0xC2B2AE3D27D4EB4F)
 TRUE, TRUE_MASK = U(int.from_bytes(b"true", "little")), U(0xFFFFFFFF)
 FALSE, FALSE_MASK = U(int.from_bytes(b"false", "little")), U(0xFFFFFFFFFF)
@@ -91,11 +88,9 @@ EXACT = 2**53  # every integer up to here is a float64
 DIGITS = 18  # numbers of so many digits always fit into int64
 MICRO, MICROS_MAX = 1_000, (2**63 - 1) // 1_000
 MILLI, MILLIS_MAX = 1_000_000, (2**63 - 1) // 1_000_000
-COUNT_MAX = 2**31 - 1  # of strict.py
 SECOND, MINUTE_NS = 1_000_000_000, 60_000_000_000
 NUMBER_MAX = 300  # bytes of a skipped number: Python refuses integers of some thousand digits
 DEPTH_MAX = 60  # of skipped values: their brackets are bits of a word
-NAN = np.nan
 
 
 # --- memory -------------------------------------------------------------------------------
@@ -286,12 +281,8 @@ def minute_of(p):
     """Read `2021-04-17T16:43` as ns since the epoch; below zero if it is no minute."""
     year, month = two_digits(p) * 100 + two_digits(p + 2), two_digits(p + 5)
     day, hour, minute = two_digits(p + 8), two_digits(p + 11), two_digits(p + 14)
-    if (
-        byte(p + 4) != MINUS
-        or byte(p + 7) != MINUS
-        or byte(p + 10) != LETTER_T
-        or byte(p + 13) != COLON
-    ):
+    is_date = byte(p + 4) == MINUS and byte(p + 7) == MINUS
+    if not is_date or byte(p + 10) != LETTER_T or byte(p + 13) != COLON:
         return np.int64(-1)
     if not (2000 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
         return np.int64(-1)
@@ -733,10 +724,6 @@ def read(p, end, plan, frame, row, output, scratch, tables):
     level, in_array, opening = np.int64(0), word(plan, IN_ARRAY), True
     seen, first, at, expected = np.int64(0), row, row, tables.entries
     p = after_space(p, end)
-    if in_array:
-        p, opening = array_begin(p, end)
-        if not opening:
-            return NO_FIT
     while True:
         is_empty = False
         if opening:  # an object must begin here
@@ -771,8 +758,7 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                             return NO_FIT
                     if opening:
                         stack = push(stack, node, seen, first, in_array, expected)
-                        level += 1
-                        in_array = np.int64(action == ARRAY)
+                        level, in_array = level + 1, np.int64(action == ARRAY)
                         node = row_of(tables.nodes, word(entry, A), NODE_WORDS)
                         continue
                 else:
@@ -838,7 +824,12 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
         if plan_number == guess:
             continue
         plan = row_of(tables.plans, guess if plan_number < 0 else plan_number, PLAN_WORDS)
-        after = read(p, end, plan, frame, row, output, scratch, tables)
+        begin, has_object = p, True
+        if word(plan, IN_ARRAY):
+            begin, has_object = array_begin(after_space(p, end), end)
+        if not has_object:
+            continue
+        after = read(begin, end, plan, frame, row, output, scratch, tables)
         if after >= 0:
             if plan_number >= 0:
                 store(guess_at, plan_number)
@@ -847,63 +838,42 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
 
 
 @njit(inline="always")
-def count_trades(first, after, output):
-    """Turn the last id in COUNT_AT to a number of trades; return whether all are possible."""
-    for row in range(first, after):
-        count = cell(output, COUNT_AT, row)
-        trades = number(count) - number(cell(output, FIRST_ID_AT, row)) + 1
-        if trades < 1 or trades > COUNT_MAX:
-            return False
-        store(count, trades)
-    return True
-
-
-@njit(inline="always")
-def accept(plan, frame, first, after, output, columns, ignored):
+def accept(plan, first, after, output, columns, ignored):
     """Put the rows of a frame in log order; return the frame's status and the next free row."""
     if word(plan, HAS_ROWS) != ROWS:
-        store(ignored[IGNORED_CHANNEL] + frame * 8, word(plan, CHANNEL))
         is_unread = word(plan, HAS_ROWS) == UNREAD
-        instrument = number(cell(output, INSTRUMENT_AT, first)) if is_unread else np.int64(-1)
-        store(ignored[IGNORED_INSTRUMENT] + frame * 8, instrument)
+        store(ignored, word(plan, CHANNEL))
+        store(ignored + 8, number(cell(output, INSTRUMENT_AT, first)) if is_unread else -1)
         return IGNORED, first
     if after == first:
         return SLOW_PATH, first
     finish = word(plan, FINISH)
     if finish == NEWEST_FIRST:
         reverse(first, after, output, columns)
-    elif finish == COUNTED and not count_trades(first, after, output):
-        return SLOW_PATH, first
+    elif finish == COUNTED:  # the last id becomes the number of trades
+        count_at = cell(output, COUNT_AT, first)
+        count = number(count_at) - number(cell(output, FIRST_ID_AT, first)) + 1
+        if count < 1 or count > COUNT_MAX:
+            return SLOW_PATH, first
+        store(count_at, count)
     if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
         return UNLISTED, first  # the common case of unlisted frames: its row is dropped here
     return DECODED, after
 
 
 @compiled
-def scan(
-    page,
-    size,
-    page_starts,
-    page_ends,
-    page_status,
-    page_ignored,
-    page_out,
-    thread_scratch,
-    addresses,
-):
+def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
     """Read a page of frames: write their status and the columns of rows; return the number of rows.
 
-    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`.
-    page_ignored: (2, frames): channel and instrument, written of ignored frames only.
+    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`,
+    then of (frames, 2) int64: channel and instrument of each ignored frame are written there.
     The result is below zero, and the outputs undefined, where a frame is not within `size` bytes.
     """
     data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
     all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data
-    ignored_at = np.int64(page_ignored.ctypes.data)
-    ignored = (ignored_at, ignored_at + page_ignored.shape[1] * 8)
     columns, width = page_out.shape
     output = Output(np.int64(page_out.ctypes.data), width - LEVELS, width * 8)
-    plans, nodes, slots, entries, choices, fills, symbols, limits = addresses
+    plans, nodes, slots, entries, choices, fills, symbols, limits, ignored = addresses
     plan_count, symbol_mask = word(limits, 0), word(limits, 1)
     tables = Tables(plans, nodes, slots, entries, choices, fills, symbols, plan_count, symbol_mask)
     row = np.int64(0)
@@ -918,6 +888,6 @@ def scan(
                 data + begin, data + stop, frame, row, output, scratch, tables
             )
             if after >= 0:
-                status, row = accept(plan, frame, row, after, output, columns, ignored)
+                status, row = accept(plan, row, after, output, columns, ignored + frame * 16)
         store(all_status + frame * 8, status)
     return row

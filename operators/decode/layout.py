@@ -35,6 +35,5 @@ FRAME_AT, CHANNEL_AT, UNUSED, FIRST_ID_AT, INSTRUMENT_AT = range(5)
 COUNT_AT = INSTRUMENT_AT + INTS.index("count")
 assert INTS[0] == "instrument"
 FLOATS_AT, WIDTH = INSTRUMENT_AT + len(INTS), INSTRUMENT_AT + len(INTS) + len(FLOATS)
-IGNORED_CHANNEL, IGNORED_INSTRUMENT = range(2)  # of each ignored frame
 LEVELS, LONGEST = 8, 23  # objects within objects; bytes of a key, a choice or a symbol
 MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F  # of the second and third word of a key

@@ -97,11 +97,11 @@ def rows_of(channel: Channel) -> int:
     return UNREAD if channel.unread else (ROWS if channel.table else NO_ROWS)
 
 
-def finish_of(channel: Channel, columns: list[int]) -> int:
+def finish_of(channel: Channel, columns: list[int], *, in_array: bool) -> int:
     """Return FINISH of a channel's plan, whose entries fill these columns."""
     if FIRST_ID_AT not in columns:
         return NEWEST_FIRST if channel.newest_first else NOTHING
-    require_scannable(not channel.newest_first, "trades to count, and newest first")
+    require_scannable(not in_array, "trades to count in an array")
     return COUNTED
 
 

@@ -116,10 +116,11 @@ class TableBuilder(Struct):
             shape = without_values(shape, symbol=channel.unread)
         in_array = isinstance(shape, list)
         context = ObjectContext((), absent, row_defaults(channel), (), in_array=in_array)
-        first = len(self.entries)
+        first, arrays = len(self.entries), len(self.row_bytes)
         root = self.add_object(shape[0] if in_array else shape, context)
         columns = self.entries[first + COLUMN :: ENTRY_WORDS]
-        self.plans += [root, number, rows_of(channel), in_array, finish_of(channel, columns)]
+        finish = finish_of(channel, columns, in_array=len(self.row_bytes) > arrays)
+        self.plans += [root, number, rows_of(channel), in_array, finish]
 
     def add_object(self, shape: Shape, context: ObjectContext) -> int:
         """Write an object and all that is in it; return the number of its node."""

@@ -53,7 +53,7 @@ def step(page: Page, *, decoder: Decoder) -> Batch:
         decoder.tables, page.first_offset, page.log_ns, status
     )
     numbers = (status == IGNORED).nonzero()[0]
-    channel, record_instrument[numbers] = ignored[:, numbers]
+    channel, record_instrument[numbers] = ignored[numbers].T
     return Batch(
         partition=page.partition,
         first_offset=page.first_offset,
@@ -84,7 +84,7 @@ def read_slow_path(
             dead_letters.append(dead_letter(page, number, str(error), frame))
         else:
             status[number] = DECODED if rows else IGNORED
-            ignored[:, number] = channel, instrument
+            ignored[number] = channel, instrument
             read += [(number, channel, row) for row in rows]
     return read, dead_letters
 

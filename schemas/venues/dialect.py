@@ -82,13 +82,13 @@ class Dialect(Struct, frozen=True):
 
     channels: tuple[Channel, ...]
 
-    def changed(self, change: Callable[[Channel], Channel]) -> "Dialect":
+    def mapping(self, change: Callable[[Channel], Channel]) -> "Dialect":
         """Return the dialect with each channel changed."""
         return Dialect(tuple(map(change, self.channels)))
 
     def ignoring(self, table: type[Ticks]) -> "Dialect":
         """Return the dialect in which frames with rows of `table` are known, but not stored."""
-        return self.changed(lambda each: replace(each, table=None) if each.table is table else each)
+        return self.mapping(lambda each: replace(each, table=None) if each.table is table else each)
 
     def with_trades(self, way: str) -> "Dialect":
         """Return the dialect that reads trades sent in one of two ways, and none sent in the other.
@@ -104,11 +104,11 @@ class Dialect(Struct, frozen=True):
             unread = channel.trades != way
             return replace(channel, table=None if unread else Trades, unread=unread)
 
-        return self.changed(choose)
+        return self.mapping(choose)
 
     def with_times_in_ms(self) -> "Dialect":
         """Return the dialect whose integer times are all in ms, and whose times begin in 1970."""
-        return self.changed(lambda each: replace(each, shape=shape_in_ms(each.shape)))
+        return self.mapping(lambda each: replace(each, shape=shape_in_ms(each.shape)))
 
     def restricted_to(self, names: tuple[str, ...]) -> "Dialect":
         """Return the dialect in which frames of all other channels are dead letters."""
@@ -117,7 +117,7 @@ class Dialect(Struct, frozen=True):
             reason = f"channel {channel.name} is not expected"
             return channel if channel.name in names else replace(channel, reason=reason)
 
-        return self.changed(restrict)
+        return self.mapping(restrict)
 
 
 def shape_in_ms(shape: Any) -> Any:
