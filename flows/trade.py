@@ -75,7 +75,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     account_batches = to_accounts("to_accounts", decided, accounts=tuple(accounts))
     account_facts = desk("desk", account_batches, accounts=accounts)
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
-    counts = quality("quality", decided, instruments=table.ids)
+    counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))
     return op.merge("facts", partition_facts, account_facts, counts)
 
 

@@ -4,8 +4,8 @@ records     r r r r r | r r r ...        the first record beyond a minute, or th
 rows                    ^ counts, metrics              log, completes its rows
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -18,11 +18,13 @@ from msgspec.structs import asdict
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
+from tapeflow.operators.ignored import count_ignored
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import ACCEPTED, Market
 from tapeflow.schemas.quality import Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
+from tapeflow.schemas.venues import venue_of
 
 STATUSES, VERDICTS = 5, 5  # see schemas.market
 TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
@@ -45,6 +47,7 @@ class State:
     bars: int = 0
     signals: int = 0
     partition: str = ""
+    ignored: dict[str, int] = field(default_factory=dict)  # frames, by the name of the metric
 
 
 def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
@@ -137,6 +140,7 @@ def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> I
         yield metric("bars", value=float(state.bars))
         yield metric("signals", value=float(state.signals))
         yield from (metric(name, value=count) for name, count in other_ticks(state) if count)
+        yield from (metric(name, value=float(n)) for name, n in sorted(state.ignored.items()))
     if accepted:
         yield metric("delay_ms_mean", value=state.delay_sum / accepted / 1e6)
         yield metric("delay_ms_max", value=state.delay_max / 1e6)
@@ -155,6 +159,7 @@ class CountQuality(Struct, frozen=True):
     VERSION: ClassVar[int] = 3
 
     instruments: tuple[str, ...]  # the ids by number
+    channels: Mapping[str, tuple[str, ...]]  # by venue: names of its channels, by number
 
     def initial(self) -> State:
         """Return a state in which nothing was counted."""
@@ -171,6 +176,9 @@ class CountQuality(Struct, frozen=True):
                 state.minute, state.partition = minute, batch.partition
             end = int(batch.log_ns.searchsorted((minute + 1) * NS_PER_MINUTE))
             count_range(state, batch, begin, end)
+            if len(batch.ignored):
+                labels, first = self.channels[venue_of(batch.partition)], batch.first_offset
+                count_ignored(state.ignored, batch, labels, first + begin, first + end)
             begin = end
         if batch.end_of_log:
             if not len(batch.log_ns):  # bars closed by the end belong to the last record
@@ -191,7 +199,8 @@ class CountQuality(Struct, frozen=True):
     def snapshot(self, state: State) -> Any:
         """Return the open minute as plain values and bytes."""
         sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
-        return state.counts.tobytes(), state.minute, *sums, state.partition
+        others = (state.partition, dict(state.ignored))
+        return state.counts.tobytes(), state.minute, *sums, *others
 
     def restore(self, snapshot: Any) -> State:
         """Return the open minute of a snapshot."""
@@ -201,7 +210,7 @@ class CountQuality(Struct, frozen=True):
 
 @operator
 def quality(
-    step_id: str, up: KeyedStream[Batch], *, instruments: tuple[str, ...]
+    step_id: str, up: KeyedStream[Batch], *, counter: CountQuality
 ) -> KeyedStream[tuple[QualityRow, ...]]:
-    """Count the records of each partition by minute; `instruments` are the ids by number."""
-    return op.stateful_batch("state", up, fold(CountQuality(instruments), emit_batches=True))
+    """Count the records of each partition by minute."""
+    return op.stateful_batch("state", up, fold(counter, emit_batches=True))

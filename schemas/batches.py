@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, structs
 
-from tapeflow.schemas.columns import Bytes, Floats, Ints
+from tapeflow.schemas.columns import Bytes, Columns, Floats, Ints
 from tapeflow.schemas.market import Bars, Market
 from tapeflow.schemas.quality import DeadLetter
 from tapeflow.schemas.signals import Intent, Signal
 from tapeflow.schemas.time import MAX_NS
 
-NO_BARS, NO_SCORES = Bars.empty(), np.empty(0)
+
+class IgnoredFrames(Columns, frozen=True, eq=False):
+    """Frames that were recognised and of which nothing is stored, in log order."""
+
+    offset: Ints
+    channel: Ints  # its number in the dialect of the venue
+
+
+NO_BARS, NO_SCORES, NONE_IGNORED = Bars.empty(), np.empty(0), IgnoredFrames.empty()
 PADDING = 64  # zero bytes after the frames: a scanner may read past a frame's end
 
 
@@ -74,6 +82,7 @@ class Batch(Struct, frozen=True, eq=False):
     end_of_log: bool
     market: Market
     dead_letters: tuple[DeadLetter, ...] = ()
+    ignored: IgnoredFrames = NONE_IGNORED
     bars: Bars = NO_BARS  # closed by these records, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     signals: tuple[Signal, ...] = ()

@@ -1,6 +1,6 @@
 """Market data: ticks and bars as columns, and a bar also as a value.
 
-    Market   trades       offset log_ns instrument event_ns | trade_id aggressor verdict price size
+    Market   trades       offset log_ns instrument event_ns | trade_id count aggressor .. price size
              quotes       offset log_ns instrument event_ns | bid bid_size ask ask_size
              mark_prices  offset log_ns instrument event_ns | mark index
 
@@ -40,6 +40,7 @@ class Trades(Ticks, frozen=True, eq=False):
     """Public trades, in the same terms for every venue."""
 
     trade_id: Ints  # the venue's; unique within an instrument
+    count: Ints  # trades in this row: 1, or of an aggTrade its last id - its first + 1
     aggressor: Ints  # BUY or SELL: the side that took liquidity
     verdict: Ints
     price: Floats  # the float64 nearest to the venue's decimal, in quote
@@ -102,7 +103,7 @@ class Bar(Struct, frozen=True, gc=False):
     close: float  # price of the trade with the largest event time; of several, the last in the log
     volume: float  # sum of sizes
     vwap: float  # notional / volume
-    count: int  # number of trades
+    count: int  # number of trades, of which an aggTrade has several
     buy_volume: float  # volume taken by buyers
     notional: float  # sum of price * size
     buy_notional: float  # notional taken by buyers

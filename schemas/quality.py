@@ -66,9 +66,14 @@ class OpenCounts(QualityCounts, frozen=True, gc=False):
 
 
 class Metric(Struct, frozen=True, gc=False):
-    """One measurement of a minute of log time, computed from the log: the same in every run."""
+    """One measurement of a minute of log time, computed from the log: the same in every run.
+
+    `delay_ms_mean` and `delay_ms_max` are in ms, from event time to log time. Any other is a count:
+    `recognised.depthUpdate` of frames of that channel, of which nothing is stored;
+    `unread.aggTrade` of those among them with a trade of a listed instrument, which is not read.
+    """
 
     partition: str
-    name: str  # trades, bars, signals, delay_ms_mean, delay_ms_max: from event time to log time
+    name: str  # trades, bars, signals, delay_ms_mean, recognised.CHANNEL, unread.CHANNEL, ...
     time_ns: Ns  # start of the minute
     value: float  # delays in ms, else a count

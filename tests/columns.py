@@ -40,6 +40,7 @@ class Tick(NamedTuple):
     side: int
     log_ns: int
     verdict: int
+    trades: int = 1
 
 
 class OtherRecord(NamedTuple):
@@ -98,6 +99,7 @@ def batch(
         log_ns=ints(log_ns[offset - first_offset] for offset, _ in ticks),  # the record's
         instrument=ints(each.instrument for _, each in ticks),
         trade_id=ints(each.trade_id for _, each in ticks),
+        count=ints(each.trades for _, each in ticks),
         aggressor=ints(each.side for _, each in ticks),
         event_ns=ints(each.event_ns for _, each in ticks),
         verdict=ints(each.verdict for _, each in ticks),

@@ -34,6 +34,15 @@ USDM_QUOTE = (
     b'{"e":"bookTicker","u":5123107838717,"s":"ETHUSDT","b":"2681.62","B":"1.165","a":"2681.63",'
     b'"A":"73.077","T":1723161256310,"E":1723161256311}'
 )
+AGG_TRADE = (
+    b'{"e":"aggTrade","E":1672515782136,"s":"BTCUSDT","a":12345,"p":"0.001","q":"100","f":100,"l":105,'
+    b'"T":1672515782136,"m":true,"M":true}'
+)
+MARK_PRICE = (
+    b'{"e":"markPriceUpdate","E":1735732800000,"s":"BTCUSDT","p":"1.2345","i":"1.2346","P":"1.2300",'
+    b'"ap":"1.2","r":"0.0001","T":1735761600000}'
+)
+DAY_TICKER = b'{"e":"24hrTicker","E":1672515782136,"s":"BNBBTC","p":"0.0015","n":18151}'
 MATCH = (
     b'{"type":"match","trade_id":1568268,"maker_order_id":"cac01d6d-8009-4c33-8e0d-f7f853d7c1bc",'
     b'"taker_order_id":"3dec64e4-f6ad-4ca8-ad3f-e5b1a0eb0d06","side":"sell","size":"450",'
@@ -69,6 +78,23 @@ HEARTBEATS = (
 )
 
 
+TICKER_BATCH = (
+    b'{"channel":"ticker_batch","timestamp":"2025-01-01T12:00:00.5Z","sequence_num":1,"events":[{"type":'
+    b'"update","tickers":[{"type":"ticker","product_id":"BTC-USD","price":"94000","best_bid":"",'
+    b'"best_ask":null,"best_bid_quantity":"","best_ask_quantity":"0"},{"type":"ticker","product_id":'
+    b'"ETH-USD","price":"3400","best_bid":"3400","best_ask":"3401"}]}]}'
+)
+NO_QUOTES = (
+    b'{"channel":"ticker_batch","timestamp":"2025-01-01T12:00:00.5Z","sequence_num":1,"events":[{"type":'
+    b'"update","tickers":[{"type":"ticker","product_id":"BTC-USD","price":"94000"}]}]}'
+)
+
+
+def array(*frames: bytes) -> bytes:
+    """Return frames as a stream of all symbols sends them."""
+    return b"[%b]" % b",".join(frames)
+
+
 def combined(frame: bytes, stream: bytes = b"btcusdt@trade") -> bytes:
     """Wrap a frame as on a combined stream of Binance."""
     return b'{"stream":"%b","data":%b}' % (stream, frame)
@@ -82,9 +108,33 @@ ANSWERS = (
 )
 SPOT = (SPOT_TRADE, SPOT_QUOTE, DEPTH_UPDATE, KLINE, *ANSWERS)
 USDM = (USDM_TRADE, USDM_QUOTE, DEPTH_UPDATE, KLINE, *ANSWERS)
+DAY_TICKERS = (array(DAY_TICKER), array(DAY_TICKER, DAY_TICKER.replace(b"BNB", b"ETH")))
+MARK_PRICES = (MARK_PRICE, array(MARK_PRICE, MARK_PRICE.replace(b"BTC", b"NEW")), array(MARK_PRICE))
+US_TRADE = SPOT_TRADE.replace(b"342,", b"342000,").replace(b"343,", b"343000,")
 SAMPLES = {
-    "binance": (*SPOT, *map(combined, SPOT), combined(SPOT_QUOTE, b"btcusdt@bookTicker")),
-    "binance-usdm": (*USDM, *map(combined, USDM), USDM_TRADE.replace(b"MARKET", b"ADL")),
+    "binance": (
+        *SPOT,
+        *map(combined, SPOT),
+        combined(SPOT_QUOTE, b"btcusdt@bookTicker"),
+        AGG_TRADE,
+        US_TRADE,
+        combined(AGG_TRADE),
+        *DAY_TICKERS,
+        *map(combined, DAY_TICKERS),
+        SPOT_QUOTE.replace(b'"0.00000000"', b'""').replace(b'"3.78826000"', b"null"),
+    ),
+    "binance-usdm": (
+        *USDM,
+        *map(combined, USDM),
+        USDM_TRADE.replace(b"MARKET", b"ADL"),
+        USDM_TRADE.replace(b',"X":"MARKET"', b""),
+        SPOT_QUOTE,
+        AGG_TRADE,
+        *MARK_PRICES,
+        *map(combined, MARK_PRICES),
+        *DAY_TICKERS,
+        combined(DAY_TICKERS[0]),
+    ),
     "coinbase": (
         MATCH,
         MATCH.replace(b'"match"', b'"last_match"'),
@@ -94,11 +144,25 @@ SAMPLES = {
         L2UPDATE,
         MARKET_TRADES,
         TICKERS,
+        TICKER_BATCH,
+        NO_QUOTES,
         HEARTBEATS,
         b'{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}',
         b'{"type":"error","message":"no such product"}',
     ),
 }  # all that the channels of the dialects distinguish
+RARE = {  # good frames that the scanner may leave to the strict reader
+    "binance": (b"[]", combined(b"[]"), SPOT_TRADE.replace(b"1723161255342", b"1723161255")),
+    "binance-usdm": (
+        USDM_TRADE.replace(b"MARKET", b"NA").replace(b"2681.62", b"0").replace(b"1.000", b"0"),
+        USDM_TRADE.replace(b"MARKET", b"NA").replace(b"2681.62", b""),
+    ),
+    "coinbase": (
+        TICKER.replace(b'"best_ask":"0.5771",', b""),
+        TICKER.replace(b'"best_bid":"0.5742","best_ask":"0.5771",', b""),
+    ),
+}
+EVERY_SAMPLE = {venue: (*frames, *RARE[venue]) for venue, frames in SAMPLES.items()}
 LONG = "ABCDEFGHIJKLMNOPQRSTUVW"  # the longest symbol that the scanner knows
 LISTED = ("BTCUSDT", "ETHUSDT", "BTC-USD", "SKL-USD", LONG, f"{LONG}X", "\u00e9", "")
 SYMBOLS = {name: number for number, name in enumerate(LISTED)}
@@ -112,6 +176,9 @@ NUMBERS = (
     '0', '-0', '-1', '1.0', '01', '1e3', '1E400', '-1.5e-7', '2.', '.5', '-', 'NaN', 'Infinity',
     '-Infinity', '9223372036854775807', '9223372036854775808', '999999999999999999',
     '1000000000000000000', '9223372036854', '9223372036855', '9007199254740993', "9" * 5000,
+    '1735732800', '9999999999', '173573280000', '1735732800000', '9999999999999', '17357328000000',
+    '1735732800000123', '9223372036854775', '9223372036854776', '9999999999999999',
+    '1735732800000123456', '9999999999999999999', '5', '101', '105', '2147483750', '2147483747',
     "0." + "1" * 400,
 )  # fmt: skip
 OTHERS = (
@@ -133,7 +200,8 @@ MOMENTS = (
     '2021-01-00T00:00:00Z', '2021-04-17T24:00:00Z', '2021-04-17T16:60:00Z',
     '2021-04-17T16:43:60Z', '2021-04-17T16:43:37.1234567890Z', '2021-04-17T16:43:37.Z',
     '2021-04-17T16:43:37z', '2021-04-17T16:43:37+00:00', '2021-04-17t16:43:37Z',
-    '0000-01-01T00:00:00Z', '2021-04-17 16:43:37Z',
+    '0000-01-01T00:00:00Z', '2021-04-17 16:43:37Z', '1999-12-31T23:59:59.999Z',
+    '2000-01-01T00:00:00Z', '0001-01-01T00:00:00Z',
 )  # fmt: skip
 WORDS = (
     "", "trade", "TRADE", "trade ", "aggTrade", "match", "last_match", "ticker", "buy", "SELL",
@@ -349,7 +417,7 @@ MUTATORS: tuple[Mutator, ...] = (
 
 
 def mutants(
-    seed: int, count: int, samples: dict[str, tuple[bytes, ...]] = SAMPLES
+    seed: int, count: int, samples: dict[str, tuple[bytes, ...]] = EVERY_SAMPLE
 ) -> Iterator[tuple[str, bytes]]:
     """Draw so many (venue, frame), each mutated up to three times, a few of them cut in two."""
     draw = random.Random(seed)

@@ -76,7 +76,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "bars": TimeBars(job.bars.width, job.bars.lateness, len(ids)),
         "normalise": Normalise(job.normalise.window, len(ids)),
         "signals": EvaluateStrategies(strategies),
-        "quality": CountQuality(ids),
+        "quality": CountQuality(ids, wiring.channels(job)),
         "batch_facts": Stateless(facts_of),
         "desk": Desk(wiring.account_contexts(job, table, sorted(partitions))),
         "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tapeflow.operators.decode import step as decode
+from tapeflow.operators.decode.messages import MalformedError, parse_message
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
-from tapeflow.operators.decode.strict import MalformedError, parse_object
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import BUY, DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
 from tapeflow.schemas.venues import VENUES
@@ -21,9 +21,9 @@ PAGE = 500
 
 
 def decoder(venue, channels=None, symbols=SYMBOLS):
-    dialect = (
-        VENUES[venue].dialect if channels is None else VENUES[venue].dialect.restricted_to(channels)
-    )
+    dialect = VENUES[venue].dialect
+    if channels is not None:  # the reference job's
+        dialect = dialect.with_times_in_ms().restricted_to(channels)
     return Decoder.from_scanner(Scanner(dialect, symbols))
 
 
@@ -37,6 +37,7 @@ def decoded(reader, venue, frames):
         )
         assert len(batch.status) == len(some)
         trades, quotes = grouped(batch.market.trades), grouped(batch.market.quotes)
+        mark_prices = grouped(batch.market.mark_prices)
         reasons = {
             dead.offset: (dead.reason, dead.frame, dead.length) for dead in batch.dead_letters
         }
@@ -47,12 +48,12 @@ def decoded(reader, venue, frames):
             assert status in ENDS
             assert (status == HEARTBEAT) == (not frame)
             assert (status == MALFORMED) == (dead is not None), frame
-            assert (status == DECODED) == any(ticks), frame
+            assert (status == DECODED) == any((*ticks, mark_prices.pop(at, []))), frame
             assert dead is None or (
                 dead[0] and dead[1:] == (frame[: decode.FRAME_BYTES_MAX], len(frame))
             )
             results.append((status, int(batch.record_instrument[number]), *ticks, dead and dead[0]))
-        assert not (trades or quotes or reasons), "rows of no frame"
+        assert not (trades or quotes or mark_prices or reasons), "rows of no frame"
     return results
 
 
@@ -122,7 +123,7 @@ def by_the_reference_job(venue, frame):
     if number is None:
         return UNLISTED, None
     side = BUY if trade.aggressor == "buy" else -BUY
-    return DECODED, [7, number, trade.event_ns, trade.trade_id, side, 0, trade.price, trade.size]
+    return DECODED, [7, number, trade.event_ns, trade.trade_id, 1, side, 0, trade.price, trade.size]
 
 
 def check_against_the_oracle(seed, count):
@@ -163,7 +164,7 @@ def deeper(levels, query):
 
 def verdict(frame):
     try:
-        parse_object(frame)
+        parse_message(frame)
     except MalformedError:
         return "malformed"
     return "good"

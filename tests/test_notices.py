@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.connectors.duckdb.off_step import common_step
-from tapeflow.flows.cli.summary.trading_hints import find_off_steps
 from tapeflow.connectors.duckdb.query import connect
+from tapeflow.flows.cli.summary.trading_hints import find_off_steps
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import find_tapes

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from hypothesis import strategies as st
 from tapeflow.engine.compiled import COMPILED
 from tapeflow.operators import decode
 from tapeflow.operators.decode import layout, scanner
+from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.plans import compile_dialect
 from tapeflow.operators.decode.rows import FLOATS, INTS, Rows, table_numbers
 from tapeflow.operators.decode.scanner import Scanner
-from tapeflow.operators.decode.strict import MalformedError, Row, read_frame
+from tapeflow.operators.decode.strict import Row, read_frame
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     DECODED,
@@ -39,18 +41,20 @@ from tapeflow.schemas.venues.dialect import (
     SYMBOL,
     Channel,
     Dialect,
+    Field,
+    Kind,
     Shape,
     boolean,
     choice,
     decimal,
-    decimal_or_zero,
+    decimal_or_none,
     integer,
     integer_text,
     literal,
-    millis,
     rfc3339,
 )
 from tests.fuzz_frames import (
+    EVERY_SAMPLE,
     MARKET_TRADES,
     MATCH,
     SAMPLES,
@@ -66,12 +70,12 @@ ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "data"
 needs_numba = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
 
+millis = partial(Field, Kind.MILLIS)
 ROW: Shape = {
     "s": SYMBOL,
     "id": integer_text("trade_id"),
     "p": decimal("price"),
-    "q": decimal_or_zero("size", optional=True),
-    "kind": literal("not checked inside an array"),
+    "q": decimal_or_none("size", optional=True),
 }
 GROUP: Shape = {"side": choice("verdict", {"a": 1, "": 0}, other=2), "inner": {"rows": [ROW]}}
 OUTER: Shape = {"taken": boolean("aggressor", false=1, true=-1), "groups": [GROUP]}
@@ -116,8 +120,18 @@ ODD_SAMPLES = (
     b'{"kind":"two","two":2,"x":[],"y":[]}',
     b'{"two":3,"kind":"three","at":1,"x":[{"at":2}]}',
 )
-DIALECTS = {name: venue.dialect for name, venue in VENUES.items()} | {"odd": ODD}
-ALL_SAMPLES = SAMPLES | {"odd": ODD_SAMPLES}
+DIALECTS = {name: venue.dialect for name, venue in VENUES.items()} | {
+    "odd": ODD,
+    "aggregated": VENUES["binance"].dialect.with_trades("aggTrade"),
+    "in ms": VENUES["binance"].dialect.with_times_in_ms(),
+    "since 1970": VENUES["coinbase"].dialect.with_times_in_ms(),
+}
+ALL_SAMPLES = EVERY_SAMPLE | {
+    "odd": ODD_SAMPLES,
+    "aggregated": EVERY_SAMPLE["binance"],
+    "in ms": EVERY_SAMPLE["binance"],
+    "since 1970": EVERY_SAMPLE["coinbase"],
+}
 
 
 Counts = Counter[tuple[int, int]]
@@ -133,7 +147,7 @@ def read_strictly(reader: Scanner, frame: bytes) -> tuple[int, int, list[Row]]:
     if not frame:
         return HEARTBEAT, 0, []
     try:
-        channel, rows = read_frame(reader.dialect, frame, reader.symbols)
+        channel, rows, _ = read_frame(reader.dialect, frame, reader.symbols)
     except MalformedError:
         return MALFORMED, 0, []
     if len(rows) == 1 and rows[0].get("instrument", -1) < 0:
@@ -158,7 +172,7 @@ def assert_same_rows(dialect: Dialect, rows: Rows, expected: Rows) -> None:
 
 def check(reader: Scanner, frames: list[bytes]) -> Counts:
     """Hold a scanner to the strict reader; count pairs of its status and the true one."""
-    rows, status = reader.scan(page(frames))
+    rows, status, _ = reader.scan(page(frames))
     true = [read_strictly(reader, frame) for frame in frames]
     for scanned, (strict, _, _), frame in zip(status.tolist(), true, frames, strict=True):
         assert scanned in (SLOW_PATH, strict), frame
@@ -296,7 +310,7 @@ def test_decimals_are_the_nearest_float64_or_take_the_slow_path(texts):
     frames = [SPOT_TRADE.replace(b"61837.63000000", text.encode()) for text in texts]
     reader = Scanner(VENUES["binance"].dialect, SYMBOLS)
     check(reader, frames)
-    _, status = reader.scan(page(frames))
+    _, status, _ = reader.scan(page(frames))
     for text, each in zip(texts, status, strict=True):
         digits = text.replace(".", "")
         exact = len(digits) <= 18 and 0 < int(digits) <= 2**53
@@ -316,10 +330,10 @@ def test_times_are_exact_to_the_ns_or_take_the_slow_path(moments):
     frames = [MATCH.replace(b"2021-04-17T16:43:37.121358Z", text.encode()) for text in texts]
     reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
     check(reader, frames)
-    rows, status = reader.scan(page(frames))
+    rows, status, _ = reader.scan(page(frames))
     read = iter(rows.ints[INTS.index("event_ns")].tolist())
     for (moment, fraction), each in zip(moments, status, strict=True):
-        assert (each == DECODED) == (1970 <= moment.year <= 2261 and len(fraction) <= 10)
+        assert (each == DECODED) == (2000 <= moment.year <= 2261 and len(fraction) <= 10)
         if each == DECODED:
             second = int(moment.replace(microsecond=0, tzinfo=UTC).timestamp())
             assert next(read) == second * 10**9 + int(f"{fraction[1:]:0<9}")
@@ -329,7 +343,7 @@ def test_times_are_exact_to_the_ns_or_take_the_slow_path(moments):
 def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_is_left_out():
     quote = b'{"u":1,"s":"BTCUSDT","b":"0.00000000","B":"0","a":"2.5","A":"1"}'
     frames = [quote.replace(b"BTC", b"NEW"), quote]
-    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page(frames))
+    rows, status, _ = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page(frames))
     assert status.tolist() == [UNLISTED, DECODED]
     assert rows.ints[0].tolist() == [SYMBOLS["BTCUSDT"]]
     np.testing.assert_array_equal(rows.floats[2:6, 0], [np.nan, np.nan, 2.5, 1.0])
@@ -409,7 +423,7 @@ def test_frames_need_not_stand_side_by_side():
         np.array([2 + size, 2 + size, 5, 3 + 2 * size]),
         data,
     )
-    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(apart)
+    rows, status, _ = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(apart)
     assert status.tolist() == [DECODED, HEARTBEAT, HEARTBEAT, SLOW_PATH]
     assert rows.frame.tolist() == [0]
 
@@ -433,7 +447,7 @@ def test_threads_may_share_a_scanner():
         for k in range(200)
     ]
     with ThreadPoolExecutor(4) as threads:
-        for k, (rows, status) in enumerate(threads.map(reader.scan, pages)):
+        for k, (rows, status, _) in enumerate(threads.map(reader.scan, pages)):
             assert rows.ints[INTS.index("trade_id")].tolist() == [
                 4300000000 + i for i in range(k, k + 500)
             ]
@@ -464,12 +478,12 @@ def test_the_kernel_need_not_know_how_many_columns_there_are():
 
     reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
     frames = page([MARKET_TRADES])
-    rows, _ = reader.scan(frames)
+    rows, _, _ = reader.scan(frames)
     wider = np.tile(np.arange(len(rows.frame) + layout.LEVELS), (layout.WIDTH + 1, 1))
-    status = np.empty(1, np.int64)
+    status, ignored = np.empty(1, np.int64), np.empty((1, 2), np.int64)
     scan_kernel.scan(
         frames.data, len(frames.data), frames.starts, frames.ends, status, wider,
-        np.zeros(scan_kernel.SCRATCH, np.int64), reader.addresses,
+        np.zeros(scan_kernel.SCRATCH, np.int64), (*reader.addresses, ignored.ctypes.data),
     )  # fmt: skip
     assert status.tolist() == [DECODED]
     some = scanner.to_rows(wider[: layout.WIDTH, : len(rows.frame)])
@@ -485,7 +499,9 @@ def test_without_numba_every_frame_takes_the_slow_path(monkeypatch):
     monkeypatch.setitem(sys.modules, "tapeflow.operators.decode.kernel", None)
     monkeypatch.delattr(decode, "kernel", raising=False)
     scanner.load_kernel.cache_clear()
-    rows, status = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(page([SPOT_TRADE, b"", b"{"]))
+    rows, status, _ = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(
+        page([SPOT_TRADE, b"", b"{"])
+    )
     scanner.load_kernel.cache_clear()
     assert status.tolist() == [SLOW_PATH, HEARTBEAT, SLOW_PATH]
     assert rows.frame.size == 0

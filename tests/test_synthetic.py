@@ -20,7 +20,8 @@ from tapeflow.connectors.synthetic.market import (
 )
 from tapeflow.connectors.synthetic.venues import LISTINGS
 from tapeflow.connectors.tapes.text import TapeReader
-from tapeflow.operators.decode.strict import NOT_LISTED, MalformedError, read_frame
+from tapeflow.operators.decode.messages import MalformedError
+from tapeflow.operators.decode.strict import NOT_LISTED, read_frame
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.instruments import parse_id
 from tapeflow.schemas.market import HISTORICAL, OFF_MARKET
@@ -48,7 +49,7 @@ def read(partition: str, frame: bytes) -> tuple[str, list[Any]]:
     """Return the channel's name and rows, or the reason why there are none."""
     dialect = VENUES[venue_of(partition)].dialect
     try:
-        channel, rows = read_frame(dialect, frame, symbols(partition))
+        channel, rows, _ = read_frame(dialect, frame, symbols(partition))
     except MalformedError as error:
         return str(error), []
     return dialect.channels[channel].name.removeprefix("combined."), rows

@@ -7,7 +7,7 @@ import pytest
 
 from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import settings, wiring
-from tapeflow.flows.job.sections import Market
+from tapeflow.flows.job.market import Market
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows
@@ -135,7 +135,8 @@ class StrictOnly(Scanner):
     """A scanner that leaves every frame to the strict reader."""
 
     def scan(self, page):
-        return Rows.from_strict([]), np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
+        status = np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
+        return Rows.from_strict([]), status, np.empty((len(status), 2), np.int64)
 
 
 @pytest.fixture(params=[True, False], ids=["scanner", "strict"])
@@ -230,6 +231,15 @@ def test_bare_and_combined_frames_are_read_alike(read, partition, frame):
         (COINBASE, b'{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}'),
         (COINBASE, b'{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD"}'),
         (COINBASE, b'{"type":"status","currencies":[],"products":[]}'),
+        (COINBASE, b'{"type":"balance","account_id":"d50ec984","currency":"USD"}'),
+        (COINBASE, b'{"type":"rfq_match","maker_order_id":"ac9","product_id":"BTC-USD"}'),
+        (COINBASE, b'{"type":"auction","product_id":"LTC-USD","auction_state":"collection"}'),
+        (COINBASE, b'{"channel":"futures_balance_summary","events":[{"type":"snapshot"}]}'),
+        (SPOT, b'{"e":"avgPrice","E":1693907033000,"s":"BTCUSDT","i":"5m","w":"25776.86"}'),
+        (SPOT, b'{"e":"referencePrice","s":"BAZUSD","r":null,"t":1770313263917}'),
+        (SPOT, b'{"e":"blockTrade","E":1772506983582,"s":"BNBBTC","t":582,"p":"0.052"}'),
+        (SPOT, b'{"stream":"btcusdt@ticker_1h","data":{"e":"1hTicker","s":"BTCUSDT"}}'),
+        (USDM, b'{"e":"continuous_kline","E":1607443058651,"ps":"BTCUSDT","ct":"PERPETUAL"}'),
         (COINBASE, b'{"channel":"subscriptions","timestamp":"2026-08-09T21:05:48Z","sequence_num":0,"events":[]}'),
         (COINBASE, b'{"channel":"candles","timestamp":"2026-08-09T21:05:48Z","events":[{"type":"update"}]}'),
     ],
@@ -267,9 +277,242 @@ def test_a_usdm_trade_of_another_kind_is_off_market_and_in_no_bar(read):
     assert trades_in_bars(batch) == 1
 
 
-def test_a_usdm_trade_without_its_kind_is_malformed(read):
+def test_a_usdm_trade_from_before_there_were_kinds_is_of_the_market(read):
     batch = read(USDM, USDM_TRADE.replace(b',"X":"MARKET"', b""))
-    assert [letter.reason for letter in batch.dead_letters] == ["X is missing"]
+    assert batch.market.trades.verdict.tolist() == [ACCEPTED] and trades_in_bars(batch) == 1
+
+
+@pytest.mark.parametrize("kind", [b"NA", b"INSURANCE_FUND", b"ADL", b""])
+@pytest.mark.parametrize(
+    ("price", "size"),
+    [(b'"0"', b'"0"'), (b'"0.0"', b'"1"'), (b'"2681.62"', b'"0.000"'), (b'""', b'"-1"'), (b"null", b"0")],
+)  # fmt: skip
+def test_an_off_market_trade_is_not_malformed_whatever_its_price_and_size(read, kind, price, size):
+    frame = USDM_TRADE.replace(b"MARKET", kind).replace(b'"2681.62"', price)
+    batch = read(USDM, frame.replace(b'"1.000"', size), USDM_TRADE)
+    assert batch.dead_letters == ()
+    assert batch.market.trades.verdict.tolist() == [OFF_MARKET, ACCEPTED]
+    assert trades_in_bars(batch) == 1
+
+
+def test_an_off_market_trade_without_a_price_is_not_malformed(read):
+    frame = USDM_TRADE.replace(b"MARKET", b"NA").replace(b'"p":"2681.62",', b"")
+    assert read(USDM, frame).market.trades.verdict.tolist() == [OFF_MARKET]
+
+
+@pytest.mark.parametrize("without", [b"", b',"X":"MARKET"'])
+def test_a_trade_of_the_market_at_price_zero_is_a_dead_letter(read, without):
+    frame = USDM_TRADE.replace(b'"2681.62"', b'"0.00"').replace(without, b"")
+    assert [letter.reason for letter in read(USDM, frame).dead_letters] == ["p is not above zero"]
+
+
+@pytest.mark.parametrize(
+    "without", [b',"T":1723161256310,"E":1723161256311', b',"T":1723161256310']
+)
+def test_a_book_ticker_of_an_old_recording_has_no_time(read, without):
+    batch = read(USDM, USDM_QUOTE.replace(without, b""))
+    assert best(batch) == [2681.62, 1.165, 2681.63, 73.077]
+    assert batch.market.quotes.event_ns.tolist() == [NO_TIME]
+
+
+def test_a_book_ticker_of_usdm_before_it_had_a_name_is_a_quote(read):
+    assert best(read(USDM, SPOT_QUOTE)) == [61837.63, 3.78826, 61837.64, 1.54698]
+
+
+def test_a_mark_price_of_an_old_recording_has_no_index(read):
+    batch = read(USDM, USDM_MARK.replace(b'"i":"28159.75642857",', b""))
+    assert batch.market.mark_prices.mark.tolist() == [28147.27373413]
+    assert math.isnan(batch.market.mark_prices.index[0])
+
+
+def test_a_spot_trade_of_an_old_recording_names_both_orders(read):
+    old = SPOT_TRADE.replace(b'"T":', b'"b":88,"a":50,"T":')
+    assert trades(read(SPOT, old)) == trades(read(SPOT, SPOT_TRADE))
+
+
+# --- Binance: units of time -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "ns"),
+    [
+        (b"1723161255342", 1723161255342 * MS), (b"1723161255342123", 1723161255342123 * 1000),
+        (b"1723161255", 1723161255 * S), (b"1723161255342123456", 1723161255342123456),
+        (b"9223372036854", 9223372036854 * MS), (b"9223372036854775", 9223372036854775 * 1000),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("partition", "frame", "time"),
+    [
+        (SPOT, SPOT_TRADE, b"1723161255342,"), (SPOT, bare(SPOT_TRADE), b"1723161255342,"),
+        (USDM, USDM_TRADE, b"1723161256560,"), (USDM, USDM_QUOTE, b"1723161256310,"),
+        (USDM, USDM_MARK, b"1680652701000,"),
+    ],
+)  # fmt: skip
+def test_the_unit_of_a_time_is_what_its_digits_show(read, partition, frame, time, written, ns):
+    market = read(partition, frame.replace(time, written + b",")).market
+    (ticks,) = [table for table in market.columns() if len(table)]
+    assert ticks.event_ns.tolist() == [ns]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        (b"5", "T has 1 digits"), (b"946684800000", "T has 12 digits"),
+        (b"17231612553421", "T has 14 digits"), (b"172316125534212", "T has 15 digits"),
+        (b"17231612553421234", "T has 17 digits"), (b"9999999999999", "T is out of range"),
+        (b"9999999999999999", "T is out of range"), (b"-1723161255342", "T is out of range"),
+        (b'"1723161255342"', "T is not int"), (b"1723161255342.5", "T is not int"),
+    ],
+)  # fmt: skip
+def test_a_time_in_no_unit_is_malformed_and_says_so(read, written, reason):
+    (letter,) = read(SPOT, SPOT_TRADE.replace(b"1723161255342", written)).dead_letters
+    assert letter.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("moment", [b"0001-01-01T00:00:00Z", b"1970-01-01T00:00:00Z", b"1999-12-31T23:59:59.9Z"])  # fmt: skip
+def test_a_time_before_2000_is_no_time_of_a_venue(read, moment):
+    (letter,) = read(COINBASE, MATCH.replace(b"2021-04-17T16:43:37.121358Z", moment)).dead_letters
+    assert letter.reason in {"time is before 2000", "time is out of range"}
+
+
+# --- Binance: arrays of all symbols -----------------------------------------------------------------
+
+DAY_TICKER = b'{"e":"24hrTicker","E":1672515782136,"s":"BNBBTC","p":"0.0015","n":18151}'
+OTHER_EVENT = b'{"e":"news","E":1672515782136,"s":"BNBBTC"}'
+
+
+def array(*frames, stream=b""):
+    """Return frames as a stream of all symbols sends them: bare, or on a combined stream."""
+    whole = b"[" + b",".join(frames) + b"]"
+    return b'{"stream":"%b","data":%b}' % (stream, whole) if stream else whole
+
+
+@pytest.mark.parametrize("stream", [b"", b"!ticker@arr", b"!miniTicker@arr@1000ms"])
+@pytest.mark.parametrize("partition", [SPOT, USDM])
+@pytest.mark.parametrize("event", [b"24hrTicker", b"24hrMiniTicker"])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_an_array_of_a_documented_stream_is_recognised(read, partition, event, count, stream):
+    frame = array(*[DAY_TICKER.replace(b"24hrTicker", event)] * count, stream=stream)
+    batch = read(partition, frame, b" " + frame + b"\n")
+    assert batch.status.tolist() == [IGNORED, IGNORED] and batch.dead_letters == ()
+
+
+@pytest.mark.parametrize("event", [b"assetIndexUpdate", b"forceOrder", b"contractInfo"])
+def test_streams_of_usdm_are_recognised_as_objects_and_as_arrays(read, event):
+    frame = b'{"e":"%b","E":1591154240950,"s":"BTCUSDT"}' % event
+    frames = [frame, array(frame), array(frame, stream=b"!any@arr")]
+    assert read(USDM, *frames).status.tolist() == [IGNORED] * 3
+
+
+@pytest.mark.parametrize("stream", [b"", b"!markPrice@arr", b"!markPrice@arr@1s"])
+def test_an_array_of_mark_prices_is_read(read, stream):
+    marks = [bare(USDM_MARK), bare(USDM_MARK).replace(b"BTCUSDT", b"NEWUSDT"), bare(USDM_MARK)]
+    batch = read(USDM, array(*marks, stream=stream), array(marks[1], stream=stream))
+    assert batch.status.tolist() == [DECODED, UNLISTED]
+    assert batch.market.mark_prices.mark.tolist() == [28147.27373413] * 2
+    assert batch.market.mark_prices.instrument.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("bad", [OTHER_EVENT, b"5", b"[]", b"{}", b"null", b'"24hrTicker"'])
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("stream", [b"", b"!ticker@arr"])
+def test_an_array_with_an_element_of_another_kind_is_a_dead_letter(read, bad, at, stream):
+    elements = [DAY_TICKER, DAY_TICKER]
+    elements.insert(at, bad)
+    batch = read(SPOT, array(*elements, stream=stream))
+    assert batch.status.tolist() == [MALFORMED]
+    assert "array of" in batch.dead_letters[0].reason
+
+
+def test_an_array_with_a_mark_price_that_is_none_is_a_dead_letter(read):
+    good = bare(USDM_MARK)
+    batch = read(USDM, array(good, good.replace(b'"28147.27373413"', b'"much"')))
+    assert [letter.reason for letter in batch.dead_letters] == ["p is not a plain decimal"]
+    assert len(batch.market.mark_prices) == 0
+
+
+# --- empty sides ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nothing", [b'""', b"null", b'"0"', b'"0.00000000"'])
+@pytest.mark.parametrize(
+    ("partition", "frame", "value", "at"),
+    [
+        (SPOT, SPOT_QUOTE, b'"61837.63000000"', 0), (SPOT, SPOT_QUOTE, b'"1.54698000"', 3),
+        (USDM, USDM_QUOTE, b'"2681.63"', 2), (COINBASE, TICKER, b'"0.5742"', 0),
+        (COINBASE, ADVANCED_TICKER, b'"65083.67"', 2), (COINBASE, ADVANCED_TICKER, b'"0.20371215"', 1),
+    ],
+)  # fmt: skip
+def test_a_side_that_the_venue_leaves_empty_is_nan(read, partition, frame, value, at, nothing):
+    whole, part = best(read(partition, frame)), best(read(partition, frame.replace(value, nothing)))
+    assert part == [None if number == at else side for number, side in enumerate(whole)]
+
+
+def test_an_empty_ticker_of_a_batch_spoils_no_other(read):
+    batch = read(
+        COINBASE,
+        b'{"channel":"ticker_batch","timestamp":"2025-01-01T12:00:00.5Z","sequence_num":1,"events":[{'
+        b'"type":"update","tickers":[{"type":"ticker","product_id":"BTC-USD","best_bid":"",'
+        b'"best_ask":null,"best_bid_quantity":"","best_ask_quantity":""},{"type":"ticker",'
+        b'"product_id":"SKL-USD","best_bid":"3400","best_ask":"3401"}]}]}',
+    )
+    assert batch.dead_letters == () and batch.market.quotes.instrument.tolist() == [1, 0]
+    np.testing.assert_array_equal(batch.market.quotes.bid, [math.nan, 3400])
+    np.testing.assert_array_equal(batch.market.quotes.ask_size, [math.nan, math.nan])
+
+
+def test_tickers_without_a_book_are_recognised_and_no_quotes(read):
+    advanced = ADVANCED_TICKER.replace(b',"best_bid":"65083.66","best_ask":"65083.67"', b"")
+    exchange = TICKER.replace(b'"best_bid":"0.5742","best_ask":"0.5771",', b"")
+    batch = read(COINBASE, advanced, advanced.replace(b'"ticker"', b'"ticker_batch"', 1), exchange)
+    assert batch.status.tolist() == [IGNORED] * 3
+
+
+def test_a_ticker_with_one_side_has_no_other(read):
+    assert best(read(COINBASE, TICKER.replace(b'"best_ask":"0.5771",', b""))) == [0.5742, None, None, None]  # fmt: skip
+
+
+def test_a_side_that_is_no_number_is_a_dead_letter(read):
+    (letter,) = read(COINBASE, TICKER.replace(b'"0.5742"', b'"none"')).dead_letters
+    assert letter.reason == "best_bid is not a plain decimal"
+
+
+# --- aggTrade ---------------------------------------------------------------------------------------
+
+
+def read_aggregated(scan, *frames):
+    dialect = VENUES["binance"].dialect.with_trades("aggTrade")
+    reader = (Scanner if scan else StrictOnly)(dialect, {"SWRVBUSD": 0, "BTCUSDT": 1})
+    page = Page.from_frames(SPOT, 0, [5 * S] * len(frames), list(frames))
+    return decode.step(page, decoder=Decoder.from_scanner(reader))
+
+
+@pytest.mark.parametrize("scan", [True, False])
+def test_an_agg_trade_counts_its_trades_and_no_single_trade_is_read_with_it(scan):
+    several = SPOT_AGG.replace(b'"l":1135632', b'"l":1135636')
+    batch = read_aggregated(scan, SPOT_AGG, bare(several), SPOT_TRADE, bare(SPOT_TRADE))
+    assert trades(batch) == [(749094, BUY, 2.276, 21.963)] * 2
+    assert batch.market.trades.count.tolist() == [1, 5]
+    assert batch.status.tolist() == [DECODED, DECODED, IGNORED, IGNORED]
+    assert batch.record_instrument.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("scan", [True, False])
+@pytest.mark.parametrize("last", [b"1135631", b"0", b"99999999999999"])
+def test_an_agg_trade_whose_ids_are_no_range_is_a_dead_letter(scan, last):
+    batch = read_aggregated(scan, SPOT_AGG.replace(b'"l":1135632', b'"l":' + last))
+    assert [each.reason for each in batch.dead_letters] == ["the ids of its trades are no range"]
+
+
+def test_an_agg_trade_that_is_not_read_tells_its_instrument(read):
+    listed = SPOT_AGG.replace(b"SWRVBUSD", b"BTCUSDT")
+    batch = read(SPOT, listed, SPOT_AGG, bare(listed), listed.replace(b'"BTCUSDT"', b"7"))
+    assert batch.status.tolist() == [IGNORED] * 4
+    assert batch.record_instrument.tolist() == [0, -1, 0, -1]
+    names = [VENUES["binance"].dialect.channels[each].name for each in batch.ignored.channel]
+    assert names == ["combined.aggTrade", "combined.aggTrade", "aggTrade", "combined.aggTrade"]
+    assert batch.ignored.offset.tolist() == [0, 1, 2, 3]
 
 
 def test_the_time_of_a_usdm_book_ticker_is_T(read):
@@ -412,4 +655,4 @@ def test_mark_prices_are_ignored_where_the_job_does_not_read_them():
     ) == 0
     with_marks = job.model_copy(update={"market": Market(mark_prices=True)})
     tables = [each.table for each in wiring.dialect(with_marks, "binance-usdm").channels]
-    assert tables.count(MarkPrices) == 2  # bare, and on a combined stream
+    assert tables.count(MarkPrices) == 4  # bare and on a combined stream, of one symbol and of all

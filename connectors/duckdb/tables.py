@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.views import OFF_STEP
+from tapeflow.connectors.duckdb.views import VIEWS
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
-from tapeflow.schemas.meanings import SHARED, column_meanings, summarise
+from tapeflow.schemas.meanings import column_meanings, summarise
 from tapeflow.schemas.quality import OpenCounts, QualityCounts
 from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
 
@@ -36,19 +36,9 @@ QUALITY = {  # columns of data_quality that data_quality_minutes does not have
     "first_minute": "first minute with a record",
     "last_minute": "last minute with a record",
 }
-OFF_STEPS = {  # columns of off_step: meaning
-    "instrument": SHARED["instrument"],
-    "step_of": "`tick`, of the prices of bars and fills, or `lot`, of the volumes of bars",
-    "step": "as the job has it",
-    "printed": "number of prices or volumes",
-    "off": "of these, no multiples of the step",
-    "example": "the smallest of these",
-}
 TITLES = {  # of what is no table of facts
     "instruments": summarise(Instrument),
     "runs": "The runs that made these results.",
-    "off_step": "A view: instruments whose market prints prices off the job's tick, or sizes off "
-    "its lot.",
     "data_quality": "A view: the counts of `data_quality_minutes` over all minutes; of a "
     "stopped run also those of the minutes that it left open.",
 }
@@ -76,7 +66,8 @@ def create_tables(con: Any, instruments: InstrumentTable) -> None:
     rows = pa.Table.from_batches([to_record_batch(Instrument, instruments.rows)])
     insert(con, "instruments", rows)
     con.execute(f"CREATE TABLE runs ({', '.join(f'{name} {RUNS[name][0]}' for name in RUNS)})")
-    con.execute(OFF_STEP)
+    for view in VIEWS:
+        con.execute(f"CREATE VIEW {view.name} AS {view.sql}")
     con.execute(DECODE)
     for statement in comment_statements():
         con.execute(statement)
@@ -114,7 +105,8 @@ def descriptions() -> Iterator[tuple[str, str, str, dict[str, str]]]:
     counts = column_meanings(QualityCounts)
     del counts["time"]
     yield "VIEW", "data_quality", TITLES["data_quality"], counts | QUALITY
-    yield "VIEW", "off_step", TITLES["off_step"], OFF_STEPS
+    for view in VIEWS:
+        yield "VIEW", view.name, view.title, view.meanings
     yield "TABLE", "instruments", TITLES["instruments"], column_meanings(Instrument)
     runs = {name: meaning for name, (_, meaning) in RUNS.items()}
     yield "TABLE", "runs", TITLES["runs"], runs

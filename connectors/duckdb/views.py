@@ -1,4 +1,18 @@
-"""Views of the results that are computed when they are queried."""
+"""Views of the results that are computed when they are queried, and what they mean."""
+
+from msgspec import Struct
+
+from tapeflow.schemas.meanings import SHARED
+
+
+class View(Struct, frozen=True):
+    """A view of the results file."""
+
+    name: str
+    title: str
+    meanings: dict[str, str]  # of its columns
+    sql: str
+
 
 # A value is off its step where the quotient is further from a whole number than float64 explains:
 # prices are the float64 nearest to the venue's decimal, volumes are sums of such.
@@ -20,9 +34,37 @@ PRINTED_STEPS = """
         ) USING (instrument, step_of)
     )
 """
-OFF_STEP = f"""
-    CREATE VIEW off_step AS
+OFF_STEP = View(
+    "off_step",
+    "A view: instruments whose market prints prices off the job's tick, or sizes off its lot.",
+    {
+        "instrument": SHARED["instrument"],
+        "step_of": "`tick`, of the prices of bars and fills, or `lot`, of the volumes of bars",
+        "step": "as the job has it",
+        "printed": "number of prices or volumes",
+        "off": "of these, no multiples of the step",
+        "example": "the smallest of these",
+    },
+    f"""
     SELECT instrument, step_of, step, count(*) AS printed,
         count(*) FILTER (is_off) AS off, min(value) FILTER (is_off) AS example
     FROM ({PRINTED_STEPS}) GROUP BY ALL HAVING off > 0 ORDER BY ALL
-"""
+    """,
+)
+RECOGNISED_CHANNELS = View(
+    "recognised_channels",
+    "A view of `metrics`: frames that were recognised, of which nothing is stored.",
+    {
+        "partition": SHARED["partition"],
+        "channel": "the venue's name of it; `@arr`: of all symbols in one frame",
+        "frames": "frames of the channel",
+        "unread": "of these, with a trade of a listed instrument that the job does not read",
+    },
+    """
+    SELECT partition, split_part(name, '.', 2) AS channel,
+        sum(value) FILTER (name LIKE 'recognised.%')::BIGINT AS frames,
+        coalesce(sum(value) FILTER (name LIKE 'unread.%'), 0)::BIGINT AS unread
+    FROM metrics WHERE name LIKE '%.%' GROUP BY ALL ORDER BY ALL
+    """,
+)
+VIEWS = (OFF_STEP, RECOGNISED_CHANNELS)

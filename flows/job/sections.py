@@ -43,15 +43,6 @@ class Bars(Section):
     )
 
 
-class Market(Section):
-    """Market data to read in addition to trades and quotes."""
-
-    mark_prices: bool = Field(
-        default=False,
-        description="Read the venues' mark prices of perpetuals, and value positions at them.",
-    )
-
-
 class Dedupe(Section):
     """Removal of duplicate trades."""
 

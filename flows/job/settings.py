@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
 from tapeflow.flows.job.money import Positive
 from tapeflow.flows.job.sections import (
@@ -22,7 +23,6 @@ from tapeflow.flows.job.sections import (
     Dedupe,
     InstrumentRow,
     Kafka,
-    Market,
     Normalise,
     Paper,
     Recovery,

@@ -15,7 +15,7 @@ from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
 from tapeflow.schemas.signals import Strategy
 from tapeflow.schemas.venues import VENUES, venue_of
-from tapeflow.schemas.venues.dialect import Dialect
+from tapeflow.schemas.venues.dialect import COMBINED, Dialect
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
     from tapeflow.operators.decode.step import Decoder
@@ -40,9 +40,10 @@ def validate(job: Job) -> InstrumentTable:
 
 def dialects(job: Job) -> dict[str, Dialect]:
     """Return the dialect of each venue, restricted to the channels that the job expects."""
-    for name in job.channels:
-        if name not in VENUES:
-            raise UsageError(f"channels.{name} is no venue: there are {', '.join(VENUES)}")
+    for section, names in (("channels", job.channels), ("market.trades", job.market.trades)):
+        for name in names:
+            if name not in VENUES:
+                raise UsageError(f"{section}.{name} is no venue: there are {', '.join(VENUES)}")
     return {name: dialect(job, name) for name in VENUES}
 
 
@@ -51,6 +52,14 @@ def dialect(job: Job, venue: str) -> Dialect:
     known, expected = VENUES[venue].dialect, job.channels.get(venue)
     if not job.market.mark_prices:
         known = known.ignoring(MarkPrices)
+    if job.market.time_unit == "ms":
+        known = known.with_times_in_ms()
+    if venue in job.market.trades:
+        if not any(channel.trades for channel in known.channels):
+            raise UsageError(
+                f"market.trades.{venue}: its trades come in one way only: leave it out"
+            )
+        known = known.with_trades(job.market.trades[venue])
     if expected is None:
         return known
     names = [channel.name for channel in known.channels]
@@ -58,6 +67,14 @@ def dialect(job: Job, venue: str) -> Dialect:
         if name not in names:
             raise UsageError(f"channels.{venue}: no channel {name}; there are {', '.join(names)}")
     return known.restricted_to(expected)
+
+
+def channels(job: Job) -> dict[str, tuple[str, ...]]:
+    """Return what the channels of each venue carry, by number."""
+    return {
+        venue: tuple(channel.name.removeprefix(COMBINED) for channel in known.channels)
+        for venue, known in dialects(job).items()
+    }
 
 
 def decoders(job: Job, table: InstrumentTable) -> dict[str, "Decoder"]:

@@ -64,6 +64,7 @@ class Trades(NamedTuple):
 
     offset: Ints
     instrument: Ints
+    counts: Ints  # `count` is a method of tuples
     aggressor: Ints
     event_ns: Ints
     verdict: Ints
@@ -134,9 +135,8 @@ def add_trade(bar: Any, trades: Trades, trade: int) -> None:
         bar["open_event_ns"], bar["open"] = event_ns, price
     if event_ns >= bar["close_event_ns"]:
         bar["close_event_ns"], bar["close"] = event_ns, price
-    bar["high"] = max(bar["high"], price)
-    bar["low"] = min(bar["low"], price)
-    bar["count"] += 1
+    bar["high"], bar["low"] = max(bar["high"], price), min(bar["low"], price)
+    bar["count"] += trades.counts[trade]
     bar["last_offset"] = trades.offset[trade]
     value = price * size
     bar["volume"], bar["volume_error"] = kahan_sum(bar["volume"], bar["volume_error"], size)
@@ -244,7 +244,7 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     first_offset: int,
     log_times_ns: Ints,
     status: Ints,
-    columns: tuple[Ints, Ints, Ints, Ints, Ints, Floats, Floats],
+    columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats],
     width_ns: int,
     lateness_ns: int,
 ) -> None:

@@ -72,7 +72,7 @@ def fold_batch(state: State, batch: Batch, width_ns: int, lateness_ns: int) -> t
     """Return the verdict on each trade, (trades,), and the rows of the bars closed."""
     t = batch.market.trades
     verdict = t.verdict.copy()
-    columns = (t.offset, t.instrument, t.aggressor, t.event_ns, verdict, t.price, t.size)
+    columns = (t.offset, t.instrument, t.count, t.aggressor, t.event_ns, verdict, t.price, t.size)
     closed_rows, cursor = [], np.zeros(1, CURSOR)
     while cursor["record"][0] < len(batch.status):
         if state.scalars["free"][0] == NONE:

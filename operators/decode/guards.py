@@ -6,33 +6,44 @@
 The strict reader tries the channels in their order, and the first that matches a frame reads it.
 Where the conditions of two channels do not exclude each other, the later one gets a guard: a key of
 the earlier one that must not be there.
+
+Conditions on the elements of an array exclude each other, as a plan fits no empty array whose
+elements distinguish channels, and no frame without a row whose channel has rows.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from tapeflow.schemas.venues.dialect import Channel, Field, Kind, Shape
+from tapeflow.schemas.venues.dialect import Channel, Field, Kind, distinguishes
 
 Path: TypeAlias = tuple[str, ...]  # keys, from the outermost object on
-Conditions: TypeAlias = dict[Path, str]  # by path: PRESENT, ABSENT, NESTED or "=text"
-PRESENT, ABSENT, NESTED = "present", "absent", "nested"
+Conditions: TypeAlias = dict[Path, str]  # by path: PRESENT, ABSENT, OBJECT, ARRAY or "=text"
+PRESENT, ABSENT, OBJECT, ARRAY = "present", "absent", "object", "array"
+ELEMENT = "[]"  # in a path: each element of an array
 
 
 class UnscannableError(Exception):
     """The tables of the scanner cannot express this channel."""
 
 
-def discriminators(shape: Shape, path: Path = ()) -> Conditions:
-    """List the conditions under which the channel of this shape matches a frame."""
-    conditions: Conditions = {}
-    for name, part in shape.items():
-        here = (*path, name)
-        if isinstance(part, Mapping):
-            conditions |= {here: NESTED, **discriminators(part, here)}
-        elif isinstance(part, Field) and part.kind <= Kind.ABSENT:
-            text = f"={part.words[0][0]}" if part.words else ""
-            conditions[here] = (text, PRESENT, ABSENT)[part.kind]
-    return conditions
+def discriminators(part: Any, path: Path = (), *, required: bool = False) -> Conditions:
+    """List the conditions under which the channel of this shape matches a frame.
+
+    `required`: list also the other keys that a frame must have to be read.
+    """
+    if isinstance(part, list):
+        if path and not distinguishes(part) and not required:
+            return {}
+        return {path: ARRAY, **discriminators(part[0], (*path, ELEMENT), required=required)}
+    if isinstance(part, Mapping):
+        conditions = {path: OBJECT}
+        for name, each in part.items():
+            conditions |= discriminators(each, (*path, name), required=required)
+        return conditions
+    if part.kind <= Kind.ABSENT:
+        text = f"={part.words[0][0]}" if part.words else ""
+        return {path: (text, PRESENT, ABSENT)[part.kind]}
+    return {path: PRESENT} if required and (part.usual or not part.optional) else {}
 
 
 def mutually_exclusive(one: Conditions, other: Conditions) -> bool:
@@ -50,7 +61,7 @@ def guards(channels: Sequence[Channel], number: int) -> set[Path]:
     Raises UnscannableError where an earlier channel has no key that can serve as a guard.
     """
     shape = channels[number].shape
-    conditions = discriminators(shape)
+    conditions = discriminators(shape, required=channels[number].table is not None)
     absent: set[Path] = set()
     for earlier in channels[:number]:
         earlier_conditions = discriminators(earlier.shape)
@@ -67,22 +78,26 @@ def guards(channels: Sequence[Channel], number: int) -> set[Path]:
     return absent
 
 
-def is_free(path: Path, shape: Shape) -> bool:
+def is_free(path: Path, shape: Any) -> bool:
     """Return whether a shape has the object of the path's last key, but not the key itself."""
     for name in path[:-1]:
-        part = shape.get(name)
-        if not isinstance(part, Mapping):
-            return False
-        shape = part
-    return path[-1] not in shape
+        shape = shape.get(name) if isinstance(shape, Mapping) else None
+    return isinstance(shape, Mapping) and path != () and path[-1] not in (*shape, ELEMENT)
 
 
-def discriminators_only(shape: Shape) -> Shape:
-    """Return a shape without the fields that are read: an ignored frame needs none of them."""
+def without_values(part: Any, *, symbol: bool = False) -> Any:
+    """Return a shape without the fields that are read: an ignored frame needs none of them.
+
+    `symbol`: leave the symbol in, as of trades that are not read.
+    """
+    if isinstance(part, list):
+        return [without_values(part[0], symbol=symbol)]
     return {
-        name: discriminators_only(part) if isinstance(part, Mapping) else part
-        for name, part in shape.items()
-        if isinstance(part, Mapping) or (isinstance(part, Field) and part.kind <= Kind.ABSENT)
+        name: each if isinstance(each, Field) else without_values(each, symbol=symbol)
+        for name, each in part.items()
+        if isinstance(each, Mapping)
+        or distinguishes(each)
+        or (symbol and isinstance(each, Field) and each.kind is Kind.SYMBOL)
     }
 
 

@@ -9,7 +9,7 @@ perfect hash), does the entry's action on the value, skips unknown keys by the g
 accepts only if the cursor ends exactly on the frame's end. Rows are provisional until then.
 
     page_out    row 0  row 1  ...  | rows_max + 0, + 1, ...    one column below the other:
-                rows of the page   | objects around rows       FRAME_AT, CHANNEL_AT, UNUSED, then
+                rows of the page   | objects around rows       FRAME_AT .. FIRST_ID_AT, then
                                    | write here, by level      INTS and FLOATS of rows.py
 
 Four rules, each measured:
@@ -39,7 +39,8 @@ from numba.extending import intrinsic
 from tapeflow.engine.compiled import compiled
 
 # A copy of layout.py: see the last rule.
-PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, NEWEST_FIRST = 4, *range(4)
+PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
+ROWS, UNREAD, NEWEST_FIRST, COUNTED = 1, 2, 1, 2
 NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (
     9, *range(9),
 )  # fmt: skip
@@ -51,9 +52,9 @@ CHOICE_WORDS, CHOICE_MASK, CHOICE_BYTES, CHOICE_VALUE = 8, 3, 6, 7
 FILL_WORDS, FILL_COLUMN, FILL_VALUE = 2, 0, 1
 SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
 REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
-IS_DECIMAL, IS_DECIMAL_OR_ZERO, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 13)
-FRAME_AT, CHANNEL_AT, UNUSED, INSTRUMENT_AT = range(4)
-LEVELS, LONGEST = 8, 23
+IS_DECIMAL, IS_DECIMAL_OR_NONE, IS_EPOCH, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 14)
+FRAME_AT, CHANNEL_AT, UNUSED, FIRST_ID_AT, INSTRUMENT_AT, COUNT_AT = *range(5), 7
+LEVELS, LONGEST, COUNT_MAX = 8, 23, 2**31 - 1  # the last: of strict.py
 DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/market.py
 
 # Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), the plan that
@@ -61,7 +62,7 @@ DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/m
 MINUTE, GUESSES, STACK, LEVEL_WORDS = 0, 4, 68, 5
 SCRATCH = STACK + LEVEL_WORDS * LEVELS
 
-NO_FIT = -1
+NAN, NO_FIT = np.nan, -1
 BAD = 0  # instead of an end address: there is no such value here
 QUOTE, COMMA, COLON, POINT, MINUS, PLUS, ZERO, NINE = (ord(each) for each in '",:.-+09')
 OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = (ord(each) for each in "{}[]")
@@ -74,9 +75,8 @@ BYTES = 0x0101010101010101  # one in every byte
 ONES, HIGHS, SPACES = U(BYTES), U(0x80 * BYTES), U(0x20 * BYTES)
 QUOTES, BACKSLASHES, ZEROS = U(0x22 * BYTES), U(0x5C * BYTES), U(0x30 * BYTES)
 U76, LOW4 = U(0x76 * BYTES), U(0x0F * BYTES)
-TENS, TENS_MASK = U(2561), U(0x00FF00FF00FF00FF)
+TENS, TENS_MASK, TEN_THOUSANDS = U(2561), U(0x00FF00FF00FF00FF), U(42949672960001)
 HUNDREDS, HUNDREDS_MASK = U(6553601), U(0x0000FFFF0000FFFF)
-TEN_THOUSANDS = U(42949672960001)
 MIX_1, MIX_2 = U(0x9E3779B97F4A7C15), U(0xC2B2AE3D27D4EB4F)
 TRUE, TRUE_MASK = U(int.from_bytes(b"true", "little")), U(0xFFFFFFFF)
 FALSE, FALSE_MASK = U(int.from_bytes(b"false", "little")), U(0xFFFFFFFFFF)
@@ -86,11 +86,11 @@ INT_POWERS = np.array([10**k for k in range(19)], np.int64)
 POWERS = np.array([10.0**k for k in range(19)])  # exact, as all up to 10^22 are
 EXACT = 2**53  # every integer up to here is a float64
 DIGITS = 18  # numbers of so many digits always fit into int64
+MICRO, MICROS_MAX = 1_000, (2**63 - 1) // 1_000
 MILLI, MILLIS_MAX = 1_000_000, (2**63 - 1) // 1_000_000
 SECOND, MINUTE_NS = 1_000_000_000, 60_000_000_000
 NUMBER_MAX = 300  # bytes of a skipped number: Python refuses integers of some thousand digits
 DEPTH_MAX = 60  # of skipped values: their brackets are bits of a word
-NAN = np.nan
 
 
 # --- memory -------------------------------------------------------------------------------
@@ -107,39 +107,22 @@ def load(context, address):
     return types.uint64(types.int64), generate
 
 
-@intrinsic
-def number(context, address):
+@njit
+def number(address):
     """Load eight bytes at an address as a signed integer."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.int64(types.int64), generate
+    return np.int64(load(address))
 
 
-@intrinsic
-def word(context, row, at):
+@njit
+def word(row, at):
     """Load word `at` of the table row at address `row`."""
-
-    def generate(context, builder, signature, arguments):
-        row, at = arguments
-        pointer = builder.inttoptr(row, ir.IntType(64).as_pointer())
-        return builder.load(builder.gep(pointer, [at]), align=1)
-
-    return types.int64(types.int64, types.int64), generate
+    return np.int64(load(row + at * 8))
 
 
-@intrinsic
-def row_of(context, table, index, words):
+@njit
+def row_of(table, index, words):
     """Return the address of row `index` of a table whose rows have `words` words."""
-
-    def generate(context, builder, signature, arguments):
-        table, index, words = arguments
-        size = builder.mul(words, ir.Constant(ir.IntType(64), 8))
-        return builder.add(table, builder.mul(index, size))
-
-    return types.int64(types.int64, types.int64, types.int64), generate
+    return table + index * words * 8
 
 
 @intrinsic
@@ -298,14 +281,10 @@ def minute_of(p):
     """Read `2021-04-17T16:43` as ns since the epoch; below zero if it is no minute."""
     year, month = two_digits(p) * 100 + two_digits(p + 2), two_digits(p + 5)
     day, hour, minute = two_digits(p + 8), two_digits(p + 11), two_digits(p + 14)
-    if (
-        byte(p + 4) != MINUS
-        or byte(p + 7) != MINUS
-        or byte(p + 10) != LETTER_T
-        or byte(p + 13) != COLON
-    ):
+    is_date = byte(p + 4) == MINUS and byte(p + 7) == MINUS
+    if not is_date or byte(p + 10) != LETTER_T or byte(p + 13) != COLON:
         return np.int64(-1)
-    if not (1970 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
+    if not (2000 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
         return np.int64(-1)
     if not (0 <= hour <= 23 and 0 <= minute <= 59):
         return np.int64(-1)
@@ -530,13 +509,16 @@ def closing_quote(p):
 
 
 @njit(forceinline=True)
-def read_decimal(p, or_zero):
-    """Read a decimal in a string as the bits of its float64; where zero is allowed it is NaN."""
+def read_decimal(p, or_none):
+    """Read a decimal in a string as the bits of its float64; where none is allowed it is NaN."""
     if byte(p) != QUOTE:
-        return np.int64(0), BAD
-    real, p = decimal(p + 1)
+        return bits_of(NAN), p + 4 if or_none and load(p) & TRUE_MASK == NULL else BAD
+    text = p + 1
+    real, p = decimal(text)
+    if p == BAD and or_none:
+        p = text  # empty, where a quote is there
     if real == 0.0:
-        if not or_zero:
+        if not or_none:
             return np.int64(0), BAD
         real = NAN
     return bits_of(real), closing_quote(p)
@@ -578,10 +560,13 @@ def read_integer_text(p):
 
 
 @njit(forceinline=True)
-def read_millis(p):
-    """Read milliseconds as nanoseconds."""
-    value, p = integer(p)
-    return value * MILLI, p if value <= MILLIS_MAX else BAD
+def read_epoch(p, by_digits):
+    """Read ms as ns; `by_digits`: of 13 digits, or us of 16: others are left to the slow path."""
+    value, after = integer(p)
+    if by_digits and after - p == 16:
+        return value * MICRO, after if value <= MICROS_MAX else BAD
+    fits = value <= MILLIS_MAX and (not by_digits or after - p == 13)
+    return value * MILLI, after if fits else BAD
 
 
 @njit(forceinline=True)
@@ -605,16 +590,16 @@ def read_boolean(p, entry):
 @njit(forceinline=True)
 def read_value(p, end, entry, action, scratch, tables):
     """Read a value that holds no rows, by the action of its key's entry."""
-    if action == IS_DECIMAL or action == IS_DECIMAL_OR_ZERO:
-        return read_decimal(p, action == IS_DECIMAL_OR_ZERO)
+    if action == IS_DECIMAL or action == IS_DECIMAL_OR_NONE:
+        return read_decimal(p, action == IS_DECIMAL_OR_NONE)
     if action == IS_CHOICE:
         return read_choice(p, entry, tables.choices)
     if action == IS_SYMBOL:
         return read_symbol(p, tables)
     if action == IS_INTEGER:
         return integer(p)
-    if action == IS_MILLIS:
-        return read_millis(p)
+    if action == IS_EPOCH or action == IS_MILLIS:
+        return read_epoch(p, action == IS_EPOCH)
     if action == IS_BOOLEAN:
         return read_boolean(p, entry)
     if action == IS_RFC3339:
@@ -736,7 +721,7 @@ def read(p, end, plan, frame, row, output, scratch, tables):
     row in it; `at`, the row that it writes to; `expected`, the entry declared next.
     """
     node, stack = row_of(tables.nodes, word(plan, ROOT), NODE_WORDS), scratch + STACK * 8
-    level, in_array, opening = np.int64(0), np.int64(0), True
+    level, in_array, opening = np.int64(0), word(plan, IN_ARRAY), True
     seen, first, at, expected = np.int64(0), row, row, tables.entries
     p = after_space(p, end)
     while True:
@@ -769,12 +754,11 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                     opening = True
                     if action == ARRAY:
                         p, opening = array_begin(p, end)
-                        if p == BAD:
+                        if p == BAD or (word(entry, B) and not opening):
                             return NO_FIT
                     if opening:
                         stack = push(stack, node, seen, first, in_array, expected)
-                        level += 1
-                        in_array = np.int64(action == ARRAY)
+                        level, in_array = level + 1, np.int64(action == ARRAY)
                         node = row_of(tables.nodes, word(entry, A), NODE_WORDS)
                         continue
                 else:
@@ -797,16 +781,15 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                 row += 1
             else:
                 copy_around(node, seen, at, first, row, output, tables)
-            if level == 0:
-                return row if p == end else NO_FIT
             if in_array:
                 if byte(p) == COMMA:
-                    p = after_space(p + 1, end)
-                    opening = True
+                    p, opening = after_space(p + 1, end), True
                     break
                 if byte(p) != CLOSE_LIST:
                     return NO_FIT
                 p = after_space(p + 1, end)
+            if level == 0:
+                return row if p == end else NO_FIT
             stack, node, seen, first, in_array, expected = pop(stack)
             level -= 1
             at = output.rows_max + level
@@ -841,7 +824,12 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
         if plan_number == guess:
             continue
         plan = row_of(tables.plans, guess if plan_number < 0 else plan_number, PLAN_WORDS)
-        after = read(p, end, plan, frame, row, output, scratch, tables)
+        begin, has_object = p, True
+        if word(plan, IN_ARRAY):
+            begin, has_object = array_begin(after_space(p, end), end)
+        if not has_object:
+            continue
+        after = read(begin, end, plan, frame, row, output, scratch, tables)
         if after >= 0:
             if plan_number >= 0:
                 store(guess_at, plan_number)
@@ -850,14 +838,24 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
 
 
 @njit(inline="always")
-def accept(plan, first, after, output, columns):
+def accept(plan, first, after, output, columns, ignored):
     """Put the rows of a frame in log order; return the frame's status and the next free row."""
-    if word(plan, HAS_ROWS) == 0:
+    if word(plan, HAS_ROWS) != ROWS:
+        is_unread = word(plan, HAS_ROWS) == UNREAD
+        store(ignored, word(plan, CHANNEL))
+        store(ignored + 8, number(cell(output, INSTRUMENT_AT, first)) if is_unread else -1)
         return IGNORED, first
     if after == first:
         return SLOW_PATH, first
-    if word(plan, NEWEST_FIRST):
+    finish = word(plan, FINISH)
+    if finish == NEWEST_FIRST:
         reverse(first, after, output, columns)
+    elif finish == COUNTED:  # the last id becomes the number of trades
+        count_at = cell(output, COUNT_AT, first)
+        count = number(count_at) - number(cell(output, FIRST_ID_AT, first)) + 1
+        if count < 1 or count > COUNT_MAX:
+            return SLOW_PATH, first
+        store(count_at, count)
     if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
         return UNLISTED, first  # the common case of unlisted frames: its row is dropped here
     return DECODED, after
@@ -867,14 +865,15 @@ def accept(plan, first, after, output, columns):
 def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
     """Read a page of frames: write their status and the columns of rows; return the number of rows.
 
-    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`.
+    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`,
+    then of (frames, 2) int64: channel and instrument of each ignored frame are written there.
     The result is below zero, and the outputs undefined, where a frame is not within `size` bytes.
     """
     data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
     all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data
     columns, width = page_out.shape
     output = Output(np.int64(page_out.ctypes.data), width - LEVELS, width * 8)
-    plans, nodes, slots, entries, choices, fills, symbols, limits = addresses
+    plans, nodes, slots, entries, choices, fills, symbols, limits, ignored = addresses
     plan_count, symbol_mask = word(limits, 0), word(limits, 1)
     tables = Tables(plans, nodes, slots, entries, choices, fills, symbols, plan_count, symbol_mask)
     row = np.int64(0)
@@ -889,6 +888,6 @@ def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scrat
                 data + begin, data + stop, frame, row, output, scratch, tables
             )
             if after >= 0:
-                status, row = accept(plan, row, after, output, columns)
+                status, row = accept(plan, row, after, output, columns, ignored + frame * 16)
         store(all_status + frame * 8, status)
     return row

@@ -10,21 +10,30 @@ from msgspec.structs import replace
 
 from tapeflow.operators.decode.guards import Path, require_scannable
 from tapeflow.operators.decode.layout import (
+    COUNTED,
+    FIRST_ID_AT,
     INSTRUMENT_AT,
     IS_BOOLEAN,
     IS_CHOICE,
     IS_DECIMAL,
-    IS_DECIMAL_OR_ZERO,
+    IS_DECIMAL_OR_NONE,
+    IS_EPOCH,
     IS_INTEGER,
     IS_INTEGER_TEXT,
     IS_MILLIS,
     IS_RFC3339,
     IS_SYMBOL,
+    NEWEST_FIRST,
+    NO_ROWS,
+    NOTHING,
     REFUSE,
+    ROWS,
     SKIP,
+    UNREAD,
+    UNUSED,
 )
 from tapeflow.operators.decode.rows import FLOAT_DEFAULTS, FLOATS, INT_DEFAULTS, INTS
-from tapeflow.schemas.venues.dialect import Channel, Field, Kind, Shape
+from tapeflow.schemas.venues.dialect import FIRST_ID, Channel, Field, Kind, Shape
 
 ACTIONS = {
     Kind.LITERAL: IS_CHOICE,  # a choice of one
@@ -34,7 +43,8 @@ ACTIONS = {
     Kind.INTEGER: IS_INTEGER,
     Kind.INTEGER_TEXT: IS_INTEGER_TEXT,
     Kind.DECIMAL: IS_DECIMAL,
-    Kind.DECIMAL_OR_ZERO: IS_DECIMAL_OR_ZERO,
+    Kind.DECIMAL_OR_NONE: IS_DECIMAL_OR_NONE,
+    Kind.EPOCH: IS_EPOCH,
     Kind.MILLIS: IS_MILLIS,
     Kind.RFC3339: IS_RFC3339,
     Kind.BOOLEAN: IS_BOOLEAN,
@@ -63,10 +73,6 @@ class ObjectContext(Struct, frozen=True):
         """Return the context of the object under this key."""
         return replace(self, path=(*self.path, name), in_array=self.in_array or in_array)
 
-    def reads(self, field: Field) -> bool:
-        """Return whether a field is read here: inside an array nothing distinguishes channels."""
-        return field.kind > Kind.ABSENT or not self.in_array
-
     def with_columns(self, fields: dict[str, Field]) -> "ObjectContext":
         """Add the columns that these fields fill, for the objects inside."""
         own = [each.column for each in fields.values() if each.kind > Kind.ABSENT and each.column]
@@ -79,10 +85,30 @@ class ObjectContext(Struct, frozen=True):
         return sorted(path[-1] for path in self.absent if path[:-1] == self.path)
 
 
+def column_of(field: Field) -> int:
+    """Return the number of the column that a field fills, UNUSED if it fills none."""
+    if field.kind <= Kind.ABSENT:
+        return UNUSED
+    return FIRST_ID_AT if field.column == FIRST_ID else COLUMNS.get(field.column, UNUSED)
+
+
+def rows_of(channel: Channel) -> int:
+    """Return HAS_ROWS of a channel's plan."""
+    return UNREAD if channel.unread else (ROWS if channel.table else NO_ROWS)
+
+
+def finish_of(channel: Channel, columns: list[int], *, in_array: bool) -> int:
+    """Return FINISH of a channel's plan, whose entries fill these columns."""
+    if FIRST_ID_AT not in columns:
+        return NEWEST_FIRST if channel.newest_first else NOTHING
+    require_scannable(not in_array, "trades to count in an array")
+    return COUNTED
+
+
 def row_defaults(channel: Channel) -> dict[int, int]:
     """Return the default of each column of a channel's table, as 64 bits, by column number."""
     if channel.table is None:
-        return {}
+        return {INSTRUMENT_AT: DEFAULTS["instrument"]} if channel.unread else {}
     bits = DEFAULTS | {"verdict": channel.verdict}
     names = [name for name in channel.table.column_names() if name in COLUMNS]
     return {COLUMNS[name]: bits[name] for name in names}
@@ -94,7 +120,7 @@ def fields_of(shape: Shape) -> dict[str, Field]:
 
 
 def is_required(field: Field) -> bool:
-    """Return whether its key must be there."""
+    """Return whether its key must be there, or else the strict reader reads the frame."""
     return field.kind in (Kind.LITERAL, Kind.PRESENT) or not (
-        field.kind is Kind.ABSENT or field.optional
+        field.kind is Kind.ABSENT or (field.optional and not field.usual)
     )

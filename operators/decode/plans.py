@@ -8,7 +8,7 @@ frame that fits any plan is read correctly, whichever plan was tried first.
 A channel that the tables cannot express is `unscanned`: the strict reader reads it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -16,9 +16,9 @@ from msgspec import Struct
 from tapeflow.operators.decode.guards import (
     Path,
     UnscannableError,
-    discriminators_only,
     guards,
     require_scannable,
+    without_values,
 )
 from tapeflow.operators.decode.key_tables import (
     NO_MATCH,
@@ -33,6 +33,7 @@ from tapeflow.operators.decode.key_tables import (
 from tapeflow.operators.decode.layout import (
     ARRAY,
     CHOICE_WORDS,
+    COLUMN,
     ENTRY_WORDS,
     FILL_WORDS,
     LEVELS,
@@ -44,16 +45,18 @@ from tapeflow.operators.decode.layout import (
 )
 from tapeflow.operators.decode.objects import (
     ACTIONS,
-    COLUMNS,
     ObjectContext,
+    column_of,
     fields_of,
+    finish_of,
     is_required,
     row_defaults,
+    rows_of,
 )
 from tapeflow.operators.decode.rows import FLOATS
 from tapeflow.operators.decode.strict import Symbols
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape
+from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape, distinguishes
 
 
 class ScanTables(NamedTuple):
@@ -108,15 +111,21 @@ class TableBuilder(Struct):
 
     def add_plan(self, number: int, channel: Channel, absent: set[Path]) -> None:
         """Write the plan of one channel."""
-        shape = channel.shape if channel.table else discriminators_only(channel.shape)
-        context = ObjectContext((), absent, row_defaults(channel), (), in_array=False)
-        root = self.add_object(shape, context)
-        self.plans += [root, number, bool(channel.table), channel.newest_first]
+        shape: Any = channel.shape
+        if channel.table is None:
+            shape = without_values(shape, symbol=channel.unread)
+        in_array = isinstance(shape, list)
+        context = ObjectContext((), absent, row_defaults(channel), (), in_array=in_array)
+        first, arrays = len(self.entries), len(self.row_bytes)
+        root = self.add_object(shape[0] if in_array else shape, context)
+        columns = self.entries[first + COLUMN :: ENTRY_WORDS]
+        finish = finish_of(channel, columns, in_array=len(self.row_bytes) > arrays)
+        self.plans += [root, number, rows_of(channel), in_array, finish]
 
     def add_object(self, shape: Shape, context: ObjectContext) -> int:
         """Write an object and all that is in it; return the number of its node."""
         require_scannable(len(context.path) < LEVELS, "nested too deeply")
-        fields = {name: field for name, field in fields_of(shape).items() if context.reads(field)}
+        fields = fields_of(shape)
         inner = {name: part for name, part in shape.items() if not isinstance(part, Field)}
         require_scannable(not context.defaults or len(inner) <= 1, "rows in two places")
         is_row = bool(context.defaults) and not inner
@@ -136,15 +145,14 @@ class TableBuilder(Struct):
     ) -> list[int]:
         """Write an object or array under a key; return the last words of the key's entry."""
         if isinstance(part, list):
-            node, action = self.add_object(part[0], context.inside(name, in_array=True)), ARRAY
-        else:
-            node, action = self.add_object(part, context.inside(name)), OBJECT
-        return [action, UNUSED, node, 0, 0, 0]
+            node = self.add_object(part[0], context.inside(name, in_array=True))
+            return [ARRAY, UNUSED, node, distinguishes(part), 0, 0]
+        return [OBJECT, UNUSED, self.add_object(part, context.inside(name)), 0, 0, 0]
 
     def add_field(self, field: Field) -> list[int]:
         """Write the choices of a field; return the last words of its entry, from ACTION on."""
-        column = COLUMNS.get(field.column, UNUSED) if field.kind > Kind.ABSENT else UNUSED
-        is_float = field.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_ZERO)
+        column = column_of(field)
+        is_float = field.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_NONE)
         require_scannable(
             column == UNUSED or (field.column in FLOATS) == is_float,
             "an integer where a float belongs",

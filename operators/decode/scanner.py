@@ -28,7 +28,7 @@ from tapeflow.operators.decode.strict import Symbols
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import HEARTBEAT, SLOW_PATH
-from tapeflow.schemas.venues.dialect import Dialect
+from tapeflow.schemas.venues.dialect import YEAR_2000_NS, Dialect
 
 
 class Scanner:
@@ -45,24 +45,27 @@ class Scanner:
         """Pickle the dialect and symbols: a copy compiles its own tables, at its own addresses."""
         return Scanner, (self.dialect, self.symbols)
 
-    def scan(self, page: Page) -> tuple[Rows, Ints]:
-        """Read the rows of a page, and a status of each frame.
+    def scan(self, page: Page) -> tuple[Rows, Ints, Ints]:
+        """Read the rows of a page, a status of each frame, and what ignored frames are.
 
         DECODED, HEARTBEAT, IGNORED, UNLISTED (the one row of the frame is left out) or SLOW_PATH.
+        The last is (frames, 2), only of ignored ones: number of the channel, and of the instrument
+        where its trades are not read, -1 where it is not listed.
         """
-        loaded = load_kernel()
+        loaded, ignored = load_kernel(), np.empty((len(page.starts), 2), np.int64)
         if loaded is None or not self.tables.plans.size:
             status = np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
-            return Rows.from_strict([]), status
+            return Rows.from_strict([]), status, ignored
         data, starts, ends = kernel_input(page)
         rows_max = self.rows_max(starts, ends)
         status = np.empty(len(starts), np.int64)
         out = np.empty((WIDTH, rows_max + LEVELS), np.int64)
         scan, scratch = loaded[0], self.scratch(loaded[1])
         size = len(data) - PADDING
-        rows = scan(data, size, starts, ends, status, out, scratch, self.addresses)
+        addresses = (*self.addresses, ignored.ctypes.data)
+        rows = scan(data, size, starts, ends, status, out, scratch, addresses)
         assert rows >= 0, "a frame is not within its page"
-        return to_rows(out[:, :rows]), status
+        return to_rows(out[:, :rows]), status, ignored
 
     def scratch(self, initial: Ints) -> Ints:
         """Return the thread's scratch memory: a cache between pages, on which no result depends."""
@@ -86,9 +89,8 @@ def load_kernel() -> tuple[Callable[..., int], Ints] | None:
     except ImportError:
         return None
     scratch = np.zeros(kernel.SCRATCH, np.int64)
-    scratch[:2] = np.frombuffer(
-        b"1970-01-01T00:00", np.int64
-    )  # a valid entry: this minute begins at 0 ns
+    scratch[:2] = np.frombuffer(b"2000-01-01T00:00", np.int64)  # a valid entry
+    scratch[2] = YEAR_2000_NS
     return kernel.scan, scratch
 
 

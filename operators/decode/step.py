@@ -15,10 +15,11 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.errors import capture_errors
+from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.rows import Rows, table_numbers
 from tapeflow.operators.decode.scanner import Scanner
-from tapeflow.operators.decode.strict import MalformedError, Row, Symbols, read_frame
-from tapeflow.schemas.batches import Batch, Page
+from tapeflow.operators.decode.strict import Row, Symbols, read_frame
+from tapeflow.schemas.batches import Batch, IgnoredFrames, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import DECODED, IGNORED, MALFORMED, SLOW_PATH
 from tapeflow.schemas.quality import DeadLetter
@@ -44,13 +45,15 @@ class Decoder(Struct, frozen=True):
 
 def step(page: Page, *, decoder: Decoder) -> Batch:
     """Decode a page. There is no state: a frame is read alike at any position."""
-    scanned, status = decoder.scanner.scan(page)
+    scanned, status, ignored = decoder.scanner.scan(page)
     slow = (status == SLOW_PATH).nonzero()[0]
-    read, dead_letters = read_slow_path(page, slow, status, decoder)
+    read, dead_letters = read_slow_path(page, slow, status, ignored, decoder)
     rows = scanned.merge(Rows.from_strict(read)) if read else scanned
     market, record_instrument = rows.to_market(
         decoder.tables, page.first_offset, page.log_ns, status
     )
+    numbers = (status == IGNORED).nonzero()[0]
+    channel, record_instrument[numbers] = ignored[numbers].T
     return Batch(
         partition=page.partition,
         first_offset=page.first_offset,
@@ -61,13 +64,14 @@ def step(page: Page, *, decoder: Decoder) -> Batch:
         market=market,
         dead_letters=tuple(dead_letters),
         written_ns=page.written_ns,
+        ignored=IgnoredFrames(page.first_offset + numbers, channel),
     )
 
 
 def read_slow_path(
-    page: Page, numbers: Ints, status: Ints, decoder: Decoder
+    page: Page, numbers: Ints, status: Ints, ignored: Ints, decoder: Decoder
 ) -> tuple[list[tuple[int, int, Row]], list[DeadLetter]]:
-    """Read frames strictly, by their numbers in the page, and write the status of each.
+    """Read frames strictly, by their numbers in the page, and write status and `ignored` of each.
 
     Returns (frame, channel, row) of each row, and the frames that could not be read.
     """
@@ -75,12 +79,13 @@ def read_slow_path(
     for number in numbers.tolist():
         frame = page.frame(number)
         try:
-            channel, rows = read_frame(decoder.dialect, frame, decoder.symbols)
+            channel, rows, instrument = read_frame(decoder.dialect, frame, decoder.symbols)
         except MalformedError as error:
             status[number] = MALFORMED
             dead_letters.append(dead_letter(page, number, str(error), frame))
         else:
             status[number] = DECODED if rows else IGNORED
+            ignored[number] = channel, instrument
             read += [(number, channel, row) for row in rows]
     return read, dead_letters
 

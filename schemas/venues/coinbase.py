@@ -8,20 +8,22 @@
      "best_bid":"0.5742","best_ask":"0.5771","side":"buy","time":"2021-04-17T16:43:37.270697Z",..}
 
 `side` of a match is the MAKER's (of a ticker the taker's): if the maker sells, the aggressor buys.
-A last_match, sent after subscribing, is an old trade. A ticker may lack sizes, and before the first
-trade of a product its time.
+A last_match, sent after subscribing, is an old trade. A ticker may lack sizes, a side of the book,
+and before the first trade of a product its time; one without either side is no quote. `sequence`
+and the order ids of a match are skipped: not all recordings have them.
 """
 
 from tapeflow.schemas.market import BUY, HISTORICAL, SELL, Quotes
 from tapeflow.schemas.venues import coinbase_advanced
 from tapeflow.schemas.venues.dialect import (
+    ABSENT,
     SYMBOL,
     Channel,
     Dialect,
     Shape,
     choice,
     decimal,
-    decimal_or_zero,
+    decimal_or_none,
     ignored_channels,
     integer,
     literal,
@@ -40,20 +42,23 @@ MATCH: Shape = {
 TICKER: Shape = {
     "type": literal("ticker"),
     "product_id": SYMBOL,
-    "best_bid": decimal_or_zero("bid"),
-    "best_bid_size": decimal_or_zero("bid_size", optional=True),
-    "best_ask": decimal_or_zero("ask"),
-    "best_ask_size": decimal_or_zero("ask_size", optional=True),
+    "best_bid": decimal_or_none("bid", optional=True, usual=True),
+    "best_bid_size": decimal_or_none("bid_size", optional=True),
+    "best_ask": decimal_or_none("ask", optional=True, usual=True),
+    "best_ask_size": decimal_or_none("ask_size", optional=True),
     "time": rfc3339("event_ns", optional=True),
 }
+NO_QUOTE: Shape = {"type": literal("ticker"), "best_bid": ABSENT, "best_ask": ABSENT}
 
 EXCHANGE = (
     Channel("match", MATCH),
     Channel("last_match", {**MATCH, "type": literal("last_match")}, verdict=HISTORICAL),
+    Channel("ticker", NO_QUOTE, table=None),
     Channel("ticker", TICKER, table=Quotes),
     *ignored_channels(
         "type", "snapshot", "l2update", "subscriptions", "heartbeat", "status", "received", "open",
-        "done", "change", "activate", "auctionfeed", "rfq_match",
+        "done", "change", "activate", "auction", "auctionfeed", "rfq_match", "balance", "noop",
+        "level3",
     ),
     Channel("error", {"type": literal("error")}, table=None, reason="the venue reports an error"),
 )  # fmt: skip

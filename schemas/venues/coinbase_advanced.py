@@ -9,17 +9,20 @@
      "best_ask_quantity":"0.15556334"}]}]}
 
 `side` is the MAKER's. The trades of a frame come newest first. A snapshot holds the last 100
-trades, all older than the subscription. The time of a ticker is its envelope's.
+trades, all older than the subscription. The time of a ticker is its envelope's; a side of it may be
+empty (""), its quantities are missing in older recordings, and tickers of a ticker_batch often have
+neither side: then they are no quotes.
 """
 
 from tapeflow.schemas.market import ACCEPTED, BUY, HISTORICAL, SELL, Quotes
 from tapeflow.schemas.venues.dialect import (
+    ABSENT,
     SYMBOL,
     Channel,
     Shape,
     choice,
     decimal,
-    decimal_or_zero,
+    decimal_or_none,
     ignored_channels,
     integer_text,
     literal,
@@ -36,11 +39,12 @@ TRADE: Shape = {
 }
 TICKER: Shape = {
     "product_id": SYMBOL,
-    "best_bid": decimal_or_zero("bid"),
-    "best_ask": decimal_or_zero("ask"),
-    "best_bid_quantity": decimal_or_zero("bid_size"),
-    "best_ask_quantity": decimal_or_zero("ask_size"),
+    "best_bid": decimal_or_none("bid", optional=True, usual=True),
+    "best_ask": decimal_or_none("ask", optional=True, usual=True),
+    "best_bid_quantity": decimal_or_none("bid_size", optional=True),
+    "best_ask_quantity": decimal_or_none("ask_size", optional=True),
 }
+NO_QUOTE: Shape = {"best_bid": ABSENT, "best_ask": ABSENT}
 MARKET_TRADES: Shape = {
     "channel": literal("market_trades"),
     "events": [
@@ -49,21 +53,23 @@ MARKET_TRADES: Shape = {
 }
 
 
-def tickers(name: str) -> Channel:
-    """Return a ticker channel: of each change, or batched every five seconds."""
+def tickers(name: str) -> tuple[Channel, Channel]:
+    """Return a ticker channel, of each change or batched, as it comes without and with quotes."""
+    without: Shape = {"channel": literal(name), "events": [{"tickers": [NO_QUOTE]}]}
     shape: Shape = {
         "channel": literal(name),
         "timestamp": rfc3339("event_ns"),
         "events": [{"tickers": [TICKER]}],
     }
-    return Channel(name, shape, table=Quotes)
+    return Channel(name, without, table=None), Channel(name, shape, table=Quotes)
 
 
 CHANNELS = (
     Channel("market_trades", MARKET_TRADES, newest_first=True),
-    tickers("ticker"),
-    tickers("ticker_batch"),
+    *tickers("ticker"),
+    *tickers("ticker_batch"),
     *ignored_channels(
-        "channel", "l2_data", "subscriptions", "heartbeats", "candles", "status", "user"
+        "channel", "l2_data", "level2", "subscriptions", "heartbeats", "candles", "status", "user",
+        "futures_balance_summary",
     ),
-)
+)  # fmt: skip

@@ -13,6 +13,18 @@ MOST = 0.5  # of a partition's records
 NOTABLE = 0.1  # the share of a partition that was lost without need
 FEW = 10  # so many trades say nothing about a feed
 SAMPLE = 20  # dead letters of a partition that are tried as frames of other venues
+UNREAD = """
+    WITH silent AS (
+        SELECT partition, sum(recognised)::BIGINT AS frames,
+            string_agg(instrument, ', ' ORDER BY instrument) AS instruments
+        FROM data_quality
+        WHERE instrument IS NOT NULL AND recognised > 0
+            AND accepted + duplicate + late + history + off_market = 0
+        GROUP BY partition
+    )
+    SELECT partition, channel, silent.frames, instruments
+    FROM silent JOIN recognised_channels USING (partition) WHERE unread > 0 ORDER BY ALL
+"""  # instruments whose trades are all in a channel that the job does not read
 
 Hint = Callable[[Any, dict[str, Counts], dict[str, Any]], Iterator[str]]
 
@@ -168,9 +180,22 @@ def find_unread(con: Any, partitions: dict[str, Counts], job: dict[str, Any]) ->
         )
 
 
+def find_unread_trades(
+    con: Any, partitions: dict[str, Counts], job: dict[str, Any]
+) -> Iterator[str]:
+    """Yield which instruments have all their trades in a channel that the job does not read."""
+    for partition, channel, frames, instruments in con.execute(UNREAD).fetchall():
+        setting = f'[market] trades = {{ {venue_of(partition)} = "{channel}" }}'
+        yield (
+            f"{partition}: {frames:,} {channel} frames, none of them read, and no other trades of "
+            f"{instruments}: to read them set {setting}"
+        )
+
+
 HINTS: tuple[Hint, ...] = (
     find_unlisted,
     find_malformed,
+    find_unread_trades,
     find_unread,
     find_late,
     find_ahead,
