@@ -18,6 +18,7 @@ from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
+from tapeflow.engine.compiled import check_indices
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
@@ -100,7 +101,10 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
 def flow() -> Dataflow:
     """Build the flow for `python -m bytewax.run flows.trade:flow`, from TAPEFLOW_* variables."""
     stop_on_signals()
+    environment.report_errors()
     plan = plan_from_environment("trade")
+    if plan.checked:
+        check_indices()
     progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)
     return dataflow(plan, progress, environment.notify)
 

@@ -7,12 +7,20 @@ Without TAPEFLOW_TAPES it follows the raw topics. Recovery is the engine's own (
 then written to TAPEFLOW_RESULTS.making, which stays there between starts.
 """
 
+import atexit
+import os
 import sys
+from contextlib import ExitStack
 
+from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log
+from tapeflow.flows.run import unexpected
+from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import UsageError
+
+WRONG_USE = 2  # exit code
 
 
 def plan_from_environment(flow: str) -> Plan:
@@ -36,7 +44,38 @@ def plan_from_environment(flow: str) -> Plan:
         results=results,
         progress_file=results.with_name(results.name + ".progress"),
         publish=not tapes and job.kafka.publish,
+        checked=variables.checked,
     )
+
+
+def report_errors() -> None:
+    """Report every failure as one line, until the process ends; hide what the engine prints.
+
+    The engine's command prints exceptions through `sys.excepthook`.
+    """
+    hidden = ExitStack()
+    hidden.enter_context(collected_errors())
+    hidden.enter_context(hide_engine_output())
+
+    def report(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
+        causes = [*CAPTURED, error]
+        hidden.__exit__(type(error), error, None)
+        found = next(filter(None, map(unexpected.explain, causes)), None)
+        if isinstance(error, KeyboardInterrupt):
+            line = "interrupted"
+        elif found is not None:
+            line = str(found)
+        else:
+            folders = [settings.from_environment().results.resolve().parent]
+            saved = unexpected.save_trace(causes[0], folders)
+            line = f"{unexpected.describe(causes[0])}; the whole trace is in {saved}"
+        notify(" ".join(line.split()))
+        if isinstance(found, UsageError):
+            sys.stderr.flush()
+            os._exit(WRONG_USE)
+
+    sys.excepthook = report
+    atexit.register(hidden.close)
 
 
 def notify(line: str) -> None:
