@@ -106,6 +106,7 @@ def flow() -> Dataflow:
     if plan.checked:
         check_indices()
     progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)
+    environment.watch_start(progress)
     return dataflow(plan, progress, environment.notify)
 
 

@@ -59,7 +59,7 @@ def run_worker(
             before_start()
             execute(dataflow, plan, addresses, process)
         except BaseException as error:
-            raise_first(error, *errors)
+            raise_first(*errors, error)
         if errors:  # captured in a `close`, where nothing is raised again
             raise_first(*errors)
 
@@ -69,7 +69,7 @@ def raise_first(*errors: BaseException) -> NoReturn:
     for each in errors:
         if explained := explain(each):
             raise explained from None
-    raise errors[1] if len(errors) > 1 else errors[0]
+    raise errors[0]
 
 
 def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) -> None:

@@ -11,7 +11,9 @@ import atexit
 import os
 import sys
 from contextlib import ExitStack
+from threading import Timer
 
+from tapeflow.connectors.source.progress import Progress, initial_cells
 from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log
@@ -20,7 +22,8 @@ from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import UsageError
 
-WRONG_USE = 2  # exit code
+FAILED, WRONG_USE = 1, 2  # exit codes
+START_S = 10.0
 
 
 def plan_from_environment(flow: str) -> Plan:
@@ -70,12 +73,27 @@ def report_errors() -> None:
             saved = unexpected.save_trace(causes[0], folders)
             line = f"{unexpected.describe(causes[0])}; the whole trace is in {saved}"
         notify(" ".join(line.split()))
-        if isinstance(found, UsageError):
-            sys.stderr.flush()
-            os._exit(WRONG_USE)
+        sys.stderr.flush()
+        # the engine's threads live on after a failure, and abort where Python ends orderly
+        os._exit(WRONG_USE if isinstance(found, UsageError) else FAILED)
 
     sys.excepthook = report
     atexit.register(hidden.close)
+
+
+def watch_start(progress: Progress) -> None:
+    """Notify where no partition is opened after START_S: the engine waits for its peers."""
+
+    def look() -> None:
+        if (progress.cells == initial_cells(1)).all():
+            notify(
+                f"no partition is opened after {START_S:g} s: the other processes of the cluster, "
+                "named by -a, have not come"
+            )
+
+    timer = Timer(START_S, look)
+    timer.daemon = True
+    timer.start()
 
 
 def notify(line: str) -> None:

@@ -33,7 +33,7 @@ from tapeflow.schemas.notify import Notify
 RESTARTS_MAX = 5  # in a row, with nothing read in between
 WAIT_S = 0.2  # before the first restart; twice as long before each next
 LOOK_S = 0.02
-PANIC_S = 0.1  # until the peers of a dead process have panicked too
+PANIC_S = 2.0  # at most, until the peers of a dead process have panicked too
 STOP_S = 20.0  # how long a stop may take
 ENTRY = "tapeflow.flows.run.worker"
 STDERR = 2
@@ -82,8 +82,7 @@ def run_once(processes: int, folder: Path) -> str | None:
             if all(code == 0 for code in codes):
                 return None
             if any(codes):
-                time.sleep(PANIC_S)
-                return first_failure([child.poll() for child in children])
+                return first_failure(wait_for_all(children))
             if STOP_REQUESTED.is_set() and not stopping:
                 stopping = time.monotonic()
                 for child in children:
@@ -97,6 +96,16 @@ def run_once(processes: int, folder: Path) -> str | None:
             child.wait()
             assert child.stdin is not None
             child.stdin.close()
+
+
+def wait_for_all(children: "list[subprocess.Popen[bytes]]") -> list[int | None]:
+    """Wait until all have ended, at most PANIC_S: one may still write why; return exit codes."""
+    deadline = time.monotonic() + PANIC_S
+    while None in (codes := [child.poll() for child in children]):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_S)
+    return codes
 
 
 def start(folder: Path, index: int, addresses: str) -> "subprocess.Popen[bytes]":

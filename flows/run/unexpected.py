@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tapeflow.flows.run.version import package_version
 from tapeflow.schemas import errors
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import PeerEndedError, TapeflowError
 
 PACKAGE = Path(errors.__file__).resolve().parents[1]
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
@@ -31,6 +31,7 @@ OF_THE_MACHINE = {  # causes that are not in the code
     errno.ENOTDIR, errno.EISDIR,
 }  # fmt: skip
 NO_TEMPORARY = "No usable temporary directory"
+PANIC, PEER_GONE = "PanicException", "thread panic"  # of the engine, when a connection breaks
 NO_THREAD = "can't start new thread"
 TEXT_CHARS = 300  # of a message in the line
 
@@ -61,6 +62,8 @@ def explain(error: BaseException | None) -> TapeflowError | None:
             return TapeflowError(f"{error.name} is not installed: see `tapeflow doctor`")
         if isinstance(error, RuntimeError) and NO_THREAD in str(error):
             return TapeflowError("the system allows no more threads: use fewer --workers")
+        if type(error).__name__ == PANIC and PEER_GONE in str(error):
+            return PeerEndedError("another process of the cluster has ended: see what it said")
         error = error.__cause__ or error.__context__
     return None
 
@@ -77,8 +80,9 @@ def describe(error: BaseException) -> str:
     text = " ".join(str(error).split())[:TEXT_CHARS]
     parts = [f"unexpected {type(error).__name__}{f': {text}' if text else ''}"]
     parts += [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
-    frames = [*own_frames(error)]
-    return ", ".join([*parts, *frames[-1:]])
+    if not any(part.startswith("in kernel ") for part in parts):  # its line is known already
+        parts += [*own_frames(error)][-1:]
+    return ", ".join(parts)
 
 
 def own_frames(error: BaseException) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.run import unexpected
-from tapeflow.schemas.errors import UnavailableError
+from tapeflow.schemas.errors import PeerEndedError, UnavailableError
 
 PLAN = "plan.pickle"
 PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
@@ -52,6 +52,8 @@ def report(error: BaseException, folder: Path, index: int, terminal: int) -> Non
     explained = unexpected.explain(error)
     if isinstance(explained, UnavailableError):
         notify(terminal, str(explained))
+    elif isinstance(explained, PeerEndedError):
+        return
     elif explained is not None:
         (folder / f"error-{index}").write_text(str(explained), errors="backslashreplace")
     else:
@@ -87,4 +89,7 @@ def notify(terminal: int, line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(";"), int(sys.argv[4])))
+    code = main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(";"), int(sys.argv[4]))
+    if code:  # the engine's threads live on after a failure, and abort where Python ends orderly
+        sys.stderr.flush()
+        os._exit(code)
