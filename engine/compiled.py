@@ -18,6 +18,9 @@ write:
     $NUMBA_CACHE_DIR  ─▶  __pycache__ beside the source  ─▶  numba's folder in the user's cache
                                                                   (~/.cache/numba)
     none of them  ─▶  compiled in memory, again by each process
+
+An index beyond an array ends the process, or changes other memory. `check_indices` has kernels
+check every index: slower, and compiled in memory, for the cached code is without checks.
 """
 
 import os
@@ -38,6 +41,7 @@ NOT_CACHED = (
 )
 ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
 _inlined: list[Callable[..., Any]] = []  # not registered with numba yet
+_checking: list[None] = []  # an item: kernels check their indices
 
 
 def compiled(function: F) -> F:
@@ -49,7 +53,11 @@ def compiled(function: F) -> F:
         if not kernels:
             with ONE_COMPILER:
                 kernels[:] = kernels or [_kernel(function)]
-        return kernels[0](*arguments, **named)
+        try:
+            return kernels[0](*arguments, **named)
+        except IndexError as error:
+            _locate(function, error, *arguments, **named)
+            raise
 
     return call  # type: ignore[return-value]  # the same signature
 
@@ -58,6 +66,30 @@ def inlined(function: F) -> F:
     """Let compiled functions call `function`: numba inlines it, so a call costs nothing."""
     _inlined.append(function)
     return function
+
+
+def check_indices() -> None:
+    """Let kernels check their indices: a bad one raises IndexError, with its file and line.
+
+    For the rest of this process. Call it before the first kernel.
+    """
+    _checking.append(None)
+
+
+def _locate(function: Callable[..., Any], error: IndexError, *arguments: Any, **named: Any) -> None:
+    """Name the kernel on the error and, by running it as plain Python, the line that fails."""
+    code = function.__code__
+    try:
+        function(*arguments, **named)
+    except IndexError as found:
+        error.args = found.args
+        trace = found.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        line = code.co_firstlineno if trace is None else trace.tb_lineno
+    else:
+        line = code.co_firstlineno
+    error.add_note(f"in kernel {function.__name__}, {Path(code.co_filename).name} line {line}")
 
 
 def why_slow() -> str:
@@ -82,11 +114,14 @@ def _kernel(function: Callable[..., Any]) -> Any:
     """Return numba's dispatcher of `function`, which compiles it; without numba `function`."""
     if not COMPILED:
         return function
-    from numba import njit  # noqa: PLC0415  # late: see above
+    from numba import config, njit  # noqa: PLC0415  # late: see above
     from numba.extending import register_jitable  # noqa: PLC0415
 
     while _inlined:
         register_jitable(forceinline=True)(_inlined.pop())
+    if _checking:
+        config.BOUNDSCHECK = 1  # of inlined functions too
+        return njit(nogil=True)(function)
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba: "no locator available", no folder can be written

@@ -66,9 +66,13 @@ class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
     def on_batch(self, values: list[V]) -> tuple[list[Any], bool]:
         """Fold the values that have arrived."""
         outputs: list[W] = []
-        for value in values:
-            self.state, out = self.step.step(self.state, value)
-            outputs.extend(out)
+        try:
+            for value in values:
+                self.state, out = self.step.step(self.state, value)
+                outputs.extend(out)
+        except Exception as error:
+            error.add_note(f"in step {type(self.step).__name__}")
+            raise
         if self.emit_batches:
             return [tuple(outputs)] if outputs else [], StatefulBatchLogic.RETAIN
         return outputs, StatefulBatchLogic.RETAIN

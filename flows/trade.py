@@ -19,6 +19,7 @@ from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
+from tapeflow.engine.compiled import check_indices
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
@@ -102,10 +103,14 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
 def flow() -> Dataflow:
     """Build the flow for `python -m bytewax.run flows.trade:flow`, from TAPEFLOW_* variables."""
     stop_on_signals()
+    environment.report_errors()
     plan = plan_from_environment("trade")
+    if plan.checked:
+        check_indices()
     for line in notices.start_notices(plan):
         environment.notify(line)
     progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)
+    environment.watch_start(progress)
     return dataflow(plan, progress, environment.notify)
 
 

@@ -12,6 +12,10 @@ class UnavailableError(TapeflowError):
     """An outside service, such as Kafka, did not answer for too long: a restart may help."""
 
 
+class PeerEndedError(TapeflowError):
+    """Another process of the cluster has ended; it says why."""
+
+
 class UsageError(TapeflowError):
     """The command line, a named file or the job is wrong; nothing was run."""
 

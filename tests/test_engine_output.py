@@ -37,16 +37,22 @@ def test_a_damaged_tape_is_one_line_in_every_shape(tmp_path, options):
     assert "binance-0.tape: record 0 begins with" in line
 
 
-def test_a_bug_is_shown_with_its_trace_and_what_the_engine_printed(tmp_path):
-    broken = (
-        "import tapeflow.connectors.duckdb.file as file; "
-        "import tapeflow.connectors.duckdb.sink as sink; "
-        "sink.begin_run = lambda *_: 1 / 0; "
-    )
-    failed = replay(GOLDEN, tmp_path, prefix=broken)
-    assert failed.returncode != 0
-    assert "ZeroDivisionError" in failed.stderr
-    assert "panicked" in failed.stderr, "what the engine printed is not hidden from who mends it"
+@pytest.mark.parametrize("options", [(), ("--workers", 2)])
+def test_a_bug_is_one_line_and_its_trace_is_in_a_file(tmp_path, options):
+    broken = "import tapeflow.connectors.duckdb.sink as sink; sink.begin_run = lambda *_: 1 / 0; "
+    failed = replay(GOLDEN, tmp_path, *options, prefix=broken)
+    assert failed.returncode == 1
+    line = failed.stderr.splitlines()[-1]
+    assert "unexpected ZeroDivisionError: division by zero" in line
+    assert "Traceback" not in failed.stderr
+    assert "panicked" not in failed.stderr
+    (trace,) = tmp_path.glob("tapeflow-error-*.txt")
+    assert str(trace) in line
+    text = trace.read_text()
+    assert "Traceback" in text
+    assert "ZeroDivisionError" in text
+    assert "command: " in text
+    assert "panicked" in text or options, "what the engine printed is kept for who mends it"
 
 
 def test_what_a_library_prints_during_a_good_run_is_shown(tmp_path):

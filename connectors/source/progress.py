@@ -7,13 +7,16 @@ No step reads it, so no result depends on it. If a cell is stale, a partition wa
 """
 
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 
+from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
 COLUMNS = 3  # log time reached (ns), records read, IDLE while the partition has nothing to read
-IDLE = 1
+IDLE, OPENED = 1, 2
+UNSEEN_MAX_S = 15.0  # until every partition is opened, where processes wait for each other
 
 Cells = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
@@ -38,6 +41,7 @@ class Progress:
         self.lead_ns = lead_ns
         self.path = path
         self.cells = self._cells()
+        self.waiting_since: float | None = None  # monotonic time, s
 
     def _cells(self) -> Cells:
         rows = len(self.row)
@@ -59,6 +63,27 @@ class Progress:
     def set_idle(self, partition: str) -> None:
         """Mark a partition as read to where its log ends now."""
         self.cells[self.row[partition], 2] = IDLE
+
+    def set_opened(self, partition: str) -> None:
+        """Mark a partition as opened: its first record may come much later."""
+        self.cells[self.row[partition], 2] = OPENED
+
+    def check_opened(self) -> None:
+        """Check, while a partition waits, that all partitions are opened by some process.
+
+        Raises TapeflowError where one is not for UNSEEN_MAX_S: its process writes another file.
+        """
+        initial = (self.cells == initial_cells(1)).all(axis=1)
+        if self.path is None or not initial.any():
+            self.waiting_since = None
+            return
+        self.waiting_since = self.waiting_since or monotonic()
+        if monotonic() - self.waiting_since > UNSEEN_MAX_S:
+            names = ", ".join(name for name, row in self.row.items() if initial[row])
+            raise TapeflowError(
+                f"nobody reads {names} for {UNSEEN_MAX_S:g} s, by {self.path}: the processes of a "
+                "cluster must share the folder of the results"
+            )
 
     def is_idle(self, partition: str) -> bool:
         """Return whether a partition had nothing more to read when it was last polled."""

@@ -106,6 +106,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.idle_s = 0.0  # until the next poll
         self.read_at = 0.0  # monotonic time of the last page
         self._update_progress()
+        self.progress.set_opened(name)
 
     @capture_errors
     def next_batch(self) -> list[tuple[str, Page]]:
@@ -114,6 +115,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
             raise StopIteration
         self.idle_s = 0.0
         if self.progress.is_ahead(self.name):
+            self.progress.check_opened()
             return self._idle()
         page = self.held_page or self.reader.read()
         if page is None and not self.reader.ended:

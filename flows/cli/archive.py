@@ -2,7 +2,6 @@
 
 import json
 from argparse import Namespace
-from pathlib import Path
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
@@ -19,7 +18,10 @@ def add(commands: Commands) -> None:
         run,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="folder of the archive, created if missing"
+        "folder",
+        type=options.path,
+        metavar="FOLDER",
+        help="folder of the archive, created if missing",
     )
     parser.add_argument(
         "--to-end",
@@ -51,6 +53,7 @@ def run(args: Namespace) -> int:
         results=args.folder,
         workers=args.workers,
         processes=args.processes,
+        checked=args.checked,
         supervised=not args.to_end,
         state=args.state or args.folder / ".state",
     )

@@ -114,6 +114,7 @@ def trade(args: Namespace, job: "Job") -> None:
         results=args.results,
         workers=args.workers,
         processes=args.processes,
+        checked=args.checked,
         publish=job.kafka.publish,
     )
     began = time.monotonic()

@@ -2,7 +2,6 @@
 
 import json
 from argparse import Namespace
-from pathlib import Path
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
@@ -21,7 +20,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "results",
         nargs="?",
-        type=Path,
+        type=options.path,
         default=options.RESULTS,
         metavar="FILE",
         help="DuckDB file of the results (default: %(default)s)",

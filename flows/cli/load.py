@@ -2,7 +2,6 @@
 
 import json
 from argparse import Namespace
-from pathlib import Path
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
@@ -19,7 +18,11 @@ def add(commands: Commands) -> None:
         run,
     )
     parser.add_argument(
-        "tapes", nargs="+", type=Path, metavar="TAPES", help="tape files, or folders of them"
+        "tapes",
+        nargs="+",
+        type=options.path,
+        metavar="TAPES",
+        help="tape files, or folders of them",
     )
     parser.add_argument(
         "--append", action="store_true", help="write to topics that hold records already"

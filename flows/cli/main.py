@@ -6,8 +6,6 @@ Each command is a file: `add` declares its options, `run` does it. What is slow 
 imported inside `run`, so that help and queries start at once.
 """
 
-import os
-import select
 import signal
 import sys
 from argparse import Namespace
@@ -24,10 +22,12 @@ from tapeflow.flows.cli import (
     query,
     replay,
     run,
+    terminal,
     verify,
 )
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
+from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
 
 COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
@@ -37,34 +37,62 @@ STOPPED = 128  # plus the number of the signal
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    terminal.prepare_streams()
+    args = Namespace(parser=None)
     try:
-        code = run_command(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        if not output_is_closed():
-            raise
-        return FAILED
-
-
-def run_command(argv: Sequence[str]) -> int:
-    """Parse the arguments, run the command, and write what went wrong as one line."""
-    program = "tapeflow"
-    try:
-        args = build_parser().parse(argv)
-        program = args.parser.prog
-        return int(args.run(args))
+        return run_command(args, sys.argv[1:] if argv is None else argv)
     except SystemExit as stopped:  # of the parser: help, or wrong use
         return int(stopped.code or 0)
-    except StoppedError as stopped:
-        print_error(program, str(stopped))
-        return STOPPED + stopped.signal
-    except KeyboardInterrupt:
+    except BaseException as error:
+        program = "tapeflow" if args.parser is None else args.parser.prog
+        return report(error, program, args)
+
+
+def run_command(args: Namespace, argv: Sequence[str]) -> int:
+    """Parse the arguments into `args` and run the command; return its exit code."""
+    vars(args).update(vars(build_parser().parse(argv)))
+    try:
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
+    except OSError as error:
+        if error.filename is not None or not terminal.discard_output():
+            raise
+        if isinstance(error, BrokenPipeError):
+            return FAILED  # its reader has what it wanted
+        raise TapeflowError(f"standard output: {error.strerror}") from None
+
+
+def report(error: BaseException, program: str, args: Namespace) -> int:
+    """Write one line on what went wrong; return the exit code."""
+    if isinstance(error, KeyboardInterrupt):
         print_error(program, "interrupted")
         return STOPPED + signal.SIGINT
-    except TapeflowError as error:
+    if isinstance(error, StoppedError):
         print_error(program, str(error))
-        return WRONG_USE if isinstance(error, UsageError) else FAILED
+        return STOPPED + error.signal
+    explained = unexpected.explain(error)
+    if explained is not None:
+        print_error(program, str(explained))
+        return WRONG_USE if isinstance(explained, UsageError) else FAILED
+    line = unexpected.describe(error)
+    named = [getattr(args, name, None) for name in ("state", "results", "folder")]
+    folders = [path if path.is_dir() else path.parent for path in named if path is not None]
+    saved = None if debugging() else unexpected.save_trace(error, folders)
+    if saved is None:
+        terminal.write(unexpected.format_trace(error))
+    print_error(program, f"{line}; the whole trace is in {saved}" if saved else line)
+    return FAILED
+
+
+def debugging() -> bool:
+    """Return whether TAPEFLOW_DEBUG asks for traces on the terminal."""
+    try:
+        from tapeflow.flows.job import settings
+
+        return settings.debugging()
+    except Exception:  # this may be what failed
+        return False
 
 
 def build_parser() -> Parser:
@@ -92,17 +120,6 @@ def run_alone(args: Namespace) -> int:
 
     print(f"tapeflow {package_version()}")
     return 0
-
-
-def output_is_closed() -> bool:
-    """Return whether the reader of our output has gone; if so, discard the rest of the output."""
-    output = sys.stdout.fileno()
-    poll = select.poll()
-    poll.register(output, 0)
-    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
-        return False
-    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
-    return True
 
 
 if __name__ == "__main__":

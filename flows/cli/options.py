@@ -2,10 +2,12 @@
 
 import argparse
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.cli.parser import Parser
+from tapeflow.flows.run.limits import PROCESSES_MAX, WORKERS_MAX
 
 if TYPE_CHECKING:
     from tapeflow.flows.job.settings import Job
@@ -18,7 +20,7 @@ def add_config(parser: Parser) -> None:
     """Add the options that name the job."""
     parser.add_argument(
         "--config",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="job file in TOML (default: $TAPEFLOW_CONFIG, else the demo's job)",
     )
@@ -42,17 +44,22 @@ def add_shape(parser: Parser, workers: int = 1) -> None:
     """Add the numbers of threads and processes."""
     parser.add_argument(
         "--workers",
-        type=positive,
+        type=partial(at_most, WORKERS_MAX),
         default=workers,
         metavar="N",
         help="threads in each process (default: %(default)s)",
     )
     parser.add_argument(
         "--processes",
-        type=positive,
+        type=partial(at_most, PROCESSES_MAX),
         default=1,
         metavar="N",
         help="number of processes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--checked",
+        action="store_true",
+        help="let kernels check every index: slower, and a bad one is an error with its line",
     )
 
 
@@ -60,7 +67,7 @@ def add_state(parser: Parser, default: str) -> None:
     """Add the folder of a run's state."""
     parser.add_argument(
         "--state",
-        type=Path,
+        type=path,
         metavar="DIR",
         help=f"folder of the state from which a stopped run continues (default: {default})",
     )
@@ -70,7 +77,7 @@ def add_results(parser: Parser) -> None:
     """Add the results file."""
     parser.add_argument(
         "--results",
-        type=Path,
+        type=path,
         default=RESULTS,
         metavar="FILE",
         help="DuckDB file of the results (default: %(default)s)",
@@ -87,6 +94,25 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above zero")
     return int(text)
+
+
+def at_most(most: int, text: str) -> int:
+    """Read a whole number above zero, and at most `most`."""
+    number = positive(text)
+    if number > most:
+        raise argparse.ArgumentTypeError(
+            f"at most {most}: more than there are partitions or processors are of no use"
+        )
+    return number
+
+
+def path(text: str) -> Path:
+    """Read a path; one that is not UTF-8 is refused, as DuckDB and Arrow open no such file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not UTF-8: rename it") from None
+    return Path(text)
 
 
 def natural(text: str) -> int:

@@ -1,7 +1,6 @@
 """`tapeflow replay`: tapes or topics to their end."""
 
 from argparse import Namespace
-from pathlib import Path
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
@@ -20,7 +19,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "tapes",
         nargs="*",
-        type=Path,
+        type=options.path,
         metavar="TAPES",
         help="files <venue>-<n>.tape[.gz|.zst] or .parquet, folders of them, or an archive",
     )
@@ -65,6 +64,7 @@ def run(args: Namespace) -> int:
         results=args.results,
         workers=args.workers,
         processes=args.processes,
+        checked=args.checked,
         state=args.state,
         publish=args.publish,
         speed=args.speed,

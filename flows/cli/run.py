@@ -45,6 +45,7 @@ def run(args: Namespace) -> int:
         results=args.results,
         workers=args.workers,
         processes=args.processes,
+        checked=args.checked,
         supervised=True,
         state=args.state or Path(f"{args.results}.state"),
         publish=job.kafka.publish,

@@ -10,7 +10,9 @@ if TYPE_CHECKING:  # the command line suggests names too, and starts without pyd
 
 def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
     """Return one line about the first error that pydantic found in a `model`."""
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    unknown = (each for each in found if each["type"] == "extra_forbidden")
+    first = next(unknown, found[0])  # a wrong spelling explains what is missing
     path = [str(part) for part in first["loc"] if part not in kinds_at(model, first["loc"])]
     where = ".".join(path)
     if first["type"] == "extra_forbidden":

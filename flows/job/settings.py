@@ -35,7 +35,13 @@ from tapeflow.flows.job.sections import (
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS"}  # of a run under the engine's command, not of a job
+RUN_VARIABLES = {
+    "CONFIG",
+    "TAPES",
+    "RESULTS",
+    "CHECKED",
+    "DEBUG",
+}  # of a run or command, not of a job
 
 
 class StrategySettings(Section):
@@ -128,7 +134,9 @@ def override(keys: dict[str, Any], environment: Mapping[str, str]) -> None:
         if not variable.startswith(PREFIX) or variable.removeprefix(PREFIX) in RUN_VARIABLES:
             continue
         if variable not in known:
-            raise UsageError(f"{variable} is no setting{suggestion(variable, known)}")
+            names = [each.removeprefix(PREFIX) for each in known]
+            guess = suggestion(variable.removeprefix(PREFIX), names, PREFIX)
+            raise UsageError(f"{variable} is no setting{guess}")
         section, key = known[variable]
         table = keys.setdefault(section, {})
         if isinstance(table, dict):  # otherwise `load` refuses the section
@@ -159,16 +167,31 @@ class EnvironmentJob(BaseModel):
     config: Path | None
     tapes: tuple[Path, ...]  # empty: read the raw topics
     results: Path
+    checked: bool  # kernels check their indices
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> EnvironmentJob:
-    """Read TAPEFLOW_CONFIG, TAPEFLOW_TAPES (paths, a colon between them) and TAPEFLOW_RESULTS."""
+    """Read the variables of a run under the engine's command.
+
+    TAPEFLOW_TAPES holds paths, a colon between them.
+    """
     tapes = environment.get(f"{PREFIX}TAPES", "")
     return EnvironmentJob(
         config=config_path(environment),
         tapes=tuple(Path(each) for each in tapes.split(os.pathsep) if each),
         results=Path(environment.get(f"{PREFIX}RESULTS", "results.duckdb")),
+        checked=is_on(f"{PREFIX}CHECKED", environment),
     )
+
+
+def debugging(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether TAPEFLOW_DEBUG asks for the traces of bugs on the terminal."""
+    return is_on(f"{PREFIX}DEBUG", environment)
+
+
+def is_on(variable: str, environment: Mapping[str, str]) -> bool:
+    """Return whether a variable is set, to anything but 0."""
+    return environment.get(variable, "0") not in {"", "0"}
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path | None:

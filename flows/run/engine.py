@@ -15,6 +15,7 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.testing import cluster_main, run_main
 
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.errors import collected_errors
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
@@ -22,7 +23,7 @@ from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.side_tasks import side_tasks
 from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.tuning import tune_malloc, tuned_gc
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.flows.run.unexpected import explain
 from tapeflow.schemas.notify import Notify
 
 EPOCH_NS = 1_000_000_000
@@ -44,6 +45,8 @@ def run_worker(
 
     Raises TapeflowError where the failure can be explained in one line.
     """
+    if plan.checked:
+        check_indices()
     flow = load_flow(plan.flow)
     dataflow = flow.dataflow(plan, progress, notify)
     tune_malloc()
@@ -56,7 +59,7 @@ def run_worker(
             before_start()
             execute(dataflow, plan, addresses, process)
         except BaseException as error:
-            raise_first(error, *errors)
+            raise_first(*errors, error)
         if errors:  # captured in a `close`, where nothing is raised again
             raise_first(*errors)
 
@@ -64,9 +67,9 @@ def run_worker(
 def raise_first(*errors: BaseException) -> NoReturn:
     """Raise the first error that can be explained in one line, else the one captured first."""
     for each in errors:
-        if explained := find_error(each):
+        if explained := explain(each):
             raise explained from None
-    raise errors[1] if len(errors) > 1 else errors[0]
+    raise errors[0]
 
 
 def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: int) -> None:
@@ -97,10 +100,3 @@ def epoch_ns(plan: Plan) -> int:
         return plan.job.recovery.epoch
     frequent = plan.state is not None or plan.speed is not None or live_partitions(plan.log)
     return EPOCH_NS if frequent else STATELESS_EPOCH_NS
-
-
-def find_error(error: BaseException | None) -> TapeflowError | None:
-    """Find the explained error inside what the engine wrapped around it."""
-    while error is not None and not isinstance(error, TapeflowError):
-        error = error.__cause__ or error.__context__
-    return error

@@ -3,11 +3,10 @@
     descriptor 2 ──▶ a file, while the engine runs       Rust panics and their stack traces
     sys.stderr   ──▶ the terminal, as before             progress, messages, the error line
 
-Only a failure with a known cause drops what was held back. A bug is printed with it, and so is what
-a library wrote during a run that succeeds.
+A failure with a known cause drops what was held back, a bug takes it along to the file of its
+trace. What a library wrote during a run that succeeds is printed.
 """
 
-import faulthandler
 import os
 import sys
 import tempfile
@@ -15,9 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.flows.run.fatal_signals import reported_fatal_signals
 
 STDERR = 2
+PRINTED = "what was printed:\n"
 
 
 @contextmanager
@@ -25,29 +25,32 @@ def hide_engine_output() -> Iterator[None]:
     """Send what is written to descriptor 2 to a file inside the `with` block.
 
     `sys.stderr` goes on to the terminal. Does nothing where it is not descriptor 2, or on another
-    thread than the main one. A fatal signal prints the Python stack to the terminal.
+    thread than the main one. A fatal signal is one line on the terminal.
     """
     if not is_stderr(sys.stderr) or threading.current_thread() is not threading.main_thread():
         yield
         return
     sys.stderr.flush()
     before, terminal = sys.stderr, os.dup(STDERR)
-    with tempfile.TemporaryFile() as hidden, os.fdopen(terminal, "w", buffering=1) as stream:
+    errors = before.errors or "backslashreplace"
+    with (
+        tempfile.TemporaryFile() as hidden,
+        os.fdopen(terminal, "w", buffering=1, errors=errors) as stream,
+    ):
         os.dup2(hidden.fileno(), STDERR)
         sys.stderr = stream
-        faulthandler.enable(stream)
-        explained = False
         try:
-            yield
-        except TapeflowError:
-            explained = True
+            with reported_fatal_signals(terminal):
+                yield
+        except BaseException as error:
+            hidden.seek(0)
+            error.add_note(PRINTED + hidden.read().decode(errors="replace"))
             raise
+        else:
+            hidden.seek(0)
+            os.write(terminal, hidden.read())
         finally:
-            faulthandler.disable()
             stream.flush()
-            if not explained:
-                hidden.seek(0)
-                os.write(terminal, hidden.read())
             os.dup2(terminal, STDERR)
             sys.stderr = before
 

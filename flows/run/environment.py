@@ -7,12 +7,22 @@ Without TAPEFLOW_TAPES it follows the raw topics. Recovery is the engine's own (
 then written to TAPEFLOW_RESULTS.partial, which stays there between starts.
 """
 
+import atexit
+import os
 import sys
+from contextlib import ExitStack
+from threading import Timer
 
+from tapeflow.connectors.source.progress import Progress, initial_cells
+from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log
+from tapeflow.flows.run import log, unexpected
+from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
 from tapeflow.schemas.errors import UsageError
+
+FAILED, WRONG_USE = 1, 2  # exit codes
+START_S = 10.0
 
 
 def plan_from_environment(flow: str) -> Plan:
@@ -36,7 +46,53 @@ def plan_from_environment(flow: str) -> Plan:
         results=results,
         progress_file=results.with_name(results.name + ".progress"),
         publish=not tapes and job.kafka.publish,
+        checked=variables.checked,
     )
+
+
+def report_errors() -> None:
+    """Report every failure as one line, until the process ends; hide what the engine prints.
+
+    The engine's command prints exceptions through `sys.excepthook`.
+    """
+    hidden = ExitStack()
+    hidden.enter_context(collected_errors())
+    hidden.enter_context(hide_engine_output())
+
+    def report(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
+        causes = [*CAPTURED, error]
+        hidden.__exit__(type(error), error, None)
+        found = next(filter(None, map(unexpected.explain, causes)), None)
+        if isinstance(error, KeyboardInterrupt):
+            line = "interrupted"
+        elif found is not None:
+            line = str(found)
+        else:
+            folders = [settings.from_environment().results.resolve().parent]
+            saved = unexpected.save_trace(causes[0], folders)
+            line = f"{unexpected.describe(causes[0])}; the whole trace is in {saved}"
+        notify(" ".join(line.split()))
+        sys.stderr.flush()
+        # the engine's threads live on after a failure, and abort where Python ends orderly
+        os._exit(WRONG_USE if isinstance(found, UsageError) else FAILED)
+
+    sys.excepthook = report
+    atexit.register(hidden.close)
+
+
+def watch_start(progress: Progress) -> None:
+    """Notify where no partition is opened after START_S: the engine waits for its peers."""
+
+    def look() -> None:
+        if (progress.cells == initial_cells(1)).all():
+            notify(
+                f"no partition is opened after {START_S:g} s: the other processes of the cluster, "
+                "named by -a, have not come"
+            )
+
+    timer = Timer(START_S, look)
+    timer.daemon = True
+    timer.start()
 
 
 def notify(line: str) -> None:

@@ -25,4 +25,5 @@ class Plan(Struct, frozen=True, kw_only=True):
     progress_file: Path | None = None  # of the read progress, where processes share it
     publish: bool = False  # write the facts to Kafka too
     heartbeats: bool = False  # write heartbeats into silent partitions
+    checked: bool = False  # kernels check their indices
     speed: float | None = None  # log time per wall time; None: as fast as possible

@@ -21,6 +21,7 @@ from tapeflow.engine.recovery import delete_unfinished_snapshots
 from tapeflow.flows.run.engine import run_worker
 from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
+from tapeflow.flows.run.limits import WORKERS_MAX
 from tapeflow.flows.run.log import TopicPartition, live_partitions
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
@@ -41,6 +42,11 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     Raises TapeflowError where outputs, state or log do not allow the run, or the run fails, and
     StoppedError where a signal stopped it before the end of a finite log.
     """
+    if plan.workers * plan.processes > WORKERS_MAX:
+        raise UsageError(
+            f"{plan.processes} processes with {plan.workers} workers each: at most {WORKERS_MAX} "
+            "workers in all"
+        )
     plan = replace(plan, results=plan.results.resolve())
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()

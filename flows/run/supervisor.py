@@ -5,7 +5,8 @@
         ▼ one exit code
 
 A failure with a known cause (TapeflowError) ends the run. After any other failure all processes
-start again, with a growing pause, at most RESTARTS_MAX times in a row while nothing is read.
+start again, with a growing pause, at most RESTARTS_MAX times in a row while nothing is read. A
+replay that failed by its own code would fail there again: it ends too.
 """
 
 import os
@@ -20,8 +21,11 @@ from pathlib import Path
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.engine.recovery import delete_unfinished_snapshots
+from tapeflow.flows.run.engine_output import PRINTED
+from tapeflow.flows.run.fatal_signals import ADVICE, FATAL
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stopping_on_signals
+from tapeflow.flows.run.unexpected import ProcessFailure
 from tapeflow.flows.run.worker import PLAN
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -29,7 +33,7 @@ from tapeflow.schemas.notify import Notify
 RESTARTS_MAX = 5  # in a row, with nothing read in between
 WAIT_S = 0.2  # before the first restart; twice as long before each next
 LOOK_S = 0.02
-PANIC_S = 0.1  # until the peers of a dead process have panicked too
+PANIC_S = 2.0  # at most, until the peers of a dead process have panicked too
 STOP_S = 20.0  # how long a stop may take
 ENTRY = "tapeflow.flows.run.worker"
 STDERR = 2
@@ -53,10 +57,13 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
             if failed is None or STOP_REQUESTED.is_set():
                 return
             raise_reported_error(folder, plan.processes)
+            bug = find_bug(folder, plan.processes, failed)
+            if bug is not None and not plan.supervised:
+                raise bug
             failures = 1 if progress.records() > read else failures + 1
             read = max(read, progress.records())
             if failures > RESTARTS_MAX:
-                raise TapeflowError(
+                raise bug or TapeflowError(
                     f"{failed}, {RESTARTS_MAX} times in a row: {last_output_line(folder)}"
                 )
             where = "the beginning" if plan.state is None else "the last epoch"
@@ -75,8 +82,7 @@ def run_once(processes: int, folder: Path) -> str | None:
             if all(code == 0 for code in codes):
                 return None
             if any(codes):
-                time.sleep(PANIC_S)
-                return first_failure([child.poll() for child in children])
+                return first_failure(wait_for_all(children))
             if STOP_REQUESTED.is_set() and not stopping:
                 stopping = time.monotonic()
                 for child in children:
@@ -90,6 +96,16 @@ def run_once(processes: int, folder: Path) -> str | None:
             child.wait()
             assert child.stdin is not None
             child.stdin.close()
+
+
+def wait_for_all(children: "list[subprocess.Popen[bytes]]") -> list[int | None]:
+    """Wait until all have ended, at most PANIC_S: one may still write why; return exit codes."""
+    deadline = time.monotonic() + PANIC_S
+    while None in (codes := [child.poll() for child in children]):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_S)
+    return codes
 
 
 def start(folder: Path, index: int, addresses: str) -> "subprocess.Popen[bytes]":
@@ -129,11 +145,29 @@ def first_failure(codes: list[int | None]) -> str:
 
 def describe_exit(code: int) -> str:
     """Describe how a process ended."""
-    return (
-        f"was killed by {signal.Signals(-code).name}"
-        if code < 0
-        else f"failed with exit code {code}"
-    )
+    if code >= 0:
+        return f"failed with exit code {code}"
+    name = signal.Signals(-code).name
+    if -code == signal.SIGKILL:
+        return f"was killed by {name}, as the system does where memory runs out"
+    return f"was killed by {name}{f': {ADVICE}' if -code in FATAL else ''}"
+
+
+def find_bug(folder: Path, processes: int, failed: str) -> ProcessFailure | None:
+    """Return what nobody expected in a process, with the output of all; None: it was killed.
+
+    `failed` is how the first of them ended. What is found is reported once.
+    """
+    outputs = [path.read_text(errors="replace") for path in sorted(folder.glob("output-*"))]
+    printed = "\n".join(["", PRINTED, *outputs])
+    for index in range(processes):
+        left = folder / f"bug-{index}"
+        if left.exists():
+            line, _, trace = left.read_text().partition("\n")
+            left.unlink()
+            return ProcessFailure(f"{line} (process {index})", trace + printed)
+    fatal = any(f"killed by {number.name}" in failed for number in FATAL)
+    return ProcessFailure(failed, printed) if fatal else None
 
 
 def raise_reported_error(folder: Path, processes: int) -> None:

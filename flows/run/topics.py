@@ -38,8 +38,14 @@ def partition_counts(partitions: Iterable[str], job: Job) -> dict[str, int]:
 
 def create_raw_topics(partitions: Iterable[str], job: Job, notify: Notify) -> None:
     """Create the raw topics that do not exist yet."""
-    counts = partition_counts(partitions, job)
-    for topic in create_topics(job.kafka.bootstrap, counts, client=job.kafka.client):
+    kafka, counts = job.kafka, partition_counts(partitions, job)
+    missing = missing_topics(
+        kafka.bootstrap, counts, kafka.connect_timeout / 1e9, notify, kafka.client
+    )
+    if not missing:
+        return
+    wanted = {name: counts[name] for name in missing}
+    for topic in create_topics(kafka.bootstrap, wanted, client=kafka.client):
         notify(f"created topic {topic}")
 
 

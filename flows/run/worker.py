@@ -4,20 +4,23 @@
 
 Messages for the user go to the file descriptor TERMINAL, the supervisor's standard error. What the
 engine itself prints goes to FOLDER/output-INDEX. The line of a failure with a known cause goes to
-FOLDER/error-INDEX.
+FOLDER/error-INDEX; of one that nobody expected to FOLDER/bug-INDEX, with its trace below it.
 """
 
+import faulthandler
 import os
 import pickle
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from tapeflow.connectors.source.source import STOP_REQUESTED
-from tapeflow.schemas.errors import TapeflowError, UnavailableError
+from tapeflow.flows.run import unexpected
+from tapeflow.schemas.errors import PeerEndedError, UnavailableError
 
 PLAN = "plan.pickle"
 PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
@@ -30,20 +33,32 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: STOP_REQUESTED.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's: the supervisor passes it on
     threading.Thread(target=exit_with_supervisor, daemon=True).start()
-    from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: a slow import
-
-    plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
+    faulthandler.enable()
     try:
+        from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: slow
+
+        plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
         listen = partial(wait_for_previous_listener, folder, addresses, index)
         progress = flow.open_progress(plan)
         engine.run_worker(plan, progress, partial(notify, terminal), addresses, index, listen)
-    except UnavailableError as error:
-        notify(terminal, str(error))
-        return 1
-    except TapeflowError as error:
-        (folder / f"error-{index}").write_text(str(error))
+    except BaseException as error:
+        report(error, folder, index, terminal)
         return 1
     return 0
+
+
+def report(error: BaseException, folder: Path, index: int, terminal: int) -> None:
+    """Leave an error to the supervisor; only notify of one that a restart may help against."""
+    explained = unexpected.explain(error)
+    if isinstance(explained, UnavailableError):
+        notify(terminal, str(explained))
+    elif isinstance(explained, PeerEndedError):
+        return
+    elif explained is not None:
+        (folder / f"error-{index}").write_text(str(explained), errors="backslashreplace")
+    else:
+        text = f"{unexpected.describe(error)}\n{unexpected.format_trace(error)}"
+        (folder / f"bug-{index}").write_text(text, errors="backslashreplace")
 
 
 def wait_for_previous_listener(folder: Path, addresses: list[str], index: int) -> None:
@@ -69,8 +84,12 @@ def exit_with_supervisor() -> None:
 
 def notify(terminal: int, line: str) -> None:
     """Write a line for the user to a file descriptor."""
-    os.write(terminal, f"tapeflow: {line}\n".encode())
+    with suppress(OSError):  # its reader has gone: no reason to stop
+        os.write(terminal, f"tapeflow: {line}\n".encode(errors="backslashreplace"))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(";"), int(sys.argv[4])))
+    code = main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(";"), int(sys.argv[4]))
+    if code:  # the engine's threads live on after a failure, and abort where Python ends orderly
+        sys.stderr.flush()
+        os._exit(code)

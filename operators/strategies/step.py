@@ -68,8 +68,12 @@ class BoundStrategy(Struct, frozen=True):
         rows = np.flatnonzero(self.mask[bars.instrument])
         forecasts = np.zeros(len(rows))
         columns = (bars.instrument[rows], bars.close[rows], scores[rows])
-        with np.errstate(all="ignore"):  # without numba
-            self.kind.kernel(state, *columns, forecasts, **self.strategy.params)
+        try:
+            with np.errstate(all="ignore"):  # without numba
+                self.kind.kernel(state, *columns, forecasts, **self.strategy.params)
+        except Exception as error:
+            error.add_note(f"in strategy {self.strategy.name}")
+            raise
         hits = np.flatnonzero((forecasts != 0) & np.isfinite(forecasts))
         return zip(rows[hits].tolist(), forecasts[hits].tolist(), strict=True)
 
