@@ -19,13 +19,15 @@ from tapeflow.engine.compiled import compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.gaps import Gaps
 from tapeflow.schemas.market import ACCEPTED, Market
 from tapeflow.schemas.quality import Metric, QualityCounts
 from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 
-STATUSES, VERDICTS = 5, 5  # see schemas.market
+STATUSES, VERDICTS = 5, 6  # see schemas.market
 TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
-COLUMNS = STATUSES + VERDICTS + len(TABLES)  # of counts, in this order
+MISSING = STATUSES + VERDICTS + len(TABLES)  # trades in gaps
+COLUMNS = MISSING + 1  # of counts, in this order
 HALF, LOW_HALF = 32, 2**32 - 1  # delays are summed in halves of 32 bits: none overflows
 
 QualityRow = QualityCounts | Metric
@@ -66,7 +68,15 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
     state.delay_max = max(state.delay_max, int(most))
     rows = rows_within(bars.offset, first, after)
     state.bars += rows.stop - rows.start
+    count_missing(state, batch.gaps, first, after)
     state.signals += sum(first <= signal.offset < after for signal in batch.signals)
+
+
+def count_missing(state: State, gaps: Gaps, first: int, after: int) -> None:
+    """Count the trades missing in the gaps that records from `first` to before `after` settled."""
+    if len(gaps):
+        rows = rows_within(gaps.settled_offset, first, after)
+        np.add.at(state.counts[:, MISSING], gaps.instrument[rows] + 1, gaps.missing[rows])
 
 
 def rows_within(offset: Ints, first: int, after: int) -> slice:
@@ -115,11 +125,12 @@ def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> I
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
         instrument = instruments[number - 1] if number else None
         decoded, heartbeats, recognised, unlisted, malformed, *rest = state.counts[number].tolist()
-        accepted, duplicate, late, historical, off_market, *ticks = rest
+        accepted, duplicate, late, historical, off_market, ahead, *ticks, missing = rest
         records = decoded + heartbeats + recognised + unlisted + malformed
         yield QualityCounts(
             partition, instrument, time_ns, records, heartbeats, recognised, malformed, unlisted,
             ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
+            ahead, missing,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
     metric = partial(Metric, partition, time_ns=time_ns)
@@ -143,7 +154,7 @@ def other_ticks(state: State) -> Iterator[tuple[str, float]]:
 class CountQuality(Struct, frozen=True):
     """Counts the records of each partition by minute of log time."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     instruments: tuple[str, ...]  # the ids by number
 
@@ -167,6 +178,7 @@ class CountQuality(Struct, frozen=True):
         if batch.end_of_log:
             if not len(batch.log_ns):  # bars closed by the end belong to the last record
                 state.bars += len(batch.bars)
+                count_missing(state, batch.gaps, 0, batch.next_offset)
                 state.signals += len(batch.signals)
             rows += minute_rows(state, batch.partition, self.instruments)
             state = self.initial()

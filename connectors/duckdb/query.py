@@ -15,6 +15,7 @@ from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.registry import FACT_TYPES, FactType
 
 CHUNK_ROWS = 4096  # read at a time
+EMPTY = hashlib.sha256().hexdigest()  # of a table without rows
 
 
 def connect(results: Path) -> Any:
@@ -67,13 +68,21 @@ def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
 
 
 def digest(tables: dict[str, str]) -> str:
-    """Return one digest of all tables: sha256 over lines of name and digest."""
-    lines = "".join(f"{name} {value}\n" for name, value in tables.items())
+    """Return one digest of all tables: sha256 over lines of name and digest.
+
+    A table that was added later counts where it has rows: older answers keep their digest.
+    """
+    later = {kind.table for kind in FACT_TYPES if not kind.in_digest_if_empty}
+    counted = {name: each for name, each in tables.items() if name not in later or each != EMPTY}
+    lines = "".join(f"{name} {value}\n" for name, value in counted.items())
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def table_digest(con: Any, fact_type: FactType) -> str:
-    """Return the sha256 over the rows of a table in log order, every value by its exact text."""
+    """Return the sha256 over the rows of a table in log order, every value by its exact text.
+
+    Last columns that have a default were added later: they count where they differ from it.
+    """
     table = columns(fact_type.type)
     names = {column.field: column.name for column in table}
     selected = ", ".join(
@@ -88,5 +97,14 @@ def table_digest(con: Any, fact_type: FactType) -> str:
     total = hashlib.sha256()
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
-            total.update(repr(row).encode())
+            total.update(repr(without_defaults(row, fact_type.type)).encode())
     return total.hexdigest()
+
+
+def without_defaults(row: tuple[Any, ...], fact: type[Struct]) -> tuple[Any, ...]:
+    """Return a row of facts without those of its last values that are defaults of their fields."""
+    for default in reversed(fact.__struct_defaults__):
+        if row[-1] != default:
+            break
+        row = row[:-1]
+    return row

@@ -15,6 +15,9 @@ COUNTS = {
     "quotes": "SELECT coalesce(sum(quotes), 0)::BIGINT FROM data_quality_minutes",
     "duplicates": "SELECT coalesce(sum(duplicate), 0)::BIGINT FROM data_quality_minutes",
     "late": "SELECT coalesce(sum(late), 0)::BIGINT FROM data_quality_minutes",
+    "ahead": "SELECT coalesce(sum(ahead), 0)::BIGINT FROM data_quality_minutes",
+    "history": "SELECT coalesce(sum(history), 0)::BIGINT FROM data_quality_minutes",
+    "off_market": "SELECT coalesce(sum(off_market), 0)::BIGINT FROM data_quality_minutes",
     "unlisted": "SELECT coalesce(sum(unlisted), 0)::BIGINT FROM data_quality_minutes",
     "dead_letters": "SELECT count(*) FROM dead_letters",
     "bars": "SELECT count(*) FROM bars",
@@ -69,6 +72,9 @@ def format_summary(figures: dict[str, Any]) -> str:
     unused = {
         "duplicate": figures["duplicates"],
         "late": figures["late"],
+        "ahead": figures["ahead"],
+        "history": figures["history"],
+        "off market": figures["off_market"],
         "unlisted": figures["unlisted"],
         "dead letters": figures["dead_letters"],
     }

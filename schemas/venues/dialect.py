@@ -69,24 +69,23 @@ class Dialect(Struct, frozen=True):
     """All channels of a venue; a frame is read by the first one that it matches."""
 
     channels: tuple[Channel, ...]
+    numbered: bool = True  # trade ids of an instrument follow one another: one that lacks is a gap
 
     def ignoring(self, table: type[Ticks]) -> "Dialect":
         """Return the dialect in which frames with rows of `table` are known, but not stored."""
         channels = self.channels
-        return Dialect(
-            tuple(replace(each, table=None) if each.table is table else each for each in channels)
-        )
+        known = (replace(each, table=None) if each.table is table else each for each in channels)
+        return replace(self, channels=tuple(known))
 
     def restricted_to(self, names: tuple[str, ...]) -> "Dialect":
         """Return the dialect in which frames of all other channels are dead letters."""
-        return Dialect(
-            tuple(
-                each
-                if each.name in names
-                else replace(each, reason=f"channel {each.name} is not expected")
-                for each in self.channels
-            )
+        known = (
+            each
+            if each.name in names
+            else replace(each, reason=f"channel {each.name} is not expected")
+            for each in self.channels
         )
+        return replace(self, channels=tuple(known))
 
 
 def literal(text: str) -> Field:
