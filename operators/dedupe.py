@@ -107,7 +107,7 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 ) -> int:  # fmt: skip
     """Mark the duplicates from `row` on, until the young table is full; return the next row.
 
-    `tables`, `clock`, `live`: see `State`. The columns are (trades,); `verdict` is updated in place.
+    `tables`, `clock`, `live`: see `State`. The columns are (trades,); `verdict` is updated.
     `makes_live`: 1 if a trade that is not old makes its instrument live, else 0.
     """
     number, used, begin, old_begin = clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN]

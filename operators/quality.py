@@ -55,15 +55,11 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
             instrument = ticks.instrument[rows_within(ticks.offset, first, after)]
             count_rows(state.counts, instrument, STATUSES + VERDICTS + number)
     rows = rows_within(market.trades.offset, first, after)
+    t = market.trades
     high, low, most = count_records(
-        state.counts,
-        batch.record_instrument[begin:end],
-        batch.status[begin:end],
-        market.trades.instrument[rows],
-        market.trades.verdict[rows],
-        market.trades.log_ns[rows],
-        market.trades.event_ns[rows],
-    )
+        state.counts, batch.record_instrument[begin:end], batch.status[begin:end],
+        t.instrument[rows], t.verdict[rows], t.log_ns[rows], t.event_ns[rows],
+    )  # fmt: skip
     state.delay_sum += (int(high) << HALF) + int(low)
     state.delay_max = max(state.delay_max, int(most))
     rows = rows_within(bars.offset, first, after)

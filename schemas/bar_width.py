@@ -42,5 +42,6 @@ def month_starts_ns(months: int) -> Ints:
     """Return the start of each so many months from 1970 to the end of time; of 0 months nothing."""
     if not months:
         return np.empty(0, np.int64)
-    starts = np.arange("1970-01", "2262-05", months, "datetime64[M]")
-    return starts.astype("datetime64[ns]").astype(np.int64)
+    first, last = np.datetime64("1970-01", "M"), np.datetime64("2262-04", "M")
+    starts: Ints = np.arange(first, last + 1, months).astype("datetime64[ns]").astype(np.int64)
+    return starts

@@ -3,6 +3,7 @@
 lateness 200 ms, bars of 1 s:      W = newest event time - 200 ms
 """
 
+from datetime import UTC, datetime
 from math import fsum, inf, isclose
 from typing import Any
 
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.bars import step as bars_step
-from tapeflow.operators.bars.kernel import NONE
+from tapeflow.operators.bars.layout import NONE
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
 from tests.columns import bar_values, batch, batches, heartbeat, no_tick, tick
 from tests.frames import MS, S
@@ -23,11 +25,13 @@ from tests.plain_flow import IDS
 
 LATENESS = 200 * MS
 LAST = 2**63 - 1
+DAY = 86_400 * S
+SECOND = BarWidth(S)
 
 
-def verdicts_and_bars(values, lateness=LATENESS, width=S, restore_each=False):
+def verdicts_and_bars(values, lateness=LATENESS, width=SECOND, restore_each=False, by_id=True):
     """Return the verdicts on all trades, and all bars; with a restart before each batch, or none."""
-    step = TimeBars(width, lateness, len(IDS))
+    step = TimeBars(width, lateness, len(IDS), by_id)
     state, verdicts, closed = step.initial(), [], []
     for value in values:
         if restore_each:
@@ -49,7 +53,24 @@ def verdicts_of(*log, **settings):
 # --- the oracle: SPEC 3 and 4 over lists -------------------------------------------------------
 
 
-def oracle(values, lateness=LATENESS, width=S):
+def bar_times(event_ns, width):
+    """Return the start and end of the bar that a time is in, by the calendar of Python."""
+    if width.months:
+        day = datetime.fromtimestamp(event_ns // S, UTC)
+        month = 12 * day.year + day.month - 1
+        month -= month % width.months
+        begin, end = (
+            datetime(each // 12, each % 12 + 1, 1, tzinfo=UTC)
+            for each in (month, month + width.months)
+        )
+        return int(begin.timestamp()) * S, int(end.timestamp()) * S
+    monday = int(datetime(1970, 1, 5, tzinfo=UTC).timestamp()) * S
+    origin = 0 if width.span_ns % (7 * DAY) else monday
+    start = origin + (event_ns - origin) // width.span_ns * width.span_ns
+    return start, start + width.span_ns
+
+
+def oracle(values, lateness=LATENESS, width=SECOND, by_id=True):
     """Return verdicts and bars, computed a record at a time."""
     watermark, newest, newest_log, first = -inf, None, None, None
     verdicts, closed, is_open, log_ns, offset = [], [], {}, 0, -1
@@ -57,8 +78,8 @@ def oracle(values, lateness=LATENESS, width=S):
     def close(ended, at_end):
         ended.sort(key=lambda key: (key[0], IDS[key[1]]))
         for key in ended:
-            partial = key[0] < first or (at_end and min(key[0] + width, LAST) > newest)
-            closed.append(oracle_bar(key, is_open.pop(key), width, log_ns, offset, partial))
+            partial = key[0] < first or (at_end and min(key[2], LAST) > newest)
+            closed.append(oracle_bar(key, is_open.pop(key), log_ns, offset, partial, by_id))
 
     for value in values:
         trades = rows(value.market.trades)
@@ -66,37 +87,37 @@ def oracle(values, lateness=LATENESS, width=S):
             log_ns, offset = int(value.log_ns[number]), value.first_offset + number
             if status == HEARTBEAT and newest is not None:
                 watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
-            close([key for key in is_open if key[0] + width <= watermark], at_end=False)
+            close([key for key in is_open if key[2] <= watermark], at_end=False)
             for trade in (row for row in trades if row.offset == offset):
                 instrument, event, verdict = trade.instrument, trade.event_ns, trade.verdict
                 if verdict == ACCEPTED:
-                    start = event - event % width
+                    start, end = bar_times(event, width)
                     first = event if first is None else first
-                    if start + width <= watermark:
+                    if end <= watermark:
                         verdict = LATE
                     else:
-                        is_open.setdefault((start, instrument), []).append(trade)
+                        is_open.setdefault((start, instrument, end), []).append(trade)
                     if newest is None or event > newest:
                         newest, newest_log = event, log_ns
                     watermark = max(watermark, newest - lateness)
-                    close([key for key in is_open if key[0] + width <= watermark], at_end=False)
+                    close([key for key in is_open if key[2] <= watermark], at_end=False)
                 verdicts.append(verdict)
         if value.end_of_log:
             close([*is_open], at_end=True)
     return verdicts, closed
 
 
-def oracle_bar(key, trades, width, log_ns, offset, partial):
+def oracle_bar(key, trades, log_ns, offset, partial, by_id):
     """Return the fields of a bar as a dict; `partial`: the log began or ended inside it."""
     prices, sizes = [row.price for row in trades], [row.size for row in trades]
     bought = [row for row in trades if row.aggressor == BUY]
-    by_event = sorted(trades, key=lambda row: row.event_ns)  # stable: of equals in log order
-    last_event = by_event[-1].event_ns
+    # stable: of equals in log order
+    by_event = sorted(trades, key=lambda row: (row.event_ns, row.trade_id * by_id))
     return {
         "instrument": IDS[key[1]], "venue": IDS[key[1]].partition(".")[2],
-        "open_ns": key[0], "close_ns": min(key[0] + width, LAST),
+        "open_ns": key[0], "close_ns": min(key[2], LAST),
         "open": by_event[0].price, "high": max(prices), "low": min(prices),
-        "close": [row for row in trades if row.event_ns == last_event][-1].price,
+        "close": by_event[-1].price,
         "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row.size for row in bought),
         "vwap": fsum(p * s for p, s in zip(prices, sizes, strict=True)) / fsum(sizes),
         "notional": fsum(p * s for p, s in zip(prices, sizes, strict=True)),
@@ -322,7 +343,7 @@ def test_a_log_without_trades_has_no_bars():
 
 def test_after_the_end_of_the_log_no_row_is_in_use():
     state, _ = run(
-        TimeBars(S, LATENESS, len(IDS)), batches([tick(5 * S), tick(6 * S, instrument=1)])
+        TimeBars(SECOND, LATENESS, len(IDS)), batches([tick(5 * S), tick(6 * S, instrument=1)])
     )
     assert state.scalars["used"] == 0 and (state.first_slot == NONE).all()
 
@@ -451,14 +472,14 @@ def test_bars_hold_every_accepted_trade_once(drawn, gaps):
 @given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
 def test_columns_of_bars_become_the_same_table_as_their_values(drawn, gaps):
     values = batches(with_log_times(drawn, gaps))
-    for output in run(TimeBars(S, LATENESS, len(IDS)), values)[1]:
+    for output in run(TimeBars(SECOND, LATENESS, len(IDS)), values)[1]:
         expected = to_record_batch(Bar, bar_values(output))
         columns = bars_to_record_batch(output.partition, output.bars, IDS)
         assert columns.cast(expected.schema).equals(expected)
 
 
 def test_bars_have_the_name_of_their_partition():
-    _, (output,) = run(TimeBars(S, 0, 1), [batch(tick(S), end_of_log=True, partition="x-1")])
+    _, (output,) = run(TimeBars(SECOND, 0, 1), [batch(tick(S), end_of_log=True, partition="x-1")])
     bars = bar_values(output, ["A-B.X"])
     assert [(bar.partition, bar.venue) for bar in bars] == [("x-1", "X")]
 

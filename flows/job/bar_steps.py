@@ -19,8 +19,9 @@ def judge_trades(job: Job, table: InstrumentTable) -> JudgeTrades:
     ahead_ns, pause_ns = (
         MAX_NS if limit is None else limit for limit in (job.bars.ahead, job.bars.pause)
     )
-    numbered = (job.bars.gaps and VENUES[each.venue.lower()].dialect.numbered for each in table.rows)
-    return JudgeTrades(tuple(numbered), ahead_ns, pause_ns, job.bars.lateness)
+    dialects = (VENUES[each.venue.lower()].dialect for each in table.rows)
+    numbered = tuple(job.bars.gaps and each.numbered for each in dialects)
+    return JudgeTrades(numbered, ahead_ns, pause_ns, job.bars.lateness)
 
 
 def time_bars(job: Job, table: InstrumentTable) -> TimeBars:

@@ -1,20 +1,18 @@
-"""The sections of a job file: every key with its type, default, unit and meaning.
+"""The sections of a job file: every key with its type, default, unit and meaning; [bars]: bars.py.
 
-[bars]
-lateness = "1s"     ->  Job.bars.lateness == 1_000_000_000
+[paper]
+latency = "1s"      ->  Job.paper.latency == 1_000_000_000
 
 Durations are nanoseconds here, text in the file. docs/reference/configuration.md is generated from
 this file.
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from tapeflow.flows.job.duration import Duration, Limit
-from tapeflow.flows.job.width import Width
-from tapeflow.schemas.bar_width import BarWidth
+from tapeflow.flows.job.duration import Duration
 
 
 class Unit(NamedTuple):
@@ -32,46 +30,6 @@ class Section(BaseModel):
     """A table of the TOML file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bars(Section):
-    """Bars of event time."""
-
-    width: Width = Field(
-        default=BarWidth(1_000_000_000),
-        description="Length of a bar in event time: a span that divides a day, or days; weeks "
-        "(`1w`, `7d`), which begin on Mondays; months (`1mo`, `3mo`, `1y`). All of it UTC.",
-    )
-    lateness: Delay = Field(
-        default=200_000_000,
-        description="How far the watermark stays behind the largest event time: a bar waits this "
-        "long for late trades.",
-    )
-    ahead: Limit = Field(
-        default=10_000_000_000,
-        description="A trade whose event time is further ahead of its own log time is set aside: "
-        "one odd stamp must not close the bars of all others. `none`: no trade is.",
-    )
-    gaps: bool = Field(
-        default=True,
-        description="Find gaps in the ids by which a venue numbers the trades of an instrument, "
-        "and take trades that a snapshot brings after a reconnect and that were missed.",
-    )
-    pause: Limit = Field(
-        default=60_000_000_000,
-        description="A partition without a record, also without a heartbeat, for longer than this "
-        "has a gap. `none`: none has.",
-    )
-    ties: Literal["id", "log"] = Field(
-        default="id",
-        description="Which of several trades of one event time is the later, for `open` and "
-        "`close` of a bar: that of the larger id, as at the venue, or the later one in the log.",
-    )
-    volume: Literal["decimal", "binary"] = Field(
-        default="decimal",
-        description="Volumes of a bar are sums of the decimals that the venue sent, or of their "
-        "float64 values: six trades of 0.1 are 0.6, or 0.6000000000000001.",
-    )
 
 
 class Market(Section):

@@ -19,8 +19,8 @@ SPAN_MAX_NS = 2**63 - 1
 def parse_width(text: Any) -> BarWidth:
     """Return a width of bars.
 
-    >>> parse_width("1m"), parse_width("1mo")
-    (BarWidth(span_ns=60000000000, origin_ns=0, months=0), BarWidth(span_ns=0, origin_ns=0, months=1))
+    >>> parse_width("1m").span_ns, parse_width("1mo").months
+    (60000000000, 1)
 
     Raises ValueError where the text is none, or where such bars would open at changing times of a
     day or a year.

@@ -112,12 +112,11 @@ def kahan_sum(total: float, error: float, term: float) -> tuple[float, float]:
 def add_trade(bar: Any, trades: Trades, trade: int, rank: int) -> None:
     """Add a trade to its bar; `rank` orders trades of one event time, those of one rank the log."""
     event_ns, price, size = trades.event_ns[trade], trades.price[trade], trades.size[trade]
-    if event_ns <= bar["open_event_ns"]:
-        if event_ns < bar["open_event_ns"] or rank < bar["open_rank"]:
-            bar["open_event_ns"], bar["open_rank"], bar["open"] = event_ns, rank, price
-    if event_ns >= bar["close_event_ns"]:
-        if event_ns > bar["close_event_ns"] or rank >= bar["close_rank"]:
-            bar["close_event_ns"], bar["close_rank"], bar["close"] = event_ns, rank, price
+    opened_ns, closed_ns = bar["open_event_ns"], bar["close_event_ns"]
+    if event_ns < opened_ns or (event_ns == opened_ns and rank < bar["open_rank"]):
+        bar["open_event_ns"], bar["open_rank"], bar["open"] = event_ns, rank, price
+    if event_ns > closed_ns or (event_ns == closed_ns and rank >= bar["close_rank"]):
+        bar["close_event_ns"], bar["close_rank"], bar["close"] = event_ns, rank, price
     bar["high"] = max(bar["high"], price)
     bar["low"] = min(bar["low"], price)
     bar["count"] += 1
@@ -137,9 +136,7 @@ def add_trade(bar: Any, trades: Trades, trade: int, rank: int) -> None:
 
 
 @inlined
-def ended_slots(
-    bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int
-) -> tuple[int, int]:
+def ended_slots(bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int) -> tuple[int, int]:
     """Write the slots of ended bars in the order of (start, instrument).
 
     Returns how many there are, and the first end of the bars that stay open.
@@ -176,7 +173,7 @@ def unlink(bars: Rows, first_slot: Ints, slot: int) -> None:
 
 
 @inlined
-def close_bars(  # noqa: PLR0913, PLR0917
+def close_bars(
     bars: Rows,
     first_slot: Ints,
     slots: Slots,
@@ -220,19 +217,11 @@ def store_scalars(state: Any, clock: Clock, slots: Slots) -> None:
 
 @compiled
 def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    scalars: Rows,
-    first_slot: Ints,
-    bars: Rows,
-    closed: Rows,
-    cursor: Rows,
-    first_offset: int,
-    log_times_ns: Ints,
-    status: Ints,
+    scalars: Rows, first_slot: Ints, bars: Rows, closed: Rows, cursor: Rows,
+    first_offset: int, log_times_ns: Ints, status: Ints,
     columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats],
-    width: tuple[int, int, Ints],
-    lateness_ns: int,
-    by_id: bool,
-) -> None:
+    width: tuple[int, int, Ints], lateness_ns: int, by_id: bool,
+) -> None:  # fmt: skip
     """Fold records in log order, until done, or no slot is free, or `closed` may become full.
 
     `log_times_ns`, `status`: (records,), the first of them at `first_offset`. `scalars`: (1,) of

@@ -106,10 +106,11 @@ def nearest_decimals(sums: Floats) -> Floats:
     >>> nearest_decimals(np.array([6 * 0.1, 0.1 + 0.2])).tolist()  # 0.6000000000000001 before
     [0.6, 0.3]
     """
-    places = np.clip(DIGITS - 1 - np.floor(np.log10(np.maximum(sums, 1e-9))), 0, 22)
+    known = np.where(np.isfinite(sums), np.maximum(sums, 1e-9), 1.0)
+    places = np.clip(DIGITS - 1 - np.floor(np.log10(known)), 0, 22)
     scale = POWERS_OF_TEN[places.astype(np.int64)]
-    rounded = np.rint(sums * scale) / scale
-    return np.where(np.abs(rounded - sums) <= 2 * np.spacing(sums), rounded, sums)
+    rounded = np.rint(known * scale) / scale
+    return np.where(np.abs(rounded - sums) <= 2 * np.spacing(known), rounded, sums)
 
 
 def to_bars(rows: Rows, first_ns: int, newest_ns: int, *, decimal: bool) -> Bars:

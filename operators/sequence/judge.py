@@ -22,7 +22,6 @@ from tapeflow.engine.fold import fold
 from tapeflow.operators.sequence.kernel import find_breaks
 from tapeflow.operators.sequence.layout import (
     BREAK,
-    CLOCK,
     NONE,
     RANGE,
     RANGES_MAX,
@@ -43,7 +42,7 @@ class State:
     seen: Rows  # (instruments,) of SEEN
     ranges: Rows  # (instruments, RANGES_MAX) of RANGE: ids that are missing
     held: Ints  # (instruments,): how many of its ranges are in use
-    clock: Rows  # (1,) of CLOCK
+    clock: Ints  # newest event time, log time of the record that has it, newest log time
     numbered: Bools  # (instruments,): its venue numbers trades one by one
 
 
@@ -60,7 +59,7 @@ class JudgeTrades(Struct, frozen=True):
     def initial(self) -> State:
         """Return a state in which nothing was seen."""
         count = len(self.numbered)
-        clock = np.array([(NONE, NONE, MAX_NS)], CLOCK)
+        clock = np.array([NONE, NONE, MAX_NS])
         seen = np.full(count, NONE, np.int64).astype(SEEN)
         return State(seen, *no_ranges(count), clock, np.array(self.numbered, np.bool_))
 
@@ -76,8 +75,8 @@ class JudgeTrades(Struct, frozen=True):
         )  # fmt: skip
         batch = batch.with_verdict(verdict)
         if count:
-            rows = breaks[:count]
-            batch = batch.replace(breaks=Breaks(*(rows[name].copy() for name in rows.dtype.names)))
+            columns = (breaks[name][:count].copy() for name in Breaks.column_names())
+            batch = batch.replace(breaks=Breaks(*columns))
         return state, (batch,)
 
     def snapshot(self, state: State) -> Any:
@@ -88,7 +87,7 @@ class JudgeTrades(Struct, frozen=True):
     def restore(self, snapshot: Any) -> State:
         """Return the rows of a snapshot."""
         state, (clock, seen, held, used) = self.initial(), snapshot
-        state.clock[:] = np.frombuffer(clock, CLOCK)
+        state.clock[:] = np.frombuffer(clock, np.int64)
         state.seen[:] = np.frombuffer(seen, SEEN)
         state.held[:] = np.frombuffer(held, np.int64)
         state.ranges[state.held > 0] = np.frombuffer(used, RANGE).reshape(-1, RANGES_MAX)

@@ -102,10 +102,11 @@ def break_kind(seen: Any, number: int, trade_id: int, event_ns: int, disorder_ns
 
 @inlined
 def note_id(  # noqa: PLR0913, PLR0917
-    seen: Any, ranges: Rows, held: Ints, row: Any, place: Any, instrument: int, trade_id: int,
-    event_ns: int, disorder_ns: int,
+    seen: Any, ranges: Rows, held: Ints, row: Any, place: Any, ids: Any, event_ns: int,
+    disorder_ns: int,
 ) -> bool:  # fmt: skip
     """Note an id that does not follow the newest one; return whether `row` is a break by it."""
+    instrument, trade_id = ids
     number = find_range(ranges, held, instrument, trade_id)
     kind = break_kind(seen, number, trade_id, event_ns, disorder_ns)
     newest_id, times = seen["newest_id"], (seen["event_ns"], event_ns)
@@ -127,53 +128,51 @@ def note_id(  # noqa: PLR0913, PLR0917
     return kind != NONE
 
 
+@inlined
+def write_pause(row: Any, place: Any, newest_ns: int, newest_log_ns: int, last_log_ns: int) -> None:
+    """Write the break of a pause that a record ends; event time has gone on as log time has."""
+    before_ns = newest_ns + min(last_log_ns - newest_log_ns, MAX_NS - newest_ns)
+    times = (before_ns, before_ns + min(place[1] - last_log_ns, MAX_NS - before_ns))
+    write_break(row, place, PAUSED, NO_INSTRUMENT, (NONE, NONE), times)
+
+
 @compiled
 def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    seen: Rows, ranges: Rows, held: Ints, clock: Rows, first_offset: int, log_times_ns: Ints,
-    columns: tuple[Ints, Ints, Ints, Ints, Ints], numbered: Bools, limits: tuple[int, int, int],
-    breaks: Rows,
+    seen: Rows, ranges: Rows, held: Ints, clock: Ints, first_offset: int, log_times_ns: Ints,
+    columns: tuple[Ints, ...], numbered: Bools, limits: tuple[int, int, int], breaks: Rows,
 ) -> int:  # fmt: skip
     """Judge trades by stamp and id in log order; return how many `breaks` were written.
 
-    `log_times_ns`: (records,). `columns`: offset, instrument, event time, id and verdict of each
-    trade, of which the verdict is updated. `numbered`: by instrument. `limits`: `ahead_ns`,
-    `pause_ns`, and how much later a smaller id must be to begin a new numbering. The others are
-    of `State`. `breaks` has room for one by each record and each trade.
+    `columns`: offset, instrument, event time, id and verdict, which is updated. `limits`: those of
+    `JudgeTrades`. `breaks` has room for one by each record and each trade. The others: see `State`.
     """
     offset, instrument, event_ns, trade_id, verdict = columns
     ahead_ns, pause_ns, disorder_ns = limits
-    newest_ns, newest_log_ns = clock[0]["newest_ns"], clock[0]["newest_log_ns"]
-    last_log_ns, trade, count = clock[0]["last_log_ns"], 0, 0
+    (newest_ns, newest_log_ns, last_log_ns), trade, count = clock, 0, 0
     for record in range(len(log_times_ns)):
         log_ns, place = log_times_ns[record], (first_offset + record, log_times_ns[record])
         if log_ns - last_log_ns > pause_ns and newest_ns != NONE:
-            before_ns = newest_ns + min(last_log_ns - newest_log_ns, MAX_NS - newest_ns)
-            times = (before_ns, before_ns + min(log_ns - last_log_ns, MAX_NS - before_ns))
-            write_break(breaks[count], place, PAUSED, NO_INSTRUMENT, (NONE, NONE), times)
+            write_pause(breaks[count], place, newest_ns, newest_log_ns, last_log_ns)
             count += 1
         last_log_ns = log_ns
         while trade < len(offset) and offset[trade] == first_offset + record:
             number, mark, own = instrument[trade], verdict[trade], seen[instrument[trade]]
             if mark == HISTORICAL and numbered[number]:
-                mark = judge_history(
-                    own, find_range(ranges, held, number, trade_id[trade]), trade_id[trade]
-                )
+                within = find_range(ranges, held, number, trade_id[trade])
+                mark = judge_history(own, within, trade_id[trade])
             if mark == ACCEPTED and event_ns[trade] - log_ns > ahead_ns:
                 mark = AHEAD
             verdict[trade] = mark
             if mark == ACCEPTED and event_ns[trade] > newest_ns:
                 newest_ns, newest_log_ns = event_ns[trade], log_ns
-            if mark != DUPLICATE and mark != HISTORICAL and numbered[number]:
+            if mark not in (DUPLICATE, HISTORICAL) and numbered[number]:
                 at_ns = log_ns if mark == AHEAD else event_ns[trade]
                 if trade_id[trade] == own["newest_id"] + 1 and own["newest_id"] != NONE:
                     own["newest_id"], own["event_ns"] = trade_id[trade], at_ns
                 else:
-                    count += note_id(
-                        own, ranges, held, breaks[count], place, number, trade_id[trade], at_ns,
-                        disorder_ns if mark == ACCEPTED else MAX_NS,
-                    )  # fmt: skip
+                    limit_ns = disorder_ns if mark == ACCEPTED else MAX_NS
+                    ids = (number, trade_id[trade])
+                    count += note_id(own, ranges, held, breaks[count], place, ids, at_ns, limit_ns)
             trade += 1
-    clock[0]["newest_ns"], clock[0]["newest_log_ns"] = newest_ns, newest_log_ns
-    clock[0]["last_log_ns"] = last_log_ns
+    clock[:] = newest_ns, newest_log_ns, last_log_ns
     return count
-

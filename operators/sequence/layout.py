@@ -18,7 +18,6 @@ def int_fields(*names: str) -> np.dtype[np.void]:
 
 RANGE = int_fields("first_id", "last_id", "missing")
 SEEN = int_fields("first_id", "newest_id", "event_ns")  # of an instrument; event of the newest
-CLOCK = int_fields("newest_ns", "newest_log_ns", "last_log_ns")
 BREAK = int_fields(*Breaks.column_names())
 
 
