@@ -10,10 +10,12 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from docs.generate.markdown import NOTE, code, join, summary, table
-from tapeflow.flows.job.duration import format_duration, parse_duration
+from tapeflow.flows.job.duration import OFF, format_duration, parse_duration, parse_limit
 from tapeflow.flows.job.messages import section_types
 from tapeflow.flows.job.sections import Unit
 from tapeflow.flows.job.settings import Job, variables
+from tapeflow.flows.job.width import format_width
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.venues import VENUES
 
 TYPES = {
@@ -22,6 +24,7 @@ TYPES = {
     int: "whole number",
     float: "number",
     Decimal: "decimal",
+    BarWidth: "width",
 }
 BOUNDS = {Gt: (">", "gt"), Ge: (">=", "ge"), Lt: ("<", "lt"), Le: ("<=", "le")}
 HEADER = ("key", "type", "default", "unit", "variable", "meaning")
@@ -92,16 +95,16 @@ def marks(field: FieldInfo) -> Iterator[Any]:
             yield from mark.metadata if isinstance(mark, FieldInfo) else (mark,)
 
 
-def is_duration(field: FieldInfo) -> bool:
-    """Return whether a key is a duration."""
-    return any(
-        isinstance(mark, BeforeValidator) and mark.func is parse_duration for mark in marks(field)
-    )
+def is_duration(field: FieldInfo, *parsers: Any) -> bool:
+    """Return whether a key is a duration, or with `parsers` what these read."""
+    read = {mark.func for mark in marks(field) if isinstance(mark, BeforeValidator)}
+    return bool(read & {*(parsers or (parse_duration, parse_limit))})
 
 
 def type_text(field: FieldInfo) -> str:
     """Return the type of a key and its bounds, in words."""
     name = "duration" if is_duration(field) else annotation_text(field.annotation)
+    name += f" or `{OFF}`" if is_duration(field, parse_limit) else ""
     bounds = [
         f"{sign} {getattr(mark, attribute):g}"
         for mark in marks(field)
@@ -134,6 +137,8 @@ def default_text(field: FieldInfo) -> str:
         return ""
     if is_duration(field):
         return f'"{format_duration(value)}"'
+    if isinstance(value, BarWidth):
+        return f'"{format_width(value)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
