@@ -56,5 +56,11 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
         yield
 
 
-def finish(plan: Plan, *, ended: bool) -> None:
-    """Do nothing: the sink has completed the archive."""
+def finish(plan: Plan, *, ended: bool) -> str:
+    """Return where to continue: the sink has completed what is in the archive."""
+    return f"the next start continues {plan.results}"
+
+
+def keep_unfinished(plan: Plan) -> str:
+    """Return nothing to say: files of the archive are complete at any time."""
+    return ""

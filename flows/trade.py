@@ -10,6 +10,7 @@ The facts go to DuckDB, and to Kafka where the log came from there.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import bytewax.operators as op
@@ -88,7 +89,8 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     done = graph(pages, plan.job, source.partitions)
     live = bool(live_partitions(plan.log))
     paths, info = results.result_paths(plan), results.run_info(plan)
-    op.output("results", done, ResultsSink(paths, info, live=live))
+    at_end = partial(results.ends_in_sink, plan, progress)
+    op.output("results", done, ResultsSink(paths, info, live=live, at_end=at_end))
     if plan.publish:
         kafka = plan.job.kafka
         published = records(
@@ -115,3 +117,4 @@ def state_settings(job: Job) -> dict[str, Any]:
 
 
 open_outputs, finish = results.open_outputs, results.finish
+keep_unfinished = results.keep_unfinished

@@ -14,3 +14,11 @@ class UnavailableError(TapeflowError):
 
 class UsageError(TapeflowError):
     """The command line, a named file or the job is wrong; nothing was run."""
+
+
+class StoppedError(TapeflowError):
+    """A signal has stopped the work before its end: no failure, and no whole answer."""
+
+    def __init__(self, line: str, signal: int) -> None:
+        super().__init__(line)
+        self.signal = signal  # its number

@@ -34,10 +34,11 @@ class DeadLetter(Struct, frozen=True):
 class Gap(Struct, frozen=True, gc=False):
     """Trades that the venue numbered and the log lacks; or a time without any record.
 
-    The trades happened between the event times of the trades next to them. It becomes a fact when
-    the bars that it touches have closed: until then a trade that comes later takes it away. Without
-    an instrument it is a pause of the whole partition, longer than `[bars] pause`. With `missing` 0
-    the venue began to number anew, and nobody can say what is missing.
+    The missing trades happened between the event times of the trades on both sides. A gap becomes
+    a fact a minute of event time after its bars have closed: until then a trade that comes late
+    takes it away. Without an instrument it is a pause of the whole partition, longer than `[bars]
+    pause`. Where `missing` is 0 the venue began to number anew, from `first_id` to `last_id`, and
+    nobody can say what is missing.
     """
 
     instrument: str | None

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from docs.generate import FOLDER, pages, tables
-from docs.generate.comments import field_comments
 from tapeflow.flows.cli.main import build_parser
 from tapeflow.flows.job import settings
+from tapeflow.schemas.meanings import SHARED, field_comments
 from tapeflow.schemas.registry import FACT_TYPES
 
 PAGES = pages()
@@ -36,7 +36,7 @@ def test_every_table_of_the_results_is_described():
 
 
 def test_a_column_without_a_meaning_is_refused(monkeypatch):
-    monkeypatch.delitem(tables.SHARED, "trade_id")
+    monkeypatch.delitem(SHARED, "trade_id")
     with pytest.raises(KeyError, match=r"late_trades\.trade_id has no meaning"):
         tables.page()
 

@@ -10,6 +10,7 @@ before anything else.
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -36,23 +37,32 @@ class AsyncWriter:
         """Write with `write`; transactions up to number `committed` are committed already."""
         self.committed, self.write = committed, write
         self.pending: deque[PendingEpoch] = deque()
-        self.healthy = True
+        self.failure: BaseException | None = None  # the first: nothing is written after it
         self.thread = ThreadPoolExecutor(1, "results")
 
     def submit(self, number: int, tables: Tables) -> None:
         """Queue an epoch; wait until all are written where too many rows are pending."""
-        written = self.thread.submit(self._write, number, tables)
+        written = self.run(partial(self.write, number, tables))
         self.pending.append(PendingEpoch(number, tables, written))
         rows = sum(len(table) for epoch in self.pending for table in epoch.tables.values())
         if rows > PENDING_ROWS_MAX:
             self.wait_until_written()
 
-    def _write(self, number: int, tables: Tables) -> None:
-        if not self.healthy:
-            return  # after a failed epoch no later one may be committed, or published
-        self.healthy = False
-        self.write(number, tables)
-        self.healthy = True
+    def run(self, call: Callable[[], None]) -> "Future[None]":
+        """Queue a call behind the epochs; after a failure it fails with the same error.
+
+        So no later epoch is committed, counted as committed, or published.
+        """
+        return self.thread.submit(self._run, call)
+
+    def _run(self, call: Callable[[], None]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        try:
+            call()
+        except BaseException as error:
+            self.failure = error
+            raise
 
     def wait_until_written(self) -> None:
         """Wait until every epoch is written; raise the error of one that failed."""
@@ -75,7 +85,7 @@ class AsyncWriter:
     def close(self) -> bool:
         """Finish what is queued and end the thread; return whether all of it succeeded."""
         self.thread.shutdown()
-        return self.healthy
+        return self.failure is None
 
 
 def to_ipc(tables: Tables) -> dict[str, bytes]:

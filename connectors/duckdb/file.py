@@ -1,52 +1,40 @@
-"""The results file: its tables, and how a whole copy of it is published.
+"""The results file: who may write it, and how it is replaced by a whole answer.
 
-work file ──CHECKPOINT, copy──▶ results.duckdb.next ──rename──▶ results.duckdb
+    replay             results.duckdb.partial ──at the end of the log, rename──▶ results.duckdb
+    replay --state     DIR/work.duckdb ──at the end, copy──▶ results.duckdb
+                                       └─stopped before, copy──▶ results.duckdb.partial
+    run                <results>.state/work.duckdb ──copy, every few seconds──▶ results.duckdb
 
-A file that holds anything but results of Tapeflow is never replaced.
+A file that holds anything but results of Tapeflow, or that another program writes, is never
+replaced.
 """
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.schemas.arrow import columns, ddl, to_record_batch
-from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.instruments import Instrument, InstrumentTable
-from tapeflow.schemas.quality import QualityCounts
-from tapeflow.schemas.registry import FACT_TYPES
+from tapeflow.connectors.duckdb.tables import RunInfo, create_tables
+from tapeflow.schemas.errors import TapeflowError, UsageError
 
 SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
-TRANSACTION = "_txn"  # last column of each table: number of the transaction that wrote the row
-RUNS = """
-    CREATE TABLE runs (
-        id BIGINT, started TIMESTAMP_NS, finished TIMESTAMP_NS,
-        version VARCHAR, command VARCHAR, job JSON
-    )
-"""
-QUALITY = """
-    CREATE VIEW data_quality AS
-    SELECT partition, instrument, min(time) AS first_minute, max(time) AS last_minute,
-        {sums}
-    FROM data_quality_minutes GROUP BY partition, instrument ORDER BY partition, instrument
-"""
+SEALED = {  # no query reads or writes a file of the host, or a variable of this program
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+}
+OWNER = {"threads": "1", "memory_limit": "256MB"}  # the flow needs the other threads
+HOLDER = re.compile(r"held in (.+?) \(PID (\d+)\)")
 
 
-class RunInfo(Struct, frozen=True):
-    """The row of a run in table `runs`, and its instruments."""
-
-    version: str
-    command: str
-    job: str  # JSON
-    instruments: InstrumentTable
+class OutOfMemoryError(TapeflowError):
+    """The memory limit of the owner of a file left no room."""
 
 
 class ResultPaths(Struct, frozen=True):
@@ -57,21 +45,52 @@ class ResultPaths(Struct, frozen=True):
 
     @classmethod
     def for_stateless_run(cls, results: Path) -> "ResultPaths":
-        """Return the paths of a run without a state directory: work file next to results."""
-        return cls(results, results.with_name(results.name + ".making"))
+        """Return the paths of a run without a state directory: its work file is the partial."""
+        return cls(results, sibling(results, ".partial"))
+
+    @property
+    def partial(self) -> Path:
+        """The file with what was committed by a replay that did not come to its end."""
+        return sibling(self.results, ".partial")
+
+
+def sibling(path: Path, suffix: str) -> Path:
+    """Return the file next to `path` whose name has `suffix` added."""
+    return path.with_name(path.name + suffix)
 
 
 def connect_owner(path: Path) -> Any:
-    """Open the owner's connection to the work file, with one thread: the flow needs the others.
+    """Open the owner's connection to the work file.
+
+    Raises TapeflowError where it cannot be opened.
+    """
+    return connect_sealed(path, OWNER)
+
+
+def connect_sealed(path: Path, config: dict[str, str], *, read_only: bool = False) -> Any:
+    """Open a file for users' queries too: in UTC, without access to anything else.
 
     Raises TapeflowError where it cannot be opened.
     """
     try:
-        con = duckdb.connect(str(path), config={"threads": 1, "memory_limit": "256MB"})
-        con.execute(f"{SET_UTC}; SET lock_configuration = true")  # users query on its cursors
+        con = duckdb.connect(str(path), read_only=read_only, config={**SEALED, **config})
+        con.execute(f"{SET_UTC}; SET lock_configuration = true")
         return con
     except duckdb.Error as error:
-        raise TapeflowError(f"{path}: cannot be opened: {str(error).splitlines()[0]}") from None
+        raise TapeflowError(explain(path, error)) from None
+
+
+def explain(path: Path, error: duckdb.Error) -> str:
+    """Return one line that says why a file cannot be opened."""
+    if held := HOLDER.search(str(error)):
+        program, process = held.groups()
+        return f"{path} is being written by another program: {program} (PID {process}); close it"
+    return f"{path}: cannot be opened: {first_line(error)}"
+
+
+def first_line(error: duckdb.Error) -> str:
+    """Return the first line of an error of DuckDB."""
+    return str(error).splitlines()[0]
 
 
 @contextmanager
@@ -81,9 +100,10 @@ def translate_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TapeflowError(f"{path}: cannot be written: {error.strerror}") from None
+    except duckdb.OutOfMemoryException as error:
+        raise OutOfMemoryError(f"{path}: {first_line(error)}") from None
     except duckdb.Error as error:
-        line = str(error).splitlines()[0]
-        raise TapeflowError(f"{path}: cannot be written: {line}") from None
+        raise TapeflowError(f"{path}: cannot be written: {first_line(error)}") from None
 
 
 def create(paths: ResultPaths, run: RunInfo) -> Any:
@@ -94,47 +114,28 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
     check_replaceable(paths.results)
     with translate_errors(paths.work):
         paths.work.parent.mkdir(parents=True, exist_ok=True)
-        for stale in (paths.work, paths.work.with_name(paths.work.name + ".wal")):
-            stale.unlink(missing_ok=True)
-        shutil.rmtree(paths.work.with_name(paths.work.name + ".tmp"), ignore_errors=True)
+        delete_database(paths.work)
     with translate_errors(paths.work), ExitStack() as failed:
         con = connect_owner(paths.work)
         failed.callback(con.close)
         con.begin()
-        for fact_type in FACT_TYPES:
-            con.execute(ddl(fact_type.table, fact_type.type, [f"{TRANSACTION} BIGINT"]))
-        counts = [column.name for column in columns(QualityCounts) if column.sql == "BIGINT"]
-        sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
-        con.execute(QUALITY.format(sums=sums))
-        con.execute(ddl("instruments", Instrument))
-        insert(
-            con,
-            "instruments",
-            pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)]),
-        )
-        con.execute(RUNS)
+        create_tables(con, run.instruments)
         con.commit()
         failed.pop_all()
     return con
 
 
-def insert(con: Any, name: str, table: Any) -> None:
-    """Insert a pyarrow.Table into the table `name`, whose columns are in the same order."""
-    con.from_arrow(table).insert_into(name)
-
-
-def begin_run(con: Any, run: RunInfo) -> None:
-    """Add a row to `runs`: a run has begun, or has resumed."""
-    con.execute(
-        "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, ?, ?, ? FROM runs",
-        [now(), run.version, run.command, run.job],
-    )
+def delete_database(path: Path) -> None:
+    """Delete a file of DuckDB, with what DuckDB keeps next to it."""
+    path.unlink(missing_ok=True)
+    sibling(path, ".wal").unlink(missing_ok=True)
+    shutil.rmtree(sibling(path, ".tmp"), ignore_errors=True)
 
 
 @contextmanager
 def exclusive_lock(results: Path) -> Iterator[None]:
     """Lock the results for one run; TapeflowError where another run is writing them."""
-    path = results.with_name(results.name + ".lock")
+    path = sibling(results, ".lock")
     with translate_errors(results):
         results.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("w")
@@ -152,48 +153,52 @@ def exclusive_lock(results: Path) -> Iterator[None]:
         lock.close()
 
 
+def is_locked(results: Path) -> bool:
+    """Return whether a run is writing these results now."""
+    with suppress(OSError), sibling(results, ".lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def check_replaceable(results: Path) -> None:
-    """Raise TapeflowError where the results file holds something else."""
+    """Raise TapeflowError where the results file holds something else, or is being written."""
     if not results.exists():
         return
+    check_is_file(results)
     try:
         with duckdb.connect(str(results), read_only=True) as con:
             con.execute("FROM runs LIMIT 0")
-    except duckdb.Error:
+    except duckdb.Error as error:
+        if HOLDER.search(str(error)):
+            raise TapeflowError(f"{explain(results, error)}, or name another file") from None
         raise TapeflowError(
             f"{results} exists and holds no results of Tapeflow: name another file for --results"
         ) from None
 
 
-def publish(con: Any, paths: ResultPaths) -> None:
-    """Replace the results by a whole copy of the work file; open readers keep the old one."""
-    with translate_errors(paths.results):
+def check_is_file(results: Path) -> None:
+    """Raise UsageError where the results are a folder."""
+    if results.is_dir():
+        raise UsageError(f"{results} is a folder: name a file")
+
+
+def publish(con: Any, work: Path, target: Path) -> None:
+    """Replace `target` by a whole copy of the work file; open readers keep the old one."""
+    with translate_errors(target):
         con.execute("CHECKPOINT")
-        copy = paths.results.with_name(paths.results.name + ".next")
-        shutil.copyfile(paths.work, copy)
-        os.replace(copy, paths.results)
+        copy = sibling(target, ".next")
+        try:
+            shutil.copyfile(work, copy)
+            replace_database(copy, target)
+        except OSError:
+            copy.unlink(missing_ok=True)
+            raise
 
 
-def finalize(paths: ResultPaths, *, ended: bool, keep: bool) -> None:
-    """Publish the results of a run that is over.
-
-    `ended`: the log was read to its end, so the run gets its time of finishing. `keep`: a state
-    directory keeps the work file; else it becomes the results file.
-    """
-    with translate_errors(paths.work), connect_owner(paths.work) as con:
-        if ended:
-            con.execute(
-                "UPDATE runs SET finished = ? WHERE id = (SELECT max(id) FROM runs)", [now()]
-            )
-        if keep:
-            publish(con, paths)
-        else:
-            con.execute("CHECKPOINT")
-    if not keep:
-        with translate_errors(paths.results):
-            os.replace(paths.work, paths.results)
-
-
-def now() -> str:
-    """Return the wall time in UTC for the table `runs`; no fact depends on it."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+def replace_database(source: Path, target: Path) -> None:
+    """Rename a file of DuckDB over another one, whose log of writes is void then."""
+    sibling(target, ".wal").unlink(missing_ok=True)
+    os.replace(source, target)

@@ -4,22 +4,33 @@
 
 It listens on the loopback only, and answers only those who may read the file with the token. A
 result holds the facts of all committed epochs. It delays no commit: DuckDB reads from a snapshot.
+A query ends with its reader, and at its limits (query_watch.py); the flow goes on.
 """
 
 import json
 import os
 import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from pyarrow import flight
 
-from tapeflow.connectors.duckdb.query_result import QueryResult, execute_exact, to_query_result
+from tapeflow.connectors.duckdb.query_result import (
+    QueryResult,
+    execute_exact,
+    one_line,
+    to_query_result,
+)
+from tapeflow.connectors.duckdb.query_watch import TIME_MAX_S, QueryWatch
 from tapeflow.schemas.errors import TapeflowError
 
 HOST = "127.0.0.1"
-QUERY_TIMEOUT_S = 60.0
+ANSWER_S = TIME_MAX_S + 30.0  # within which a result has arrived
+STOP_S = 1.0  # for queries that still run when the flow ends
 ROWS_MAX = 1_000_000  # of a result: it is built in the memory of the flow
 READ_STATEMENTS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
@@ -43,10 +54,17 @@ class QueryServer:
             file.write(endpoint)
         os.replace(next_path, self.path)
 
+    def interrupt(self) -> bool:
+        """Interrupt all queries, as the flow needs their memory; return whether there was one."""
+        return self.server.watch.interrupt_all("the flow needed its memory", STOP_S)
+
     def close(self) -> None:
-        """Remove the endpoint file and stop the server."""
+        """Remove the endpoint file and stop the server, without a reader that reads no more."""
         self.path.unlink(missing_ok=True)
-        self.server.shutdown()
+        self.server.watch.interrupt_all("the run has ended", STOP_S)
+        stopping = threading.Thread(target=self.server.shutdown, daemon=True)
+        stopping.start()
+        stopping.join(STOP_S)
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
@@ -54,7 +72,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow ha
 
     def __init__(self, con: Any, token: str) -> None:
         super().__init__(f"grpc://{HOST}:0")
-        self.con, self.token = con, token
+        self.con, self.token, self.watch = con, token, QueryWatch()
 
     def do_get(self, context: Any, ticket: Any) -> Any:
         """Return the result of the query in a ticket, `{"sql": .., "token": ..}`, as Arrow."""
@@ -65,7 +83,8 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow ha
         try:
             check_single_select(cursor, request["sql"])
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            return flight.RecordBatchStream(execute_exact(cursor, request["sql"], ROWS_MAX))
+            with self.watch.watching(cursor, context.is_cancelled):
+                return flight.RecordBatchStream(execute_exact(cursor, request["sql"], ROWS_MAX))
         except duckdb.Error as error:
             raise flight.FlightServerError(str(error)) from None
         finally:
@@ -87,26 +106,39 @@ def check_single_select(cursor: Any, sql: str) -> None:
 def query_running(results: Path, sql: str) -> QueryResult | None:
     """Return the result from the run that makes these results; None where none runs.
 
-    Raises TapeflowError for a query that failed or took longer than QUERY_TIMEOUT_S.
+    Raises TapeflowError for a query that failed or took too long.
     """
     try:
         endpoint = json.loads(endpoint_file(results).read_text())
-        client = flight.connect(f"grpc://{HOST}:{endpoint['port']}")
-        ticket = flight.Ticket(json.dumps({"sql": sql, "token": endpoint["token"]}))
-        with client:
-            options = flight.FlightCallOptions(timeout=QUERY_TIMEOUT_S)
-            return to_query_result(client.do_get(ticket, options).read_all())
+        table = call_on_thread(lambda: fetch(endpoint["port"], endpoint["token"], sql))
+        return to_query_result(table)
     except (OSError, ValueError, KeyError, flight.FlightUnavailableError):
         return None  # no run, or one that was killed
     except flight.FlightUnauthenticatedError:
         return None  # another run has the port now
     except flight.FlightTimedOutError:
-        raise TapeflowError(f"the run did not answer within {QUERY_TIMEOUT_S:g} s") from None
+        raise TapeflowError(f"the run did not answer within {ANSWER_S:g} s") from None
     except flight.FlightServerError as error:
         text = str(error).split("Flight returned", 1)[-1].split("with message: ")[-1]
         raise TapeflowError(f"the query failed: {one_line(text)}") from None
 
 
-def one_line(error: str) -> str:
-    """Return the first line of a DuckDB error, without its excerpt of the SQL and its details."""
-    return " ".join(error.split("\n\n", maxsplit=1)[0].split(". Detail:", maxsplit=1)[0].split())
+def fetch(port: int, token: str, sql: str) -> Any:
+    """Return the result of a query as a pyarrow.Table."""
+    ticket = flight.Ticket(json.dumps({"sql": sql, "token": token}))
+    with flight.connect(f"grpc://{HOST}:{port}") as client:
+        return client.do_get(ticket, flight.FlightCallOptions(timeout=ANSWER_S)).read_all()
+
+
+def call_on_thread(call: Callable[[], Any]) -> Any:
+    """Return what a call returns; a signal interrupts the waiting, as it would not the call."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result()

@@ -8,53 +8,65 @@ import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.file import SET_UTC, insert
-from tapeflow.connectors.duckdb.query_result import QueryResult, execute_exact, to_query_result
+from tapeflow.connectors.duckdb.file import check_is_file, connect_sealed, sibling
+from tapeflow.connectors.duckdb.query_result import (
+    QueryResult,
+    execute_exact,
+    one_line,
+    to_query_result,
+)
+from tapeflow.connectors.duckdb.runs import describe, describe_absent
+from tapeflow.connectors.duckdb.tables import INTERNAL, insert
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
 
 CHUNK_ROWS = 4096  # read at a time
 EMPTY = hashlib.sha256().hexdigest()  # of a table without rows
 
 
-def connect(results: Path) -> Any:
-    """Open results for reading; TapeflowError where there are none."""
+def connect(results: Path, notify: Notify = lambda _: None) -> Any:
+    """Open results for reading; `notify` gets a line where they are not a finished answer alone.
+
+    Raises TapeflowError where there are none, or they cannot be read.
+    """
     if not results.exists():
-        raise TapeflowError(
-            f"{results} does not exist: run `tapeflow replay` first, or name it with --results"
-        )
-    try:
-        con = duckdb.connect(str(results), read_only=True)
-        con.execute(SET_UTC)
-        return con
-    except duckdb.Error as error:
-        raise TapeflowError(f"{results}: {str(error).splitlines()[0]}") from None
+        raise TapeflowError(describe_absent(results))
+    check_is_file(results)
+    con = connect_sealed(results, {}, read_only=True)
+    if shown := describe(results, con):
+        notify(shown)
+    return con
 
 
-def query(results: Path, sql: str) -> QueryResult:
+def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResult:
     """Run a query: in the run that makes these results, if there is one, else on the file.
+
+    `notify` gets a line where the file is not a finished answer alone.
 
     Raises TapeflowError for a query that fails.
     """
-    if results.with_name(results.name + ".live").exists():
+    if sibling(results, ".live").exists():
         from tapeflow.connectors.duckdb.flight import query_running  # noqa: PLC0415  # slow to import
 
         result = query_running(results, sql)
         if result is not None:
             return result
-    with connect(results) as con:
+    with connect(results, notify) as con:
         try:
             return to_query_result(execute_exact(con, sql))
         except duckdb.Error as error:
-            line = " ".join(str(error).split("\n\n")[0].split())
-            raise TapeflowError(f"the query failed: {line}") from None
+            raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 
 
-def digests(results: Path) -> dict[str, str]:
-    """Return the digest of each table of facts, in the order of the registry."""
-    with connect(results) as con:
-        return {fact_type.table: table_digest(con, fact_type) for fact_type in FACT_TYPES}
+def digests(results: Path, notify: Notify = lambda _: None) -> dict[str, str]:
+    """Return the digest of each table of facts, in the order of the registry.
+
+    `notify` gets a line where the results are not a finished answer alone.
+    """
+    with connect(results, notify) as con:
+        return {each.table: table_digest(con, each, f"{INTERNAL}.") for each in FACT_TYPES}
 
 
 def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
@@ -78,10 +90,11 @@ def digest(tables: dict[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def table_digest(con: Any, fact_type: FactType) -> str:
+def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     """Return the sha256 over the rows of a table in log order, every value by its exact text.
 
-    Last columns that have a default were added later: they count where they differ from it.
+    They are the facts as they were sent, not those of the view. Last columns that have a default
+    were added later: they count where they differ from it.
     """
     table = columns(fact_type.type)
     names = {column.field: column.name for column in table}
@@ -91,7 +104,7 @@ def table_digest(con: Any, fact_type: FactType) -> str:
     )
     order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
     try:
-        rows = con.execute(f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
+        rows = con.execute(f"SELECT {selected} FROM {schema}{fact_type.table} ORDER BY {order}")
     except duckdb.Error as error:
         raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
     total = hashlib.sha256()

@@ -59,3 +59,8 @@ def exact_column_sql(name: str, sql_type: str) -> str:
     if sql_type.startswith("DECIMAL") and not sql_type.endswith(",0)"):
         text = f"rtrim(rtrim({text}, '0'), '.')"
     return f"{text} AS {column}"
+
+
+def one_line(error: str) -> str:
+    """Return the first line of a DuckDB error, without its excerpt of the SQL and its details."""
+    return " ".join(error.split("\n\n", maxsplit=1)[0].split(". Detail:", maxsplit=1)[0].split())

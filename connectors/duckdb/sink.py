@@ -1,17 +1,16 @@
 """Results: every fact in one DuckDB file, exactly once.
 
-    facts ──▶ buffer ──epoch──▶ one transaction, rows marked with its number ──▶ results.duckdb
+    facts ──▶ buffer ──epoch──▶ one transaction, rows marked with its number ──▶ work file
     resume at number n: rows of later transactions are deleted first; the log brings them again
 
-A live run commits its epochs on a thread of its own (async_writer.py). One partition of one sink
-owns the work file. Readers open a published whole copy of it, or query the owner while it runs
-(flight.py).
+One partition of one sink owns the work file. A live run commits its epochs on a thread of its own
+(async_writer.py), which also publishes a whole copy every few seconds, while nothing is heard too.
+A replay publishes at its end only (endings.py). Queries go to the owner while it runs (flight.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from time import monotonic
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,28 +19,25 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from tapeflow.connectors.duckdb.async_writer import AsyncWriter, PendingTables, Tables, from_ipc
 from tapeflow.connectors.duckdb.buffer import FactBuffer
+from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import (
-    TRANSACTION,
+    OutOfMemoryError,
     ResultPaths,
-    RunInfo,
-    begin_run,
     connect_owner,
     create,
-    insert,
-    publish,
     translate_errors,
 )
 from tapeflow.connectors.duckdb.flight import QueryServer
+from tapeflow.connectors.duckdb.publisher import Publisher
+from tapeflow.connectors.duckdb.runs import begin_run, mark
+from tapeflow.connectors.duckdb.tables import INTERNAL, TRANSACTION, RunInfo, insert
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.schemas.batches import Facts
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.registry import FACT_TYPES
 
 PART = "results"  # name of the one partition
-PUBLISH_EVERY_S = 5.0
-PUBLISH_EARLY_S = 0.5  # so that an epoch as long as PUBLISH_EVERY_S is published each time
 BUFFER_ROWS_MAX = 20_000  # beyond that the facts of an open epoch are inserted, not committed
-PUBLISH_COST_RATIO = 20  # publishing takes at most a twentieth of the time
 
 State = tuple[int, int, PendingTables]  # version, last committed transaction, those pending
 
@@ -49,11 +45,21 @@ State = tuple[int, int, PendingTables]  # version, last committed transaction, t
 class ResultsSink(FixedPartitionedSink[Facts, State]):
     """A sink of facts to the tables of their types."""
 
-    VERSION: ClassVar[int] = 1  # of its state
+    VERSION: ClassVar[int] = 2  # of its state
 
-    def __init__(self, paths: ResultPaths, run: RunInfo, *, live: bool = False) -> None:
-        """Write the results of `run`; where it is `live`, on a thread of its own."""
-        self.paths, self.run, self.live = paths, run, live
+    def __init__(
+        self,
+        paths: ResultPaths,
+        run: RunInfo,
+        *,
+        live: bool = False,
+        at_end: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Write the results of `run`; where it is `live`, on a thread of its own.
+
+        Where `at_end` holds when the sink closes, its results replace earlier ones.
+        """
+        self.paths, self.run, self.live, self.at_end = paths, run, live, at_end
 
     def list_parts(self) -> list[str]:
         """Return the name of the one partition, which owns the file."""
@@ -81,8 +87,9 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
             con = connect_owner(self.paths.work)
             roll_back_to(con, self.paths.work, committed)
         part = ResultsSinkPartition(con, self.paths, self.run, committed, pending)
+        part.at_end = self.at_end
         if self.live:
-            part.writer = AsyncWriter(part.transaction, part.write)
+            part.write_behind()
         return part
 
 
@@ -91,7 +98,8 @@ def roll_back_to(con: Any, work: Path, transaction: int) -> None:
     with translate_errors(work):
         con.begin()
         for fact_type in FACT_TYPES:
-            con.execute(f"DELETE FROM {fact_type.table} WHERE {TRANSACTION} > ?", [transaction])
+            table = f"{INTERNAL}.{fact_type.table}"
+            con.execute(f"DELETE FROM {table} WHERE {TRANSACTION} > ?", [transaction])
         con.commit()
 
 
@@ -109,6 +117,8 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         self.con, self.paths = con, paths
         self.transaction = committed  # number of the last one that is written or submitted
         self.writer: AsyncWriter | None = None
+        self.publisher: Publisher | None = None
+        self.at_end: Callable[[], bool] = lambda: False
         self.buffer = FactBuffer(run.instruments.ids)
         self.in_transaction = False
         with translate_errors(paths.work):
@@ -118,11 +128,13 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
                 self.transaction = number
             begin_run(self.con, run)
             self.con.commit()
-        self.published_at, self.publish_s, self.unpublished = monotonic(), 0.0, True
-        if not paths.results.exists():
-            self.publish()
         self.healthy = True  # no write has failed: what is committed may be published
         self.query_server = QueryServer(self.con, paths.results)
+
+    def write_behind(self) -> None:
+        """Commit and publish on a thread of its own from now on, as a live run does."""
+        self.writer = AsyncWriter(self.transaction, self.write)
+        self.publisher = Publisher(self.con, self.paths, self.writer)
 
     @capture_errors
     def write_batch(self, values: list[Facts]) -> None:
@@ -144,7 +156,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         committed, pending = 0, PendingTables()
         if self.writer is not None:
             self.transaction += bool(tables)
-            if tables or self.unpublished:
+            if tables:
                 self.writer.submit(self.transaction, tables)
             committed, pending = self.writer.pending_state()
         else:
@@ -155,13 +167,30 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         return ResultsSink.VERSION, committed, pending
 
     def write(self, number: int, tables: Tables) -> None:
-        """Commit the transaction of this number, and publish where it is time."""
+        """Commit the transaction of this number.
+
+        A query takes its memory from the same limit: where it left too little, it is interrupted.
+        """
+        whole = not self.in_transaction
+        try:
+            self._write(number, tables)
+        except OutOfMemoryError:
+            if not whole or not self.query_server.interrupt():
+                raise
+            self.con.rollback()
+            self.in_transaction = False
+            self._write(number, tables)
+
+    def _write(self, number: int, tables: Tables) -> None:
         self.insert(number, tables)
-        if self.in_transaction:
-            with translate_errors(self.paths.work):
-                self.con.commit()
-            self.in_transaction, self.unpublished = False, True
-        self.publish_when_due()
+        if not self.in_transaction:
+            return
+        with translate_errors(self.paths.work):
+            mark(self.con, "committed")
+            self.con.commit()
+        self.in_transaction = False
+        if self.publisher is not None:
+            self.publisher.unpublished = True
 
     def insert(self, number: int, tables: Tables) -> None:
         """Insert facts in the transaction of this number, without committing it."""
@@ -176,34 +205,23 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
     def _insert(self, number: int, tables: Tables) -> None:
         for name, table in tables.items():
             numbers = pa.array(np.full(len(table), number))
-            insert(self.con, name, table.append_column(TRANSACTION, numbers))
-
-    def publish_when_due(self) -> None:
-        """Publish every few seconds; less often where the file is large and a copy takes long."""
-        waited_s = monotonic() - self.published_at
-        if self.unpublished and waited_s > max(
-            PUBLISH_EVERY_S - PUBLISH_EARLY_S, PUBLISH_COST_RATIO * self.publish_s
-        ):
-            self.publish()
-
-    def publish(self) -> None:
-        """Replace the results by a whole copy of the work file."""
-        began = monotonic()
-        publish(self.con, self.paths)
-        self.published_at = began
-        self.publish_s = monotonic() - began
-        self.unpublished = False
+            rows = table.append_column(TRANSACTION, numbers)
+            insert(self.con, f"{INTERNAL}.{name}", rows)
 
     @capture_close_errors
     def close(self) -> None:
-        """Roll back an open transaction, and publish what is committed."""
+        """Roll back an open transaction, and publish what is committed by a live run."""
+        if self.publisher is not None:
+            self.publisher.close()
         if self.writer is not None:
             self.healthy = self.writer.close() and self.healthy
         self.query_server.close()
-        if self.unpublished and self.healthy:
-            if self.in_transaction:
-                self.con.rollback()
-            self.publish()
+        if self.in_transaction and self.healthy:
+            self.con.rollback()
+        if self.publisher is not None and self.publisher.unpublished and self.healthy:
+            self.publisher.publish()
         self.con.close()
         if self.writer is not None:
             self.writer.wait_until_written()  # raises a failure after the last snapshot
+        if self.healthy and self.at_end():
+            complete(self.paths, keep=True)

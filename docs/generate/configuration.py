@@ -9,13 +9,14 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from docs.generate.markdown import NOTE, code, join, summary, table
+from docs.generate.markdown import NOTE, code, join, table
 from tapeflow.flows.job.duration import OFF, format_duration, parse_duration, parse_limit
 from tapeflow.flows.job.messages import section_types
 from tapeflow.flows.job.sections import Unit
 from tapeflow.flows.job.settings import Job, variables
 from tapeflow.flows.job.width import format_width
 from tapeflow.schemas.bar_width import BarWidth
+from tapeflow.schemas.meanings import summarise
 from tapeflow.schemas.venues import VENUES
 
 TYPES = {
@@ -57,7 +58,7 @@ def section(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
     known = {key: variable for variable, (place, key) in variables().items() if place == name}
     rows = [key_row(key, each, known.get(key, "")) for key, each in kind.model_fields.items()]
     header = HEADER if known else [column for column in HEADER if column != "variable"]
-    text = " ".join(filter(None, (summary(kind), field.description)))
+    text = " ".join(filter(None, (summarise(kind), field.description)))
     return f"## {heading(name, field, kind)}\n\n{text}\n\n{table(header, rows)}"
 
 
@@ -120,7 +121,9 @@ def annotation_text(annotation: Any) -> str:
         return TYPES[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return TYPES[str]
+        return (
+            TYPES[str] if len(arguments) == 1 else " or ".join(f'`"{each}"`' for each in arguments)
+        )
     if origin is tuple:
         return f"list of {annotation_text(arguments[0])}"
     if origin is dict:

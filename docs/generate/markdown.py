@@ -24,9 +24,3 @@ def escape(cell: str) -> str:
 def code(text: str) -> str:
     """Return a text as code; nothing where there is none."""
     return f"`{text}`" if text else ""
-
-
-def summary(documented: type) -> str:
-    """Return the docstring of a type as one paragraph each."""
-    text = documented.__doc__ or ""
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))

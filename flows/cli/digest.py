@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
 
 
 def add(commands: Commands) -> None:
@@ -32,7 +33,7 @@ def run(args: Namespace) -> int:
     """Print the digest; in JSON also that of each table."""
     from tapeflow.connectors.duckdb import query
 
-    tables = query.digests(args.results)
+    tables = query.digests(args.results, notify)
     total = query.digest(tables)
     print(json.dumps({"digest": total, "tables": tables}, indent=2) if args.json else total)
     return 0

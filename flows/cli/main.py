@@ -1,6 +1,6 @@
 """The command `tapeflow`, also `python -m tapeflow`: its commands, and errors as exit codes.
 
-0 done    1 failed    2 wrong use
+0 done    1 failed    2 wrong use    130, 143 stopped before its end, by SIGINT or SIGTERM
 
 Each command is a file: `add` declares its options, `run` does it. What is slow to import is
 imported inside `run`, so that help and queries start at once.
@@ -8,6 +8,7 @@ imported inside `run`, so that help and queries start at once.
 
 import os
 import select
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -27,10 +28,11 @@ from tapeflow.flows.cli import (
 )
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
-from tapeflow.schemas.errors import TapeflowError, UsageError
+from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
 
 COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
 FAILED = 1
+STOPPED = 128  # plus the number of the signal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,8 +56,14 @@ def run_command(argv: Sequence[str]) -> int:
         return int(args.run(args))
     except SystemExit as stopped:  # of the parser: help, or wrong use
         return int(stopped.code or 0)
-    except (TapeflowError, KeyboardInterrupt) as error:
-        print_error(program, str(error) or "interrupted")
+    except StoppedError as stopped:
+        print_error(program, str(stopped))
+        return STOPPED + stopped.signal
+    except KeyboardInterrupt:
+        print_error(program, "interrupted")
+        return STOPPED + signal.SIGINT
+    except TapeflowError as error:
+        print_error(program, str(error))
         return WRONG_USE if isinstance(error, UsageError) else FAILED
 
 

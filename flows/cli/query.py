@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.terminal import notify
 
 
 def add(commands: Commands) -> None:
@@ -32,7 +33,7 @@ def run(args: Namespace) -> int:
     from tapeflow.connectors.duckdb.query import query
     from tapeflow.flows.cli.format import FORMATS
 
-    result = query(args.results, args.sql)
+    result = query(args.results, args.sql, notify)
     if result.names:
         sys.stdout.write(FORMATS[args.format](result))
     return 0

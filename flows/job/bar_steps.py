@@ -27,5 +27,4 @@ def judge_trades(job: Job, table: InstrumentTable) -> JudgeTrades:
 def time_bars(job: Job, table: InstrumentTable) -> TimeBars:
     """Return the step that closes bars."""
     bars = job.bars
-    by_id, decimal = bars.ties == "id", bars.volume == "decimal"
-    return TimeBars(bars.width, bars.lateness, len(table), by_id, decimal)
+    return TimeBars(bars.width, bars.lateness, len(table), bars.ties == "id")

@@ -43,8 +43,3 @@ class Bars(Section):
         description="Which of several trades of one event time is the later, for `open` and "
         "`close` of a bar: that of the larger id, as at the venue, or the later one in the log.",
     )
-    volume: Literal["decimal", "binary"] = Field(
-        default="decimal",
-        description="Volumes of a bar are sums of the decimals that the venue sent, or of their "
-        "float64 values: six trades of 0.1 are 0.6, or 0.6000000000000001.",
-    )

@@ -4,14 +4,14 @@
     python -m bytewax.run flows.trade:flow -w 2
 
 Without TAPEFLOW_TAPES it follows the raw topics. Recovery is the engine's own (-r); the results are
-then written to TAPEFLOW_RESULTS.making, which stays there between starts.
+then written to TAPEFLOW_RESULTS.partial, which stays there between starts.
 """
 
 import sys
 
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log
-from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.plan import BY_ENGINE, Plan
 from tapeflow.schemas.errors import UsageError
 
 
@@ -28,7 +28,7 @@ def plan_from_environment(flow: str) -> Plan:
     tapes = variables.tapes
     return Plan(
         flow=flow,
-        command="bytewax.run",
+        command=BY_ENGINE,
         log=log.find_tapes(tapes, job, notify)
         if tapes
         else log.find_topics(job, notify, tail=True),

@@ -35,8 +35,14 @@ class Flow(Protocol):
     def open_outputs(self, plan: Plan, notify: Notify) -> AbstractContextManager[None]:
         """Check the outputs of a plan, and lock out other runs inside the `with` block."""
 
-    def finish(self, plan: Plan, *, ended: bool) -> None:
-        """Complete the outputs after the engine has stopped; `ended`: at the end of the log."""
+    def finish(self, plan: Plan, *, ended: bool) -> str:
+        """Complete the outputs after the engine has stopped; `ended`: at the end of the log.
+
+        Returns where the outputs of a stopped run are, for the line that says that it was stopped.
+        """
+
+    def keep_unfinished(self, plan: Plan) -> str:
+        """Keep what a run has written that failed; return where it is, "" for nowhere."""
 
 
 def load_flow(name: str) -> Flow:

@@ -7,6 +7,8 @@ from msgspec import Struct
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log
 
+BY_ENGINE = "bytewax.run"  # command of a run under the engine's own
+
 
 class Plan(Struct, frozen=True, kw_only=True):
     """One run of a flow."""

@@ -1,28 +1,27 @@
 """The results of a run: where they are written, locked against other runs, and completed.
 
-DIR/work.duckdb ──publish, every few seconds──▶ results.duckdb       with --state DIR
-results.duckdb.making ──at the end───────────▶ results.duckdb       without
+DIR/work.duckdb ────────▶ results.duckdb    with --state DIR: of a replay at its end, of a run often
+results.duckdb.partial ─▶ results.duckdb    without: at the end
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tapeflow.connectors.duckdb.file import (
-    ResultPaths,
-    RunInfo,
-    check_replaceable,
-    create,
-    exclusive_lock,
-    finalize,
-)
+from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
+from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable, create, exclusive_lock
+from tapeflow.connectors.duckdb.runs import begin_run
+from tapeflow.connectors.duckdb.tables import RunInfo
+from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.compiled import why_slow
 from tapeflow.flows.job.instruments import instrument_table
-from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.log import live_partitions
+from tapeflow.flows.run.plan import BY_ENGINE, Plan
 from tapeflow.flows.run.topics import create_fact_topics
 from tapeflow.flows.run.version import package_version
-from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.errors import TapeflowError, UsageError
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import MAX_NS
 
 
 @contextmanager
@@ -42,12 +41,39 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
         yield
 
 
-def finish(plan: Plan, *, ended: bool) -> None:
-    """Publish the results of a run that has stopped; `ended`: at the end of its log."""
-    paths = result_paths(plan)
+def finish(plan: Plan, *, ended: bool) -> str:
+    """Complete the results of a run that has come to the end of its log, or was stopped.
+
+    Returns where those of a stopped run are.
+    """
+    paths, keep = result_paths(plan), plan.state is not None
     if not paths.work.exists():  # stopped before it was made
-        create(paths, run_info(plan)).close()
-    finalize(paths, ended=ended, keep=plan.state is not None)
+        with create(paths, run_info(plan)) as con:
+            begin_run(con, run_info(plan))
+    if ended:
+        complete(paths, keep=keep)
+        return ""
+    if live_partitions(plan.log):
+        stop_live(paths)
+        return f"the next start continues, with --state {plan.state}"
+    kept = keep_partial(paths, stopped=True)
+    return f"{kept}; --state {plan.state} continues" if keep else kept
+
+
+def keep_unfinished(plan: Plan) -> str:
+    """Keep what a replay has committed that failed; return where it is, "" for nowhere."""
+    paths = result_paths(plan)
+    if live_partitions(plan.log) or not paths.work.exists():
+        return ""
+    try:
+        return keep_partial(paths, stopped=False)
+    except TapeflowError:
+        return ""  # its disk is full, or a process still has it
+
+
+def ends_in_sink(plan: Plan, progress: Progress) -> bool:
+    """Return whether the sink is to complete the results: nobody else does under `bytewax.run`."""
+    return plan.command == BY_ENGINE and progress.min_log_ns() == MAX_NS
 
 
 def result_paths(plan: Plan) -> ResultPaths:

@@ -24,9 +24,9 @@ from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.log import TopicPartition, live_partitions
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
-from tapeflow.flows.run.signals import stopping_on_signals
+from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
 from tapeflow.flows.run.supervisor import supervise
-from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MAX_NS
 
@@ -38,31 +38,57 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
 
     `show` gets lines of progress, each in the place of the one before; `notify` gets messages.
 
-    Raises TapeflowError where outputs, state or log do not allow the run, or the run fails.
+    Raises TapeflowError where outputs, state or log do not allow the run, or the run fails, and
+    StoppedError where a signal stopped it before the end of a finite log.
     """
     plan = replace(plan, results=plan.results.resolve())
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()
+    RECEIVED.clear()
     with (
         stopping_on_signals(),  # from here on: a stop while it starts is a stop too
         flow.open_outputs(plan, notify),
         open_state(plan, flow, notify) as opened,
     ):
-        if opened.processes > 1 or opened.supervised:
-            progress = run_supervised(opened, show, notify)
-        else:
-            progress = open_progress(opened)
-            if opened.state is not None:
-                delete_unfinished_snapshots(opened.state / "recovery")
-            with hide_engine_output(), showing_progress(progress, show):
-                run_worker(opened, progress, notify)
+        with keeping_unfinished(opened, flow):
+            progress = run_processes(opened, show, notify)
         ended = progress.min_log_ns() == MAX_NS
         if ended and opened.state is not None and flow.END_IS_FINAL:
             (opened.state / ENDED).touch()
-        if STOP_REQUESTED.is_set():
-            notify(f"stopped by a signal after {progress.records():,} records")
-        flow.finish(opened, ended=ended)
+        outputs = flow.finish(opened, ended=ended)
+        if STOP_REQUESTED.is_set() and not ended:
+            name, records = first_signal().name, progress.records()
+            line = f"stopped by {name} after {records:,} records: {outputs}"
+            if not live_partitions(plan.log):
+                raise StoppedError(line, first_signal())
+            notify(line)  # what follows topics has no other end
     return progress
+
+
+def run_processes(plan: Plan, show: Notify, notify: Notify) -> Progress:
+    """Run a plan in this process, or in several of its own; return its read progress."""
+    if plan.processes > 1 or plan.supervised:
+        return run_supervised(plan, show, notify)
+    progress = open_progress(plan)
+    if plan.state is not None:
+        delete_unfinished_snapshots(plan.state / "recovery")
+    with hide_engine_output(), showing_progress(progress, show):
+        run_worker(plan, progress, notify)
+    return progress
+
+
+@contextmanager
+def keeping_unfinished(plan: Plan, flow: Flow) -> Iterator[None]:
+    """Keep what a run has written that fails inside the `with` block; the error names it."""
+    try:
+        yield
+    except TapeflowError as error:
+        if kept := flow.keep_unfinished(plan):
+            raise type(error)(f"{error}; {kept}") from None
+        raise
+    except Exception:
+        flow.keep_unfinished(plan)
+        raise
 
 
 @contextmanager

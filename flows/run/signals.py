@@ -8,12 +8,24 @@ from contextlib import contextmanager
 from tapeflow.connectors.source.source import STOP_REQUESTED
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+RECEIVED: list[int] = []  # numbers of the signals that stopped the sources, oldest first
 
 
 def stop_on_signals() -> None:
     """Let signals stop the sources, for the rest of this process."""
     for number in SIGNALS:
-        signal.signal(number, lambda *_: STOP_REQUESTED.set())
+        signal.signal(number, request_stop)
+
+
+def request_stop(number: int, _frame: object) -> None:
+    """Stop the sources, as the handler of a signal."""
+    RECEIVED.append(number)
+    STOP_REQUESTED.set()
+
+
+def first_signal() -> signal.Signals:
+    """Return the signal that stopped the sources."""
+    return signal.Signals(RECEIVED[0]) if RECEIVED else signal.SIGTERM
 
 
 @contextmanager

@@ -24,14 +24,12 @@ from tapeflow.operators.bars.kernel import fold_rows
 from tapeflow.operators.bars.layout import BAR, CURSOR, NONE, SCALARS, Clock, Rows, Slots
 from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import NO_BARS, Batch
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.time import MAX_NS
 
 OPEN_ROWS_MIN = 64  # rows for open bars
 CLOSED_ROWS_MIN = 512  # rows for bars that a page closes: most close fewer
-DIGITS = 15  # of a decimal that a float64 always holds
-POWERS_OF_TEN = np.array([float(10**places) for places in range(23)])  # all exact
 
 
 @dataclass(slots=True)
@@ -100,20 +98,7 @@ def close_all(state: State, offset: int) -> Rows:
     return bars
 
 
-def nearest_decimals(sums: Floats) -> Floats:
-    """Return sums of decimals of up to 15 digits as the float64 nearest to the decimal sum.
-
-    >>> nearest_decimals(np.array([6 * 0.1, 0.1 + 0.2])).tolist()  # 0.6000000000000001 before
-    [0.6, 0.3]
-    """
-    known = np.where(np.isfinite(sums), np.maximum(sums, 1e-9), 1.0)
-    places = np.clip(DIGITS - 1 - np.floor(np.log10(known)), 0, 22)
-    scale = POWERS_OF_TEN[places.astype(np.int64)]
-    rounded = np.rint(known * scale) / scale
-    return np.where(np.abs(rounded - sums) <= 2 * np.spacing(known), rounded, sums)
-
-
-def to_bars(rows: Rows, first_ns: int, newest_ns: int, *, decimal: bool) -> Bars:
+def to_bars(rows: Rows, first_ns: int, newest_ns: int) -> Bars:
     """Return rows as columns of bars; the log covers event times from `first_ns` to `newest_ns`."""
     if not len(rows):
         return NO_BARS
@@ -124,8 +109,6 @@ def to_bars(rows: Rows, first_ns: int, newest_ns: int, *, decimal: bool) -> Bars
         "vwap": rows["notional"] / rows["volume"],
         "complete": (first_ns <= open_ns) & (close_ns <= newest_ns),
     }
-    if decimal:
-        derived |= {name: nearest_decimals(rows[name]) for name in ("volume", "buy_volume")}
     names = Bars.column_names()
     return Bars(*(derived[name] if name in derived else rows[name] for name in names))
 
@@ -139,7 +122,6 @@ class TimeBars(Struct, frozen=True):
     lateness_ns: int  # how far the watermark is behind the newest event time
     instruments: int  # in the job's table
     by_id: bool = True  # of one event time the larger trade id is the later; else the log decides
-    decimal: bool = True  # volumes are sums of decimals; else of float64
 
     def initial(self) -> State:
         """Return a state without a trade, and no bar open."""
@@ -149,12 +131,12 @@ class TimeBars(Struct, frozen=True):
         """Mark late trades, and add the bars that these records close."""
         verdict, rows = fold_batch(state, batch, self.width, self.lateness_ns, by_id=self.by_id)
         first_ns, newest_ns = state.scalars[["first_ns", "newest_ns"]].item()
-        bars = to_bars(rows, first_ns, MAX_NS, decimal=self.decimal)
+        bars = to_bars(rows, first_ns, MAX_NS)
         if len(batch.log_ns):
             state.last_log_ns = int(batch.log_ns[-1])
         if batch.end_of_log:
             rows = close_all(state, batch.next_offset - 1)
-            last = to_bars(rows, first_ns, newest_ns, decimal=self.decimal)
+            last = to_bars(rows, first_ns, newest_ns)
             bars = Bars.concat([bars, last])
         return state, (batch.with_verdict(verdict).replace(bars=bars),)
 

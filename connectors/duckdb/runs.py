@@ -1,0 +1,138 @@
+"""The runs that made a results file: their rows in table `runs`, and what the file shows.
+
+begin_run ──▶ mark "committed", each epoch ──▶ mark "finished" or "stopped"
+└─▶ killed, or failed: neither
+
+results.duckdb: unfinished: the replay started 2026-11-26 14:00:00 was stopped; it shows the log
+up to 2025-01-01 00:12:31, committed 2026-11-26 14:00:07
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from msgspec import Struct
+
+from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed, is_locked, sibling
+from tapeflow.connectors.duckdb.tables import RunInfo
+from tapeflow.schemas.arrow import columns
+from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.registry import FACT_TYPES
+
+LAST_RUN = "id = (SELECT max(id) FROM runs)"
+RUN = f"""
+    SELECT command, {{times}} FROM (
+        SELECT command, started, committed, stopped, finished FROM runs WHERE {LAST_RUN})
+"""
+TIMES = ("started", "committed", "stopped", "finished")
+
+
+class Status(Struct, frozen=True):
+    """What a results file shows; times as text, in UTC to the second."""
+
+    command: str  # of the last run
+    started: str
+    committed: str | None
+    stopped: str | None
+    finished: str | None
+    log_time: str | None  # of the last fact
+
+    def describe_reach(self) -> str:
+        """Return up to where the file goes."""
+        if self.log_time is None:
+            return "it holds no facts yet"
+        return f"it shows the log up to {self.log_time}, committed {self.committed}"
+
+
+def begin_run(con: Any, run: RunInfo) -> None:
+    """Add a row to `runs`: a run has begun, or has resumed."""
+    con.execute(
+        "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, NULL, NULL, ?, ?, ? FROM runs",
+        [now(), run.version, run.command, run.job],
+    )
+
+
+def mark(con: Any, column: str) -> None:
+    """Write the present time into a column of the last run."""
+    con.execute(f"UPDATE runs SET {column} = ? WHERE {LAST_RUN}", [now()])
+
+
+def now() -> str:
+    """Return the wall time in UTC for the table `runs`; no fact depends on it."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def read_status(con: Any) -> Status | None:
+    """Return what a file shows; None where it is of another version or no run has begun."""
+    times = ", ".join(f"strftime({name}, '%Y-%m-%d %H:%M:%S')" for name in TIMES)
+    try:
+        found = con.execute(RUN.format(times=times)).fetchall()
+        if not found:
+            return None
+        fields = dict(zip(("command", *TIMES), found[0], strict=True))
+        return Status(**fields, log_time=last_log_time(con))
+    except duckdb.Error:
+        return None
+
+
+def last_log_time(con: Any) -> str | None:
+    """Return the log time of the last fact, to the second; None where there is none."""
+    first_keys = {
+        fact.table: next(c.name for c in columns(fact.type) if c.field in {"log_ns", "time_ns"})
+        for fact in FACT_TYPES
+    }
+    latest = " UNION ALL ".join(
+        f'SELECT max("{column}") AS time FROM {table}' for table, column in first_keys.items()
+    )
+    sql = f"SELECT strftime(max(time), '%Y-%m-%d %H:%M:%S') FROM ({latest})"
+    found: str | None = con.execute(sql).fetchall()[0][0]
+    return found
+
+
+def describe(results: Path, con: Any) -> str | None:
+    """Return a line that says what a file shows where that is not a finished answer alone."""
+    status = read_status(con)
+    if status is None:
+        return None
+    if status.finished is None:
+        run = f"the {status.command} started {status.started}"
+        if status.stopped is not None:
+            end = f"was stopped {status.stopped}"
+        elif is_locked(results):
+            end = "is writing it"
+        else:
+            end = "was killed or failed"
+        return f"{results}: unfinished: {run} {end}; {status.describe_reach()}"
+    return describe_partial(results, status)
+
+
+def describe_partial(results: Path, shown: Status) -> str | None:
+    """Return a line about a later replay that did not finish; None where there is none."""
+    partial = ResultPaths.for_stateless_run(results).partial
+    if not partial.exists() or is_locked(results):
+        return None
+    try:
+        with connect_sealed(partial, {}, read_only=True) as con:
+            later = read_status(con)
+    except TapeflowError:
+        return None
+    if later is None or later.started <= shown.started:
+        return None
+    return (
+        f"{results}: finished {shown.finished}; a later {later.command} did not finish: query it "
+        f"with --results {partial}"
+    )
+
+
+def describe_absent(results: Path) -> str:
+    """Return why there are no results to read, and what to do."""
+    partial = sibling(results, ".partial")
+    if is_locked(results):
+        return f"{results} does not exist yet: the run that makes it is not at its end"
+    if partial.exists():
+        return (
+            f"{results} does not exist, as its replay did not finish: query what it committed "
+            f"with --results {partial}"
+        )
+    return f"{results} does not exist: run `tapeflow replay` first, or name it with --results"

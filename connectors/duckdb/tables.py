@@ -1,0 +1,128 @@
+r"""The tables of a results file: facts in schema `internal`, and views of them for everybody.
+
+    internal.fills: seq, id, ..., _txn        written by transactions, whose number is _txn
+    main.fills:     seq, id, ...              a view, with the meaning of each column as comment
+
+In the view, a bar is not complete either where a gap in its trades was found after it had closed.
+
+`decode(frame)` of this file shows bytes that are not UTF-8 as \xFF, where DuckDB's own fails.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+from msgspec import Struct
+
+from tapeflow.schemas.arrow import columns, ddl, to_record_batch
+from tapeflow.schemas.instruments import Instrument, InstrumentTable
+from tapeflow.schemas.market import Bar
+from tapeflow.schemas.meanings import column_meanings, summarise
+from tapeflow.schemas.quality import QualityCounts
+from tapeflow.schemas.registry import FACT_TYPES, FactType
+
+INTERNAL = "internal"  # schema of the tables of facts
+TRANSACTION = "_txn"  # their last column: number of the transaction that wrote the row
+DECODE = "CREATE MACRO decode(frame) AS coalesce(try(system.main.decode(frame)), frame::VARCHAR)"
+COMPLETE = """complete AND NOT EXISTS (
+    FROM internal.gaps AS gap WHERE gap.instrument = bars.instrument
+    AND gap.before_time < bars.close_time AND gap.after_time >= bars.open_time
+) AS complete"""
+RUNS = {  # column: (type, meaning)
+    "id": ("BIGINT", "number of the start: a run that was stopped and continued has several"),
+    "started": ("TIMESTAMP_NS", "when it started, by the wall clock"),
+    "committed": ("TIMESTAMP_NS", "when facts were last written; NULL before the first ones"),
+    "stopped": ("TIMESTAMP_NS", "when it stopped before the end of its log; NULL if it has not"),
+    "finished": ("TIMESTAMP_NS", "when it came to the end of its log; NULL if it has not"),
+    "version": ("VARCHAR", "version of Tapeflow"),
+    "command": ("VARCHAR", "`demo`, `replay`, `run` or `bytewax.run`"),
+    "job": ("JSON", "the whole job; settings of the Kafka client are left out"),
+}
+QUALITY = {  # columns of data_quality that data_quality_minutes does not have
+    "first_minute": "first minute with a record",
+    "last_minute": "last minute with a record",
+}
+TITLES = {  # of what is no table of facts
+    "instruments": summarise(Instrument),
+    "runs": "The runs that made these results.",
+    "data_quality": "A view: the counts of `data_quality_minutes` over all minutes.",
+}
+
+
+class RunInfo(Struct, frozen=True):
+    """The row of a run in table `runs`, and its instruments."""
+
+    version: str
+    command: str
+    job: str  # JSON
+    instruments: InstrumentTable
+
+
+def create_tables(con: Any, instruments: InstrumentTable) -> None:
+    """Create all tables, views and comments, in the transaction that is open."""
+    con.execute(f"CREATE SCHEMA {INTERNAL}")
+    for fact in FACT_TYPES:
+        con.execute(ddl(f"{INTERNAL}.{fact.table}", fact.type, [f"{TRANSACTION} BIGINT"]))
+    for fact in FACT_TYPES:
+        con.execute(f"CREATE VIEW {fact.table} AS {view_sql(fact)}")
+    con.execute(f"CREATE VIEW data_quality AS {quality_sql()}")
+    con.execute(ddl("instruments", Instrument))
+    rows = pa.Table.from_batches([to_record_batch(Instrument, instruments.rows)])
+    insert(con, "instruments", rows)
+    con.execute(f"CREATE TABLE runs ({', '.join(f'{name} {RUNS[name][0]}' for name in RUNS)})")
+    con.execute(DECODE)
+    for statement in comment_statements():
+        con.execute(statement)
+
+
+def view_sql(fact: FactType) -> str:
+    """Return the query of the view of a type of fact."""
+    names = [f'"{column.name}"' for column in columns(fact.type)]
+    if fact.type is Bar:
+        names = [COMPLETE if name == '"complete"' else name for name in names]
+    return f"SELECT {', '.join(names)} FROM {INTERNAL}.{fact.table}"
+
+
+def quality_sql() -> str:
+    """Return the query of the view `data_quality`."""
+    counts = [column.name for column in columns(QualityCounts) if column.sql == "BIGINT"]
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
+    return (
+        "SELECT partition, instrument, min(time) AS first_minute, max(time) AS last_minute, "
+        f"{sums} FROM data_quality_minutes GROUP BY ALL ORDER BY partition, instrument"
+    )
+
+
+def insert(con: Any, name: str, table: Any) -> None:
+    """Insert a pyarrow.Table into the table `name`, whose columns are in the same order."""
+    con.from_arrow(table).insert_into(name)
+
+
+def comment_statements() -> Iterator[str]:
+    """Yield the statements that comment every table, view and column."""
+    for kind, name, title, meanings in descriptions():
+        yield f"COMMENT ON {kind} {name} IS {literal(title)}"
+        for column, meaning in meanings.items():
+            if meaning:
+                yield f'COMMENT ON COLUMN {name}."{column}" IS {literal(meaning)}'
+
+
+def descriptions() -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    """Yield kind, name, title and the columns' meanings of all that a user sees."""
+    for fact in FACT_TYPES:
+        yield "VIEW", fact.table, summarise(fact.type), column_meanings(fact.type)
+    counts = column_meanings(QualityCounts)
+    del counts["time"]
+    yield "VIEW", "data_quality", TITLES["data_quality"], counts | QUALITY
+    yield "TABLE", "instruments", TITLES["instruments"], column_meanings(Instrument)
+    runs = {name: meaning for name, (_, meaning) in RUNS.items()}
+    yield "TABLE", "runs", TITLES["runs"], runs
+
+
+def literal(text: str) -> str:
+    """Return a text as a literal of SQL.
+
+    >>> literal("the venue's number")
+    "'the venue''s number'"
+    """
+    return "'" + text.replace("'", "''") + "'"
