@@ -69,7 +69,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table))
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
-    settled = settle("settle", with_bars)
+    settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
     scored = normalise("normalise", settled, window=job.normalise.window, instruments=len(table))
     strategies = wiring.strategies(job, table)
     decided = signals("signals", scored, strategies=strategies, instruments=table.ids)

@@ -28,6 +28,17 @@ class BarWidth(NamedTuple):
         """
         return cls(span_ns, 0 if span_ns % NS_PER_WEEK else FIRST_MONDAY_NS)
 
+    def start_of(self, event_ns: int) -> int:
+        """Return the start of the bar that a time is in, in ns.
+
+        >>> BarWidth.of_span(60_000_000_000).start_of(61_000_000_000)
+        60000000000
+        """
+        if self.months:
+            starts = self.starts_ns()
+            return int(starts[starts.searchsorted(event_ns, "right") - 1])
+        return event_ns - (event_ns - self.origin_ns) % self.span_ns
+
     def starts_ns(self) -> Ints:
         """Return the starts of all bars, where they are by the calendar; else nothing.
 

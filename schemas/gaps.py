@@ -41,11 +41,13 @@ class Gaps(Columns, frozen=True, eq=False):
     missing: Ints
     before_ns: Ints
     after_ns: Ints
+    open_ns: Ints
 
     def values(self, partition: str, instruments: Sequence[str]) -> Iterator[Gap]:
         """Yield each gap as a value; `instruments` are the ids by number."""
         rows = zip(*(column.tolist() for column in self.arrays()), strict=True)
-        for _, offset, log_ns, number, *ids, missing, before_ns, after_ns in rows:
+        for _, offset, log_ns, number, *ids, missing, before_ns, after_ns, open_ns in rows:
             paused = number == NO_INSTRUMENT
             name, (first, last) = (None, (None, None)) if paused else (instruments[number], ids)
-            yield Gap(name, partition, offset, log_ns, first, last, missing, before_ns, after_ns)
+            times = (before_ns, after_ns, open_ns)
+            yield Gap(name, partition, offset, log_ns, first, last, missing, *times)

@@ -50,6 +50,7 @@ class Gap(Struct, frozen=True, gc=False):
     missing: int  # trades; fewer than the ids from first to last where many gaps became one
     before_ns: Ns  # event time of the trade before, the smaller of the two
     after_ns: Ns  # event time of the trade after, the larger of the two
+    open_ns: Ns  # start of the first bar that it touches, which may have closed before it was found
 
 
 class QualityCounts(Struct, frozen=True, gc=False):

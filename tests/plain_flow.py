@@ -74,7 +74,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "dedupe": bar_steps.dedupe(job, table),
         "judge": bar_steps.judge_trades(job, table),
         "bars": bar_steps.time_bars(job, table),
-        "settle": SettleGaps(),
+        "settle": SettleGaps(job.bars.width),
         "normalise": Normalise(job.normalise.window, len(ids)),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids),

@@ -24,9 +24,8 @@ from tapeflow.schemas.registry import FACT_TYPES, FactType
 INTERNAL = "internal"  # schema of the tables of facts
 TRANSACTION = "_txn"  # their last column: number of the transaction that wrote the row
 DECODE = "CREATE MACRO decode(frame) AS coalesce(try(system.main.decode(frame)), frame::VARCHAR)"
-COMPLETE = """complete AND NOT EXISTS (
-    FROM internal.gaps AS gap WHERE gap.instrument = bars.instrument
-    AND gap.before_time < bars.close_time AND gap.after_time >= bars.open_time
+COMPLETE = f"""complete AND NOT EXISTS (
+    FROM {INTERNAL}.gaps WHERE gaps.instrument = bars.instrument AND gaps.open_time = bars.open_time
 ) AS complete"""
 RUNS = {  # column: (type, meaning)
     "id": ("BIGINT", "number of the start: a run that was stopped and continued has several"),

@@ -54,7 +54,7 @@ class State:
     closed_ns: int = 0  # end of the newest bar that has closed
 
 
-Row = tuple[int, ...]  # of `Gaps`
+Row = tuple[int, ...]  # of `Gaps`, without the last column
 
 
 def make_room(ranges: list[Range], closed_ns: int) -> Iterator[Range]:

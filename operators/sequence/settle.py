@@ -29,11 +29,13 @@ from tapeflow.operators.sequence.ranges import (
     is_touched,
     settle_until,
 )
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Columns
 from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.time import MAX_NS
 
+BEFORE = Gaps.column_names().index("before_ns")
 BAR_FIELDS = ("offset", "instrument", "open_ns", "close_ns")
 
 
@@ -46,6 +48,8 @@ class SettleGaps(Struct, frozen=True):
     """Marks bars of which trades may be missing as not complete, and reports the gaps."""
 
     VERSION: ClassVar[int] = 1
+
+    width: BarWidth
 
     def initial(self) -> State:
         """Return a state in which nothing is missing."""
@@ -71,7 +75,8 @@ class SettleGaps(Struct, frozen=True):
             gaps += apply_break(state, breaks.pop())
         if batch.end_of_log:
             gaps += settle_until(state, batch.next_offset - 1, MAX_NS, END_NS)
-        columns = np.array(gaps, np.int64).reshape(len(gaps), len(Gaps.column_names())).T
+        rows = [(*gap, self.width.start_of(gap[BEFORE])) for gap in gaps]
+        columns = np.array(rows, np.int64).reshape(len(rows), len(Gaps.column_names())).T
         bars = replace(batch.bars, complete=complete)
         return state, (batch.replace(bars=bars, gaps=Gaps(*map(np.ascontiguousarray, columns))),)
 
@@ -87,6 +92,6 @@ class SettleGaps(Struct, frozen=True):
 
 
 @operator
-def settle(step_id: str, up: KeyedStream[Batch]) -> KeyedStream[Batch]:
+def settle(step_id: str, up: KeyedStream[Batch], *, step: SettleGaps) -> KeyedStream[Batch]:
     """Report the gaps of each partition, and mark the bars that they touch."""
-    return op.stateful_batch("state", up, fold(SettleGaps()))
+    return op.stateful_batch("state", up, fold(step))
