@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapeflow.flows.job.width import parse_width
 from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.bars.layout import NONE
 from tapeflow.operators.bars.step import TimeBars
@@ -256,6 +257,66 @@ def test_open_and_close_are_by_event_time_then_log_order():
     assert (bar.open, bar.close, bar.high, bar.low) == (1.0, 5.0, 9.0, 1.0)
 
 
+def test_of_one_event_time_the_smaller_id_opens_and_the_larger_closes():
+    #   log order   3 2 | 9 8       the venue's kline opens with 2 and closes with 9
+    log = [
+        tick(5 * S, 30.0, trade_id=3), tick(5 * S, 20.0, trade_id=2),
+        tick(5_900 * MS, 90.0, trade_id=9), tick(5_900 * MS, 80.0, trade_id=8),
+    ]  # fmt: skip
+    (bar,) = check(log)
+    assert (bar.open, bar.close) == (20.0, 90.0)
+    (bar,) = check(log, by_id=False)
+    assert (bar.open, bar.close) == (30.0, 80.0)
+
+
+# --- where bars begin --------------------------------------------------------------------------
+
+
+def at(text):
+    """Return a time in UTC as ns."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * S
+
+
+@pytest.mark.parametrize(
+    ("width", "event", "begin", "end"),
+    [
+        ("1d", "2024-02-29 23:59:59", "2024-02-29", "2024-03-01"),
+        ("3d", "2017-08-17 04:00:00", "2017-08-16", "2017-08-19"),
+        ("7d", "2025-01-01 12:00:00", "2024-12-30", "2025-01-06"),
+        ("1w", "2025-01-06 00:00:00", "2025-01-06", "2025-01-13"),
+        ("2w", "1970-01-05 00:00:00", "1970-01-05", "1970-01-19"),
+        ("1w", "1970-01-01 00:00:00", "1969-12-29", "1970-01-05"),
+        ("1mo", "2024-02-29 23:59:59", "2024-02-01", "2024-03-01"),
+        ("1M", "2100-02-28 00:00:00", "2100-02-01", "2100-03-01"),
+        ("1mo", "1970-01-01 00:00:00", "1970-01-01", "1970-02-01"),
+        ("3mo", "2025-12-31 23:59:59", "2025-10-01", "2026-01-01"),
+        ("6mo", "2025-07-01 00:00:00", "2025-07-01", "2026-01-01"),
+        ("1y", "2000-12-31 23:59:59", "2000-01-01", "2001-01-01"),
+    ],
+)
+def test_a_bar_opens_where_the_venues_does(width, event, begin, end):
+    (bar,) = check([tick(at(event))], width=parse_width(width))
+    assert (bar.open_ns, bar.close_ns) == (at(begin), at(end))
+
+
+def test_months_close_by_the_watermark_and_are_complete_by_the_calendar():
+    log = [
+        tick(at("2024-01-01 00:00:00")), tick(at("2024-01-31 23:00:00")), tick(at("2024-02-01 00:00:00")),
+        tick(at("2024-02-29 23:59:59")), tick(at("2024-03-01 00:00:01")),
+    ]  # fmt: skip
+    bars = check(log, [2, 4], width=parse_width("1mo"))
+    assert [(bar.count, bar.complete) for bar in bars] == [(2, True), (2, True), (1, False)]
+    assert len({bar.close_ns - bar.open_ns for bar in bars}) == 2  # 31 and 29 days
+
+
+@pytest.mark.parametrize("width", ["1mo", "1y", "1w", "7d", "106751d"])
+def test_a_bar_that_ends_beyond_time_is_closed_by_the_end(width):
+    (bar,) = check(
+        [tick(LAST, log_ns=5 * S), heartbeat(9 * S)], width=parse_width(width), lateness=0
+    )
+    assert bar.close_ns == LAST and not bar.complete
+
+
 def test_volume_is_the_sum_of_sizes_and_buy_volume_of_the_buyers():
     (bar,) = check([tick(5 * S, 10.0, 2.0, side=BUY), tick(5 * S, 20.0, 6.0, side=SELL)])
     assert (bar.volume, bar.buy_volume, bar.notional, bar.buy_notional) == (8.0, 2.0, 140.0, 20.0)
@@ -408,6 +469,7 @@ def record(times):
         st.sampled_from([1.0, 2.5, 100.1, 99.9, 1e-8, 1e9]),
         st.sampled_from([0.1, 0.2, 1.0, 1e-8, 12345.678]),
         instrument=st.integers(0, 5),
+        trade_id=st.integers(0, 9),
         side=st.sampled_from([BUY, SELL]),
         verdict=st.sampled_from([ACCEPTED] * 9 + [DUPLICATE]),
     )
@@ -455,6 +517,29 @@ def test_bars_and_verdicts_equal_the_oracle(drawn, gaps, splits, lateness):
 @given(st.lists(record(NEAR | FAR), max_size=30), GAPS, st.lists(st.integers(0, 30), max_size=3))
 def test_bars_equal_the_oracle_at_the_ends_of_time(drawn, gaps, splits):
     check(with_log_times(drawn, gaps), splits)
+
+
+DAYS = st.builds(
+    lambda day, ns: day * DAY + ns, st.integers(19_700, 20_300), st.sampled_from([0, 1, DAY - 1])
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(record(DAYS), max_size=40),
+    GAPS,
+    st.lists(st.integers(0, 40), max_size=3),
+    st.sampled_from(["1d", "5d", "1w", "4w", "1mo", "2mo", "3mo", "4mo", "6mo", "1y"]),
+    st.sampled_from([0, S, 3 * DAY, 90 * DAY]),
+)
+def test_bars_of_days_weeks_and_months_equal_the_oracle(drawn, gaps, splits, width, lateness):
+    check(with_log_times(drawn, gaps), splits, width=parse_width(width), lateness=lateness)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(record(NEAR), max_size=30), GAPS, st.booleans())
+def test_ties_equal_the_oracle(drawn, gaps, by_id):
+    check(with_log_times(drawn, gaps), by_id=by_id)
 
 
 @settings(max_examples=100, deadline=None)

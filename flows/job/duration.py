@@ -73,7 +73,7 @@ Duration = Annotated[
     WithJsonSchema({"type": "string"}),
 ]
 Limit = Annotated[
-    Annotated[int, Field(ge=0)] | None,
+    Annotated[int, Field(ge=0, lt=2**63)] | None,
     BeforeValidator(parse_limit),
     PlainSerializer(lambda ns: None if ns is None else f"{ns}ns", when_used="json"),
     WithJsonSchema({"type": "string"}),

@@ -29,17 +29,17 @@ def parse_width(text: Any) -> BarWidth:
         return text
     match = CALENDAR.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2] == "w":
-        return parse_span(text if match is None else f"{7 * int(match[1])}d")
+        return parse_span(text, text if match is None else f"{7 * int(match[1])}d")
     months = int(match[1]) * MONTHS[match[2]]
     if months not in {1, 2, 3, 4, 6, 12}:
         raise ValueError(f"{text!r} does not divide a year: write 1mo, 2mo, 3mo, 4mo, 6mo or 1y")
     return BarWidth(0, 0, months)
 
 
-def parse_span(text: Any) -> BarWidth:
-    """Return a width that is the same for all bars."""
+def parse_span(text: Any, duration: Any) -> BarWidth:
+    """Return a width that is the same for all bars; `duration` is the text in units of durations."""
     try:
-        span_ns = parse_duration(text)
+        span_ns = parse_duration(duration)
     except ValueError as error:
         raise ValueError(f"{error}; of bars also 1w, 1mo, 3mo or 1y") from None
     if not 0 < span_ns <= SPAN_MAX_NS:
@@ -47,7 +47,7 @@ def parse_span(text: Any) -> BarWidth:
     if NS_PER_DAY % span_ns and span_ns % NS_PER_DAY:
         raise ValueError(
             f"{text!r} neither divides a day nor is a number of days: such bars would open at "
-            "another time every day"
+            "another time every day; write 1s, 5m, 4h, 1d, 1w or 1mo, for example"
         )
     return BarWidth.of_span(span_ns)
 
