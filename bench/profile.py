@@ -52,7 +52,9 @@ FUNCTIONS = (  # stage, module, name in it
 IMPORTED_FIRST = ("tapeflow.flows.trade", "tapeflow.flows.run.engine")
 FOLD = ("tapeflow.engine.fold", "Fold.on_batch")
 STEP_STAGES = {  # class of a step: its box in the picture of the flow, where that is another word
+    "JudgeTrades": "judge",
     "TimeBars": "bars",
+    "SettleGaps": "settle",
     "EvaluateStrategies": "signals",
     "CountQuality": "quality",
 }

@@ -1,8 +1,10 @@
 """From raw frames to fills.
 
-    pages ─▶ decode ─▶ dedupe ─▶ bars ─▶ normalise ─▶ signals ─┬─▶ to_accounts ─▶ desk ─┐
-                                                               ├─▶ batch_facts ─────────┼─▶ facts
-                                                               └─▶ quality ─────────────┘
+    pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ normalise ─▶ signals ─┐
+              ┌───────────────────────────────────────────────────────────────────┘
+              ├─▶ to_accounts ─▶ desk ─┐
+              ├─▶ batch_facts ─────────┼─▶ facts
+              └─▶ quality ─────────────┘
 
 The facts go to DuckDB, and to Kafka where the log came from there.
 """
@@ -20,7 +22,7 @@ from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import bar_steps, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -37,6 +39,8 @@ from tapeflow.operators.desk.step import Desk, desk, to_accounts
 from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality import CountQuality, quality
 from tapeflow.operators.records import records
+from tapeflow.operators.sequence.judge import JudgeTrades, judge
+from tapeflow.operators.sequence.settle import SettleGaps, settle
 from tapeflow.operators.strategies.step import EvaluateStrategies, signals
 from tapeflow.schemas.batches import Facts, Page
 from tapeflow.schemas.notify import Notify
@@ -44,7 +48,9 @@ from tapeflow.schemas.notify import Notify
 STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the flow itself
     "trade.log": LogSource.VERSION,
     "trade.dedupe.state": Dedupe.VERSION,
+    "trade.judge.state": JudgeTrades.VERSION,
     "trade.bars.state": TimeBars.VERSION,
+    "trade.settle.state": SettleGaps.VERSION,
     "trade.normalise.state": Normalise.VERSION,
     "trade.signals.state": EvaluateStrategies.VERSION,
     "trade.desk.state": Desk.VERSION,
@@ -61,15 +67,11 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     accounts = wiring.account_contexts(job, table, partitions)
 
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    unique = dedupe("dedupe", ticks, window=job.dedupe.window)
-    with_bars = bars(
-        "bars",
-        unique,
-        width_ns=job.bars.width,
-        lateness_ns=job.bars.lateness,
-        instruments=len(table),
-    )
-    scored = normalise("normalise", with_bars, window=job.normalise.window, instruments=len(table))
+    unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table))
+    judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
+    with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
+    settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
+    scored = normalise("normalise", settled, window=job.normalise.window, instruments=len(table))
     strategies = wiring.strategies(job, table)
     decided = signals("signals", scored, strategies=strategies, instruments=table.ids)
 

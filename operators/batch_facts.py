@@ -1,4 +1,4 @@
-"""The facts of a batch: its dead letters, late trades, signals and bars."""
+"""The facts of a batch: its dead letters, late trades, gaps, signals and bars."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,8 @@ from tapeflow.schemas.quality import LateTrade
 def step(batch: Batch, *, instruments: tuple[str, ...]) -> Facts:
     """Return the facts of a batch, each kind in log order; `instruments` are the ids by number."""
     bars = [BarBlock(batch.partition, batch.bars)] if len(batch.bars) else []
-    return *batch.dead_letters, *late_trades(batch, instruments), *batch.signals, *bars
+    gaps = batch.gaps.values(batch.partition, instruments)
+    return *batch.dead_letters, *late_trades(batch, instruments), *gaps, *batch.signals, *bars
 
 
 def late_trades(batch: Batch, instruments: tuple[str, ...]) -> Iterator[LateTrade]:

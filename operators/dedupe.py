@@ -3,7 +3,8 @@
     trades   a1 b1 a2 a1 ... a1        (instrument, trade id)
     verdict           ^dup   ^accepted: more than `window` records after the last a1
 
-The window counts records of the partition, so that duplicates depend on the log alone.
+The window counts records of the partition, so that duplicates depend on the log alone. Old trades,
+which a snapshot brings, are remembered too from the first other trade of their instrument on.
 """
 
 from collections.abc import Iterable
@@ -19,8 +20,8 @@ from msgspec import Struct
 from tapeflow.engine.compiled import compiled, inlined
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.market import ACCEPTED, DUPLICATE
+from tapeflow.schemas.columns import Bools, Ints
+from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL
 
 CAPACITY_MIN = 1024  # rows of a table
 EMPTY = -1
@@ -45,17 +46,18 @@ class State:
 
     tables: Ints  # (2, 3, capacity); column by column, as most look-ups need SEEN alone
     clock: Ints  # (4,): YOUNG, USED, BEGIN, OLD_BEGIN
+    live: Bools  # (instruments,): old trades of it are remembered
 
 
-def empty(capacity: int) -> State:
+def empty(capacity: int, live: Bools) -> State:
     """Return tables without rows; `capacity` is a power of two."""
-    return State(np.full((2, 3, capacity), EMPTY, np.int64), np.zeros(4, np.int64))
+    return State(np.full((2, 3, capacity), EMPTY, np.int64), np.zeros(4, np.int64), live)
 
 
 def grow(state: State) -> State:
     """Return the same rows in tables of twice the size."""
     young, _, begin, old_begin = state.clock.tolist()
-    more = empty(2 * state.tables.shape[2])
+    more = empty(2 * state.tables.shape[2], state.live)
     for which, since, before in ((1 - young, old_begin, 0), (young, begin, old_begin)):
         more.clock[:] = which, 0, since, before
         insert_rows(more, live_rows(state.tables[which], since))
@@ -72,9 +74,8 @@ def insert_rows(state: State, rows: Ints) -> None:
     """Insert rows, all different, into the young table."""
     verdict = np.full(len(rows), ACCEPTED, np.int64)
     instrument, trade_id, offset = (np.ascontiguousarray(column) for column in rows.T)
-    done = mark_duplicates(
-        state.tables, state.clock, instrument, trade_id, offset, verdict, NO_LIMIT, 0
-    )
+    columns = (instrument, trade_id, offset, verdict)
+    done = mark_duplicates(state.tables, state.clock, state.live, *columns, NO_LIMIT, 0, 0)
     assert done == len(rows), "no room"
 
 
@@ -101,18 +102,13 @@ def find_slot(table: Ints, begin: int, slot: int, trade_id: int, instrument: int
 
 @compiled
 def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    tables: Ints,
-    clock: Ints,
-    instrument: Ints,
-    trade_id: Ints,
-    offset: Ints,
-    verdict: Ints,
-    window: int,
-    row: int,
-) -> int:
+    tables: Ints, clock: Ints, live: Bools, instrument: Ints, trade_id: Ints, offset: Ints,
+    verdict: Ints, window: int, makes_live: int, row: int,
+) -> int:  # fmt: skip
     """Mark the duplicates from `row` on, until the young table is full; return the next row.
 
-    `tables`, `clock`: see `State`. The columns are (trades,); `verdict` is updated in place.
+    `tables`, `clock`, `live`: see `State`. The columns are (trades,); `verdict` is updated.
+    `makes_live`: 1 if a trade that is not old makes its instrument live, else 0.
     """
     number, used, begin, old_begin = clock[YOUNG], clock[USED], clock[BEGIN], clock[OLD_BEGIN]
     young, old = tables[number], tables[1 - number]
@@ -123,7 +119,9 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             used, begin, old_begin = 0, offset[row], begin
         elif used >= room:
             break
-        if verdict[row] == ACCEPTED:
+        if verdict[row] != HISTORICAL:
+            live[instrument[row]] |= makes_live
+        if verdict[row] == ACCEPTED or (verdict[row] == HISTORICAL and live[instrument[row]]):
             hashed = hash_of(trade_id[row], instrument[row]) & mask
             slot = find_slot(young, begin, hashed, trade_id[row], instrument[row])
             seen = young[SEEN, slot]
@@ -145,13 +143,15 @@ def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 class Dedupe(Struct, frozen=True):
     """Marks trades that occurred before within the last `window` records of their partition."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     window: int  # records
+    instruments: int  # in the job's table
+    history: bool = True  # old trades of an instrument that has sent others are remembered too
 
     def initial(self) -> State:
         """Return empty tables."""
-        return empty(CAPACITY_MIN)
+        return empty(CAPACITY_MIN, np.zeros(self.instruments, np.bool_))
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
         """Turn the verdict of trades seen before to DUPLICATE."""
@@ -159,13 +159,15 @@ class Dedupe(Struct, frozen=True):
         verdict, row = trades.verdict.copy(), 0
         columns = (trades.instrument, trades.trade_id, trades.offset, verdict)
         while True:
-            row = mark_duplicates(state.tables, state.clock, *columns, self.window, row)
+            row = mark_duplicates(
+                state.tables, state.clock, state.live, *columns, self.window, self.history, row
+            )
             if row == len(trades):
                 return state, (batch.with_verdict(verdict),)
             state = grow(state)
 
-    def snapshot(self, state: State) -> bytes:
-        """Return (instrument, trade id, last offset) of each trade in the window, by offset."""
+    def snapshot(self, state: State) -> tuple[bytes, bytes]:
+        """Return (instrument, trade id, last offset) of each trade in the window; and `live`."""
         young, _, begin, old_begin = state.clock.tolist()
         rows = np.concatenate(
             [live_rows(state.tables[1 - young], old_begin), live_rows(state.tables[young], begin)]
@@ -175,15 +177,16 @@ class Dedupe(Struct, frozen=True):
         rows = rows[np.lexsort((offset, trade_id, instrument))]
         last = np.append((rows[1:, :SEEN] != rows[:-1, :SEEN]).any(axis=1), True)[: len(rows)]
         rows = rows[last]
-        return bytes(rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))].tobytes())
+        ordered = rows[np.lexsort((rows[:, 1], rows[:, 0], rows[:, 2]))]
+        return ordered.tobytes(), state.live.tobytes()
 
-    def restore(self, snapshot: bytes) -> State:
+    def restore(self, snapshot: tuple[bytes, bytes]) -> State:
         """Return tables with the rows of a snapshot."""
-        rows = np.frombuffer(snapshot, np.int64).reshape(-1, 3)
+        rows = np.frombuffer(snapshot[0], np.int64).reshape(-1, 3)
         capacity = CAPACITY_MIN
         while len(rows) * 8 > capacity * 3:
             capacity *= 2
-        state = empty(capacity)
+        state = empty(capacity, np.frombuffer(snapshot[1], np.bool_).copy())
         if len(rows):
             state.clock[BEGIN] = rows[0, SEEN]
         insert_rows(state, rows)
@@ -191,6 +194,6 @@ class Dedupe(Struct, frozen=True):
 
 
 @operator
-def dedupe(step_id: str, up: KeyedStream[Batch], *, window: int) -> KeyedStream[Batch]:
-    """Mark the duplicates of each partition within its last `window` records."""
-    return op.stateful_batch("state", up, fold(Dedupe(window)))
+def dedupe(step_id: str, up: KeyedStream[Batch], *, step: Dedupe) -> KeyedStream[Batch]:
+    """Mark the duplicates of each partition."""
+    return op.stateful_batch("state", up, fold(step))

@@ -21,16 +21,18 @@ from tapeflow.engine.fold import fold
 from tapeflow.operators.ignored import count_ignored
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.gaps import Gaps
 from tapeflow.schemas.market import ACCEPTED, Market
 from tapeflow.schemas.quality import Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.time import MIN_NS, NS_PER_MINUTE
 from tapeflow.schemas.venues import venue_of
 
-STATUSES, VERDICTS = 5, 5  # see schemas.market
+STATUSES, VERDICTS = 5, 6  # see schemas.market
 TABLES = tuple(name for name in Market.tables() if name != "trades")  # trades: by verdict
 CORRECTIONS = 2  # of log times: stepped back, stepped ahead
 TICKS = STATUSES + VERDICTS  # the first column of TABLES
-COLUMNS = TICKS + len(TABLES) + CORRECTIONS  # of counts, in this order
+MISSING = TICKS + len(TABLES)  # trades in gaps
+COLUMNS = MISSING + 1 + CORRECTIONS  # of counts, in this order
 HALF, LOW_HALF = 32, 2**32 - 1  # delays are summed in halves of 32 bits: none overflows
 
 QualityRow = QualityCounts | Metric
@@ -64,20 +66,24 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
         for column, found in ((-2, ahead_ns < 0), (-1, ahead_ns > 0)):
             count_rows(state.counts, batch.record_instrument[begin:end][found], column + COLUMNS)
     rows = rows_within(market.trades.offset, first, after)
+    t = market.trades
     high, low, most = count_records(
-        state.counts,
-        batch.record_instrument[begin:end],
-        batch.status[begin:end],
-        market.trades.instrument[rows],
-        market.trades.verdict[rows],
-        market.trades.log_ns[rows],
-        market.trades.event_ns[rows],
-    )
+        state.counts, batch.record_instrument[begin:end], batch.status[begin:end],
+        t.instrument[rows], t.verdict[rows], t.log_ns[rows], t.event_ns[rows],
+    )  # fmt: skip
     state.delay_sum += (int(high) << HALF) + int(low)
     state.delay_max = max(state.delay_max, int(most))
     rows = rows_within(bars.offset, first, after)
     state.bars += rows.stop - rows.start
+    count_missing(state, batch.gaps, first, after)
     state.signals += sum(first <= signal.offset < after for signal in batch.signals)
+
+
+def count_missing(state: State, gaps: Gaps, first: int, after: int) -> None:
+    """Count the trades missing in the gaps that records from `first` to before `after` settled."""
+    if len(gaps):
+        rows = rows_within(gaps.settled_offset, first, after)
+        np.add.at(state.counts[:, MISSING], gaps.instrument[rows] + 1, gaps.missing[rows])
 
 
 def rows_within(offset: Ints, first: int, after: int) -> slice:
@@ -126,12 +132,14 @@ def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> I
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
         instrument = instruments[number - 1] if number else None
         decoded, heartbeats, recognised, unlisted, malformed, *rest = state.counts[number].tolist()
-        accepted, duplicate, late, historical, off_market, *ticks, back, ahead = rest
+        accepted, duplicate, late, historical, off_market, ahead, *ticks, missing, back, forth = (
+            rest
+        )
         records = decoded + heartbeats + recognised + unlisted + malformed
         yield QualityCounts(
             partition, instrument, time_ns, records, heartbeats, recognised, malformed, unlisted,
             ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
-            back, ahead,
+            ahead, missing, back, forth,
         )  # fmt: skip
     accepted = int(state.counts[:, STATUSES + ACCEPTED].sum())
     metric = partial(Metric, partition, time_ns=time_ns)
@@ -183,6 +191,7 @@ class CountQuality(Struct, frozen=True):
         if batch.end_of_log:
             if not len(batch.log_ns):  # bars closed by the end belong to the last record
                 state.bars += len(batch.bars)
+                count_missing(state, batch.gaps, 0, batch.next_offset)
                 state.signals += len(batch.signals)
             rows += minute_rows(state, batch.partition, self.instruments)
             state = self.initial()

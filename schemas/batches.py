@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from tapeflow.schemas.columns import Bytes, Columns, Floats, Ints
+from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.market import Bars, Market
 from tapeflow.schemas.quality import DeadLetter
 from tapeflow.schemas.signals import Intent, Signal
@@ -24,6 +25,7 @@ class IgnoredFrames(Columns, frozen=True, eq=False):
 
 
 NO_BARS, NO_SCORES, NONE_IGNORED = Bars.empty(), np.empty(0), IgnoredFrames.empty()
+NO_BREAKS, NO_GAPS = Breaks.empty(), Gaps.empty()
 PADDING = 64  # zero bytes after the frames: a scanner may read past a frame's end
 
 
@@ -83,7 +85,9 @@ class Batch(Struct, frozen=True, eq=False):
     market: Market
     dead_letters: tuple[DeadLetter, ...] = ()
     ignored: IgnoredFrames = NONE_IGNORED
+    breaks: Breaks = NO_BREAKS  # in ids and log times of these records, in order
     bars: Bars = NO_BARS  # closed by these records, in order
+    gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     signals: tuple[Signal, ...] = ()
     intents: tuple[Intent, ...] = ()

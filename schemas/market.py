@@ -21,8 +21,9 @@ from tapeflow.schemas.time import Ns
 Side = Annotated[int, "side"]  # BUY or SELL
 BUY, SELL = 1, -1  # of an order; of a trade: the side of the aggressor
 
-# The verdict on a trade. Each step may only turn ACCEPTED into something else.
-ACCEPTED, DUPLICATE, LATE, HISTORICAL, OFF_MARKET = range(5)
+# The verdict on a trade. A step may turn ACCEPTED into something else, and HISTORICAL into ACCEPTED
+# where an old trade is one that was missed.
+ACCEPTED, DUPLICATE, LATE, HISTORICAL, OFF_MARKET, AHEAD = range(6)
 # The status of a frame; SLOW_PATH (for the strict reader) never leaves the decoder.
 DECODED, HEARTBEAT, IGNORED, UNLISTED, MALFORMED, SLOW_PATH = range(6)
 
@@ -97,17 +98,17 @@ class Bar(Struct, frozen=True, gc=False):
     venue: str
     open_ns: Ns  # start of the bar
     close_ns: Ns  # end of the bar, not part of it
-    open: float  # price of the trade with the smallest event time; of several, the first in the log
+    open: float  # price of the trade with the smallest event time; of several, see `[bars] ties`
     high: float  # largest price
     low: float  # smallest price
-    close: float  # price of the trade with the largest event time; of several, the last in the log
+    close: float  # price of the trade with the largest event time; of several, see `[bars] ties`
     volume: float  # sum of sizes
     vwap: float  # notional / volume
     count: int  # number of trades, of which an aggTrade has several
     buy_volume: float  # volume taken by buyers
     notional: float  # sum of price * size
     buy_notional: float  # notional taken by buyers
-    complete: bool  # False: the log began or ended inside this bar
+    complete: bool  # False: the log began, ended or paused in this bar, or trades of it are missing
     log_ns: Ns  # of the record that closed the bar
     partition: str
     offset: int  # of the record that closed the bar

@@ -31,6 +31,28 @@ class DeadLetter(Struct, frozen=True):
     length: int  # bytes of the whole frame
 
 
+class Gap(Struct, frozen=True, gc=False):
+    """Trades that the venue numbered and the log lacks; or a time without any record.
+
+    The missing trades happened between the event times of the trades on both sides. A gap becomes
+    a fact a minute of event time after its bars have closed: until then a trade that comes late
+    takes it away. Without an instrument it is a pause of the whole partition, longer than `[bars]
+    pause`. Where `missing` is 0 the venue began to number anew, from `first_id` to `last_id`, and
+    nobody can say what is missing.
+    """
+
+    instrument: str | None
+    partition: str
+    offset: int  # of the record by which it was found, the first one after it
+    log_ns: Ns
+    first_id: int | None  # the smallest id that is missing
+    last_id: int | None  # the largest id that is missing
+    missing: int  # trades; fewer than the ids from first to last where many gaps became one
+    before_ns: Ns  # event time of the trade before, the smaller of the two
+    after_ns: Ns  # event time of the trade after, the larger of the two
+    open_ns: Ns  # start of the first bar that it touches, which may have closed before it was found
+
+
 class QualityCounts(Struct, frozen=True, gc=False):
     """Counts of one minute of log time: records by outcome, then ticks.
 
@@ -52,6 +74,8 @@ class QualityCounts(Struct, frozen=True, gc=False):
     history: int  # old trades, sent on subscribing
     off_market: int  # trades that are not of the market (insurance fund, ADL) or out of range
     accepted: int  # trades that are used
+    ahead: int = 0  # trades whose event time is further ahead of log time than `[bars] ahead`
+    missing: int = 0  # trades in `gaps`: the venue numbered them, and they are not in the log
     stepped_back: int = 0  # records written before the log time reached, at which they are held
     stepped_ahead: int = 0  # records far ahead that the next one does not confirm: held as well
 

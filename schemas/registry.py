@@ -11,7 +11,7 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
-from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, OpenCounts, QualityCounts
+from tapeflow.schemas.quality import DeadLetter, Gap, LateTrade, Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.signals import Signal
 
 SCHEMA_VERSION = 2
@@ -20,12 +20,13 @@ SCHEMA_VERSION = 2
 class FactType(Struct, frozen=True):
     """One kind of fact, and where it is written."""
 
-    type: type
+    type: type[Struct]
     topic: str  # its name in Kafka, without the prefix
     table: str  # in DuckDB
     key: str  # field that keys its Kafka records; records of one key stay in order
     identity: tuple[str, ...]  # fields that identify one fact of this type
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
+    in_digest_if_empty: bool = True  # False: results without such facts have an older digest too
 
 
 ACCOUNT_SEQ = ("account", "seq")  # the desk numbers the facts of an account
@@ -56,6 +57,10 @@ FACT_TYPES = (
     FactType(
         QualityCounts, "data-quality", "data_quality_minutes", "partition",
         ("partition", "instrument", "time_ns"), ("time_ns", "partition", "instrument"),
+    ),
+    FactType(
+        Gap, "gaps", "gaps", "partition", ("partition", "offset", "instrument", "first_id"),
+        ("log_ns", "partition", "offset", "instrument", "first_id"), in_digest_if_empty=False,
     ),
     FactType(
         Metric, "metrics", "metrics", "partition", ("partition", "name", "time_ns"),

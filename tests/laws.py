@@ -19,6 +19,7 @@ from msgspec import Struct
 from tapeflow.engine.fold import Step
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Columns
+from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.market import Bars, Market
 
 AnyStep = Step[Any, Any, Any]
@@ -148,7 +149,9 @@ def joined(outputs: Sequence[Any]) -> Any:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
     for name, kind in Market.tables().items():
         whole[name] = plain(kind.concat([getattr(each.market, name) for each in batches]))
-    whole["bars"] = plain(Bars.concat([each.bars for each in batches]))
+    derived: dict[str, type[Columns]] = {"bars": Bars, "breaks": Breaks, "gaps": Gaps}
+    for name, columns in derived.items():
+        whole[name] = plain(columns.concat([getattr(each, name) for each in batches]))
     for output in outputs:
         if not isinstance(output, Batch):
             whole.setdefault(kind_of(output), []).append(plain(output))

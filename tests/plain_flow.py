@@ -8,16 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, cycle
 from typing import Any
 
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import bar_steps, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
-from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
-from tapeflow.operators.dedupe import Dedupe
 from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality import CountQuality
+from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.schemas.batches import AccountBatch, Batch, Page
 from tapeflow.schemas.venues import venue_of
@@ -72,8 +71,10 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
 
     return {
         "decode": Stateless(decode_page),
-        "dedupe": Dedupe(job.dedupe.window),
-        "bars": TimeBars(job.bars.width, job.bars.lateness, len(ids)),
+        "dedupe": bar_steps.dedupe(job, table),
+        "judge": bar_steps.judge_trades(job, table),
+        "bars": bar_steps.time_bars(job, table),
+        "settle": SettleGaps(job.bars.width),
         "normalise": Normalise(job.normalise.window, len(ids)),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids, wiring.channels(job)),
@@ -83,7 +84,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
     }
 
 
-TO_SIGNALS = ("decode", "dedupe", "bars", "normalise", "signals")
+TO_SIGNALS = ("decode", "dedupe", "judge", "bars", "settle", "normalise", "signals")
 
 
 def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) -> list[Any]:

@@ -3,6 +3,7 @@
 lateness 200 ms, bars of 1 s:      W = newest event time - 200 ms
 """
 
+from datetime import UTC, datetime
 from math import fsum, inf, isclose
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapeflow.flows.job.width import parse_width
 from tapeflow.operators.bars import step as bars_step
-from tapeflow.operators.bars.kernel import NONE
+from tapeflow.operators.bars.layout import NONE
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
 from tests.columns import bar_values, batch, batches, heartbeat, no_tick, tick
 from tests.frames import MS, S
@@ -23,11 +26,13 @@ from tests.plain_flow import IDS
 
 LATENESS = 200 * MS
 LAST = 2**63 - 1
+DAY = 86_400 * S
+SECOND = BarWidth(S)
 
 
-def verdicts_and_bars(values, lateness=LATENESS, width=S, restore_each=False):
+def verdicts_and_bars(values, lateness=LATENESS, width=SECOND, restore_each=False, by_id=True):
     """Return the verdicts on all trades, and all bars; with a restart before each batch, or none."""
-    step = TimeBars(width, lateness, len(IDS))
+    step = TimeBars(width, lateness, len(IDS), by_id)
     state, verdicts, closed = step.initial(), [], []
     for value in values:
         if restore_each:
@@ -49,7 +54,24 @@ def verdicts_of(*log, **settings):
 # --- the oracle: SPEC 3 and 4 over lists -------------------------------------------------------
 
 
-def oracle(values, lateness=LATENESS, width=S):
+def bar_times(event_ns, width):
+    """Return the start and end of the bar that a time is in, by the calendar of Python."""
+    if width.months:
+        day = datetime.fromtimestamp(event_ns // S, UTC)
+        month = 12 * day.year + day.month - 1
+        month -= month % width.months
+        begin, end = (
+            datetime(each // 12, each % 12 + 1, 1, tzinfo=UTC)
+            for each in (month, month + width.months)
+        )
+        return int(begin.timestamp()) * S, int(end.timestamp()) * S
+    monday = int(datetime(1970, 1, 5, tzinfo=UTC).timestamp()) * S
+    origin = 0 if width.span_ns % (7 * DAY) else monday
+    start = origin + (event_ns - origin) // width.span_ns * width.span_ns
+    return start, start + width.span_ns
+
+
+def oracle(values, lateness=LATENESS, width=SECOND, by_id=True):
     """Return verdicts and bars, computed a record at a time."""
     watermark, newest, newest_log, first = -inf, None, None, None
     verdicts, closed, is_open, log_ns, offset = [], [], {}, 0, -1
@@ -57,8 +79,8 @@ def oracle(values, lateness=LATENESS, width=S):
     def close(ended, at_end):
         ended.sort(key=lambda key: (key[0], IDS[key[1]]))
         for key in ended:
-            partial = key[0] < first or (at_end and min(key[0] + width, LAST) > newest)
-            closed.append(oracle_bar(key, is_open.pop(key), width, log_ns, offset, partial))
+            partial = key[0] < first or (at_end and min(key[2], LAST) > newest)
+            closed.append(oracle_bar(key, is_open.pop(key), log_ns, offset, partial, by_id))
 
     for value in values:
         trades = rows(value.market.trades)
@@ -66,37 +88,37 @@ def oracle(values, lateness=LATENESS, width=S):
             log_ns, offset = int(value.log_ns[number]), value.first_offset + number
             if status == HEARTBEAT and newest is not None:
                 watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
-            close([key for key in is_open if key[0] + width <= watermark], at_end=False)
+            close([key for key in is_open if key[2] <= watermark], at_end=False)
             for trade in (row for row in trades if row.offset == offset):
                 instrument, event, verdict = trade.instrument, trade.event_ns, trade.verdict
                 if verdict == ACCEPTED:
-                    start = event - event % width
+                    start, end = bar_times(event, width)
                     first = event if first is None else first
-                    if start + width <= watermark:
+                    if end <= watermark:
                         verdict = LATE
                     else:
-                        is_open.setdefault((start, instrument), []).append(trade)
+                        is_open.setdefault((start, instrument, end), []).append(trade)
                     if newest is None or event > newest:
                         newest, newest_log = event, log_ns
                     watermark = max(watermark, newest - lateness)
-                    close([key for key in is_open if key[0] + width <= watermark], at_end=False)
+                    close([key for key in is_open if key[2] <= watermark], at_end=False)
                 verdicts.append(verdict)
         if value.end_of_log:
             close([*is_open], at_end=True)
     return verdicts, closed
 
 
-def oracle_bar(key, trades, width, log_ns, offset, partial):
+def oracle_bar(key, trades, log_ns, offset, partial, by_id):
     """Return the fields of a bar as a dict; `partial`: the log began or ended inside it."""
     prices, sizes = [row.price for row in trades], [row.size for row in trades]
     bought = [row for row in trades if row.aggressor == BUY]
-    by_event = sorted(trades, key=lambda row: row.event_ns)  # stable: of equals in log order
-    last_event = by_event[-1].event_ns
+    # stable: of equals in log order
+    by_event = sorted(trades, key=lambda row: (row.event_ns, row.trade_id * by_id))
     return {
         "instrument": IDS[key[1]], "venue": IDS[key[1]].partition(".")[2],
-        "open_ns": key[0], "close_ns": min(key[0] + width, LAST),
+        "open_ns": key[0], "close_ns": min(key[2], LAST),
         "open": by_event[0].price, "high": max(prices), "low": min(prices),
-        "close": [row for row in trades if row.event_ns == last_event][-1].price,
+        "close": by_event[-1].price,
         "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row.size for row in bought),
         "vwap": fsum(p * s for p, s in zip(prices, sizes, strict=True)) / fsum(sizes),
         "notional": fsum(p * s for p, s in zip(prices, sizes, strict=True)),
@@ -235,6 +257,66 @@ def test_open_and_close_are_by_event_time_then_log_order():
     assert (bar.open, bar.close, bar.high, bar.low) == (1.0, 5.0, 9.0, 1.0)
 
 
+def test_of_one_event_time_the_smaller_id_opens_and_the_larger_closes():
+    #   log order   3 2 | 9 8       the venue's kline opens with 2 and closes with 9
+    log = [
+        tick(5 * S, 30.0, trade_id=3), tick(5 * S, 20.0, trade_id=2),
+        tick(5_900 * MS, 90.0, trade_id=9), tick(5_900 * MS, 80.0, trade_id=8),
+    ]  # fmt: skip
+    (bar,) = check(log)
+    assert (bar.open, bar.close) == (20.0, 90.0)
+    (bar,) = check(log, by_id=False)
+    assert (bar.open, bar.close) == (30.0, 80.0)
+
+
+# --- where bars begin --------------------------------------------------------------------------
+
+
+def at(text):
+    """Return a time in UTC as ns."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * S
+
+
+@pytest.mark.parametrize(
+    ("width", "event", "begin", "end"),
+    [
+        ("1d", "2024-02-29 23:59:59", "2024-02-29", "2024-03-01"),
+        ("3d", "2017-08-17 04:00:00", "2017-08-16", "2017-08-19"),
+        ("7d", "2025-01-01 12:00:00", "2024-12-30", "2025-01-06"),
+        ("1w", "2025-01-06 00:00:00", "2025-01-06", "2025-01-13"),
+        ("2w", "1970-01-05 00:00:00", "1970-01-05", "1970-01-19"),
+        ("1w", "1970-01-01 00:00:00", "1969-12-29", "1970-01-05"),
+        ("1mo", "2024-02-29 23:59:59", "2024-02-01", "2024-03-01"),
+        ("1M", "2100-02-28 00:00:00", "2100-02-01", "2100-03-01"),
+        ("1mo", "1970-01-01 00:00:00", "1970-01-01", "1970-02-01"),
+        ("3mo", "2025-12-31 23:59:59", "2025-10-01", "2026-01-01"),
+        ("6mo", "2025-07-01 00:00:00", "2025-07-01", "2026-01-01"),
+        ("1y", "2000-12-31 23:59:59", "2000-01-01", "2001-01-01"),
+    ],
+)
+def test_a_bar_opens_where_the_venues_does(width, event, begin, end):
+    (bar,) = check([tick(at(event))], width=parse_width(width))
+    assert (bar.open_ns, bar.close_ns) == (at(begin), at(end))
+
+
+def test_months_close_by_the_watermark_and_are_complete_by_the_calendar():
+    log = [
+        tick(at("2024-01-01 00:00:00")), tick(at("2024-01-31 23:00:00")), tick(at("2024-02-01 00:00:00")),
+        tick(at("2024-02-29 23:59:59")), tick(at("2024-03-01 00:00:01")),
+    ]  # fmt: skip
+    bars = check(log, [2, 4], width=parse_width("1mo"))
+    assert [(bar.count, bar.complete) for bar in bars] == [(2, True), (2, True), (1, False)]
+    assert len({bar.close_ns - bar.open_ns for bar in bars}) == 2  # 31 and 29 days
+
+
+@pytest.mark.parametrize("width", ["1mo", "1y", "1w", "7d", "106751d"])
+def test_a_bar_that_ends_beyond_time_is_closed_by_the_end(width):
+    (bar,) = check(
+        [tick(LAST, log_ns=5 * S), heartbeat(9 * S)], width=parse_width(width), lateness=0
+    )
+    assert bar.close_ns == LAST and not bar.complete
+
+
 def test_volume_is_the_sum_of_sizes_and_buy_volume_of_the_buyers():
     (bar,) = check([tick(5 * S, 10.0, 2.0, side=BUY), tick(5 * S, 20.0, 6.0, side=SELL)])
     assert (bar.volume, bar.buy_volume, bar.notional, bar.buy_notional) == (8.0, 2.0, 140.0, 20.0)
@@ -322,7 +404,7 @@ def test_a_log_without_trades_has_no_bars():
 
 def test_after_the_end_of_the_log_no_row_is_in_use():
     state, _ = run(
-        TimeBars(S, LATENESS, len(IDS)), batches([tick(5 * S), tick(6 * S, instrument=1)])
+        TimeBars(SECOND, LATENESS, len(IDS)), batches([tick(5 * S), tick(6 * S, instrument=1)])
     )
     assert state.scalars["used"] == 0 and (state.first_slot == NONE).all()
 
@@ -387,6 +469,7 @@ def record(times):
         st.sampled_from([1.0, 2.5, 100.1, 99.9, 1e-8, 1e9]),
         st.sampled_from([0.1, 0.2, 1.0, 1e-8, 12345.678]),
         instrument=st.integers(0, 5),
+        trade_id=st.integers(0, 9),
         side=st.sampled_from([BUY, SELL]),
         verdict=st.sampled_from([ACCEPTED] * 9 + [DUPLICATE]),
     )
@@ -436,6 +519,29 @@ def test_bars_equal_the_oracle_at_the_ends_of_time(drawn, gaps, splits):
     check(with_log_times(drawn, gaps), splits)
 
 
+DAYS = st.builds(
+    lambda day, ns: day * DAY + ns, st.integers(19_700, 20_300), st.sampled_from([0, 1, DAY - 1])
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(record(DAYS), max_size=40),
+    GAPS,
+    st.lists(st.integers(0, 40), max_size=3),
+    st.sampled_from(["1d", "5d", "1w", "4w", "1mo", "2mo", "3mo", "4mo", "6mo", "1y"]),
+    st.sampled_from([0, S, 3 * DAY, 90 * DAY]),
+)
+def test_bars_of_days_weeks_and_months_equal_the_oracle(drawn, gaps, splits, width, lateness):
+    check(with_log_times(drawn, gaps), splits, width=parse_width(width), lateness=lateness)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(record(NEAR), max_size=30), GAPS, st.booleans())
+def test_ties_equal_the_oracle(drawn, gaps, by_id):
+    check(with_log_times(drawn, gaps), by_id=by_id)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(record(NEAR), min_size=1, max_size=60), GAPS)
 def test_bars_hold_every_accepted_trade_once(drawn, gaps):
@@ -451,14 +557,14 @@ def test_bars_hold_every_accepted_trade_once(drawn, gaps):
 @given(st.lists(record(NEAR | FAR), min_size=1, max_size=60), GAPS)
 def test_columns_of_bars_become_the_same_table_as_their_values(drawn, gaps):
     values = batches(with_log_times(drawn, gaps))
-    for output in run(TimeBars(S, LATENESS, len(IDS)), values)[1]:
+    for output in run(TimeBars(SECOND, LATENESS, len(IDS)), values)[1]:
         expected = to_record_batch(Bar, bar_values(output))
         columns = bars_to_record_batch(output.partition, output.bars, IDS)
         assert columns.cast(expected.schema).equals(expected)
 
 
 def test_bars_have_the_name_of_their_partition():
-    _, (output,) = run(TimeBars(S, 0, 1), [batch(tick(S), end_of_log=True, partition="x-1")])
+    _, (output,) = run(TimeBars(SECOND, 0, 1), [batch(tick(S), end_of_log=True, partition="x-1")])
     bars = bar_values(output, ["A-B.X"])
     assert [(bar.partition, bar.venue) for bar in bars] == [("x-1", "X")]
 

@@ -12,6 +12,7 @@ from tapeflow.engine.compiled import COMPILED
 from tapeflow.operators import dedupe
 from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.features import normalise
+from tapeflow.operators.sequence import judge
 from tapeflow.operators.strategies import ema_cross, reversion
 from tests.frames import logs, page_sizes, to_pages
 from tests.laws import plain, run
@@ -71,7 +72,11 @@ def test_compiled_scores_of_bars_are_the_same(bars, window):
 
 @pytest.mark.parametrize(
     ("name", "module", "kernel"),
-    [("dedupe", dedupe, "mark_duplicates"), ("bars", bars_step, "fold_rows")],
+    [
+        ("dedupe", dedupe, "mark_duplicates"),
+        ("judge", judge, "find_breaks"),
+        ("bars", bars_step, "fold_rows"),
+    ],
 )
 @settings(max_examples=30, deadline=None)
 @given(log=logs(("binance-0",)), sizes=page_sizes())

@@ -10,11 +10,12 @@ from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
 from tests.columns import batch, batches, heartbeat, no_tick, tick
 from tests.frames import S
 from tests.laws import plain, rows, run
+from tests.plain_flow import IDS
 
 
 def verdicts(values, window=100, restore_each=False):
     """Return the verdict on every trade; with a restart before each batch, or none."""
-    step = Dedupe(window)
+    step = Dedupe(window, len(IDS), history=False)
     state, outputs = step.initial(), []
     for value in values:
         if restore_each:
@@ -104,9 +105,9 @@ def test_the_table_grows_and_still_forgets():
 
 
 def test_a_snapshot_is_bounded_by_the_window():
-    step, log = Dedupe(64), [tick(S, trade_id=number) for number in range(5_000)]
+    step, log = Dedupe(64, len(IDS)), [tick(S, trade_id=number) for number in range(5_000)]
     state, _ = run(step, batches(log, range(0, 5_000, 500)))
-    assert len(step.snapshot(state)) == 65 * 3 * 8
+    assert len(step.snapshot(state)[0]) == 65 * 3 * 8
     assert state.tables.shape[2] == dedupe.CAPACITY_MIN
 
 
@@ -163,6 +164,6 @@ def test_a_table_is_replaced_only_beyond_the_window(later, verdict):
 
 def test_only_the_verdict_of_a_batch_changes():
     value = batch(tick(S, trade_id=1), tick(2 * S, trade_id=1), first_offset=7)
-    _, (output,) = run(Dedupe(9), [value])
+    _, (output,) = run(Dedupe(9, len(IDS)), [value])
     assert output.market.trades.verdict.tolist() == [ACCEPTED, DUPLICATE]
     assert plain(output.with_verdict(value.market.trades.verdict)) == plain(value)

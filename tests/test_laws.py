@@ -71,7 +71,9 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
         for name, step in {
             "decode.step.step": "decode",
             "dedupe.Dedupe": "dedupe",
+            "sequence.judge.JudgeTrades": "judge",
             "bars.step.TimeBars": "bars",
+            "sequence.settle.SettleGaps": "settle",
             "features.normalise.Normalise": "normalise",
             "strategies.step.EvaluateStrategies": "signals",
             "quality.CountQuality": "quality",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tapeflow.schemas.market import (
     ACCEPTED,
+    AHEAD,
     DECODED,
     DUPLICATE,
     HEARTBEAT,
@@ -70,13 +71,14 @@ def test_the_end_of_the_log_sends_the_open_minute():
 def test_each_record_is_counted_by_its_status_and_verdict():
     log = [
         tick(S, instrument=2), tick(S, instrument=2, verdict=DUPLICATE), tick(S, instrument=2, verdict=LATE),
-        tick(S, instrument=2, verdict=HISTORICAL), tick(S, instrument=2, verdict=OFF_MARKET), heartbeat(S), no_tick(S),
+        tick(S, instrument=2, verdict=HISTORICAL), tick(S, instrument=2, verdict=OFF_MARKET),
+        tick(S, instrument=2, verdict=AHEAD), heartbeat(S), no_tick(S),
         no_tick(S, IGNORED), no_tick(S, UNLISTED), no_tick(S, UNLISTED),
     ]  # fmt: skip
     counts, _ = count(*batches(log))
     assert counts == [
         QualityCounts("binance-0", None, 0, 5, 1, 1, 1, 2, 0, 0, 0, 0, 0, 0),
-        QualityCounts("binance-0", IDS[2], 0, 5, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1),
+        QualityCounts("binance-0", IDS[2], 0, 6, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0),
     ]
 
 

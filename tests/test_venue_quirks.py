@@ -13,6 +13,7 @@ from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.rows import Rows
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     ACCEPTED,
@@ -176,7 +177,7 @@ def best(batch):
 
 def trades_in_bars(batch):
     """Return how many of the trades are in bars."""
-    _, (output,) = run(TimeBars(S, S, 3), [batch.replace(end_of_log=True)])
+    _, (output,) = run(TimeBars(BarWidth(S), S, 3), [batch.replace(end_of_log=True)])
     return int(output.bars.count.sum())
 
 

@@ -17,7 +17,7 @@ from tapeflow.connectors.duckdb.query_result import (
     to_query_result,
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
-from tapeflow.connectors.duckdb.tables import insert
+from tapeflow.connectors.duckdb.tables import INTERNAL, insert
 from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -28,6 +28,7 @@ DEFAULTS = {  # of the fields of each type of fact
     each.type: {field.name: field.default for field in structs.fields(each.type)}
     for each in FACT_TYPES
 }
+EMPTY = hashlib.sha256().hexdigest()  # of a table without rows
 
 
 def connect(results: Path, notify: Notify = lambda _: None) -> Any:
@@ -70,7 +71,7 @@ def digests(results: Path, notify: Notify = lambda _: None) -> dict[str, str]:
     `notify` gets a line where the results are not a finished answer alone.
     """
     with connect(results, notify) as con:
-        return {fact_type.table: table_digest(con, fact_type) for fact_type in FACT_TYPES}
+        return {each.table: table_digest(con, each, f"{INTERNAL}.") for each in FACT_TYPES}
 
 
 def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
@@ -84,26 +85,31 @@ def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
 
 
 def digest(tables: dict[str, str]) -> str:
-    """Return one digest of all tables: sha256 over lines of name and digest."""
-    lines = "".join(f"{name} {value}\n" for name, value in tables.items())
+    """Return one digest of all tables: sha256 over lines of name and digest.
+
+    A table that was added later counts where it has rows: older answers keep their digest.
+    """
+    later = {kind.table for kind in FACT_TYPES if not kind.in_digest_if_empty}
+    counted = {name: each for name, each in tables.items() if name not in later or each != EMPTY}
+    lines = "".join(f"{name} {value}\n" for name, value in counted.items())
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def table_digest(con: Any, fact_type: FactType) -> str:
+def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     """Return the sha256 over the rows of a table in log order, every value by its exact text.
 
-    A field with a default came later than its table: where every row has the default, the digest is
-    that of the rows without it.
+    They are the facts as they were sent, not those of the view. A field with a default came later
+    than its table: where every row has the default, the digest is that of the rows without it.
     """
-    table = columns(fact_type.type)
+    table, table_name = columns(fact_type.type), f"{schema}{fact_type.table}"
     names = {column.field: column.name for column in table}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
         for column in table
-        if not has_default(con, fact_type, column)
+        if not has_default(con, fact_type, column, table_name)
     )
     order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
-    rows = ask(con, f"SELECT {selected} FROM {fact_type.table} ORDER BY {order}")
+    rows = ask(con, f"SELECT {selected} FROM {table_name} ORDER BY {order}")
     total = hashlib.sha256()
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
@@ -111,12 +117,12 @@ def table_digest(con: Any, fact_type: FactType) -> str:
     return total.hexdigest()
 
 
-def has_default(con: Any, fact_type: FactType, column: Column) -> bool:
+def has_default(con: Any, fact_type: FactType, column: Column, table: str) -> bool:
     """Return whether a field has a default, and every row of the table has it."""
     default = DEFAULTS[fact_type.type].get(column.field, NODEFAULT)
     if default is NODEFAULT:
         return False
-    other = f'SELECT count(*) FROM {fact_type.table} WHERE "{column.name}" IS DISTINCT FROM ?'
+    other = f'SELECT count(*) FROM {table} WHERE "{column.name}" IS DISTINCT FROM ?'
     return bool(ask(con, other, [default]).fetchone()[0] == 0)
 
 

@@ -3,6 +3,8 @@ r"""The tables of a results file: facts in schema `internal`, and views of them 
     internal.fills: seq, id, ..., _txn        written by transactions, whose number is _txn
     main.fills:     seq, id, ...              a view, with the meaning of each column as comment
 
+In the view, a bar is not complete either where a gap in its trades was found after it had closed.
+
 `decode(frame)` of this file shows bytes that are not UTF-8 as \xFF, where DuckDB's own fails.
 """
 
@@ -15,13 +17,17 @@ from msgspec import Struct
 from tapeflow.connectors.duckdb.views import VIEWS
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
+from tapeflow.schemas.market import Bar
 from tapeflow.schemas.meanings import column_meanings, summarise
 from tapeflow.schemas.quality import OpenCounts, QualityCounts
-from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
+from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES, FactType
 
 INTERNAL = "internal"  # schema of the tables of facts
 TRANSACTION = "_txn"  # their last column: number of the transaction that wrote the row
 DECODE = "CREATE MACRO decode(frame) AS coalesce(try(system.main.decode(frame)), frame::VARCHAR)"
+COMPLETE = f"""complete AND NOT EXISTS (
+    FROM {INTERNAL}.gaps WHERE gaps.instrument = bars.instrument AND gaps.open_time = bars.open_time
+) AS complete"""
 RUNS = {  # column: (type, meaning)
     "id": ("BIGINT", "number of the start: a run that was stopped and continued has several"),
     "started": ("TIMESTAMP_NS", "when it started, by the wall clock"),
@@ -58,8 +64,8 @@ def create_tables(con: Any, instruments: InstrumentTable) -> None:
     con.execute(f"CREATE SCHEMA {INTERNAL}")
     for fact in FACT_TYPES:
         con.execute(ddl(f"{INTERNAL}.{fact.table}", fact.type, [f"{TRANSACTION} BIGINT"]))
-        names = ", ".join(f'"{column.name}"' for column in columns(fact.type))
-        con.execute(f"CREATE VIEW {fact.table} AS SELECT {names} FROM {INTERNAL}.{fact.table}")
+    for fact in FACT_TYPES:
+        con.execute(f"CREATE VIEW {fact.table} AS {view_sql(fact)}")
     con.execute(ddl(f"{INTERNAL}.{OPEN_MINUTES}", OpenCounts, [f"{TRANSACTION} BIGINT"]))
     con.execute(f"CREATE VIEW data_quality AS {quality_sql()}")
     con.execute(ddl("instruments", Instrument))
@@ -71,6 +77,14 @@ def create_tables(con: Any, instruments: InstrumentTable) -> None:
     con.execute(DECODE)
     for statement in comment_statements():
         con.execute(statement)
+
+
+def view_sql(fact: FactType) -> str:
+    """Return the query of the view of a type of fact."""
+    names = [f'"{column.name}"' for column in columns(fact.type)]
+    if fact.type is Bar:
+        names = [COMPLETE if name == '"complete"' else name for name in names]
+    return f"SELECT {', '.join(names)} FROM {INTERNAL}.{fact.table}"
 
 
 def quality_sql() -> str:

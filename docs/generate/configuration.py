@@ -10,10 +10,12 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from docs.generate.markdown import NOTE, code, join, table
-from tapeflow.flows.job.duration import format_duration, parse_duration
+from tapeflow.flows.job.duration import OFF, format_duration, parse_duration, parse_limit
 from tapeflow.flows.job.messages import section_types
 from tapeflow.flows.job.sections import Unit
 from tapeflow.flows.job.settings import Job, variables
+from tapeflow.flows.job.width import format_width
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.meanings import summarise
 from tapeflow.schemas.venues import VENUES
 
@@ -23,6 +25,7 @@ TYPES = {
     int: "whole number",
     float: "number",
     Decimal: "decimal",
+    BarWidth: "width",
 }
 BOUNDS = {Gt: (">", "gt"), Ge: (">=", "ge"), Lt: ("<", "lt"), Le: ("<=", "le")}
 HEADER = ("key", "type", "default", "unit", "variable", "meaning")
@@ -93,16 +96,16 @@ def marks(field: FieldInfo) -> Iterator[Any]:
             yield from mark.metadata if isinstance(mark, FieldInfo) else (mark,)
 
 
-def is_duration(field: FieldInfo) -> bool:
-    """Return whether a key is a duration."""
-    return any(
-        isinstance(mark, BeforeValidator) and mark.func is parse_duration for mark in marks(field)
-    )
+def is_duration(field: FieldInfo, *parsers: Any) -> bool:
+    """Return whether a key is a duration, or with `parsers` what these read."""
+    read = {mark.func for mark in marks(field) if isinstance(mark, BeforeValidator)}
+    return bool(read & {*(parsers or (parse_duration, parse_limit))})
 
 
 def type_text(field: FieldInfo) -> str:
     """Return the type of a key and its bounds, in words."""
     name = "duration" if is_duration(field) else annotation_text(field.annotation)
+    name += f" or `{OFF}`" if is_duration(field, parse_limit) else ""
     bounds = [
         f"{sign} {getattr(mark, attribute):g}"
         for mark in marks(field)
@@ -118,7 +121,9 @@ def annotation_text(annotation: Any) -> str:
         return TYPES[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
-        return TYPES[str]
+        return (
+            TYPES[str] if len(arguments) == 1 else " or ".join(f'`"{each}"`' for each in arguments)
+        )
     if origin is tuple:
         return f"list of {annotation_text(arguments[0])}"
     if origin is dict:
@@ -135,6 +140,8 @@ def default_text(field: FieldInfo) -> str:
         return ""
     if is_duration(field):
         return f'"{format_duration(value)}"'
+    if isinstance(value, BarWidth):
+        return f'"{format_width(value)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 NS = {
     "ns": 1,
@@ -47,9 +47,34 @@ def format_duration(ns: int) -> str:
     return f"{ns // size}{unit}"
 
 
+OFF = "none"  # of a limit
+
+
+def parse_limit(text: Any) -> int | None:
+    """Return the nanoseconds of a duration, or None for `none`: no limit.
+
+    >>> parse_limit("10s"), parse_limit("none")
+    (10000000000, None)
+
+    Raises ValueError where the text is neither.
+    """
+    if text in (None, OFF):
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "{OFF}"') from None
+
+
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
     PlainSerializer(lambda ns: f"{ns}ns", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string"}),
+]
+Limit = Annotated[
+    Annotated[int, Field(ge=0, lt=2**63)] | None,
+    BeforeValidator(parse_limit),
+    PlainSerializer(lambda ns: None if ns is None else f"{ns}ns", when_used="json"),
     WithJsonSchema({"type": "string"}),
 ]

@@ -1,7 +1,7 @@
-"""The sections of a job file: every key with its type, default, unit and meaning.
+"""The sections of a job file: every key with its type, default, unit and meaning; [bars]: bars.py.
 
-[bars]
-width = "1s"        ->  Job.bars.width == 1_000_000_000
+[paper]
+latency = "1s"      ->  Job.paper.latency == 1_000_000_000
 
 Durations are nanoseconds here, text in the file. docs/reference/configuration.md is generated from
 this file.
@@ -30,17 +30,6 @@ class Section(BaseModel):
     """A table of the TOML file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bars(Section):
-    """Bars of event time."""
-
-    width: Span = Field(default=1_000_000_000, description="Length of a bar in event time.")
-    lateness: Delay = Field(
-        default=200_000_000,
-        description="How far the watermark stays behind the largest event time: a bar waits this "
-        "long for late trades.",
-    )
 
 
 class Dedupe(Section):

@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from tapeflow.flows.job.bars import Bars
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
 from tapeflow.flows.job.money import Positive
 from tapeflow.flows.job.sections import (
     Account,
-    Bars,
     Dedupe,
     InstrumentRow,
     Kafka,

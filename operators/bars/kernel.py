@@ -10,53 +10,12 @@ Sums are Kahan sums: exact to the last digit that an exchange prints.
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tapeflow.engine.compiled import compiled, inlined
+from tapeflow.operators.bars.layout import NONE, Clock, Rows, Slots
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
 from tapeflow.schemas.time import MAX_NS
-
-NONE = -1  # no slot; no trade yet
-SUMS = ("volume", "notional", "buy_volume", "buy_notional")
-BAR = np.dtype(
-    [
-        ("start_ns", np.int64),
-        ("instrument", np.int64),
-        ("next", np.int64),  # slot: of the same instrument, or free
-        ("count", np.int64),
-        ("open_event_ns", np.int64),  # of the trade that gave `open`
-        ("close_event_ns", np.int64),
-        ("first_offset", np.int64),
-        ("last_offset", np.int64),
-        ("log_ns", np.int64),  # of the record that closed it
-        ("offset", np.int64),
-        *((name, np.float64) for name in ("open", "high", "low", "close", *SUMS)),
-        *((f"{name}_error", np.float64) for name in SUMS),
-    ]
-)
-
-
-class Clock(NamedTuple):
-    """The event time that a partition has reached; NONE before its first trade."""
-
-    newest_ns: int  # the newest event time
-    newest_log_ns: int  # log time of the record that has it
-    watermark_ns: int
-    first_ns: int  # event time of the first trade
-
-
-class Slots(NamedTuple):
-    """Use of the rows in the table of open bars."""
-
-    free: int  # the first free one, NONE if there is none
-    used: int
-    oldest_ns: int  # start of the oldest open bar, MAX_NS if there is none
-
-
-SCALARS = np.dtype([(name, np.int64) for name in (*Clock._fields, *Slots._fields)])
-CURSOR = np.dtype([(name, np.int64) for name in ("record", "trade", "closed")])  # counts done
-Rows = npt.NDArray[np.void]  # of one of these dtypes
 
 
 class Trades(NamedTuple):
@@ -67,9 +26,30 @@ class Trades(NamedTuple):
     counts: Ints  # `count` is a method of tuples
     aggressor: Ints
     event_ns: Ints
+    trade_id: Ints
     verdict: Ints
     price: Floats
     size: Floats
+
+
+@inlined
+def interval(width: Any, event_ns: int) -> tuple[int, int]:
+    """Return the start and end of the bar that a time is in; MAX_NS for an end beyond it.
+
+    `width`: span and origin in ns, and the starts of all bars where they are by the calendar.
+    """
+    span_ns, origin_ns, starts_ns = width
+    if len(starts_ns):
+        after = np.searchsorted(starts_ns, event_ns, "right")
+        return starts_ns[after - 1], starts_ns[after] if after < len(starts_ns) else MAX_NS
+    start_ns = event_ns - (event_ns - origin_ns) % span_ns
+    return start_ns, min(start_ns, MAX_NS - span_ns) + span_ns
+
+
+@inlined
+def has_ended(end_ns: int, watermark_ns: int) -> bool:
+    """Return whether a bar's end is reached; one beyond MAX_NS never is."""
+    return watermark_ns >= end_ns and end_ns < MAX_NS
 
 
 @inlined
@@ -102,17 +82,19 @@ def find_bar(bars: Rows, slot: int, start_ns: int) -> int:
 
 @inlined
 def open_bar(
-    bars: Rows, first_slot: Ints, slots: Slots, trades: Trades, trade: int, start_ns: int
+    bars: Rows, first_slot: Ints, slots: Slots, trades: Trades, trade: int, times: Any, rank: int
 ) -> Slots:
     """Take the first free slot for the bar of a trade; return the slots after that."""
     bar, instrument = bars[slots.free], trades.instrument[trade]
-    left = Slots(bar["next"], slots.used + 1, min(slots.oldest_ns, start_ns))
-    bar["start_ns"], bar["instrument"] = start_ns, instrument
+    left = Slots(bar["next"], slots.used + 1, min(slots.first_end_ns, times[1]))
+    bar["start_ns"], bar["end_ns"] = times
+    bar["instrument"] = instrument
     bar["next"] = first_slot[instrument]
     first_slot[instrument] = slots.free
     bar["count"], bar["first_offset"] = 0, trades.offset[trade]
     bar["open_event_ns"] = bar["close_event_ns"] = trades.event_ns[trade]
-    bar["open"] = bar["high"] = bar["low"] = trades.price[trade]
+    bar["open_rank"] = bar["close_rank"] = rank
+    bar["open"] = bar["high"] = bar["low"] = bar["close"] = trades.price[trade]
     bar["volume"] = bar["notional"] = bar["buy_volume"] = bar["buy_notional"] = 0.0
     bar["volume_error"] = bar["notional_error"] = 0.0
     bar["buy_volume_error"] = bar["buy_notional_error"] = 0.0
@@ -128,14 +110,16 @@ def kahan_sum(total: float, error: float, term: float) -> tuple[float, float]:
 
 
 @inlined
-def add_trade(bar: Any, trades: Trades, trade: int) -> None:
-    """Add a trade to its bar."""
+def add_trade(bar: Any, trades: Trades, trade: int, rank: int) -> None:
+    """Add a trade to its bar; `rank` orders trades of one event time, those of one rank the log."""
     event_ns, price, size = trades.event_ns[trade], trades.price[trade], trades.size[trade]
-    if event_ns < bar["open_event_ns"]:
-        bar["open_event_ns"], bar["open"] = event_ns, price
-    if event_ns >= bar["close_event_ns"]:
-        bar["close_event_ns"], bar["close"] = event_ns, price
-    bar["high"], bar["low"] = max(bar["high"], price), min(bar["low"], price)
+    opened_ns, closed_ns = bar["open_event_ns"], bar["close_event_ns"]
+    if event_ns < opened_ns or (event_ns == opened_ns and rank < bar["open_rank"]):
+        bar["open_event_ns"], bar["open_rank"], bar["open"] = event_ns, rank, price
+    if event_ns > closed_ns or (event_ns == closed_ns and rank >= bar["close_rank"]):
+        bar["close_event_ns"], bar["close_rank"], bar["close"] = event_ns, rank, price
+    bar["high"] = max(bar["high"], price)
+    bar["low"] = min(bar["low"], price)
     bar["count"] += trades.counts[trade]
     bar["last_offset"] = trades.offset[trade]
     value = price * size
@@ -153,20 +137,18 @@ def add_trade(bar: Any, trades: Trades, trade: int) -> None:
 
 
 @inlined
-def ended_slots(
-    bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int, width_ns: int
-) -> tuple[int, int]:
+def ended_slots(bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int) -> tuple[int, int]:
     """Write the slots of ended bars in the order of (start, instrument).
 
-    Returns how many there are, and the start of the oldest bar that stays open.
+    Returns how many there are, and the first end of the bars that stay open.
     """
-    count, oldest_ns = 0, MAX_NS
+    count, first_end_ns = 0, MAX_NS
     for first in first_slot:  # by instrument: bars with one start are in their order already
         slot = first
         while slot != NONE:
             start_ns = bars[slot]["start_ns"]
-            if watermark_ns - start_ns < width_ns:
-                oldest_ns = min(oldest_ns, start_ns)
+            if not has_ended(bars[slot]["end_ns"], watermark_ns):
+                first_end_ns = min(first_end_ns, bars[slot]["end_ns"])
             else:
                 place = count
                 while place > 0 and bars[ended[place - 1]]["start_ns"] > start_ns:
@@ -175,7 +157,7 @@ def ended_slots(
                 ended[place] = slot
                 count += 1
             slot = bars[slot]["next"]
-    return count, oldest_ns
+    return count, first_end_ns
 
 
 @inlined
@@ -192,19 +174,18 @@ def unlink(bars: Rows, first_slot: Ints, slot: int) -> None:
 
 
 @inlined
-def close_bars(  # noqa: PLR0913, PLR0917
+def close_bars(
     bars: Rows,
     first_slot: Ints,
     slots: Slots,
     closed: Rows,
     watermark_ns: int,
-    width_ns: int,
     log_ns: int,
     offset: int,
 ) -> tuple[Slots, int]:
     """Move the bars that a record has ended to `closed`; return the slots left, and how many."""
     ended = np.empty(slots.used, np.int64)
-    count, oldest_ns = ended_slots(bars, first_slot, ended, watermark_ns, width_ns)
+    count, first_end_ns = ended_slots(bars, first_slot, ended, watermark_ns)
     free = slots.free
     for place in range(count):
         slot = ended[place]
@@ -214,7 +195,7 @@ def close_bars(  # noqa: PLR0913, PLR0917
         bars[slot]["start_ns"] = NONE
         bars[slot]["next"] = free
         free = slot
-    return Slots(free, slots.used - count, oldest_ns), count
+    return Slots(free, slots.used - count, first_end_ns), count
 
 
 @inlined
@@ -223,7 +204,7 @@ def load_scalars(state: Any) -> tuple[Clock, Slots]:
     clock = Clock(
         state["newest_ns"], state["newest_log_ns"], state["watermark_ns"], state["first_ns"]
     )
-    return clock, Slots(state["free"], state["used"], state["oldest_ns"])
+    return clock, Slots(state["free"], state["used"], state["first_end_ns"])
 
 
 @inlined
@@ -231,31 +212,27 @@ def store_scalars(state: Any, clock: Clock, slots: Slots) -> None:
     """Write a row of SCALARS."""
     state["newest_ns"], state["newest_log_ns"] = clock.newest_ns, clock.newest_log_ns
     state["watermark_ns"], state["first_ns"] = clock.watermark_ns, clock.first_ns
-    state["free"], state["used"], state["oldest_ns"] = slots.free, slots.used, slots.oldest_ns
+    state["free"], state["used"] = slots.free, slots.used
+    state["first_end_ns"] = slots.first_end_ns
 
 
 @compiled
 def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    scalars: Rows,
-    first_slot: Ints,
-    bars: Rows,
-    closed: Rows,
-    cursor: Rows,
-    first_offset: int,
-    log_times_ns: Ints,
-    status: Ints,
-    columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats],
-    width_ns: int,
-    lateness_ns: int,
-) -> None:
+    scalars: Rows, first_slot: Ints, bars: Rows, closed: Rows, cursor: Rows,
+    first_offset: int, log_times_ns: Ints, status: Ints,
+    columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats],
+    width: tuple[int, int, Ints], lateness_ns: int, by_id: bool,
+) -> None:  # fmt: skip
     """Fold records in log order, until done, or no slot is free, or `closed` may become full.
 
     `log_times_ns`, `status`: (records,), the first of them at `first_offset`. `scalars`: (1,) of
     SCALARS. `bars`, `closed`: rows of BAR. `cursor`: (1,) of CURSOR. `columns`: the fields of
-    `Trades` as a plain tuple, since a named tuple costs some microseconds a call.
+    `Trades` as a plain tuple, since a named tuple costs some microseconds a call. `width`: see
+    `interval`. `by_id`: of one event time the larger trade id is the later; else the log decides.
     """
     (clock, slots), trades = load_scalars(scalars[0]), Trades(*columns)
     record, trade, count = cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"]
+    start_ns, end_ns = 0, 0  # of the bar that the last trade was in
     while record < len(status) and slots.free != NONE and count + slots.used < len(closed):
         offset, log_ns = first_offset + record, log_times_ns[record]
         if trade == len(trades.offset) or trades.offset[trade] != offset:
@@ -268,22 +245,24 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             if trades.verdict[trade - 1] != ACCEPTED:
                 continue
             event_ns = trades.event_ns[trade - 1]
-            start_ns = event_ns - event_ns % width_ns
+            if not start_ns <= event_ns < end_ns:
+                start_ns, end_ns = interval(width, event_ns)
             if clock.newest_ns == NONE:
                 clock = Clock(NONE, NONE, event_ns - lateness_ns, event_ns)
-            if clock.watermark_ns - start_ns >= width_ns:
+            if has_ended(end_ns, clock.watermark_ns):
                 trades.verdict[trade - 1] = LATE
             else:
                 slot = find_bar(bars, first_slot[trades.instrument[trade - 1]], start_ns)
+                rank = trades.trade_id[trade - 1] if by_id else 0
                 if slot == NONE:
-                    slot = slots.free
-                    slots = open_bar(bars, first_slot, slots, trades, trade - 1, start_ns)
-                add_trade(bars[slot], trades, trade - 1)
+                    slot, times = slots.free, (start_ns, end_ns)
+                    slots = open_bar(bars, first_slot, slots, trades, trade - 1, times, rank)
+                add_trade(bars[slot], trades, trade - 1, rank)
             clock = clock_after_trade(clock, event_ns, log_ns, lateness_ns)
-        if slots.used and clock.watermark_ns - slots.oldest_ns >= width_ns:
+        if has_ended(slots.first_end_ns, clock.watermark_ns):
             slots, ended = close_bars(
                 bars, first_slot, slots, closed[count:],
-                clock.watermark_ns, width_ns, log_ns, offset,
+                clock.watermark_ns, log_ns, offset,
             )  # fmt: skip
             count += ended
     cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"] = record, trade, count

@@ -20,16 +20,9 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.fold import fold
-from tapeflow.operators.bars.kernel import (
-    BAR,
-    CURSOR,
-    NONE,
-    SCALARS,
-    Clock,
-    Rows,
-    Slots,
-    fold_rows,
-)
+from tapeflow.operators.bars.kernel import fold_rows
+from tapeflow.operators.bars.layout import BAR, CURSOR, NONE, SCALARS, Clock, Rows, Slots
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import NO_BARS, Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import Bars
@@ -68,11 +61,17 @@ def add_free_rows(state: State) -> State:
     return state
 
 
-def fold_batch(state: State, batch: Batch, width_ns: int, lateness_ns: int) -> tuple[Ints, Rows]:
+def fold_batch(
+    state: State, batch: Batch, width: BarWidth, lateness_ns: int, *, by_id: bool
+) -> tuple[Ints, Rows]:
     """Return the verdict on each trade, (trades,), and the rows of the bars closed."""
     t = batch.market.trades
     verdict = t.verdict.copy()
-    columns = (t.offset, t.instrument, t.count, t.aggressor, t.event_ns, verdict, t.price, t.size)
+    columns = (
+        *(t.offset, t.instrument, t.count, t.aggressor, t.event_ns, t.trade_id),
+        *(verdict, t.price, t.size),
+    )
+    places = (width.span_ns, width.origin_ns, width.starts_ns())
     closed_rows, cursor = [], np.zeros(1, CURSOR)
     while cursor["record"][0] < len(batch.status):
         if state.scalars["free"][0] == NONE:
@@ -81,7 +80,7 @@ def fold_batch(state: State, batch: Batch, width_ns: int, lateness_ns: int) -> t
         cursor["closed"] = 0
         fold_rows(
             state.scalars, state.first_slot, state.bars, closed, cursor,
-            batch.first_offset, batch.log_ns, batch.status, columns, width_ns, lateness_ns,
+            batch.first_offset, batch.log_ns, batch.status, columns, places, lateness_ns, by_id,
         )  # fmt: skip
         closed_rows.append(closed[: cursor["closed"][0]].tobytes())
     # as bytes, since numpy takes ten microseconds to copy or join records
@@ -100,12 +99,11 @@ def close_all(state: State, offset: int) -> Rows:
     return bars
 
 
-def to_bars(rows: Rows, width_ns: int, first_ns: int, newest_ns: int) -> Bars:
+def to_bars(rows: Rows, first_ns: int, newest_ns: int) -> Bars:
     """Return rows as columns of bars; the log covers event times from `first_ns` to `newest_ns`."""
     if not len(rows):
         return NO_BARS
-    open_ns = rows["start_ns"]
-    close_ns = np.minimum(open_ns, MAX_NS - width_ns) + width_ns
+    open_ns, close_ns = rows["start_ns"], rows["end_ns"]
     derived = {
         "open_ns": open_ns,
         "close_ns": close_ns,
@@ -117,13 +115,14 @@ def to_bars(rows: Rows, width_ns: int, first_ns: int, newest_ns: int) -> Bars:
 
 
 class TimeBars(Struct, frozen=True):
-    """Bars of `width_ns` of event time, closed when the watermark has passed their end."""
+    """Bars of event time, closed when the watermark has passed their end."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
-    width_ns: int
+    width: BarWidth
     lateness_ns: int  # how far the watermark is behind the newest event time
     instruments: int  # in the job's table
+    by_id: bool = True  # of one event time the larger trade id is the later; else the log decides
 
     def initial(self) -> State:
         """Return a state without a trade, and no bar open."""
@@ -131,14 +130,15 @@ class TimeBars(Struct, frozen=True):
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
         """Mark late trades, and add the bars that these records close."""
-        verdict, rows = fold_batch(state, batch, self.width_ns, self.lateness_ns)
+        verdict, rows = fold_batch(state, batch, self.width, self.lateness_ns, by_id=self.by_id)
         first_ns, newest_ns = state.scalars[["first_ns", "newest_ns"]].item()
-        bars = to_bars(rows, self.width_ns, first_ns, MAX_NS)
+        bars = to_bars(rows, first_ns, MAX_NS)
         if len(batch.log_ns):
             state.last_log_ns = int(batch.log_ns[-1])
         if batch.end_of_log:
             rows = close_all(state, batch.next_offset - 1)
-            bars = Bars.concat([bars, to_bars(rows, self.width_ns, first_ns, newest_ns)])
+            last = to_bars(rows, first_ns, newest_ns)
+            bars = Bars.concat([bars, last])
         return state, (batch.with_verdict(verdict).replace(bars=bars),)
 
     def snapshot(self, state: State) -> Any:
@@ -158,7 +158,7 @@ class TimeBars(Struct, frozen=True):
             slot, instrument = slots["free"], row["instrument"]
             slots["free"] = state.bars[slot]["next"]
             slots["used"] += 1
-            slots["oldest_ns"] = min(slots["oldest_ns"], row["start_ns"])
+            slots["first_end_ns"] = min(slots["first_end_ns"], row["end_ns"])
             state.bars[slot] = row
             state.bars[slot]["next"] = state.first_slot[instrument]
             state.first_slot[instrument] = slot
@@ -166,13 +166,6 @@ class TimeBars(Struct, frozen=True):
 
 
 @operator
-def bars(
-    step_id: str,
-    up: KeyedStream[Batch],
-    *,
-    width_ns: int,
-    lateness_ns: int,
-    instruments: int,
-) -> KeyedStream[Batch]:
-    """Close bars of `width_ns` over the trades of each partition, of `instruments` instruments."""
-    return op.stateful_batch("state", up, fold(TimeBars(width_ns, lateness_ns, instruments)))
+def bars(step_id: str, up: KeyedStream[Batch], *, step: TimeBars) -> KeyedStream[Batch]:
+    """Close bars over the trades of each partition."""
+    return op.stateful_batch("state", up, fold(step))

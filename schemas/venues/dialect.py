@@ -81,10 +81,11 @@ class Dialect(Struct, frozen=True):
     """All channels of a venue; a frame is read by the first one that it matches."""
 
     channels: tuple[Channel, ...]
+    numbered: bool = True  # trade ids of an instrument follow one another: one that lacks is a gap
 
     def mapping(self, change: Callable[[Channel], Channel]) -> "Dialect":
         """Return the dialect with each channel changed."""
-        return Dialect(tuple(map(change, self.channels)))
+        return replace(self, channels=tuple(map(change, self.channels)))
 
     def ignoring(self, table: type[Ticks]) -> "Dialect":
         """Return the dialect in which frames with rows of `table` are known, but not stored."""

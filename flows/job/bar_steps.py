@@ -1,0 +1,30 @@
+"""The steps from trades to bars, built from a job."""
+
+from tapeflow.flows.job.settings import Job
+from tapeflow.operators.bars.step import TimeBars
+from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.sequence.judge import JudgeTrades
+from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.time import MAX_NS
+from tapeflow.schemas.venues import VENUES
+
+
+def dedupe(job: Job, table: InstrumentTable) -> Dedupe:
+    """Return the step that marks duplicates."""
+    return Dedupe(job.dedupe.window, len(table), job.bars.gaps)
+
+
+def judge_trades(job: Job, table: InstrumentTable) -> JudgeTrades:
+    """Return the step that judges trades by stamp and id."""
+    ahead_ns, pause_ns = (
+        MAX_NS if limit is None else limit for limit in (job.bars.ahead, job.bars.pause)
+    )
+    dialects = (VENUES[each.venue.lower()].dialect for each in table.rows)
+    numbered = tuple(job.bars.gaps and each.numbered for each in dialects)
+    return JudgeTrades(numbered, ahead_ns, pause_ns, job.bars.lateness)
+
+
+def time_bars(job: Job, table: InstrumentTable) -> TimeBars:
+    """Return the step that closes bars."""
+    bars = job.bars
+    return TimeBars(bars.width, bars.lateness, len(table), bars.ties == "id")
