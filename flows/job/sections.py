@@ -92,7 +92,7 @@ class Paper(Section):
     latency: Delay = Field(
         default=250_000_000, description="Time from a decision until the order is at the venue."
     )
-    fee_bps: Annotated[Decimal, Field(ge=0), Unit("basis points of notional")] = Field(
+    fee_bps: Annotated[Decimal, Field(ge=0, le=10_000), Unit("basis points of notional")] = Field(
         default=Decimal(10), description="Fee of a fill."
     )
 
