@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from tapeflow.engine.fold import Step
-from tapeflow.schemas.batches import Batch
+from tapeflow.schemas.batches import Batch, IgnoredFrames
 from tapeflow.schemas.columns import Columns
 from tapeflow.schemas.market import Bars, Market
 
@@ -148,6 +148,7 @@ def joined(outputs: Sequence[Any]) -> Any:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
     for name, kind in Market.tables().items():
         whole[name] = plain(kind.concat([getattr(each.market, name) for each in batches]))
+    whole["ignored"] = plain(IgnoredFrames.concat([each.ignored for each in batches]))
     whole["bars"] = plain(Bars.concat([each.bars for each in batches]))
     for output in outputs:
         if not isinstance(output, Batch):

@@ -97,7 +97,7 @@ def all_from_partition(instrument_partition: Ints, codes: Ints, number: int) -> 
 class Desk(Struct, frozen=True):
     """Runs each account over the batches of all partitions; the key is the account's name."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     accounts: Mapping[str, AccountContext]
 
