@@ -30,7 +30,7 @@ REFUSALS = (
 UNREAD = """
     WITH silent AS (
         SELECT partition, sum(recognised)::BIGINT AS frames,
-            string_agg(instrument, ', ' ORDER BY instrument) AS instruments
+            list(instrument ORDER BY instrument) AS instruments
         FROM data_quality
         WHERE instrument IS NOT NULL AND recognised > 0
             AND accepted + duplicate + late + history + off_market = 0
@@ -48,6 +48,7 @@ PROFIT = """
         USING (strategy, account)
     ORDER BY ALL
 """
+NAMES_MAX = 3  # instruments named in one line
 PROFIT_COLUMNS = ("strategy", "account", "fills", "realized", "unrealized", "fees", "profit")
 
 
@@ -79,9 +80,11 @@ def unread_trades(con: Any) -> Iterator[str]:
     """Yield a line for each channel whose frames hold trades that the job does not read."""
     for partition, channel, frames, instruments in con.execute(UNREAD).fetchall():
         setting = f'[market] trades = {{ {venue_of(partition)} = "{channel}" }}'
+        more = f" and {len(instruments) - NAMES_MAX:,} more" if len(instruments) > NAMES_MAX else ""
+        names = ", ".join(instruments[:NAMES_MAX]) + more
         yield (
             f"{partition}: {frames:,} {channel} frames, none of them read, and no other trades of "
-            f"{instruments}: to read them set {setting}"
+            f"{names}: to read them set {setting}"
         )
 
 
