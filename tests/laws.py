@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from tapeflow.engine.fold import Step
-from tapeflow.schemas.batches import Batch
+from tapeflow.schemas.batches import Batch, IgnoredFrames
 from tapeflow.schemas.columns import Columns
 from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.market import Bars, Market
@@ -149,7 +149,7 @@ def joined(outputs: Sequence[Any]) -> Any:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
     for name, kind in Market.tables().items():
         whole[name] = plain(kind.concat([getattr(each.market, name) for each in batches]))
-    derived: dict[str, type[Columns]] = {"bars": Bars, "breaks": Breaks, "gaps": Gaps}
+    derived: dict[str, type[Columns]] = {"bars": Bars, "breaks": Breaks, "gaps": Gaps, "ignored": IgnoredFrames}
     for name, columns in derived.items():
         whole[name] = plain(columns.concat([getattr(each, name) for each in batches]))
     for output in outputs:

@@ -320,8 +320,9 @@ def test_a_book_ticker_of_usdm_before_it_had_a_name_is_a_quote(read):
     assert best(read(USDM, SPOT_QUOTE)) == [61837.63, 3.78826, 61837.64, 1.54698]
 
 
-def test_a_mark_price_of_an_old_recording_has_no_index(read):
-    batch = read(USDM, USDM_MARK.replace(b'"i":"28159.75642857",', b""))
+@pytest.mark.parametrize("index", [b"", b'"i":null,', b'"i":"",'])
+def test_a_mark_price_of_an_old_recording_has_no_index(read, index):
+    batch = read(USDM, USDM_MARK.replace(b'"i":"28159.75642857",', index))
     assert batch.market.mark_prices.mark.tolist() == [28147.27373413]
     assert math.isnan(batch.market.mark_prices.index[0])
 
@@ -549,6 +550,12 @@ def test_the_side_of_a_ticker_is_not_used(read):
 def test_a_ticker_before_the_first_trade_of_a_product_has_no_time(read):
     batch = read(COINBASE, TICKER.replace(b'"time":"2021-04-17T16:43:37.270697Z",', b""))
     assert batch.market.quotes.event_ns.tolist() == [NO_TIME]
+
+
+@pytest.mark.parametrize("field", [b'"best_bid_size":null,', b'"time":null,"best_ask_size":null,'])
+def test_a_field_that_may_be_missing_may_be_null(read, field):
+    frame = TICKER.replace(b'"time":"2021-04-17T16:43:37.270697Z",', field)
+    assert best(read(COINBASE, frame)) == [0.5742, None, 0.5771, None]
 
 
 def test_a_newer_ticker_has_sizes_and_zero_is_no_size(read):

@@ -112,7 +112,7 @@ def read_shape(shape: Shape, message: Any, outer: Row, symbols: Symbols) -> list
         value = message.get(name, MISSING)
         if not isinstance(part, Field):
             below.append((name, part, value))
-        elif part.kind > Kind.ABSENT and not (part.optional and value is MISSING):
+        elif part.kind > Kind.ABSENT and not (part.optional and value in (MISSING, None)):
             try:
                 row[part.column] = read_field(part, name, value, symbols)
             except MalformedError as error:

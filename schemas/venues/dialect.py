@@ -55,7 +55,7 @@ class Field(Struct, frozen=True):
     # LITERAL: the text, with 0; CHOICE: each text with its value, "" for any other
     words: tuple[tuple[str, int], ...] = ()
     values: tuple[int, int] = (0, 0)  # BOOLEAN: of false and of true
-    optional: bool = False  # may be missing: the column keeps its default
+    optional: bool = False  # may be missing or null: the column keeps its default
     usual: bool = False  # optional, but so rarely missing that such a frame may be read slowly
     only_accepted: bool = False  # matters for accepted trades; of others what is unreadable is NaN
     since_ns: int = 0  # RFC3339: an earlier time is refused

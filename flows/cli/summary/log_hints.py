@@ -16,7 +16,7 @@ SAMPLE = 20  # dead letters of a partition that are tried as frames of other ven
 UNREAD = """
     WITH silent AS (
         SELECT partition, sum(recognised)::BIGINT AS frames,
-            string_agg(instrument, ', ' ORDER BY instrument) AS instruments
+            list(instrument ORDER BY instrument) AS instruments
         FROM data_quality
         WHERE instrument IS NOT NULL AND recognised > 0
             AND accepted + duplicate + late + history + off_market = 0
@@ -188,7 +188,7 @@ def find_unread_trades(
         setting = f'[market] trades = {{ {venue_of(partition)} = "{channel}" }}'
         yield (
             f"{partition}: {frames:,} {channel} frames, none of them read, and no other trades of "
-            f"{instruments}: to read them set {setting}"
+            f"{names(instruments)}: to read them set {setting}"
         )
 
 
