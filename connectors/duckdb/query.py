@@ -17,6 +17,7 @@ from tapeflow.connectors.duckdb.query_result import (
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
 from tapeflow.connectors.duckdb.tables import insert
+from tapeflow.engine.threads import call_on_thread
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -54,7 +55,7 @@ def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResu
             return result
     with connect(results, notify) as con:
         try:
-            return to_query_result(execute_exact(con, sql))
+            return to_query_result(call_on_thread(lambda: execute_exact(con, sql), con.interrupt))
         except duckdb.Error as error:
             raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 
