@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from pyarrow import flight
 
-from tapeflow.connectors.duckdb import query_watch
+from tapeflow.connectors.duckdb import query_watch, sink
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.flight import HOST, endpoint_file
@@ -70,7 +70,7 @@ def running(results):
 
 @pytest.fixture(params=["live", "file"])
 def answering(request, running, results):
-    """The same results, asked of the running flow, and of the file when it has ended."""
+    """The same results, client of the running flow, and of the file when it has ended."""
     if request.param == "file":
         running.close()
         complete(paths_of(results), keep=False)
@@ -109,12 +109,12 @@ def wait_for_none(part):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_query_that_is_stopped_ends_in_the_running_flow_too(running, results, number):
-    asked = tapeflow_query(results, ENDLESS)
+    client = tapeflow_query(results, ENDLESS)
     wait_for_query(running)
     write_epoch(running)
-    asked.send_signal(number)
-    out, err = asked.communicate(timeout=5)
-    assert (asked.returncode, out) == (128 + number, "")
+    client.send_signal(number)
+    out, err = client.communicate(timeout=5)
+    assert (client.returncode, out) == (128 + number, "")
     assert err.count("\n") == 1
     wait_for_none(running)
     write_epoch(running, 5001)
@@ -125,11 +125,11 @@ def test_a_query_of_a_file_can_be_stopped(running, results):
     running.close()
     running.close = lambda: None
     complete(paths_of(results), keep=False)
-    asked = tapeflow_query(results, ENDLESS)
+    client = tapeflow_query(results, ENDLESS)
     time.sleep(2)
-    asked.send_signal(signal.SIGINT)
-    out, err = asked.communicate(timeout=5)
-    assert (asked.returncode, out, err) == (130, "", "tapeflow query: interrupted by SIGINT\n")
+    client.send_signal(signal.SIGINT)
+    out, err = client.communicate(timeout=5)
+    assert (client.returncode, out, err) == (130, "", "tapeflow query: interrupted by SIGINT\n")
 
 
 def test_a_query_has_a_limit_of_time_and_the_flow_goes_on(running, results, monkeypatch):
@@ -169,15 +169,15 @@ def test_a_query_has_a_limit_of_memory_and_the_flow_goes_on(running, results):
 
 
 def test_a_write_that_a_query_left_no_memory_for_is_written_after_it(running, monkeypatch):
-    insert, failures = running._insert, [1]
+    insert, failures = sink.insert_facts, [1]
 
-    def fail_once(number, tables):
+    def fail_once(*arguments):
         if failures:
             failures.pop()
             raise duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate")
-        insert(number, tables)
+        insert(*arguments)
 
-    monkeypatch.setattr(running, "_insert", fail_once)
+    monkeypatch.setattr(sink, "insert_facts", fail_once)
     monkeypatch.setattr(running.query_server, "interrupt", lambda: True)
     write_epoch(running)
     rows = running.con.execute("SELECT count(*) FROM metrics").fetchall()
@@ -185,14 +185,14 @@ def test_a_write_that_a_query_left_no_memory_for_is_written_after_it(running, mo
 
 
 def test_a_flow_ends_while_a_query_runs(running, results):
-    asked = tapeflow_query(results, ENDLESS)
+    client = tapeflow_query(results, ENDLESS)
     wait_for_query(running)
     began = time.monotonic()
     running.close()
     running.close = lambda: None
     assert time.monotonic() - began < 3
-    _, err = asked.communicate(timeout=5)
-    assert asked.returncode == 1
+    _, err = client.communicate(timeout=5)
+    assert client.returncode == 1
     assert err == "tapeflow query: the query failed: the run has ended\n"
 
 
@@ -230,20 +230,20 @@ def test_the_watch_interrupts_nothing_that_has_ended():
     ],
 )
 def test_a_wrong_query_is_one_line_and_exit_code_1(answering, sql, line):
-    asked = tapeflow_query(answering, sql)
-    out, err = asked.communicate(timeout=20)
-    assert (asked.returncode, out) == (1, "")
+    client = tapeflow_query(answering, sql)
+    out, err = client.communicate(timeout=20)
+    assert (client.returncode, out) == (1, "")
     assert err.startswith("tapeflow query: the query failed: ")
     assert err.count("\n") == 1
     assert line in err
 
 
 def test_a_query_whose_reader_has_gone_is_quiet(answering):
-    asked = tapeflow_query(answering, "SELECT * FROM range(300000)")
-    with asked:
-        asked.stdout.readline()
-        asked.stdout.close()
-        assert asked.stderr.read() == ""
+    client = tapeflow_query(answering, "SELECT * FROM range(300000)")
+    with client:
+        client.stdout.readline()
+        client.stdout.close()
+        assert client.stderr.read() == ""
 
 
 # --- what they may do ---------------------------------------------------------------------
@@ -280,9 +280,9 @@ def test_a_query_reaches_no_file_of_the_host_and_no_variable_of_the_program(
 ):
     there, out = tmp_path / "there.parquet", tmp_path / "out"
     duckdb.sql("SELECT 42 AS secret").write_parquet(str(there))
-    asked = tapeflow_query(answering, sql.format(there=there, out=out))
-    printed, err = asked.communicate(timeout=20)
-    assert (asked.returncode, printed) == (1, "")
+    client = tapeflow_query(answering, sql.format(there=there, out=out))
+    printed, err = client.communicate(timeout=20)
+    assert (client.returncode, printed) == (1, "")
     assert err.startswith("tapeflow query: the query failed: ")
     assert err.count("\n") == 1
     assert not out.exists()
@@ -322,10 +322,10 @@ def test_the_query_of_readme_survives_any_frame_in_any_client_of_duckdb(running,
 
 
 def test_a_table_of_text_shows_control_characters_as_escapes(answering):
-    asked = tapeflow_query(
+    client = tapeflow_query(
         answering, "SELECT decode(frame) AS f FROM dead_letters WHERE length = 9"
     )
-    out, err = asked.communicate(timeout=20)
+    out, err = client.communicate(timeout=20)
     assert err == ""
     assert out.splitlines()[2] == r"a\x00b\x1b[2Jc\n"
 

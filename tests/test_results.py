@@ -9,12 +9,13 @@ from itertools import pairwise
 import duckdb
 import pytest
 
-from tapeflow.connectors.duckdb import buffer, publisher
+from tapeflow.connectors.duckdb import buffer, publisher, sink
 from tapeflow.connectors.duckdb.async_writer import PENDING_ROWS_MAX, to_ipc
 from tapeflow.connectors.duckdb.buffer import CHUNK_ROWS
 from tapeflow.connectors.duckdb.endings import complete
-from tapeflow.connectors.duckdb.file import ResultPaths, exclusive_lock
+from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.flight import endpoint_file, query_running
+from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.publisher import PUBLISH_EVERY_S
 from tapeflow.connectors.duckdb.query import digest, digests, query
 from tapeflow.connectors.duckdb.sink import BUFFER_ROWS_MAX, ResultsSink
@@ -529,7 +530,7 @@ def test_a_live_run_with_many_pending_rows_waits_for_its_disk(results):
 def test_a_failed_commit_on_the_writer_thread_fails_the_flow(results, monkeypatch):
     part = open_live_part(results)
     part.write_batch([(metric(1),)])
-    monkeypatch.setattr(part, "_insert", lambda *_: 1 / 0)
+    monkeypatch.setattr(sink, "insert_facts", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # at this snapshot, or one soon after
         for _ in range(1000):
             part.snapshot()

@@ -24,6 +24,11 @@ from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
 
 CHUNK_ROWS = 4096  # read at a time
+CHANGES = {  # of a view DuckDB says something else than that nothing can be changed
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.DELETE,
+}
 
 
 def connect(results: Path, notify: Notify = lambda _: None) -> Any:
@@ -55,6 +60,8 @@ def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResu
             return result
     with connect(results, notify) as con:
         try:
+            if CHANGES & {statement.type for statement in con.extract_statements(sql)}:
+                raise TapeflowError(f"the query failed: {results} is read-only")
             return to_query_result(call_on_thread(lambda: execute_exact(con, sql), con.interrupt))
         except duckdb.Error as error:
             raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
