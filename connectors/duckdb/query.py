@@ -18,6 +18,7 @@ from tapeflow.connectors.duckdb.query_result import (
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
 from tapeflow.connectors.duckdb.tables import INTERNAL, insert
+from tapeflow.engine.threads import call_on_thread
 from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -29,6 +30,11 @@ DEFAULTS = {  # of the fields of each type of fact
     for each in FACT_TYPES
 }
 EMPTY = hashlib.sha256().hexdigest()  # of a table without rows
+CHANGES = {  # of a view DuckDB says something else than that nothing can be changed
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.DELETE,
+}
 
 
 def connect(results: Path, notify: Notify = lambda _: None) -> Any:
@@ -60,7 +66,9 @@ def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResu
             return result
     with connect(results, notify) as con:
         try:
-            return to_query_result(execute_exact(con, sql))
+            if CHANGES & {statement.type for statement in con.extract_statements(sql)}:
+                raise TapeflowError(f"the query failed: {results} is read-only")
+            return to_query_result(call_on_thread(lambda: execute_exact(con, sql), con.interrupt))
         except duckdb.Error as error:
             raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 

@@ -8,9 +8,10 @@ In the view, a bar is not complete either where a gap in its trades was found af
 `decode(frame)` of this file shows bytes that are not UTF-8 as \xFF, where DuckDB's own fails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
@@ -101,6 +102,21 @@ def quality_sql() -> str:
 def insert(con: Any, name: str, table: Any) -> None:
     """Insert a pyarrow.Table into the table `name`, whose columns are in the same order."""
     con.from_arrow(table).insert_into(name)
+
+
+def insert_facts(con: Any, transaction: int, tables: Mapping[str, Any]) -> None:
+    """Insert pyarrow.Tables of facts, by table, as rows of the transaction of this number."""
+    for name, table in tables.items():
+        numbers = pa.array(np.full(len(table), transaction))
+        insert(con, f"{INTERNAL}.{name}", table.append_column(TRANSACTION, numbers))
+
+
+def roll_back_to(con: Any, transaction: int) -> None:
+    """Delete the rows of all transactions after this number."""
+    con.begin()
+    for fact in FACT_TYPES:
+        con.execute(f"DELETE FROM {INTERNAL}.{fact.table} WHERE {TRANSACTION} > ?", [transaction])
+    con.commit()
 
 
 def comment_statements() -> Iterator[str]:

@@ -6,7 +6,6 @@ Each command is a file: `add` declares its options, `run` does it. What is slow 
 imported inside `run`, so that help and queries start at once.
 """
 
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from tapeflow.flows.cli import (
     terminal,
     verify,
 )
+from tapeflow.flows.cli.interrupts import signal_of, terminating_as_interrupt
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
@@ -66,8 +66,9 @@ def run_command(args: Namespace, argv: Sequence[str]) -> int:
 def report(error: BaseException, program: str, args: Namespace) -> int:
     """Write one line on what went wrong; return the exit code."""
     if isinstance(error, KeyboardInterrupt):
-        print_error(program, "interrupted")
-        return STOPPED + signal.SIGINT
+        number = signal_of(error)
+        print_error(program, f"interrupted by {number.name}")
+        return STOPPED + number
     if isinstance(error, StoppedError):
         print_error(program, str(error))
         return STOPPED + error.signal

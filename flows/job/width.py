@@ -37,7 +37,7 @@ def parse_width(text: Any) -> BarWidth:
 
 
 def parse_span(text: Any, duration: Any) -> BarWidth:
-    """Return a width that is the same for all bars; `duration` is the text in units of durations."""
+    """Return a width that is the same for all bars; `duration`: the text without weeks."""
     try:
         span_ns = parse_duration(duration)
     except ValueError as error:
