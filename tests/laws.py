@@ -149,7 +149,12 @@ def joined(outputs: Sequence[Any]) -> Any:
         whole[name] = plain([*chain.from_iterable(getattr(each, name) for each in batches)])
     for name, kind in Market.tables().items():
         whole[name] = plain(kind.concat([getattr(each.market, name) for each in batches]))
-    derived: dict[str, type[Columns]] = {"bars": Bars, "breaks": Breaks, "gaps": Gaps, "ignored": IgnoredFrames}
+    derived: dict[str, type[Columns]] = {
+        "bars": Bars,
+        "breaks": Breaks,
+        "gaps": Gaps,
+        "ignored": IgnoredFrames,
+    }
     for name, columns in derived.items():
         whole[name] = plain(columns.concat([getattr(each, name) for each in batches]))
     for output in outputs:

@@ -24,7 +24,7 @@ from tapeflow.flows.cli import (
     terminal,
     verify,
 )
-from tapeflow.flows.cli.interrupts import signal_of, terminating_as_interrupt
+from tapeflow.flows.cli.interrupts import signal_of
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
