@@ -5,15 +5,17 @@
 Tests and benches use it as a context manager; each broker then begins empty, on free ports.
 """
 
+import fcntl
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from string import Template
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -53,18 +55,25 @@ def jars() -> Path:
 class RealBroker:
     """One Kafka broker in a process of its own."""
 
-    def __init__(self, data: Path | None = None, port: int = 0) -> None:
-        """Prepare a broker; its records stay in `data`, or are deleted with it if that is None."""
+    def __init__(self, data: Path | None = None, port: int = 0, settings: str = "") -> None:
+        """Prepare a broker; its records stay in `data`, or are deleted with it if that is None.
+
+        `settings` are lines of server.properties that come last. Raises RuntimeError where another
+        broker has the data or the port.
+        """
         self.temporary = None if data else tempfile.TemporaryDirectory(prefix="kafka-")
         self.data = data or Path(str(self.temporary and self.temporary.name))
         self.data.mkdir(parents=True, exist_ok=True)
+        self.lock = lock(self.data)
+        if port and is_listening(port):
+            raise RuntimeError(f"127.0.0.1:{port} is in use: does another Kafka run there?")
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.classes = f"{jars()}/*"
         self.settings = self.data / "server.properties"
         template = Template((HERE / "server.properties").read_text())
         values = {"port": self.port, "controller_port": free_port(), "data": self.data / "log"}
-        self.settings.write_text(template.substitute(values))
+        self.settings.write_text(f"{template.substitute(values)}\n{settings}\n")
         self.process: subprocess.Popen[bytes] | None = None
         self._admin: Any = None
         if not (self.data / "log").exists():
@@ -142,8 +151,29 @@ class RealBroker:
 
     def __exit__(self, *raised: object) -> None:
         self.kill() if self.temporary else self.stop()
+        self.lock.close()
         if self.temporary:
             self.temporary.cleanup()
+
+
+def lock(data: Path) -> IO[str]:
+    """Lock a folder of records until the process ends.
+
+    Raises RuntimeError where a broker of another process has it.
+    """
+    file = (data / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RuntimeError(f"a Kafka runs on {data} already: stop it first") from None
+    return file
+
+
+def is_listening(port: int) -> bool:
+    """Return whether somebody listens on a port of the loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port() -> int:
@@ -156,10 +186,16 @@ def free_port() -> int:
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):  # either stops Java too, also in the background
         signal.signal(number, signal.default_int_handler)
-    with RealBroker(HOME / "data", 9092) as broker:
-        print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it", flush=True)
-        try:
-            while True:
-                time.sleep(1)
-        except KeyboardInterrupt:
-            print("stopping Kafka")
+    try:
+        with RealBroker(HOME / "data", 9092) as broker:
+            print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it")
+            sys.stdout.flush()
+            try:
+                while True:
+                    time.sleep(1)
+            except KeyboardInterrupt:
+                print("stopping Kafka")
+    except KeyboardInterrupt:
+        sys.exit("stopped while it started")
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"make kafka: {error}")

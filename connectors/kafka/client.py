@@ -8,6 +8,7 @@ An outage, however long, is reported in two lines:
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -45,11 +46,23 @@ CONSUMER: Settings = {
 PERMANENT_ERRORS = frozenset(  # waiting does not help
     (
         KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     )
 )
+CAUSES = {  # what a user can change
+    KafkaError._AUTHENTICATION: "wrong user or password: see sasl.username and sasl.password",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "wrong user or password",
+    KafkaError._SSL: "TLS failed: see security.protocol and ssl.ca.location",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "no right to the topic: the user needs an ACL",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "no right to the group: the user needs an ACL",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "no right to the cluster: the user needs an ACL",
+}
 RETRIABLE_ERRORS = frozenset(  # come in place of a record; librdkafka then repeats the request
     (
         KafkaError.UNKNOWN,
@@ -70,6 +83,8 @@ class BrokerStatus:
         self.bootstrap, self.notify, self.prefix = bootstrap, notify, prefix
         self.last_error = ""  # name of librdkafka's last error since the broker answered
         self.permanent_error = ""  # text of an error that waiting does not fix
+        self.serve: Callable[[], object] = lambda: None  # lets the client call `on_error`
+        self.tls_error = ""  # text of the last one: waiting may help against it
         self.away_since: float | None = None  # monotonic time, s
         self.probed_at = 0.0  # monotonic time of the last check, s
 
@@ -77,7 +92,9 @@ class BrokerStatus:
         """Note an error, as `error_cb`: called inside poll and consume, where it may not raise."""
         self.last_error = error.name()
         if error.fatal() or error.code() in PERMANENT_ERRORS:
-            self.permanent_error = error.str()
+            self.permanent_error = describe_refusal(error)
+        if error.code() == KafkaError._SSL:
+            self.tls_error = describe_refusal(error)
 
     def check(self) -> None:
         """Raise TapeflowError for an error that waiting does not fix."""
@@ -120,12 +137,16 @@ class BrokerStatus:
                 return request(min(ATTEMPT_S, wait_s))
             except KafkaException as raised:
                 self.last_error = raised.args[0].name()
+                if raised.args[0].code() in PERMANENT_ERRORS:
+                    self.permanent_error = describe_refusal(raised.args[0])
+                self.serve()
                 self.check()
                 waited_s = time.monotonic() - began
                 if waited_s >= wait_s:
+                    why = f"({raised.args[0].str()}): is it running, and is this its address?"
                     raise TapeflowError(
                         f"no answer from a broker at {self.bootstrap} within {wait_s:g} s "
-                        f"({raised.args[0].str()}): is it running, and is this its address?"
+                        f"{f': {self.tls_error}' if self.tls_error else why}"
                     ) from None
                 if waited_s >= GRACE_S:
                     self.note_silence(lambda: False)  # the request just failed
@@ -136,6 +157,15 @@ def new_consumer(status: BrokerStatus, client: Settings) -> Consumer:
     """Return a consumer that joins no group, skips nothing, and reports errors to `status`."""
     servers = {"bootstrap.servers": status.bootstrap, "error_cb": status.on_error}
     try:
-        return Consumer({**SHARED, **CONSUMER, **servers, **client})
+        consumer = Consumer({**SHARED, **CONSUMER, **servers, **client})
     except KafkaException as raised:
         raise TapeflowError(f"Kafka client settings: {raised.args[0].str()}") from None
+    status.serve = partial(consumer.poll, 0)  # used before partitions are assigned
+    return consumer
+
+
+def describe_refusal(error: KafkaError) -> str:
+    """Return the text of an error, with what a user can change."""
+    text = " ".join(error.str().split())
+    cause = CAUSES.get(error.code())
+    return text if cause is None else f"{cause} ({text})"

@@ -7,7 +7,7 @@ offset      0   1   2   3   4   5
 
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tapeflow.connectors.kafka.client import (
     NO_SETTINGS,
@@ -18,6 +18,7 @@ from tapeflow.connectors.kafka.client import (
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
+ASK_S = 5.0  # for a broker that has just answered
 OffsetBounds = tuple[int, int]  # first offset there is, offset after the last one
 
 
@@ -44,6 +45,7 @@ def offset_bounds(
         known = status.retry(lambda timeout_s: consumer.list_topics(timeout=timeout_s), wait_s)
         for topic in topics:
             if topic not in known.topics:
+                check_right(consumer, status, topic)
                 names = sorted(name for name in known.topics if name[:2] != "__")
                 raise TapeflowError(
                     f"no topic {topic} at {bootstrap}; the topics there: "
@@ -60,3 +62,12 @@ def offset_bounds(
         return bounds
     finally:
         consumer.close()
+
+
+def check_right(consumer: Consumer, status: BrokerStatus, topic: str) -> None:
+    """Raise TapeflowError where a topic is hidden from us: it is not in the list of all topics."""
+    asked = status.retry(lambda timeout_s: consumer.list_topics(topic, timeout=timeout_s), ASK_S)
+    error = asked.topics[topic].error
+    if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        status.on_error(error)
+        status.check()

@@ -1,6 +1,8 @@
 """`tapeflow doctor`: is everything in place, and what to do where it is not."""
 
 import json
+import os
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from tapeflow.flows.job.settings import Job
 
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "pyarrow", "numpy", "msgspec", "pydantic")
-BROKER_TIMEOUT_S = 2.0
+BROKER_TIMEOUT_NS = 3_000_000_000
+FREE_MIN = 256 << 20  # bytes
 PACKAGE = Path(compiled.__file__).parents[1]
 
 
@@ -62,6 +65,7 @@ def run_checks(args: Namespace) -> list[Check]:
         *check_kernel_cache(),
         *check_job(args),
         check_results(args.results),
+        check_temporary(),
     ]
 
 
@@ -75,13 +79,17 @@ def check_python() -> Check:
 
 
 def check_library(name: str) -> Check:
-    """Check that a library is installed."""
+    """Check that a library is installed, and can be imported."""
+    from importlib import import_module
     from importlib.metadata import PackageNotFoundError, version
 
     try:
+        import_module(name.replace("-", "_"))
         return Check(name, True, version(name))
     except PackageNotFoundError:
         return Check(name, False, "missing: run `make setup`")
+    except Exception as error:  # of its native code, say
+        return Check(name, False, f"cannot be imported: {' '.join(str(error).split())}")
 
 
 def check_numba() -> Check:
@@ -120,30 +128,54 @@ def check_job(args: Namespace) -> Iterator[Check]:
         yield Check("job", False, str(error))
         return
     yield Check("job", True, f"{len(instruments)} instruments, {len(job.strategies)} strategies")
-    yield check_broker(job)
+    yield from check_broker(job)
 
 
-def check_broker(job: "Job") -> Check:
-    """Check whether a broker answers; no answer is no failure: tapes and the demo need none."""
-    import socket
+def check_broker(job: "Job") -> Iterator[Check]:
+    """Check that the broker answers and that topics of the job's venues can be read, as `run` does.
 
-    host, _, port = job.kafka.bootstrap.split(",")[0].rpartition(":")
+    Where the job names no broker, no answer is no failure: tapes and the demo need none.
+    """
+    from tapeflow.flows.run.log import find_topics
+
+    quick = {"connect_timeout": min(job.kafka.connect_timeout, BROKER_TIMEOUT_NS)}
+    kafka = job.kafka.model_copy(update=quick)
     try:
-        socket.create_connection((host, int(port)), BROKER_TIMEOUT_S).close()
-    except (OSError, ValueError) as error:
-        line = f"no answer at {job.kafka.bootstrap} ({error}); tapes and the demo need no broker"
-        return Check("kafka", True, line)
-    return Check("kafka", True, f"a broker answers at {job.kafka.bootstrap}")
+        log = find_topics(job.model_copy(update={"kafka": kafka}), lambda _: None, tail=True)
+    except TapeflowError as error:
+        named = "bootstrap" in job.kafka.model_fields_set
+        absent = str(error).startswith("no answer") and not named
+        advice = "; tapes and the demo need no broker" if absent else ""
+        yield Check("kafka", absent, f"{error}{advice}")
+        return
+    yield Check("kafka", True, f"{kafka.bootstrap} answers; it holds {', '.join(log)}")
 
 
 def check_results(path: Path) -> Check:
-    """Check that the results file is ours, or free."""
+    """Check that the results file is ours, or free, and that there is room for it."""
     from tapeflow.connectors.duckdb.file import check_replaceable
 
+    folder = next(each for each in path.absolute().parents if each.exists())
     try:
         check_replaceable(path)
-    except TapeflowError as error:
+        free = shutil.disk_usage(folder).free
+    except (TapeflowError, OSError) as error:
         return Check("results", False, str(error))
-    return Check(
-        "results", True, f"{path} {'holds results' if path.exists() else 'does not exist yet'}"
-    )
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return Check("results", False, f"{folder} cannot be written: name another --results")
+    state = "holds results" if path.exists() else "does not exist yet"
+    room = f"{free / 2**30:,.1f} GiB are free"
+    if free < FREE_MIN:
+        return Check("results", False, f"only {room} in {folder}: a run may fill the disk")
+    return Check("results", True, f"{path} {state}; {room}")
+
+
+def check_temporary() -> Check:
+    """Check that temporary files can be written: of the processes of a run, and of traces."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile():
+            return Check("temporary", True, tempfile.gettempdir())
+    except OSError as error:
+        return Check("temporary", False, f"{error.strerror}: set TMPDIR to a folder")
