@@ -87,8 +87,9 @@ def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
 
 
 def digest(tables: dict[str, str]) -> str:
-    """Return one digest of all tables: sha256 over lines of name and digest."""
-    lines = "".join(f"{name} {value}\n" for name, value in tables.items())
+    """Return one digest of the tables that count in it: sha256 over lines of name and digest."""
+    digested = [fact.table for fact in FACT_TYPES if fact.digested]
+    lines = "".join(f"{name} {tables[name]}\n" for name in digested)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
