@@ -3,7 +3,7 @@
 Bar  -->  topic bars, JSON, key = instrument  and  table bars in results.duckdb
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,15 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
-from tapeflow.schemas.quality import DeadLetter, Gap, LateTrade, Metric, OpenCounts, QualityCounts
+from tapeflow.schemas.quality import (
+    DeadLetter,
+    Gap,
+    LateTrade,
+    Metric,
+    OpenCounts,
+    QualityCounts,
+    UnlistedSymbol,
+)
 from tapeflow.schemas.signals import Signal
 
 SCHEMA_VERSION = 2
@@ -26,7 +34,8 @@ class FactType(Struct, frozen=True):
     key: str  # field that keys its Kafka records; records of one key stay in order
     identity: tuple[str, ...]  # fields that identify one fact of this type
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
-    in_digest_if_empty: bool = True  # False: results without such facts have an older digest too
+    # part of the digest; kinds that came later are not always, so that it stays the same
+    digested: Literal["always", "with rows", "never"] = "always"
 
 
 ACCOUNT_SEQ = ("account", "seq")  # the desk numbers the facts of an account
@@ -60,11 +69,15 @@ FACT_TYPES = (
     ),
     FactType(
         Gap, "gaps", "gaps", "partition", ("partition", "offset", "instrument", "first_id"),
-        ("log_ns", "partition", "offset", "instrument", "first_id"), in_digest_if_empty=False,
+        ("log_ns", "partition", "offset", "instrument", "first_id"), digested="with rows",
     ),
     FactType(
         Metric, "metrics", "metrics", "partition", ("partition", "name", "time_ns"),
         ("time_ns", "partition", "name"),
+    ),
+    FactType(
+        UnlistedSymbol, "unlisted", "unlisted_minutes", "partition",
+        ("partition", "symbol", "time_ns"), ("time_ns", "partition", "symbol"), digested="never",
     ),
 )  # fmt: skip
 BY_TYPE = {kind.type: kind for kind in FACT_TYPES}

@@ -93,12 +93,13 @@ def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
 
 
 def digest(tables: dict[str, str]) -> str:
-    """Return one digest of all tables: sha256 over lines of name and digest.
-
-    A table that was added later counts where it has rows: older answers keep their digest.
-    """
-    later = {kind.table for kind in FACT_TYPES if not kind.in_digest_if_empty}
-    counted = {name: each for name, each in tables.items() if name not in later or each != EMPTY}
+    """Return one digest of the tables that count in it: sha256 over lines of name and digest."""
+    counted = {
+        fact.table: tables[fact.table]
+        for fact in FACT_TYPES
+        if fact.digested == "always"
+        or (fact.digested == "with rows" and tables[fact.table] != EMPTY)
+    }
     lines = "".join(f"{name} {value}\n" for name, value in counted.items())
     return hashlib.sha256(lines.encode()).hexdigest()
 

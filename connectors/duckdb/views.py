@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from tapeflow.schemas.meanings import SHARED
+from tapeflow.schemas.meanings import SHARED, column_meanings
+from tapeflow.schemas.quality import UnlistedSymbol
 
 
 class View(Struct, frozen=True):
@@ -67,4 +68,15 @@ RECOGNISED_CHANNELS = View(
     FROM metrics WHERE name LIKE '%.%' GROUP BY ALL ORDER BY ALL
     """,
 )
-VIEWS = (OFF_STEP, RECOGNISED_CHANNELS)
+UNLISTED = View(
+    "unlisted",
+    "A view: the counts of `unlisted_minutes` over all minutes, most records first.",
+    {name: text for name, text in column_meanings(UnlistedSymbol).items() if name != "time"},
+    """
+    SELECT partition, symbol, sum(records)::BIGINT AS records,
+        min(first_log_time) AS first_log_time, max(last_log_time) AS last_log_time,
+        min(first_offset) AS first_offset
+    FROM unlisted_minutes GROUP BY ALL ORDER BY records DESC, partition, symbol
+    """,
+)
+VIEWS = (OFF_STEP, RECOGNISED_CHANNELS, UNLISTED)
