@@ -10,8 +10,9 @@ then written to TAPEFLOW_RESULTS.making, which stays there between starts.
 import sys
 
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.raw_topics import find_topics
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import UsageError
 
 
@@ -29,9 +30,7 @@ def plan_from_environment(flow: str) -> Plan:
     return Plan(
         flow=flow,
         command="bytewax.run",
-        log=log.find_tapes(tapes, job, notify)
-        if tapes
-        else log.find_topics(job, notify, tail=True),
+        log=find_tapes(tapes, job, notify) if tapes else find_topics(job, notify, tail=True),
         job=job,
         results=results,
         progress_file=results.with_name(results.name + ".progress"),

@@ -12,7 +12,6 @@ from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
 from tapeflow.connectors.kafka.packs import Packer
 from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.schemas.batches import Page
-from tests.kafka.topics import SECOND
 
 PARTITION = KafkaPartition("nowhere", "raw.test", 3, "p-3")
 

@@ -46,7 +46,9 @@ def test_other_processes_may_use_it():
     with EmbeddedBroker() as broker:
         topic = new_topic(broker)
         subprocess.run([sys.executable, "-c", PRODUCE_SCRIPT, broker.bootstrap, topic], check=True)
-        assert rows(read_all(broker, topic, 1)) == [(0, 1_700_000_000_000_000_000, b"from elsewhere")]
+        assert rows(read_all(broker, topic, 1)) == [
+            (0, 1_700_000_000_000_000_000, b"from elsewhere")
+        ]
 
 
 def test_two_brokers_share_nothing():

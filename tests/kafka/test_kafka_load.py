@@ -12,7 +12,7 @@ from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
-from tests.kafka.topics import SECOND, T0, load, new_topic, read_all, read_records, rows
+from tests.kafka.topics import T0, load, new_topic, read_all, read_records, rows
 
 PRODUCE = 0  # Kafka's API key
 
