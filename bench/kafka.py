@@ -24,6 +24,8 @@ from bench.real_kafka.broker import RealBroker, missing
 from bench.replay import reference_tapes
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log, topics
+from tapeflow.flows.run.raw_topics import find_topics
+from tapeflow.flows.run.tape_files import find_tapes
 
 TARGETS = {"plain": 600_000.0, "packed": 2_000_000.0}  # ticks/s at least, by kind of records
 
@@ -38,7 +40,7 @@ def job_at(bootstrap: str, kind: str) -> settings.Job:
 def load(bootstrap: str, kind: str, records: int) -> float:
     """Load the reference job's tapes as one kind of records; return the seconds it took."""
     job = job_at(bootstrap, kind)
-    tapes = log.find_tapes([reference_tapes(records)], job)
+    tapes = find_tapes([reference_tapes(records)], job)
     factories = log.reader_factories(tapes, job, print)
     pages = {name: topics.read_pages(factory) for name, factory in factories.items()}
     topics.create_raw_topics(pages, job, lambda _: None)
@@ -50,7 +52,7 @@ def load(bootstrap: str, kind: str, records: int) -> float:
 def measure_topics(bootstrap: str, kind: str) -> Measurement:
     """Replay the topics of one kind once in this process and measure it."""
     job = job_at(bootstrap, kind)
-    return measure_log(job, log.find_topics(job, lambda _: None, tail=False))
+    return measure_log(job, find_topics(job, lambda _: None, tail=False))
 
 
 def measure_pinned(bootstrap: str, kind: str) -> Measurement:

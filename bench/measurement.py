@@ -73,11 +73,11 @@ def measure_log(job: Any, log: Any, workers: int = 1, processes: int = 1) -> Mea
 def warm_up() -> None:
     """Replay the golden tapes: imports all that a run imports late, and loads compiled code."""
     from tapeflow.flows.job.settings import load  # noqa: PLC0415
-    from tapeflow.flows.run import log  # noqa: PLC0415
+    from tapeflow.flows.run.tape_files import find_tapes  # noqa: PLC0415
 
     job = load(JOB)
     with tempfile.TemporaryDirectory() as folder:
-        replay_log(job, log.find_tapes([GOLDEN], job), Path(folder))
+        replay_log(job, find_tapes([GOLDEN], job), Path(folder))
 
 
 def replay_log(job: Any, log: Any, folder: Path, workers: int = 1, processes: int = 1) -> Path:

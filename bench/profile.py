@@ -31,7 +31,7 @@ from bench.paths import JOB
 from bench.replay import reference_tapes
 from tapeflow.flows.cli import summary
 from tapeflow.flows.job.settings import load
-from tapeflow.flows.run import log
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
 
 FUNCTIONS = (  # stage, module, name in it
@@ -148,7 +148,7 @@ def profile(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, 
     install(clock)
     job = load(config)
     with tempfile.TemporaryDirectory() as out:
-        results = replay_log(job, log.find_tapes([tapes], job), Path(out), workers)
+        results = replay_log(job, find_tapes([tapes], job), Path(out), workers)
         cpu_ns, seconds = time.process_time_ns() - cpu_began_ns, time.perf_counter() - began
         records: int = summary.summarise(results)["records"]
     return clock, cpu_ns, seconds, records

@@ -13,10 +13,10 @@ from bench.paths import JOB
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_result import QueryResult
 from tapeflow.flows.job.settings import load
-from tapeflow.flows.run import log
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import show_progress
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
 
 NAMES = "(SELECT id, venue_symbol || '.' || venue AS name FROM instruments)"
@@ -80,7 +80,7 @@ def main() -> None:
         results = args.out_dir / "results.duckdb"
         plan = Plan(
             command="reference",
-            log=log.find_tapes([args.tape_dir], job),
+            log=find_tapes([args.tape_dir], job),
             job=job,
             results=results,
             workers=args.workers,

@@ -41,10 +41,10 @@ def reference_tapes(records: int, seed: int = 7, *more: str) -> Path:
 def measure_tapes(tapes: Path, workers: int, processes: int, config: Path = JOB) -> Measurement:
     """Replay tapes once in this process and measure it."""
     from tapeflow.flows.job.settings import load  # noqa: PLC0415  # only here: the parent needs no flow
-    from tapeflow.flows.run import log  # noqa: PLC0415
+    from tapeflow.flows.run.tape_files import find_tapes  # noqa: PLC0415
 
     job = load(config)
-    return measure_log(job, log.find_tapes([tapes], job), workers, processes)
+    return measure_log(job, find_tapes([tapes], job), workers, processes)
 
 
 def measure_pinned(

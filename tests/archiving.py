@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
 from tapeflow.flows.run import log, topics
+from tapeflow.flows.run.tape_files import find_tapes
 from tests.running import JOB, REFERENCE, ROOT, job_of, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -21,7 +22,7 @@ def pages_of_hours():
     """The golden tapes by partition, as if they had been recorded slowly, over six hours."""
     job = job_of()
     found = {}
-    for name, factory in log.reader_factories(log.find_tapes([GOLDEN], job), job, silent).items():
+    for name, factory in log.reader_factories(find_tapes([GOLDEN], job), job, silent).items():
         pages = list(topics.read_pages(factory))
         begin = int(pages[0].log_ns[0])
         found[name] = [

@@ -9,9 +9,11 @@ from pathlib import Path
 from tapeflow.connectors.duckdb import query as duckdb_query
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
 from tapeflow.flows.job import settings
-from tapeflow.flows.run.log import find_tapes, find_topics, reader_factories
+from tapeflow.flows.run.log import reader_factories
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.raw_topics import find_topics
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topics import fact_topics, load_pages, partition_counts, read_pages
 
 ROOT = Path(__file__).parents[1]

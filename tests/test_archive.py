@@ -18,7 +18,7 @@ from tapeflow.connectors.tapes.archive import ArchivePartition, exclusive_lock
 from tapeflow.connectors.tapes.archive_layout import HOUR_NS, closed_files, closed_path
 from tapeflow.connectors.tapes.parquet import ParquetReader
 from tapeflow.flows.job.sections import Tape
-from tapeflow.flows.run.log import TapeFiles, find_tapes
+from tapeflow.flows.run.tape_files import TapeFiles, find_tapes
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import job_of

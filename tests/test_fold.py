@@ -14,8 +14,8 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.errors import CAPTURED
 from tapeflow.engine.fold import fold, state_versions
 from tapeflow.flows import trade
-from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
 from tests.plain_flow import JOB
 

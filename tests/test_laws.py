@@ -19,9 +19,9 @@ from tapeflow.connectors.duckdb.query import digest, digests, query
 from tapeflow.engine.compiled import COMPILED
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
-from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE

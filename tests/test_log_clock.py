@@ -58,9 +58,9 @@ def clock(stamps, sizes=(100,), position=None, *, records=1000, span_ns=MAX_NS, 
     )  # fmt: skip
 
 
-def read(opened, *, wait=True):
+def read(opened, rows=None, *, wait=True):
     """Read to the end: (offset, log time, time as written) of each record."""
-    rows = []
+    rows = [] if rows is None else rows
     while not opened.ended:
         page = opened.read()
         if page is None:
@@ -168,7 +168,8 @@ def test_a_replaced_log_is_refused_in_mid_page():
 def slow_log_times(stamps):
     """The log times, from the rule as it is written down: record by record, in plain integers."""
     log_times = []
-    for row, stamp in enumerate(stamps):
+    for row, written in enumerate(stamps):
+        stamp = written
         after = stamps[row + 1] if row + 1 < len(stamps) else None
         if not log_times:
             odd = after is not None and stamp > after + 60 * S
@@ -204,7 +205,7 @@ def logs(draw):
 
 def outcome(opened, rows):
     try:
-        rows += read(opened)
+        read(opened, rows)
     except TapeflowError as error:
         return rows, str(error)
     return rows, None

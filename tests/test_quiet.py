@@ -16,6 +16,7 @@ from tapeflow.flows.run import log
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.stall_watch import StallWatch
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
@@ -90,7 +91,7 @@ def largest_snapshot(tmp_path, monkeypatch, lead_s):
         source={"page_records": 50, "max_lead": int(lead_s * S)}, recovery={"epoch": 20_000_000}
     )
     plan = Plan(
-        command="test", log=log.find_tapes([GOLDEN], job), job=job, results=tmp_path / "r.duckdb"
+        command="test", log=find_tapes([GOLDEN], job), job=job, results=tmp_path / "r.duckdb"
     )
     run_plan(plan, silent, silent)
     monkeypatch.undo()

@@ -14,9 +14,9 @@ import pytest
 
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.job import settings
-from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder

@@ -20,9 +20,9 @@ from tapeflow.connectors.state.directory import StateDir
 from tapeflow.flows import archive, trade
 from tapeflow.flows.run import supervisor
 from tapeflow.flows.run.flow import Flow, open_progress
-from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
 

@@ -1,12 +1,15 @@
 """Records of one Kafka partition in order of their offsets: the next ones, or an error.
 
     assign at 7     consume -> 7 8 9     next_offset = 10
-                    consume -> 12        error: offset 10 should come next
+                    consume -> 12        10 and 11 never were records, or the log begins behind 10:
+                                         then it is an error
 
 No consumer group: offsets live in the recovery store, with the state they belong to. A record that
-is gone is never skipped. Nothing here blocks, but for PROBE_S now and then during an outage.
+was deleted is never skipped; offsets that hold no record, as the markers of transactions and what
+compaction has removed, are. Nothing here blocks, but for PROBE_S now and then during an outage.
 """
 
+import time
 from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -29,7 +32,8 @@ WHY_DELETED = (
     "partition: load the records again into a fresh topic, with retention.ms=-1"
 )
 WHY_RECREATED = "the broker was emptied or the topic created again: start with a fresh --state"
-WHY_GAPS = "records in between are gone: a raw topic must have neither compaction nor transactions"
+WHY_GONE = "records in between are gone"
+HOLE_CHECK_S = 10.0  # between two checks that a hole is none of deleted records
 
 
 class RecordFetcher:
@@ -50,6 +54,8 @@ class RecordFetcher:
         """
         self.partition, self.next_offset, self.log_end_min = partition, offset, log_end_min
         self.verify_previous = verify_previous
+        self.log_end = 0  # offset at which the log was last seen to end
+        self.hole_checked_at: float | None = None  # monotonic time, s
         self.status = BrokerStatus(partition.bootstrap, notify, f"{partition.name}: ")
         self.consumer = new_consumer(self.status, partition.client)
         self._assign(offset - (verify_previous is not None))
@@ -68,16 +74,16 @@ class RecordFetcher:
         self.status.mark_available()
         if self.verify_previous is not None:
             verify, self.verify_previous = self.verify_previous, None
-            previous = messages.pop(0)
-            if previous.offset() != self.next_offset - 1:
-                raise self._lost()
-            verify(previous)
+            if (messages[0].offset() or 0) < self.next_offset:  # else compaction has removed it
+                verify(messages.pop(0))
             if not messages:
                 return []
-        first, last = messages[0].offset(), messages[-1].offset()
-        if first != self.next_offset or last != self.next_offset + len(messages) - 1:
+        first, last = messages[0].offset() or 0, messages[-1].offset() or 0
+        if first < self.next_offset:
             raise self._lost()
-        self.next_offset += len(messages)
+        if last != self.next_offset + len(messages) - 1:
+            self._check_hole()
+        self.next_offset = last + 1
         self.log_end_min = self.next_offset
         return messages
 
@@ -96,6 +102,7 @@ class RecordFetcher:
             return True
         at_log_end = error.code() == KafkaError._PARTITION_EOF
         if at_log_end and (message.offset() or 0) >= self.log_end_min:
+            self.log_end = message.offset() or 0
             return False
         if error.code() == KafkaError._AUTO_OFFSET_RESET and self.verify_previous is not None:
             self.verify_previous = None  # only records that were read before are deleted
@@ -107,6 +114,24 @@ class RecordFetcher:
             raise TapeflowError(f"{self.partition}, at offset {self.next_offset}: {error.str()}")
         self.status.on_error(error)
         return False
+
+    def _check_hole(self) -> None:
+        """Raise TapeflowError if the records in a hole were deleted; notify of the first hole."""
+        now = time.monotonic()
+        if self.hole_checked_at is not None and now - self.hole_checked_at < HOLE_CHECK_S:
+            return
+        try:
+            low, _ = self._offset_bounds(ERROR_DETAILS_S)
+        except KafkaException:
+            return  # an outage: the next hole is checked
+        if low > self.next_offset:
+            raise self._lost()
+        if self.hole_checked_at is None:
+            self.status.notify(
+                f"{self.partition}: offsets from {self.next_offset} on hold no record, as markers "
+                "of transactions or after compaction: they are passed over"
+            )
+        self.hole_checked_at = now
 
     def _note_silence(self) -> None:
         if self.status.last_error:
@@ -136,5 +161,5 @@ class RecordFetcher:
         elif self.log_end_min > high:
             why = WHY_RECREATED
         else:
-            why = WHY_GAPS
+            why = WHY_GONE
         return TapeflowError(f"{expected}, but there are {low} up to {high} (excluded): {why}")

@@ -17,12 +17,11 @@ from tapeflow.connectors.kafka.client import NO_SETTINGS, SHARED, Settings
 from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
 from tapeflow.connectors.kafka.offsets import OffsetBounds, offset_bounds
 from tapeflow.connectors.kafka.packs import Packer
-from tapeflow.connectors.kafka.reader import UNKNOWN, KafkaReader
+from tapeflow.connectors.kafka.reader import KafkaReader, position_at
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
-from tapeflow.schemas.time import MIN_NS
 
 BULK_PRODUCER: Settings = {  # big batches compress well, and fit the embedded broker's 5 MiB
     "linger.ms": 50,
@@ -83,11 +82,6 @@ def wait_for_metadata(admin: AdminClient, topics: set[str]) -> None:
                 f"{CREATE_S:g} s"
             )
         time.sleep(POLL_S)
-
-
-def position_of_last(high: int) -> Any:
-    """Return the reader position of the last record of a partition that ends at offset `high`."""
-    return high - 1, UNKNOWN, MIN_NS, 0, 0
 
 
 class Loader:
@@ -172,7 +166,7 @@ class Loader:
 
     def _check_last(self, name: str, high: int) -> None:
         """Compare a partition's last record with what was sent: a topic may replace timestamps."""
-        reader, page = self._read(name, position_of_last(high), high)
+        reader, page = self._read(name, position_at(high - 1), high)
         sent_ns, frame = self.last_frames[name]
         if (int(page.log_ns[-1]), page.frame(-1)) != (sent_ns, frame):
             raise TapeflowError(
@@ -185,7 +179,7 @@ class Loader:
         """Count a partition's frames: by its last record if that is a pack, else by reading."""
         low, high = self.bounds_before[name]
         if low < high:
-            reader, _ = self._read(name, position_of_last(high), high)
+            reader, _ = self._read(name, position_at(high - 1), high)
             if reader.is_packed:
                 return reader.frames
         return self._read(name, None, high)[0].frames if high else 0

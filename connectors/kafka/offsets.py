@@ -5,7 +5,7 @@ offset      0   1   2   3   4   5
                     ^first      ^next   offset that the next one will get
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
@@ -17,6 +17,7 @@ from tapeflow.connectors.kafka.client import (
 )
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import NS_PER_MS
 
 ASK_S = 5.0  # for a broker that has just answered
 OffsetBounds = tuple[int, int]  # first offset there is, offset after the last one
@@ -71,3 +72,38 @@ def check_right(consumer: Consumer, status: BrokerStatus, topic: str) -> None:
     if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
         status.on_error(error)
         status.check()
+
+
+def offsets_at(
+    bootstrap: str,
+    bounds: Mapping[str, Sequence[OffsetBounds]],
+    time_ns: int,
+    wait_s: float,
+    notify: Notify,
+    client: Settings = NO_SETTINGS,
+) -> dict[tuple[str, int], int]:
+    """Return the offset of the first record written at a time or later, by topic and partition.
+
+    Of a partition without such a record it is its end. `bounds` are those of `offset_bounds`.
+    """
+    time_ms = -(-time_ns // NS_PER_MS)
+    status = BrokerStatus(bootstrap, notify)
+    consumer = new_consumer(status, client)
+    wanted = [
+        TopicPartition(topic, number, time_ms)
+        for topic, several in bounds.items()
+        for number in range(len(several))
+    ]
+    try:
+        found = status.retry(
+            lambda timeout_s: consumer.offsets_for_times(wanted, timeout=timeout_s), wait_s
+        )
+        status.mark_available()
+    finally:
+        consumer.close()
+    return {
+        (each.topic, each.partition): each.offset
+        if each.offset >= 0
+        else bounds[each.topic][each.partition][1]
+        for each in found
+    }

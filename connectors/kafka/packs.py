@@ -16,7 +16,6 @@ by time finds the record that holds the first frame at or after that time.
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +43,6 @@ FRAME_BYTES = 12  # of a frame in addition to its own: its log time and where it
 READ_OPTIONS = pa.ipc.IpcReadOptions(use_threads=False)
 WRITE_OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1), use_threads=False)
 
-RecordGroup = tuple[list[Message], list[Any]]  # plain records, or one pack; and their headers
-
 
 class PackHeader(NamedTuple):
     """The header of a pack: which frames of its partition it holds."""
@@ -60,21 +57,6 @@ class Pack(NamedTuple):
     log_ns: Ints  # (frames,) log times
     offsets: Ints  # (frames + 1,) where each begins in `data`, and the last one ends
     data: Any  # buffer of their bytes
-
-
-def group_records(messages: list[Message]) -> Iterator[RecordGroup]:
-    """Split records, in their order, into single packs and runs of plain records."""
-    headers: list[Any] = list(map(Message.headers, messages))
-    begin = 0
-    if PACK_HEADER in dict(chain.from_iterable(filter(None, headers))):
-        for row, pairs in enumerate(headers):
-            if PACK_HEADER in dict(pairs or ()):
-                if begin < row:
-                    yield messages[begin:row], headers[begin:row]
-                begin = row + 1
-                yield messages[row:begin], headers[row:begin]
-    if begin < len(messages):
-        yield messages[begin:], headers[begin:]
 
 
 def parse_pack_header(

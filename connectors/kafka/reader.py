@@ -8,21 +8,22 @@ same numbers however it is packed. Where no record is a pack they equal Kafka's 
 """
 
 from collections import deque
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Message
 
 from tapeflow.connectors.kafka.fetcher import WHY_RECREATED, RecordFetcher
-from tapeflow.connectors.kafka.frames import KafkaPartition, log_times, page_from_messages
+from tapeflow.connectors.kafka.frames import KafkaPartition, page_from_messages
+from tapeflow.connectors.kafka.groups import RecordGroup, group_records
 from tapeflow.connectors.kafka.packs import (
     Pack,
     PackHeader,
-    RecordGroup,
-    group_records,
     page_of_packs,
     parse_pack_header,
     read_pack,
 )
+from tapeflow.connectors.kafka.resume import check_is_pack, check_log_time, check_previous
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -68,7 +69,8 @@ class KafkaReader:
                 f"{partition}: offset {self.offset} is beyond the end, {end}: {WHY_RECREATED}"
             )
         # Is the record before the position still the one we read? In mid-pack the pack shows it.
-        verify = None if self.log_ns == MIN_NS or self.is_mid_pack else self._verify_previous
+        proof = partial(check_previous, partition, self.position())
+        verify = None if self.log_ns == MIN_NS or self.is_mid_pack else proof
         self.fetcher = RecordFetcher(partition, self.offset, log_end_min, verify, notify)
 
     @property
@@ -87,6 +89,7 @@ class KafkaReader:
         if self.buffered is None:
             self.buffered = self._next()
         if self.buffered is None:
+            self.ended = self.end is not None and self.fetcher.log_end >= self.end
             return None
         page, self.buffered = split_page(self.buffered, self.records)
         self.frames, self.log_ns = page.next_offset, int(page.log_ns[-1])
@@ -128,7 +131,9 @@ class KafkaReader:
         messages, headers = self.fetched.popleft()
         header = parse_pack_header(self.partition, messages[0], headers[0])
         if self.is_mid_pack:
-            self._check_is_pack(header)
+            check_is_pack(self.partition, self.position(), header)
+        else:
+            self._pass_hole(messages[0].offset() or 0, is_pack=header is not None)
         self.is_packed = header is not None
         if header is not None:
             return self._merge_packs(messages[0], headers[0], header)
@@ -139,9 +144,21 @@ class KafkaReader:
         if self.ended:
             return []
         records = PACKS_PER_FETCH if self.is_packed else self.records
-        return self.fetcher.fetch(
-            records if self.end is None else min(records, self.end - self.offset)
-        )
+        if self.end is None:
+            return self.fetcher.fetch(records)
+        messages = self.fetcher.fetch(min(records, self.end - self.offset))
+        within = [message for message in messages if (message.offset() or 0) < self.end]
+        if len(within) < len(messages):  # the last offsets before the end hold no record
+            self.fetcher.log_end = self.end
+        return within
+
+    def _pass_hole(self, offset: int, *, is_pack: bool) -> None:
+        """Go on at an offset, behind others that hold no record; a pack says its own number."""
+        if is_pack:
+            self.frames = self.frames if offset == self.offset else UNKNOWN
+        else:
+            self.frames = offset if self.frames == UNKNOWN else self.frames + offset - self.offset
+        self.offset = offset
 
     def _merge_packs(self, message: Message, headers: Any, header: PackHeader) -> Page:
         """Lay out a pack, and those behind it that a page has room for.
@@ -158,19 +175,22 @@ class KafkaReader:
         packs = [read_pack(self.partition, message, headers, header)]
         if not self.is_mid_pack:
             self.pack_frames.append(header.frames)
-        while self.fetched and (pack := self._next_pack_if_fits(end, self.records - (end - first))):
+        while self.fetched and (
+            pack := self._next_pack_if_fits(end, len(packs), self.records - (end - first))
+        ):
             packs.append(pack)
             self.pack_frames.append(len(pack.log_ns))
             self.fetched.popleft()
             end += len(pack.log_ns)
         page = page_of_packs(self.partition.name, first, packs)
         if self.is_mid_pack:
-            self._check_log_time(int(page.log_ns[self.frames_delivered - 1]))
+            found_ns = int(page.log_ns[self.frames_delivered - 1])
+            check_log_time(self.partition, self.position(), found_ns)
             page = slice_page(page, slice(self.frames_delivered, None))
         return page
 
-    def _next_pack_if_fits(self, first: int, frames_max: int) -> Pack | None:
-        """Read the next record if it is a whole pack from frame `first` on, of few enough frames.
+    def _next_pack_if_fits(self, first: int, ahead: int, frames_max: int) -> Pack | None:
+        """Read the record `ahead`, if it is a whole pack of few enough frames, from `first` on.
 
         None for a damaged one: the frames before it are delivered first.
         """
@@ -179,40 +199,13 @@ class KafkaReader:
             header = parse_pack_header(self.partition, messages[0], headers[0])
             if header is None or header.first != first or header.frames > frames_max:
                 return None
+            if messages[0].offset() != self.offset + ahead:
+                return None
             return read_pack(self.partition, messages[0], headers[0], header)
         except TapeflowError:
             return None
 
-    # --- is this the log that was read before a restart? ---
 
-    def _verify_previous(self, message: Message) -> None:
-        """Compare the record before the position with what was read there."""
-        headers = message.headers()
-        self._check_log_time(int(log_times(self.partition, [message], [headers])[0]))
-        header = parse_pack_header(self.partition, message, headers)
-        if header is None:
-            is_same = self.frames_in_pack == 1
-        else:
-            is_same = header == (self.frames - self.frames_in_pack, self.frames_in_pack)
-        if not is_same:
-            raise TapeflowError(
-                f"{self.partition}: the record before offset {self.offset} holds other frames than "
-                f"the {self.frames_in_pack} we have read there: {WHY_RECREATED}"
-            )
-
-    def _check_is_pack(self, header: PackHeader | None) -> None:
-        """Compare the header of the next record with the pack that was delivered in part."""
-        if header != (self.frames - self.frames_delivered, self.frames_in_pack):
-            raise TapeflowError(
-                f"{self.partition}: the record at offset {self.offset} is not the pack of "
-                f"{self.frames_in_pack} frames of which we have read {self.frames_delivered}: "
-                f"{WHY_RECREATED}"
-            )
-
-    def _check_log_time(self, log_ns: int) -> None:
-        """Compare the written log time of the last frame with what was read."""
-        if log_ns != self.log_ns:
-            raise TapeflowError(
-                f"{self.partition}: the record before offset {self.offset} has log time {log_ns}, "
-                f"but we have read {self.log_ns} there: {WHY_RECREATED}"
-            )
+def position_at(offset: int) -> Any:
+    """Return the position of a reader that begins at an offset, in mid-log."""
+    return offset, UNKNOWN, MIN_NS, 0, 0

@@ -4,11 +4,7 @@
     log time  10:00  10:01  10:01  10:02  10:02  10:03   next day, 10:00  10:01
                             held          held: the next record does not confirm it
 
-A clock that steps back by up to JITTER_NS is held at the newest log time. A record that is further
-ahead of the one before it than `[source] step` waits for the next one, which confirms its time or
-not; the same for a record that goes back by more than JITTER_NS, and for the first one. If the next
-one goes back as far the log is refused, for nothing after it has a time. One look ahead is all, so
-the answer depends on the records alone, not on the pages in which they came.
+The rule is in log_times.py. It looks one record ahead, so this reader may hold one back.
 """
 
 from typing import Any, NamedTuple
@@ -16,17 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import structs
 
+from tapeflow.connectors.source.log_times import END_NS, JITTER_NS, UNKNOWN_NS, set_log_times
 from tapeflow.connectors.source.source import Reader, ReaderFactory
-from tapeflow.engine.compiled import compiled
 from tapeflow.schemas.batches import Page, slice_page, split_page
-from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MAX_NS, MIN_NS, format_time
 
-JITTER_NS = 60_000_000_000  # clocks of recorders may step back so far
 OVERLAP_NS = 1_000_000_000  # a file may begin so far before the end of the one before it
-UNKNOWN_NS, END_NS = MIN_NS, MAX_NS  # of the record after a page: not read yet; there is none
 
 
 class Fetched(NamedTuple):
@@ -55,7 +48,8 @@ class LogClock:
 
         `step_ns`: how far ahead a record may be without being confirmed; 0: as far as it likes.
         """
-        origin, skipped, self.log_ns, self.stamp_ns = position or (None, 0, MIN_NS, MIN_NS)
+        begin: tuple[Any, int, int, int] = position or (None, 0, MIN_NS, MIN_NS)
+        origin, skipped, self.log_ns, self.stamp_ns = begin
         self.reader: Reader = open_reader(origin)
         self.records, self.span_ns, self.notify = records, span_ns, notify
         self.step_ns = min(step_ns, MAX_NS) or MAX_NS
@@ -66,7 +60,7 @@ class LogClock:
         self.following: Fetched | None = None
         self.delivered = 0  # of the current page
         self.ready: Page | None = None  # the records of it that have their log times
-        self.told: set[str] = set()  # which corrections were notified
+        self.notified: set[str] = set()  # which corrections were notified
 
     @property
     def ended(self) -> bool:
@@ -150,9 +144,9 @@ class LogClock:
                 page.log_ns, after_ns, self.log_ns, self.step_ns, log_ns
             )
             if decided:
-                kept = slice_page(page, slice(None, decided))
-                written_ns = kept.log_ns if corrected else None
-                return structs.replace(kept, log_ns=log_ns[:decided], written_ns=written_ns)
+                some = slice_page(page, slice(None, decided))
+                written_ns = some.log_ns if corrected else None
+                return structs.replace(some, log_ns=log_ns[:decided], written_ns=written_ns)
             if after_ns != UNKNOWN_NS or len(page.log_ns) > 1:
                 raise self._goes_back(page)
             self.following = self._fetch()
@@ -188,8 +182,8 @@ class LogClock:
             ("stepped_ahead", ahead_ns > 0, "ahead, and the next record does not confirm it"),
         )
         for kind, found, where in kinds:
-            if kind not in self.told and found.any():
-                self.told.add(kind)
+            if kind not in self.notified and found.any():
+                self.notified.add(kind)
                 row = int(found.argmax())
                 self.notify(
                     f"{self.place}: record {page.first_offset + row} was written at "
@@ -199,38 +193,3 @@ class LogClock:
                     f"data_quality_minutes as {kind}"
                 )
         return page
-
-
-@compiled
-def set_log_times(
-    written: Ints, after_ns: int, before_ns: int, step_ns: int, log_ns: Ints
-) -> tuple[int, int]:
-    """Write the log time of each record; return how many were decided, and how many corrected.
-
-    `after_ns`: of the record after these, UNKNOWN_NS or END_NS. `before_ns`: the log time reached,
-    MIN_NS at first. Stops before a record that waits for the next one, or goes back with it.
-    """
-    corrected = 0
-    for row in range(len(written)):
-        time_ns = written[row]
-        first = before_ns == MIN_NS
-        back = not first and before_ns - time_ns > JITTER_NS
-        if back or (step_ns < MAX_NS and (first or time_ns - before_ns > step_ns)):
-            next_ns = after_ns if row + 1 == len(written) else written[row + 1]
-            if next_ns == UNKNOWN_NS:
-                return row, corrected
-            ended = next_ns == END_NS
-            if back:
-                if not ended and before_ns - next_ns > JITTER_NS:
-                    return row, corrected
-                time_ns = before_ns
-            elif first:
-                if time_ns - next_ns > JITTER_NS:
-                    time_ns = next_ns
-            elif ended or time_ns - next_ns > JITTER_NS:
-                time_ns = before_ns
-        elif time_ns < before_ns:
-            time_ns = before_ns
-        corrected += time_ns != written[row]
-        log_ns[row] = before_ns = time_ns
-    return len(written), corrected

@@ -34,7 +34,9 @@ STOP_REQUESTED = Event()  # set by the process's signal handlers: stop reading, 
 class Reader(Protocol):
     """One partition of a log, read forward."""
 
-    ended: bool  # no record will ever come after those read
+    @property
+    def ended(self) -> bool:
+        """Whether no record will ever come after those read."""
 
     def read(self) -> Page | None:
         """Return the next records, or None if there are none now."""

@@ -8,7 +8,7 @@
 The hours of an archive are such files (hour_file.py). Without the column `offset`, records are
 numbered from the last offset on, from 0 at first. A partition may begin at any offset; after that
 no record may be missing or come twice. `salvage` leaves out files that cannot be read, and what is
-behind damage in one: the footer of a Parquet file is written last, so a killed recorder leaves none.
+behind damage in one. A killed recorder leaves a file without its footer, of which nothing is read.
 """
 
 import os

@@ -65,10 +65,11 @@ class TapeReader:
         """
         page = None
         while page is None:
-            if self.cursor == self.lines_end and not self._fill():
+            if self.cursor < self.lines_end:
+                page = self._next_page()
+            elif not self._fill():
                 self.ended = True
                 return None
-            page = self._next_page()
         return page
 
     def position(self) -> Any:
@@ -122,16 +123,11 @@ class TapeReader:
         return True
 
     def _end_damaged(self, why: str) -> bool:
-        """Go on with the next file, behind one of which no more can be read; False if none is left.
-
-        Raises TapeflowError unless such files are salvaged.
-        """
+        """Go on with the next file, as no more of this one can be read, or raise TapeflowError."""
         until = "nothing of it can be read"
         if self.byte:
-            until = (
-                f"readable up to record {self.offset - 1}, log time {format_time(self.log_ns)}, "
-                f"byte {self.byte:,} of its text"
-            )
+            reached = f"record {self.offset - 1}, log time {format_time(self.log_ns)}"
+            until = f"readable up to {reached}, byte {self.byte:,} of its text"
         if not self.salvage:
             option = "--salvage takes this much" if self.byte else "--salvage leaves it out"
             raise TapeflowError(f"{self}: {why}: {until}; {option}")
@@ -140,8 +136,6 @@ class TapeReader:
 
     def _next_page(self) -> Page | None:
         """Return the next lines of the block as a page; None where the file ends before them."""
-        if self.cursor == self.lines_end:
-            return None
         starts, ends, log_ns = (np.empty(self.records, np.int64) for _ in range(3))
         split = kernel()
         try:
@@ -154,8 +148,7 @@ class TapeReader:
                     LOG_UNITS[self.digits][1], starts, ends, log_ns,
                 )  # fmt: skip
             if not count:
-                one = split is not None
-                count, next_cursor = self._read_strictly(starts, ends, log_ns, one=one)
+                count, next_cursor = self._read_strictly(starts, ends, log_ns, one=bool(split))
         except LogTimeError as error:
             self._end_damaged(f"record {self.offset} {error}")
             return None

@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
         help="stop at the present end of the topics and close the last hour as it is, instead of "
         "following them",
     )
+    options.add_moments(parser)
     options.add_shape(parser)
     options.add_state(parser, "FOLDER/.state")
     options.add_config(parser)
@@ -38,24 +39,26 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Archive, and print what was written."""
     from tapeflow.connectors.tapes.archive_summary import list_hours, summarise
-    from tapeflow.flows.run.log import find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
 
     job = options.read_job(args)
     before = list_hours(args.folder)
+    state = args.state or args.folder / ".state"
+    tail = not args.to_end and args.end is None
     plan = Plan(
         flow="archive",
         command="archive",
-        log=find_topics(job, notify, tail=not args.to_end),
+        log=find_topics(job, notify, tail=tail, **options.moments(args, state)),
         job=job,
         results=args.folder,
         workers=args.workers,
         processes=args.processes,
         checked=args.checked,
-        supervised=not args.to_end,
-        state=args.state or args.folder / ".state",
+        supervised=tail,
+        state=state,
     )
     run_plan(plan, show_progress, notify)
     written = summarise(args.folder, before)

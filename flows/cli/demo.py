@@ -102,9 +102,9 @@ def load_market(args: Namespace, job: "Job", broker: "EmbeddedBroker") -> None:
 
 def trade(args: Namespace, job: "Job") -> None:
     """Replay the raw topics to their ends."""
-    from tapeflow.flows.run.log import find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
 
     plan = Plan(

@@ -32,6 +32,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="put many frames into one compressed record: faster to load and to read",
     )
+    options.add_salvage(parser)
     options.add_config(parser)
     options.add_json(parser)
 
@@ -39,10 +40,13 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Load the tapes, and print what was written to each partition."""
     from tapeflow.flows.run import topics
-    from tapeflow.flows.run.log import find_tapes, reader_factories
+    from tapeflow.flows.run.log import reader_factories
+    from tapeflow.flows.run.tape_files import find_tapes
 
     job = options.read_job(args)
-    factories = reader_factories(find_tapes(args.tapes, job, notify), job, notify)
+    factories = reader_factories(
+        find_tapes(args.tapes, job, notify, salvage=args.salvage), job, notify
+    )
     log = {name: topics.read_pages(factory) for name, factory in factories.items()}
     topics.create_raw_topics(log, job, notify)
     loaded = topics.load_pages(log, job, notify, append=args.append, pack=args.pack)

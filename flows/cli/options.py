@@ -2,15 +2,19 @@
 
 import argparse
 import re
+import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.cli.parser import Parser
+from tapeflow.flows.cli.terminal import notify
 from tapeflow.flows.run.limits import PROCESSES_MAX, WORKERS_MAX
 
 if TYPE_CHECKING:
     from tapeflow.flows.job.settings import Job
+    from tapeflow.flows.run.raw_topics import Moment
 
 DEFAULT_JOB = Path(__file__).parents[2] / "jobs" / "demo.toml"
 RESULTS = Path("results.duckdb")
@@ -61,6 +65,58 @@ def add_shape(parser: Parser, workers: int = 1) -> None:
         action="store_true",
         help="let kernels check every index: slower, and a bad one is an error with its line",
     )
+
+
+def add_salvage(parser: Parser) -> None:
+    """Add the choice to read damaged tapes as far as they can be read."""
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="of tapes that a killed recorder left, take what can be read, and say up to where",
+    )
+
+
+def add_moments(parser: Parser) -> None:
+    """Add from where to where topics are read."""
+    parser.add_argument(
+        "--from",
+        dest="begin",
+        type=moment,
+        metavar="TIME",
+        help="read topics from earliest, latest, or a time: 2026-01-05T09:00 (UTC), or -1h before "
+        "now (default: earliest)",
+    )
+    parser.add_argument(
+        "--to", dest="end", type=moment, metavar="TIME", help="stop at latest, or a time"
+    )
+
+
+def moments(args: argparse.Namespace, state: Path | None = None) -> dict[str, "Moment"]:
+    """Return the given moments by name; a line says where a kept state makes `--from` idle."""
+    if args.end == "earliest":
+        args.parser.error("--to earliest reads nothing: name latest, or a time")
+    if args.begin is not None and state is not None and (state / "manifest.json").exists():
+        notify(f"{state} goes on where it stopped: --from is for a fresh --state")
+    given = {"begin": args.begin, "end": args.end}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def moment(text: str) -> "Moment":
+    """Read a moment of the log: earliest, latest, a time in ISO form, or a time before now."""
+    if text in {"earliest", "latest"}:
+        return text  # type: ignore[return-value]
+    from tapeflow.flows.job.duration import parse_duration
+
+    try:
+        if text.startswith("-"):
+            return time.time_ns() - parse_duration(text[1:])
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: write earliest, latest, 2026-01-05T09:00 or -1h"
+        ) from None
+    read = read if read.tzinfo else read.replace(tzinfo=UTC)
+    return (read - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
 def add_state(parser: Parser, default: str) -> None:

@@ -5,10 +5,12 @@ try: tapeflow --help
 """
 
 import argparse
+import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+DURATION_BEFORE = re.compile(r"-\d+(\.\d+)?[a-z]*$")
 WRONG_USE = 2  # exit code
 WORDING = {
     "the following arguments are required:": "missing:",
@@ -37,6 +39,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         """Make a parser that takes no abbreviated options."""
         super().__init__(allow_abbrev=False, formatter_class=HelpFormatter, **settings)
+        self._negative_number_matcher = DURATION_BEFORE  # `--from -1h`: a value, not an option
         self.commands: dict[str, Parser] = {}  # of the program: by name
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:

@@ -35,6 +35,8 @@ def add(commands: Commands) -> None:
         help="speed in log time (default: max)",
     )
     parser.add_argument("--publish", action="store_true", help="write the facts to Kafka too")
+    options.add_moments(parser)
+    options.add_salvage(parser)
     options.add_shape(parser)
     options.add_state(parser, "no state")
     options.add_config(parser)
@@ -46,17 +48,22 @@ def run(args: Namespace) -> int:
     """Replay, and print a summary."""
     if bool(args.tapes) == args.from_topics:
         args.parser.error("name TAPES or give --from-topics, one of them")
+    if args.tapes and (args.begin or args.end):
+        args.parser.error("--from and --to are of topics: give --from-topics")
+    if args.from_topics and args.salvage:
+        args.parser.error("--salvage is of tapes: name TAPES")
     from tapeflow.flows.cli import summary
-    from tapeflow.flows.run.log import find_tapes, find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
+    from tapeflow.flows.run.tape_files import find_tapes
 
     job = options.read_job(args)
     if args.from_topics:
-        log = find_topics(job, notify, tail=False)
+        log = find_topics(job, notify, tail=False, **options.moments(args, args.state))
     else:
-        log = find_tapes(args.tapes, job, notify)
+        log = find_tapes(args.tapes, job, notify, salvage=args.salvage)
     plan = Plan(
         command="replay",
         log=log,

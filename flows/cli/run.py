@@ -22,6 +22,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="write heartbeats into partitions that are silent",
     )
+    options.add_moments(parser)
     options.add_shape(parser)
     options.add_state(parser, "RESULTS.state")
     options.add_config(parser)
@@ -32,22 +33,23 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Follow the topics; print a summary when stopped."""
     from tapeflow.flows.cli import summary
-    from tapeflow.flows.run.log import find_topics
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.progress_line import show_progress
+    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
 
     job = options.read_job(args)
+    state = args.state or Path(f"{args.results}.state")
     plan = Plan(
         command="run",
-        log=find_topics(job, notify, tail=True),
+        log=find_topics(job, notify, tail=args.end is None, **options.moments(args, state)),
         job=job,
         results=args.results,
         workers=args.workers,
         processes=args.processes,
         checked=args.checked,
         supervised=True,
-        state=args.state or Path(f"{args.results}.state"),
+        state=state,
         publish=job.kafka.publish,
         heartbeats=args.heartbeats,
     )

@@ -62,9 +62,8 @@ class Source(Section):
     )
     step: Delay = Field(
         default=600_000_000_000,
-        description="A record further ahead of the one before it, in log time, is believed only if "
-        "the next record confirms it; else it is held at the log time reached, and counted. `0s`: "
-        "every one is believed.",
+        description="A record further ahead of the one before it than this is believed only if the "
+        "next one confirms its log time; else it is held, and counted. `0s`: each is believed.",
     )
     stall_warning: Span = Field(
         default=1_000_000_000,

@@ -16,9 +16,11 @@ from threading import Timer
 from tapeflow.connectors.source.progress import Progress, initial_cells
 from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log, unexpected
+from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
+from tapeflow.flows.run.raw_topics import find_topics
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import UsageError
 
 FAILED, WRONG_USE = 1, 2  # exit codes
@@ -39,9 +41,7 @@ def plan_from_environment(flow: str) -> Plan:
     return Plan(
         flow=flow,
         command=BY_ENGINE,
-        log=log.find_tapes(tapes, job, notify)
-        if tapes
-        else log.find_topics(job, notify, tail=True),
+        log=find_tapes(tapes, job, notify) if tapes else find_topics(job, notify, tail=True),
         job=job,
         results=results,
         progress_file=results.with_name(results.name + ".progress"),

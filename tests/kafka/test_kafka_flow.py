@@ -13,7 +13,8 @@ from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.cli.verify import check_topics
 from tapeflow.flows.job import settings
-from tapeflow.flows.run.log import find_tapes, reader_factories
+from tapeflow.flows.run.log import reader_factories
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topics import create_raw_topics, load_pages, read_pages
 from tapeflow.schemas.errors import TapeflowError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, replay, replay_topics, silent

@@ -11,10 +11,10 @@ from tapeflow.connectors.kafka import packs
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter
-from tapeflow.connectors.kafka.loader import Loader, position_of_last
+from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.packs import PACK_BYTES
-from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.connectors.kafka.reader import KafkaReader, position_at
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.tapes.text import TapeReader
@@ -167,7 +167,7 @@ def test_packs_are_appended_after_deleted_records_if_the_last_is_a_pack(broker):
         KafkaPartition(broker.bootstrap, topic, 0, "p-0", EMBEDDED_CONSUMER),
         end_of(broker, topic),
     )
-    last = KafkaReader(partition, 99, end, position_of_last(end), print)
+    last = KafkaReader(partition, 99, end, position_at(end - 1), print)
     assert rows(drain(last)) == expected(60)[50:]
     last.close()
     load(broker, topic, *frames(60, 61))
