@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import structs
 
-from tapeflow.connectors.source.source import Reader, ReaderFactory
+from tapeflow.connectors.source.source import Reader, ReaderFactory, extent_of
 from tapeflow.engine.compiled import compiled
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.columns import Ints
@@ -98,6 +98,10 @@ class LogClock:
     def position(self) -> Any:
         """Return where to resume: the reader's position, records to pass over, last log times."""
         return *self.origin, self.log_ns, self.stamp_ns
+
+    def extent(self) -> tuple[int, int]:
+        """Return how much of the partition the reader has read, and how much there is."""
+        return extent_of(self.reader)
 
     def close(self) -> None:
         """Close the reader."""

@@ -59,7 +59,7 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
         if STOP_REQUESTED.is_set() and not ended:
             name, records = first_signal().name, progress.records()
             line = f"stopped by {name} after {records:,} records: {outputs}"
-            if not live_partitions(plan.log):
+            if not is_live(plan):
                 raise StoppedError(line, first_signal())
             notify(line)  # what follows topics has no other end
     return progress
@@ -72,7 +72,7 @@ def run_processes(plan: Plan, show: Notify, notify: Notify) -> Progress:
     progress = open_progress(plan)
     if plan.state is not None:
         delete_unfinished_snapshots(plan.state / "recovery")
-    with hide_engine_output(), showing_progress(progress, show):
+    with hide_engine_output(), showing_progress(progress, show, live=is_live(plan)):
         run_worker(plan, progress, notify)
     return progress
 
@@ -120,7 +120,7 @@ def check_ended_state(plan: Plan, notify: Notify) -> None:
     Raises UsageError where the plan follows topics.
     """
     line = f"{plan.state} has read its log to the end: what was added since needs a fresh --state"
-    if live_partitions(plan.log):
+    if is_live(plan):
         raise UsageError(line)
     notify(line)
 
@@ -130,9 +130,14 @@ def run_supervised(plan: Plan, show: Notify, notify: Notify) -> Progress:
     with tempfile.TemporaryDirectory(prefix="tapeflow-") as folder:
         plan = replace(plan, progress_file=plan.progress_file or Path(folder) / "progress")
         progress = open_progress(plan)
-        with showing_progress(progress, show):
+        with showing_progress(progress, show, live=is_live(plan)):
             supervise(plan, progress, Path(folder), notify)
         return progress
+
+
+def is_live(plan: Plan) -> bool:
+    """Return whether a plan follows topics that have no end."""
+    return bool(live_partitions(plan.log))
 
 
 def manifest(plan: Plan, flow: Flow) -> Manifest:

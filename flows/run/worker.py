@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.schemas.errors import TapeflowError, UnavailableError
+from tapeflow.schemas.notify import CLEAR_LINE
 
 PLAN = "plan.pickle"
 PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
@@ -68,8 +69,9 @@ def exit_with_supervisor() -> None:
 
 
 def notify(terminal: int, line: str) -> None:
-    """Write a line for the user to a file descriptor."""
-    os.write(terminal, f"tapeflow: {line}\n".encode())
+    """Write a line for the user to a file descriptor, over progress where it is a terminal."""
+    clear = CLEAR_LINE if os.isatty(terminal) else ""
+    os.write(terminal, f"{clear}tapeflow: {line}\n".encode())
 
 
 if __name__ == "__main__":
