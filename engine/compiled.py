@@ -94,7 +94,7 @@ def _listen() -> None:
     """Listen to numba's compiler from now on."""
     from numba.core import event  # noqa: PLC0415  # late: see above
 
-    class Listener(event.Listener):  # type: ignore[misc]  # numba has no types
+    class Listener(event.Listener):
         def on_start(self, event: Any) -> None:
             _notice(event)
 

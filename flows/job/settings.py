@@ -22,6 +22,7 @@ from tapeflow.flows.job.sections import (
     InstrumentRow,
     Kafka,
     Market,
+    Metrics,
     Normalise,
     Paper,
     Positive,
@@ -90,6 +91,7 @@ class Job(Section):
     paper: Paper = Paper()
     results: Results = Results()
     kafka: Kafka = Kafka()
+    metrics: Metrics = Metrics()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )

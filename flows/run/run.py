@@ -22,6 +22,7 @@ from tapeflow.flows.run.engine import run_worker
 from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.log import TopicPartition, live_partitions
+from tapeflow.flows.run.metrics_server import Watch, serving_metrics
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
 from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
@@ -47,11 +48,12 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     RECEIVED.clear()
     with (
         stopping_on_signals(),  # from here on: a stop while it starts is a stop too
+        serving_metrics(plan) as watch,
         flow.open_outputs(plan, notify),
         open_state(plan, flow, notify) as opened,
     ):
         with keeping_unfinished(opened, flow):
-            progress = run_processes(opened, show, notify)
+            progress = run_processes(opened, show, notify, watch)
         ended = progress.min_log_ns() == MAX_NS
         if ended and opened.state is not None and flow.END_IS_FINAL:
             (opened.state / ENDED).touch()
@@ -65,11 +67,15 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     return progress
 
 
-def run_processes(plan: Plan, show: Notify, notify: Notify) -> Progress:
-    """Run a plan in this process, or in several of its own; return its read progress."""
+def run_processes(plan: Plan, show: Notify, notify: Notify, watch: Watch) -> Progress:
+    """Run a plan in this process, or in several of its own; return its read progress.
+
+    `watch` gets the progress at the beginning.
+    """
     if plan.processes > 1 or plan.supervised:
-        return run_supervised(plan, show, notify)
+        return run_supervised(plan, show, notify, watch)
     progress = open_progress(plan)
+    watch(plan, progress)
     if plan.state is not None:
         delete_unfinished_snapshots(plan.state / "recovery")
     with hide_engine_output(), showing_progress(progress, show, live=is_live(plan)):
@@ -125,11 +131,12 @@ def check_ended_state(plan: Plan, notify: Notify) -> None:
     notify(line)
 
 
-def run_supervised(plan: Plan, show: Notify, notify: Notify) -> Progress:
+def run_supervised(plan: Plan, show: Notify, notify: Notify, watch: Watch) -> Progress:
     """Run a plan in processes of their own, and start them again where one fails."""
     with tempfile.TemporaryDirectory(prefix="tapeflow-") as folder:
         plan = replace(plan, progress_file=plan.progress_file or Path(folder) / "progress")
         progress = open_progress(plan)
+        watch(plan, progress)
         with showing_progress(progress, show, live=is_live(plan)):
             supervise(plan, progress, Path(folder), notify)
         return progress
