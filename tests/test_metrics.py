@@ -194,17 +194,17 @@ def test_restarts_are_counted(tmp_path, monkeypatch):
 
 def test_what_processes_write_is_read_through_the_shared_file(tmp_path):
     path = tmp_path / "progress"
-    ours = Progress(("a-0", "a-1"), S, path, processes=2)
-    theirs = Progress(("a-0", "a-1"), S, path, processes=2)
-    theirs.update("a-1", 5 * S, 7)
-    theirs.set_extent("a-1", 50, 200)
-    theirs.set_behind("a-0", 3 * S)
-    theirs.set_compiling(1, True)
-    assert (ours.records_of("a-1"), ours.share(), ours.behind_s_of("a-0")) == (7, 0.25, 3.0)
-    assert ours.is_compiling()
-    theirs.set_compiling(1, False)
-    assert not ours.is_compiling()
-    assert ours.compiling_s() > 0
+    first = Progress(("a-0", "a-1"), S, path, processes=2)
+    other = Progress(("a-0", "a-1"), S, path, processes=2)
+    other.update("a-1", 5 * S, 7)
+    other.set_extent("a-1", 50, 200)
+    other.set_behind("a-0", 3 * S)
+    other.set_compiling(1, True)
+    assert (first.records_of("a-1"), first.share(), first.behind_s_of("a-0")) == (7, 0.25, 3.0)
+    assert first.is_compiling()
+    other.set_compiling(1, False)
+    assert not first.is_compiling()
+    assert first.compiling_s() > 0
 
 
 def test_a_port_in_use_is_one_line_at_the_start_and_nothing_is_written(

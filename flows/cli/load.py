@@ -81,7 +81,7 @@ def load(args: Namespace, job: "Job", tapes: "Log") -> "dict[str, Loaded]":
     STOP_REQUESTED.clear()
     RECEIVED.clear()
     progress = Progress(tuple(tapes), job.source.max_lead)
-    factories = reader_factories(tapes, topics.paced(job, args.speed), notify)
+    factories = reader_factories(tapes, topics.with_short_pages(job, args.speed), notify)
     pages = {name: topics.read_pages(factory, progress) for name, factory in factories.items()}
     choices = {"append": args.append, "pack": args.pack, "speed": args.speed}
     with stopping_on_signals(), showing_progress(progress, show_progress):

@@ -129,7 +129,7 @@ def read_pages(open_reader: ReaderFactory, progress: Progress | None = None) -> 
     reader.close()
 
 
-def paced(job: Job, speed: float | None) -> Job:
+def with_short_pages(job: Job, speed: float | None) -> Job:
     """Return the job whose pages are short enough to be written at a speed, PACE_S apart."""
     if speed is None:
         return job
