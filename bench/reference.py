@@ -12,9 +12,9 @@ from pathlib import Path
 from bench.paths import JOB
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_result import QueryResult
+from tapeflow.flows.cli.terminal import show_progress
 from tapeflow.flows.job.settings import load
 from tapeflow.flows.run.plan import Plan
-from tapeflow.flows.run.progress_line import show_progress
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError

@@ -24,8 +24,9 @@ check every index: slower, and compiled in memory, for the cached code is withou
 """
 
 import os
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -39,9 +40,12 @@ NOT_CACHED = (
     "no folder for compiled code can be written: each process compiles for ten seconds first; "
     "name a folder in NUMBA_CACHE_DIR"
 )
+COMPILING = "numba:compile"  # the event of numba
 ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
 _inlined: list[Callable[..., Any]] = []  # not registered with numba yet
 _checking: list[None] = []  # an item: kernels check their indices
+_watchers: list[Callable[[bool], None]] = []  # of the compiler
+_depth = [0]  # kernels that are being compiled now, one for the other
 
 
 def compiled(function: F) -> F:
@@ -92,6 +96,46 @@ def _locate(function: Callable[..., Any], error: IndexError, *arguments: Any, **
     error.add_note(f"in kernel {function.__name__}, {Path(code.co_filename).name} line {line}")
 
 
+@contextmanager
+def watching_compiler(notice: Callable[[bool], None]) -> Iterator[None]:
+    """Call `notice` with True when kernels begin to be compiled, with False when they are.
+
+    What is read from the cache is not compiled.
+    """
+    _watchers.append(notice)
+    try:
+        yield
+    finally:
+        _watchers.remove(notice)
+
+
+def _notice(event: Any) -> None:
+    """Tell the watchers of the first kernel that begins, and of the last one that ends.
+
+    A kernel compiles those that it calls.
+    """
+    before = _depth[0]
+    _depth[0] += 1 if event.is_start else -1
+    if bool(before) != bool(_depth[0]):
+        for notice in _watchers:
+            notice(bool(_depth[0]))
+
+
+@cache
+def _listen() -> None:
+    """Listen to numba's compiler from now on."""
+    from numba.core import event  # noqa: PLC0415  # late: see above
+
+    class Listener(event.Listener):
+        def on_start(self, event: Any) -> None:
+            _notice(event)
+
+        def on_end(self, event: Any) -> None:
+            _notice(event)
+
+    event.register(COMPILING, Listener())  # type: ignore[no-untyped-call]
+
+
 def why_slow() -> str:
     """Return why kernels are slow, or slow to start, in this installation; "" where they are not.
 
@@ -117,10 +161,11 @@ def _kernel(function: Callable[..., Any]) -> Any:
     from numba import config, njit  # noqa: PLC0415  # late: see above
     from numba.extending import register_jitable  # noqa: PLC0415
 
+    _listen()
     while _inlined:
         register_jitable(forceinline=True)(_inlined.pop())
     if _checking:
-        config.BOUNDSCHECK = 1  # of inlined functions too
+        config.BOUNDSCHECK = 1  # type: ignore[attr-defined]  # of inlined functions too
         return njit(nogil=True)(function)
     try:
         return njit(nogil=True, cache=True)(function)

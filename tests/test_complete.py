@@ -4,13 +4,14 @@ seconds of 2025-01-01 12:00     bars of a minute, lateness 2 s
 """
 
 import json
+from unittest.mock import patch
 
 import pytest
+from msgspec import Struct
 
-from tapeflow.connectors.duckdb.query import query, without_defaults
+from tapeflow.connectors.duckdb.query import DEFAULTS, digest_of, query
 from tapeflow.flows.job import settings
-from tapeflow.schemas.quality import QualityCounts
-from tapeflow.schemas.registry import FACT_TYPES, identity
+from tapeflow.schemas.registry import FACT_TYPES, FactType, identity
 from tests.frames import MS, S, binance_trade, coinbase_match, rfc3339
 from tests.running import replay
 
@@ -168,10 +169,22 @@ def test_weekly_bars_open_on_mondays(tmp_path):
 
 
 def test_a_column_that_was_added_later_changes_no_digest_where_it_holds_its_default():
-    row = ("binance-0", None, *range(13))
-    assert without_defaults((*row, 0, 0), QualityCounts) == row
-    assert without_defaults((*row, 0, 5), QualityCounts) == (*row, 0, 5)
-    assert without_defaults((*row, 5, 0), QualityCounts) == (*row, 5)
+    class Before(Struct, frozen=True):
+        partition: str
+        count: int
+
+    class Now(Before, frozen=True):
+        ahead: int = 0
+        missing: int = 0
+
+    def digest(fact):
+        kind = FactType(type(fact), "t", "t", "partition", ("partition",), ("partition",))
+        return digest_of(kind, [fact])
+
+    with patch.dict(DEFAULTS, {Before: {}, Now: {"ahead": 0, "missing": 0}}):
+        assert digest(Now("binance-0", 3)) == digest(Before("binance-0", 3))
+        others = [digest(Now("binance-0", 3, *more)) for more in ((5,), (0, 5), (5, 5))]
+        assert len({digest(Before("binance-0", 3)), *others}) == 4
 
 
 def test_gaps_of_one_record_have_different_ids():

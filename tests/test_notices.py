@@ -11,9 +11,9 @@ from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.cli.summary.trading_hints import find_off_steps
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
-from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
 from tests.frames import MS, S, binance_trade, coinbase_match
 from tests.running import digest, silent

@@ -12,9 +12,9 @@ from tapeflow.flows.cli.main import main
 from tapeflow.flows.cli.summary.text import format_summary
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log
-from tapeflow.flows.run.log import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import StoppedError
 from tests.frames import BEGIN, MS, S, binance_trade, coinbase_match
 from tests.fuzz_frames import KLINE

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tapeflow.connectors.duckdb import query as duckdb_query
 from tapeflow.flows.job import wiring
+from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.step import step
-from tapeflow.operators.decode.strict import MalformedError, read_frame
+from tapeflow.operators.decode.strict import read_frame
 from tapeflow.operators.decode.unlisted import RecordingSymbols, find_texts
 from tapeflow.operators.unlisted import CountUnlisted
 from tapeflow.schemas.batches import Page
@@ -163,7 +164,7 @@ def test_the_kernel_and_plain_python_find_the_same_texts():
     page, key = page_of(frames), np.frombuffer(b'"s":"', np.uint8)
     numbers = np.arange(len(frames))
     found = []
-    for function in (find_texts, find_texts.__wrapped__):
+    for function in (find_texts, find_texts.__wrapped__):  # type: ignore[attr-defined]
         texts = np.zeros((3, len(frames)), np.int64)
         function(page.data, page.starts, page.ends, numbers, key, texts)
         found.append(texts.tolist())

@@ -111,12 +111,15 @@ class KafkaReader:
             frames -= step
 
     def position(self) -> Any:
-        """Return where to resume, as plain integers.
+        """Return where to resume: next offset (in mid-pack the pack's), frames before it, log time.
 
-        Next offset (in mid-pack that of the pack), frames before the next one, last log time in ns,
-        frames delivered of the last record, frames in that record.
+        The last log time in ns; then the frames delivered of the last record, and all in it.
         """
         return self.offset, self.frames, self.log_ns, self.frames_delivered, self.frames_in_pack
+
+    def extent(self) -> tuple[int, int]:
+        """Return how many Kafka records are read, and how many there are; (0, 0) with no end."""
+        return (0, 0) if self.end is None else (self.offset, self.end)
 
     def close(self) -> None:
         """Close the connection."""

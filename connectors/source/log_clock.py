@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import structs
 
 from tapeflow.connectors.source.log_times import END_NS, JITTER_NS, UNKNOWN_NS, set_log_times
-from tapeflow.connectors.source.source import Reader, ReaderFactory
+from tapeflow.connectors.source.source import Reader, ReaderFactory, extent_of
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -92,6 +92,10 @@ class LogClock:
     def position(self) -> Any:
         """Return where to resume: the reader's position, records to pass over, last log times."""
         return *self.origin, self.log_ns, self.stamp_ns
+
+    def extent(self) -> tuple[int, int]:
+        """Return how much of the partition the reader has read, and how much there is."""
+        return extent_of(self.reader)
 
     def close(self) -> None:
         """Close the reader."""

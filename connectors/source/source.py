@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -46,6 +46,19 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Close files and connections."""
+
+
+@runtime_checkable
+class HasExtent(Protocol):
+    """A reader that knows how much there is to read."""
+
+    def extent(self) -> tuple[int, int]:
+        """Return how much of the partition is read, and how much there is: bytes, or records."""
+
+
+def extent_of(reader: object) -> tuple[int, int]:
+    """Return how much of its partition a reader has read, and how much there is; else zeros."""
+    return reader.extent() if isinstance(reader, HasExtent) else (0, 0)
 
 
 ReaderFactory = Callable[[Any], Reader]  # position, or None for the beginning -> reader
@@ -145,6 +158,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
 
     def _update_progress(self) -> None:
         self.progress.update(self.name, MAX_NS if self.done else self.log_ns, self.next_offset)
+        self.progress.set_extent(self.name, *extent_of(self.reader))
 
     def next_awake(self) -> datetime | None:
         """Return when to poll again: at once after a page (None), else `idle_s` from now."""

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tapeflow.connectors.tapes.extent import extent
 from tapeflow.connectors.tapes.log_units import LogTimeError, column_to_ns
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.errors import TapeflowError
@@ -83,6 +84,13 @@ class ParquetReader:
     def position(self) -> Any:
         """Return where to resume, as plain values: see `__init__`."""
         return self.number, self.row, self.offset, self.log_ns, self.digits, self.gap
+
+    def extent(self) -> tuple[int, int]:
+        """Return how many bytes of the files are read, by their rows, and how many there are."""
+        done, size = 0, extent(self.files[self.number : self.number + 1], 0, 0)[1]
+        if self.batches is not None:
+            done = size * self.row // max(self.file.metadata.num_rows, 1)
+        return extent(self.files, self.number, done)
 
     def close(self) -> None:
         """Close the file."""

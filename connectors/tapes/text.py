@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tapeflow.connectors.tapes.extent import extent
 from tapeflow.connectors.tapes.log_units import LogTimeError, to_ns
 from tapeflow.connectors.tapes.text_file import TextFile, after_last_line
 from tapeflow.schemas.batches import PADDING, Page
@@ -78,6 +79,10 @@ class TapeReader:
         File index, byte in its text, record, last log time (ns), digits of the log times.
         """
         return self.file, self.byte, self.offset, self.log_ns, self.digits
+
+    def extent(self) -> tuple[int, int]:
+        """Return how many bytes of the files are read, and how many there are."""
+        return extent(self.files, self.file, self.text.source.tell())
 
     def close(self) -> None:
         """Close the file."""

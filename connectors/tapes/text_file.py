@@ -37,7 +37,7 @@ class TextFile:
 
     def _open(self) -> Any:
         try:
-            source = pa.OSFile(os.fsencode(self.path))
+            self.source = source = pa.OSFile(os.fsencode(self.path))
             codec = CODECS.get(self.path.suffix)
             stream = pa.CompressedInputStream(source, codec) if codec else source
             skip = self.byte

@@ -5,7 +5,7 @@ from argparse import Namespace
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
-from tapeflow.flows.cli.terminal import notify
+from tapeflow.flows.cli.terminal import notify, show_progress
 
 
 def add(commands: Commands) -> None:
@@ -40,7 +40,6 @@ def run(args: Namespace) -> int:
     """Archive, and print what was written."""
     from tapeflow.connectors.tapes.archive_summary import list_hours, summarise
     from tapeflow.flows.run.plan import Plan
-    from tapeflow.flows.run.progress_line import show_progress
     from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
-from tapeflow.flows.cli.terminal import notify
+from tapeflow.flows.cli.terminal import notify, show_progress
 
 if TYPE_CHECKING:
     from tapeflow.connectors.kafka.embedded import EmbeddedBroker
@@ -103,7 +103,6 @@ def load_market(args: Namespace, job: "Job", broker: "EmbeddedBroker") -> None:
 def trade(args: Namespace, job: "Job") -> None:
     """Replay the raw topics to their ends."""
     from tapeflow.flows.run.plan import Plan
-    from tapeflow.flows.run.progress_line import show_progress
     from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
 
@@ -119,7 +118,10 @@ def trade(args: Namespace, job: "Job") -> None:
     )
     began = time.monotonic()
     progress = run_plan(plan, show_progress, notify)
-    notify_rate("traded", progress.records(), time.monotonic() - began)
+    compiling_s = progress.compiling_s()
+    if compiling_s >= 1:
+        notify(f"compiled kernels in {compiling_s:.1f} s, once")
+    notify_rate("traded", progress.records(), time.monotonic() - began - compiling_s)
 
 
 def notify_rate(verb: str, records: int, seconds: float) -> None:

@@ -136,7 +136,7 @@ def check_broker(job: "Job") -> Iterator[Check]:
 
     Where the job names no broker, no answer is no failure: tapes and the demo need none.
     """
-    from tapeflow.flows.run.log import find_topics
+    from tapeflow.flows.run.raw_topics import find_topics
 
     quick = {"connect_timeout": min(job.kafka.connect_timeout, BROKER_TIMEOUT_NS)}
     kafka = job.kafka.model_copy(update=quick)

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
-from tapeflow.flows.cli.terminal import notify
+from tapeflow.flows.cli.terminal import notify, show_progress
 
 
 def add(commands: Commands) -> None:
@@ -54,7 +54,6 @@ def run(args: Namespace) -> int:
         args.parser.error("--salvage is of tapes: name TAPES")
     from tapeflow.flows.cli import summary
     from tapeflow.flows.run.plan import Plan
-    from tapeflow.flows.run.progress_line import show_progress
     from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
     from tapeflow.flows.run.tape_files import find_tapes

@@ -1,6 +1,8 @@
-"""Messages on standard error, next to a command's output; and streams that nobody reads.
+"""Messages and progress on standard error, next to a command's output; streams nobody reads.
 
-A closed stream is no reason to stop: messages that nobody can read are dropped.
+A line of progress stays until the next one, a message or the results take its place. Where standard
+error is no terminal there is no progress, and no control characters. A closed stream is no reason
+to stop: messages that nobody can read are dropped.
 """
 
 import io
@@ -8,18 +10,20 @@ import os
 import select
 import sys
 
+from tapeflow.schemas.notify import CLEAR_LINE
+
 STDIN, STDOUT, STDERR = range(3)
+WIDTH = 80  # columns of a terminal that does not say how wide it is
 
 
 def notify(line: str) -> None:
-    """Write a message."""
-    write(f"tapeflow: {line}\n")
+    """Write a message over the line of progress, where there is one."""
+    write(f"{clear_line()}tapeflow: {line}\n")
 
 
 def print_error(program: str, line: str) -> None:
     """Write an error over the line of progress, where there is one."""
-    clear = "\r\x1b[K" if sys.stderr.isatty() else ""
-    write(f"{clear}{program}: {' '.join(line.split())}\n")
+    write(f"{clear_line()}{program}: {' '.join(line.split())}\n")
 
 
 def write(text: str) -> None:
@@ -65,3 +69,22 @@ def discard_output() -> bool:
 def discard(descriptor: int) -> None:
     """Let what is written to a descriptor vanish."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+
+
+def show_progress(text: str) -> None:
+    """Write progress over the line before, cut to the width of the terminal; "" clears it."""
+    if clear := clear_line():
+        write(clear + text[: terminal_width() - 1])
+
+
+def clear_line() -> str:
+    """Return what clears the line of progress; nothing where standard error is no terminal."""
+    return CLEAR_LINE if sys.stderr.isatty() else ""
+
+
+def terminal_width() -> int:
+    """Return the columns of the terminal now: it may have been resized."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or WIDTH
+    except OSError:
+        return WIDTH

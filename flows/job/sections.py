@@ -114,6 +114,19 @@ class Results(Section):
     )
 
 
+class Metrics(Section):
+    """Metrics of a run for Prometheus, at `http://HOST:PORT/metrics`."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=0, description="TCP port on which they are served while a run goes on; 0: none."
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on: the loopback, unless a Prometheus of another machine "
+        "reads them.",
+    )
+
+
 class Kafka(Section):
     """The broker and its topics."""
 

@@ -23,6 +23,7 @@ from tapeflow.flows.job.sections import (
     Dedupe,
     InstrumentRow,
     Kafka,
+    Metrics,
     Normalise,
     Paper,
     Recovery,
@@ -96,6 +97,7 @@ class Job(Section):
     paper: Paper = Paper()
     results: Results = Results()
     kafka: Kafka = Kafka()
+    metrics: Metrics = Metrics()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )

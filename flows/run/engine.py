@@ -8,6 +8,7 @@ A failure with a known cause is raised as one TapeflowError.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 from bytewax.dataflow import Dataflow
@@ -15,7 +16,7 @@ from bytewax.recovery import RecoveryConfig
 from bytewax.testing import cluster_main, run_main
 
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import check_indices
+from tapeflow.engine.compiled import check_indices, watching_compiler
 from tapeflow.engine.errors import collected_errors
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
@@ -52,6 +53,7 @@ def run_worker(
     tune_malloc()
     with collected_errors() as errors, ExitStack() as contexts:
         contexts.enter_context(stopping_on_signals())
+        contexts.enter_context(watching_compiler(partial(progress.set_compiling, process)))
         contexts.enter_context(tuned_gc(live=bool(live_partitions(plan.log))))
         if flow.MERGES_PARTITIONS and process == 0:
             contexts.enter_context(side_tasks(plan, progress, notify))

@@ -13,7 +13,7 @@ import sys
 from contextlib import ExitStack
 from threading import Timer
 
-from tapeflow.connectors.source.progress import Progress, initial_cells
+from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import unexpected
@@ -84,7 +84,7 @@ def watch_start(progress: Progress) -> None:
     """Notify where no partition is opened after START_S: the engine waits for its peers."""
 
     def look() -> None:
-        if (progress.cells == initial_cells(1)).all():
+        if len(progress.unopened()) == len(progress.partitions):
             notify(
                 f"no partition is opened after {START_S:g} s: the other processes of the cluster, "
                 "named by -a, have not come"

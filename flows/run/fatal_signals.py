@@ -59,7 +59,7 @@ def install(terminal: int, path: str) -> dict[int, Any]:
     length.argtypes, length.restype = (ctypes.c_void_p,), ctypes.c_size_t
     lines = ctypes.addressof(room)
 
-    @cfunc(types.void(types.int32))  # type: ignore[untyped-decorator]
+    @cfunc(types.void(types.int32))
     def end(number: int) -> None:
         line = lines + number * LINE_BYTES
         write(terminal, line, length(line))

@@ -61,4 +61,4 @@ def open_progress(plan: Plan) -> Progress:
     """
     merges = load_flow(plan.flow).MERGES_PARTITIONS
     lead_ns = plan.job.source.max_lead if merges else NO_LIMIT_NS
-    return Progress(tuple(plan.log), lead_ns, plan.progress_file)
+    return Progress(tuple(plan.log), lead_ns, plan.progress_file, plan.processes)

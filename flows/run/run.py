@@ -23,6 +23,7 @@ from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.limits import WORKERS_MAX
 from tapeflow.flows.run.log import TopicPartition, live_partitions
+from tapeflow.flows.run.metrics_server import Watch, serving_metrics
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
 from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
@@ -53,13 +54,14 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
     RECEIVED.clear()
     with (
         stopping_on_signals(),  # from here on: a stop while it starts is a stop too
+        serving_metrics(plan) as watch,
         flow.open_outputs(plan, notify),
         open_state(plan, flow, notify) as opened,
     ):
         for line in flow.start_notices(opened):
             notify(line)
         with keeping_unfinished(opened, flow):
-            progress = run_processes(opened, show, notify)
+            progress = run_processes(opened, show, notify, watch)
         ended = progress.min_log_ns() == MAX_NS
         if ended and opened.state is not None and flow.END_IS_FINAL:
             (opened.state / ENDED).touch()
@@ -67,20 +69,24 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
         if STOP_REQUESTED.is_set() and not ended:
             name, records = first_signal().name, progress.records()
             line = f"stopped by {name} after {records:,} records: {outputs}"
-            if not live_partitions(plan.log):
+            if not is_live(plan):
                 raise StoppedError(line, first_signal())
             notify(line)  # what follows topics has no other end
     return progress
 
 
-def run_processes(plan: Plan, show: Notify, notify: Notify) -> Progress:
-    """Run a plan in this process, or in several of its own; return its read progress."""
+def run_processes(plan: Plan, show: Notify, notify: Notify, watch: Watch) -> Progress:
+    """Run a plan in this process, or in several of its own; return its read progress.
+
+    `watch` gets the progress at the beginning.
+    """
     if plan.processes > 1 or plan.supervised:
-        return run_supervised(plan, show, notify)
+        return run_supervised(plan, show, notify, watch)
     progress = open_progress(plan)
+    watch(plan, progress)
     if plan.state is not None:
         delete_unfinished_snapshots(plan.state / "recovery")
-    with hide_engine_output(), showing_progress(progress, show):
+    with hide_engine_output(), showing_progress(progress, show, live=is_live(plan)):
         run_worker(plan, progress, notify)
     return progress
 
@@ -128,19 +134,25 @@ def check_ended_state(plan: Plan, notify: Notify) -> None:
     Raises UsageError where the plan follows topics.
     """
     line = f"{plan.state} has read its log to the end: what was added since needs a fresh --state"
-    if live_partitions(plan.log):
+    if is_live(plan):
         raise UsageError(line)
     notify(line)
 
 
-def run_supervised(plan: Plan, show: Notify, notify: Notify) -> Progress:
+def run_supervised(plan: Plan, show: Notify, notify: Notify, watch: Watch) -> Progress:
     """Run a plan in processes of their own, and start them again where one fails."""
     with tempfile.TemporaryDirectory(prefix="tapeflow-") as folder:
         plan = replace(plan, progress_file=plan.progress_file or Path(folder) / "progress")
         progress = open_progress(plan)
-        with showing_progress(progress, show):
+        watch(plan, progress)
+        with showing_progress(progress, show, live=is_live(plan)):
             supervise(plan, progress, Path(folder), notify)
         return progress
+
+
+def is_live(plan: Plan) -> bool:
+    """Return whether a plan follows topics that have no end."""
+    return bool(live_partitions(plan.log))
 
 
 def manifest(plan: Plan, flow: Flow) -> Manifest:

@@ -9,6 +9,7 @@ from tapeflow.connectors.kafka.sink import LOW_LATENCY, ReliableProducer
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.stall_watch import StallWatch
 from tapeflow.schemas.notify import Notify
 
 
@@ -19,8 +20,6 @@ def side_tasks(plan: Plan, progress: Progress, notify: Notify) -> Iterator[None]
     partitions = {name: (each.name, each.number) for name, each in live.items()}
     with ExitStack() as tasks:
         if partitions:
-            from tapeflow.flows.run.stall_watch import StallWatch  # noqa: PLC0415  # its metrics are slow to import
-
             tasks.enter_context(StallWatch(progress, plan.job.source.stall_warning, notify))
             if plan.heartbeats:
                 client = {**LOW_LATENCY, **plan.job.kafka.client}

@@ -1,14 +1,12 @@
 """Watches a live run: names the partition that the others wait for, and measures for how long.
 
     binance-0    ...|          12:00:09.8
-    coinbase-0   .|            12:00:05.1   holds the desk for 4.7 s: a message, and a gauge
+    coinbase-0   .|            12:00:05.1   holds the desk for 4.7 s: a message, and a metric
 
 The desk processes only what is below the horizon, so one silent partition stops everything.
 """
 
 import time
-
-from prometheus_client import Gauge
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.threads import PeriodicThread
@@ -16,11 +14,6 @@ from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MIN_NS
 
 LOOK_S = 0.25
-BEHIND = Gauge(
-    "tapeflow_partition_behind_seconds",
-    "How long a partition has held the desk, in wall time; 0 where it does not",
-    ["partition"],
-)
 
 
 class StallWatch(PeriodicThread):
@@ -48,7 +41,7 @@ class StallWatch(PeriodicThread):
             # The last one holds; one between it and the front may itself be held back.
             holds = reached == last and front - last > self.quiet_s * 1e9
             waited_s = now - self.since[name] if holds else 0.0
-            BEHIND.labels(name).set(waited_s)
+            self.progress.set_behind(name, int(waited_s * 1e9))
             if waited_s > self.quiet_s and name not in self.named:
                 self.named.add(name)
                 self.notify(

@@ -67,6 +67,7 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
                     f"{failed}, {RESTARTS_MAX} times in a row: {last_output_line(folder)}"
                 )
             where = "the beginning" if plan.state is None else "the last epoch"
+            progress.restarts += 1
             notify(f"{failed}: all start again from {where}")
             STOP_REQUESTED.wait(WAIT_S * 2 ** (failures - 1))
 

@@ -1,16 +1,26 @@
 """Creates topics, and writes pages into raw topics as a recorder would have written them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from threading import Event
 from typing import NamedTuple
 
 from tapeflow.connectors.kafka.facts import missing_topics
 from tapeflow.connectors.kafka.loader import Loader, create_topics
-from tapeflow.connectors.source.source import ReaderFactory
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.replay_clock import ReplayClock
+from tapeflow.connectors.source.source import (
+    STOP_CHECK_S,
+    ReaderFactory,
+    extent_of,
+)
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES
 from tapeflow.schemas.venues import venue_of
+
+PACE_S = 0.02  # of wall time, between two pages that are written at a speed
 
 
 class Loaded(NamedTuple):
@@ -75,10 +85,13 @@ def load_pages(
     *,
     append: bool = False,
     pack: bool = False,
+    speed: float | None = None,
+    stop: Event | None = None,
 ) -> dict[str, Loaded]:
-    """Write the pages of each partition into its raw topic; return how much was written.
+    """Write pages into the raw topics, in log order; return how much was written, by partition.
 
-    `append` writes to topics that hold records, `pack` puts many frames into a record.
+    `append` writes to topics that hold records, `pack` puts many frames into a record. With `speed`
+    each page waits until it is due. Once `stop` is set, no further page is written.
 
     Raises TapeflowError where a topic holds records already, or Kafka does not take them all.
     """
@@ -92,16 +105,39 @@ def load_pages(
         client=kafka.client,
         pack=pack,
     )
-    for pages in log.values():
-        for page in pages:
-            loader.write(page)
+    clock, stop = None if speed is None else ReplayClock(speed), stop or Event()
+    for page in merge(*log.values(), key=lambda page: page.log_ns[:1].tolist()):
+        if clock is not None:
+            wait_until_due(page, clock, loader.producer.check, stop)
+        if stop.is_set():
+            break
+        loader.write(page)
     loader.finish()
     return {name: Loaded(loader.frames[name], loader.records[name]) for name in log}
 
 
-def read_pages(open_reader: ReaderFactory) -> Iterator[Page]:
-    """Read a partition from its beginning to its end."""
+def wait_until_due(page: Page, clock: ReplayClock, check: Callable[[], None], stop: Event) -> None:
+    """Wait until a page is due, or `stop` is set; call `check` again and again."""
+    while (due_s := clock.seconds_until_due(page)) > 0:
+        check()
+        if stop.wait(min(due_s, STOP_CHECK_S)):
+            return
+
+
+def read_pages(open_reader: ReaderFactory, progress: Progress | None = None) -> Iterator[Page]:
+    """Read a partition from its beginning to its end; `progress` shows what was taken of it."""
     reader = open_reader(None)
     while (page := reader.read()) is not None:
         yield page
+        if progress is not None:
+            progress.update(page.partition, int(page.log_ns[-1]), page.next_offset)
+            progress.set_extent(page.partition, *extent_of(reader))
     reader.close()
+
+
+def with_short_pages(job: Job, speed: float | None) -> Job:
+    """Return the job whose pages are short enough to be written at a speed, PACE_S apart."""
+    if speed is None:
+        return job
+    lead_ns = max(int(2 * PACE_S * speed * 1e9), 2)  # of which a page spans a half
+    return job.model_copy(update={"source": job.source.model_copy(update={"max_lead": lead_ns})})

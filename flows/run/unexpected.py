@@ -52,20 +52,28 @@ def explain(error: BaseException | None) -> TapeflowError | None:
         seen.add(id(error))
         if isinstance(error, TapeflowError):
             return error
-        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
-            return TapeflowError(f"{error.filename or 'the system'}: {error.strerror}")
-        if isinstance(error, FileNotFoundError) and NO_TEMPORARY in str(error):
-            return TapeflowError("no folder of temporary files can be written: set TMPDIR")
-        if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
-            return TapeflowError(f"{error.object!r} is not UTF-8: rename the file or folder")
-        if isinstance(error, ModuleNotFoundError) and not is_ours(error.name):
-            return TapeflowError(f"{error.name} is not installed: see `tapeflow doctor`")
-        if isinstance(error, RuntimeError) and NO_THREAD in str(error):
-            return TapeflowError("the system allows no more threads: use fewer --workers")
         if type(error).__name__ == PANIC and PEER_GONE in str(error):
             return PeerEndedError("another process of the cluster has ended: see what it said")
+        if line := refusal(error):
+            return TapeflowError(line)
         error = error.__cause__ or error.__context__
     return None
+
+
+def refusal(error: BaseException) -> str:
+    """Return the line about an error of the machine, not of the code; "" for any other."""
+    match error:
+        case OSError() if error.errno in OF_THE_MACHINE:
+            return f"{error.filename or 'the system'}: {error.strerror}"
+        case FileNotFoundError() if NO_TEMPORARY in str(error):
+            return "no folder of temporary files can be written: set TMPDIR"
+        case UnicodeEncodeError() if "surrogates" in error.reason:
+            return f"{error.object!r} is not UTF-8: rename the file or folder"
+        case ModuleNotFoundError() if not is_ours(error.name):
+            return f"{error.name} is not installed: see `tapeflow doctor`"
+        case RuntimeError() if NO_THREAD in str(error):
+            return "the system allows no more threads: use fewer --workers"
+    return ""
 
 
 def is_ours(module: str | None) -> bool:

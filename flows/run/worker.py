@@ -21,6 +21,7 @@ from pathlib import Path
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import PeerEndedError, UnavailableError
+from tapeflow.schemas.notify import CLEAR_LINE
 
 PLAN = "plan.pickle"
 PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
@@ -83,9 +84,10 @@ def exit_with_supervisor() -> None:
 
 
 def notify(terminal: int, line: str) -> None:
-    """Write a line for the user to a file descriptor."""
+    """Write a line for the user to a file descriptor, over progress where it is a terminal."""
+    clear = CLEAR_LINE if os.isatty(terminal) else ""
     with suppress(OSError):  # its reader has gone: no reason to stop
-        os.write(terminal, f"tapeflow: {line}\n".encode(errors="backslashreplace"))
+        os.write(terminal, f"{clear}tapeflow: {line}\n".encode(errors="backslashreplace"))
 
 
 if __name__ == "__main__":

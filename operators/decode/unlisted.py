@@ -7,14 +7,15 @@ What the kernel finds counts only if the strict reader finds the same in the fir
 it reads each new symbol once. Frames of listed instruments cost nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import numpy as np
 from msgspec.structs import replace
 
 from tapeflow.engine.compiled import compiled
-from tapeflow.operators.decode.strict import MalformedError, Symbols, read_frame
+from tapeflow.operators.decode.messages import MalformedError
+from tapeflow.operators.decode.strict import Symbols, read_frame
 from tapeflow.schemas.batches import Page, UnlistedRecords
 from tapeflow.schemas.columns import Bytes, Ints
 from tapeflow.schemas.time import NS_PER_MINUTE
@@ -97,16 +98,17 @@ class UnlistedReader:
         return symbols.missing
 
 
-def symbol_names(shape: Shape) -> Iterator[str]:
+def symbol_names(shape: "Shape | list[Shape]") -> Iterator[str]:
     """Yield the keys under which a shape has a symbol."""
+    if isinstance(shape, list):
+        for each in shape:
+            yield from symbol_names(each)
+        return
     for name, part in shape.items():
-        if isinstance(part, Field):
-            if part.kind is Kind.SYMBOL:
-                yield name
-            continue
-        for each in part if isinstance(part, list) else [part]:
-            if isinstance(each, Mapping):
-                yield from symbol_names(each)
+        if not isinstance(part, Field):
+            yield from symbol_names(part)
+        elif part.kind is Kind.SYMBOL:
+            yield name
 
 
 def add(

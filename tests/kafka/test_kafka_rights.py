@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
     AclPermissionType,
@@ -17,7 +17,6 @@ from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.time import MAX_NS
 from tests.running import silent
 
 pytestmark = pytest.mark.kafka
@@ -102,7 +101,7 @@ def test_no_right_to_a_group_is_needed(secured):
         "raw.binance": [(0, 1)]
     }
     partition = KafkaPartition(secured.sasl, "raw.binance", 0, "binance-0", client("reader"))
-    reader = KafkaReader(partition, 10, MAX_NS, 1, None, silent)
+    reader = KafkaReader(partition, 10, 1, None, silent)
     frames = []
     while not reader.ended:
         page = reader.read()

@@ -1,20 +1,24 @@
 """Hints: what is odd in the results of a run, in numbers, and what to do about it; a line each.
 
-A run without oddities has none. Each hint is worded by a function of log_hints.py or of
+A run without oddities has none. Each is worded by a function of log_hints.py, trade_hints.py or
 trading_hints.py; what trading lacks is not said where it only follows from the log.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from tapeflow.flows.cli.summary import log_hints, trading_hints
+from tapeflow.flows.cli.summary import log_hints, trade_hints, trading_hints
 from tapeflow.flows.cli.summary.tables import Counts, job_of
 
 
 def hints(con: Any, partitions: dict[str, Counts]) -> Iterator[str]:
     """Yield the hints of the results, those of the log first."""
     job = job_of(con)
-    of_log = [line for hint in log_hints.HINTS for line in hint(con, partitions, job)]
+    of_log = [
+        line
+        for hint in (*log_hints.HINTS, *trade_hints.HINTS)
+        for line in hint(con, partitions, job)
+    ]
     yield from of_log
     if any(counts["accepted"] for counts in partitions.values()):
         for hint in trading_hints.HINTS:

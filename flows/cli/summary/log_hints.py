@@ -1,30 +1,27 @@
-"""Hints about the log: records that are not listed, not read, malformed, late, or missing."""
+"""Hints about records: those that are not listed, not read, or malformed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tapeflow.flows.cli.summary.tables import Counts, has_table
-from tapeflow.flows.cli.summary.wording import names, seconds, share_of
-from tapeflow.flows.job.duration import format_duration, parse_duration
+from tapeflow.flows.cli.summary.wording import names, share_of
 from tapeflow.schemas.venues import VENUES, venue_of
 
 MOST = 0.5  # of a partition's records
 NOTABLE = 0.1  # the share of a partition that was lost without need
-FEW = 10  # so many trades say nothing about a feed
 SAMPLE = 20  # dead letters of a partition that are tried as frames of other venues
 UNREAD = """
     WITH silent AS (
-        SELECT partition, sum(recognised)::BIGINT AS frames,
-            list(instrument ORDER BY instrument) AS instruments
+        SELECT partition, list(instrument ORDER BY instrument) AS instruments
         FROM data_quality
         WHERE instrument IS NOT NULL AND recognised > 0
             AND accepted + duplicate + late + history + off_market = 0
         GROUP BY partition
     )
-    SELECT partition, channel, silent.frames, instruments
+    SELECT partition, channel, unread, instruments
     FROM silent JOIN recognised_channels USING (partition) WHERE unread > 0 ORDER BY ALL
-"""  # instruments whose trades are all in a channel that the job does not read
+"""  # of instruments without any other trade, the channels that hold trades and are not read
 
 Hint = Callable[[Any, dict[str, Counts], dict[str, Any]], Iterator[str]]
 
@@ -104,7 +101,8 @@ def diagnose(con: Any, partition: str) -> str:
 
 def readable_by(frames: list[bytes]) -> list[str]:
     """Return the venues that read the most of some frames, at least half; none for no frames."""
-    from tapeflow.operators.decode.strict import MalformedError, read_frame
+    from tapeflow.operators.decode.messages import MalformedError
+    from tapeflow.operators.decode.strict import read_frame
 
     read: Counter[str] = Counter()
     for venue, entry in VENUES.items():
@@ -117,54 +115,16 @@ def readable_by(frames: list[bytes]) -> list[str]:
     return [venue for venue in VENUES if most and read[venue] == most >= MOST * len(frames)]
 
 
-def find_late(con: Any, partitions: dict[str, Counts], job: dict[str, Any]) -> Iterator[str]:
-    """Yield which partitions lost many trades because their bars had closed."""
-    for name, counts in partitions.items():
-        trades = sum(
-            counts[verdict] for verdict in ("accepted", "duplicate", "late", "history", "ahead")
-        )
-        if counts["late"] < FEW or counts["late"] <= NOTABLE * trades:
-            continue
-        lost = share_of(counts["late"], trades, "trade")
-        yield f"{name}: {lost} late: {why_late(con, name, parse_duration(job['bars']['lateness']))}"
-
-
-def why_late(con: Any, partition: str, lateness_ns: int) -> str:
-    """Return the delay of a partition's late trades, and what has closed their bars before."""
-    (delay_ns,) = con.execute(
-        "SELECT median(epoch_ns(log_time) - epoch_ns(event_time))::BIGINT FROM late_trades "
-        "WHERE partition = ?",
-        [partition],
-    ).fetchone()
-    if delay_ns > lateness_ns:
-        return (
-            f"half of them were logged {seconds(delay_ns)} or more after their event time, and "
-            f"[bars] lateness is {format_duration(lateness_ns)}: raise it, or find the slow feed"
-        )
-    newest = con.execute(
-        "SELECT instrument, strftime(open_time, '%Y-%m-%d %H:%M:%S') FROM bars "
-        "WHERE partition = ? ORDER BY open_time DESC LIMIT 1",
-        [partition],
-    ).fetchone()
-    return (
-        f"half of them were logged within {seconds(delay_ns)}, so an event time far ahead has "
-        f"closed their bars: look for an odd clock; {newest[0]} has the newest bar, {newest[1]}"
-    )
-
-
-def find_ahead(con: Any, partitions: dict[str, Counts], job: dict[str, Any]) -> Iterator[str]:
-    """Yield which partitions hold many trades with event times ahead of their log time."""
-    for name, counts in partitions.items():
-        trades = counts["accepted"] + counts["ahead"]
-        if counts["ahead"] >= FEW and counts["ahead"] > NOTABLE * trades:
-            yield (
-                f"{name}: {share_of(counts['ahead'], trades, 'trade')} ahead of log time by more "
-                "than [bars] ahead: is the recorder's clock behind, or the venue's wrong?"
-            )
-
-
 def find_unread(con: Any, partitions: dict[str, Counts], job: dict[str, Any]) -> Iterator[str]:
     """Yield which partitions hold records, but none of a channel that is stored."""
+    if has_table(con, "recognised_channels"):
+        for name, channel, frames, instruments in con.execute(UNREAD).fetchall():
+            setting = f'[market] trades = {{ {venue_of(name)} = "{channel}" }}'
+            yield (
+                f"{name}: none of {frames:,} {channel} frames is read, and no other trades of "
+                f"{names(instruments)}: to read them set {setting}"
+            )
+            partitions = {each: counts for each, counts in partitions.items() if each != name}
     found = [
         name
         for name, counts in partitions.items()
@@ -180,23 +140,4 @@ def find_unread(con: Any, partitions: dict[str, Counts], job: dict[str, Any]) ->
         )
 
 
-def find_unread_trades(
-    con: Any, partitions: dict[str, Counts], job: dict[str, Any]
-) -> Iterator[str]:
-    """Yield which instruments have all their trades in a channel that the job does not read."""
-    for partition, channel, frames, instruments in con.execute(UNREAD).fetchall():
-        setting = f'[market] trades = {{ {venue_of(partition)} = "{channel}" }}'
-        yield (
-            f"{partition}: {frames:,} {channel} frames, none of them read, and no other trades of "
-            f"{names(instruments)}: to read them set {setting}"
-        )
-
-
-HINTS: tuple[Hint, ...] = (
-    find_unlisted,
-    find_malformed,
-    find_unread_trades,
-    find_unread,
-    find_late,
-    find_ahead,
-)
+HINTS: tuple[Hint, ...] = (find_unlisted, find_malformed, find_unread)
