@@ -407,6 +407,18 @@ def test_an_array_of_thousands_of_rows_is_read():
     assert reader.scan(cut)[1].tolist() == [SLOW_PATH]  # though what follows it goes on with rows
 
 
+@needs_numba
+@pytest.mark.parametrize("rows", [1, 2, 5, 40])
+def test_frames_of_more_rows_than_expected_are_read_whole(rows):
+    row = TICKERS[TICKERS.index(b'{"type":"ticker"') : TICKERS.index(b"]}]}")]
+    frame = TICKERS.replace(row, b",".join([row] * rows))
+    reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
+    for frames in ([frame] * 300, [MATCH, b"{"] * 50 + [frame] * 200, [b"{", frame, MATCH]):
+        counts = check(reader, frames)
+        assert good_but_slow(counts) == 0
+        assert counts[DECODED, DECODED] >= frames.count(frame)
+
+
 # --- around the kernel --------------------------------------------------------------------
 
 

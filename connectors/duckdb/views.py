@@ -65,7 +65,8 @@ RECOGNISED_CHANNELS = View(
     SELECT partition, split_part(name, '.', 2) AS channel,
         sum(value) FILTER (name LIKE 'recognised.%')::BIGINT AS frames,
         coalesce(sum(value) FILTER (name LIKE 'unread.%'), 0)::BIGINT AS unread
-    FROM metrics WHERE name LIKE '%.%' GROUP BY ALL ORDER BY ALL
+    FROM metrics WHERE name LIKE 'recognised.%' OR name LIKE 'unread.%'
+    GROUP BY ALL ORDER BY ALL
     """,
 )
 UNLISTED = View(

@@ -59,7 +59,7 @@ DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/m
 
 # Scratch memory of a thread, in words: the minute last read (its 16 bytes, its ns), the plan that
 # fitted last by how a frame begins, and the objects around the one being read (see `push`).
-MINUTE, GUESSES, STACK, LEVEL_WORDS = 0, 4, 68, 5
+MINUTE, GUESSES, STACK, LEVEL_WORDS = 0, 4, 4 + 4096, 5
 SCRATCH = STACK + LEVEL_WORDS * LEVELS
 
 NAN, NO_FIT = np.nan, -1
@@ -70,7 +70,7 @@ SMALL_E, LARGE_E, LETTER_T, LETTER_Z = (ord(each) for each in "eETZ")
 SPACE, TAB, LINE, RETURN = (ord(each) for each in " \t\n\r")
 
 U = np.uint64
-U0, U1, U3, U8, U16, U32, U58, U64 = (U(each) for each in (0, 1, 3, 8, 16, 32, 58, 64))
+U0, U1, U3, U8, U16, U32, U52, U64 = (U(each) for each in (0, 1, 3, 8, 16, 32, 52, 64))
 BYTES = 0x0101010101010101  # one in every byte
 ONES, HIGHS, SPACES = U(BYTES), U(0x80 * BYTES), U(0x20 * BYTES)
 QUOTES, BACKSLASHES, ZEROS = U(0x22 * BYTES), U(0x5C * BYTES), U(0x30 * BYTES)
@@ -803,11 +803,11 @@ def read(p, end, plan, frame, row, output, scratch, tables):
 
 @njit
 def prefix_hash(p):
-    """Mix six bits of a frame's first key and the end of its first value."""
+    """Mix twelve bits of a frame's first key and the end of its first value."""
     key_last = string_end(p + 2)
     last = string_end(key_last + 3)
     w = lowest(load(p + 2), key_last - p - 2) ^ ((load(last - 6) << U16) * MIX_2)
-    return np.int64((w * MIX_1) >> U58)
+    return np.int64((w * MIX_1) >> U52)
 
 
 @njit(inline="always")

@@ -13,6 +13,7 @@ from threading import local
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from tapeflow.operators.decode.layout import (
     CHANNEL_AT,
@@ -29,6 +30,8 @@ from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import HEARTBEAT, SLOW_PATH
 from tapeflow.schemas.venues.dialect import YEAR_2000_NS, Dialect
+
+ROWS_A_FRAME_MAX = 8  # for which memory is taken at first
 
 
 class Scanner:
@@ -57,28 +60,42 @@ class Scanner:
             status = np.where(page.starts == page.ends, HEARTBEAT, SLOW_PATH)
             return Rows.from_strict([]), status, ignored
         data, starts, ends = kernel_input(page)
-        rows_max = self.rows_max(starts, ends)
-        status = np.empty(len(starts), np.int64)
-        out = np.empty((WIDTH, rows_max + LEVELS), np.int64)
-        scan, scratch = loaded[0], self.scratch(loaded[1])
-        size = len(data) - PADDING
+        status, size = np.empty(len(starts), np.int64), len(data) - PADDING
+        scan, memory = loaded[0], self.memory(loaded[1])
         addresses = (*self.addresses, ignored.ctypes.data)
-        rows = scan(data, size, starts, ends, status, out, scratch, addresses)
-        assert rows >= 0, "a frame is not within its page"
+        rows_max, most = self.rows_max(starts, ends)
+        room = min(rows_max, memory.rows_a_frame * len(starts) + most)
+        while True:
+            out = np.empty((WIDTH, room + LEVELS), np.int64)
+            rows = scan(data, size, starts, ends, status, out, memory.scratch, addresses)
+            assert rows >= 0, "a frame is not within its page"
+            if room == rows_max or room - rows >= most or SLOW_PATH not in status:
+                break
+            room = rows_max  # a frame may have found no room for its rows
+        if rows > memory.rows_a_frame * len(starts):
+            memory.rows_a_frame = min(rows // len(starts) + 1, ROWS_A_FRAME_MAX)
         return to_rows(out[:, :rows]), status, ignored
 
-    def scratch(self, initial: Ints) -> Ints:
-        """Return the thread's scratch memory: a cache between pages, on which no result depends."""
-        if not hasattr(self._of_thread, "scratch"):
-            self._of_thread.scratch = initial.copy()
-        memory: Ints = self._of_thread.scratch
+    def memory(self, scratch: Ints) -> "Memory":
+        """Return the thread's memory, made with a copy of this scratch."""
+        if not hasattr(self._of_thread, "memory"):
+            self._of_thread.memory = Memory(scratch.copy(), 1)
+        memory: Memory = self._of_thread.memory
         return memory
 
-    def rows_max(self, starts: Ints, ends: Ints) -> int:
-        """Return a number of rows that the frames cannot exceed."""
-        if not self.tables.row_bytes:
-            return len(starts)
-        return len(starts) + int((ends - starts).sum()) // self.tables.row_bytes
+    def rows_max(self, starts: Ints, ends: Ints) -> tuple[int, int]:
+        """Return a number of rows that all frames cannot exceed, and one that no frame can."""
+        if not self.tables.row_bytes or not len(starts):
+            return len(starts), 1
+        lengths = (ends - starts) // self.tables.row_bytes + 1
+        return int(lengths.sum()), int(lengths.max())
+
+
+class Memory(Struct):
+    """What a thread remembers between pages; no result depends on it."""
+
+    scratch: Ints  # of the kernel
+    rows_a_frame: int  # there is memory for so many; for all that frames could hold is slow
 
 
 @cache
