@@ -13,9 +13,9 @@ from tests.laws import plain, rows, run
 from tests.plain_flow import IDS
 
 
-def verdicts(values, window=100, restore_each=False):
+def verdicts(values, window=100, restore_each=False, history=False):
     """Return the verdict on every trade; with a restart before each batch, or none."""
-    step = Dedupe(window, len(IDS), history=False)
+    step = Dedupe(window, len(IDS), history)
     state, outputs = step.initial(), []
     for value in values:
         if restore_each:
@@ -25,13 +25,15 @@ def verdicts(values, window=100, restore_each=False):
     return [verdict for each in outputs for verdict in each.market.trades.verdict.tolist()]
 
 
-def oracle(values, window):
+def oracle(values, window, history=False):
     """Return the same verdicts from a dict of the offset at which each trade was last seen."""
-    seen, expected = {}, []
+    seen, expected, live = {}, [], set()
     for value in values:
         for trade in rows(value.market.trades):
             verdict, key = trade.verdict, (trade.instrument, trade.trade_id)
-            if verdict == ACCEPTED:
+            if verdict != HISTORICAL and history:
+                live.add(trade.instrument)
+            if verdict == ACCEPTED or (verdict == HISTORICAL and trade.instrument in live):
                 if trade.offset - seen.get(key, -(2**62)) <= window:
                     verdict = DUPLICATE
                 seen[key] = trade.offset
@@ -83,6 +85,17 @@ def test_trades_with_another_verdict_are_left_alone_and_not_remembered():
     assert verdicts(batches(log)) == expected
 
 
+def test_an_old_trade_is_remembered_once_its_instrument_is_live():
+    #   old 1, trade 1, old 1, old 2, trade 2
+    log = [tick(S, trade_id=1, verdict=HISTORICAL), tick(S, trade_id=1)]
+    log += [tick(S, trade_id=each, verdict=HISTORICAL) for each in (1, 2)]
+    values = batches([*log, tick(S, trade_id=2)])
+    assert verdicts(values, history=True) == [
+        HISTORICAL, ACCEPTED, DUPLICATE, HISTORICAL, DUPLICATE,
+    ]  # fmt: skip
+    assert verdicts(values) == [HISTORICAL, ACCEPTED, HISTORICAL, HISTORICAL, ACCEPTED]
+
+
 def test_the_time_of_a_copy_does_not_matter():
     assert verdicts(batches([tick(9 * S, trade_id=1), tick(S, 7.0, trade_id=1)])) == [
         ACCEPTED,
@@ -129,10 +142,11 @@ RECORD = st.one_of(
     st.lists(st.integers(0, 120)),
     st.integers(1, 40),
     st.booleans(),
+    st.booleans(),
 )
-def test_verdicts_equal_the_oracle(log, splits, window, restore_each):
+def test_verdicts_equal_the_oracle(log, splits, window, restore_each, history):
     values = batches(log, splits)
-    assert verdicts(values, window, restore_each) == oracle(values, window)
+    assert verdicts(values, window, restore_each, history) == oracle(values, window, history)
 
 
 @settings(max_examples=300, deadline=None)

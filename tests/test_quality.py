@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapeflow.schemas.gaps import Gaps
 from tapeflow.schemas.market import (
     ACCEPTED,
     AHEAD,
@@ -21,7 +22,7 @@ from tapeflow.schemas.market import (
 )
 from tapeflow.schemas.quality import Metric, QualityCounts
 from tests import frames
-from tests.columns import bar, batch, batches, heartbeat, no_tick, tick, with_quotes
+from tests.columns import bar, batch, batches, heartbeat, ints, no_tick, tick, with_quotes
 from tests.frames import MS, S, to_pages
 from tests.laws import run
 from tests.plain_flow import IDS, flow_steps, inputs_of
@@ -160,3 +161,20 @@ def test_rows_add_up_to_the_records_and_the_trades(log, sizes):
 def test_a_row_has_the_time_at_which_its_minute_begins(log_ns):
     counts, _ = count(batch(heartbeat(log_ns), end_of_log=True))
     assert counts[0].time_ns == log_ns - log_ns % MINUTE
+
+
+def test_missing_trades_count_in_the_minute_in_which_their_gap_became_a_fact():
+    #   a gap found at 0:10 is settled by the record at 1:05
+    gaps = Gaps(*(ints([each]) for each in (1, 0, 10 * S, 2, 5, 9, 5, 0, 0, 0)))
+    log = [tick(10 * S, instrument=2), tick(65 * S, instrument=2)]
+    counts, _ = count(batch(*log).replace(gaps=gaps), batch(first_offset=2, end_of_log=True))
+    assert [(each.time_ns, each.instrument, each.missing) for each in counts] == [
+        (0, IDS[2], 0), (MINUTE, IDS[2], 5),
+    ]  # fmt: skip
+
+
+def test_gaps_that_the_end_of_the_log_settles_are_counted():
+    gaps = Gaps(*(ints([each]) for each in (0, 0, 10 * S, 2, 5, 9, 5, 0, 0, 0)))
+    values = [batch(tick(S, instrument=2)), batch(first_offset=1, end_of_log=True)]
+    counts, _ = count(values[0], values[1].replace(gaps=gaps))
+    assert [each.missing for each in counts] == [5]

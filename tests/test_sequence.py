@@ -195,6 +195,15 @@ def test_many_gaps_of_closed_bars_do_not_wait_for_the_end():
     assert sum(int(each.gaps.missing.sum()) for each in outputs) == 999
 
 
+def test_a_feed_that_loses_trades_all_the_time_shows_it_while_it_runs():
+    #   a hundred gaps a second, while bars wait two seconds for late trades
+    log = trades(*((5 + number / 100, 2 * number) for number in range(3000)))
+    slow = BarWidth(2 * S)
+    outputs = outputs_of(log, range(0, 3000, 100), width=slow)
+    shown = sum(int(each.gaps.missing.sum()) for each in outputs[:-1])
+    assert 2000 < shown < 2999 == shown + int(outputs[-1].gaps.missing.sum())
+
+
 @pytest.mark.parametrize("numbers", [(1, 2, 3), (10**12, 10**12 + 1, 10**12 + 2)])
 def test_another_numbering_is_one_gap_of_unknown_size_and_all_goes_on(numbers):
     log = trades(

@@ -9,7 +9,9 @@ from tapeflow.flows.job import settings
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.duration import format_duration, parse_duration
 from tapeflow.flows.job.instruments import instrument_table
+from tapeflow.flows.job.width import format_width, parse_width
 from tapeflow.schemas.errors import UsageError
+from tests.running import JOB
 
 GOOD = """
 [bars]
@@ -90,7 +92,7 @@ def test_an_error_names_the_place_and_what_to_write(tmp_path, old, new, part):
 def test_a_variable_overrides_the_file(tmp_path):
     job = load(tmp_path, GOOD, {"TAPEFLOW_KAFKA_BOOTSTRAP": "there:1", "TAPEFLOW_BARS_WIDTH": "5s"})
     assert job.kafka.bootstrap == "there:1"
-    assert job.bars.width == 5_000_000_000
+    assert job.bars.width.span_ns == 5_000_000_000
 
 
 def test_an_unknown_variable_is_refused_with_the_one_meant(tmp_path):
@@ -214,3 +216,42 @@ def test_a_position_that_the_tables_could_not_hold_is_refused(tmp_path):
         UsageError, match="may be worth more than the tables hold: lower position_max"
     ):
         jobs.validate(load(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1s", "1s"), ("250ms", "250ms"), ("4h", "4h"), ("1d", "1d"), ("3d", "3d"), ("7d", "1w"),
+        ("2w", "2w"), ("1m", "1m"), ("1mo", "1mo"), ("1M", "1mo"), ("3mo", "3mo"), ("1y", "12mo"),
+    ],
+)  # fmt: skip
+def test_a_width_of_bars_is_read_and_stored(text, shown):
+    width = parse_width(text)
+    assert format_width(width) == shown
+    assert parse_width(shown) == width
+
+
+@pytest.mark.parametrize(
+    "text", ["0s", "5h", "7m", "36h", "1.5d", "1.5w", "1.5mo", "5mo", "13mo", "2y", "0mo", "0w", "400000d", "month", "", 60]
+)  # fmt: skip
+def test_a_width_that_no_venue_has_is_refused_in_one_line(text, tmp_path):
+    job = GOOD.replace('width = "1s"', f"width = {text!r}")
+    line = refused(tmp_path, job)
+    assert "bars.width: " in line and (not text or str(text) in line)
+
+
+def test_a_limit_is_a_duration_or_none(tmp_path):
+    job = load(tmp_path, GOOD.replace("[bars]", '[bars]\nahead = "none"\npause = "5m"'))
+    assert (job.bars.ahead, job.bars.pause) == (None, 300_000_000_000)
+    again = settings.Job.model_validate_json(job.model_dump_json())
+    assert again.bars == job.bars
+    line = refused(tmp_path, GOOD.replace("[bars]", '[bars]\nahead = "never"'))
+    assert line.endswith('write 250ms, 1s, 5m, 1h or 1d, or "none"')
+    assert "above 292 years" in refused(
+        tmp_path, GOOD.replace("[bars]", '[bars]\nahead = "400000d"')
+    )
+
+
+def test_the_reference_job_knows_none_of_the_newer_rules():
+    bars = settings.load(JOB, {}).bars
+    assert (bars.ahead, bars.gaps, bars.pause, bars.ties) == (None, False, None, "log")

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from tapeflow.schemas.gaps import FILLED, FOUND, NO_INSTRUMENT
 from tapeflow.schemas.time import MAX_NS
 
-RANGES_MAX = 32  # of an instrument: beyond that the oldest does not wait, or the two become one
+RANGES_MAX = 32  # of an instrument: beyond that the oldest does not wait, or two become one
 PATIENCE_NS = 60_000_000_000  # how long after its bars have closed a gap may still be filled
 END_NS = MAX_NS + PATIENCE_NS + 1  # later than every gap
 
@@ -58,20 +58,24 @@ Row = tuple[int, ...]  # of `Gaps`, without the last column
 
 
 def make_room(ranges: list[Range], closed_ns: int) -> Iterator[Range]:
-    """Yield the oldest range of a full list if its bars have closed; else make two ranges one."""
-    if len(ranges) == RANGES_MAX:
-        one, two = ranges.pop(0), ranges[0]
-        if one.after_ns < closed_ns:
-            yield one
-            return
-        counted = [each for each in (one, two) if not each.settled] or [one, two]
-        ranges[0] = replace(
+    """Yield the oldest range of a full list if its bars have closed; else join two neighbours."""
+    if len(ranges) < RANGES_MAX:
+        return
+    if ranges[0].after_ns < closed_ns:
+        yield ranges.pop(0)
+        return
+    number = min(range(RANGES_MAX - 1), key=lambda n: ranges[n + 1].after_ns - ranges[n].before_ns)
+    one, two = pair = ranges[number : number + 2]
+    counted = [each for each in pair if not each.settled] or pair
+    ranges[number : number + 2] = [
+        replace(
             counted[0],
             last_id=counted[-1].last_id,
             missing=sum(each.missing for each in counted),
             before_ns=min(one.before_ns, two.before_ns),
             after_ns=max(one.after_ns, two.after_ns),
         )
+    ]
 
 
 def fill_range(ranges: list[Range], trade_id: int, event_ns: int) -> None:
