@@ -133,18 +133,27 @@ JOBS = [
     job_use("no instrument of the job is SOL-", ('["BTC-*"]', '["SOL-*"]')),
     job_use(
         "strategies: two have the same name",
-        (ADD, '[[strategies]]\nname = "trend"\nkind = "reversion"\naccount = "main"\nsize = 1\n' + ADD),
+        (
+            ADD,
+            '[[strategies]]\nname = "trend"\nkind = "reversion"\naccount = "main"\nsize = 1\n'
+            + ADD,
+        ),
     ),
     job_use(
         "accounts: two have the same name",
-        ("[[strategies]]", '[[accounts]]\nname = "main"\nposition_max = 1\ngross_max = 1\norders_max = 1\norders_window = "1s"\n[[strategies]]'),
+        (
+            "[[strategies]]",
+            '[[accounts]]\nname = "main"\nposition_max = 1\ngross_max = 1\norders_max = 1\norders_window = "1s"\n[[strategies]]',
+        ),
     ),
     job_use("BTCUSDT", ('"BTC-USDT.BINANCE"', '"BTCUSDT"')),
     job_use("NASDAQ", ('"BTC-USDT.BINANCE"', '"BTC-USDT.NASDAQ"')),
     job_use("tick", ('tick = "0.01", lot = "0.00001"', 'lot = "0.00001"')),
     job_use("tick", ('tick = "0.01", lot = "0.00001"', 'tick = "0", lot = "0.00001"')),
     job_use("lot", ('lot = "0.00001"', 'lot = "small"')),
-    job_use("not TOML.*|instruments", (ADD, ADD + '"BTC-USDT.BINANCE" = { tick = "1", lot = "1" }\n')),
+    job_use(
+        "not TOML.*|instruments", (ADD, ADD + '"BTC-USDT.BINANCE" = { tick = "1", lot = "1" }\n')
+    ),
     job_use("channels.nyse is no venue", (ADD, '[channels]\nnyse = ["trade"]\n' + ADD)),
     job_use("no channel trde; there are", (ADD, '[channels]\nbinance = ["trde"]\n' + ADD)),
     job_use("source.page_records: .*", (ADD, "[source]\npage_records = 0\n" + ADD)),

@@ -157,10 +157,7 @@ class RealBroker:
 
 
 def lock(data: Path) -> IO[str]:
-    """Lock a folder of records until the process ends.
-
-    Raises RuntimeError where a broker of another process has it.
-    """
+    """Lock a folder of records; RuntimeError where a broker of another process has it."""
     file = (data / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,8 +185,8 @@ if __name__ == "__main__":
         signal.signal(number, signal.default_int_handler)
     try:
         with RealBroker(HOME / "data", 9092) as broker:
-            print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it")
-            sys.stdout.flush()
+            line = f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it"
+            print(line, flush=True)
             try:
                 while True:
                     time.sleep(1)

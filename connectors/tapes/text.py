@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from tapeflow.connectors.tapes.fifo import open_stream
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Bytes, Ints
 from tapeflow.schemas.errors import TapeflowError
@@ -71,7 +71,7 @@ class TapeReader:
     def _open(self) -> Any:
         path = self.files[self.file]
         try:
-            stream = pa.input_stream(str(path), compression="detect")
+            stream = open_stream(path)
             skip = self.byte
             while skip > 0 and (skipped := stream.read(min(skip, BLOCK_BYTES))):
                 skip -= len(skipped)

@@ -18,7 +18,10 @@ def add(commands: Commands) -> None:
         run,
     )
     parser.add_argument(
-        "folder", type=options.path, metavar="FOLDER", help="folder of the archive, created if missing"
+        "folder",
+        type=options.path,
+        metavar="FOLDER",
+        help="folder of the archive, created if missing",
     )
     parser.add_argument(
         "--to-end",

@@ -18,7 +18,11 @@ def add(commands: Commands) -> None:
         run,
     )
     parser.add_argument(
-        "tapes", nargs="+", type=options.path, metavar="TAPES", help="tape files, or folders of them"
+        "tapes",
+        nargs="+",
+        type=options.path,
+        metavar="TAPES",
+        help="tape files, or folders of them",
     )
     parser.add_argument(
         "--append", action="store_true", help="write to topics that hold records already"

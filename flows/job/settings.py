@@ -35,7 +35,13 @@ from tapeflow.flows.job.sections import (
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG"}  # of a run or command, not of a job
+RUN_VARIABLES = {
+    "CONFIG",
+    "TAPES",
+    "RESULTS",
+    "CHECKED",
+    "DEBUG",
+}  # of a run or command, not of a job
 
 
 class StrategySettings(Section):

@@ -100,4 +100,3 @@ def epoch_ns(plan: Plan) -> int:
         return plan.job.recovery.epoch
     frequent = plan.state is not None or plan.speed is not None or live_partitions(plan.log)
     return EPOCH_NS if frequent else STATELESS_EPOCH_NS
-

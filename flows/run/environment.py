@@ -16,8 +16,7 @@ from threading import Timer
 from tapeflow.connectors.source.progress import Progress, initial_cells
 from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
-from tapeflow.flows.run import log
-from tapeflow.flows.run import unexpected
+from tapeflow.flows.run import log, unexpected
 from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import UsageError

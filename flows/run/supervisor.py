@@ -21,9 +21,9 @@ from pathlib import Path
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.engine.recovery import delete_unfinished_snapshots
-from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.engine_output import PRINTED
 from tapeflow.flows.run.fatal_signals import ADVICE, FATAL
+from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.unexpected import ProcessFailure
 from tapeflow.flows.run.worker import PLAN

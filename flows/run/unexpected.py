@@ -50,22 +50,32 @@ def explain(error: BaseException | None) -> TapeflowError | None:
     seen: set[int] = set()  # an error that is raised again may be its own context
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, TapeflowError):
-            return error
-        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
-            return TapeflowError(f"{error.filename or 'the system'}: {error.strerror}")
-        if isinstance(error, FileNotFoundError) and NO_TEMPORARY in str(error):
-            return TapeflowError("no folder of temporary files can be written: set TMPDIR")
-        if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
-            return TapeflowError(f"{error.object!r} is not UTF-8: rename the file or folder")
-        if isinstance(error, ModuleNotFoundError) and not is_ours(error.name):
-            return TapeflowError(f"{error.name} is not installed: see `tapeflow doctor`")
-        if isinstance(error, RuntimeError) and NO_THREAD in str(error):
-            return TapeflowError("the system allows no more threads: use fewer --workers")
-        if type(error).__name__ == PANIC and PEER_GONE in str(error):
-            return PeerEndedError("another process of the cluster has ended: see what it said")
+        if cause := known_cause(error):
+            return cause
         error = error.__cause__ or error.__context__
     return None
+
+
+def known_cause(error: BaseException) -> TapeflowError | None:
+    """Return what a user can act on, of this error alone."""
+    match error:
+        case TapeflowError():
+            return error
+        case FileNotFoundError() if NO_TEMPORARY in str(error):
+            line = "no folder of temporary files can be written: set TMPDIR"
+        case OSError() if error.errno in OF_THE_MACHINE:
+            line = f"{error.filename or 'the system'}: {error.strerror}"
+        case UnicodeEncodeError() if "surrogates" in error.reason:
+            line = f"{error.object!r} is not UTF-8: rename the file or folder"
+        case ModuleNotFoundError() if not is_ours(error.name):
+            line = f"{error.name} is not installed: see `tapeflow doctor`"
+        case RuntimeError() if NO_THREAD in str(error):
+            line = "the system allows no more threads: use fewer --workers"
+        case BaseException() if type(error).__name__ == PANIC and PEER_GONE in str(error):
+            return PeerEndedError("another process of the cluster has ended: see what it said")
+        case _:
+            return None
+    return TapeflowError(line)
 
 
 def is_ours(module: str | None) -> bool:
@@ -96,6 +106,12 @@ def own_frames(error: BaseException) -> Iterator[str]:
             continue
         shown = path.resolve().relative_to(PACKAGE) if inside else path
         yield f"{shown} line {frame.lineno}"
+
+
+def is_of_command(error: OSError) -> bool:
+    """Return whether an error without a file arose in the command line: it wrote its output."""
+    frames = [*own_frames(error)]
+    return error.filename is None and bool(frames) and frames[-1].startswith("flows/cli/")
 
 
 def format_trace(error: BaseException) -> str:
