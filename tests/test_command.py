@@ -329,12 +329,12 @@ def test_a_second_kafka_on_the_same_records_or_port_is_refused(tmp_path, monkeyp
     monkeypatch.setattr(real_kafka, "jars", lambda: tmp_path)
     monkeypatch.setattr(RealBroker, "_format", lambda _: None)
     first = RealBroker(tmp_path / "data")
-    with pytest.raises(RuntimeError, match="a Kafka runs on .*data already"):
+    with pytest.raises(RuntimeError, match="a Kafka runs on"):
         RealBroker(tmp_path / "data")
     first.lock.close()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with pytest.raises(RuntimeError, match="is in use: does another Kafka run there"):
-            RealBroker(tmp_path / "other", server.getsockname()[1])
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, pytest.raises(RuntimeError, match="is in use: does another Kafka run there"):
+        RealBroker(tmp_path / "other", server.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,9 @@ class RealBroker:
         self.temporary = None if data else tempfile.TemporaryDirectory(prefix="kafka-")
         self.data = data or Path(str(self.temporary and self.temporary.name))
         self.data.mkdir(parents=True, exist_ok=True)
-        self.lock = lock(self.data)
         if port and is_listening(port):
             raise RuntimeError(f"127.0.0.1:{port} is in use: does another Kafka run there?")
+        self.lock = lock(self.data)
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.classes = f"{jars()}/*"
