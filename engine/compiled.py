@@ -165,7 +165,7 @@ def _kernel(function: Callable[..., Any]) -> Any:
     while _inlined:
         register_jitable(forceinline=True)(_inlined.pop())
     if _checking:
-        config.BOUNDSCHECK = 1  # type: ignore[attr-defined]  # of inlined functions too
+        setattr(config, "BOUNDSCHECK", 1)  # noqa: B010  # of inlined functions too
         return njit(nogil=True)(function)
     try:
         return njit(nogil=True, cache=True)(function)

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,6 +13,9 @@ from importlib.metadata import version
 import duckdb
 import pytest
 
+from bench.real_kafka import broker as real_kafka
+from bench.real_kafka.broker import RealBroker
+from tapeflow.connectors.kafka.embedded import EmbeddedBroker
 from tapeflow.flows.cli.main import build_parser, main
 from tests.running import JOB, REFERENCE, ROOT, digest
 
@@ -282,6 +286,55 @@ def test_doctor_finds_what_is_wrong(capsys, tmp_path):
     code, out, _ = tapeflow(capsys, "doctor", "--config", bad)
     assert code == 1
     assert "FAIL job" in out
+
+
+@pytest.mark.parametrize(
+    "bootstrap",
+    ["localhost", "localhost:1", "127.0.0.1:1, 127.0.0.1:2", "[::1]:1", "PLAINTEXT://127.0.0.1:1"],
+)
+def test_doctor_reads_brokers_as_a_run_does_and_fails_where_a_named_one_is_away(
+    capsys, monkeypatch, bootstrap
+):
+    monkeypatch.setenv("TAPEFLOW_KAFKA_CONNECT_TIMEOUT", "100ms")
+    code, out, err = tapeflow(capsys, "doctor", "--config", JOB, "--bootstrap", bootstrap)
+    (line,) = [line for line in out.splitlines() if " kafka: " in line]
+    if line.startswith("ok"):
+        pytest.skip("a broker runs on this machine")
+    assert line.startswith(f"FAIL kafka: no answer from a broker at {bootstrap}")
+    assert (code, err) == (1, "")
+
+
+def test_doctor_asks_for_the_topics_that_a_run_needs(capsys, monkeypatch):
+    with EmbeddedBroker() as broker:
+        arguments = ("doctor", "--config", JOB, "--bootstrap", broker.bootstrap)
+        broker.create_topic("raw.binance", 1)
+        code, out, _ = tapeflow(capsys, *arguments)
+        assert code == 1
+        assert "FAIL kafka: no topic raw.coinbase" in out
+        broker.create_topic("raw.coinbase", 2)
+        code, out, _ = tapeflow(capsys, *arguments)
+        assert code == 0
+        assert "it holds binance-0, coinbase-0, coinbase-1" in out
+
+
+def test_doctor_says_where_results_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "r.duckdb"
+    code, out, _ = tapeflow(capsys, "doctor", "--config", JOB, "--results", where)
+    assert code == 1
+    assert "FAIL results" in out
+
+
+def test_a_second_kafka_on_the_same_records_or_port_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(real_kafka, "jars", lambda: tmp_path)
+    monkeypatch.setattr(RealBroker, "_format", lambda _: None)
+    first = RealBroker(tmp_path / "data")
+    with pytest.raises(RuntimeError, match="a Kafka runs on"):
+        RealBroker(tmp_path / "data")
+    first.lock.close()
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, pytest.raises(RuntimeError, match="is in use: does another Kafka run there"):
+        RealBroker(tmp_path / "other", server.getsockname()[1])
 
 
 @pytest.mark.parametrize(

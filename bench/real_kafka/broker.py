@@ -64,9 +64,9 @@ class RealBroker:
         self.temporary = None if data else tempfile.TemporaryDirectory(prefix="kafka-")
         self.data = data or Path(str(self.temporary and self.temporary.name))
         self.data.mkdir(parents=True, exist_ok=True)
-        self.lock = lock(self.data)
         if port and is_listening(port):
             raise RuntimeError(f"127.0.0.1:{port} is in use: does another Kafka run there?")
+        self.lock = lock(self.data)
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.classes = f"{jars()}/*"
@@ -157,10 +157,7 @@ class RealBroker:
 
 
 def lock(data: Path) -> IO[str]:
-    """Lock a folder of records until the process ends.
-
-    Raises RuntimeError where a broker of another process has it.
-    """
+    """Lock a folder of records; RuntimeError where a broker of another process has it."""
     file = (data / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -188,8 +185,8 @@ if __name__ == "__main__":
         signal.signal(number, signal.default_int_handler)
     try:
         with RealBroker(HOME / "data", 9092) as broker:
-            print(f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it")
-            sys.stdout.flush()
+            line = f"Kafka at {broker.bootstrap}, records in {broker.data}; Ctrl-C stops it"
+            print(line, flush=True)
             try:
                 while True:
                     time.sleep(1)

@@ -67,8 +67,8 @@ def offset_bounds(
 
 def check_right(consumer: Consumer, status: BrokerStatus, topic: str) -> None:
     """Raise TapeflowError where a topic is hidden from us: it is not in the list of all topics."""
-    asked = status.retry(lambda timeout_s: consumer.list_topics(topic, timeout=timeout_s), ASK_S)
-    error = asked.topics[topic].error
+    answer = status.retry(lambda timeout_s: consumer.list_topics(topic, timeout=timeout_s), ASK_S)
+    error = answer.topics[topic].error
     if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
         status.on_error(error)
         status.check()

@@ -82,7 +82,7 @@ class TapeReader:
 
     def extent(self) -> tuple[int, int]:
         """Return how many bytes of the files are read, and how many there are."""
-        return extent(self.files, self.file, self.text.source.tell())
+        return extent(self.files, self.file, self.text.bytes_read())
 
     def close(self) -> None:
         """Close the file."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tapeflow.connectors.tapes.fifo import Pipe
 from tapeflow.schemas.columns import Bytes
 from tapeflow.schemas.errors import TapeflowError
 
@@ -37,7 +38,9 @@ class TextFile:
 
     def _open(self) -> Any:
         try:
-            self.source = source = pa.OSFile(os.fsencode(self.path))
+            pipe = self.path.is_fifo()
+            source = pa.PythonFile(Pipe(self.path)) if pipe else pa.OSFile(os.fsencode(self.path))
+            self.source = None if pipe else source
             codec = CODECS.get(self.path.suffix)
             stream = pa.CompressedInputStream(source, codec) if codec else source
             skip = self.byte
@@ -69,7 +72,7 @@ class TextFile:
     def _read_to_damage(self, block: memoryview) -> int:
         """Fill a block up to the damage; return how many bytes were read."""
         filled = 0
-        for step in STEPS:
+        for step in STEPS if self.source else ():  # a pipe cannot be read again
             self.stream.close()
             self.stream = self._open()
             try:
@@ -79,6 +82,10 @@ class TextFile:
             except OSError:
                 pass
         return filled
+
+    def bytes_read(self) -> int:
+        """Return how many bytes of the file were read; 0 of a pipe."""
+        return int(self.source.tell()) if self.source else 0
 
     def close(self) -> None:
         """Close the file."""

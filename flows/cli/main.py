@@ -28,7 +28,7 @@ from tapeflow.flows.cli.interrupts import signal_of
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
-from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
+from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
 FAILED = 1
@@ -40,27 +40,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal.prepare_streams()
     args = Namespace(parser=None)
     try:
-        return run_command(args, sys.argv[1:] if argv is None else argv)
-    except SystemExit as stopped:  # of the parser: help, or wrong use
-        return int(stopped.code or 0)
+        code = run_command(args, sys.argv[1:] if argv is None else argv)
+        terminal.flush_output()
+        return code
     except BaseException as error:
+        if isinstance(error, BrokenPipeError) and terminal.is_gone():
+            return FAILED  # its reader has what it wanted
+        if isinstance(error, OSError) and unexpected.is_of_command(error):
+            error = terminal.refuse_output(error)
         program = "tapeflow" if args.parser is None else args.parser.prog
         return report(error, program, args)
 
 
 def run_command(args: Namespace, argv: Sequence[str]) -> int:
     """Parse the arguments into `args` and run the command; return its exit code."""
-    vars(args).update(vars(build_parser().parse(argv)))
     try:
-        code = int(args.run(args))
-        sys.stdout.flush()
-        return code
-    except OSError as error:
-        if error.filename is not None or not terminal.discard_output():
-            raise
-        if isinstance(error, BrokenPipeError):
-            return FAILED  # its reader has what it wanted
-        raise TapeflowError(f"standard output: {error.strerror}") from None
+        vars(args).update(vars(build_parser().parse(argv)))
+        return int(args.run(args))
+    except SystemExit as stopped:  # of the parser: help, or wrong use
+        return int(stopped.code or 0)
 
 
 def report(error: BaseException, program: str, args: Namespace) -> int:

@@ -10,6 +10,7 @@ import os
 import select
 import sys
 
+from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import CLEAR_LINE
 
 STDIN, STDOUT, STDERR = range(3)
@@ -50,18 +51,32 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def discard_output() -> bool:
-    """Discard the rest of our output where it cannot be written; return whether that is so."""
+def flush_output() -> None:
+    """Write out what standard output still holds.
+
+    Raises BrokenPipeError where its reader has gone, TapeflowError where it cannot be written.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise refuse_output(error) from None
+
+
+def refuse_output(error: OSError) -> TapeflowError:
+    """Discard the rest of our output; return the error that it cannot be written."""
+    discard(sys.stdout.fileno())
+    return TapeflowError(f"standard output cannot be written: {error.strerror}")
+
+
+def is_gone() -> bool:
+    """Return whether the reader of our output has gone; if so, discard the rest of the output."""
     output = sys.stdout.fileno()
     poll = select.poll()
     poll.register(output, 0)
-    gone = any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
-    if not gone:
-        try:
-            sys.stdout.flush()
-            return False
-        except OSError:
-            pass
+    if not any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+        return False
     discard(output)
     return True
 

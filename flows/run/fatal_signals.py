@@ -19,7 +19,7 @@ from tapeflow.engine.compiled import COMPILED
 FATAL = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
 LINE_BYTES = 512  # room for the line of each signal
 ADVICE = "a bad index in a kernel does this: --checked finds it"
-_kept: list[Any] = []  # the handler and its lines: the process refers to them until it ends
+_retained: list[Any] = []  # the handler and its lines: the process refers to them until it ends
 
 
 @contextmanager
@@ -49,8 +49,8 @@ def install(terminal: int, path: str) -> dict[int, Any]:
     room = ctypes.create_string_buffer((max(FATAL) + 1) * LINE_BYTES)
     for number in FATAL:
         name = signal.Signals(number).name
-        text = f"\ntapeflow: this process was killed by {name}: {ADVICE}; its stack is in {path}\n"
-        line = text.lstrip().encode(errors="replace")[: LINE_BYTES - 1]
+        text = f"tapeflow: this process was killed by {name}: {ADVICE}; its stack is in {path}\n"
+        line = text.encode(errors="replace")[: LINE_BYTES - 1]
         ctypes.memmove(ctypes.addressof(room) + number * LINE_BYTES, line, len(line))
     library = ctypes.CDLL(None)
     write, leave, length = library.write, library._exit, library.strlen
@@ -65,7 +65,7 @@ def install(terminal: int, path: str) -> dict[int, Any]:
         write(terminal, line, length(line))
         leave(1)
 
-    _kept[:] = [room, end, write, leave, length]
+    _retained[:] = [room, end, write, leave, length]
     return {number: set_handler(number, end.address) for number in FATAL}
 
 

@@ -49,6 +49,7 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             "workers in all"
         )
     plan = replace(plan, results=plan.results.resolve())
+    check_utf8(plan.results)
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()
     RECEIVED.clear()
@@ -103,6 +104,14 @@ def keeping_unfinished(plan: Plan, flow: Flow) -> Iterator[None]:
     except Exception:
         flow.keep_unfinished(plan)
         raise
+
+
+def check_utf8(path: Path) -> None:
+    """Raise UsageError for a path that is not UTF-8: DuckDB opens no such file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path} is not UTF-8: rename the file or folder") from None
 
 
 @contextmanager

@@ -50,30 +50,32 @@ def explain(error: BaseException | None) -> TapeflowError | None:
     seen: set[int] = set()  # an error that is raised again may be its own context
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, TapeflowError):
-            return error
-        if type(error).__name__ == PANIC and PEER_GONE in str(error):
-            return PeerEndedError("another process of the cluster has ended: see what it said")
-        if line := refusal(error):
-            return TapeflowError(line)
+        if cause := known_cause(error):
+            return cause
         error = error.__cause__ or error.__context__
     return None
 
 
-def refusal(error: BaseException) -> str:
-    """Return the line about an error of the machine, not of the code; "" for any other."""
+def known_cause(error: BaseException) -> TapeflowError | None:
+    """Return what a user can act on, of this error alone."""
     match error:
-        case OSError() if error.errno in OF_THE_MACHINE:
-            return f"{error.filename or 'the system'}: {error.strerror}"
+        case TapeflowError():
+            return error
         case FileNotFoundError() if NO_TEMPORARY in str(error):
-            return "no folder of temporary files can be written: set TMPDIR"
+            line = "no folder of temporary files can be written: set TMPDIR"
+        case OSError() if error.errno in OF_THE_MACHINE:
+            line = f"{error.filename or 'the system'}: {error.strerror}"
         case UnicodeEncodeError() if "surrogates" in error.reason:
-            return f"{error.object!r} is not UTF-8: rename the file or folder"
+            line = f"{error.object!r} is not UTF-8: rename the file or folder"
         case ModuleNotFoundError() if not is_ours(error.name):
-            return f"{error.name} is not installed: see `tapeflow doctor`"
+            line = f"{error.name} is not installed: see `tapeflow doctor`"
         case RuntimeError() if NO_THREAD in str(error):
-            return "the system allows no more threads: use fewer --workers"
-    return ""
+            line = "the system allows no more threads: use fewer --workers"
+        case BaseException() if type(error).__name__ == PANIC and PEER_GONE in str(error):
+            return PeerEndedError("another process of the cluster has ended: see what it said")
+        case _:
+            return None
+    return TapeflowError(line)
 
 
 def is_ours(module: str | None) -> bool:
@@ -104,6 +106,12 @@ def own_frames(error: BaseException) -> Iterator[str]:
             continue
         shown = path.resolve().relative_to(PACKAGE) if inside else path
         yield f"{shown} line {frame.lineno}"
+
+
+def is_of_command(error: OSError) -> bool:
+    """Return whether an error without a file arose in the command line: it wrote its output."""
+    frames = [*own_frames(error)]
+    return error.filename is None and bool(frames) and frames[-1].startswith("flows/cli/")
 
 
 def format_trace(error: BaseException) -> str:

@@ -53,3 +53,8 @@ if armed.exists() and armed.read_text().startswith("archive "):
 
     for module in (archive, hour_file):
         vars(module)["os"] = DyingDisk()
+
+if os.environ.get("FAULTY_STRATEGY"):
+    from importlib import import_module
+
+    import_module("strategies").install()  # beside this file
