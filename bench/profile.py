@@ -55,6 +55,7 @@ STEP_STAGES = {  # class of a step: its box in the picture of the flow, where th
     "TimeBars": "bars",
     "EvaluateStrategies": "signals",
     "CountQuality": "quality",
+    "CountUnlisted": "unlisted",
 }
 
 
