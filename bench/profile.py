@@ -57,6 +57,7 @@ STEP_STAGES = {  # class of a step: its box in the picture of the flow, where th
     "SettleGaps": "settle",
     "EvaluateStrategies": "signals",
     "CountQuality": "quality",
+    "CountUnlisted": "unlisted",
 }
 
 

@@ -43,7 +43,7 @@ from tapeflow.operators.records import records
 from tapeflow.operators.sequence.judge import JudgeTrades, judge
 from tapeflow.operators.sequence.settle import SettleGaps, settle
 from tapeflow.operators.strategies.step import EvaluateStrategies, signals
-from tapeflow.operators.unlisted import CountUnlisted, unlisted
+from tapeflow.operators.unlisted import CountUnlisted, count_unlisted
 from tapeflow.schemas.batches import Facts, Page
 from tapeflow.schemas.notify import Notify
 
@@ -82,7 +82,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     account_facts = desk("desk", account_batches, accounts=accounts)
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
     counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))
-    symbols = unlisted("unlisted", decided)
+    symbols = count_unlisted("unlisted", decided)
     return op.merge("facts", partition_facts, account_facts, counts, symbols)
 
 

@@ -75,7 +75,7 @@ def minute_rows(state: State, partition: str) -> Iterator[UnlistedSymbol]:
 
 
 @operator
-def unlisted(step_id: str, up: KeyedStream[Batch]) -> KeyedStream[tuple[UnlistedSymbol, ...]]:
+def count_unlisted(step_id: str, up: KeyedStream[Batch]) -> KeyedStream[tuple[UnlistedSymbol, ...]]:
     """Count unlisted symbols of each partition by minute; batches without any are passed over."""
     some = op.filter_value("some", up, lambda batch: bool(batch.unlisted) or batch.end_of_log)
     return op.stateful_batch("state", some, fold(CountUnlisted(), emit_batches=True))

@@ -257,7 +257,8 @@ def facts_by_table(log, sizes, order=()):
     facts = []
     for name, records in log.items():
         batches = inputs_of("desk", to_pages(name, records, sizes), STEPS)
-        facts += run(STEPS["batch_facts"], batches)[1] + run(STEPS["quality"], batches)[1]
+        for step in ("batch_facts", "quality", "unlisted"):
+            facts += run(STEPS[step], batches)[1]
     for account in ACCOUNTS:
         facts += run(DESK, interleave(account_batches(log, sizes, STEPS, account), order))[1]
     return {kind.table: [fact for fact in facts if type(fact) is kind.type] for kind in FACT_TYPES}

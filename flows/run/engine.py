@@ -28,7 +28,7 @@ from tapeflow.flows.run.unexpected import explain
 from tapeflow.schemas.notify import Notify
 
 EPOCH_NS = 1_000_000_000
-STATELESS_EPOCH_NS = 5_000_000_000  # as PUBLISH_EVERY_S in connectors/duckdb/sink.py
+STATELESS_EPOCH_NS = 5_000_000_000  # only a kill loses what was read since
 
 
 def run_worker(
@@ -96,7 +96,7 @@ def execute(dataflow: Dataflow, plan: Plan, addresses: Sequence[str], process: i
 def epoch_ns(plan: Plan) -> int:
     """Return the time between two commits: as the job says, or every second.
 
-    A replay without state never goes back to an epoch: it commits when results are published.
+    A replay without state never goes back to an epoch: it commits rarely.
     """
     if plan.job.recovery.epoch is not None:
         return plan.job.recovery.epoch

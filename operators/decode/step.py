@@ -79,8 +79,10 @@ def find_unlisted(
 ) -> tuple[UnlistedRecords, ...]:
     """Return the records of symbols that are not listed."""
     alone = np.flatnonzero(status == UNLISTED)
-    among = np.unique(rows.frame[rows.ints[INSTRUMENT] < 0])
-    among = among[status[among] != UNLISTED]
+    among = alone[:0]
+    if rows.ints[INSTRUMENT].min(initial=0) < 0:
+        among = np.unique(rows.frame[rows.ints[INSTRUMENT] < 0])
+        among = among[status[among] != UNLISTED]
     return decoder.unlisted.read(page, alone, among) if len(alone) or len(among) else ()
 
 
