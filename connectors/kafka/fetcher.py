@@ -82,7 +82,7 @@ class RecordFetcher:
         if first < self.next_offset:
             raise self._lost()
         if last != self.next_offset + len(messages) - 1:
-            self._check_hole()
+            self._check_hole(messages)
         self.next_offset = last + 1
         self.log_end_min = self.next_offset
         return messages
@@ -115,7 +115,7 @@ class RecordFetcher:
         self.status.on_error(error)
         return False
 
-    def _check_hole(self) -> None:
+    def _check_hole(self, messages: list[Message]) -> None:
         """Raise TapeflowError if the records in a hole were deleted; notify of the first hole."""
         now = time.monotonic()
         if self.hole_checked_at is not None and now - self.hole_checked_at < HOLE_CHECK_S:
@@ -127,9 +127,11 @@ class RecordFetcher:
         if low > self.next_offset:
             raise self._lost()
         if self.hole_checked_at is None:
+            numbered = enumerate(messages, self.next_offset)
+            hole = next(offset for offset, message in numbered if message.offset() != offset)
             self.status.notify(
-                f"{self.partition}: offsets from {self.next_offset} on hold no record, as markers "
-                "of transactions or after compaction: they are passed over"
+                f"{self.partition}: offsets such as {hole} hold no record, as markers of "
+                "transactions or after compaction: they are passed over"
             )
         self.hole_checked_at = now
 

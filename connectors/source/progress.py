@@ -134,6 +134,11 @@ class Progress:
         log_ns = self.log_ns_of(partition)
         return log_ns not in (MIN_NS, MAX_NS) and log_ns > self.min_log_ns() + self.lead_ns
 
+    def slower_are_idle(self, partition: str) -> bool:
+        """Return whether all partitions behind this one were read to where their logs end now."""
+        slower = self.cells[:, 0] < self.log_ns_of(partition)
+        return bool((self.cells[slower, 2] == IDLE).all())
+
     def log_ns_of(self, partition: str) -> int:
         """Return the log time of a partition: MIN_NS before its first record, MAX_NS at its end."""
         return int(self.cells[self.row[partition], LOG_NS])

@@ -27,6 +27,7 @@ from tapeflow.schemas.time import MAX_NS, MIN_NS
 POLL_IDLE_S = 0.001  # between polls of a partition that has had nothing for a while
 POLL_BUSY_S = 0.0002  # between polls while records keep coming: a live tick waits half of it
 BUSY_WINDOW_S = 0.05  # for so long after a page a partition counts as busy
+SILENCE_S = 1.0  # so long a partition that is ahead waits for others that have nothing to read
 STOP_CHECK_S = 0.1  # at most between two checks of STOP_REQUESTED
 STOP_REQUESTED = Event()  # set by the process's signal handlers: stop reading, keep all state
 
@@ -77,13 +78,14 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
         clock: ReplayClock | None = None,
         *,
         end_is_final: bool = True,
+        follows: bool = False,
     ) -> None:
         """Read `partitions`, whose order decides the worker; items carry the state key in `keys`.
 
         With a `clock` a page waits until it is due. Where the end of the log is not final, a state
-        at the end of a partition reads what was added since.
+        at the end of a partition reads what was added since. `follows`: the log has no end.
         """
-        self.end_is_final = end_is_final
+        self.end_is_final, self.follows = end_is_final, follows
         self.partitions = partitions
         self.keys = keys
         self.progress = progress
@@ -105,7 +107,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
 
     def __init__(self, source: LogSource, name: str, state: Any) -> None:
         self.name, self.key = name, source.keys[name]
-        self.progress, self.clock = source.progress, source.clock
+        self.progress, self.clock, self.follows = source.progress, source.clock, source.follows
         self.done, self.next_offset, self.log_ns, position = False, 0, MIN_NS, None
         if state is not None:
             version, self.done, self.next_offset, self.log_ns, position = state
@@ -120,6 +122,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.held_page: Page | None = None  # read, but not due yet
         self.idle_s = 0.0  # until the next poll
         self.read_at = 0.0  # monotonic time of the last page
+        self.silent_since = monotonic()  # while it waits: since when the slower ones are idle
         self._update_progress()
         self.progress.set_opened(name)
 
@@ -129,7 +132,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         if self.done or STOP_REQUESTED.is_set():
             raise StopIteration
         self.idle_s = 0.0
-        if self.progress.is_ahead(self.name):
+        if self._must_wait():
             self.progress.check_opened()
             return self._idle()
         page = self.held_page or self.reader.read()
@@ -151,6 +154,16 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.position = self.reader.position()
         self._update_progress()
         return [(self.key, page)]
+
+    def _must_wait(self) -> bool:
+        """Return whether the partition is too far ahead of the others.
+
+        Where topics are followed, it does not wait for those that have been silent for SILENCE_S.
+        """
+        ahead, now = self.progress.is_ahead(self.name), monotonic()
+        if not ahead or not self.progress.slower_are_idle(self.name):
+            self.silent_since = now
+        return ahead and not (self.follows and now - self.silent_since > SILENCE_S)
 
     def _idle(self, wait_s: float = POLL_IDLE_S) -> list[tuple[str, Page]]:
         self.idle_s = wait_s

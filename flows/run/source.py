@@ -18,4 +18,12 @@ def log_source(
     """
     clock = None if plan.speed is None else ReplayClock(plan.speed)
     readers = log.reader_factories(plan.log, plan.job, notify)
-    return LogSource(readers, state_keys(readers), progress, clock, end_is_final=end_is_final)
+    follows = bool(log.live_partitions(plan.log))
+    return LogSource(
+        readers,
+        state_keys(readers),
+        progress,
+        clock,
+        end_is_final=end_is_final,
+        follows=follows,
+    )
