@@ -1,9 +1,14 @@
-"""Python's state of the engine's threads, and a thread that calls a function periodically."""
+"""Python's state of the engine's threads, and threads that call a function: once, or often."""
 
 import ctypes
 import threading
 from collections.abc import Callable
-from typing import Self
+from concurrent.futures import Future
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+INTERRUPT_S = 2.0  # for a call to end after its interrupt
 
 
 def keep_thread_state() -> None:
@@ -14,6 +19,30 @@ def keep_thread_state() -> None:
     all other processors. The state of a thread that has ended is freed with the process.
     """
     ctypes.pythonapi.PyGILState_Ensure()
+
+
+def call_on_thread(call: Callable[[], T], interrupt: Callable[[], object] | None = None) -> T:
+    """Return what a call returns that no signal could interrupt: Ctrl-C ends the wait for it.
+
+    Where there is an `interrupt`, it is called then, and should end the call too.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        if interrupt is not None:
+            interrupt()
+            thread.join(INTERRUPT_S)
+        raise
 
 
 class PeriodicThread:

@@ -2,7 +2,8 @@
 
     pages ─▶ decode ─▶ dedupe ─▶ bars ─▶ normalise ─▶ signals ─┬─▶ to_accounts ─▶ desk ─┐
                                                                ├─▶ batch_facts ─────────┼─▶ facts
-                                                               └─▶ quality ─────────────┘
+                                                               ├─▶ quality ─────────────┤
+                                                               └─▶ unlisted ────────────┘
 
 The facts go to DuckDB, and to Kafka where the log came from there.
 """
@@ -37,6 +38,7 @@ from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality import CountQuality, quality
 from tapeflow.operators.records import records
 from tapeflow.operators.strategies.step import EvaluateStrategies, signals
+from tapeflow.operators.unlisted import CountUnlisted, unlisted
 from tapeflow.schemas.batches import Facts, Page
 from tapeflow.schemas.notify import Notify
 
@@ -48,6 +50,7 @@ STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the
     "trade.signals.state": EvaluateStrategies.VERSION,
     "trade.desk.state": Desk.VERSION,
     "trade.quality.state": CountQuality.VERSION,
+    "trade.unlisted.state": CountUnlisted.VERSION,
     "trade.results": ResultsSink.VERSION,
 }
 MERGES_PARTITIONS = True  # an account processes only what is below the horizon of all partitions
@@ -76,7 +79,8 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     account_facts = desk("desk", account_batches, accounts=accounts)
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
     counts = quality("quality", decided, instruments=table.ids)
-    return op.merge("facts", partition_facts, account_facts, counts)
+    symbols = unlisted("unlisted", decided)
+    return op.merge("facts", partition_facts, account_facts, counts, symbols)
 
 
 def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:

@@ -63,6 +63,26 @@ class Page(Struct, frozen=True, eq=False):
         return self.data[self.starts[number] : self.ends[number]].tobytes()
 
 
+class UnlistedRecords(Struct, frozen=True):
+    """The records of one minute that hold a symbol which the job does not list."""
+
+    symbol: str  # as the venue writes it
+    minute: int  # of log time
+    records: int
+    first_offset: int
+    first_log_ns: int
+    last_log_ns: int
+
+    def merge(self, later: "UnlistedRecords") -> "UnlistedRecords":
+        """Return the records of both, of which `later` begins later or in the same page."""
+        first = min(self, later, key=lambda each: each.first_offset)
+        return structs.replace(
+            first,
+            records=self.records + later.records,
+            last_log_ns=max(self.last_log_ns, later.last_log_ns),
+        )
+
+
 class Batch(Struct, frozen=True, eq=False):
     """The decoded records of a page, and what the steps up to here have added."""
 
@@ -74,6 +94,7 @@ class Batch(Struct, frozen=True, eq=False):
     end_of_log: bool
     market: Market
     dead_letters: tuple[DeadLetter, ...] = ()
+    unlisted: tuple[UnlistedRecords, ...] = ()  # by minute and symbol
     bars: Bars = NO_BARS  # closed by these records, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     signals: tuple[Signal, ...] = ()

@@ -65,6 +65,18 @@ class OpenCounts(QualityCounts, frozen=True, gc=False):
     mark_prices: int = 0  # mark prices of listed instruments
 
 
+class UnlistedSymbol(Struct, frozen=True, gc=False):
+    """Records of one minute with a tick of a symbol that the job does not list."""
+
+    partition: str
+    symbol: str  # as the venue writes it, the first 64 characters
+    time_ns: Ns  # start of the minute
+    records: int  # records that hold a tick of it
+    first_log_ns: Ns  # log time of the first
+    last_log_ns: Ns  # log time of the last
+    first_offset: int  # offset of the first
+
+
 class Metric(Struct, frozen=True, gc=False):
     """One measurement of a minute of log time, computed from the log: the same in every run."""
 

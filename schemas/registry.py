@@ -11,7 +11,14 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
-from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric, OpenCounts, QualityCounts
+from tapeflow.schemas.quality import (
+    DeadLetter,
+    LateTrade,
+    Metric,
+    OpenCounts,
+    QualityCounts,
+    UnlistedSymbol,
+)
 from tapeflow.schemas.signals import Signal
 
 SCHEMA_VERSION = 2
@@ -26,6 +33,7 @@ class FactType(Struct, frozen=True):
     key: str  # field that keys its Kafka records; records of one key stay in order
     identity: tuple[str, ...]  # fields that identify one fact of this type
     order: tuple[str, ...]  # fields that sort a table of them: the order of the log
+    digested: bool = True  # part of the digest; kinds that came later are not, so it stays the same
 
 
 ACCOUNT_SEQ = ("account", "seq")  # the desk numbers the facts of an account
@@ -60,6 +68,10 @@ FACT_TYPES = (
     FactType(
         Metric, "metrics", "metrics", "partition", ("partition", "name", "time_ns"),
         ("time_ns", "partition", "name"),
+    ),
+    FactType(
+        UnlistedSymbol, "unlisted", "unlisted_minutes", "partition",
+        ("partition", "symbol", "time_ns"), ("time_ns", "partition", "symbol"), digested=False,
     ),
 )  # fmt: skip
 BY_TYPE = {kind.type: kind for kind in FACT_TYPES}

@@ -19,6 +19,7 @@ from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality import CountQuality
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
+from tapeflow.operators.unlisted import CountUnlisted
 from tapeflow.schemas.batches import AccountBatch, Batch, Page
 from tapeflow.schemas.venues import venue_of
 from tests.frames import PARTITIONS, Log, to_pages
@@ -77,6 +78,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "normalise": Normalise(job.normalise.window, len(ids)),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids),
+        "unlisted": CountUnlisted(),
         "batch_facts": Stateless(facts_of),
         "desk": Desk(wiring.account_contexts(job, table, sorted(partitions))),
         "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),

@@ -214,7 +214,7 @@ def test_a_digest_sees_the_smallest_change(results, tmp_path):
     copy = tmp_path / "copy.duckdb"
     copy.write_bytes(results.read_bytes())
     with duckdb.connect(str(copy)) as con:
-        con.execute("UPDATE bars SET close = nextafter(close, 1e9) WHERE rowid = 17")
+        con.execute("UPDATE internal.bars SET close = nextafter(close, 1e9) WHERE rowid = 17")
     assert digest(copy) != digest(results)
 
 

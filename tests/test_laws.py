@@ -75,6 +75,7 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
             "features.normalise.Normalise": "normalise",
             "strategies.step.EvaluateStrategies": "signals",
             "quality.CountQuality": "quality",
+            "unlisted.CountUnlisted": "unlisted",
             "batch_facts.step": "batch_facts",
             "records.step": "records",
         }.items()

@@ -89,7 +89,9 @@ def test_the_topics_without_their_duplicates_equal_the_tables(tmp_path):
         assert fills.facts > 10
         assert fills.records == 2 * fills.facts
         with duckdb.connect(str(results)) as con:
-            con.execute("DELETE FROM fills WHERE seq = (SELECT max(seq) FROM fills)")
+            con.execute(
+                "DELETE FROM internal.fills WHERE seq = (SELECT max(seq) FROM internal.fills)"
+            )
         equal = {check.topic: check.equal for check in check_topics(results, job, print)}
         assert not equal["fills"]
         assert equal["bars"]

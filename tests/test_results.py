@@ -9,14 +9,19 @@ from itertools import pairwise
 import duckdb
 import pytest
 
-from tapeflow.connectors.duckdb import buffer, sink
+from tapeflow.connectors.duckdb import buffer, publisher, sink
 from tapeflow.connectors.duckdb.async_writer import PENDING_ROWS_MAX, to_ipc
 from tapeflow.connectors.duckdb.buffer import CHUNK_ROWS
-from tapeflow.connectors.duckdb.file import ResultPaths, RunInfo, exclusive_lock, finalize
+from tapeflow.connectors.duckdb.endings import complete
+from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.flight import endpoint_file, query_running
+from tapeflow.connectors.duckdb.lock import exclusive_lock
+from tapeflow.connectors.duckdb.publisher import PUBLISH_EVERY_S
 from tapeflow.connectors.duckdb.query import digest, digests, query
-from tapeflow.connectors.duckdb.sink import BUFFER_ROWS_MAX, PUBLISH_EVERY_S, ResultsSink
+from tapeflow.connectors.duckdb.sink import BUFFER_ROWS_MAX, ResultsSink
+from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.engine.errors import CAPTURED, capture_close_errors
+from tapeflow.engine.threads import PeriodicThread
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
@@ -27,7 +32,12 @@ RUN = RunInfo("1", "test", "{}", InstrumentTable.from_rows(()))
 
 
 def finish(results):
-    finalize(ResultPaths.for_stateless_run(results), ended=True, keep=False)
+    complete(ResultPaths.for_stateless_run(results), keep=False)
+
+
+def work_of(results):
+    """Return the file in which a replay makes its results."""
+    return ResultPaths.for_stateless_run(results).work
 
 
 def metric(n, value=1.0):
@@ -94,13 +104,13 @@ def test_a_resume_deletes_what_was_written_after_the_state(results):
     assert read_metrics(results) == [1, 2]
 
 
-def test_facts_of_an_unfinished_epoch_are_not_published(results):
+def test_facts_of_an_unfinished_epoch_are_not_committed(results):
     part = open_part(results)
     part.write_batch([(metric(1),)])
     part.snapshot()
     part.write_batch([(metric(2),)])
     part.close()
-    assert read_metrics(results) == [1]
+    assert read_metrics(work_of(results)) == [1]
 
 
 def test_a_state_of_another_version_is_refused(results):
@@ -124,9 +134,9 @@ def test_an_epoch_of_many_facts_is_one_open_transaction_in_duckdb(results):
     assert part.con.cursor().execute("SELECT count(*) FROM metrics").fetchall() == [(0,)]
     part.write_batch([(metric(BUFFER_ROWS_MAX + 2),)])
     assert (part.snapshot(), part.snapshot()) == (state_of(1), state_of(1))
-    assert part.con.execute("SELECT DISTINCT _txn FROM metrics").fetchall() == [(1,)]
+    assert part.con.execute("SELECT DISTINCT _txn FROM internal.metrics").fetchall() == [(1,)]
     part.close()
-    assert read_metrics(results) == list(range(BUFFER_ROWS_MAX + 3))
+    assert read_metrics(work_of(results)) == list(range(BUFFER_ROWS_MAX + 3))
 
 
 def test_an_epoch_with_an_empty_buffer_may_still_be_a_transaction(results):
@@ -139,19 +149,84 @@ def test_an_epoch_with_an_empty_buffer_may_still_be_a_transaction(results):
     again.write_batch([(metric(BUFFER_ROWS_MAX + 1),)])
     again.snapshot()
     again.close()
-    assert read_metrics(results) == list(range(BUFFER_ROWS_MAX + 2))
+    assert read_metrics(work_of(results)) == list(range(BUFFER_ROWS_MAX + 2))
 
 
-def test_epochs_as_long_as_the_publish_interval_are_all_published(results, monkeypatch):
-    now = 0.0
-    monkeypatch.setattr(sink, "monotonic", lambda: now)
-    part = open_part(results)
+def commit(part, *facts):
+    """Write an epoch of a live run, and wait for its commit."""
+    part.write_batch([facts])
+    part.snapshot()
+    part.writer.wait_until_written()
+
+
+def look(part):
+    """Let the clock of a live run look whether to publish."""
+    part.writer.run(part.publisher.publish_when_due).result()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A time that only tests change, seen by looks that only tests cause."""
+    now = [100.0]
+    monkeypatch.setattr(publisher, "monotonic", lambda: now[0])
+    monkeypatch.setattr(publisher, "LOOK_S", 1.0)
+    monkeypatch.setattr(PeriodicThread, "_run", lambda _self: None)
+    return now
+
+
+def test_a_live_run_publishes_every_five_seconds(results, clock):
+    part = open_live_part(results)
     for n in range(4):
-        part.write_batch([(metric(n),)])
-        now += PUBLISH_EVERY_S + (0.01 if n % 2 else -0.01)
-        part.snapshot()
+        commit(part, metric(n))
+        clock[0] += PUBLISH_EVERY_S - 1.5
+        look(part)
+        assert read_metrics(results) == list(range(n)), "not yet"
+        clock[0] += 1.5
+        look(part)
         assert read_metrics(results) == list(range(n + 1))
     part.close()
+
+
+def test_what_a_live_run_has_committed_is_published_when_nothing_more_comes(results, monkeypatch):
+    """Without input the engine takes no snapshot: a clock publishes, not the next epoch."""
+    monkeypatch.setattr(publisher, "LOOK_S", 0.05)
+    monkeypatch.setattr(publisher, "PUBLISH_EVERY_S", 0.2)
+    part = open_live_part(results)
+    assert read_metrics(results) == []
+    commit(part, metric(1))
+    deadline = time.monotonic() + 5
+    while read_metrics(results) != [1]:
+        assert time.monotonic() < deadline, "never published"
+        time.sleep(0.05)
+    part.close()
+
+
+def test_a_failure_to_publish_fails_the_next_epoch(results, clock, monkeypatch):
+    part = open_live_part(results)
+    commit(part, metric(1))
+    monkeypatch.setattr(publisher, "publish", lambda *_: 1 / 0)
+    clock[0] += PUBLISH_EVERY_S
+    with pytest.raises(ZeroDivisionError):
+        look(part)
+    part.write_batch([(metric(2),)])
+    with pytest.raises(ZeroDivisionError):
+        for _ in range(1000):
+            part.snapshot()
+            time.sleep(0.01)
+    part.close()
+    CAPTURED.clear()
+
+
+def test_a_replay_publishes_nothing_while_it_runs(results):
+    part = open_part(results)
+    part.write_batch([(metric(1),)])
+    part.snapshot()
+    assert not results.exists()
+    part.close()
+    assert not results.exists()
+    finish(results)
+    assert read_metrics(results) == [1]
+    assert not work_of(results).exists()
 
 
 def test_an_open_transaction_is_rolled_back_at_close(results):
@@ -161,36 +236,35 @@ def test_an_open_transaction_is_rolled_back_at_close(results):
     part.write_batch(many(1))
     assert part.in_transaction
     part.close()
-    assert read_metrics(results) == [0]
+    assert read_metrics(work_of(results)) == [0]
     again = open_part(results, state)
     again.write_batch(many(1))
     again.snapshot()
     again.close()
-    assert read_metrics(results) == list(range(BUFFER_ROWS_MAX + 2))
+    assert read_metrics(work_of(results)) == list(range(BUFFER_ROWS_MAX + 2))
 
 
 def test_a_reader_can_open_a_whole_copy_at_any_moment(results):
-    part = open_part(results)
+    part = open_live_part(results)
     assert read_metrics(results) == []
     for n in range(20):
-        part.write_batch([(metric(n),)])
-        part.snapshot()
-        part.publish()
+        commit(part, metric(n))
+        part.publisher.publish()
         with duckdb.connect(str(results), read_only=True) as con:
-            assert con.execute("SELECT count(*) FROM metrics").fetchone() == (n + 1,)
+            assert con.execute("SELECT count(*) FROM metrics").fetchall() == [(n + 1,)]
+    part.close()
 
 
 def test_an_open_reader_keeps_its_copy(results):
-    part = open_part(results)
-    part.write_batch([(metric(1),)])
-    part.snapshot()
-    part.publish()
+    part = open_live_part(results)
+    commit(part, metric(1))
+    part.publisher.publish()
     reader = duckdb.connect(str(results), read_only=True)
-    part.write_batch([(metric(2),)])
-    part.snapshot()
-    part.publish()
-    assert reader.execute("SELECT count(*) FROM metrics").fetchone() == (1,)
+    commit(part, metric(2))
+    part.publisher.publish()
+    assert reader.execute("SELECT count(*) FROM metrics").fetchall() == [(1,)]
     reader.close()
+    part.close()
 
 
 def test_money_is_stored_to_the_last_digit(results):
@@ -199,14 +273,14 @@ def test_money_is_stored_to_the_last_digit(results):
     part.write_batch([(Equity(1, "main", "s", 5, tiny, huge, -tiny, -huge, Decimal(0)),)])
     part.snapshot()
     part.close()
-    with duckdb.connect(str(results), read_only=True) as con:
+    with duckdb.connect(str(work_of(results)), read_only=True) as con:
         got = con.execute("SELECT realized, unrealized, fees, equity FROM equity").fetchone()
     assert got == (tiny, huge, -tiny, -huge)
 
 
 def test_all_tables_of_the_design_are_there(results):
     open_part(results).close()
-    with duckdb.connect(str(results), read_only=True) as con:
+    with duckdb.connect(str(work_of(results)), read_only=True) as con:
         names = {row[0] for row in con.execute("SHOW TABLES").fetchall()}
     assert names >= {
         "instruments", "bars", "signals", "decisions", "orders", "fills", "positions", "equity",
@@ -226,8 +300,8 @@ def test_the_digest_does_not_depend_on_epochs(tmp_path, facts, cuts):
             part.write_batch([tuple(metric(n) for n in range(begin, min(begin + cut, facts)))])
             part.snapshot()
         part.close()
-        assert read_metrics(results) == list(range(facts))
-        found.add(digest(digests(results)))
+        assert read_metrics(work_of(results)) == list(range(facts))
+        found.add(digest(digests(work_of(results))))
     assert len(found) == 1
 
 
@@ -264,8 +338,8 @@ def test_the_owner_answers_queries_while_it_runs(results):
             )
         ]
     )
-    part.snapshot()  # committed, not published yet
-    assert read_metrics(results) == []
+    part.snapshot()  # committed, not published
+    assert not results.exists()
     result = query(results, "SELECT count(*) AS n, max(time) AS t FROM metrics")
     assert result.rows == [(2, "1970-01-01 00:00:00.000000002")]
     with pytest.raises(TapeflowError, match="read-only"):
@@ -273,6 +347,7 @@ def test_the_owner_answers_queries_while_it_runs(results):
     with pytest.raises(TapeflowError, match="nope does not exist"):
         query(results, "SELECT * FROM nope")
     part.close()
+    finish(results)
     assert query(results, "SELECT count(*) AS n FROM metrics").rows == [(2,)]
 
 
@@ -292,29 +367,28 @@ def test_an_endpoint_file_left_by_a_crash_is_ignored(results):
     part.snapshot()
     endpoint = endpoint_file(results).read_text()
     part.close()
+    finish(results)
     endpoint_file(results).write_text(endpoint)  # as a killed run leaves it
     assert query(results, "SELECT count(*) AS n FROM metrics").rows == [(1,)]
 
 
-def test_publishing_takes_at_most_a_twentieth_of_the_time(results, monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(sink, "monotonic", lambda: now[0])
-    part = open_part(results)
+def test_publishing_takes_at_most_a_twentieth_of_the_time(results, clock, monkeypatch):
+    part = open_live_part(results)
     published = []
-    monkeypatch.setattr(
-        sink,
-        "publish",
-        lambda *_: published.append(now[0]) or now.__setitem__(0, now[0] + 1.0),  # type: ignore
-    )
+
+    def publish(*_):
+        published.append(clock[0])
+        clock[0] += 1.0
+
+    monkeypatch.setattr(publisher, "publish", publish)
     for n in range(200):
-        part.write_batch([(metric(n),)])
-        part.snapshot()
-        now[0] += 0.5
+        commit(part, metric(n))
+        clock[0] += 0.5
+        look(part)
     assert published[0] <= 100 + PUBLISH_EVERY_S + 0.5
     gaps = [b - a for a, b in pairwise(published)]
     assert min(gaps) >= 20
-    part.query_server.close()
-    part.con.close()
+    part.close()
 
 
 def test_two_runs_never_make_the_same_results(results):
@@ -356,14 +430,13 @@ def test_a_result_too_large_for_the_flow_is_refused(results):
 
 
 def test_closing_after_a_failed_epoch_publishes_nothing(results, monkeypatch):
-    part = open_part(results)
-    part.write_batch([(metric(1),)])
-    part.snapshot()
+    part = open_live_part(results)
+    commit(part, metric(1))
     part.write_batch([(metric(2),)])
     monkeypatch.setattr(buffer, "to_record_batch", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         part.snapshot()
-    monkeypatch.setattr(sink, "publish", lambda *_: 1 / 0)
+    monkeypatch.setattr(publisher, "publish", lambda *_: 1 / 0)
     part.close()  # raises nothing of its own
 
 
@@ -375,6 +448,7 @@ def open_live_part(results, state=None):
 
 def kill(part):
     """Release the file as a killed process does, as far as one process can."""
+    part.publisher.close()
     part.writer.close()
     part.query_server.close()
     part.con.close()
@@ -456,12 +530,12 @@ def test_a_live_run_with_many_pending_rows_waits_for_its_disk(results):
 def test_a_failed_commit_on_the_writer_thread_fails_the_flow(results, monkeypatch):
     part = open_live_part(results)
     part.write_batch([(metric(1),)])
-    monkeypatch.setattr(part, "_insert", lambda *_: 1 / 0)
+    monkeypatch.setattr(sink, "insert_facts", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # at this snapshot, or one soon after
         for _ in range(1000):
             part.snapshot()
             time.sleep(0.01)
-    monkeypatch.setattr(sink, "publish", lambda *_: 1 / 0)
+    monkeypatch.setattr(publisher, "publish", lambda *_: 1 / 0)
     part.close()  # raises nothing of its own, publishes nothing
 
 

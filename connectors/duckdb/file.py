@@ -9,12 +9,11 @@ A file that holds anything but results of Tapeflow, or that another program writ
 replaced.
 """
 
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,37 +129,6 @@ def delete_database(path: Path) -> None:
     path.unlink(missing_ok=True)
     sibling(path, ".wal").unlink(missing_ok=True)
     shutil.rmtree(sibling(path, ".tmp"), ignore_errors=True)
-
-
-@contextmanager
-def exclusive_lock(results: Path) -> Iterator[None]:
-    """Lock the results for one run; TapeflowError where another run is writing them."""
-    path = sibling(results, ".lock")
-    with translate_errors(results):
-        results.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise TapeflowError(
-            f"{results} is being written by another run: name another file"
-        ) from None
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.close()
-
-
-def is_locked(results: Path) -> bool:
-    """Return whether a run is writing these results now."""
-    with suppress(OSError), sibling(results, ".lock").open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def check_replaceable(results: Path) -> None:

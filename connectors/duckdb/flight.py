@@ -11,8 +11,6 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from tapeflow.connectors.duckdb.query_result import (
     to_query_result,
 )
 from tapeflow.connectors.duckdb.query_watch import TIME_MAX_S, QueryWatch
+from tapeflow.engine.threads import call_on_thread
 from tapeflow.schemas.errors import TapeflowError
 
 HOST = "127.0.0.1"
@@ -61,7 +60,7 @@ class QueryServer:
     def close(self) -> None:
         """Remove the endpoint file and stop the server, without a reader that reads no more."""
         self.path.unlink(missing_ok=True)
-        self.server.watch.interrupt_all("the run has ended", STOP_S)
+        self.server.watch.close(STOP_S)
         stopping = threading.Thread(target=self.server.shutdown, daemon=True)
         stopping.start()
         stopping.join(STOP_S)
@@ -79,16 +78,13 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow ha
         request = json.loads(ticket.ticket)
         if not secrets.compare_digest(str(request.get("token")), self.token):
             raise flight.FlightUnauthenticatedError("wrong token")
-        cursor = self.con.cursor()
         try:
-            check_single_select(cursor, request["sql"])
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            with self.watch.watching(cursor, context.is_cancelled):
+            with self.watch.watching(self.con, context.is_cancelled) as cursor:
+                check_single_select(cursor, request["sql"])
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
                 return flight.RecordBatchStream(execute_exact(cursor, request["sql"], ROWS_MAX))
         except duckdb.Error as error:
             raise flight.FlightServerError(str(error)) from None
-        finally:
-            cursor.close()
 
 
 def check_single_select(cursor: Any, sql: str) -> None:
@@ -128,17 +124,3 @@ def fetch(port: int, token: str, sql: str) -> Any:
     ticket = flight.Ticket(json.dumps({"sql": sql, "token": token}))
     with flight.connect(f"grpc://{HOST}:{port}") as client:
         return client.do_get(ticket, flight.FlightCallOptions(timeout=ANSWER_S)).read_all()
-
-
-def call_on_thread(call: Callable[[], Any]) -> Any:
-    """Return what a call returns; a signal interrupts the waiting, as it would not the call."""
-    future: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return future.result()

@@ -18,6 +18,7 @@ from tapeflow.connectors.duckdb.query_result import (
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
 from tapeflow.connectors.duckdb.tables import insert
+from tapeflow.engine.threads import call_on_thread
 from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
@@ -27,6 +28,11 @@ CHUNK_ROWS = 4096  # read at a time
 DEFAULTS = {  # of the fields of each type of fact
     each.type: {field.name: field.default for field in structs.fields(each.type)}
     for each in FACT_TYPES
+}
+CHANGES = {  # of a view DuckDB says something else than that nothing can be changed
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.DELETE,
 }
 
 
@@ -59,7 +65,9 @@ def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResu
             return result
     with connect(results, notify) as con:
         try:
-            return to_query_result(execute_exact(con, sql))
+            if CHANGES & {statement.type for statement in con.extract_statements(sql)}:
+                raise TapeflowError(f"the query failed: {results} is read-only")
+            return to_query_result(call_on_thread(lambda: execute_exact(con, sql), con.interrupt))
         except duckdb.Error as error:
             raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 
@@ -84,8 +92,9 @@ def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
 
 
 def digest(tables: dict[str, str]) -> str:
-    """Return one digest of all tables: sha256 over lines of name and digest."""
-    lines = "".join(f"{name} {value}\n" for name, value in tables.items())
+    """Return one digest of the tables that count in it: sha256 over lines of name and digest."""
+    digested = [fact.table for fact in FACT_TYPES if fact.digested]
+    lines = "".join(f"{name} {tables[name]}\n" for name in digested)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

@@ -19,67 +19,79 @@ MEMORY_MAX = 128 << 20  # bytes above what was in use before, without the cache 
 MEMORY = "SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory() WHERE tag <> 'BASE_TABLE'"
 
 
+class Query:
+    """A query that runs, and the cursors of its own that it needs."""
+
+    def __init__(self, con: Any) -> None:
+        self.cursor, self.probe = con.cursor(), con.cursor()
+        self.done = threading.Event()
+        self.reason: str | None = None  # why it was interrupted
+
+
 class QueryWatch:
-    """The queries that run now, each on a cursor of its own."""
+    """The queries that run now, each watched by a thread."""
 
     def __init__(self) -> None:
-        self.running: dict[int, Any] = {}  # cursors by the number of their query
-        self.reasons: dict[int, str] = {}  # why a query was interrupted
-        self.ended = threading.Condition()
-        self.number = 0
+        self.running: list[Query] = []
+        self.changed = threading.Condition()
+        self.closed = False
 
     @contextmanager
-    def watching(self, cursor: Any, abandoned: Callable[[], bool]) -> Iterator[None]:
-        """Interrupt what `cursor` does inside the `with` block where a limit is passed.
+    def watching(self, con: Any, abandoned: Callable[[], bool]) -> Iterator[Any]:
+        """Yield a cursor of `con`; interrupt what it does inside the `with` block past a limit.
 
         Raises duckdb.InterruptException with the reason.
         """
-        with self.ended:
-            self.number += 1
-            number = self.number
-            self.running[number] = cursor
-        thread = threading.Thread(target=self._watch, args=(number, abandoned), daemon=True)
+        query = Query(con)
+        with self.changed:
+            query.reason = "the run has ended" if self.closed else None
+            self.running.append(query)
+        thread = threading.Thread(target=self._watch, args=(query, abandoned), daemon=True)
         thread.start()
         try:
-            yield
+            yield query.cursor
         except duckdb.InterruptException:
-            raise duckdb.InterruptException(self.reasons.get(number, "interrupted")) from None
+            raise duckdb.InterruptException(query.reason or "interrupted") from None
         finally:
-            with self.ended:
-                del self.running[number]
-                self.reasons.pop(number, None)
-                self.ended.notify_all()
+            query.done.set()
             thread.join()
+            with self.changed:
+                query.cursor.close()
+                query.probe.close()
+                self.running.remove(query)
+                self.changed.notify_all()
 
-    def _watch(self, number: int, abandoned: Callable[[], bool]) -> None:
-        with self.running[number].cursor() as probe:
-            began, before = monotonic(), memory_of(probe)
-            while not self._wait_for_end(number, LOOK_S):
-                if abandoned():
-                    self.interrupt("its reader has gone", number)
-                elif monotonic() - began > TIME_MAX_S:
-                    self.interrupt(f"it took longer than {TIME_MAX_S:g} s", number)
-                elif memory_of(probe) - before > MEMORY_MAX:
-                    self.interrupt(f"it needs more than {MEMORY_MAX >> 20} MiB in the flow", number)
+    def _watch(self, query: Query, abandoned: Callable[[], bool]) -> None:
+        began, before = monotonic(), memory_of(query.probe)
+        while not query.done.wait(LOOK_S):
+            if query.reason is not None:  # the first came between two statements
+                self.interrupt(query.reason, query)
+            elif abandoned():
+                self.interrupt("its reader has gone", query)
+            elif monotonic() - began > TIME_MAX_S:
+                self.interrupt(f"it took longer than {TIME_MAX_S:g} s", query)
+            elif memory_of(query.probe) - before > MEMORY_MAX:
+                self.interrupt(f"it needs more than {MEMORY_MAX >> 20} MiB in the flow", query)
 
-    def _wait_for_end(self, number: int, timeout_s: float) -> bool:
-        with self.ended:
-            return self.ended.wait_for(lambda: number not in self.running, timeout_s)
-
-    def interrupt(self, reason: str, number: int | None = None) -> bool:
+    def interrupt(self, reason: str, query: Query | None = None) -> bool:
         """Interrupt one query, or all; return whether there was one."""
-        with self.ended:
-            found = [each for each in self.running if number in {None, each}]
+        with self.changed:
+            found = [each for each in self.running if query in {None, each}]
             for each in found:
-                self.reasons.setdefault(each, reason)
-                self.running[each].interrupt()
+                each.reason = each.reason or reason
+                each.cursor.interrupt()
         return bool(found)
+
+    def close(self, patience_s: float) -> None:
+        """End all queries, and those that still come."""
+        self.closed = True
+        self.interrupt_all("the run has ended", patience_s)
 
     def interrupt_all(self, reason: str, patience_s: float) -> bool:
         """Interrupt all queries and wait until they have ended; return whether there was one."""
         found = self.interrupt(reason)
-        with self.ended:
-            self.ended.wait_for(lambda: not self.running, patience_s)
+        with self.changed:
+            self.changed.wait_for(lambda: not self.running, patience_s)
         return found
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed, is_locked, sibling
+from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed, sibling
+from tapeflow.connectors.duckdb.lock import is_locked
 from tapeflow.connectors.duckdb.tables import INTERNAL, RunInfo
 from tapeflow.schemas.arrow import columns
 from tapeflow.schemas.errors import TapeflowError

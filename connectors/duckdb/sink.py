@@ -10,11 +10,8 @@ A replay publishes at its end only (endings.py). Queries go to the owner while i
 
 from collections.abc import Callable, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import pyarrow as pa
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from tapeflow.connectors.duckdb.async_writer import AsyncWriter, PendingTables, Tables, from_ipc
@@ -30,11 +27,10 @@ from tapeflow.connectors.duckdb.file import (
 from tapeflow.connectors.duckdb.flight import QueryServer
 from tapeflow.connectors.duckdb.publisher import Publisher
 from tapeflow.connectors.duckdb.runs import begin_run, mark
-from tapeflow.connectors.duckdb.tables import INTERNAL, TRANSACTION, RunInfo, insert
+from tapeflow.connectors.duckdb.tables import RunInfo, insert_facts, roll_back_to
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.schemas.batches import Facts
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.registry import FACT_TYPES
 
 PART = "results"  # name of the one partition
 BUFFER_ROWS_MAX = 20_000  # beyond that the facts of an open epoch are inserted, not committed
@@ -85,22 +81,13 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
                     f"{self.VERSION}: start with a fresh --state"
                 )
             con = connect_owner(self.paths.work)
-            roll_back_to(con, self.paths.work, committed)
+            with translate_errors(self.paths.work):
+                roll_back_to(con, committed)
         part = ResultsSinkPartition(con, self.paths, self.run, committed, pending)
         part.at_end = self.at_end
         if self.live:
             part.write_behind()
         return part
-
-
-def roll_back_to(con: Any, work: Path, transaction: int) -> None:
-    """Delete the rows of all transactions after this number."""
-    with translate_errors(work):
-        con.begin()
-        for fact_type in FACT_TYPES:
-            table = f"{INTERNAL}.{fact_type.table}"
-            con.execute(f"DELETE FROM {table} WHERE {TRANSACTION} > ?", [transaction])
-        con.commit()
 
 
 class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
@@ -124,7 +111,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         with translate_errors(paths.work):
             self.con.begin()
             for number, streams in pending:
-                self._insert(number, from_ipc(streams))
+                insert_facts(con, number, from_ipc(streams))
                 self.transaction = number
             begin_run(self.con, run)
             self.con.commit()
@@ -200,13 +187,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
             if not self.in_transaction:
                 self.con.begin()
                 self.in_transaction = True
-            self._insert(number, tables)
-
-    def _insert(self, number: int, tables: Tables) -> None:
-        for name, table in tables.items():
-            numbers = pa.array(np.full(len(table), number))
-            rows = table.append_column(TRANSACTION, numbers)
-            insert(self.con, f"{INTERNAL}.{name}", rows)
+            insert_facts(self.con, number, tables)
 
     @capture_close_errors
     def close(self) -> None:

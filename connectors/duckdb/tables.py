@@ -6,21 +6,28 @@ r"""The tables of a results file: facts in schema `internal`, and views of them 
 `decode(frame)` of this file shows bytes that are not UTF-8 as \xFF, where DuckDB's own fails.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.schemas.arrow import columns, ddl, to_record_batch
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.meanings import column_meanings, summarise
-from tapeflow.schemas.quality import OpenCounts, QualityCounts
+from tapeflow.schemas.quality import OpenCounts, QualityCounts, UnlistedSymbol
 from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
 
 INTERNAL = "internal"  # schema of the tables of facts
 TRANSACTION = "_txn"  # their last column: number of the transaction that wrote the row
 DECODE = "CREATE MACRO decode(frame) AS coalesce(try(system.main.decode(frame)), frame::VARCHAR)"
+UNLISTED = """
+    SELECT partition, symbol, sum(records)::BIGINT AS records,
+        min(first_log_time) AS first_log_time, max(last_log_time) AS last_log_time,
+        min(first_offset) AS first_offset
+    FROM unlisted_minutes GROUP BY ALL ORDER BY records DESC, partition, symbol
+"""
 RUNS = {  # column: (type, meaning)
     "id": ("BIGINT", "number of the start: a run that was stopped and continued has several"),
     "started": ("TIMESTAMP_NS", "when it started, by the wall clock"),
@@ -38,6 +45,7 @@ QUALITY = {  # columns of data_quality that data_quality_minutes does not have
 TITLES = {  # of what is no table of facts
     "instruments": summarise(Instrument),
     "runs": "The runs that made these results.",
+    "unlisted": "A view: the counts of `unlisted_minutes` over all minutes, most records first.",
     "data_quality": "A view: the counts of `data_quality_minutes` over all minutes; of a "
     "stopped run also those of the minutes that it left open.",
 }
@@ -61,6 +69,7 @@ def create_tables(con: Any, instruments: InstrumentTable) -> None:
         con.execute(f"CREATE VIEW {fact.table} AS SELECT {names} FROM {INTERNAL}.{fact.table}")
     con.execute(ddl(f"{INTERNAL}.{OPEN_MINUTES}", OpenCounts, [f"{TRANSACTION} BIGINT"]))
     con.execute(f"CREATE VIEW data_quality AS {quality_sql()}")
+    con.execute(f"CREATE VIEW unlisted AS {UNLISTED}")
     con.execute(ddl("instruments", Instrument))
     rows = pa.Table.from_batches([to_record_batch(Instrument, instruments.rows)])
     insert(con, "instruments", rows)
@@ -86,6 +95,21 @@ def insert(con: Any, name: str, table: Any) -> None:
     con.from_arrow(table).insert_into(name)
 
 
+def insert_facts(con: Any, transaction: int, tables: Mapping[str, Any]) -> None:
+    """Insert pyarrow.Tables of facts, by table, as rows of the transaction of this number."""
+    for name, table in tables.items():
+        numbers = pa.array(np.full(len(table), transaction))
+        insert(con, f"{INTERNAL}.{name}", table.append_column(TRANSACTION, numbers))
+
+
+def roll_back_to(con: Any, transaction: int) -> None:
+    """Delete the rows of all transactions after this number."""
+    con.begin()
+    for fact in FACT_TYPES:
+        con.execute(f"DELETE FROM {INTERNAL}.{fact.table} WHERE {TRANSACTION} > ?", [transaction])
+    con.commit()
+
+
 def comment_statements() -> Iterator[str]:
     """Yield the statements that comment every table, view and column."""
     for kind, name, title, meanings in descriptions():
@@ -102,6 +126,9 @@ def descriptions() -> Iterator[tuple[str, str, str, dict[str, str]]]:
     counts = column_meanings(QualityCounts)
     del counts["time"]
     yield "VIEW", "data_quality", TITLES["data_quality"], counts | QUALITY
+    symbols = column_meanings(UnlistedSymbol)
+    del symbols["time"]
+    yield "VIEW", "unlisted", TITLES["unlisted"], symbols
     yield "TABLE", "instruments", TITLES["instruments"], column_meanings(Instrument)
     runs = {name: meaning for name, (_, meaning) in RUNS.items()}
     yield "TABLE", "runs", TITLES["runs"], runs

@@ -30,8 +30,18 @@ def to_table(result: QueryResult) -> str:
 
 
 def cell_text(cell: Any) -> str:
-    """Return a cell of a table; NULL is empty."""
-    return "" if cell is None else str(cell)
+    r"""Return a cell of a table; NULL is empty, what a terminal would obey is escaped.
+
+    >>> print(cell_text("two\nlines"))
+    two\nlines
+    """
+    text = "" if cell is None else str(cell)
+    return text if text.isprintable() else "".join(map(escape, text))
+
+
+def escape(character: str) -> str:
+    """Return a character as it is, or as Python writes it where it cannot be printed."""
+    return character if character.isprintable() else repr(character)[1:-1]
 
 
 def to_csv(result: QueryResult) -> str:

@@ -8,7 +8,6 @@ imported inside `run`, so that help and queries start at once.
 
 import os
 import select
-import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from tapeflow.flows.cli import (
     run,
     verify,
 )
+from tapeflow.flows.cli.interrupts import signal_of, terminating_as_interrupt
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
@@ -38,7 +38,8 @@ STOPPED = 128  # plus the number of the signal
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
-        code = run_command(sys.argv[1:] if argv is None else argv)
+        with terminating_as_interrupt():
+            code = run_command(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -59,9 +60,10 @@ def run_command(argv: Sequence[str]) -> int:
     except StoppedError as stopped:
         print_error(program, str(stopped))
         return STOPPED + stopped.signal
-    except KeyboardInterrupt:
-        print_error(program, "interrupted")
-        return STOPPED + signal.SIGINT
+    except KeyboardInterrupt as interrupted:
+        number = signal_of(interrupted)
+        print_error(program, f"interrupted by {number.name}")
+        return STOPPED + number
     except TapeflowError as error:
         print_error(program, str(error))
         return WRONG_USE if isinstance(error, UsageError) else FAILED

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
-from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable, create, exclusive_lock
+from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable, create
+from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.runs import begin_run
 from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.connectors.source.progress import Progress
@@ -56,8 +57,8 @@ def finish(plan: Plan, *, ended: bool) -> str:
     if live_partitions(plan.log):
         stop_live(paths)
         return f"the next start continues, with --state {plan.state}"
-    kept = keep_partial(paths, stopped=True)
-    return f"{kept}; --state {plan.state} continues" if keep else kept
+    where = keep_partial(paths, stopped=True)
+    return f"{where}; --state {plan.state} continues" if keep else where
 
 
 def keep_unfinished(plan: Plan) -> str:

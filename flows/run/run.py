@@ -89,8 +89,8 @@ def keeping_unfinished(plan: Plan, flow: Flow) -> Iterator[None]:
     try:
         yield
     except TapeflowError as error:
-        if kept := flow.keep_unfinished(plan):
-            raise type(error)(f"{error}; {kept}") from None
+        if where := flow.keep_unfinished(plan):
+            raise type(error)(f"{error}; {where}") from None
         raise
     except Exception:
         flow.keep_unfinished(plan)

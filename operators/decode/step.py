@@ -10,17 +10,19 @@ one. What is read of a frame depends on that frame alone.
 from collections.abc import Mapping
 
 import bytewax.operators as op
+import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.errors import capture_errors
-from tapeflow.operators.decode.rows import Rows, table_numbers
+from tapeflow.operators.decode.rows import INSTRUMENT, Rows, table_numbers
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.strict import MalformedError, Row, Symbols, read_frame
-from tapeflow.schemas.batches import Batch, Page
+from tapeflow.operators.decode.unlisted import UnlistedReader
+from tapeflow.schemas.batches import Batch, Page, UnlistedRecords
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.market import DECODED, IGNORED, MALFORMED, SLOW_PATH
+from tapeflow.schemas.market import DECODED, IGNORED, MALFORMED, SLOW_PATH, UNLISTED
 from tapeflow.schemas.quality import DeadLetter
 from tapeflow.schemas.venues import venue_of
 from tapeflow.schemas.venues.dialect import Dialect
@@ -35,11 +37,14 @@ class Decoder(Struct, frozen=True):
     symbols: Symbols
     scanner: Scanner
     tables: Ints  # by channel: the number of the table its rows belong to, -1 for none
+    unlisted: UnlistedReader
 
     @classmethod
     def from_scanner(cls, scanner: Scanner) -> "Decoder":
         """Build a decoder whose strict reader uses the scanner's dialect and symbols."""
-        return cls(scanner.dialect, scanner.symbols, scanner, table_numbers(scanner.dialect))
+        unlisted = UnlistedReader(scanner.dialect, scanner.symbols)
+        tables = table_numbers(scanner.dialect)
+        return cls(scanner.dialect, scanner.symbols, scanner, tables, unlisted)
 
 
 def step(page: Page, *, decoder: Decoder) -> Batch:
@@ -61,7 +66,18 @@ def step(page: Page, *, decoder: Decoder) -> Batch:
         market=market,
         dead_letters=tuple(dead_letters),
         written_ns=page.written_ns,
+        unlisted=find_unlisted(page, rows, status, decoder),
     )
+
+
+def find_unlisted(
+    page: Page, rows: Rows, status: Ints, decoder: Decoder
+) -> tuple[UnlistedRecords, ...]:
+    """Return the records of symbols that are not listed."""
+    alone = np.flatnonzero(status == UNLISTED)
+    among = np.unique(rows.frame[rows.ints[INSTRUMENT] < 0])
+    among = among[status[among] != UNLISTED]
+    return decoder.unlisted.read(page, alone, among) if len(alone) or len(among) else ()
 
 
 def read_slow_path(
