@@ -188,6 +188,28 @@ def test_a_stopped_run_counts_every_record_that_it_has_read(
         assert digest(results) == digest(tmp_path / "unbroken")
 
 
+def test_stopped_processes_count_every_record_that_they_have_read(tmp_path):
+    job = job_of(source={"max_lead": S})
+    plan = Plan(
+        command="test",
+        log=find_tapes([GOLDEN], job),
+        job=job,
+        results=tmp_path / "results.duckdb",
+        processes=2,
+        speed=20.0,
+    )
+
+    def stop_later(line):
+        if (found := re.search(r"([\d,]+) records", line)) and len(found[1]) > 4:
+            STOP_REQUESTED.set()
+
+    with pytest.raises(StoppedError) as stopped:
+        run_plan(plan, stop_later, silent)
+    read = int(re.search(r"after ([\d,]+) records", str(stopped.value))[1].replace(",", ""))
+    figures = summary.summarise(tmp_path / "results.duckdb.partial")
+    assert 1000 <= figures["records"] == read < 12_496
+
+
 def test_marks_are_ticks_too_also_of_an_open_minute(capsys, tmp_path):
     usdm = JOB.replace("BTC-USDT.BINANCE", "BTC-USDT-PERP.BINANCE-USDM")
     mark = (
