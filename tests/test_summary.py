@@ -3,13 +3,17 @@
 import json
 import re
 from argparse import Namespace
+from collections import Counter
 
+import duckdb
 import pytest
 
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.cli import summary
 from tapeflow.flows.cli.main import main
+from tapeflow.flows.cli.summary.log_hints import find_unread
 from tapeflow.flows.cli.summary.text import format_summary
+from tapeflow.flows.cli.summary.trade_hints import find_ahead, find_gaps
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import log
 from tapeflow.flows.run.plan import Plan
@@ -184,6 +188,28 @@ def test_a_stopped_run_counts_every_record_that_it_has_read(
         assert digest(results) == digest(tmp_path / "unbroken")
 
 
+def test_stopped_processes_count_every_record_that_they_have_read(tmp_path):
+    job = job_of(source={"max_lead": S})
+    plan = Plan(
+        command="test",
+        log=find_tapes([GOLDEN], job),
+        job=job,
+        results=tmp_path / "results.duckdb",
+        processes=2,
+        speed=20.0,
+    )
+
+    def stop_later(line):
+        if (found := re.search(r"([\d,]+) records", line)) and len(found[1]) > 4:
+            STOP_REQUESTED.set()
+
+    with pytest.raises(StoppedError) as stopped:
+        run_plan(plan, stop_later, silent)
+    read = int(re.search(r"after ([\d,]+) records", str(stopped.value))[1].replace(",", ""))
+    figures = summary.summarise(tmp_path / "results.duckdb.partial")
+    assert 1000 <= figures["records"] == read < 12_496
+
+
 def test_marks_are_ticks_too_also_of_an_open_minute(capsys, tmp_path):
     usdm = JOB.replace("BTC-USDT.BINANCE", "BTC-USDT-PERP.BINANCE-USDM")
     mark = (
@@ -287,9 +313,10 @@ def test_the_demo_gives_no_hint(capsys, tmp_path, monkeypatch):
 def test_a_partition_of_unlisted_symbols_is_said(capsys, tmp_path):
     unknown = trades(30, symbol="XRPUSDT") + trades(10, symbol="ADAUSDT")
     write(tmp_path, binance_0=sorted(unknown))
-    hint = only_hint(capsys, tmp_path)
-    assert hint.startswith("binance-0: all 40 records are about symbols that the job does not list")
-    assert "[instruments]" in hint
+    assert only_hint(capsys, tmp_path) == (
+        "binance-0: all 40 records are about symbols that the job does not list: XRPUSDT 30, ADAUSDT 10; "
+        "list what you want under [instruments]"
+    )
 
 
 def test_a_few_unlisted_symbols_are_no_hint(capsys, tmp_path):
@@ -439,3 +466,41 @@ def test_settings_are_read_from_the_results_not_from_a_job(tmp_path):
     run_plan(plan, silent, silent)
     (tmp_path / "job.toml").unlink()
     assert summary.summarise(tmp_path / "r")["hints"] == []
+
+
+def counts(**more):
+    return Counter(records=20, with_ticks=20, accepted=20) | Counter(more)
+
+
+def test_trades_of_a_channel_that_is_not_read_are_said_with_the_setting_that_reads_them():
+    silent_one = Counter(records=9, recognised=9)
+    with duckdb.connect() as con:
+        con.execute("""
+            CREATE TABLE recognised_channels AS
+            SELECT 'binance-0' AS partition, 'aggTrade' AS channel, 9 AS frames, 9 AS unread
+            UNION ALL SELECT 'binance-0', 'kline', 5, 0;
+            CREATE TABLE data_quality AS
+            SELECT 'binance-0' AS partition, 'BTC-USDT.BINANCE' AS instrument, 9 AS recognised,
+                0 AS accepted, 0 AS duplicate, 0 AS late, 0 AS history, 0 AS off_market
+        """)
+        (hint,) = find_unread(con, {"binance-0": silent_one, "coinbase-0": counts()}, {})
+    assert hint == (
+        "binance-0: none of 9 aggTrade frames is read, and no other trades of BTC-USDT.BINANCE: "
+        'to read them set [market] trades = { binance = "aggTrade" }'
+    )
+
+
+def test_trades_that_are_missing_between_others_are_said():
+    assert [*find_gaps(None, {"binance-0": counts()}, {})] == []
+    (hint,) = find_gaps(None, {"binance-0": counts(missing=110), "coinbase-0": counts()}, {})
+    assert hint.startswith(
+        "110 trades are missing between others, by the venue's numbers: binance-0 110"
+    )
+
+
+def test_many_trades_ahead_of_their_log_time_are_said_and_one_is_not():
+    assert [*find_ahead(None, {"binance-0": counts(ahead=1)}, {})] == []
+    (hint,) = find_ahead(None, {"binance-0": counts(ahead=30)}, {})
+    assert hint.startswith(
+        "binance-0: 30 of 50 trades (60 %) are ahead of log time by more than [bars] ahead"
+    )
