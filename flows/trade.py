@@ -38,7 +38,7 @@ from tapeflow.operators.decode.step import decode
 from tapeflow.operators.dedupe import Dedupe, dedupe
 from tapeflow.operators.desk.step import Desk, desk, to_accounts
 from tapeflow.operators.features.normalise import Normalise, normalise
-from tapeflow.operators.quality import CountQuality, quality
+from tapeflow.operators.quality.step import CountQuality, quality
 from tapeflow.operators.records import records
 from tapeflow.operators.sequence.judge import JudgeTrades, judge
 from tapeflow.operators.sequence.settle import SettleGaps, settle

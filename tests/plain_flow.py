@@ -15,7 +15,7 @@ from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.operators.features.normalise import Normalise
-from tapeflow.operators.quality import CountQuality
+from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.operators.unlisted import CountUnlisted

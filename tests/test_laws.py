@@ -76,7 +76,7 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
             "sequence.settle.SettleGaps": "settle",
             "features.normalise.Normalise": "normalise",
             "strategies.step.EvaluateStrategies": "signals",
-            "quality.CountQuality": "quality",
+            "quality.step.CountQuality": "quality",
             "unlisted.CountUnlisted": "unlisted",
             "batch_facts.step": "batch_facts",
             "records.step": "records",

@@ -27,7 +27,7 @@ from tapeflow.connectors.kafka.resume import check_is_pack, check_log_time, chec
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
-from tapeflow.schemas.time import MIN_NS
+from tapeflow.schemas.time import MAX_NS, MIN_NS
 
 PACKS_PER_FETCH = 8  # records fetched at a time where they are packs
 UNKNOWN = -1  # frames before a record, for a reader that begins in mid-log: a pack has it
@@ -147,12 +147,11 @@ class KafkaReader:
         if self.ended:
             return []
         records = PACKS_PER_FETCH if self.is_packed else self.records
-        if self.end is None:
-            return self.fetcher.fetch(records)
-        messages = self.fetcher.fetch(min(records, self.end - self.offset))
-        within = [message for message in messages if (message.offset() or 0) < self.end]
+        end = MAX_NS if self.end is None else self.end
+        messages = self.fetcher.fetch(min(records, end - self.offset))
+        within = [message for message in messages if (message.offset() or 0) < end]
         if len(within) < len(messages):  # the last offsets before the end hold no record
-            self.fetcher.log_end = self.end
+            self.fetcher.log_end = end
         return within
 
     def _pass_hole(self, offset: int, *, is_pack: bool) -> None:
@@ -172,8 +171,7 @@ class KafkaReader:
         if not self.is_mid_pack and self.frames not in (first, UNKNOWN):
             raise TapeflowError(
                 f"{self.partition}: the pack at offset {self.offset} should begin with frame "
-                f"{self.frames}, but says {first}: did someone else write while it was "
-                "loaded? Load the frames again into a fresh topic"
+                f"{self.frames}, but says {first}: did someone else write? Load into a fresh topic"
             )
         packs = [read_pack(self.partition, message, headers, header)]
         if not self.is_mid_pack:

@@ -104,7 +104,7 @@ class Progress:
         """Mark a partition as opened: its first record may come much later."""
         self.cells[self.row[partition], STATUS] = OPENED
 
-    def unopened(self) -> list[str]:
+    def find_unopened(self) -> list[str]:
         """Return the partitions that no process has opened."""
         same = (self.cells == self.initial[: len(self.row)]).all(axis=1)
         return [name for name, row in self.row.items() if same[row]]
@@ -114,7 +114,7 @@ class Progress:
 
         Raises TapeflowError where one is not for UNSEEN_MAX_S: its process writes another file.
         """
-        unopened = self.unopened()
+        unopened = self.find_unopened()
         if self.path is None or not unopened:
             self.waiting_since = None
             return

@@ -11,14 +11,13 @@ left, `salvage` takes what is before the damage.
                   ^ cursor          ^ lines_end   ^ filled_end
 """
 
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tapeflow.connectors.tapes.extent import extent
+from tapeflow.connectors.tapes.line_reader import load_line_kernel
 from tapeflow.connectors.tapes.log_units import LogTimeError, to_ns
 from tapeflow.connectors.tapes.text_file import TextFile, after_last_line
 from tapeflow.schemas.batches import PADDING, Page
@@ -142,7 +141,7 @@ class TapeReader:
     def _next_page(self) -> Page | None:
         """Return the next lines of the block as a page; None where the file ends before them."""
         starts, ends, log_ns = (np.empty(self.records, np.int64) for _ in range(3))
-        split = kernel()
+        split = load_line_kernel()
         try:
             if not self.digits:
                 self._read_strictly(starts, ends, log_ns, one=True)  # the first line shows them
@@ -193,13 +192,3 @@ class TapeReader:
         log_ns = to_ns(int(digits[:EXCERPT_BYTES]), len(digits), self.digits)
         self.digits = len(digits)
         return log_ns
-
-
-@cache
-def kernel() -> Callable[..., tuple[int, int]] | None:
-    """Return the compiled reader of lines; None where numba is not installed."""
-    try:
-        from tapeflow.connectors.tapes import line_kernel  # noqa: PLC0415  # slow to import
-    except ImportError:
-        return None
-    return line_kernel.split

@@ -84,7 +84,7 @@ def watch_start(progress: Progress) -> None:
     """Notify where no partition is opened after START_S: the engine waits for its peers."""
 
     def look() -> None:
-        if len(progress.unopened()) == len(progress.partitions):
+        if len(progress.find_unopened()) == len(progress.partitions):
             notify(
                 f"no partition is opened after {START_S:g} s: the other processes of the cluster, "
                 "named by -a, have not come"

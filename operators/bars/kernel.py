@@ -118,8 +118,7 @@ def add_trade(bar: Any, trades: Trades, trade: int, rank: int) -> None:
         bar["open_event_ns"], bar["open_rank"], bar["open"] = event_ns, rank, price
     if event_ns > closed_ns or (event_ns == closed_ns and rank >= bar["close_rank"]):
         bar["close_event_ns"], bar["close_rank"], bar["close"] = event_ns, rank, price
-    bar["high"] = max(bar["high"], price)
-    bar["low"] = min(bar["low"], price)
+    bar["high"], bar["low"] = max(bar["high"], price), min(bar["low"], price)
     bar["count"] += trades.counts[trade]
     bar["last_offset"] = trades.offset[trade]
     value = price * size

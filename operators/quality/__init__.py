@@ -1,0 +1,1 @@
+"""Data quality and metrics of each partition: counts by minute of log time."""
