@@ -23,6 +23,7 @@ from tapeflow.flows.run.flow import Flow, open_progress
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
 
@@ -135,7 +136,7 @@ def test_a_finished_state_has_nothing_more_to_do(tmp_path):
 
 def test_a_state_of_other_settings_is_refused(tmp_path):
     run_plan(plan_on(tmp_path), silent, silent)
-    wider = job_of(bars={"width": 2_000_000_000})
+    wider = job_of(bars={"width": BarWidth(2_000_000_000)})
     with pytest.raises(TapeflowError, match="the state was made with bars") as raised:
         run_plan(plan_on(tmp_path, wider), silent, silent)
     assert "start with a fresh --state" in str(raised.value)
