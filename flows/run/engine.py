@@ -24,7 +24,7 @@ from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.side_tasks import side_tasks
 from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.tuning import tune_malloc, tuned_gc
-from tapeflow.flows.run.unexpected import explain
+from tapeflow.flows.run.unexpected import explain_first
 from tapeflow.schemas.notify import Notify
 
 EPOCH_NS = 1_000_000_000
@@ -68,9 +68,8 @@ def run_worker(
 
 def raise_first(*errors: BaseException) -> NoReturn:
     """Raise the first error that can be explained in one line, else the one captured first."""
-    for each in errors:
-        if explained := explain(each):
-            raise explained from None
+    if explained := explain_first(errors):
+        raise explained from None
     raise errors[0]
 
 

@@ -62,7 +62,7 @@ def report_errors() -> None:
     def report(_kind: type[BaseException], error: BaseException, _trace: object) -> None:
         causes = [*CAPTURED, error]
         hidden.__exit__(type(error), error, None)
-        found = next(filter(None, map(unexpected.explain, causes)), None)
+        found = unexpected.explain_first(causes)
         if isinstance(error, KeyboardInterrupt):
             line = "interrupted"
         elif found is not None:

@@ -15,7 +15,7 @@ import sysconfig
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tapeflow.flows.run.version import package_version
@@ -50,10 +50,18 @@ def explain(error: BaseException | None) -> TapeflowError | None:
     seen: set[int] = set()  # an error that is raised again may be its own context
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if cause := known_cause(error):
-            return cause
+        cause = known_cause(error)
+        if cause is not None and not (len(seen) > 1 and isinstance(cause, PeerEndedError)):
+            return cause  # the end of a peer explains only itself: it follows any failure
         error = error.__cause__ or error.__context__
     return None
+
+
+def explain_first(errors: Sequence[BaseException]) -> TapeflowError | None:
+    """Return the first known cause; that a peer has ended only where nothing else failed."""
+    causes = [cause for cause in map(explain, errors) if cause is not None]
+    own = [cause for cause in causes if not isinstance(cause, PeerEndedError)]
+    return next(iter(own or causes * (len(causes) == len(errors))), None)
 
 
 def known_cause(error: BaseException) -> TapeflowError | None:
