@@ -89,7 +89,7 @@ class KafkaReader:
         if self.buffered is None:
             self.buffered = self._next()
         if self.buffered is None:
-            self.ended = self.end is not None and self.fetcher.log_end >= self.end
+            self.ended |= self.end is not None and self.fetcher.log_end >= self.end
             return None
         page, self.buffered = split_page(self.buffered, self.records)
         self.frames, self.log_ns = page.next_offset, int(page.log_ns[-1])

@@ -107,6 +107,7 @@ def test_transactions_are_read_without_their_markers_and_what_was_aborted(real):
         for _ in range(3):
             producer.produce(topic, b"%d" % number, partition=0, timestamp=T0_MS + number)
             number += 1
+        assert producer.flush(30) == 0  # an abort would drop what is not sent yet
         if commits:
             producer.commit_transaction(30)
         else:
