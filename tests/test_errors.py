@@ -54,7 +54,7 @@ def check(use, code, error, before, after):
     assert "panicked" not in error
     assert not re.search(r"unexpected \w+(Error|Exception)", error), "not a bug, but a wrong use"
     assert {name: after.get(name) for name in before} == before, "something is lost"
-    ours = ("s/", "results.duckdb.")  # state, and unfinished results
+    ours = ("s/", "results.duckdb")  # state, and unfinished results
     new = {name for name in after.keys() - before.keys() if not name.startswith(ours)}
     assert not new, "something is left behind"
 
