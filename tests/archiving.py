@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
 from tapeflow.flows.run import log, topics
 from tapeflow.flows.run.tape_files import find_tapes
-from tests.running import JOB, REFERENCE, ROOT, job_of, silent
+from tests.running import REFERENCE, ROOT, job_of, job_text, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 HOURS, STRETCH = 6, 150  # from 22:13 to 03:25
@@ -46,9 +46,7 @@ def empty_topics():
 def archive(folder, job, *options, environment=()):
     """Start `tapeflow archive` on a folder; what it writes is in `folder`.out and .err."""
     config = folder.with_name("archive-job.toml")
-    config.write_text(
-        '[recovery]\nepoch = "200ms"\n[source]\npage_records = 100\n' + JOB.read_text()
-    )
+    config.write_text(job_text('[recovery]\nepoch = "200ms"\n', source="page_records = 100\n"))
     command = [
         sys.executable, "-m", "tapeflow", "archive", folder, "--config", config,
         "--bootstrap", job.kafka.bootstrap, *options,

@@ -32,6 +32,11 @@ def job_of(path=JOB, **sections):
     return job.model_copy(update=changed)
 
 
+def job_text(before="", *, source=""):
+    """The text of the job: sections before it, and lines added to its section `source`."""
+    return before + JOB.read_text().replace("[source]\n", f"[source]\n{source}")
+
+
 def replay(tapes, results, job=None, workers=1):
     """Replay tapes; the digest of what came of them."""
     job = job or job_of()

@@ -20,15 +20,15 @@ from tapeflow.connectors.duckdb.query import query
 from tapeflow.engine.recovery import delete_unfinished_snapshots, resume_epoch
 from tapeflow.schemas.errors import TapeflowError
 from tests.crashing import Crashing
-from tests.running import JOB, REFERENCE, ROOT, digest, loaded, replay
+from tests.running import REFERENCE, ROOT, digest, job_text, loaded, replay
 
 GOLDEN = REFERENCE / "golden-heartbeat"
-HASTY = '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n'
+HASTY = job_text('[recovery]\nepoch = "100ms"\n', source='page_records = 50\nmax_lead = "2s"\n')
 
 
 def job_file(folder):
     path = folder / "job.toml"
-    path.write_text(HASTY + JOB.read_text())
+    path.write_text(HASTY)
     return path
 
 
@@ -83,7 +83,7 @@ def stop_when_idle(running, folder):
 def test_ten_kills_of_a_live_run_change_nothing(tmp_path):
     """Its results are committed by another thread: what is not committed yet is in the state."""
     job = tmp_path / "job.toml"
-    job.write_text(HASTY.replace("page = 50", "page = 5") + JOB.read_text())
+    job.write_text(HASTY)
     draw = random.Random(5)
     with loaded(GOLDEN) as there:
         folders = [tmp_path / name for name in ("unbroken", "killed")]

@@ -25,7 +25,7 @@ from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.errors import TapeflowError, UsageError
-from tests.running import JOB, REFERENCE, ROOT, digest, job_of, loaded, replay, silent
+from tests.running import JOB, REFERENCE, ROOT, digest, job_of, job_text, loaded, replay, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
@@ -34,8 +34,8 @@ SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers
 def job_file(folder, extra="", epoch="100ms"):
     path = folder / "job.toml"
     recovery = f'[recovery]\nepoch = "{epoch}"\n'
-    source = '[source]\npage_records = 50\nmax_lead = "2s"\n'
-    path.write_text(recovery + source + extra + JOB.read_text())
+    source = 'page_records = 50\nmax_lead = "2s"\n'
+    path.write_text(job_text(recovery + extra, source=source))
     return path
 
 

@@ -17,7 +17,17 @@ from tapeflow.flows.run.log import reader_factories
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topics import create_raw_topics, load_pages, read_pages
 from tapeflow.schemas.errors import TapeflowError
-from tests.running import JOB, REFERENCE, ROOT, digest, job_of, replay, replay_topics, silent
+from tests.running import (
+    JOB,
+    REFERENCE,
+    ROOT,
+    digest,
+    job_of,
+    job_text,
+    replay,
+    replay_topics,
+    silent,
+)
 
 pytestmark = pytest.mark.kafka
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -46,9 +56,12 @@ def start_run(folder, job, *options, command="replay"):
     """Start a run in a process of its own."""
     config = folder / "job.toml"
     config.write_text(
-        '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n'
-        f'[kafka]\nbootstrap = "{job.kafka.bootstrap}"\nraw_prefix = "{job.kafka.raw_prefix}"\n'
-        f'fact_prefix = "{job.kafka.fact_prefix}"\n' + JOB.read_text()
+        job_text(
+            '[recovery]\nepoch = "100ms"\n[kafka]\n'
+            f'bootstrap = "{job.kafka.bootstrap}"\nraw_prefix = "{job.kafka.raw_prefix}"\n'
+            f'fact_prefix = "{job.kafka.fact_prefix}"\n',
+            source='page_records = 50\nmax_lead = "2s"\n',
+        )
     )
     arguments = [
         sys.executable, "-m", "tapeflow", command, "--config", config, "--state", folder / "state",
