@@ -118,7 +118,7 @@ class KafkaReader:
         return self.offset, self.frames, self.log_ns, self.frames_delivered, self.frames_in_pack
 
     def extent(self) -> tuple[int, int]:
-        """Return how many Kafka records are read, and how many there are; (0, 0) with no end."""
+        """Return how many records are read, and how many there are; (0, 0) with no end."""
         return (0, 0) if self.end is None else (self.offset, self.end)
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class KafkaReader:
 
     def _next(self) -> Page | None:
         """Lay out the next of the records fetched: packs, or the plain records before them."""
-        if not self.fetched:
+        if not self.fetched and not self.ended:
             self.fetched.extend(group_records(self._fetch()))
         if not self.fetched:
             return None
@@ -144,8 +144,6 @@ class KafkaReader:
         return page_from_messages(self.partition, self.frames, messages, headers)
 
     def _fetch(self) -> list[Message]:
-        if self.ended:
-            return []
         records = PACKS_PER_FETCH if self.is_packed else self.records
         end = MAX_NS if self.end is None else self.end
         messages = self.fetcher.fetch(min(records, end - self.offset))
