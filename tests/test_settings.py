@@ -61,7 +61,7 @@ def test_a_venue_symbol_is_derived_unless_the_job_gives_one(tmp_path):
     [
         ("width", "widht", "bars.widht is no setting: did you mean width?"),
         ("[bars]", "[barz]", "barz is no setting: did you mean bars?"),
-        ("orders_max", "order_max", "accounts.0.orders_max is missing"),
+        ("orders_max", "order_max", "accounts.0.order_max is no setting: did you mean orders_max?"),
         ("orders_max = 8", "orders_max = 8\norder_max = 8", "did you mean orders_max?"),
         ('"1s"', '"1 second"', "write 250ms, 1s, 5m, 1h or 1d"),
         ('"1s"', "1", "write 250ms, 1s, 5m, 1h or 1d"),
