@@ -102,12 +102,12 @@ def test_a_run_that_reads_no_agg_trade_says_so_and_how_to(capsys, tmp_path, wrap
     tapes = write_tape(tmp_path / "tapes", "binance-0", frames)
     code, out, err = run(capsys, tapes, write_job(tmp_path))
     hint = (
-        "binance-0: 5 aggTrade frames, none of them read, and no other trades of BTC-USDT.BINANCE: "
+        "binance-0: none of 5 aggTrade frames is read, and no other trades of BTC-USDT.BINANCE: "
         'to read them set [market] trades = { binance = "aggTrade" }'
     )
-    assert code == 0 and hint in out.splitlines() and err == f"tapeflow: {hint}\n"
+    assert code == 0 and f"hint: {hint}" in out.splitlines() and err == ""
     code, out, err = run(capsys, tapes, write_job(tmp_path), "--json")
-    assert json.loads(out)["hints"] == [hint] and err == f"tapeflow: {hint}\n"
+    assert json.loads(out)["hints"] == [hint] and err == ""
     sql = "SELECT partition, channel, frames, unread FROM recognised_channels"
     assert query(tmp_path, sql) == [("binance-0", "aggTrade", 5, 5)]
 
@@ -115,8 +115,8 @@ def test_a_run_that_reads_no_agg_trade_says_so_and_how_to(capsys, tmp_path, wrap
 def test_what_the_hint_advises_reads_the_trades(capsys, tmp_path):
     frames = [(part[0], agg_trade(*part)) for part in PARTS]
     tapes = write_tape(tmp_path / "tapes", "binance-usdm-0", frames)
-    _, _, err = run(capsys, tapes, write_job(tmp_path))
-    advice = err.strip().partition("set [market] ")[2]
+    _, out, _ = run(capsys, tapes, write_job(tmp_path))
+    advice = out.strip().partition("set [market] ")[2]
     code, _, err = run(capsys, tapes, write_job(tmp_path, f"[market]\n{advice}\n"))
     assert (code, err) == (0, "")
     assert query(tmp_path, "SELECT sum(count) FROM bars") == [(11,)]
@@ -136,11 +136,12 @@ def test_an_instrument_of_which_the_log_has_only_agg_trades_is_named(capsys, tmp
     frames = [(part[0], agg_trade(*part, symbol="ETHUSDT")) for part in PARTS]
     frames += [(130, binance_trade(1, at=T0 + 130 * S).decode())]
     frames += [(131, agg_trade(*PARTS[0])), (132, agg_trade(*PARTS[0], symbol="DOGEUSDT"))]
-    _, _, err = run(
+    _, out, _ = run(
         capsys, write_tape(tmp_path / "tapes", "binance-0", frames), write_job(tmp_path)
     )
-    assert err.startswith("tapeflow: binance-0: 5 aggTrade frames")
-    assert "no other trades of ETH-USDT.BINANCE:" in err
+    (hint,) = [line for line in out.splitlines() if line.startswith("hint: ")]
+    assert hint.startswith("hint: binance-0: none of 5 aggTrade frames is read")
+    assert "no other trades of ETH-USDT.BINANCE:" in hint
 
 
 def test_agg_trades_of_instruments_that_are_not_listed_need_no_hint(capsys, tmp_path):

@@ -178,7 +178,7 @@ def slow_log_times(stamps):
         reached = log_times[-1]
         if stamp < reached - 60 * S and after is not None and after < reached - 60 * S:
             return log_times, row
-        if stamp > reached + STEP and (after is None or after < stamp - 60 * S):
+        if stamp > reached + STEP and after is not None and after < stamp - 60 * S:
             stamp = reached
         log_times.append(max(stamp, reached))
     return log_times, None

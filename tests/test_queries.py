@@ -20,6 +20,7 @@ from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_watch import QueryWatch
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.duckdb.tables import RunInfo, insert_facts
+from tapeflow.connectors.duckdb.views import VIEWS
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.quality import DeadLetter, Metric
@@ -338,7 +339,7 @@ def test_no_internal_column_is_shown(answering):
             row[0] for row in described
         ]
     shown = [row[0] for row in query(answering, "SHOW TABLES").rows]
-    others = {"runs", "instruments", "data_quality", "unlisted"}
+    others = {"runs", "instruments", "data_quality", *(view.name for view in VIEWS)}
     assert {fact.table for fact in FACT_TYPES} | others == set(shown)
     assert len(shown) == len(set(shown))
 
@@ -349,7 +350,7 @@ def test_every_table_and_column_has_a_comment(answering):
         "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main' UNION ALL "
         "SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal",
     ).rows
-    assert len(tables) == len(FACT_TYPES) + 4
+    assert len(tables) == len(FACT_TYPES) + 3 + len(VIEWS)
     assert not [name for name, comment in tables if not comment]
     columns = query(
         answering,

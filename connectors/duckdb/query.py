@@ -108,18 +108,24 @@ def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     """Return the sha256 over the rows of a table in log order, every value by its exact text.
 
     They are the facts as they were sent, not those of the view. A field with a default came later
-    than its table: where every row has the default, the digest is that of the rows without it.
+    than its table: where every row has the default, the digest is that of the rows without it,
+    else the names of these fields are in it.
     """
-    table, table_name = columns(fact_type.type), f"{schema}{fact_type.table}"
-    names = {column.field: column.name for column in table}
+    name, defaults = f"{schema}{fact_type.table}", DEFAULTS[fact_type.type]
+    table = [
+        column
+        for column in columns(fact_type.type)
+        if not has_default(con, fact_type, column, name)
+    ]
+    names = {column.field: column.name for column in columns(fact_type.type)}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
         for column in table
-        if not has_default(con, fact_type, column, table_name)
     )
+    later = [each.name for each in table if defaults.get(each.field, NODEFAULT) is not NODEFAULT]
     order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
-    rows = ask(con, f"SELECT {selected} FROM {table_name} ORDER BY {order}")
-    total = hashlib.sha256()
+    rows = ask(con, f"SELECT {selected} FROM {name} ORDER BY {order}")
+    total = hashlib.sha256(repr(later).encode() if later else b"")
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
             total.update(repr(row).encode())

@@ -3,8 +3,9 @@
 A clock that steps back by up to JITTER_NS is held at the newest log time. A record that is further
 ahead of the one before it than `[source] step` waits for the next one, which confirms its time or
 not; the same for a record that goes back by more than JITTER_NS, and for the first one. If the next
-one goes back as far the log is refused, for nothing after it has a time. One look ahead is all, so
-the answer depends on the records alone, not on the pages in which they came.
+one goes back as far the log is refused, for nothing after it has a time. The last record of a log
+is believed: nothing comes after it that its time could hold. One look ahead is all, so the answer
+depends on the records alone, not on the pages in which they came.
 """
 
 from tapeflow.engine.compiled import compiled
@@ -33,16 +34,12 @@ def set_log_times(
             next_ns = after_ns if row + 1 == len(written) else written[row + 1]
             if next_ns == UNKNOWN_NS:
                 return row, corrected
-            ended = next_ns == END_NS
             if back:
-                if not ended and before_ns - next_ns > JITTER_NS:
+                if next_ns != END_NS and before_ns - next_ns > JITTER_NS:
                     return row, corrected
                 time_ns = before_ns
-            elif first:
-                if time_ns - next_ns > JITTER_NS:
-                    time_ns = next_ns
-            elif ended or time_ns - next_ns > JITTER_NS:
-                time_ns = before_ns
+            elif time_ns - next_ns > JITTER_NS:
+                time_ns = next_ns if first else before_ns
         elif time_ns < before_ns:
             time_ns = before_ns
         corrected += time_ns != written[row]

@@ -24,7 +24,7 @@ from tapeflow.flows.cli import (
     terminal,
     verify,
 )
-from tapeflow.flows.cli.interrupts import signal_of
+from tapeflow.flows.cli.interrupts import signal_of, terminating_as_interrupt
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal.prepare_streams()
     args = Namespace(parser=None)
     try:
-        code = run_command(args, sys.argv[1:] if argv is None else argv)
+        with terminating_as_interrupt():
+            code = run_command(args, sys.argv[1:] if argv is None else argv)
         terminal.flush_output()
         return code
     except BaseException as error:
