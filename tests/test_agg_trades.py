@@ -140,7 +140,7 @@ def test_an_instrument_of_which_the_log_has_only_agg_trades_is_named(capsys, tmp
         capsys, write_tape(tmp_path / "tapes", "binance-0", frames), write_job(tmp_path)
     )
     (hint,) = [line for line in out.splitlines() if line.startswith("hint: ")]
-    assert hint.startswith("hint: binance-0: none of 5 aggTrade frames is read")
+    assert hint.startswith("hint: binance-0: none of 6 aggTrade frames is read")
     assert "no other trades of ETH-USDT.BINANCE:" in hint
 
 

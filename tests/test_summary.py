@@ -370,7 +370,7 @@ def test_one_stamp_far_ahead_that_makes_all_others_late_is_said(capsys, tmp_path
     write(tmp_path, binance_0=sorted([*trades(400, every=10 * MS), odd]))
     hint = only_hint(capsys, tmp_path)
     assert hint.startswith(
-        "binance-0: 200 of 401 trades (50 %) are late: half of them were logged within 0.005 s"
+        "binance-0: 199 of 401 trades (50 %) are late: half of them were logged within 0.005 s"
     )
     assert "BTC-USDT.BINANCE has the newest bar" in hint
 

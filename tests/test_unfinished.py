@@ -14,18 +14,18 @@ import pytest
 
 from tapeflow.connectors.duckdb import query as duckdb_query
 from tapeflow.schemas.errors import TapeflowError
-from tests.running import JOB, REFERENCE, ROOT, digest, replay
+from tests.running import JOB, REFERENCE, ROOT, digest, job_text, replay
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 SHAPES = [(1, 1), (1, 2), (2, 1)]  # processes, workers
 each_shape = pytest.mark.parametrize(
     ("processes", "workers"), SHAPES, ids=["one worker", "two workers", "two processes"]
 )
-HASTY = '[recovery]\nepoch = "100ms"\n[source]\npage_records = 50\nmax_lead = "2s"\n'
+EPOCHS, PAGES = '[recovery]\nepoch = "100ms"\n', 'page_records = 50\nmax_lead = "2s"\n'
 
 
 def command(folder, *arguments, name="replay"):
-    (folder / "job.toml").write_text(HASTY + JOB.read_text())
+    (folder / "job.toml").write_text(job_text(EPOCHS, source=PAGES))
     line = [
         sys.executable, "-m", "tapeflow", name, *arguments, "--config", folder / "job.toml",
         "--results", folder / "results.duckdb",
