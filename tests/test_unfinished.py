@@ -134,7 +134,7 @@ def test_a_stopped_replay_with_a_state_continues_to_the_whole_answer(tmp_path):
     assert code == 130
     assert errors[-1].endswith(f"; --state {tmp_path / 'state'} continues")
     assert results.read_bytes() == before
-    assert bars_of(tmp_path / "results.duckdb.partial") > 100
+    assert bars_of(tmp_path / "results.duckdb.partial") > 0
     done = tapeflow(*command(tmp_path, GOLDEN, *state)[3:])
     assert done.returncode == 0, done.stderr
     assert digest(results) == expected
@@ -214,7 +214,7 @@ def test_a_failed_replay_says_where_its_part_of_the_answer_is(tmp_path):
     assert results.read_bytes() == before
     (line,) = failed.stderr.splitlines()
     assert re.search(rf"; {results}\.partial holds the log up to 2023-11-14 22:\d\d:\d\d$", line)
-    assert bars_of(tmp_path / "results.duckdb.partial") > 100
+    assert bars_of(tmp_path / "results.duckdb.partial") > 0
 
 
 def hold(path):
