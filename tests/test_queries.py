@@ -45,6 +45,9 @@ FRAMES = {  # what a venue sends: what is shown of it
 }
 
 
+CLIENTS: list[subprocess.Popen[str]] = []
+
+
 @pytest.fixture
 def results(tmp_path):
     return tmp_path / "results.duckdb"
@@ -81,9 +84,26 @@ def answering(request, running, results):
 
 def tapeflow_query(results, sql, *more):
     line = [sys.executable, "-m", "tapeflow", "query", sql, "--results", str(results), *more]
-    return subprocess.Popen(
-        line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    client = subprocess.Popen(
+        line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509  # no threads run then
+    )  # fmt: skip
+    CLIENTS.append(client)
+    return client
+
+
+def hear_interrupts():
+    """Undo that Ctrl-C is ignored, as of what a shell runs in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def ended_clients():
+    """No client goes on after its test."""
+    yield
+    while CLIENTS:
+        with CLIENTS.pop() as client:
+            client.kill()
 
 
 def write_epoch(part, n=5000):
@@ -114,7 +134,7 @@ def test_a_query_that_is_stopped_ends_in_the_running_flow_too(running, results, 
     wait_for_query(running)
     write_epoch(running)
     client.send_signal(number)
-    out, err = client.communicate(timeout=5)
+    out, err = client.communicate(timeout=20)
     assert (client.returncode, out) == (128 + number, "")
     assert err.count("\n") == 1
     wait_for_none(running)
@@ -129,7 +149,7 @@ def test_a_query_of_a_file_can_be_stopped(running, results):
     client = tapeflow_query(results, ENDLESS)
     time.sleep(2)
     client.send_signal(signal.SIGINT)
-    out, err = client.communicate(timeout=5)
+    out, err = client.communicate(timeout=20)
     assert (client.returncode, out, err) == (130, "", "tapeflow query: interrupted by SIGINT\n")
 
 
@@ -192,7 +212,7 @@ def test_a_flow_ends_while_a_query_runs(running, results):
     running.close()
     running.close = lambda: None
     assert time.monotonic() - began < 3
-    _, err = client.communicate(timeout=5)
+    _, err = client.communicate(timeout=20)
     assert client.returncode == 1
     assert err == "tapeflow query: the query failed: the run has ended\n"
 
