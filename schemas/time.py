@@ -25,3 +25,12 @@ def format_time(time_ns: int) -> str:
     seconds, rest_ns = divmod(time_ns, 10**9)
     moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return f"{moment}.{rest_ns:09d}".rstrip("0").rstrip(".")
+
+
+def format_seconds(ns: int) -> str:
+    """Return a duration in seconds, with the digits that it has.
+
+    >>> format_seconds(2), format_seconds(31_536_010_000_000_000)
+    ('0.000000002', '31,536,010')
+    """
+    return f"{ns / 1e9:,.9f}".rstrip("0").rstrip(".")

@@ -12,7 +12,9 @@ from tests.error_uses import ENGINE, JOB, USES, Use
 from tests.running import ROOT
 
 SHAPES = ["", " --workers 2", " --processes 2"]
-NOTE = re.compile(r"tapeflow: (not read|no folder|numba|created|broker at .* away)")
+NOTE = re.compile(
+    r"tapeflow: (not read|no folder|numba|created|broker at .* away|.*: record \d+ was written|.* is empty)"
+)
 BEFORE = b"an earlier file"
 
 

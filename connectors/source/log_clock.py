@@ -17,7 +17,7 @@ from tapeflow.connectors.source.source import Reader, ReaderFactory, extent_of
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
-from tapeflow.schemas.time import MAX_NS, MIN_NS, format_time
+from tapeflow.schemas.time import MAX_NS, MIN_NS, format_seconds, format_time
 
 OVERLAP_NS = 1_000_000_000  # a file may begin so far before the end of the one before it
 
@@ -192,7 +192,7 @@ class LogClock:
                 self.notify(
                     f"{self.place}: record {page.first_offset + row} was written at "
                     f"{format_time(int(page.written_ns[row]))}, "
-                    f"{abs(int(ahead_ns[row])) / 1e9:,.9g} s {where}: it is held at "
+                    f"{format_seconds(abs(int(ahead_ns[row])))} s {where}: it is held at "
                     f"{format_time(int(page.log_ns[row]))}. Such records are counted in "
                     f"data_quality_minutes as {kind}"
                 )
