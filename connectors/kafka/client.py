@@ -48,7 +48,6 @@ PERMANENT_ERRORS = frozenset(  # waiting does not help
         KafkaError._AUTHENTICATION,
         KafkaError.SASL_AUTHENTICATION_FAILED,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
@@ -60,7 +59,6 @@ CAUSES = {  # what a user can change
     KafkaError.SASL_AUTHENTICATION_FAILED: "wrong user or password",
     KafkaError._SSL: "TLS failed: see security.protocol and ssl.ca.location",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "no right to the topic: the user needs an ACL",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "no right to the group: the user needs an ACL",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "no right to the cluster: the user needs an ACL",
 }
 RETRIABLE_ERRORS = frozenset(  # come in place of a record; librdkafka then repeats the request
@@ -71,6 +69,7 @@ RETRIABLE_ERRORS = frozenset(  # come in place of a record; librdkafka then repe
         KafkaError._TRANSPORT,
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._TIMED_OUT,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
     )
 )
 
@@ -89,7 +88,12 @@ class BrokerStatus:
         self.probed_at = 0.0  # monotonic time of the last check, s
 
     def on_error(self, error: KafkaError) -> None:
-        """Note an error, as `error_cb`: called inside poll and consume, where it may not raise."""
+        """Note an error, as `error_cb`: called inside poll and consume, where it may not raise.
+
+        librdkafka looks for the coordinator of our group, which we never join: it needs no right.
+        """
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            return
         self.last_error = error.name()
         if error.fatal() or error.code() in PERMANENT_ERRORS:
             self.permanent_error = describe_refusal(error)
