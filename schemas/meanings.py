@@ -1,4 +1,4 @@
-"""What tables and columns mean, read from the comments of their types.
+"""The meanings of tables and columns, read from the comments of their types.
 
 tick: Decimal  # smallest step of a price     ->  {"tick": "smallest step of a price"}
 

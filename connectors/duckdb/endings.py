@@ -1,4 +1,4 @@
-"""How results end: a finished answer replaces the earlier one, an unfinished replay's does not.
+"""End the results of a run: a finished answer replaces the earlier one, an unfinished one does not.
 
 complete       the log was read to its end      ─▶ results.duckdb
 stop_live      a signal ended a run             ─▶ results.duckdb

@@ -124,7 +124,7 @@ def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     )
     later = [each.name for each in table if defaults.get(each.field, NODEFAULT) is not NODEFAULT]
     order = ", ".join(f'"{names[field]}"' for field in fact_type.order)
-    rows = ask(con, f"SELECT {selected} FROM {name} ORDER BY {order}")
+    rows = execute_on_facts(con, f"SELECT {selected} FROM {name} ORDER BY {order}")
     total = hashlib.sha256(repr(later).encode() if later else b"")
     while chunk := rows.fetchmany(CHUNK_ROWS):
         for row in chunk:
@@ -138,10 +138,10 @@ def has_default(con: Any, fact_type: FactType, column: Column, table: str) -> bo
     if default is NODEFAULT:
         return False
     other = f'SELECT count(*) FROM {table} WHERE "{column.name}" IS DISTINCT FROM ?'
-    return bool(ask(con, other, [default]).fetchone()[0] == 0)
+    return bool(execute_on_facts(con, other, [default]).fetchone()[0] == 0)
 
 
-def ask(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:
+def execute_on_facts(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:
     """Run a query of the tables of facts; TapeflowError where they are not as we know them."""
     try:
         return con.execute(sql, values)

@@ -1,4 +1,4 @@
-"""Is the log at a reader's position the one that was read before a restart?
+"""Check that the log at a reader's position is the one that was read before a restart.
 
 A position is that of KafkaReader: next offset, frames before the next one, last log time as it was
 written (ns), frames delivered of the last record, frames in that record.

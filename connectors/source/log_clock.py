@@ -87,7 +87,7 @@ class LogClock:
             self.origin = begin.before, begin.skipped + self.delivered
         else:
             self.origin, self.current = (begin.after, 0), None
-        return self._tell(page)
+        return self._notify_corrections(page)
 
     def position(self) -> Any:
         """Return where to resume: the reader's position, records to pass over, last log times."""
@@ -174,7 +174,7 @@ class LogClock:
             "A topic can be read from behind it with --from"
         )
 
-    def _tell(self, page: Page) -> Page:
+    def _notify_corrections(self, page: Page) -> Page:
         """Notify of the first corrections of each kind; drop the written times where none is."""
         if page.written_ns is None:
             return page

@@ -1,4 +1,4 @@
-"""What a run of the trade flow says before the first record.
+"""Notices of the trade flow before its first record.
 
 Instruments that are listed and not traded; what a kept state holds and nobody trades.
 """

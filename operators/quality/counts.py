@@ -1,4 +1,4 @@
-"""What is counted of one minute: records by status, ticks, log times, delays, bars, signals.
+"""The counts of one minute: records by status, ticks, log times, delays, bars, signals.
 
 counts   (1 + instruments, COLUMNS)      a row for each instrument; row 0: about none
 status ×5 | verdict ×6 | ticks of each table | missing | stepped back, ahead
