@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,6 +171,17 @@ def test_after_a_kill_the_old_answer_stays_and_a_query_says_that_a_later_one_did
     done = tapeflow(*command(tmp_path, GOLDEN)[3:])
     assert done.returncode == 0, done.stderr
     assert digest(results) == expected
+
+
+def test_a_replay_begun_in_the_same_second_as_the_answer_is_a_later_one(tmp_path):
+    results, partial_file = tmp_path / "results.duckdb", tmp_path / "results.duckdb.partial"
+    replay(GOLDEN, results)
+    shutil.copy(results, partial_file)
+    with duckdb.connect(str(partial_file)) as con:
+        con.execute("UPDATE runs SET started = started + INTERVAL 1 microsecond, finished = NULL")
+    lines: list[str] = []
+    duckdb_query.query(results, "SELECT 1", lines.append)
+    assert "did not finish: query it with --results" in "".join(lines)
 
 
 def limit_files(size):

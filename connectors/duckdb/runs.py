@@ -22,28 +22,24 @@ from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
 
 LAST_RUN = "id = (SELECT max(id) FROM runs)"
-RUN = f"""
-    SELECT command, {{times}} FROM (
-        SELECT command, started, committed, stopped, finished FROM runs WHERE {LAST_RUN})
-"""
-TIMES = ("started", "committed", "stopped", "finished")
+RUN = f"SELECT command, started, committed, stopped, finished FROM runs WHERE {LAST_RUN}"
 
 
 class Status(Struct, frozen=True):
-    """What a results file shows; times as text, in UTC to the second."""
+    """What a results file shows; times in UTC, as in table `runs`."""
 
     command: str  # of the last run
-    started: str
-    committed: str | None
-    stopped: str | None
-    finished: str | None
-    log_time: str | None  # of the last fact
+    started: datetime
+    committed: datetime | None
+    stopped: datetime | None
+    finished: datetime | None
+    log_time: str | None  # of the last fact, to the second
 
     def describe_reach(self) -> str:
         """Return up to where the file goes."""
         if self.log_time is None:
             return "it holds no facts yet"
-        return f"it shows the log up to {self.log_time}, committed {self.committed}"
+        return f"it shows the log up to {self.log_time}, committed {to_second(self.committed)}"
 
 
 def begin_run(con: Any, run: RunInfo) -> None:
@@ -65,15 +61,19 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def to_second(time: datetime | None) -> str:
+    """Return a time as text without its fraction of a second."""
+    return "never" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
+
+
 def read_status(con: Any) -> Status | None:
     """Return what a file shows; None where it is of another version or no run has begun."""
-    times = ", ".join(f"strftime({name}, '%Y-%m-%d %H:%M:%S')" for name in TIMES)
     try:
-        found = con.execute(RUN.format(times=times)).fetchall()
+        found = con.execute(RUN).fetchall()
         if not found:
             return None
-        fields = dict(zip(("command", *TIMES), found[0], strict=True))
-        return Status(**fields, log_time=last_log_time(con))
+        command, started, committed, stopped, finished = found[0]
+        return Status(command, started, committed, stopped, finished, last_log_time(con))
     except duckdb.Error:
         return None
 
@@ -98,9 +98,9 @@ def describe(results: Path, con: Any) -> str | None:
     if status is None:
         return None
     if status.finished is None:
-        run = f"the {status.command} started {status.started}"
+        run = f"the {status.command} started {to_second(status.started)}"
         if status.stopped is not None:
-            end = f"was stopped {status.stopped}"
+            end = f"was stopped {to_second(status.stopped)}"
         elif is_locked(results):
             end = "is writing it"
         else:
@@ -122,8 +122,8 @@ def describe_partial(results: Path, shown: Status) -> str | None:
     if later is None or later.started <= shown.started:
         return None
     return (
-        f"{results}: finished {shown.finished}; a later {later.command} did not finish: query it "
-        f"with --results {partial}"
+        f"{results}: finished {to_second(shown.finished)}; a later {later.command} did not finish: "
+        f"query it with --results {partial}"
     )
 
 
