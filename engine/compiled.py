@@ -37,6 +37,7 @@ NOT_CACHED = (
     "name a folder in NUMBA_CACHE_DIR"
 )
 ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
+_makes: list[Callable[[], None]] = []
 _inlined: list[Callable[..., Any]] = []  # not registered with numba yet
 
 
@@ -44,14 +45,24 @@ def compiled(function: F) -> F:
     """Compile `function` when it is first called."""
     kernels: list[Callable[..., Any]] = []
 
+    def make() -> None:
+        with ONE_COMPILER:
+            kernels[:] = kernels or [_kernel(function)]
+
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         if not kernels:
-            with ONE_COMPILER:
-                kernels[:] = kernels or [_kernel(function)]
+            make()
         return kernels[0](*arguments, **named)
 
+    _makes.append(make)
     return call  # type: ignore[return-value]  # the same signature
+
+
+def make_kernels() -> None:
+    """Make numba's dispatchers of all compiled functions; each compiles when it is first called."""
+    for make in _makes:
+        make()
 
 
 def inlined(function: F) -> F:

@@ -127,7 +127,8 @@ def test_kills_in_the_first_moments_leave_a_state_that_the_next_start_takes(tmp_
             folder / "results.duckdb", "--state", folder / "state",
             "--processes", draw.choice([1, 1, 1, 2]),
         ]  # fmt: skip
-        for watched in draw.choice([["state"], ["recovery"], ["state", "recovery"], [None]]):
+        lives: list[list[str | None]] = [["state"], ["recovery"], ["state", "recovery"], [None]]
+        for watched in draw.choice(lives):
             kill_soon(list(map(str, command)), folder, watched, draw)
         ended = subprocess.run(
             list(map(str, command)), cwd=ROOT, check=False, capture_output=True, text=True

@@ -16,6 +16,7 @@ from bytewax.testing import cluster_main, run_main
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.errors import collected_errors
+from tapeflow.engine.prepare import prepare
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -46,6 +47,7 @@ def run_worker(
     """
     flow = load_flow(plan.flow)
     dataflow = flow.dataflow(plan, progress, notify)
+    prepare(dataflow)
     tune_malloc()
     with collected_errors() as errors, ExitStack() as contexts:
         contexts.enter_context(stopping_on_signals())

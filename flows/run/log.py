@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from msgspec import Struct
 
@@ -20,6 +21,7 @@ from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.venues import VENUES
 
+PARQUET = "tapeflow.connectors.tapes.parquet"
 UNREAD_NAMED = 5  # of the files of a folder that are not read
 TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
 
@@ -145,7 +147,14 @@ def live_partitions(log: Log) -> dict[str, TopicPartition]:
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
     """Return, for each partition, the function that opens it at a position."""
+    if any(is_parquet(stored) for stored in log.values()):
+        import_module(PARQUET)  # slow: here, where it is needed, and not by two threads at once
     return {name: partial(open_reader, name, stored, job, notify) for name, stored in log.items()}
+
+
+def is_parquet(stored: TapeFiles | TopicPartition) -> TypeGuard[TapeFiles]:
+    """Return whether a partition is in Parquet files."""
+    return isinstance(stored, TapeFiles) and stored.files[0].suffix == ".parquet"
 
 
 def open_reader(
@@ -159,7 +168,7 @@ def open_reader(
             job.kafka.bootstrap, stored.name, stored.number, name, job.kafka.client
         )
         return KafkaReader(kafka, page, span_ns, stored.end, position, notify)
-    if stored.files[0].suffix == ".parquet":
+    if is_parquet(stored):
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 
         return ParquetReader(name, stored.files, page, span_ns, position)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tapeflow.engine.prepare import prepared
 from tapeflow.operators.decode.layout import (
     CHANNEL_AT,
     FLOATS_AT,
@@ -78,6 +79,7 @@ class Scanner:
         return len(starts) + int((ends - starts).sum()) // self.tables.row_bytes
 
 
+@prepared
 @cache
 def load_kernel() -> tuple[Callable[..., int], Ints] | None:
     """Import the kernel: its `scan`, and its scratch memory as it begins; None without numba."""
