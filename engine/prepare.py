@@ -5,7 +5,7 @@
 A library makes some things at their first use, and not all of them under a lock: where two workers
 restored two desks at once, msgspec built the description of one type twice, and the process died by
 SIGSEGV. So a decoder of a type is made where its module is imported; what is slow to import is a
-function marked `@prepared`; and every step restores the snapshot of its initial state once here.
+function marked `@call_early`; and every step restores the snapshot of its initial state once here.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[[], object])
 _loads: list[Callable[[], object]] = []
 
 
-def prepared(load: F) -> F:
+def call_early(load: F) -> F:
     """Have `load` called before threads start; mark a cached function that imports when called."""
     _loads.append(load)
     return load

@@ -160,4 +160,4 @@ def test_a_cached_function_that_imports_is_marked_to_be_called_before_threads(pa
     for function in functions_of(path):
         marks = [ast.unparse(mark) for mark in function.decorator_list]
         imports = any(isinstance(each, ast.Import | ast.ImportFrom) for each in ast.walk(function))
-        assert not (imports and "cache" in marks) or "prepared" in marks, function.name
+        assert not (imports and "cache" in marks) or "call_early" in marks, function.name

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tapeflow.engine.prepare import prepared
+from tapeflow.engine.prepare import call_early
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Bytes, Ints
 from tapeflow.schemas.errors import TapeflowError
@@ -188,7 +188,7 @@ def after_last_line(data: Bytes) -> int:
     return 0
 
 
-@prepared
+@call_early
 @cache
 def kernel() -> Callable[..., tuple[int, int]] | None:
     """Return the compiled reader of lines; None where numba is not installed."""

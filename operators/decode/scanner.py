@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tapeflow.engine.prepare import prepared
+from tapeflow.engine.prepare import call_early
 from tapeflow.operators.decode.layout import (
     CHANNEL_AT,
     FLOATS_AT,
@@ -79,7 +79,7 @@ class Scanner:
         return len(starts) + int((ends - starts).sum()) // self.tables.row_bytes
 
 
-@prepared
+@call_early
 @cache
 def load_kernel() -> tuple[Callable[..., int], Ints] | None:
     """Import the kernel: its `scan`, and its scratch memory as it begins; None without numba."""
