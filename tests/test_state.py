@@ -144,7 +144,7 @@ def kill_soon(command, folder, watched, draw):
     running = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (folder / path).exists() and running.poll() is None:
         assert time.monotonic() < deadline
     time.sleep(draw.choice([0, draw.uniform(0, 0.05), draw.uniform(0, 0.5)]) if watched else 0)

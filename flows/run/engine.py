@@ -17,6 +17,7 @@ from bytewax.testing import cluster_main, run_main
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.errors import collected_errors
 from tapeflow.engine.prepare import prepare
+from tapeflow.flows.run.clock_watch import ClockWatch
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -52,6 +53,7 @@ def run_worker(
     with collected_errors() as errors, ExitStack() as contexts:
         contexts.enter_context(stopping_on_signals())
         contexts.enter_context(tuned_gc(live=bool(live_partitions(plan.log))))
+        contexts.enter_context(ClockWatch(notify, supervised=bool(addresses)))
         if flow.MERGES_PARTITIONS and process == 0:
             contexts.enter_context(side_tasks(plan, progress, notify))
         try:
