@@ -28,7 +28,7 @@ class SetClock:
     def __init__(self, folder):
         library = folder / "set_clock.so"
         source = ROOT / "tests" / "faults" / "set_clock.c"
-        subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, source], check=True)
+        subprocess.run([str(COMPILER), "-shared", "-fPIC", "-o", library, source], check=True)
         self.path = folder / "ahead"
         self.path.write_bytes(bytes(8))
         self.environment = {
