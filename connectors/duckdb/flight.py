@@ -9,7 +9,10 @@ result holds the facts of all committed epochs. It delays no commit: DuckDB read
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
+from threading import Timer
 from typing import Any
 
 import duckdb
@@ -20,6 +23,7 @@ from tapeflow.schemas.errors import TapeflowError
 
 HOST = "127.0.0.1"
 QUERY_TIMEOUT_S = 60.0
+GRACE_S = 1.0  # from the end of the run until its readers are cut off
 ROWS_MAX = 1_000_000  # of a result: it is built in the memory of the flow
 READ_STATEMENTS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
@@ -44,9 +48,26 @@ class QueryServer:
         os.replace(next_path, self.path)
 
     def close(self) -> None:
-        """Remove the endpoint file and stop the server."""
+        """Remove the endpoint file and stop the server; readers have GRACE_S to read on."""
         self.path.unlink(missing_ok=True)
-        self.server.shutdown()
+        late = Timer(GRACE_S, hang_up, [self.server.port])
+        late.start()
+        self.server.shutdown()  # waits for all readers, also for one that reads no more
+        late.cancel()
+
+
+def hang_up(port: int) -> None:
+    """Break all connections to a port of this process: what waits for their readers, fails."""
+    for name in os.listdir("/dev/fd"):
+        try:
+            each = socket(fileno=int(name))
+        except OSError:
+            continue  # no socket
+        with suppress(OSError):  # not connected, or closed meanwhile
+            address, _peer = each.getsockname(), each.getpeername()
+            if each.family in (AF_INET, AF_INET6) and address[1] == port:
+                each.shutdown(SHUT_RDWR)
+        each.detach()  # it stays its owner's
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
