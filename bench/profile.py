@@ -46,7 +46,7 @@ FUNCTIONS = (  # stage, module, name in it
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.snapshot"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.close"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
-    ("load scanner", "tapeflow.operators.decode.scanner", "load_kernel"),
+    ("prepare", "tapeflow.flows.run.engine", "prepare"),
     ("load kernels", "tapeflow.engine.compiled", "_kernel"),
 )
 IMPORTED_FIRST = ("tapeflow.flows.trade", "tapeflow.flows.run.engine")

@@ -42,6 +42,7 @@ NOT_CACHED = (
 )
 COMPILING = "numba:compile"  # the event of numba
 ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
+_makes: list[Callable[[], None]] = []
 _inlined: list[Callable[..., Any]] = []  # not registered with numba yet
 _checking: list[None] = []  # an item: kernels check their indices
 _watchers: list[Callable[[bool], None]] = []  # of the compiler
@@ -52,18 +53,28 @@ def compiled(function: F) -> F:
     """Compile `function` when it is first called."""
     kernels: list[Callable[..., Any]] = []
 
+    def make() -> None:
+        with ONE_COMPILER:
+            kernels[:] = kernels or [_kernel(function)]
+
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         if not kernels:
-            with ONE_COMPILER:
-                kernels[:] = kernels or [_kernel(function)]
+            make()
         try:
             return kernels[0](*arguments, **named)
         except IndexError as error:
             _locate(function, error, *arguments, **named)
             raise
 
+    _makes.append(make)
     return call  # type: ignore[return-value]  # the same signature
+
+
+def make_kernels() -> None:
+    """Make numba's dispatchers of all compiled functions; each compiles when it is first called."""
+    for make in _makes:
+        make()
 
 
 def inlined(function: F) -> F:

@@ -10,7 +10,7 @@ A stop changes no state; a step may then report what it holds (`report_open`). T
 a page with `end_of_log`; the end of input is not.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from bytewax.dataflow import Dataflow, Operator
@@ -132,15 +132,28 @@ def state_versions(flow: Dataflow) -> dict[str, int]:
     Sources and sinks that keep state have a VERSION too. Both ids and versions are schema: a state
     directory made with others is refused.
     """
+    folded = folded_steps(flow)
     versions: dict[str, int] = {}
-    pending: list[Operator] = [*flow.substeps]
-    while pending:
-        step = pending.pop()
-        pending += step.substeps
-        stateful = getattr(step, "source", None) or getattr(step, "sink", None)
-        if isinstance(builder := getattr(step, "builder", None), FoldBuilder):
-            stateful = builder.step
-        version = getattr(stateful, "VERSION", None)
+    for each in operators(flow):
+        stateful = getattr(each, "source", None) or getattr(each, "sink", None)
+        version = getattr(folded.get(each.step_id, stateful), "VERSION", None)
         if version is not None:
-            versions[step.step_id] = version
+            versions[each.step_id] = version
     return dict(sorted(versions.items()))
+
+
+def folded_steps(flow: Dataflow) -> dict[str, Step[Any, Any, Any]]:
+    """Return the steps of a flow that `fold` has made logic of, by step id."""
+    builders = {each.step_id: getattr(each, "builder", None) for each in operators(flow)}
+    return {
+        name: builder.step for name, builder in builders.items() if isinstance(builder, FoldBuilder)
+    }
+
+
+def operators(flow: Dataflow) -> Iterator[Operator]:
+    """Yield the operators of a flow, and those that they consist of."""
+    pending = [*flow.substeps]
+    while pending:
+        each = pending.pop()
+        pending += each.substeps
+        yield each

@@ -1,4 +1,4 @@
-"""Repair of the engine's recovery store after a crash: what Bytewax 0.21.1 leaves undone in it.
+"""The engine's recovery store: its creation, and repair of what Bytewax 0.21.1 leaves undone in it.
 
     epoch       4        5                 killed while epoch 5 was being written:
     desk        s4       s5 (stale)        only some steps have a snapshot of it
@@ -15,11 +15,59 @@ start the snapshots of the resume epoch and of later ones are deleted here.
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+from bytewax.recovery import init_db_dir
+
+PARTITIONS = 1  # fixed once the store exists; each is a SQLite file with its own fsyncs
+STORES = "part-*.sqlite3"
+
+
+def create_store(folder: Path) -> None:
+    """Create the engine's store in a new folder. The engine cannot use one that is cut off."""
+    folder.mkdir()
+    init_db_dir(folder, PARTITIONS)  # type: ignore[no-untyped-call]
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether a folder holds all of a store, so that the engine can start on it."""
+    stores = list(folder.glob(STORES))
+    try:
+        counts = {
+            count for store in stores for (count,) in read(store, "SELECT part_count FROM parts")
+        }
+    except sqlite3.DatabaseError:
+        return False
+    return counts == {len(stores)}
+
+
+def has_begun(folder: Path) -> bool:
+    """Return whether the engine may have run on a store, so that something may be in it.
+
+    False only where all that a folder holds is a store of `create_store`, finished or not.
+    """
+    stores = set(folder.glob(STORES))
+    if set(folder.iterdir()) - stores - set(folder.glob(f"{STORES}-*")):  # SQLite's own, beside
+        return True
+    try:
+        return any(
+            read(store, f"SELECT 1 FROM {table}")
+            for store in stores
+            for (table,) in read(store, "SELECT name FROM sqlite_master WHERE name = 'exs'")
+        )
+    except sqlite3.DatabaseError:
+        return True
+
+
+def read(store: Path, query: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query to one file of a store."""
+    with closing(sqlite3.connect(store)) as con:
+        return con.execute(query).fetchall()
 
 
 def delete_unfinished_snapshots(folder: Path) -> int:
     """Delete the snapshots of epochs that were never finished; return how many there were."""
-    stores = sorted(folder.glob("part-*.sqlite3"))
+    stores = sorted(folder.glob(STORES))
     epoch = resume_epoch(stores)
     if epoch is None:
         return 0

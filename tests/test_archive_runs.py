@@ -8,12 +8,12 @@ import time
 
 import pytest
 
+from bench.crashing import FAULTS
 from bench.processes import children_of
 from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.flows.run import topics
 from tapeflow.schemas.batches import slice_page
 from tests.archiving import HOURS, archive, empty_topics, finish, hours_in, printed
-from tests.crashing import FAULTS
 from tests.running import ROOT, job_of, replay, replay_topics, silent
 
 SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2)]  # processes, workers

@@ -1,6 +1,6 @@
 """Killed anywhere, in any shape: the digest is that of an unbroken run.
 
-The long form: python -m tests.crash_long --kills 200
+The long form: python -m bench.crash --kills 1000
 """
 
 import os
@@ -15,28 +15,22 @@ from contextlib import closing, suppress
 import pytest
 from bytewax.recovery import init_db_dir
 
+from bench.crash import HASTY, write_job
+from bench.crashing import Crashing
 from bench.processes import children_of
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.engine.recovery import delete_unfinished_snapshots, resume_epoch
 from tapeflow.schemas.errors import TapeflowError
-from tests.crashing import Crashing
-from tests.running import REFERENCE, ROOT, digest, job_text, loaded, replay
+from tests.running import REFERENCE, ROOT, digest, loaded, replay
 
 GOLDEN = REFERENCE / "golden-heartbeat"
-HASTY = job_text('[recovery]\nepoch = "100ms"\n', source='page_records = 50\nmax_lead = "2s"\n')
-
-
-def job_file(folder):
-    path = folder / "job.toml"
-    path.write_text(HASTY)
-    return path
 
 
 @pytest.mark.slow
 def test_twelve_kills_over_tapes_change_nothing(tmp_path):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
     source = [str(GOLDEN), "--speed", "20x"]
-    crashing = Crashing(tmp_path, source, job_file(tmp_path), seed=1)
+    crashing = Crashing(tmp_path, source, write_job(tmp_path), seed=1)
     assert crashing.run(kills=12, longest_s=2.5) == expected
     assert crashing.kills >= 12
 
@@ -47,7 +41,7 @@ def test_ten_kills_over_kafka_change_nothing(tmp_path, packed):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
     with loaded(GOLDEN, packed=packed) as job:
         source = ["--from-topics", "--bootstrap", job.kafka.bootstrap, "--speed", "20x"]
-        crashing = Crashing(tmp_path, source, job_file(tmp_path), seed=2)
+        crashing = Crashing(tmp_path, source, write_job(tmp_path), seed=2)
         assert crashing.run(kills=10, longest_s=2.5) == expected
     assert crashing.kills >= 10
 
@@ -107,7 +101,7 @@ def test_ten_kills_of_a_live_run_change_nothing(tmp_path):
 def test_kills_between_the_two_commits_change_nothing(tmp_path, seed):
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
     source = [str(GOLDEN), "--speed", "40x"]
-    crashing = Crashing(tmp_path, source, job_file(tmp_path), seed)
+    crashing = Crashing(tmp_path, source, write_job(tmp_path), seed)
     crashing.only_between_commits = True
     assert crashing.run(kills=4, longest_s=2.5) == expected
     assert crashing.kills >= 1

@@ -9,6 +9,7 @@ from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter
 from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.connectors.kafka.sink import ReliableProducer
+from tapeflow.connectors.source import polling
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.replay_clock import ReplayClock
 from tapeflow.connectors.source.source import LogPartition, LogSource
@@ -200,7 +201,7 @@ def test_a_source_state_of_another_version_is_refused():
         LogPartition(source, "a-0", (9, False, 0, T0, None))
 
 
-def test_polling_an_idle_source_costs_little():
+def test_polling_an_idle_source_costs_little(monkeypatch):
     # an idle source is polled a thousand times a second
     class IdleReader:
         ended = False
@@ -218,8 +219,11 @@ def test_polling_an_idle_source_costs_little():
     partition = LogPartition(
         LogSource({"a-0": lambda _: IdleReader()}, {"a-0": "k"}, progress), "a-0", None
     )
+    slept_s = []
+    monkeypatch.setattr(polling, "sleep", slept_s.append)
     began = time.process_time()
     for _ in range(1000):
         assert partition.next_batch() == []
-        assert partition.next_awake() is not None
+        assert partition.next_awake() == polling.AT_ONCE
     assert time.process_time() - began < 0.05
+    assert len(slept_s) > 500 and max(slept_s) <= polling.IDLE_S

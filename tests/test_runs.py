@@ -15,7 +15,6 @@ from tapeflow.connectors.duckdb import query as duckdb_query
 from tapeflow.connectors.duckdb.sink import ResultsSinkPartition
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.connectors.state import directory
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.flows import archive, trade
 from tapeflow.flows.run import supervisor
@@ -204,20 +203,6 @@ def test_restarts_without_progress_are_counted(tmp_path, monkeypatch):
     with pytest.raises(TapeflowError, match="5 times in a row"):
         supervisor.supervise(plan, board, tmp_path, silent)
     assert next(lives) == 300  # two that went on, and five that did not
-
-
-def test_a_start_that_is_killed_while_it_creates_its_state_is_no_obstacle(tmp_path, monkeypatch):
-    expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
-
-    def killed(folder, _count):
-        (folder / "part-0.sqlite3").touch()
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(directory, "init_db_dir", killed)
-        run_plan(plan_on(tmp_path), silent, silent)
-    run_plan(plan_on(tmp_path), silent, silent)
-    assert digest(tmp_path / "results.duckdb") == expected
 
 
 def test_a_state_serves_one_run_at_a_time(tmp_path):

@@ -4,7 +4,8 @@
     coinbase-0  r . . h . . h . . h r        h: an empty record, written after so much silence
 
 They are records of the log like any other, so a replay reads them too. The log time of a heartbeat
-is the wall time at which it is written.
+is the wall time at which it is written; where the clock is set back, it goes on as it was before,
+as a partition's log time never goes back.
 """
 
 import time
@@ -17,6 +18,8 @@ from tapeflow.engine.threads import PeriodicThread
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import NS_PER_MS
+
+STEP_NS = 1_000_000_000  # a smaller step of the clock is followed
 
 
 class HeartbeatWriter(PeriodicThread):
@@ -37,6 +40,7 @@ class HeartbeatWriter(PeriodicThread):
         self.every_ns, self.notify = every_ns, notify
         self.written_ns = dict.fromkeys(partitions, 0)  # wall time of the last heartbeat
         self.is_failing = False
+        self.read_ns = time.time_ns(), time.monotonic_ns()  # both clocks at the last look
 
     def __exit__(self, *raised: object) -> None:
         super().__exit__(*raised)
@@ -45,12 +49,16 @@ class HeartbeatWriter(PeriodicThread):
 
     def _write(self) -> None:
         try:
-            self.write_due(time.time_ns())
+            self.write_due(self._now_ns())
             self.is_failing = False
         except TapeflowError as error:  # an outage: try again until the broker is back
             if not self.is_failing:
                 self.notify(f"heartbeats could not be written: {error}; trying again")
             self.is_failing, self.producer = True, self.make_producer()
+
+    def _now_ns(self) -> int:
+        self.read_ns = go_on(*self.read_ns, time.time_ns(), time.monotonic_ns())
+        return self.read_ns[0]
 
     def write_due(self, now_ns: int) -> list[str]:
         """Write a heartbeat into every partition that is quiet at `now_ns`, and return their names.
@@ -69,3 +77,16 @@ class HeartbeatWriter(PeriodicThread):
         """Return whether a partition is read to its end and `every_ns` have passed since."""
         last_ns = max(self.progress.log_ns_of(name), self.written_ns[name])
         return self.progress.is_idle(name) and now_ns - last_ns >= self.every_ns
+
+
+def go_on(was_ns: int, was_monotonic_ns: int, wall_ns: int, monotonic_ns: int) -> tuple[int, int]:
+    """Return the wall time as if it had not been set back since it was `was_ns`, and the other.
+
+    >>> s = 1_000_000_000
+    >>> go_on(100 * s, 0, 102 * s, 2 * s)[0] // s
+    102
+    >>> go_on(100 * s, 0, 42 * s, 2 * s)[0] // s
+    102
+    """
+    expected_ns = was_ns + monotonic_ns - was_monotonic_ns
+    return wall_ns if wall_ns > expected_ns - STEP_NS else expected_ns, monotonic_ns

@@ -8,14 +8,22 @@ not that end, because it comes with a stop as well.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from threading import Event
+from datetime import datetime
+from threading import Event, local
 from time import monotonic
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from tapeflow.connectors.source.polling import (
+    AT_ONCE,
+    BUSY_S,
+    BUSY_WINDOW_S,
+    IDLE_S,
+    Pages,
+    Polls,
+)
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.replay_clock import ReplayClock
 from tapeflow.engine.errors import capture_close_errors, capture_errors
@@ -24,9 +32,6 @@ from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
-POLL_IDLE_S = 0.001  # between polls of a partition that has had nothing for a while
-POLL_BUSY_S = 0.0002  # between polls while records keep coming: a live tick waits half of it
-BUSY_WINDOW_S = 0.05  # for so long after a page a partition counts as busy
 SILENCE_S = 1.0  # so long a partition that is ahead waits for others that have nothing to read
 STOP_CHECK_S = 0.1  # at most between two checks of STOP_REQUESTED
 STOP_REQUESTED = Event()  # set by the process's signal handlers: stop reading, keep all state
@@ -90,6 +95,15 @@ class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
         self.keys = keys
         self.progress = progress
         self.clock = clock
+        self.pages = Pages()
+        self._of_thread = local()
+
+    def polls(self) -> Polls:
+        """Return the polls of the calling worker's partitions."""
+        if not hasattr(self._of_thread, "polls"):
+            self._of_thread.polls = Polls(self.pages)
+        polls: Polls = self._of_thread.polls
+        return polls
 
     def list_parts(self) -> list[str]:
         """Name the partitions by index: the engine assigns them to workers in order of name."""
@@ -120,7 +134,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.reader = source.partitions[name](position)
         self.position = position  # after the last page sent; the reader may be one page ahead
         self.held_page: Page | None = None  # read, but not due yet
-        self.idle_s = 0.0  # until the next poll
+        self.pages, self.polls = source.pages, source.polls()
         self.read_at = 0.0  # monotonic time of the last page
         self.silent_since = monotonic()  # while it waits: since when the slower ones are idle
         self._update_progress()
@@ -131,7 +145,8 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         """Return the next page; nothing if there is none now, it is not due, or others lag."""
         if self.done or STOP_REQUESTED.is_set():
             raise StopIteration
-        self.idle_s = 0.0
+        if not self.polls.is_due(self.name):
+            return []
         if self._must_wait():
             self.progress.check_opened()
             return self._idle()
@@ -139,7 +154,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         if page is None and not self.reader.ended:
             self.progress.set_idle(self.name)
             busy = monotonic() - self.read_at < BUSY_WINDOW_S
-            return self._idle(POLL_BUSY_S if busy else POLL_IDLE_S)
+            return self._idle(BUSY_S if busy else IDLE_S)
         if page is None:
             self.done = True
             page = end_page(self.name, self.next_offset)
@@ -149,7 +164,8 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         else:
             self.held_page = None
             self.log_ns = int(page.log_ns[-1])
-        self.read_at = monotonic()
+        self.read_at = self.pages.read_at_s = monotonic()
+        self.polls.delay(self.name, 0)
         self.next_offset = page.next_offset
         self.position = self.reader.position()
         self._update_progress()
@@ -165,17 +181,17 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
             self.silent_since = now
         return ahead and not (self.follows and now - self.silent_since > SILENCE_S)
 
-    def _idle(self, wait_s: float = POLL_IDLE_S) -> list[tuple[str, Page]]:
-        self.idle_s = wait_s
+    def _idle(self, wait_s: float = IDLE_S) -> list[tuple[str, Page]]:
+        self.polls.delay(self.name, wait_s)
         return []
 
     def _update_progress(self) -> None:
         self.progress.update(self.name, MAX_NS if self.done else self.log_ns, self.next_offset)
         self.progress.set_extent(self.name, *extent_of(self.reader))
 
-    def next_awake(self) -> datetime | None:
-        """Return when to poll again: at once after a page (None), else `idle_s` from now."""
-        return datetime.now(UTC) + timedelta(seconds=self.idle_s) if self.idle_s else None
+    def next_awake(self) -> datetime:
+        """Return when to call again: always at once, as the wait is in `next_batch`."""
+        return AT_ONCE
 
     def snapshot(self) -> Any:
         """Return where to resume: version, done, next offset, log time, the reader's position."""
@@ -184,6 +200,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
     @capture_close_errors
     def close(self) -> None:
         """Close the reader's files and connections."""
+        self.polls.forget(self.name)
         self.reader.close()
 
 

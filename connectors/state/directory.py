@@ -16,13 +16,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from bytewax.recovery import init_db_dir
 from msgspec import Struct
 
+from tapeflow.engine.recovery import create_store, has_begun, is_complete
 from tapeflow.schemas.errors import TapeflowError
 
 FORMAT = 2  # of the manifest
-RECOVERY_PARTITIONS = 1  # fixed once the store exists; each is a SQLite file with its own fsyncs
 VALUE_CHARS = 80  # of a differing value in an error line
 START_FRESH = "start with a fresh --state, or go back to what it was made with"
 
@@ -81,6 +80,7 @@ class StateDir:
             self._create_recovery_store()
         else:
             self._refuse_differences(known, wanted)
+            self._refuse_lost_store()
             new_partitions = tuple(
                 name for name in wanted.partitions if name not in known.partitions
             )
@@ -88,6 +88,7 @@ class StateDir:
         manifest = json.dumps(to_json_dict(wanted, partition_order), indent=2, sort_keys=True)
         next_path = path.with_suffix(".next")
         next_path.write_text(manifest + "\n")
+        sync(next_path)
         os.replace(next_path, path)
         return partition_order, new_partitions
 
@@ -96,13 +97,28 @@ class StateDir:
         self.lock.close()
 
     def _create_recovery_store(self) -> None:
-        """Create the engine's store complete or not at all: it cannot use one that is cut off."""
-        if not self.recovery.exists():
-            unfinished = self.recovery.with_suffix(".next")
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a start that was killed here
-            unfinished.mkdir()
-            init_db_dir(unfinished, RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
-            os.replace(unfinished, self.recovery)
+        """Create the engine's store complete or not at all, in a state without a manifest.
+
+        A start that was killed may have left one in which nothing has run: it is made again.
+        """
+        if self.recovery.exists() and has_begun(self.recovery):
+            raise TapeflowError(
+                f"{self.folder}: its manifest.json is gone, so that nothing says of which job its "
+                f"recovery/ is: name another --state"
+            )
+        unfinished = self.recovery.with_suffix(".next")
+        for stale in (unfinished, self.recovery):
+            shutil.rmtree(stale, ignore_errors=True)
+        create_store(unfinished)
+        os.replace(unfinished, self.recovery)
+        sync(self.folder)  # before the manifest says that it is there
+
+    def _refuse_lost_store(self) -> None:
+        if not is_complete(self.recovery):
+            raise TapeflowError(
+                f"{self.folder}: its recovery/ is gone or damaged, so that nothing says how far it "
+                f"has read: name another --state, which starts at the beginning"
+            )
 
     def _read_manifest(self, path: Path) -> Manifest | None:
         if not path.exists():
@@ -143,6 +159,15 @@ class StateDir:
                 f"{self.folder}: the state has read {', '.join(gone)}, which is not there now: "
                 f"{START_FRESH}"
             )
+
+
+def sync(path: Path) -> None:
+    """Write what the system still holds of a file, or of a folder's names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def describe_difference(field: str, name: str, value: Any) -> str:

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from functools import cache
 
+from tapeflow.engine.prepare import call_early
 
+
+@call_early
 @cache
 def load_line_kernel() -> Callable[..., tuple[int, int]] | None:
     """Return the compiled reader of lines; None where numba is not installed."""

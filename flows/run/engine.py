@@ -18,6 +18,8 @@ from bytewax.testing import cluster_main, run_main
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.compiled import check_indices, watching_compiler
 from tapeflow.engine.errors import collected_errors
+from tapeflow.engine.prepare import prepare
+from tapeflow.flows.run.clock_watch import ClockWatch
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -50,11 +52,13 @@ def run_worker(
         check_indices()
     flow = load_flow(plan.flow)
     dataflow = flow.dataflow(plan, progress, notify)
+    prepare(dataflow)
     tune_malloc()
     with collected_errors() as errors, ExitStack() as contexts:
         contexts.enter_context(stopping_on_signals())
         contexts.enter_context(watching_compiler(partial(progress.set_compiling, process)))
         contexts.enter_context(tuned_gc(live=bool(live_partitions(plan.log))))
+        contexts.enter_context(ClockWatch(notify, supervised=bool(addresses)))
         if flow.MERGES_PARTITIONS and process == 0:
             contexts.enter_context(side_tasks(plan, progress, notify))
         try:

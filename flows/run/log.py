@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TypeAlias
+from importlib import import_module
+from typing import TypeAlias, TypeGuard
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.tape_files import TapeFiles
 from tapeflow.schemas.notify import Notify
+
+PARQUET = "tapeflow.connectors.tapes.parquet"
 
 
 class TopicPartition(Struct, frozen=True):
@@ -40,7 +43,14 @@ def live_partitions(log: Log) -> dict[str, TopicPartition]:
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
     """Return, for each partition, the function that opens it at a position."""
+    if any(is_parquet(stored) for stored in log.values()):
+        import_module(PARQUET)  # slow: here, where it is needed, and not by two threads at once
     return {name: partial(open_reader, name, stored, job, notify) for name, stored in log.items()}
+
+
+def is_parquet(stored: TapeFiles | TopicPartition) -> TypeGuard[TapeFiles]:
+    """Return whether a partition is in Parquet files."""
+    return isinstance(stored, TapeFiles) and stored.files[0].suffix == ".parquet"
 
 
 def open_reader(
@@ -68,7 +78,7 @@ def open_stamped(
             is_first = stored.begin == stored.low
             notify(f"{kafka} is read from offset {stored.begin}{gone if is_first else ''}")
         return KafkaReader(kafka, page, stored.end, position, notify)
-    if stored.files[0].suffix == ".parquet":
+    if is_parquet(stored):
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 
         return ParquetReader(name, stored.files, page, position, notify, stored.salvage)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from tapeflow.engine.prepare import call_early
 from tapeflow.operators.decode.layout import (
     CHANNEL_AT,
     FLOATS_AT,
@@ -98,6 +99,7 @@ class Memory(Struct):
     rows_a_frame: int  # there is memory for so many; for all that frames could hold is slow
 
 
+@call_early
 @cache
 def load_kernel() -> tuple[Callable[..., int], Ints] | None:
     """Import the kernel: its `scan`, and its scratch memory as it begins; None without numba."""

@@ -89,6 +89,9 @@ class Snapshot(Struct):
     seq: int
 
 
+SNAPSHOTS = msgspec.msgpack.Decoder(Snapshot)  # made here, and not by two threads at once
+
+
 def snapshot(state: State) -> bytes:
     """Return the state as msgpack. The engine snapshots between steps, when no match is left."""
     assert not state.matches, "a match is left between steps"
@@ -121,7 +124,7 @@ def snapshot(state: State) -> bytes:
 
 def restore(encoded: bytes, context: AccountContext) -> State:
     """Return the state of a snapshot."""
-    saved = msgspec.msgpack.decode(encoded, type=Snapshot)
+    saved = SNAPSHOTS.decode(encoded)
     tables = Market.tables()
     pending = {
         partition: {name: deque(from_ipc(tables[name], ipc)) for name, ipc in chunks.items()}

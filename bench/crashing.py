@@ -12,8 +12,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bench.paths import ROOT
 from bench.processes import children_of
-from tests.running import ROOT, digest
+from tapeflow.connectors.duckdb import query
 
 FAULTS = ROOT / "tests" / "faults"
 SHAPES = ((1, 1), (1, 2), (2, 1), (3, 1), (2, 2))  # processes, workers
@@ -36,24 +37,22 @@ class Crashing:
         processes, workers = self.random.choice(SHAPES)
         (self.folder / "armed").write_text(armed)
         command = [
+            "env", f"PYTHONPATH={FAULTS}{os.pathsep}{ROOT}", f"ARMED={self.folder / 'armed'}",
             sys.executable, "-m", "tapeflow", "replay", *self.source, "--config", self.job,
             "--results", self.results, "--state", self.folder / "state",
             "--processes", processes, "--workers", workers,
         ]  # fmt: skip
-        paths = os.pathsep.join([str(FAULTS), str(ROOT), os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "PYTHONPATH": paths, "ARMED": str(self.folder / "armed")}
         with (self.folder / "stderr").open("ab") as errors:
             return subprocess.Popen(
                 list(map(str, command)),
                 cwd=ROOT,
-                env=environment,
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
 
     def run(self, kills: int, longest_s: float) -> str:
-        """Kill it `kills` times while it runs, then let it end; return the digest of the results."""
+        """Kill it `kills` times while it runs, then let it end; return the digest."""
         while True:
             running = self.start(self.fault() if self.kills < kills else "")
             while self.kills < kills and running.poll() is None:
@@ -68,7 +67,7 @@ class Crashing:
                 raise AssertionError(f"hangs: {self.last_output()}") from None
             self.count_fault()
             if code == 0:
-                return str(digest(self.results))
+                return digest_of(self.results)
             assert code == -signal.SIGKILL, f"{code}: {self.last_output()}"
 
     def fault(self) -> str:
@@ -90,4 +89,10 @@ class Crashing:
             self.kills += 1
 
     def last_output(self) -> str:
+        """Return the end of what its runs have printed."""
         return (self.folder / "stderr").read_text()[-2000:]
+
+
+def digest_of(results: Path) -> str:
+    """Return the digest of a results file."""
+    return query.digest(query.digests(results))

@@ -1,0 +1,178 @@
+"""Random logs: records of a partition in log order, with late, double, odd and unreadable ones."""
+
+import random
+from typing import NamedTuple
+
+from bench.simulation.case import Listed, Record
+from bench.simulation.draw import Draw
+from bench.simulation.frames import heartbeat, malformed_frame, quote, recognised_frame, trade
+from bench.simulation.job_generator import MS, SECOND
+
+BEGINS_NS = (1_700_000_000 * SECOND, 1_700_000_000 * SECOND + 123_456_789, 20 * MS, 10**18 + 7)
+ODD_PRICES = (
+    "1" + "0" * 300, "0." + "0" * 200 + "1", "0.000000000000001", "1000000000000",
+    "999999999999.99", "007.50", "123456789012345678901234567890.5", "0.1", "1",
+)  # fmt: skip
+ODD_SIZES = ("1" + "0" * 200, "0." + "0" * 100 + "1", "1")
+RECORDS_MAX = 900  # of a partition, without its heartbeats
+
+
+class Shares(NamedTuple):
+    """How much of a log is odd, as probabilities."""
+
+    late: float
+    duplicate: float
+    malformed: float
+    recognised: float
+    unlisted: float
+    old: float
+    quotes: float
+    odd: float
+
+
+class Times(NamedTuple):
+    """The grid of a log."""
+
+    begin_ns: int
+    length_ns: int
+    grid_ns: int  # log times are multiples of it: ties
+    event_grid_ns: int
+    rate: int  # records a second of a partition
+    heartbeat_ns: int  # 0: none
+    gap: bool  # silence in the middle
+
+
+def draw_times(draw: random.Random, busy: bool) -> Times:
+    """Return the grid of a log."""
+    return Times(
+        begin_ns=draw.choice(BEGINS_NS),
+        length_ns=draw.choice([20, 60] if busy else [3, 10, 40, 130]) * SECOND,
+        grid_ns=draw.choice([1, 1000, MS, 10 * MS, 100 * MS, SECOND]),
+        event_grid_ns=draw.choice([1, MS, 50 * MS, 200 * MS]),
+        rate=draw.choice([10, 20] if busy else [1, 5, 20, 60]),
+        heartbeat_ns=draw.choice([0, 0, 10 * MS, 100 * MS, SECOND]),
+        gap=draw.random() < 0.2,
+    )
+
+
+def draw_shares(draw: random.Random) -> Shares:
+    """Return how much of a log is odd."""
+    choices = (
+        [0, 0.02, 0.1],
+        [0, 0.02, 0.1],
+        *([[0, 0.02]] * 3),
+        [0, 0.05],
+        [0, 0.3, 0.7],
+        [0, 0, 0.01],
+    )
+    return Shares(*(draw.choice(each) for each in choices))
+
+
+def draw_partition(
+    draw: random.Random, name: str, instruments: list[Listed], times: Times, shares: Shares
+) -> list[Record]:
+    """Return the records of a partition in log order."""
+    own = [each for each in instruments if each.partition == name]
+    begin, end = 0, times.length_ns
+    if draw.random() < 0.1:
+        end = int(end * draw.random())
+    if draw.random() < 0.1:
+        begin = int(end * draw.random())
+    count = min(int((end - begin) / SECOND * times.rate), RECORDS_MAX)
+    if draw.random() < 0.06 or not own:
+        count = draw.choice([0, 0, 5])
+    moments = sorted(begin + int(draw.random() * (end - begin)) for _ in range(count))
+    if times.gap:
+        moments = [each for each in moments if not 0.4 < each / times.length_ns < 0.6]
+    source = PartitionDraw(draw, name, own, times, shares)
+    records = [source.record(moment) for moment in moments]
+    if times.heartbeat_ns:
+        last = times.begin_ns + end + draw.choice([0, 0, 3 * SECOND, 100 * SECOND])
+        records = with_heartbeats(draw, records, times, last)
+    return records
+
+
+def with_heartbeats(
+    draw: random.Random, records: list[Record], times: Times, last_ns: int
+) -> list[Record]:
+    """Return records with heartbeats between them, before or behind those of the same time."""
+    begin_ns = max(times.begin_ns // times.grid_ns * times.grid_ns, 2 * MS)
+    count = min((last_ns - begin_ns) // times.heartbeat_ns, 1500)
+    beats = [heartbeat(begin_ns + number * times.heartbeat_ns) for number in range(count + 1)]
+    keyed = [(each.log_ns, 0.5, each) for each in records]
+    keyed += [(each.log_ns, draw.choice([0.0, 1.0]), each) for each in beats]
+    return [each for _, _, each in sorted(keyed, key=lambda item: item[:2])]
+
+
+class PartitionDraw:
+    """Draws the records of one partition, in their order."""
+
+    def __init__(
+        self, draw: random.Random, name: str, own: list[Listed], times: Times, shares: Shares
+    ) -> None:
+        self.random, self.own, self.times, self.shares = draw, own, times, shares
+        self.prices = {
+            each.symbol: draw.choice([0.05, 1.0, 100.0, 60000.0, 1.5e-5]) for each in own
+        }
+        self.step = draw.choice([0, 1, 5, 10])
+        self.log_ns, self.trade_id = 2 * MS, draw.randrange(1, 10**6)
+        self.past: list[Record] = []
+        self.is_unlisted = False
+        venue = name.rpartition("-")[0]
+        self.draw = Draw(draw, venue, shares.old, self.symbol, self.price, self.size)
+
+    def record(self, moment_ns: int) -> Record:
+        """Return the record of a moment, counted from the beginning of the log."""
+        now_ns, shares, r = self.times.begin_ns + moment_ns, self.shares, self.random
+        self.log_ns = max(self.log_ns, now_ns // self.times.grid_ns * self.times.grid_ns)
+        if r.random() < shares.malformed:
+            return malformed_frame(self.draw, self.log_ns)
+        if r.random() < shares.recognised:
+            return recognised_frame(self.draw, self.log_ns)
+        if self.past and r.random() < shares.duplicate:
+            return r.choice(self.past[-60:])._replace(log_ns=self.log_ns)
+        self.is_unlisted = r.random() < shares.unlisted
+        event_ns = self.event_ns(now_ns)
+        if r.random() < shares.quotes:
+            made = quote(self.draw, self.log_ns, event_ns)
+        else:
+            self.trade_id += r.choice([1, 1, 1, 7])
+            odd = r.random() < shares.odd
+            trade_id = r.choice([0, 2**31, 2**32, 2**62]) if odd else self.trade_id
+            made = trade(self.draw, self.log_ns, event_ns, trade_id)
+        self.past.append(made)
+        return made
+
+    def event_ns(self, now_ns: int) -> int:
+        """Return an event time before now, rarely after it; some are very late."""
+        r, grid_ns = self.random, self.times.event_grid_ns
+        lag_ns = int(r.random() * r.choice([MS, 60 * MS, 150 * MS, 500 * MS]))
+        if r.random() < self.shares.late:
+            lag_ns += int(r.random() * r.choice([3, 30, 1000]) * SECOND)
+        event_ns = max(0, (now_ns - lag_ns) // grid_ns * grid_ns)
+        if r.random() < 0.005:
+            event_ns += 2 * SECOND
+        if r.random() < self.shares.odd * 0.2:
+            event_ns = r.choice([0, 1, MS, self.times.begin_ns + 100 * SECOND])
+        return event_ns
+
+    def symbol(self) -> str:
+        """Return the symbol of an instrument of the partition, or of one that is not listed."""
+        if self.is_unlisted or not self.own:
+            return self.random.choice(["ZZZUSDT", "FOO-USD", "", "btcusdt", "Ünï"])
+        return self.random.choice(self.own).symbol
+
+    def price(self, symbol: str) -> str:
+        """Return the next price of a random walk; rarely a price that nobody expects."""
+        r = self.random
+        if r.random() < self.shares.odd:
+            return r.choice(ODD_PRICES)
+        move = self.step * r.choice([-1, 0, 1]) * r.choice([1e-4, 1e-3, 1e-2])
+        price = self.prices[symbol] = self.prices.get(symbol, 1.0) * (1 + move)
+        return f"{price:.{r.choice([2, 4, 8])}f}" if price > 0.02 else f"{price:.12f}"
+
+    def size(self) -> str:
+        """Return a size, rarely one that nobody expects."""
+        if self.random.random() < self.shares.odd:
+            return self.random.choice(ODD_SIZES)
+        return f"{self.random.randint(0, 999)}.{self.random.randint(1, 999):03d}"
