@@ -15,7 +15,7 @@ import pytest
 from bench.live_run import read_progress
 from tapeflow.connectors.source.polling import AT_ONCE, IDLE_S, Pages, Polls
 from tapeflow.flows.run.clock_watch import ClockWatch
-from tests.running import JOB, REFERENCE, ROOT, digest, replay, silent
+from tests.running import REFERENCE, ROOT, digest, job_text, replay, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 PARTITIONS = ("binance-0", "coinbase-0")
@@ -45,7 +45,7 @@ class SetClock:
 @contextmanager
 def started(folder, clock, *arguments):
     job = folder / "job.toml"
-    job.write_text('[source]\npage_records = 20\n[recovery]\nepoch = "100ms"\n' + JOB.read_text())
+    job.write_text(job_text('[recovery]\nepoch = "100ms"\n', source="page_records = 20\n"))
     command = [
         sys.executable, "-m", "tapeflow", *arguments, "--config", job,
         "--results", folder / "results.duckdb", "--state", folder / "state",

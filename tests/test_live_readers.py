@@ -83,7 +83,7 @@ def test_a_run_whose_reader_reads_no_more_stops_and_ends(tmp_path, processes):
         held = start_reading(results)
         running.send_signal(signal.SIGTERM)
         _, errors = running.communicate(timeout=20)
-        assert running.returncode == 0, errors
+        assert running.returncode == 128 + signal.SIGTERM, errors
         assert held
     finally:
         running.kill()

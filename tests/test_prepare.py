@@ -46,7 +46,7 @@ from tapeflow.flows import trade
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import engine
 from tapeflow.flows.run.flow import open_progress
-from tapeflow.flows.run.log import find_tapes
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 
@@ -139,7 +139,11 @@ def test_threads_that_restore_every_step_at_once_live(tmp_path):
     assert output_of(RACE, tmp_path, GOLDEN, ROUNDS) == str({0: ROUNDS})
 
 
-RUN_BY_THREADS = [path for path in OURS if room_of(path) in {"engine", "operators", "connectors"}]
+RUN_BY_THREADS = [
+    path
+    for path in OURS
+    if room_of(path) in {"engine", "operators", "connectors"} and path.name != "compiled.py"
+]  # compiled.py makes kernels under a lock
 
 
 @pytest.mark.parametrize("path", RUN_BY_THREADS, ids=path_name)

@@ -21,7 +21,7 @@ from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
-from tests.running import JOB, REFERENCE, ROOT, digest, job_of, replay, silent
+from tests.running import REFERENCE, ROOT, digest, job_of, job_text, replay, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -119,7 +119,7 @@ def test_a_folder_of_something_else_is_never_deleted(tmp_path, name):
 def test_kills_in_the_first_moments_leave_a_state_that_the_next_start_takes(tmp_path, expected):
     """Each life is killed at a random moment, mostly of its first start; then one ends."""
     job, draw = tmp_path / "job.toml", random.Random(11)
-    job.write_text('[recovery]\nepoch = "50ms"\n[source]\npage_records = 50\n' + JOB.read_text())
+    job.write_text(job_text('[recovery]\nepoch = "50ms"\n', source="page_records = 50\n"))
     for number in range(KILLS):
         folder = tmp_path / str(number)
         command = [

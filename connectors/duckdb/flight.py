@@ -10,8 +10,10 @@ A query ends with its reader, and at its limits (query_watch.py); the flow goes 
 import json
 import os
 import secrets
-import threading
+from contextlib import suppress
 from pathlib import Path
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
+from threading import Timer
 from typing import Any
 
 import duckdb
@@ -29,7 +31,7 @@ from tapeflow.schemas.errors import TapeflowError
 
 HOST = "127.0.0.1"
 ANSWER_S = TIME_MAX_S + 30.0  # within which a result has arrived
-STOP_S = 1.0  # for queries that still run when the flow ends
+STOP_S = 1.0  # for queries, and then for readers of their rows, when the flow ends
 ROWS_MAX = 1_000_000  # of a result: it is built in the memory of the flow
 READ_STATEMENTS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
@@ -58,12 +60,27 @@ class QueryServer:
         return self.server.watch.interrupt_all("the flow needed its memory", STOP_S)
 
     def close(self) -> None:
-        """Remove the endpoint file and stop the server, without a reader that reads no more."""
+        """Remove the endpoint file and stop the server; readers have STOP_S to read on."""
         self.path.unlink(missing_ok=True)
         self.server.watch.close(STOP_S)
-        stopping = threading.Thread(target=self.server.shutdown, daemon=True)
-        stopping.start()
-        stopping.join(STOP_S)
+        late = Timer(STOP_S, hang_up, [self.server.port])
+        late.start()
+        self.server.shutdown()  # waits for all readers, also for one that reads no more
+        late.cancel()
+
+
+def hang_up(port: int) -> None:
+    """Break all connections to a port of this process: what waits for their readers, fails."""
+    for name in os.listdir("/dev/fd"):
+        try:
+            each = socket(fileno=int(name))
+        except OSError:
+            continue  # no socket
+        with suppress(OSError):  # not connected, or closed meanwhile
+            address, _peer = each.getsockname(), each.getpeername()
+            if each.family in (AF_INET, AF_INET6) and address[1] == port:
+                each.shutdown(SHUT_RDWR)
+        each.detach()  # it stays its owner's
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
