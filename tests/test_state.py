@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import closing, suppress
 
+import duckdb
 import pytest
 
 from bench.processes import children_of
@@ -103,6 +104,12 @@ def test_a_committed_state_that_has_lost_its_manifest_is_refused_not_begun_afres
     with pytest.raises(TapeflowError, match=r"manifest\.json is gone.*another --state"):
         run_on(tmp_path)
     assert recovery.has_begun(tmp_path / "state" / "recovery")
+
+
+def test_a_work_file_whose_tables_a_kill_left_unmade_is_made_again(tmp_path, expected):
+    (tmp_path / "state").mkdir()
+    duckdb.connect(str(tmp_path / "state" / "work.duckdb")).close()
+    assert run_on(tmp_path) == expected
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "part-0.sqlite3"])
