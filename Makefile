@@ -22,12 +22,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## trade a synthetic market of three venues through an embedded Kafka
 	$(BIN)/tapeflow demo
 
-test: setup ## run all tests
-	$(BIN)/python -m pytest -m "not slow and not kafka"
+test: test-fast ## run all tests
 	$(BIN)/python -m pytest -m "slow or kafka"
 
-test-fast: setup ## run the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not kafka"
+test-fast: setup ## run the tests that take seconds, on two cores
+	$(BIN)/python -m pytest -m "not slow and not kafka" -n 2 --dist worksteal
 
 test-kafka: setup ## run the tests against a real Kafka
 	$(BIN)/python -m pytest -m kafka -rs
