@@ -17,7 +17,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from tapeflow.engine.compiled import compiled, inlined
+from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Bools, Ints
@@ -101,6 +101,7 @@ def find_slot(table: Ints, begin: int, slot: int, trade_id: int, instrument: int
 
 
 @compiled
+@by_numbers
 def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     tables: Ints, clock: Ints, live: Bools, instrument: Ints, trade_id: Ints, offset: Ints,
     verdict: Ints, window: int, makes_live: int, row: int,

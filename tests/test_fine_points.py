@@ -5,10 +5,11 @@ Each test is killed by the change that its comment names.
 
 from concurrent.futures import Future
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
-from msgspec.structs import asdict, replace
+from msgspec import NODEFAULT
+from msgspec.structs import fields, replace
 
 from tapeflow.connectors.duckdb.async_writer import AsyncWriter
 from tapeflow.connectors.duckdb.query import digest_of
@@ -20,6 +21,7 @@ from tapeflow.operators.desk.positions import PositionState, apply_fill
 from tapeflow.operators.desk.step import Desk, account_batch
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.schemas.accounts import Decision, Equity, Limits
+from tapeflow.schemas.arrow import kind_of
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
@@ -138,7 +140,8 @@ def test_a_price_of_a_trillion_is_out_of_range_and_the_one_below_is_not(price, r
     limits = replace(WIDE, gross_max=Decimal(10) ** 20)
     log = batch(tick(5 * S, instrument=BTC), end_of_log=True)
     facts = facts_of(
-        account(A, limits=limits), log.replace(intents=(intent(0, 5 * S, price=price),))
+        account(A, limits=limits, money_digits=12),
+        log.replace(intents=(intent(0, 5 * S, price=price),)),
     )
     assert only(Decision, facts)[0].reason == reason
 
@@ -227,44 +230,55 @@ def test_a_strategy_whose_parameters_have_changed_starts_over():
 # --- what is stored -------------------------------------------------------------------------
 
 
-def other_value(value):
-    """A value of the same type that is not this one."""
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, str | bytes):
-        return value + value[:1] + (b"x" if isinstance(value, bytes) else "x")
-    return None if value is None else value + 1
+EXAMPLES: dict[Any, tuple[Any, Any]] = {  # of each kind of column, a value and another one
+    "ns": (1_000, 1_001),
+    "side": (BUY, SELL),
+    int: (1, 2),
+    float: (1.5, 2.5),
+    bool: (True, False),
+    str: ("BTC-USDT.BINANCE", "ETH-USDT.BINANCE"),
+    bytes: (b"f", b"g"),
+    Decimal: (Decimal("1.5"), Decimal("1.500000000001")),
+}
 
 
-def example_of(kind):
-    """A fact with a value in each of its fields."""
-    values: dict[Any, Any] = {
-        int: 1,
-        float: 1.5,
-        str: "BUY",
-        bool: True,
-        bytes: b"f",
-        Decimal: Decimal("1.5"),
-    }
-    hints = {name: getattr(kind, "__annotations__", {})[name] for name in kind.__struct_fields__}
-    fields: dict[str, Any] = {}
-    for name, hint in hints.items():
-        if name in ("side", "aggressor"):
-            fields[name] = BUY
-        else:
-            plain = getattr(hint, "__origin__", hint)
-            fields[name] = values.get(plain, "BTC-USDT.BINANCE")
-    return kind(**fields)
+def examples_of(kind, which):
+    """A value for each field of a fact; `which` of the two that its column's kind has."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: EXAMPLES[kind_of(hint)][which] for name, hint in hints.items()}
 
 
 @pytest.mark.parametrize("fact_type", FACT_TYPES, ids=lambda each: each.table)
 def test_the_digest_of_a_table_changes_with_every_one_of_its_columns(fact_type):
     """Killed by: a column that is missing from the digest."""
-    fact = example_of(fact_type.type)
+    fact = fact_type.type(**examples_of(fact_type.type, 0))
     digest = digest_of(fact_type, [fact])
-    for name, value in asdict(fact).items():
-        other = SELL if name in ("side", "aggressor") else other_value(value)
+    for name, other in examples_of(fact_type.type, 1).items():
         assert digest_of(fact_type, [replace(fact, **{name: other})]) != digest, name
+
+
+@pytest.mark.parametrize(
+    ("fact_type", "name", "default"),
+    [
+        (fact_type, field.name, field.default)
+        for fact_type in FACT_TYPES
+        for field in fields(fact_type.type)
+        if field.default is not NODEFAULT
+    ],
+)
+def test_the_digest_knows_a_later_field_from_its_default_in_any_of_the_rows(
+    fact_type, name, default
+):
+    """Killed by: a later field that is left out although a row has another value than the default."""
+    values = examples_of(fact_type.type, 0)
+    filled = fact_type.type(**values)
+    rows = [filled, replace(filled, **{name: default})]
+    digests = {
+        digest_of(fact_type, [rows[0], rows[0]]),
+        digest_of(fact_type, [rows[0], rows[1]]),
+        digest_of(fact_type, [rows[1], rows[1]]),
+    }
+    assert len(digests) == 3
 
 
 class Disk:

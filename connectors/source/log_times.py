@@ -8,7 +8,7 @@ is believed: nothing comes after it that its time could hold. One look ahead is 
 depends on the records alone, not on the pages in which they came.
 """
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
@@ -17,6 +17,7 @@ UNKNOWN_NS, END_NS = MIN_NS, MAX_NS  # of the record after a page: not read yet;
 
 
 @compiled
+@by_numbers
 def set_log_times(
     written: Ints, after_ns: int, before_ns: int, step_ns: int, log_ns: Ints
 ) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapeflow.engine.compiled import compiled, inlined
+from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.operators.bars.layout import NONE, Clock, Rows, Slots
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
@@ -174,23 +174,21 @@ def unlink(bars: Rows, first_slot: Ints, slot: int) -> None:
 
 @inlined
 def close_bars(
-    bars: Rows,
-    first_slot: Ints,
-    slots: Slots,
-    closed: Rows,
-    watermark_ns: int,
-    log_ns: int,
-    offset: int,
-) -> tuple[Slots, int]:
-    """Move the bars that a record has ended to `closed`; return the slots left, and how many."""
+    bars: Rows, first_slot: Ints, slots: Slots, closed: Rows, begin: int,
+    watermark_ns: int, place: tuple[int, int],
+) -> tuple[Slots, int]:  # fmt: skip
+    """Move the bars that a record, with this log time and offset, has ended to `closed`.
+
+    They are written from row `begin` on. Returns the slots left, and how many bars.
+    """
     ended = np.empty(slots.used, np.int64)
     count, first_end_ns = ended_slots(bars, first_slot, ended, watermark_ns)
     free = slots.free
-    for place in range(count):
-        slot = ended[place]
+    for number in range(count):
+        slot, row = ended[number], closed[begin + number]
         unlink(bars, first_slot, slot)
-        closed[place] = bars[slot]
-        closed[place]["log_ns"], closed[place]["offset"] = log_ns, offset
+        closed[begin + number] = bars[slot]
+        row["log_ns"], row["offset"] = place
         bars[slot]["start_ns"] = NONE
         bars[slot]["next"] = free
         free = slot
@@ -216,6 +214,7 @@ def store_scalars(state: Any, clock: Clock, slots: Slots) -> None:
 
 
 @compiled
+@by_numbers
 def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     scalars: Rows, first_slot: Ints, bars: Rows, closed: Rows, cursor: Rows,
     first_offset: int, log_times_ns: Ints, status: Ints,
@@ -232,9 +231,10 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     (clock, slots), trades = load_scalars(scalars[0]), Trades(*columns)
     record, trade, count = cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"]
     start_ns, end_ns = 0, 0  # of the bar that the last trade was in
-    while record < len(status) and slots.free != NONE and count + slots.used < len(closed):
+    records, traded, room = len(status), len(trades.offset), len(closed)
+    while record < records and slots.free != NONE and count + slots.used < room:
         offset, log_ns = first_offset + record, log_times_ns[record]
-        if trade == len(trades.offset) or trades.offset[trade] != offset:
+        if trade == traded or trades.offset[trade] != offset:
             record += 1
             if status[record - 1] != HEARTBEAT:
                 continue
@@ -260,8 +260,7 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             clock = clock_after_trade(clock, event_ns, log_ns, lateness_ns)
         if has_ended(slots.first_end_ns, clock.watermark_ns):
             slots, ended = close_bars(
-                bars, first_slot, slots, closed[count:],
-                clock.watermark_ns, log_ns, offset,
+                bars, first_slot, slots, closed, count, clock.watermark_ns, (log_ns, offset)
             )  # fmt: skip
             count += ended
     cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"] = record, trade, count

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.decode.strict import Row
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import ACCEPTED, DECODED, UNLISTED, Market
@@ -57,11 +57,13 @@ class Rows(NamedTuple):
     @classmethod
     def from_strict(cls, read: list[tuple[int, int, Row]]) -> "Rows":
         """Lay out the rows of the strict reader, each as (frame, channel, row)."""
+        frames, channels, rows = zip(*read, strict=True) if read else ((), (), ())
+        filled = {name for row in {tuple(row) for row in rows} for name in row}
         return cls(
-            np.array([frame for frame, _, _ in read], np.int64),
-            np.array([channel for _, channel, _ in read], np.int64),
-            _matrix(read, INTS, INT_DEFAULTS, np.int64),
-            _matrix(read, FLOATS, FLOAT_DEFAULTS, np.float64),
+            np.array(frames, np.int64),
+            np.array(channels, np.int64),
+            _matrix(rows, filled, INTS, INT_DEFAULTS, np.int64),
+            _matrix(rows, filled, FLOATS, FLOAT_DEFAULTS, np.float64),
         )
 
     def merge(self, other: "Rows") -> "Rows":
@@ -114,6 +116,7 @@ class Rows(NamedTuple):
 
 
 @compiled
+@by_numbers
 def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     frame: Ints,
     channel: Ints,
@@ -130,7 +133,8 @@ def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 
     Adds the rows of each table to `counts`. Returns how many rows are of listed instruments.
     """
-    record_instrument[:] = -1
+    for number in range(len(record_instrument)):
+        record_instrument[number] = -1
     listed = 0
     for row in range(len(frame) - 1, -1, -1):
         number = frame[row]
@@ -143,10 +147,14 @@ def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 
 
 def _matrix(
-    read: list[tuple[int, int, Row]], names: tuple[str, ...], defaults: tuple[Any, ...], kind: type
+    rows: tuple[Row, ...],
+    filled: set[str],
+    names: tuple[str, ...],
+    defaults: tuple[Any, ...],
+    kind: type,
 ) -> Any:
-    columns = [
-        [row.get(name, default) for _, _, row in read]
-        for name, default in zip(names, defaults, strict=True)
-    ]
-    return np.array(columns, kind).reshape(len(names), len(read))
+    """Return the columns of these names as (names, rows); `filled` are those that any row has."""
+    matrix: Any = np.empty((len(names), len(rows)), kind)
+    for column, name, default in zip(matrix, names, defaults, strict=True):
+        column[:] = [row.get(name, default) for row in rows] if name in filled else default
+    return matrix

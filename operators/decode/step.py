@@ -93,18 +93,21 @@ def read_slow_path(
 
     Returns (frame, channel, row) of each row, and the frames that could not be read.
     """
-    read, dead_letters = [], []
-    for number in numbers.tolist():
-        frame = page.frame(number)
+    read, dead_letters, outcomes = [], [], []
+    data, columns = page.data.data, (numbers, page.starts[numbers], page.ends[numbers])
+    for number, start, end in zip(*(each.tolist() for each in columns), strict=True):
+        frame = bytes(data[start:end])
         try:
             channel, rows, instrument = read_frame(decoder.dialect, frame, decoder.symbols)
         except MalformedError as error:
-            status[number] = MALFORMED
+            outcomes.append((MALFORMED, 0, 0))
             dead_letters.append(dead_letter(page, number, str(error), frame))
         else:
-            status[number] = DECODED if rows else IGNORED
-            ignored[number] = channel, instrument
+            outcomes.append((DECODED if rows else IGNORED, channel, instrument))
             read += [(number, channel, row) for row in rows]
+    if outcomes:
+        table = np.array(outcomes, np.int64)
+        status[numbers], ignored[numbers] = table[:, 0], table[:, 1:]
     return read, dead_letters
 
 

@@ -2,7 +2,8 @@
 
     frame --JSON--> message --first channel it matches--> channel --read its shape--> rows
 
-It defines what a frame means: the compiled scanner must agree with it.
+It defines what a frame means: the compiled scanner must agree with it. Without numba it reads every
+frame: what can be said of a shape beforehand is in `shape_plans.py`.
 """
 
 import math
@@ -15,17 +16,10 @@ from tapeflow.operators.decode.messages import (
     parse_message,
     require,
 )
-from tapeflow.operators.decode.values import MISSING, READERS, expect_type, read_word
+from tapeflow.operators.decode.shape_plans import ChannelPlan, ShapePlan, plans_of
+from tapeflow.operators.decode.values import MISSING, expect_type
 from tapeflow.schemas.market import ACCEPTED
-from tapeflow.schemas.venues.dialect import (
-    FIRST_ID,
-    Channel,
-    Dialect,
-    Field,
-    Kind,
-    Shape,
-    distinguishes,
-)
+from tapeflow.schemas.venues.dialect import FIRST_ID, Dialect, Field, Kind
 
 Row = dict[str, int | float]
 Symbols = Mapping[str, int]  # the venue's symbol -> number of the instrument
@@ -50,38 +44,43 @@ def read_frame(dialect: Dialect, frame: bytes, symbols: Symbols) -> Reading:
     Raises MalformedError for a frame that cannot be read, and nothing else.
     """
     message = parse_message(frame)
-    for number, channel in enumerate(dialect.channels):
-        if matches(channel.shape, message):
+    for number, plan in enumerate(plans_of(dialect)):
+        if matches(plan, message):
+            channel = plan.channel
             if channel.reason:
                 raise MalformedError(channel.reason)
             if channel.unread:
                 return Reading(number, [], find_instrument(channel.shape, message, symbols))
-            rows = read_rows(channel, message, symbols) if channel.table else []
+            rows = read_rows(plan, message, symbols) if channel.table else []
             return Reading(number, rows[::-1] if channel.newest_first else rows)
     raise MalformedError(f"no channel we know{describe_channel(message)}")
 
 
-def matches(shape: "Shape | list[Shape]", message: Any) -> bool:
-    """Return whether a message satisfies the LITERAL, PRESENT and ABSENT fields of a shape."""
-    if isinstance(shape, list):
-        return type(message) is list and all(matches(shape[0], each) for each in message)
+def matches(plan: ChannelPlan, message: Any) -> bool:
+    """Return whether a message satisfies the LITERAL, PRESENT and ABSENT fields of a channel."""
+    if plan.is_array:
+        return type(message) is list and all(fits(plan.shape, each) for each in message)
+    return fits(plan.shape, message)
+
+
+def fits(plan: ShapePlan, message: Any) -> bool:
+    """Return whether an object satisfies the LITERAL, PRESENT and ABSENT fields of a shape."""
     if not isinstance(message, dict):
         return False
-    for name, part in shape.items():
+    for name, text in plan.literals:
+        if message.get(name) != text:
+            return False
+    for name, present in plan.presences:
+        if (name in message) is not present:
+            return False
+    for name, is_array, inside in plan.distinguishing:
         value = message.get(name, MISSING)
-        if isinstance(part, Field):
-            if not fits(part, value):
+        if not is_array:
+            if not fits(inside, value):
                 return False
-        elif (isinstance(part, Mapping) or distinguishes(part)) and not matches(part, value):
+        elif type(value) is not list or not all(fits(inside, each) for each in value):
             return False
     return True
-
-
-def fits(field: Field, value: Any) -> bool:
-    """Return whether a value, or MISSING, is what a LITERAL, PRESENT or ABSENT field says."""
-    if field.kind is Kind.LITERAL:
-        return type(value) is str and value == field.words[0][0]
-    return field.kind > Kind.ABSENT or (value is MISSING) == (field.kind is Kind.ABSENT)
 
 
 def find_instrument(shape: Any, message: Any, symbols: Symbols) -> int:
@@ -95,56 +94,45 @@ def find_instrument(shape: Any, message: Any, symbols: Symbols) -> int:
     return NOT_LISTED
 
 
-def read_rows(channel: Channel, message: Any, symbols: Symbols) -> list[Row]:
+def read_rows(plan: ChannelPlan, message: Any, symbols: Symbols) -> list[Row]:
     """Read the rows of a frame, or of an array of them, in the order of the frame."""
-    start: Row = {"verdict": channel.verdict}
-    if isinstance(channel.shape, list):
-        shape = channel.shape[0]
-        return [row for each in message for row in read_shape(shape, each, start, symbols)]
-    return read_shape(channel.shape, message, start, symbols)
+    start: Row = {"verdict": plan.channel.verdict}
+    if plan.is_array:
+        return [row for each in message for row in read_shape(plan.shape, each, start, symbols)]
+    return read_shape(plan.shape, message, start, symbols)
 
 
-def read_shape(shape: Shape, message: Any, outer: Row, symbols: Symbols) -> list[Row]:
+def read_shape(plan: ShapePlan, message: Any, outer: Row, symbols: Symbols) -> list[Row]:
     """Read the rows of an object, each with the fields of the objects that enclose it."""
     require(isinstance(message, dict), "an object is missing where rows should be")
-    row, below, unreadable = dict(outer), [], []
-    for name, part in shape.items():
+    row, unreadable = outer.copy(), None
+    for name, column, read, field in plan.fields:
         value = message.get(name, MISSING)
-        if not isinstance(part, Field):
-            below.append((name, part, value))
-        elif part.kind > Kind.ABSENT and not (part.optional and value in (MISSING, None)):
-            try:
-                row[part.column] = read_field(part, name, value, symbols)
-            except MalformedError as error:
-                if not part.only_accepted:
-                    raise
-                row[part.column] = math.nan
-                unreadable.append(error)
+        if field.optional and (value is MISSING or value is None):
+            continue
+        try:
+            if read is None:
+                row[column] = symbols.get(expect_type(value, name, str), NOT_LISTED)
+            else:
+                row[column] = read(value, name)
+        except MalformedError as error:
+            if not field.only_accepted:
+                raise
+            row[column] = math.nan
+            unreadable = unreadable or error
     if unreadable and row["verdict"] == ACCEPTED:
-        raise unreadable[0]
-    if not below:
+        raise unreadable
+    if not plan.below:
         return [count_trades(row)]
     rows = []
-    for name, part, value in below:
-        if isinstance(part, list):
-            require(type(value) is list, f"{name} is not an array")
-            rows += [each for item in value for each in read_shape(part[0], item, row, symbols)]
-        else:
-            rows += read_shape(part, value, row, symbols)
+    for name, is_array, inside in plan.below:
+        value = message.get(name, MISSING)
+        if not is_array:
+            rows += read_shape(inside, value, row, symbols)
+            continue
+        require(type(value) is list, f"{name} is not an array")
+        rows += [each for item in value for each in read_shape(inside, item, row, symbols)]
     return rows
-
-
-def read_field(field: Field, name: str, value: Any, symbols: Symbols) -> int | float:
-    """Read the value of one field."""
-    if field.kind is Kind.SYMBOL:
-        return symbols.get(expect_type(value, name, str), NOT_LISTED)
-    if field.kind is Kind.BOOLEAN:
-        return field.values[expect_type(value, name, bool)]
-    if field.kind is Kind.CHOICE:
-        return read_word(field, name, expect_type(value, name, str))
-    number = READERS[field.kind](value, name)
-    require(number >= field.since_ns or not field.since_ns, f"{name} is before 2000")
-    return number
 
 
 def count_trades(row: Row) -> Row:

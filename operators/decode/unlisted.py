@@ -13,7 +13,7 @@ from contextlib import suppress
 import numpy as np
 from msgspec.structs import replace
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.strict import Symbols, read_frame
 from tapeflow.schemas.batches import Page, UnlistedRecords
@@ -134,6 +134,7 @@ def add(
 
 
 @compiled
+@by_numbers
 def find_texts(
     data: Bytes, starts: Ints, ends: Ints, numbers: Ints, key: Bytes, texts: Ints
 ) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from tapeflow.operators.decode.messages import MalformedError, require
@@ -12,22 +13,34 @@ from tapeflow.schemas.venues.dialect import Field, Kind
 MISSING = object()
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
-RFC3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
+RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 EPOCH_UNITS = {10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}  # ns, by number of digits
 
 
-def read_word(field: Field, name: str, text: str) -> int:
-    """Read one of the texts of a CHOICE field as its value."""
+def word_reader(field: Field) -> Callable[[Any, str], int]:
+    """Return the reader of a CHOICE field: one of its texts becomes that one's value."""
     words = dict(field.words)
     other = words.pop("", None)
-    value = words.get(text, other)
-    if value is None:
-        raise MalformedError(f"{name} is none of {', '.join(words)}")
-    return value
+
+    def read_word(value: Any, name: str) -> int:
+        number = words.get(expect_type(value, name, str), other)
+        if number is None:
+            raise MalformedError(f"{name} is none of {', '.join(words)}")
+        return number
+
+    return read_word
+
+
+def boolean_reader(field: Field) -> Callable[[Any, str], int]:
+    """Return the reader of a BOOLEAN field."""
+    values = field.values
+    return lambda value, name: values[expect_type(value, name, bool)]
 
 
 def read_integer(value: Any, name: str) -> int:
     """Read a JSON integer of 63 bits."""
+    if type(value) is int and 0 <= value < 2**63:
+        return value
     return in_63_bits(expect_type(value, name, int), name)
 
 
@@ -40,8 +53,9 @@ def read_integer_text(value: Any, name: str) -> int:
 
 def read_decimal(value: Any, name: str) -> float:
     """Read a plain decimal above zero."""
-    number = read_decimal_or_none(expect_type(value, name, str), name)
-    require(number > 0, f"{name} is not above zero")
+    number = parse_decimal(expect_type(value, name, str), name) if value != "" else 0.0
+    if number == 0:
+        raise MalformedError(f"{name} is not above zero")
     return number
 
 
@@ -49,11 +63,17 @@ def read_decimal_or_none(value: Any, name: str) -> float:
     """Read a plain decimal; zero, an empty string and null, which mean none, as NaN."""
     if value is None or value == "":
         return math.nan
-    text = expect_type(value, name, str)
-    require(DECIMAL.fullmatch(text) is not None, f"{name} is not a plain decimal")
+    return parse_decimal(expect_type(value, name, str), name) or math.nan
+
+
+def parse_decimal(text: str, name: str) -> float:
+    """Parse a plain decimal."""
+    if DECIMAL.fullmatch(text) is None:
+        raise MalformedError(f"{name} is not a plain decimal")
     number = float(text)
-    require(math.isfinite(number), f"{name} is too large")
-    return number or math.nan
+    if number == math.inf:
+        raise MalformedError(f"{name} is too large")
+    return number
 
 
 def read_epoch(value: Any, name: str) -> int:
@@ -63,13 +83,14 @@ def read_epoch(value: Any, name: str) -> int:
     True
     """
     digits = len(str(read_integer(value, name)))
-    require(
-        digits in EPOCH_UNITS,
-        f"{name} has {digits} digits: of no unit of time (s have 10, ms 13, us 16, ns 19)",
-    )
-    time_ns = value * EPOCH_UNITS[digits]
-    require(time_ns < 2**63, f"{name} is out of range: read by its {digits} digits, after 2262")
-    return int(time_ns)
+    if digits not in EPOCH_UNITS:
+        raise MalformedError(
+            f"{name} has {digits} digits: of no unit of time (s have 10, ms 13, us 16, ns 19)"
+        )
+    time_ns = int(value) * EPOCH_UNITS[digits]
+    if time_ns >= 2**63:
+        raise MalformedError(f"{name} is out of range: read by its {digits} digits, after 2262")
+    return time_ns
 
 
 def read_millis(value: Any, name: str) -> int:
@@ -86,14 +107,23 @@ def read_rfc3339(value: Any, name: str) -> int:
     match = RFC3339.fullmatch(expect_type(value, name, str))
     if match is None:
         raise MalformedError(f"{name} is not RFC 3339 with Z")
-    *calendar, fraction = match.groups(default="0")
-    year, month, day, hour, minute, second = map(int, calendar)
+    second = second_of(match[1])
+    if second is None:
+        raise MalformedError(f"{name} is no moment of the calendar")
+    return in_63_bits(second * 1_000_000_000 + int((match[2] or "0").ljust(9, "0")), name)
+
+
+@lru_cache(maxsize=64)  # trades come many in a second
+def second_of(calendar: str) -> int | None:
+    """Return the seconds since the epoch; None for what is no moment.
+
+    >>> second_of("1970-01-02T00:00:01"), second_of("2021-02-29T00:00:00")
+    (86401, None)
+    """
     try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return int(datetime.fromisoformat(calendar).replace(tzinfo=UTC).timestamp())
     except ValueError:
-        raise MalformedError(f"{name} is no moment of the calendar") from None
-    nanoseconds = int(moment.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0"))
-    return in_63_bits(nanoseconds, name)
+        return None
 
 
 READERS: dict[Kind, Callable[[Any, str], int | float]] = {
@@ -107,14 +137,36 @@ READERS: dict[Kind, Callable[[Any, str], int | float]] = {
 }
 
 
+def field_reader(field: Field) -> Callable[[Any, str], int | float]:
+    """Return the reader of a field that is no symbol; it takes a value and the field's key."""
+    if field.kind is Kind.BOOLEAN:
+        return boolean_reader(field)
+    if field.kind is Kind.CHOICE:
+        return word_reader(field)
+    read, since_ns = READERS[field.kind], field.since_ns
+    if not since_ns:
+        return read
+
+    def read_time(value: Any, name: str) -> int | float:
+        number = read(value, name)
+        if number < since_ns:
+            raise MalformedError(f"{name} is before 2000")
+        return number
+
+    return read_time
+
+
 def expect_type(value: Any, name: str, kind: type) -> Any:
     """Return a value that is exactly of this type: true is no integer, and neither is 1.0."""
-    require(value is not MISSING, f"{name} is missing")
-    require(type(value) is kind, f"{name} is not {kind.__name__}")
+    if type(value) is not kind:
+        raise MalformedError(
+            f"{name} is missing" if value is MISSING else f"{name} is not {kind.__name__}"
+        )
     return value
 
 
 def in_63_bits(value: int, name: str) -> int:
     """Return a value that is within 0 .. 2^63 - 1."""
-    require(0 <= value < 2**63, f"{name} is out of range")
+    if not 0 <= value < 2**63:
+        raise MalformedError(f"{name} is out of range")
     return value

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tapeflow.engine.compiled import compiled, inlined
+from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Ticks, Trades
@@ -91,6 +91,7 @@ def is_near(price: float, last: float) -> bool:
 
 
 @compiled
+@by_numbers
 def update_trades(  # a kernel takes plain arrays
     last: Floats,
     last_at: Ints,
@@ -124,6 +125,7 @@ def is_none_or_in_range(price: float) -> bool:
 
 
 @compiled
+@by_numbers
 def update_quotes(
     quote: Floats,
     quote_at: Ints,
@@ -146,6 +148,7 @@ def update_quotes(
 
 
 @compiled
+@by_numbers
 def update_mark_prices(
     mark: Floats, mark_ns: Ints, instrument: Ints, log_ns: Ints, marks: Floats
 ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from msgspec import Struct
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import ACCEPTED, Trades
 from tapeflow.schemas.orders import Order
@@ -53,6 +53,7 @@ def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match
 
 
 @compiled
+@by_numbers
 def first_accepted_trade(instruments: Ints, verdicts: Ints, instrument: int, row: int) -> int:
     """Return the first accepted trade of an instrument from `row` on, else the number of rows."""
     while row < len(instruments):

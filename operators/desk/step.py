@@ -19,7 +19,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct, structs
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.engine.fold import fold
 from tapeflow.operators.desk.events import Fact, process_events
 from tapeflow.operators.desk.state import AccountContext, State, initial_state, restore, snapshot
@@ -55,6 +55,7 @@ def with_price_range(market: Market) -> Market:
 
 
 @compiled
+@by_numbers
 def all_in_price_range(price: Floats) -> bool:
     """Return whether all of these prices are in [PRICE_MIN, PRICE_MAX)."""
     for row in range(len(price)):  # noqa: SIM110  # numba knows no all()
@@ -86,6 +87,7 @@ def check_single_partition(state: State, batch: AccountBatch, context: AccountCo
 
 
 @compiled
+@by_numbers
 def all_from_partition(instrument_partition: Ints, codes: Ints, number: int) -> bool:
     """Return whether each of these instruments comes from the partition of this number."""
     for row in range(len(codes)):  # noqa: SIM110

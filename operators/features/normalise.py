@@ -27,7 +27,7 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Floats, Ints
@@ -43,6 +43,7 @@ class State:
 
 
 @compiled
+@by_numbers
 def zscores(
     instrument: Ints,
     close: Floats,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.gaps import Gaps
@@ -78,6 +78,7 @@ def rows_within(offset: Ints, first: int, after: int) -> slice:
 
 
 @compiled
+@by_numbers
 def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
     """Add one to `column` of the instrument's row of `counts`, for each row of a table."""
     for row in range(len(instrument)):
@@ -85,6 +86,7 @@ def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
 
 
 @compiled
+@by_numbers
 def count_records(  # a kernel takes plain arrays
     counts: Ints,
     record_instrument: Ints,

@@ -10,7 +10,7 @@ new numbering.
 
 from typing import Any
 
-from tapeflow.engine.compiled import compiled, inlined
+from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.operators.sequence.layout import NONE, RANGES_MAX, Rows
 from tapeflow.schemas.columns import Bools, Ints
 from tapeflow.schemas.gaps import FILLED, FOUND, NO_INSTRUMENT, PAUSED, RENUMBERED
@@ -33,40 +33,41 @@ def find_range(ranges: Rows, held: Ints, instrument: int, trade_id: int) -> int:
 @inlined
 def add_range(ranges: Rows, held: Ints, found: Any) -> None:
     """Add the range of a break; where there is no room the two oldest become one."""
-    own = ranges[found["instrument"]]
-    count = held[found["instrument"]]
+    instrument = found["instrument"]
+    count = held[instrument]
     if count == RANGES_MAX:
-        own[0]["last_id"] = own[1]["last_id"]
-        own[0]["missing"] += own[1]["missing"]
+        oldest, second = ranges[instrument, 0], ranges[instrument, 1]
+        oldest["last_id"] = second["last_id"]
+        oldest["missing"] += second["missing"]
         for number in range(2, RANGES_MAX):
-            own[number - 1] = own[number]
+            ranges[instrument, number - 1] = ranges[instrument, number]
         count -= 1
-    row = own[count]
+    row = ranges[instrument, count]
     row["first_id"], row["last_id"] = found["first_id"], found["last_id"]
     row["missing"] = found["last_id"] - found["first_id"] + 1
-    held[found["instrument"]] = count + 1
+    held[instrument] = count + 1
 
 
 @inlined
 def fill_range(ranges: Rows, held: Ints, number: int, found: Any) -> None:
     """Take the id of a break, which has come, out of range `number` of its instrument."""
-    own, trade_id = ranges[found["instrument"]], found["first_id"]
-    count, row = held[found["instrument"]], ranges[found["instrument"], number]
+    instrument, trade_id = found["instrument"], found["first_id"]
+    count, row = held[instrument], ranges[instrument, number]
     exact = row["missing"] == row["last_id"] - row["first_id"] + 1
     row["missing"] -= 1
     if row["missing"] == 0:
         for later in range(number + 1, count):
-            own[later - 1] = own[later]
-        held[found["instrument"]] = count - 1
+            ranges[instrument, later - 1] = ranges[instrument, later]
+        held[instrument] = count - 1
     elif exact and trade_id == row["first_id"]:
         row["first_id"] = trade_id + 1
     elif exact and trade_id == row["last_id"]:
         row["last_id"] = trade_id - 1
     elif exact and count < RANGES_MAX:
         for later in range(count, number, -1):
-            own[later] = own[later - 1]
-        held[found["instrument"]] = count + 1
-        above = own[number + 1]
+            ranges[instrument, later] = ranges[instrument, later - 1]
+        held[instrument] = count + 1
+        above = ranges[instrument, number + 1]
         above["missing"], row["missing"] = above["last_id"] - trade_id, trade_id - row["first_id"]
         above["first_id"], row["last_id"] = trade_id + 1, trade_id - 1
 
@@ -137,6 +138,7 @@ def write_pause(row: Any, place: Any, newest_ns: int, newest_log_ns: int, last_l
 
 
 @compiled
+@by_numbers
 def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     seen: Rows, ranges: Rows, held: Ints, clock: Ints, first_offset: int, log_times_ns: Ints,
     columns: tuple[Ints, ...], numbered: Bools, limits: tuple[int, int, int], breaks: Rows,
@@ -174,5 +176,5 @@ def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
                     ids = (number, trade_id[trade])
                     count += note_id(own, ranges, held, breaks[count], place, ids, at_ns, limit_ns)
             trade += 1
-    clock[:] = newest_ns, newest_log_ns, last_log_ns
+    clock[0], clock[1], clock[2] = newest_ns, newest_log_ns, last_log_ns
     return count

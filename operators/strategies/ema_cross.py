@@ -12,7 +12,7 @@ EMA as in TA-Lib: seeded with the mean of the first n closes, then ema += 2/(n+1
     [0.0, 0.0, 0.0, 0.83, -0.72]
 """
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.columns import Floats, Ints
 
 # The state of an instrument: bars so far, and both averages, which are sums until seeded.
@@ -21,6 +21,7 @@ WIDTH = 3
 
 
 @compiled
+@by_numbers
 def step(
     state: Floats,
     instrument: Ints,
@@ -35,16 +36,16 @@ def step(
     `state`: (instruments, WIDTH), updated in place. The others are by bar; `forecasts` is written.
     """
     for row in range(len(close)):
-        averages = state[instrument[row]]
-        before = averages[FAST] - averages[SLOW]
-        averages[BARS] += 1
+        number = instrument[row]
+        before = state[number, FAST] - state[number, SLOW]
+        state[number, BARS] += 1
         for average, period in ((FAST, fast), (SLOW, slow)):
-            if averages[BARS] < period:
-                averages[average] += close[row]
-            elif averages[BARS] == period:
-                averages[average] = (averages[average] + close[row]) / period
+            if state[number, BARS] < period:
+                state[number, average] += close[row]
+            elif state[number, BARS] == period:
+                state[number, average] = (state[number, average] + close[row]) / period
             else:
-                averages[average] += 2 / (period + 1) * (close[row] - averages[average])
-        after = averages[FAST] - averages[SLOW]
-        if averages[BARS] > max(fast, slow) and (before <= 0 < after or before >= 0 > after):
+                state[number, average] += 2 / (period + 1) * (close[row] - state[number, average])
+        after = state[number, FAST] - state[number, SLOW]
+        if state[number, BARS] > max(fast, slow) and (before <= 0 < after or before >= 0 > after):
             forecasts[row] = after

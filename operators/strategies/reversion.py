@@ -10,7 +10,7 @@ forecast            SELL           BUY            where |score| rises from below
     [0.0, 0.0, -2.6, 0.0, 0.0, 2.7]
 """
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.columns import Floats, Ints
 
 BEYOND = 0  # the state of an instrument: 1 where the last score was at or beyond entry
@@ -18,6 +18,7 @@ WIDTH = 1
 
 
 @compiled
+@by_numbers
 def step(
     state: Floats,
     instrument: Ints,
@@ -31,8 +32,8 @@ def step(
     `state`: (instruments, WIDTH), updated in place. The others are by bar; `forecasts` is written.
     """
     for row in range(len(score)):
-        last = state[instrument[row]]
+        number = instrument[row]
         beyond = abs(score[row]) >= entry  # False for NaN
-        if beyond and last[BEYOND] == 0:
+        if beyond and state[number, BEYOND] == 0:
             forecasts[row] = -score[row]
-        last[BEYOND] = beyond
+        state[number, BEYOND] = beyond
