@@ -65,7 +65,7 @@ def table_differences(
     """Yield the first differences of one table; the model has not every column."""
 
     def key(row: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple((row[name] is not None, row[name] or 0) for name in fact_type.order)
+        return tuple((row[name] is not None, row[name]) for name in fact_type.order)
 
     table, found, wanted = fact_type.table, sorted(found, key=key), sorted(wanted, key=key)
     if len(found) != len(wanted):

@@ -14,14 +14,16 @@ from bench.simulation.coinbase_frames import coinbase_market_trades, coinbase_ma
 from bench.simulation.draw import Draw, iso, rows_record, to_json
 
 NOT_READABLE = (
-    b"{", b"{}", b"[]", b"null", b"\xff\xfe", b'{"e":"trade"}', b'{"type":"match"}', b"  ", b'"x"',
+    b"{", b"{}", b"null", b"\xff\xfe", b'{"e":"trade"}', b'{"type":"match"}', b"  ", b'"x"',
     b'{"channel":"market_trades"}', b"1", b'{"a":1}x', b"\x00", b'{"e":"tr\xc3ade"}',
     b'{"e":"trade","s":"BTCUSDT","t":1,"p":"0","q":"1","T":1,"m":true}',
 )  # fmt: skip
 ERRORS = {"binance": b'{"error":1}', "coinbase": b'{"type":"error"}'}
-BINANCE_OTHER: dict[str, dict[str, Any]] = {
+ARRAYS = {"coinbase": (b"[]",)}  # not readable there
+BINANCE_OTHER: dict[str, Any] = {
     "ack": {"result": None, "id": 1},
     "depthUpdate": {"e": "depthUpdate", "b": [["1", "2"]], "a": []},
+    "24hrTicker@arr": [],  # of no symbol, so of any such channel
     "combined.kline": {"stream": "x@kline", "data": {"e": "kline", "k": {"t": 1}}},
 }
 COINBASE_OTHER: dict[str, dict[str, Any]] = {
@@ -40,7 +42,7 @@ def heartbeat(log_ns: int) -> Record:
 def malformed_frame(draw: Draw, log_ns: int) -> Record:
     """Return a frame that cannot be read."""
     error = ERRORS.get(draw.venue, b'{"code":1,"msg":""}')
-    return Record(log_ns, draw.random.choice((*NOT_READABLE, error)), MALFORMED)
+    return Record(log_ns, draw.random.choice((*NOT_READABLE, error, *ARRAYS.get(draw.venue, ()))), MALFORMED)
 
 
 def recognised_frame(draw: Draw, log_ns: int) -> Record:
@@ -48,6 +50,8 @@ def recognised_frame(draw: Draw, log_ns: int) -> Record:
     others = COINBASE_OTHER if draw.venue == "coinbase" else BINANCE_OTHER
     channel = draw.random.choice(sorted(others))
     frame = to_json(others[channel], draw.random).encode()
+    if frame == b"[]" and draw.venue == "binance-usdm":
+        channel = "markPriceUpdate@arr"
     return Record(log_ns, frame, RECOGNISED, channel)
 
 

@@ -51,7 +51,7 @@ def draw_job(draw: random.Random, instruments: list[Listed], busy: bool) -> dict
     fixed = tomllib.loads(JOB.read_text())
     for name in ("accounts", "strategies", "channels", "instruments"):
         fixed.pop(name, None)
-    width = draw.choice([MS, 7 * MS, SECOND, 3 * SECOND, 60 * SECOND, 333_333_333])
+    width = draw.choice([MS, 32 * MS, SECOND, 3 * SECOND, 60 * SECOND, 86_400 * SECOND])
     lateness = draw.choice([0, 1, MS, 200 * MS, 2 * SECOND, 10 * SECOND])
     if busy:
         width, lateness = draw.choice([100 * MS, SECOND]), draw.choice([0, 50 * MS, 200 * MS])

@@ -8,7 +8,10 @@ from bench.simulation.draw import Draw
 from bench.simulation.frames import heartbeat, malformed_frame, quote, recognised_frame, trade
 from bench.simulation.job_generator import MS, SECOND
 
-BEGINS_NS = (1_700_000_000 * SECOND, 1_700_000_000 * SECOND + 123_456_789, 20 * MS, 10**18 + 7)
+BEGINS_NS = (
+    1_700_000_000 * SECOND, 1_700_000_000 * SECOND + 123_456_789, 10**18 + 7,
+    946_684_800 * SECOND,  # log times begin in the year 2000
+)  # fmt: skip
 ODD_PRICES = (
     "1" + "0" * 300, "0." + "0" * 200 + "1", "0.000000000000001", "1000000000000",
     "999999999999.99", "007.50", "123456789012345678901234567890.5", "0.1", "1",
@@ -96,7 +99,7 @@ def with_heartbeats(
     draw: random.Random, records: list[Record], times: Times, last_ns: int
 ) -> list[Record]:
     """Return records with heartbeats between them, before or behind those of the same time."""
-    begin_ns = max(times.begin_ns // times.grid_ns * times.grid_ns, 2 * MS)
+    begin_ns = times.begin_ns // times.grid_ns * times.grid_ns
     count = min((last_ns - begin_ns) // times.heartbeat_ns, 1500)
     beats = [heartbeat(begin_ns + number * times.heartbeat_ns) for number in range(count + 1)]
     keyed = [(each.log_ns, 0.5, each) for each in records]
@@ -115,7 +118,7 @@ class PartitionDraw:
             each.symbol: draw.choice([0.05, 1.0, 100.0, 60000.0, 1.5e-5]) for each in own
         }
         self.step = draw.choice([0, 1, 5, 10])
-        self.log_ns, self.trade_id = 2 * MS, draw.randrange(1, 10**6)
+        self.log_ns, self.trade_id = times.begin_ns // times.grid_ns * times.grid_ns, draw.randrange(1, 10**6)
         self.past: list[Record] = []
         self.is_unlisted = False
         venue = name.rpartition("-")[0]

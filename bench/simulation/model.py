@@ -6,7 +6,7 @@
 It shares no code with the product, decodes nothing, and holds everything at once.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import localcontext
 from typing import Any, NamedTuple
@@ -28,9 +28,10 @@ from bench.simulation.numbers import EXACT, MINUTE_NS
 from bench.simulation.signal_model import SignalModel
 
 FRAME_BYTES = 64 * 1024  # of a dead letter
+SYMBOL_CHARS = 64  # of an unlisted symbol
 COUNTS = (
     "records", "heartbeats", "recognised", "malformed", "unlisted", "quotes", "duplicate", "late",
-    "history", "off_market", "accepted",
+    "history", "off_market", "accepted", "ahead", "missing", "stepped_back", "stepped_ahead",
 )  # fmt: skip
 
 
@@ -77,6 +78,8 @@ class PartitionModel:
         self.delays: dict[int, list[int]] = defaultdict(list)  # by minute
         self.closed: dict[int, int] = defaultdict(int)
         self.signalled: dict[int, int] = defaultdict(int)
+        self.unlisted: dict[tuple[int, str], dict[str, Any]] = {}
+        self.ignored: dict[int, Counter[str]] = defaultdict(Counter)
 
     def read(self, records: list[Record]) -> None:
         """Read all records, and the end behind them."""
@@ -89,11 +92,15 @@ class PartitionModel:
     def read_record(self, offset: int, record: Record) -> None:
         """Read one record: what it is, then its rows, then the time that it brings."""
         kind, listed = self.meaning(record)
+        self.count_symbols(offset, record, kind)
         owner = listed[0].instrument if listed else None
         counts = self.counts[record.log_ns // MINUTE_NS, owner]
         self.delays[record.log_ns // MINUTE_NS] += []
         counts["records"] += 1
         names = {HEARTBEAT: "heartbeats", RECOGNISED: "recognised", MALFORMED: "malformed"}
+        if kind == RECOGNISED:
+            name = f"recognised.{record.channel.removeprefix('combined.')}"
+            self.ignored[record.log_ns // MINUTE_NS][name] += 1
         if kind != ROWS:
             counts[names.get(kind, kind)] += 1
         if kind == MALFORMED:
@@ -121,6 +128,19 @@ class PartitionModel:
             Listing(self.ids[row.symbol], row) for row in record.rows if row.symbol in self.ids
         ]
         return (ROWS if listed else "unlisted"), listed
+
+    def count_symbols(self, offset: int, record: Record, kind: str) -> None:
+        """Count a record for each symbol in it that the job does not list."""
+        if kind not in (ROWS, "unlisted"):
+            return
+        minute, log_ns = record.log_ns // MINUTE_NS, record.log_ns
+        for symbol in {row.symbol[:SYMBOL_CHARS] for row in record.rows} - self.ids.keys():
+            row = self.unlisted.setdefault((minute, symbol), {
+                "partition": self.name, "symbol": symbol, "time_ns": minute * MINUTE_NS,
+                "records": 0, "first_log_ns": log_ns, "first_offset": offset,
+            })  # fmt: skip
+            row["records"] += 1
+            row["last_log_ns"] = log_ns
 
     def read_quote(self, place: Place, number: int, listed: Listing) -> None:
         """Keep a quote: marks are taken from it."""
@@ -166,6 +186,7 @@ class PartitionModel:
 
     def write_counts(self) -> None:
         """Write the counts of each minute, and its metrics."""
+        self.tables["unlisted_minutes"] += self.unlisted.values()
         for (minute, instrument), counts in self.counts.items():
             fields = {"partition": self.name, "time_ns": minute * MINUTE_NS}
             self.tables["data_quality_minutes"].append(fields | {"instrument": instrument} | counts)
@@ -177,6 +198,7 @@ class PartitionModel:
             if delays:
                 numbers["delay_ms_mean"] = sum(delays) / len(delays) / 1e6
                 numbers["delay_ms_max"] = max(delays) / 1e6
+            numbers |= self.ignored[minute]
             fields = {"partition": self.name, "time_ns": minute * MINUTE_NS}
             self.tables["metrics"] += [
                 fields | {"name": name, "value": value} for name, value in numbers.items()
