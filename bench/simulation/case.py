@@ -50,6 +50,7 @@ class Record(NamedTuple):
     kind: str
     channel: str = ""
     rows: tuple[TradeRow | QuoteRow, ...] = ()
+    times: tuple[int, ...] = ()  # event times: integers as they are written; of text in ns
 
 
 class Listed(NamedTuple):

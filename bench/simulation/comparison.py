@@ -51,7 +51,7 @@ def rows(con: Any, fact_type: FactType) -> list[dict[str, Any]]:
     )
     names = [each.field for each in table]
     found = []
-    for values in con.execute(f"SELECT {selected} FROM {fact_type.table}").fetchall():
+    for values in con.execute(f"SELECT {selected} FROM internal.{fact_type.table}").fetchall():
         row = dict(zip(names, values, strict=True))
         for name in row.keys() & {"side", "aggressor"}:
             row[name] = SIDES[row[name]]

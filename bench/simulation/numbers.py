@@ -8,7 +8,7 @@ from fractions import Fraction
 MINUTE_NS = 60 * 10**9
 EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN, Emax=10**6, Emin=-(10**6))
 UNITS = {
-    "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": MINUTE_NS, "d": 1440 * MINUTE_NS,
+    "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": MINUTE_NS, "h": 60 * MINUTE_NS, "d": 1440 * MINUTE_NS,
 }  # fmt: skip
 
 
@@ -20,6 +20,11 @@ def ns_of(text: str) -> int:
     """
     digits = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     return int(Fraction(digits) * UNITS[text[len(digits) :]])
+
+
+def limit_of(text: str) -> int | None:
+    """Return a duration in nanoseconds; None for no limit."""
+    return None if text == "none" else ns_of(text)
 
 
 def decimal_of(number: float) -> Decimal:
