@@ -10,11 +10,10 @@ from typing import Any
 
 from bench.simulation.book_model import Book
 from bench.simulation.case import Case, Listed
-from bench.simulation.facts import Intent, Match, Place, Tables, Tick, marks_before
-from bench.simulation.numbers import decimal_of, ns_of, to_digits, to_step
+from bench.simulation.facts import Intent, Marks, Match, Place, Tables, Tick, PRICE_MIN, PRICE_MAX
+from bench.simulation.numbers import decimal_of, ns_of, to_digits
 
 SAMPLE, FILL, DECISION = range(3)  # of several at one place this is the order
-SHOWN_MAX = Decimal(10) ** 12
 
 
 class AccountModel:
@@ -28,6 +27,7 @@ class AccountModel:
         paper, results = case.job["paper"], case.job["results"]
         self.latency_ns, self.fee_rate = ns_of(paper["latency"]), Decimal(paper["fee_bps"]) / 10_000
         self.sample_ns, self.digits = ns_of(results["equity_interval"]), results["money_digits"]
+        self.stale_ns = ns_of(results["stale_mark"])
         self.tick_times = [tick.place.log_ns for tick in ticks]
         self.trades: dict[str, list[Tick]] = defaultdict(list)
         for tick in ticks:
@@ -79,7 +79,7 @@ class AccountModel:
         after = self.units[instrument.id] + intent.side * intent.size
         notional = abs(after) * ref_price * instrument.multiplier
         reason = self.reason(intent, instrument.id, after, notional)
-        shown = to_digits(min(ref_price, SHOWN_MAX), 12)
+        shown = to_digits(min(ref_price, PRICE_MAX), 12)
         common = {
             "instrument": instrument.id, "time_ns": intent.place.log_ns, "side": intent.side,
             "size": intent.size, "ref_price": shown,
@@ -109,19 +109,22 @@ class AccountModel:
         begin_ns = intent.place.log_ns - ns_of(self.account["orders_window"])
         recent = sum(each > begin_ns for each in self.approved_ns)
         price = decimal_of(intent.ref_price)
-        if not Decimal("1e-12") <= price < SHOWN_MAX:
+        if not PRICE_MIN <= price < PRICE_MAX:
             return "PRICE_RANGE"
         if abs(after) > Decimal(self.account["position_max"]):
             return "POSITION_LIMIT"
         grows = abs(after) > abs(self.units[name])
         if grows and others + notional > Decimal(self.account["gross_max"]):
             return "GROSS_LIMIT"
-        return "RATE_LIMIT" if recent + 1 > self.account["orders_max"] else ""
+        if recent + 1 > self.account["orders_max"]:
+            return "RATE_LIMIT"
+        worth = intent.size * price * self.instruments[name].multiplier
+        return "MONEY_STEP" if grows and worth < Decimal(1).scaleb(-self.digits) else ""
 
     def fill(self, match: Match) -> None:
         """Fill an order at its trade, and book it."""
         order, instrument = match.order, self.instruments[match.order["instrument"]]
-        price = to_step(decimal_of(match.price), instrument.tick)
+        price = to_digits(decimal_of(match.price), 12)  # as printed
         notional = to_digits(price * order["size"] * instrument.multiplier, self.digits)
         fee = to_digits(notional * self.fee_rate, self.digits)
         strategy, place = order["strategy"], match.place
@@ -172,18 +175,21 @@ class AccountModel:
 
     def sample(self, time_ns: int, before_ns: int | None) -> None:
         """Write the equity of every strategy, at the marks of all ticks before a time."""
-        last, bid, ask = marks_before(self.ticks, before_ns)
+        marks = Marks(self.ticks, before_ns)
         for strategy in sorted({name for name, _ in self.books}):
             total, unrealized, gross = Book(), Decimal(0), Decimal(0)
+            oldest_ns = time_ns
             for (owner, name), book in self.books.items():
                 if owner != strategy:
                     continue
-                side = (bid if book.quantity > 0 else ask).get(name, math.nan)
-                mark = decimal_of(side if side and not math.isnan(side) else last[name])
-                value = book.quantity * mark * self.instruments[name].multiplier
+                total.realized, total.fees = total.realized + book.realized, total.fees + book.fees
+                if not book.quantity:
+                    continue
+                mark = marks.closing(name, long=book.quantity > 0)
+                value = book.quantity * mark.price * self.instruments[name].multiplier
                 unrealized += to_digits(value, self.digits) - book.cost
                 gross += to_digits(abs(value), self.digits)
-                total.realized, total.fees = total.realized + book.realized, total.fees + book.fees
+                oldest_ns = min(oldest_ns, mark.place.log_ns)
             self.tables["equity"].append(
                 self.row(
                     strategy,
@@ -193,5 +199,6 @@ class AccountModel:
                     fees=total.fees,
                     equity=total.realized + unrealized - total.fees,
                     gross=gross,
+                    stale_mark_ns=oldest_ns if time_ns - oldest_ns > self.stale_ns else None,
                 )
             )

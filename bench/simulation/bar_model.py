@@ -5,17 +5,20 @@ W = max(event_ns) - lateness, in whole numbers that never wrap; a heartbeat adds
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from bench.simulation.bounds import bar_bounds
 from bench.simulation.case import TradeRow
 from bench.simulation.facts import Place
 from bench.simulation.numbers import exact_sum, ns_of
+
+Key: TypeAlias = tuple[tuple[int, int], str]  # start and end of a bar, instrument
 
 
 class InBar(NamedTuple):
     """A trade in a bar."""
 
-    event_ns: int
+    time: tuple[int, int]  # event time, and what decides between those of one time
     offset: int
     price: float
     size: float
@@ -26,12 +29,10 @@ class BarModel:
     """The open bars of a partition, and its watermark."""
 
     def __init__(self, job: dict[str, Any], partition: str) -> None:
-        self.width_ns, self.lateness_ns = (
-            ns_of(job["bars"]["width"]),
-            ns_of(job["bars"]["lateness"]),
-        )
+        self.width, self.lateness_ns = job["bars"]["width"], ns_of(job["bars"]["lateness"])
+        self.by_id = job["bars"]["ties"] == "id"
         self.partition = partition
-        self.open: dict[tuple[int, str], list[InBar]] = {}  # by start and instrument
+        self.open: dict[Key, list[InBar]] = {}
         self.first_ns: int | None = None  # event time of the first trade
         self.newest_ns: int | None = None  # largest event time, and when it was logged
         self.newest_log_ns = 0
@@ -39,13 +40,14 @@ class BarModel:
 
     def add(self, instrument: str, row: TradeRow, place: Place) -> str:
         """Fold a trade into its bar; return its verdict."""
-        start_ns, verdict = row.event_ns - row.event_ns % self.width_ns, "accepted"
-        if self.watermark_ns is not None and start_ns + self.width_ns <= self.watermark_ns:
+        bounds, verdict = bar_bounds(self.width, row.event_ns), "accepted"
+        if self.watermark_ns is not None and bounds[1] <= self.watermark_ns:
             verdict = "late"
         else:
             numbers = float(row.price), float(row.size)
-            trade = InBar(row.event_ns, place.offset, *numbers, row.aggressor > 0)
-            self.open.setdefault((start_ns, instrument), []).append(trade)
+            rank = row.trade_id if self.by_id else 0
+            trade = InBar((row.event_ns, rank), place.offset, *numbers, row.aggressor > 0)
+            self.open.setdefault((bounds, instrument), []).append(trade)
         if self.first_ns is None:
             self.first_ns = row.event_ns
         if self.newest_ns is None or row.event_ns > self.newest_ns:
@@ -68,25 +70,25 @@ class BarModel:
         """Yield the bars that the watermark has passed."""
         mark = self.watermark_ns
         if mark is not None:
-            due = [key for key in self.open if key[0] + self.width_ns <= mark]
+            due = [key for key in self.open if key[0][1] <= mark]
             yield from (self.take(key, at_end=False) for key in sorted(due))
 
     def end(self) -> Iterator[dict[str, Any]]:
         """Yield all open bars: the log has ended."""
         yield from (self.take(key, at_end=True) for key in sorted(self.open))
 
-    def take(self, key: tuple[int, str], *, at_end: bool) -> dict[str, Any]:
+    def take(self, key: Key, *, at_end: bool) -> dict[str, Any]:
         """Remove a bar and return its row."""
-        (start_ns, instrument), trades = key, self.open.pop(key)
-        end_ns, bought = start_ns + self.width_ns, [each for each in trades if each.buys]
+        ((start_ns, end_ns), instrument), trades = key, self.open.pop(key)
+        bought = [each for each in trades if each.buys]
         assert self.first_ns is not None and self.newest_ns is not None
         volume = exact_sum(each.size for each in trades)
         notional = exact_sum(each.price * each.size for each in trades)
         return {
             "instrument": instrument, "venue": instrument.partition(".")[2],
             "open_ns": start_ns, "close_ns": end_ns,
-            "open": min(trades, key=lambda each: each.event_ns).price,  # of several the first
-            "close": max(reversed(trades), key=lambda each: each.event_ns).price,  # the last
+            "open": min(trades, key=lambda each: each.time).price,  # of several the first
+            "close": max(reversed(trades), key=lambda each: each.time).price,  # the last
             "high": max(each.price for each in trades), "low": min(each.price for each in trades),
             "volume": volume, "notional": notional, "count": len(trades),
             "vwap": notional / volume if volume else math.nan,

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from bench.simulation.case import Case
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER, EmbeddedBroker
@@ -75,8 +75,7 @@ def pages_of(case: Case, name: str, number: int, parts: int) -> list[Page]:
     return [Page.from_frames(name, begin, times, frames)]
 
 
-def write_job(case_toml: str, path: Path, address: str) -> None:
-    """Write a job that reads from a broker."""
-    client = ", ".join(f'"{key}" = {value}' for key, value in EMBEDDED_CONSUMER.items())
-    kafka = f'[kafka]\nbootstrap = "{address}"\nclient = {{ {client} }}\n'
-    path.write_text(kafka + case_toml)
+def with_broker(job: dict[str, Any], address: str) -> dict[str, Any]:
+    """Return a job that reads from a broker."""
+    client = {f'"{key}"': value for key, value in EMBEDDED_CONSUMER.items()}
+    return {**job, "kafka": {"bootstrap": address, "client": client}}

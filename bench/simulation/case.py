@@ -9,7 +9,7 @@ import json
 import random
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +17,9 @@ from msgspec import Struct
 
 HEARTBEAT, MALFORMED, RECOGNISED, ROWS = "heartbeat", "malformed", "recognised", "rows"
 FORMS = ("tape", "tape.gz", "tape.zst", "parquet")
+
+
+Job: TypeAlias = dict[str, Any]  # TOML tables by section
 
 
 class TradeRow(NamedTuple):
@@ -47,6 +50,7 @@ class Record(NamedTuple):
     kind: str
     channel: str = ""
     rows: tuple[TradeRow | QuoteRow, ...] = ()
+    times: tuple[int, ...] = ()  # event times: integers as they are written; of text in ns
 
 
 class Listed(NamedTuple):
@@ -66,7 +70,7 @@ class Case(Struct, frozen=True):
     """A job, as TOML tables, and its log."""
 
     seed: int
-    job: dict[str, Any]
+    job: Job
     log: dict[str, list[Record]]
     instruments: tuple[Listed, ...]
 
@@ -76,7 +80,7 @@ class Case(Struct, frozen=True):
         return sum(map(len, self.log.values()))
 
 
-def to_toml(job: dict[str, Any]) -> str:
+def to_toml(job: Job) -> str:
     """Return a job as the text of its file."""
     lines = []
     for name, section in job.items():

@@ -51,7 +51,7 @@ def rows(con: Any, fact_type: FactType) -> list[dict[str, Any]]:
     )
     names = [each.field for each in table]
     found = []
-    for values in con.execute(f"SELECT {selected} FROM {fact_type.table}").fetchall():
+    for values in con.execute(f"SELECT {selected} FROM internal.{fact_type.table}").fetchall():
         row = dict(zip(names, values, strict=True))
         for name in row.keys() & {"side", "aggressor"}:
             row[name] = SIDES[row[name]]
@@ -65,7 +65,7 @@ def table_differences(
     """Yield the first differences of one table; the model has not every column."""
 
     def key(row: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple((row[name] is not None, row[name] or 0) for name in fact_type.order)
+        return tuple((row[name] is not None, row[name]) for name in fact_type.order)
 
     table, found, wanted = fact_type.table, sorted(found, key=key), sorted(wanted, key=key)
     if len(found) != len(wanted):

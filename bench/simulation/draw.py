@@ -15,9 +15,17 @@ class Draw(NamedTuple):
     random: random.Random
     venue: str
     old: float  # part of trades that are history, or not of the market
+    in_us: float  # part of the frames whose integer times are in us
     symbol: Callable[[], str]
     price: Callable[[str], str]
     size: Callable[[], str]
+    trade_id: Callable[[str], int]  # the next one of a symbol
+    old_id: Callable[[str], int]  # one that has come, is missing, or is to come
+
+    def time(self, event_ns: int) -> tuple[int, int]:
+        """Return an event time as Binance writes it, in ms or us, and in ns."""
+        unit = 1000 if self.random.random() < self.in_us else 10**6
+        return event_ns // unit, event_ns // unit * unit
 
 
 def to_json(value: Any, draw: random.Random) -> str:
@@ -35,11 +43,16 @@ def to_json(value: Any, draw: random.Random) -> str:
 
 
 def rows_record(
-    draw: Draw, log_ns: int, channel: str, fields: Any, rows: Sequence[TradeRow | QuoteRow]
+    draw: Draw,
+    log_ns: int,
+    channel: str,
+    fields: Any,
+    rows: Sequence[TradeRow | QuoteRow],
+    times: Sequence[int] = (),
 ) -> Record:
     """Return a frame of rows; its keys keep their order where rows depend on it."""
     text = json.dumps(fields) if "events" in fields else to_json(fields, draw.random)
-    return Record(log_ns, text.encode(), ROWS, channel, tuple(rows))
+    return Record(log_ns, text.encode(), ROWS, channel, tuple(rows), tuple(times))
 
 
 def iso(ns: int, draw: random.Random) -> str:

@@ -14,14 +14,16 @@ from bench.simulation.coinbase_frames import coinbase_market_trades, coinbase_ma
 from bench.simulation.draw import Draw, iso, rows_record, to_json
 
 NOT_READABLE = (
-    b"{", b"{}", b"[]", b"null", b"\xff\xfe", b'{"e":"trade"}', b'{"type":"match"}', b"  ", b'"x"',
+    b"{", b"{}", b"null", b"\xff\xfe", b'{"e":"trade"}', b'{"type":"match"}', b"  ", b'"x"',
     b'{"channel":"market_trades"}', b"1", b'{"a":1}x', b"\x00", b'{"e":"tr\xc3ade"}',
     b'{"e":"trade","s":"BTCUSDT","t":1,"p":"0","q":"1","T":1,"m":true}',
 )  # fmt: skip
 ERRORS = {"binance": b'{"error":1}', "coinbase": b'{"type":"error"}'}
-BINANCE_OTHER: dict[str, dict[str, Any]] = {
+ARRAYS = {"coinbase": (b"[]",)}  # not readable there
+BINANCE_OTHER: dict[str, Any] = {
     "ack": {"result": None, "id": 1},
     "depthUpdate": {"e": "depthUpdate", "b": [["1", "2"]], "a": []},
+    "24hrTicker@arr": [],  # of no symbol, so of any such channel
     "combined.kline": {"stream": "x@kline", "data": {"e": "kline", "k": {"t": 1}}},
 }
 COINBASE_OTHER: dict[str, dict[str, Any]] = {
@@ -40,7 +42,7 @@ def heartbeat(log_ns: int) -> Record:
 def malformed_frame(draw: Draw, log_ns: int) -> Record:
     """Return a frame that cannot be read."""
     error = ERRORS.get(draw.venue, b'{"code":1,"msg":""}')
-    return Record(log_ns, draw.random.choice((*NOT_READABLE, error)), MALFORMED)
+    return Record(log_ns, draw.random.choice((*NOT_READABLE, error, *ARRAYS.get(draw.venue, ()))), MALFORMED)
 
 
 def recognised_frame(draw: Draw, log_ns: int) -> Record:
@@ -48,6 +50,8 @@ def recognised_frame(draw: Draw, log_ns: int) -> Record:
     others = COINBASE_OTHER if draw.venue == "coinbase" else BINANCE_OTHER
     channel = draw.random.choice(sorted(others))
     frame = to_json(others[channel], draw.random).encode()
+    if frame == b"[]" and draw.venue == "binance-usdm":
+        channel = "markPriceUpdate@arr"
     return Record(log_ns, frame, RECOGNISED, channel)
 
 
@@ -58,22 +62,23 @@ def wrap_sometimes(draw: Draw, channel: str, fields: dict[str, Any]) -> tuple[st
     return channel, fields
 
 
-def trade(draw: Draw, log_ns: int, event_ns: int, trade_id: int) -> Record:
+def trade(draw: Draw, log_ns: int, event_ns: int) -> Record:
     """Return a frame with a trade, or several."""
     if draw.venue != "coinbase":
-        return binance_trade(draw, log_ns, event_ns, trade_id)
+        return binance_trade(draw, log_ns, event_ns)
     if draw.random.random() < 0.6:
-        return coinbase_match(draw, log_ns, event_ns, trade_id)
-    return coinbase_market_trades(draw, log_ns, event_ns, trade_id)
+        return coinbase_match(draw, log_ns, event_ns)
+    return coinbase_market_trades(draw, log_ns, event_ns)
 
 
-def binance_trade(draw: Draw, log_ns: int, event_ns: int, trade_id: int) -> Record:
-    """Return a trade of Binance spot or USD-M; its event time is in milliseconds."""
+def binance_trade(draw: Draw, log_ns: int, event_ns: int) -> Record:
+    """Return a trade of Binance spot or USD-M; its event time is in ms or us."""
     symbol, sells, verdict = draw.symbol(), draw.random.random() < 0.5, "accepted"
-    price, size = draw.price(symbol), draw.size()
+    price, size, trade_id = draw.price(symbol), draw.size(), draw.trade_id(symbol)
+    written, event_ns = draw.time(event_ns)
     fields = {
         "e": "trade", "E": log_ns // 10**6, "s": symbol, "t": trade_id, "p": price, "q": size,
-        "T": event_ns // 10**6, "m": sells,
+        "T": written, "m": sells,
     }  # fmt: skip
     if draw.venue == "binance":
         fields["M"] = True
@@ -81,9 +86,8 @@ def binance_trade(draw: Draw, log_ns: int, event_ns: int, trade_id: int) -> Reco
         fields["X"], verdict = draw.random.choice(["ADL", "INSURANCE_FUND", "", "NA"]), "off_market"
     else:
         fields["X"] = "MARKET"
-    event_ns = event_ns // 10**6 * 10**6
     row = TradeRow(symbol, trade_id, -1 if sells else 1, event_ns, price, size, verdict)
-    return rows_record(draw, log_ns, *wrap_sometimes(draw, "trade", fields), [row])
+    return rows_record(draw, log_ns, *wrap_sometimes(draw, "trade", fields), [row], [written])
 
 
 def quote(draw: Draw, log_ns: int, event_ns: int) -> Record:
@@ -96,9 +100,12 @@ def quote(draw: Draw, log_ns: int, event_ns: int) -> Record:
     row = QuoteRow(symbol, bid, ask)
     if draw.venue != "coinbase":
         fields = {"u": 5, "s": symbol, "b": bid, "B": bid_size, "a": ask, "A": ask_size}
+        times = []
         if draw.venue == "binance-usdm":
-            fields |= {"e": "bookTicker", "T": event_ns // 10**6, "E": 1}
-        return rows_record(draw, log_ns, *wrap_sometimes(draw, "bookTicker", fields), [row])
+            times = [draw.time(event_ns)[0]]
+            fields |= {"e": "bookTicker", "T": times[0], "E": 1}
+        channel, fields = wrap_sometimes(draw, "bookTicker", fields)
+        return rows_record(draw, log_ns, channel, fields, [row], times)
     return coinbase_quote(draw, log_ns, event_ns, row, (bid_size, ask_size))
 
 
@@ -118,9 +125,10 @@ def coinbase_quote(
         }
         if r.random() < 0.7:
             fields |= {"best_bid_size": bid_size, "best_ask_size": ask_size}
-        if r.random() < 0.7:
+        times = [event_ns] if r.random() < 0.7 else []
+        if times:
             fields |= {"time": iso(event_ns, r)}
-        return rows_record(draw, log_ns, "ticker", fields, [row])
+        return rows_record(draw, log_ns, "ticker", fields, [row], times)
     rows = [row, *(QuoteRow(draw.symbol(), bid, ask) for _ in range(r.choice([0, 0, 1])))]
     tickers = [
         {"type": "ticker", "product_id": each.symbol, "best_bid": bid, "best_ask": ask,
@@ -135,4 +143,4 @@ def coinbase_quote(
         "sequence_num": 1,
         "events": events,
     }
-    return rows_record(draw, log_ns, channel, fields, rows)
+    return rows_record(draw, log_ns, channel, fields, rows, [event_ns])

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.simulation.case import Job, to_toml
 from bench.simulation.lives import POINTS, KillPoint, Life
 
 SIGKILL, SIGTERM = -9, -15
@@ -25,12 +26,14 @@ class Shape(NamedTuple):
     max_lead: str
     epoch: str
 
-    def sections(self) -> str:
-        """Return the settings of the shape as TOML."""
-        return (
-            f'[source]\npage_records = {self.page_records}\nmax_lead = "{self.max_lead}"\n'
-            f'[recovery]\nepoch = "{self.epoch}"\n'
-        )
+    def job(self, job: Job) -> Job:
+        """Return a job in this shape."""
+        source = {"page_records": self.page_records, "max_lead": self.max_lead}
+        return {
+            **job,
+            "source": {**job["source"], **source},
+            "recovery": {"epoch": self.epoch},
+        }
 
     def options(self) -> list[str]:
         """Return the options of the shape on the command line."""
@@ -52,7 +55,7 @@ def draw_shape(draw: random.Random, records: int, processes: tuple[int, ...] = (
 class History:
     """The lives of one run on one state, up to its end."""
 
-    def __init__(self, folder: Path, source: list[str], job: str, draw: random.Random) -> None:
+    def __init__(self, folder: Path, source: list[str], job: Job, draw: random.Random) -> None:
         self.folder, self.source, self.job, self.draw = folder, source, job, draw
         self.results, self.output = folder / "results.duckdb", folder / "output"
         self.events: list[str] = []  # what happened
@@ -62,7 +65,7 @@ class History:
     def start(self, shape: Shape, kill_point: KillPoint | None = None) -> Life:
         """Start a life in a shape."""
         path = self.folder / "job.toml"
-        path.write_text(shape.sections() + self.job)
+        path.write_text(to_toml(shape.job(self.job)))
         state = ["--state", str(self.folder / "state")]
         files = ["--config", str(path), "--results", str(self.results)]
         self.events.append(f"{shape.processes}x{shape.workers}")

@@ -47,16 +47,19 @@ def draw_instruments(draw: random.Random, busy: bool) -> list[Listed]:
 
 
 def draw_job(draw: random.Random, instruments: list[Listed], busy: bool) -> dict[str, Any]:
-    """Return a job: the meanings that jobs/reference.toml pins, with random numbers."""
+    """Return a job: the meanings that jobs/reference.toml pins, with random numbers.
+
+    Half of the jobs take some of the newer rules instead.
+    """
     fixed = tomllib.loads(JOB.read_text())
     for name in ("accounts", "strategies", "channels", "instruments"):
         fixed.pop(name, None)
-    width = draw.choice([MS, 7 * MS, SECOND, 3 * SECOND, 60 * SECOND, 333_333_333])
+    width = draw.choice(["1ms", "32ms", "1s", "3s", "60s", "1d", "7d", "1mo", "6mo"])
     lateness = draw.choice([0, 1, MS, 200 * MS, 2 * SECOND, 10 * SECOND])
     if busy:
-        width, lateness = draw.choice([100 * MS, SECOND]), draw.choice([0, 50 * MS, 200 * MS])
+        width, lateness = draw.choice(["100ms", "1s"]), draw.choice([0, 50 * MS, 200 * MS])
     drawn: dict[str, dict[str, Any]] = {
-        "bars": {"width": f"{width}ns", "lateness": f"{lateness}ns"},
+        "bars": {"width": width, "lateness": f"{lateness}ns"},
         "dedupe": {"window": draw.choice([1, 2, 5, 20, 50, 4096])},
         "normalise": {"window": draw.choice([2, 3, 5, 8, 60])},
         "paper": {
@@ -68,6 +71,8 @@ def draw_job(draw: random.Random, instruments: list[Listed], busy: bool) -> dict
             "money_digits": draw.choice([0, 2, 8, 12]),
         },
     }
+    if draw.random() < 0.5:
+        add_newer_rules(draw, drawn)
     job: dict[str, Any] = fixed
     for name, section in drawn.items():
         job[name] = {**fixed.get(name, {}), **section}
@@ -85,6 +90,21 @@ def draw_job(draw: random.Random, instruments: list[Listed], busy: bool) -> dict
         for number in range(draw.choice([0, 1, 2, 3, 5]))
     ]
     return {**job, "channels": channels, "accounts": accounts, "strategies": strategies}
+
+
+def add_newer_rules(draw: random.Random, drawn: dict[str, dict[str, Any]]) -> None:
+    """Take some of the rules that jobs/reference.toml does not know, which are defaults today."""
+    newer: tuple[tuple[str, str, list[Any]], ...] = (
+        ("bars", "ahead", ["1s", "10s"]),
+        ("bars", "gaps", [True]),
+        ("bars", "pause", ["5s", "1m"]),
+        ("bars", "ties", ["id"]),
+        ("market", "time_unit", ["by_digits"]),
+        ("results", "stale_mark", ["1s", "10s", "1m"]),
+    )
+    for section, key, values in newer:
+        if draw.random() < 0.7:
+            drawn.setdefault(section, {})[key] = draw.choice(values)
 
 
 def draw_account(draw: random.Random, name: str, busy: bool) -> dict[str, Any]:

@@ -28,14 +28,15 @@ POINTS = (  # module, name in it
     ("tapeflow.connectors.source.source", "LogPartition.snapshot"),
     ("tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.snapshot"),
     ("tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.insert"),
-    ("tapeflow.connectors.duckdb.sink", "publish"),
+    ("tapeflow.connectors.duckdb.publisher", "publish"),
     ("tapeflow.connectors.duckdb.sink", "roll_back_to"),
     ("tapeflow.connectors.duckdb.sink", "create"),
     ("tapeflow.connectors.duckdb.sink", "begin_run"),
     ("tapeflow.connectors.state.directory", "create_store"),
     ("tapeflow.connectors.state.directory", "StateDir.check_compatible"),
     ("tapeflow.flows.run.run", "delete_unfinished_snapshots"),
-    ("tapeflow.flows.run.results", "finalize"),
+    ("tapeflow.connectors.duckdb.endings", "publish"),
+    ("tapeflow.flows.run.results", "complete"),
     ("os", "replace"),
 )
 

@@ -1,19 +1,23 @@
 """Random logs: records of a partition in log order, with late, double, odd and unreadable ones."""
 
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.simulation.case import Listed, Record
 from bench.simulation.draw import Draw
 from bench.simulation.frames import heartbeat, malformed_frame, quote, recognised_frame, trade
 from bench.simulation.job_generator import MS, SECOND
 
-BEGINS_NS = (1_700_000_000 * SECOND, 1_700_000_000 * SECOND + 123_456_789, 20 * MS, 10**18 + 7)
+BEGINS_NS = (
+    1_700_000_000 * SECOND, 1_700_000_000 * SECOND + 123_456_789, 10**18 + 7,
+    7_200_000_000 * SECOND,  # in the year 2198: log times end with 2199
+)  # fmt: skip
 ODD_PRICES = (
     "1" + "0" * 300, "0." + "0" * 200 + "1", "0.000000000000001", "1000000000000",
     "999999999999.99", "007.50", "123456789012345678901234567890.5", "0.1", "1",
 )  # fmt: skip
 ODD_SIZES = ("1" + "0" * 200, "0." + "0" * 100 + "1", "1")
+SKIPS_MAX = 6  # of ids of an instrument: more holes become one
 RECORDS_MAX = 900  # of a partition, without its heartbeats
 
 
@@ -28,6 +32,9 @@ class Shares(NamedTuple):
     old: float
     quotes: float
     odd: float
+    skipped: float  # ids
+    ahead: float
+    in_us: float
 
 
 class Times(NamedTuple):
@@ -55,7 +62,7 @@ def draw_times(draw: random.Random, busy: bool) -> Times:
     )
 
 
-def draw_shares(draw: random.Random) -> Shares:
+def draw_shares(draw: random.Random, bars: dict[str, Any], unit: str) -> Shares:
     """Return how much of a log is odd."""
     choices = (
         [0, 0.02, 0.1],
@@ -64,6 +71,9 @@ def draw_shares(draw: random.Random) -> Shares:
         [0, 0.05],
         [0, 0.3, 0.7],
         [0, 0, 0.01],
+        [0, 0.01, 0.05] if bars["gaps"] else [0.3],
+        [0] if bars["ahead"] == "none" else [0, 0.02],
+        [0] if unit == "ms" else [0, 0.3, 1],
     )
     return Shares(*(draw.choice(each) for each in choices))
 
@@ -96,7 +106,7 @@ def with_heartbeats(
     draw: random.Random, records: list[Record], times: Times, last_ns: int
 ) -> list[Record]:
     """Return records with heartbeats between them, before or behind those of the same time."""
-    begin_ns = max(times.begin_ns // times.grid_ns * times.grid_ns, 2 * MS)
+    begin_ns = times.begin_ns // times.grid_ns * times.grid_ns
     count = min((last_ns - begin_ns) // times.heartbeat_ns, 1500)
     beats = [heartbeat(begin_ns + number * times.heartbeat_ns) for number in range(count + 1)]
     keyed = [(each.log_ns, 0.5, each) for each in records]
@@ -115,11 +125,16 @@ class PartitionDraw:
             each.symbol: draw.choice([0.05, 1.0, 100.0, 60000.0, 1.5e-5]) for each in own
         }
         self.step = draw.choice([0, 1, 5, 10])
-        self.log_ns, self.trade_id = 2 * MS, draw.randrange(1, 10**6)
+        self.log_ns = times.begin_ns // times.grid_ns * times.grid_ns
+        first_id = draw.randrange(1, 10**6)
+        self.ids = dict.fromkeys((each.symbol for each in own), first_id)
+        self.missed: dict[str, list[int]] = {each.symbol: [] for each in own}
+        self.skips = dict.fromkeys(self.ids, SKIPS_MAX if shares.skipped < 0.3 else 10**6)
         self.past: list[Record] = []
         self.is_unlisted = False
         venue = name.rpartition("-")[0]
-        self.draw = Draw(draw, venue, shares.old, self.symbol, self.price, self.size)
+        self.draw = Draw(draw, venue, shares.old, shares.in_us, self.symbol, self.price,
+                         self.size, self.trade_id, self.old_id)
 
     def record(self, moment_ns: int) -> Record:
         """Return the record of a moment, counted from the beginning of the log."""
@@ -136,10 +151,7 @@ class PartitionDraw:
         if r.random() < shares.quotes:
             made = quote(self.draw, self.log_ns, event_ns)
         else:
-            self.trade_id += r.choice([1, 1, 1, 7])
-            odd = r.random() < shares.odd
-            trade_id = r.choice([0, 2**31, 2**32, 2**62]) if odd else self.trade_id
-            made = trade(self.draw, self.log_ns, event_ns, trade_id)
+            made = trade(self.draw, self.log_ns, event_ns)
         self.past.append(made)
         return made
 
@@ -152,9 +164,36 @@ class PartitionDraw:
         event_ns = max(0, (now_ns - lag_ns) // grid_ns * grid_ns)
         if r.random() < 0.005:
             event_ns += 2 * SECOND
+        if r.random() < self.shares.ahead:
+            event_ns += r.choice([2, 30, 86400 * 400]) * SECOND
         if r.random() < self.shares.odd * 0.2:
             event_ns = r.choice([0, 1, MS, self.times.begin_ns + 100 * SECOND])
         return event_ns
+
+    def trade_id(self, symbol: str) -> int:
+        """Return the next id of a symbol: some are skipped, and some of these come later."""
+        r = self.random
+        if r.random() < self.shares.odd:
+            return r.choice([0, 2**31, 2**32, 2**62])
+        missed = self.missed.get(symbol, [])
+        if missed and r.random() < 0.05 and self.skips[symbol] > 0:
+            self.skips[symbol] -= 1
+            return missed.pop(r.randrange(len(missed)))
+        last_id = self.ids.get(symbol, 0)
+        skipped = 0
+        if r.random() < self.shares.skipped and self.skips.get(symbol, 0) > 0:
+            self.skips[symbol] -= 1
+            skipped = r.choice([1, 1, 2, 3])
+            missed += range(last_id + 1, last_id + 1 + skipped)
+        self.ids[symbol] = last_id + 1 + skipped
+        return self.ids[symbol]
+
+    def old_id(self, symbol: str) -> int:
+        """Return an id of a symbol near the newest: it has come, is missing, or is to come."""
+        missed = self.missed.get(symbol, [])
+        if missed and self.random.random() < 0.5:
+            return self.random.choice(missed)
+        return max(0, self.ids.get(symbol, 0) - self.random.randint(-1, 6))
 
     def symbol(self) -> str:
         """Return the symbol of an instrument of the partition, or of one that is not listed."""

@@ -6,8 +6,8 @@
 It shares no code with the product, decodes nothing, and holds everything at once.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from decimal import localcontext
 from typing import Any, NamedTuple
 
@@ -24,13 +24,17 @@ from bench.simulation.case import (
     TradeRow,
 )
 from bench.simulation.facts import Intent, Place, Tables, Tick, of_strategies
+from bench.simulation.gap_model import GapModel, Hole
 from bench.simulation.numbers import EXACT, MINUTE_NS
 from bench.simulation.signal_model import SignalModel
 
 FRAME_BYTES = 64 * 1024  # of a dead letter
+TIME_UNITS = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}  # ns, by the digits of a time
+YEAR_2000_NS = 946_684_800 * 10**9
+SYMBOL_CHARS = 64  # of an unlisted symbol
 COUNTS = (
     "records", "heartbeats", "recognised", "malformed", "unlisted", "quotes", "duplicate", "late",
-    "history", "off_market", "accepted",
+    "history", "off_market", "accepted", "ahead", "missing", "stepped_back", "stepped_ahead",
 )  # fmt: skip
 
 
@@ -68,6 +72,8 @@ class PartitionModel:
         self.channels = case.job["channels"].get(venue)
         self.ids = {each.symbol: each.id for each in case.instruments if each.venue == venue}
         self.seen: dict[tuple[str, int], int] = {}
+        self.live: set[str] = set()  # instruments that have sent other trades than old ones
+        self.gaps = GapModel(case.job)
         self.bars = BarModel(case.job, name)
         self.signals = SignalModel(of_strategies(case), case.job["normalise"]["window"])
         self.ticks: list[Tick] = []
@@ -77,6 +83,8 @@ class PartitionModel:
         self.delays: dict[int, list[int]] = defaultdict(list)  # by minute
         self.closed: dict[int, int] = defaultdict(int)
         self.signalled: dict[int, int] = defaultdict(int)
+        self.unlisted: dict[tuple[int, str], dict[str, Any]] = {}
+        self.ignored: dict[int, Counter[str]] = defaultdict(Counter)
 
     def read(self, records: list[Record]) -> None:
         """Read all records, and the end behind them."""
@@ -84,16 +92,22 @@ class PartitionModel:
             self.read_record(offset, record)
         if records:
             self.close(self.bars.end(), len(records) - 1, records[-1])
+            place = Place(records[-1].log_ns, self.name, len(records) - 1)
+            self.write_gaps(self.gaps.end(), place)
         self.write_counts()
 
     def read_record(self, offset: int, record: Record) -> None:
         """Read one record: what it is, then its rows, then the time that it brings."""
         kind, listed = self.meaning(record)
+        self.count_symbols(offset, record, kind)
         owner = listed[0].instrument if listed else None
         counts = self.counts[record.log_ns // MINUTE_NS, owner]
         self.delays[record.log_ns // MINUTE_NS] += []
         counts["records"] += 1
         names = {HEARTBEAT: "heartbeats", RECOGNISED: "recognised", MALFORMED: "malformed"}
+        if kind == RECOGNISED:
+            name = f"recognised.{record.channel.removeprefix('combined.')}"
+            self.ignored[record.log_ns // MINUTE_NS][name] += 1
         if kind != ROWS:
             counts[names.get(kind, kind)] += 1
         if kind == MALFORMED:
@@ -101,11 +115,14 @@ class PartitionModel:
                 "partition": self.name, "offset": offset, "log_ns": record.log_ns,
                 "frame": record.frame[:FRAME_BYTES], "length": len(record.frame),
             })  # fmt: skip
-        for number, each in enumerate(listed):
+        place = Place(record.log_ns, self.name, offset)
+        self.write_gaps(self.gaps.pass_record(place), place)
+        verdicts = [self.judge(place, each) for each in listed]
+        for number, (each, verdict) in enumerate(zip(listed, verdicts, strict=True)):
             if isinstance(each.row, QuoteRow):
-                self.read_quote(Place(record.log_ns, self.name, offset), number, each)
+                self.read_quote(place, number, each)
             else:
-                self.read_trade(Place(record.log_ns, self.name, offset), number, each, record)
+                self.read_trade(place, number, each, verdict, record)
         if kind == HEARTBEAT:
             self.close(self.bars.pass_time(record.log_ns), offset, record)
 
@@ -115,12 +132,34 @@ class PartitionModel:
             return record.kind, []
         if self.channels is not None and record.channel not in self.channels:
             return MALFORMED, []
+        if self.job["market"]["time_unit"] == "by_digits" and not self.are_times(record.times):
+            return MALFORMED, []
         if not record.rows:
             return RECOGNISED, []
         listed = [
             Listing(self.ids[row.symbol], row) for row in record.rows if row.symbol in self.ids
         ]
         return (ROWS if listed else "unlisted"), listed
+
+    def count_symbols(self, offset: int, record: Record, kind: str) -> None:
+        """Count a record for each symbol in it that the job does not list."""
+        if kind not in (ROWS, "unlisted"):
+            return
+        minute, log_ns = record.log_ns // MINUTE_NS, record.log_ns
+        for symbol in {row.symbol[:SYMBOL_CHARS] for row in record.rows} - self.ids.keys():
+            row = self.unlisted.setdefault((minute, symbol), {
+                "partition": self.name, "symbol": symbol, "time_ns": minute * MINUTE_NS,
+                "records": 0, "first_log_ns": log_ns, "first_offset": offset,
+            })  # fmt: skip
+            row["records"] += 1
+            row["last_log_ns"] = log_ns
+
+    def are_times(self, times: Iterable[int]) -> bool:
+        """Return whether event times show their unit, and are none of before 2000."""
+        if self.name.startswith("coinbase"):
+            return all(each >= YEAR_2000_NS for each in times)
+        units = [(each, TIME_UNITS.get(len(str(each)), 0)) for each in times]
+        return all(each * unit >= YEAR_2000_NS for each, unit in units)
 
     def read_quote(self, place: Place, number: int, listed: Listing) -> None:
         """Keep a quote: marks are taken from it."""
@@ -129,16 +168,31 @@ class PartitionModel:
         bid, ask = float(listed.row.bid), float(listed.row.ask)
         self.ticks.append(Tick(place, number, listed.instrument, bid=bid, ask=ask))
 
-    def read_trade(self, place: Place, number: int, listed: Listing, record: Record) -> None:
-        """Give a trade its verdict, and fold it into its bar."""
+    def judge(self, place: Place, listed: Listing) -> str:
+        """Return the verdict on a trade by its id and its stamp; "" for a quote."""
         row, instrument = listed.row, listed.instrument
-        assert isinstance(row, TradeRow)
-        price, verdict, minute = float(row.price), row.verdict, place.log_ns // MINUTE_NS
-        if verdict == "accepted":
+        if isinstance(row, QuoteRow):
+            return ""
+        verdict = row.verdict
+        if verdict != "history":
+            self.live.add(instrument)
+        remembered = verdict == "history" and instrument in self.live and self.gaps.finds_gaps
+        if verdict == "accepted" or remembered:
             before = self.seen.get((instrument, row.trade_id))
             self.seen[instrument, row.trade_id] = place.offset
             if before is not None and place.offset - before <= self.job["dedupe"]["window"]:
                 verdict = "duplicate"
+        verdict = self.gaps.judge(place, instrument, row, verdict)
+        self.write_gaps(self.gaps.note(place, instrument, row, verdict), place)
+        return verdict
+
+    def read_trade(
+        self, place: Place, number: int, listed: Listing, verdict: str, record: Record
+    ) -> None:
+        """Fold a trade that is accepted so far into its bar, and count it."""
+        row, instrument = listed.row, listed.instrument
+        assert isinstance(row, TradeRow)
+        price, minute = float(row.price), place.log_ns // MINUTE_NS
         if verdict == "accepted":
             verdict = self.bars.add(instrument, row, place)
             if verdict == "accepted":
@@ -158,14 +212,24 @@ class PartitionModel:
         """Write bars that a record has closed, and the signals on them."""
         minute, place = record.log_ns // MINUTE_NS, Place(record.log_ns, self.name, offset)
         for bar in bars:
+            self.write_gaps(self.gaps.close_bar(bar), place)
             self.tables["bars"].append(bar | {"log_ns": record.log_ns, "offset": offset})
             self.closed[minute] += 1
             made = self.signals.add(bar, place)
             self.tables["signals"] += made
             self.signalled[minute] += len(made)
 
+    def write_gaps(self, holes: Iterable[Hole], place: Place) -> None:
+        """Write gaps that became facts at a place."""
+        for hole in holes:
+            self.tables["gaps"].append(self.gaps.row(hole))
+            if hole.missing and hole.instrument:
+                counts = self.counts[place.log_ns // MINUTE_NS, hole.instrument]
+                counts["missing"] += hole.missing
+
     def write_counts(self) -> None:
         """Write the counts of each minute, and its metrics."""
+        self.tables["unlisted_minutes"] += self.unlisted.values()
         for (minute, instrument), counts in self.counts.items():
             fields = {"partition": self.name, "time_ns": minute * MINUTE_NS}
             self.tables["data_quality_minutes"].append(fields | {"instrument": instrument} | counts)
@@ -177,6 +241,7 @@ class PartitionModel:
             if delays:
                 numbers["delay_ms_mean"] = sum(delays) / len(delays) / 1e6
                 numbers["delay_ms_max"] = max(delays) / 1e6
+            numbers |= self.ignored[minute]
             fields = {"partition": self.name, "time_ns": minute * MINUTE_NS}
             self.tables["metrics"] += [
                 fields | {"name": name, "value": value} for name, value in numbers.items()

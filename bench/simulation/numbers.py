@@ -7,7 +7,9 @@ from fractions import Fraction
 
 MINUTE_NS = 60 * 10**9
 EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN, Emax=10**6, Emin=-(10**6))
-UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": MINUTE_NS}
+UNITS = {
+    "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": MINUTE_NS, "h": 60 * MINUTE_NS, "d": 1440 * MINUTE_NS,
+}  # fmt: skip
 
 
 def ns_of(text: str) -> int:
@@ -20,6 +22,11 @@ def ns_of(text: str) -> int:
     return int(Fraction(digits) * UNITS[text[len(digits) :]])
 
 
+def limit_of(text: str) -> int | None:
+    """Return a duration in nanoseconds; None for no limit."""
+    return None if text == "none" else ns_of(text)
+
+
 def decimal_of(number: float) -> Decimal:
     """Return the shortest decimal of a float64."""
     return Decimal(repr(number))
@@ -28,11 +35,6 @@ def decimal_of(number: float) -> Decimal:
 def to_digits(value: Decimal, digits: int) -> Decimal:
     """Round to digits after the point, halves to even."""
     return EXACT.quantize(value, Decimal(1).scaleb(-digits))
-
-
-def to_step(value: Decimal, step: Decimal) -> Decimal:
-    """Round to a multiple of a step, halves to even."""
-    return Decimal(round(Fraction(value) / Fraction(step))) * step
 
 
 def exact_sum(values: Iterable[float]) -> float:

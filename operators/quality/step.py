@@ -83,8 +83,9 @@ class CountQuality(Struct, frozen=True):
 
     def restore(self, snapshot: Any) -> State:
         """Return the open minute of a snapshot."""
-        counts, *others = snapshot
-        return State(np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy(), *others)
+        counts, *others, ignored = snapshot
+        rows = np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy()
+        return State(rows, *others, dict(ignored))
 
 
 @operator
