@@ -12,6 +12,10 @@ class UnavailableError(TapeflowError):
     """An outside service, such as Kafka, did not answer for too long: a restart may help."""
 
 
+class RecordsDeletedError(TapeflowError):
+    """Records that should come next were deleted, by the retention of Kafka."""
+
+
 class PeerEndedError(TapeflowError):
     """Another process of the cluster has ended; it says why."""
 

@@ -21,7 +21,7 @@ from tapeflow.connectors.kafka.client import (
 )
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.offsets import OffsetBounds
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import RecordsDeletedError, TapeflowError
 from tapeflow.schemas.notify import Notify
 
 ERROR_DETAILS_S = 5.0  # timeout of the request for what an error line reports
@@ -84,7 +84,7 @@ class RecordFetcher:
         if last != self.next_offset + len(messages) - 1:
             self._check_hole(messages)
         self.next_offset = last + 1
-        self.log_end_min = self.next_offset
+        self.log_end_min = max(self.log_end_min, self.next_offset)
         return messages
 
     def close(self) -> None:
@@ -159,9 +159,8 @@ class RecordFetcher:
         except KafkaException as raised:
             return TapeflowError(f"{expected}, but is gone (and then: {raised.args[0].str()})")
         if self.next_offset < low:
-            why = WHY_DELETED
-        elif self.log_end_min > high:
-            why = WHY_RECREATED
-        else:
-            why = WHY_GONE
+            return RecordsDeletedError(
+                f"{expected}, but there are {low} up to {high} (excluded): {WHY_DELETED}"
+            )
+        why = WHY_RECREATED if self.log_end_min > high else WHY_GONE
         return TapeflowError(f"{expected}, but there are {low} up to {high} (excluded): {why}")

@@ -7,21 +7,24 @@ that they have in the tape, so a replay of either gives the same answer.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+import numpy as np
 
-from tapeflow.connectors.kafka.client import NO_SETTINGS, SHARED, Settings
+from tapeflow.connectors.kafka.client import NO_SETTINGS, Settings
 from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
 from tapeflow.connectors.kafka.offsets import OffsetBounds, offset_bounds
 from tapeflow.connectors.kafka.packs import Packer
-from tapeflow.connectors.kafka.reader import KafkaReader, position_at
+from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.connectors.kafka.resume import position_at
 from tapeflow.connectors.kafka.sink import ReliableProducer
+from tapeflow.connectors.source.log_times import JITTER_NS, UNKNOWN_NS, set_log_times
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import MAX_NS, MIN_NS, format_time
 
 BULK_PRODUCER: Settings = {  # big batches compress well, and fit the embedded broker's 5 MiB
     "linger.ms": 50,
@@ -33,55 +36,9 @@ PACK_PRODUCER: Settings = {  # packs are compressed already, and a few of them f
     "compression.type": "none",
     "queue.buffering.max.kbytes": 65_536,
 }
-CREATE_S = 20.0  # for the broker to create topics
 POLL_S = 0.002
 PAGE_FRAMES = 5000
-TOPIC_CONFIG: Mapping[str, str] = {
-    "message.timestamp.type": "CreateTime",  # log time is the recorder's, not the broker's
-    "retention.ms": "-1",  # or an old tape would be deleted as soon as it is loaded
-    "retention.bytes": "-1",
-    "cleanup.policy": "delete",
-    "max.message.bytes": "8388608",
-}
-
-
-def create_topics(
-    bootstrap: str, partitions: Mapping[str, int], replicas: int = 1, client: Settings = NO_SETTINGS
-) -> tuple[str, ...]:
-    """Create those raw topics that do not exist yet, and return their names.
-
-    `partitions` maps topic to number of partitions. Needs a real broker: the embedded one has no
-    admin interface. Raises TapeflowError where the broker does not create one.
-    """
-    admin = AdminClient({**SHARED, "bootstrap.servers": bootstrap, **client})
-    topics = [
-        NewTopic(name, count, replicas, config=dict(TOPIC_CONFIG))
-        for name, count in partitions.items()
-    ]
-    created = []
-    for name, result in admin.create_topics(topics, request_timeout=CREATE_S).items():
-        try:
-            result.result()
-            created.append(name)
-        except KafkaException as raised:
-            if raised.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise TapeflowError(
-                    f"topic {name} cannot be created at {bootstrap}: {raised.args[0].str()}"
-                ) from None
-    wait_for_metadata(admin, set(created))
-    return tuple(created)
-
-
-def wait_for_metadata(admin: AdminClient, topics: set[str]) -> None:
-    """Wait until the brokers know new topics: the controller answers before they do."""
-    deadline = time.monotonic() + CREATE_S
-    while topics - admin.list_topics(timeout=CREATE_S).topics.keys():
-        if time.monotonic() > deadline:
-            raise TapeflowError(
-                f"topics {', '.join(sorted(topics))} were created, but are not there after "
-                f"{CREATE_S:g} s"
-            )
-        time.sleep(POLL_S)
+TAIL_RECORDS = 3  # at the end of a topic: enough to know the log time that it has reached
 
 
 class Loader:
@@ -117,6 +74,30 @@ class Loader:
         self.producer = ReliableProducer(
             bootstrap, {**(PACK_PRODUCER if pack else BULK_PRODUCER), **client}
         )
+
+    def check_follows(self, page: Page, step_ns: int) -> None:
+        """Check that a partition's first page follows what is there, by the rule of log times.
+
+        Raises TapeflowError where it begins so far back that no reader would take it.
+        """
+        low, high = self.bounds_before[page.partition]
+        if low == high or not len(page.log_ns):
+            return
+        reader = self._open(page.partition, position_at(max(low, high - TAIL_RECORDS)), high)
+        tail = np.concatenate([each.stamps for each in self._pages(reader)])
+        both = np.concatenate([tail, page.stamps])
+        log_ns = np.full_like(both, MIN_NS)
+        decided, _ = set_log_times(both, UNKNOWN_NS, MIN_NS, step_ns or MAX_NS, log_ns)
+        if decided < len(both) - 1:
+            reached, begins = (
+                format_time(int(log_ns[decided - 1])),
+                format_time(int(both[decided])),
+            )
+            raise TapeflowError(
+                f"{reader} has reached {reached}, and {page.partition} would go on at {begins}: a "
+                f"log goes back by at most {JITTER_NS // 10**9} s. Nothing is loaded: load older "
+                "records first, into a fresh topic"
+            )
 
     def write(self, page: Page) -> None:
         """Queue the frames of a page; raise the first failure so far."""
@@ -186,21 +167,28 @@ class Loader:
 
     def _read(self, name: str, position: Any, end: int) -> tuple[KafkaReader, Page]:
         """Read from a position to offset `end`; return the reader, and the last page."""
+        reader = self._open(name, position, end)
+        return reader, deque(self._pages(reader), maxlen=1)[0]
+
+    def _open(self, name: str, position: Any, end: int) -> KafkaReader:
         topic, number = self.partitions[name]
         partition = KafkaPartition(self.bootstrap, topic, number, name, self.client)
-        reader = KafkaReader(partition, PAGE_FRAMES, end, position, self.notify)
+        return KafkaReader(partition, PAGE_FRAMES, end, position, self.notify)
+
+    def _pages(self, reader: KafkaReader) -> Iterator[Page]:
+        """Yield the pages of a reader up to its end, and close it."""
         deadline = time.monotonic() + self.wait_s
         try:
             while not reader.ended:
                 if (page := reader.read()) is not None:
-                    deadline, last = time.monotonic() + self.wait_s, page
+                    deadline = time.monotonic() + self.wait_s
+                    yield page
                 elif time.monotonic() > deadline:
-                    raise TapeflowError(f"{partition}: record {reader.offset} cannot be read back")
+                    raise TapeflowError(f"{reader}: record {reader.offset} cannot be read back")
                 else:
                     time.sleep(POLL_S)
         finally:
             reader.close()
-        return reader, last
 
     def _offset_bounds(self) -> dict[str, OffsetBounds]:
         topics = sorted({topic for topic, _ in self.partitions.values()})

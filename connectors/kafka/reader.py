@@ -23,14 +23,19 @@ from tapeflow.connectors.kafka.packs import (
     parse_pack_header,
     read_pack,
 )
-from tapeflow.connectors.kafka.resume import check_is_pack, check_log_time, check_previous
+from tapeflow.connectors.kafka.resume import (
+    UNKNOWN,
+    check_is_pack,
+    check_log_time,
+    check_previous,
+    least_end,
+)
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
 PACKS_PER_FETCH = 8  # records fetched at a time where they are packs
-UNKNOWN = -1  # frames before a record, for a reader that begins in mid-log: a pack has it
 
 
 class KafkaReader:
@@ -43,11 +48,12 @@ class KafkaReader:
         end: int | None,
         position: Any,
         notify: Notify,
+        reached: Any = None,
     ) -> None:
         """Read from `position`, or from the beginning, up to offset `end`, or without end.
 
         Pages hold at most `records` frames, with log times as written. Raises TapeflowError for a
-        position beyond the end.
+        position beyond the end, as `reached` may be, up to which the log was read before.
         """
         self.partition, self.records, self.end = partition, records, end
         self.offset: int  # of the next record; in mid-pack of the pack
@@ -63,11 +69,10 @@ class KafkaReader:
         self.buffered: Page | None = None  # laid out, and not delivered yet
         self.is_packed = False  # whether `buffered` comes from packs
         self.pack_frames: deque[int] = deque()  # of each pack in `buffered` that is not begun yet
-        log_end_min = self.offset + self.is_mid_pack
+        log_end_min = least_end(reached or self.position())
         if end is not None and log_end_min > end:
-            raise TapeflowError(
-                f"{partition}: offset {self.offset} is beyond the end, {end}: {WHY_RECREATED}"
-            )
+            beyond = f"{partition}: offset {log_end_min} is beyond the end, {end}"
+            raise TapeflowError(f"{beyond}: {WHY_RECREATED}")
         # Is the record before the position still the one we read? In mid-pack the pack shows it.
         proof = partial(check_previous, partition, self.position())
         verify = None if self.log_ns == MIN_NS or self.is_mid_pack else proof
@@ -203,8 +208,3 @@ class KafkaReader:
             return read_pack(self.partition, messages[0], headers[0], header)
         except TapeflowError:
             return None
-
-
-def position_at(offset: int) -> Any:
-    """Return the position of a reader that begins at an offset, in mid-log."""
-    return offset, UNKNOWN, MIN_NS, 0, 0

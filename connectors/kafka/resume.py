@@ -10,8 +10,21 @@ from tapeflow.connectors.kafka.fetcher import WHY_RECREATED
 from tapeflow.connectors.kafka.frames import KafkaPartition, log_times
 from tapeflow.connectors.kafka.packs import PackHeader, parse_pack_header
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.time import MIN_NS
 
 Position = tuple[int, int, int, int, int]
+UNKNOWN = -1  # frames before a record, for a reader that begins in mid-log: a pack has it
+
+
+def position_at(offset: int) -> Position:
+    """Return the position of a reader that begins at an offset, in mid-log."""
+    return offset, UNKNOWN, MIN_NS, 0, 0
+
+
+def least_end(position: Position) -> int:
+    """Return the least offset at which a log can end that was read up to a position."""
+    offset, _, _, frames_delivered, frames_in_pack = position
+    return offset + (frames_delivered < frames_in_pack)
 
 
 def check_previous(partition: KafkaPartition, position: Position, message: Message) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import structs
 
 from tapeflow.connectors.source.log_times import END_NS, JITTER_NS, UNKNOWN_NS, set_log_times
-from tapeflow.connectors.source.source import Reader, ReaderFactory, extent_of
+from tapeflow.connectors.source.reader import Reader, ReaderFactory, extent_of
 from tapeflow.schemas.batches import Page, slice_page, split_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify

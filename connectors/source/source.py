@@ -7,11 +7,11 @@ finite log, which is one more page, empty and with `end_of_log`. The engine's ow
 not that end, because it comes with a stop as well.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from threading import Event, local
 from time import monotonic
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import numpy as np
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -25,6 +25,7 @@ from tapeflow.connectors.source.polling import (
     Polls,
 )
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.reader import ReaderFactory, extent_of, is_proven
 from tapeflow.connectors.source.replay_clock import ReplayClock
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.engine.threads import keep_thread_state
@@ -37,43 +38,10 @@ STOP_CHECK_S = 0.1  # at most between two checks of STOP_REQUESTED
 STOP_REQUESTED = Event()  # set by the process's signal handlers: stop reading, keep all state
 
 
-class Reader(Protocol):
-    """One partition of a log, read forward."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether no record will ever come after those read."""
-
-    def read(self) -> Page | None:
-        """Return the next records, or None if there are none now."""
-
-    def position(self) -> Any:
-        """Return where to resume after the last page read: a plain value."""
-
-    def close(self) -> None:
-        """Close files and connections."""
-
-
-@runtime_checkable
-class HasExtent(Protocol):
-    """A reader that knows how much there is to read."""
-
-    def extent(self) -> tuple[int, int]:
-        """Return how much of the partition is read, and how much there is: bytes, or records."""
-
-
-def extent_of(reader: object) -> tuple[int, int]:
-    """Return how much of its partition a reader has read, and how much there is; else zeros."""
-    return reader.extent() if isinstance(reader, HasExtent) else (0, 0)
-
-
-ReaderFactory = Callable[[Any], Reader]  # position, or None for the beginning -> reader
-
-
 class LogSource(FixedPartitionedSource[tuple[str, Page], Any]):
     """The source of a flow: every partition of its log."""
 
-    VERSION: ClassVar[int] = 3  # of a partition's snapshot
+    VERSION: ClassVar[int] = 4  # of a partition's snapshot
 
     def __init__(
         self,
@@ -132,7 +100,8 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
                 )
             self.done = self.done and source.end_is_final
         self.reader = source.partitions[name](position)
-        self.position = position  # after the last page sent; the reader may be one page ahead
+        self.position = position  # after the last page sent, unless it `has_moved`
+        self.has_moved = False
         self.held_page: Page | None = None  # read, but not due yet
         self.pages, self.polls = source.pages, source.polls()
         self.read_at = 0.0  # monotonic time of the last page
@@ -143,13 +112,19 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
     @capture_errors
     def next_batch(self) -> list[tuple[str, Page]]:
         """Return the next page; nothing if there is none now, it is not due, or others lag."""
-        if self.done or STOP_REQUESTED.is_set():
+        if STOP_REQUESTED.is_set():
             raise StopIteration
         if not self.polls.is_due(self.name):
             return []
+        if self.done:
+            if is_proven(self.reader):
+                raise StopIteration
+            return self._idle()
         if self._must_wait():
             self.progress.check_opened()
             return self._idle()
+        if self.clock is not None:
+            self._take_position()  # the reader may be one page ahead: a page that is not due
         page = self.held_page or self.reader.read()
         if page is None and not self.reader.ended:
             self.progress.set_idle(self.name)
@@ -167,7 +142,7 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
         self.read_at = self.pages.read_at_s = monotonic()
         self.polls.delay(self.name, 0)
         self.next_offset = page.next_offset
-        self.position = self.reader.position()
+        self.has_moved = True
         self._update_progress()
         return [(self.key, page)]
 
@@ -195,7 +170,13 @@ class LogPartition(StatefulSourcePartition[tuple[str, Page], Any]):
 
     def snapshot(self) -> Any:
         """Return where to resume: version, done, next offset, log time, the reader's position."""
+        self._take_position()
         return (LogSource.VERSION, self.done, self.next_offset, self.log_ns, self.position)
+
+    def _take_position(self) -> None:
+        """Take the reader's position after the page sent, only where it is needed: it costs."""
+        if self.has_moved and self.held_page is None:
+            self.position, self.has_moved = self.reader.position(), False
 
     @capture_close_errors
     def close(self) -> None:

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from msgspec import Struct
 
 from tapeflow.connectors.kafka.frames import KafkaPartition
-from tapeflow.connectors.kafka.reader import KafkaReader, position_at
+from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.connectors.kafka.resume import position_at
 from tapeflow.connectors.source.log_clock import LogClock
-from tapeflow.connectors.source.source import Reader, ReaderFactory
+from tapeflow.connectors.source.proven import TOPIC, ProvenReader
+from tapeflow.connectors.source.reader import Reader, ReaderFactory
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.tape_files import TapeFiles
+from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
 PARQUET = "tapeflow.connectors.tapes.parquet"
@@ -56,15 +59,36 @@ def is_parquet(stored: TapeFiles | TopicPartition) -> TypeGuard[TapeFiles]:
 def open_reader(
     name: str, stored: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
 ) -> Reader:
-    """Open a partition at a position; None is its beginning."""
+    """Open a partition at a position, which it proves first; None is its beginning."""
     page = job.source.page_records
     span_ns = max(job.source.max_lead // 2, 1)  # no page is longer than partitions may be apart
-    open_stored = partial(open_stamped, name, stored, job, notify)
-    return LogClock(open_stored, page, span_ns, job.source.step, position, notify)
+
+    def open_at(begin: Any, reached: Any) -> Reader:
+        """Open at one position of the log clock; the log goes on at least to another."""
+        read_to = None if reached is None else reached[0]
+        open_stored = partial(open_stamped, name, stored, job, notify, read_to)
+        return LogClock(open_stored, page, span_ns, job.source.step, begin, notify)
+
+    try:
+        return ProvenReader(open_at, form_of(stored), position, notify)
+    except TapeflowError as error:
+        raise TapeflowError(f"partition {name}: {error}") from None
+
+
+def form_of(stored: TapeFiles | TopicPartition) -> str:
+    """Return the form in which a partition is stored: a position in one is void in another."""
+    if isinstance(stored, TopicPartition):
+        return TOPIC
+    return "Parquet" if is_parquet(stored) else "text"
 
 
 def open_stamped(
-    name: str, stored: TapeFiles | TopicPartition, job: Job, notify: Notify, position: object
+    name: str,
+    stored: TapeFiles | TopicPartition,
+    job: Job,
+    notify: Notify,
+    reached: Any,
+    position: Any,
 ) -> Reader:
     """Open a partition whose records have the log times that were written."""
     page = job.source.page_records
@@ -77,7 +101,13 @@ def open_stamped(
             gone = ", the first one there: those before have been deleted"
             is_first = stored.begin == stored.low
             notify(f"{kafka} is read from offset {stored.begin}{gone if is_first else ''}")
-        return KafkaReader(kafka, page, stored.end, position, notify)
+        return KafkaReader(kafka, page, stored.end, position, notify, reached)
+    last_file = 0 if reached is None else reached[0]
+    if last_file >= len(stored.files):
+        raise TapeflowError(
+            f"the state has read file {last_file + 1} of it, and there are {len(stored.files)} "
+            "now: go back to those files, or start with a fresh --state"
+        )
     if is_parquet(stored):
         from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
 

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import merge
+from itertools import chain
 from threading import Event
 from typing import NamedTuple
 
+from tapeflow.connectors.kafka.creation import create_topics
 from tapeflow.connectors.kafka.facts import missing_topics
-from tapeflow.connectors.kafka.loader import Loader, create_topics
+from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.reader import ReaderFactory, extent_of
 from tapeflow.connectors.source.replay_clock import ReplayClock
-from tapeflow.connectors.source.source import (
-    STOP_CHECK_S,
-    ReaderFactory,
-    extent_of,
-)
+from tapeflow.connectors.source.source import STOP_CHECK_S
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.notify import Notify
@@ -93,7 +92,8 @@ def load_pages(
     `append` writes to topics that hold records, `pack` puts many frames into a record. With `speed`
     each page waits until it is due. Once `stop` is set, no further page is written.
 
-    Raises TapeflowError where a topic holds records already, or Kafka does not take them all.
+    Raises TapeflowError where a topic holds records already, or later ones than are appended, or
+    Kafka does not take them all.
     """
     kafka = job.kafka
     loader = Loader(
@@ -105,6 +105,8 @@ def load_pages(
         client=kafka.client,
         pack=pack,
     )
+    if append:
+        log = {name: checked_pages(loader, several, job) for name, several in log.items()}
     clock, stop = None if speed is None else ReplayClock(speed), stop or Event()
     for page in merge(*log.values(), key=lambda page: page.log_ns[:1].tolist()):
         if clock is not None:
@@ -114,6 +116,16 @@ def load_pages(
         loader.write(page)
     loader.finish()
     return {name: Loaded(loader.frames[name], loader.records[name]) for name in log}
+
+
+def checked_pages(loader: Loader, pages: Iterable[Page], job: Job) -> Iterable[Page]:
+    """Return pages of a partition, of which the first is checked to follow what is there."""
+    rest = iter(pages)
+    first = next(rest, None)
+    if first is None:
+        return ()
+    loader.check_follows(first, job.source.step)
+    return chain([first], rest)
 
 
 def wait_until_due(page: Page, clock: ReplayClock, check: Callable[[], None], stop: Event) -> None:

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tapeflow.connectors.kafka.offsets import offset_bounds, offsets_at
-from tapeflow.connectors.kafka.reader import position_at
+from tapeflow.connectors.kafka.resume import position_at
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import NS_PER_MS
 from tests.kafka.memory_log import messages, open_log, packed, plain

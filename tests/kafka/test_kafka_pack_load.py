@@ -14,7 +14,8 @@ from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter
 from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.packs import PACK_BYTES
-from tapeflow.connectors.kafka.reader import KafkaReader, position_at
+from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.connectors.kafka.resume import position_at
 from tapeflow.connectors.kafka.sink import ReliableProducer
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.tapes.text import TapeReader

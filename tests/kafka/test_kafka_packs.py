@@ -309,7 +309,7 @@ def test_packs_of_another_day_are_refused(frames):
 
 def test_a_log_that_ends_before_a_half_read_pack_is_refused():
     position = position_after(packed_log(), PACK_FRAMES + 1)
-    with pytest.raises(TapeflowError, match=r"offset 1 is beyond the end, 1: .* created again"):
+    with pytest.raises(TapeflowError, match=r"offset 2 is beyond the end, 1: .* created again"):
         open_log(packed_log()[:1], position)
 
 

@@ -12,7 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from tapeflow.connectors.kafka.loader import Loader, create_topics
+from tapeflow.connectors.kafka.creation import create_topics
+from tapeflow.connectors.kafka.loader import Loader
 from tapeflow.connectors.kafka.offsets import offset_bounds
 from tapeflow.connectors.kafka.sink import KafkaSink
 from tapeflow.schemas.batches import Page
