@@ -24,7 +24,7 @@ from bench.simulation.case import (
     TradeRow,
 )
 from bench.simulation.facts import Intent, Place, Tables, Tick, of_strategies
-from bench.simulation.numbers import EXACT, MINUTE_NS
+from bench.simulation.numbers import EXACT, MINUTE_NS, is_in_range
 from bench.simulation.signal_model import SignalModel
 
 FRAME_BYTES = 64 * 1024  # of a dead letter
@@ -139,6 +139,9 @@ class PartitionModel:
             self.seen[instrument, row.trade_id] = place.offset
             if before is not None and place.offset - before <= self.job["dedupe"]["window"]:
                 verdict = "duplicate"
+        any_price = self.job.get("market", {}).get("any_price", False)
+        if verdict == "accepted" and not (any_price or is_in_range(price, float(row.size))):
+            verdict = "off_market"
         if verdict == "accepted":
             verdict = self.bars.add(instrument, row, place)
             if verdict == "accepted":
