@@ -1,7 +1,7 @@
 """The width of bars: a span of time, or calendar months."""
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,12 +47,29 @@ class BarWidth(NamedTuple):
         """
         return month_starts_ns(self.months)
 
+    def lengths_ns(self) -> Ints:
+        """Return the length of each of the bars of `starts_ns`."""
+        return month_lengths_ns(self.months)
+
 
 @cache
 def month_starts_ns(months: int) -> Ints:
     """Return the start of each so many months from 1970 to the end of time; of 0 months nothing."""
-    if not months:
-        return np.empty(0, np.int64)
-    first, last = np.datetime64("1970-01", "M"), np.datetime64("2262-04", "M")
-    starts: Ints = np.arange(first, last + 1, months).astype("datetime64[ns]").astype(np.int64)
+    starts: Ints = month_starts(months)[:-1].astype("datetime64[ns]").astype(np.int64)
     return starts
+
+
+@cache
+def month_lengths_ns(months: int) -> Ints:
+    """Return the length of each of them; the last one ends after the end of time."""
+    days = np.diff(month_starts(months).astype("datetime64[D]")).astype(np.int64)
+    lengths: Ints = days * NS_PER_DAY
+    return lengths
+
+
+def month_starts(months: int) -> Any:
+    """Return the starts as months, and the end of the last one: datetime64[M]."""
+    if not months:
+        return np.empty(0, "datetime64[M]")
+    first, last = np.datetime64("1970-01", "M"), np.datetime64("2262-04", "M")
+    return np.arange(first, last + 1 + months, months)

@@ -5,7 +5,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 # 60 digits: every product that is computed here is exact.
 DECIMAL_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 PRICE_MIN, PRICE_MAX = 1e-12, 1e12  # only prices in [PRICE_MIN, PRICE_MAX) are traded
+SIZE_MIN, SIZE_MAX = 1e-18, 1e18  # of trades: sizes in [SIZE_MIN, SIZE_MAX)
 SCALE = 12  # digits after the point in a table: DECIMAL(38, 12)
+VALUE_MAX = Decimal(10) ** (38 - SCALE)  # every value of a table is below
 
 
 def to_decimal(price: float) -> Decimal:

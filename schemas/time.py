@@ -7,6 +7,7 @@ Ns = Annotated[int, "ns"]  # nanoseconds since the Unix epoch, UTC
 LogPosition = tuple[int, str, int]  # (log_ns, partition, offset): where in the log order
 
 MIN_NS, MAX_NS = -(2**63), 2**63 - 1  # before and after every time that a log can hold
+LAST_NS = MAX_NS - 1  # the last time of a TIMESTAMP_NS: MAX_NS is infinity there
 LOG_MIN_NS = 946_684_800_000_000_000  # 2000-01-01: no log is older, so a wrong unit is seen
 LOG_MAX_NS = 7_258_118_400_000_000_000  # 2200-01-01: every log time lies before it
 NO_TIME = -1  # the venue sent no time

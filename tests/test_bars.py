@@ -27,6 +27,7 @@ from tests.plain_flow import IDS
 LATENESS = 200 * MS
 LAST = 2**63 - 1
 DAY = 86_400 * S
+YEAR, LATENESS_MAX = 365 * DAY, 36_500 * DAY  # see flows/job/duration.py
 SECOND = BarWidth(S)
 
 
@@ -55,7 +56,10 @@ def verdicts_of(*log, **settings):
 
 
 def bar_times(event_ns, width):
-    """Return the start and end of the bar that a time is in, by the calendar of Python."""
+    """Return the start and end of the bar that a time is in, by the calendar of Python.
+
+    An end may lie beyond 63 bits: nothing of the oracle knows that there are such.
+    """
     if width.months:
         day = datetime.fromtimestamp(event_ns // S, UTC)
         month = 12 * day.year + day.month - 1
@@ -79,7 +83,7 @@ def oracle(values, lateness=LATENESS, width=SECOND, by_id=True):
     def close(ended, at_end):
         ended.sort(key=lambda key: (key[0], IDS[key[1]]))
         for key in ended:
-            partial = key[0] < first or (at_end and min(key[2], LAST) > newest)
+            partial = key[0] < first or (at_end and key[2] > newest)
             closed.append(oracle_bar(key, is_open.pop(key), log_ns, offset, partial, by_id))
 
     for value in values:
@@ -87,7 +91,7 @@ def oracle(values, lateness=LATENESS, width=SECOND, by_id=True):
         for number, status in enumerate(value.status.tolist()):
             log_ns, offset = int(value.log_ns[number]), value.first_offset + number
             if status == HEARTBEAT and newest is not None:
-                watermark = max(watermark, min(newest + log_ns - newest_log, LAST) - lateness)
+                watermark = max(watermark, newest + log_ns - newest_log - lateness)
             close([key for key in is_open if key[2] <= watermark], at_end=False)
             for trade in (row for row in trades if row.offset == offset):
                 instrument, event, verdict = trade.instrument, trade.event_ns, trade.verdict
@@ -116,7 +120,7 @@ def oracle_bar(key, trades, log_ns, offset, partial, by_id):
     by_event = sorted(trades, key=lambda row: (row.event_ns, row.trade_id * by_id))
     return {
         "instrument": IDS[key[1]], "venue": IDS[key[1]].partition(".")[2],
-        "open_ns": key[0], "close_ns": min(key[2], LAST),
+        "open_ns": key[0], "close_ns": min(key[2], LAST - 1),
         "open": by_event[0].price, "high": max(prices), "low": min(prices),
         "close": by_event[-1].price,
         "volume": fsum(sizes), "count": len(trades), "buy_volume": fsum(row.size for row in bought),
@@ -309,12 +313,28 @@ def test_months_close_by_the_watermark_and_are_complete_by_the_calendar():
     assert len({bar.close_ns - bar.open_ns for bar in bars}) == 2  # 31 and 29 days
 
 
-@pytest.mark.parametrize("width", ["1mo", "1y", "1w", "7d", "106751d"])
+@pytest.mark.parametrize("width", ["1mo", "1y", "1w", "7d", "36500d"])
 def test_a_bar_that_ends_beyond_time_is_closed_by_the_end(width):
     (bar,) = check(
         [tick(LAST, log_ns=5 * S), heartbeat(9 * S)], width=parse_width(width), lateness=0
     )
-    assert bar.close_ns == LAST and not bar.complete
+    assert bar.close_ns == LAST - 1 and not bar.complete  # LAST is infinity in a TIMESTAMP_NS
+
+
+def test_a_bar_that_ends_beyond_time_is_closed_by_a_watermark_beyond_time():
+    #   event  [LAST - 0.85 s      )          2 s later by the log: W = LAST - 0.85 s + 2 s - 0.2 s
+    begin = LAST - LAST % S
+    log = [tick(begin + 1, log_ns=5 * S), heartbeat(7 * S), tick(begin + 2, log_ns=8 * S)]
+    (bar,) = check(log, end_of_log=False)
+    assert (bar.open_ns, bar.close_ns, bar.count) == (begin, LAST - 1, 1)
+    assert verdicts_of(*log) == [ACCEPTED, LATE]
+
+
+def test_lateness_before_the_beginning_of_time_makes_no_later_trade_late():
+    #   W = 0 - 2 s, then LAST - 2 s: its own bar is open still
+    log = [tick(0, log_ns=5 * S), tick(LAST - S // 2, log_ns=6 * S), tick(5 * S, log_ns=7 * S)]
+    assert verdicts_of(*log, lateness=2 * S) == [ACCEPTED, ACCEPTED, LATE]
+    check(log, lateness=2 * S)
 
 
 def test_volume_is_the_sum_of_sizes_and_buy_volume_of_the_buyers():
@@ -442,7 +462,7 @@ def test_rows_of_closed_bars_are_used_again():
 @pytest.mark.parametrize("event_ns", [0, 1, S - 1, LAST - S, LAST - 1, LAST])
 def test_event_times_at_the_ends_of_time_make_a_bar(event_ns):
     (bar,) = check([tick(event_ns, log_ns=5 * S), tick(event_ns, log_ns=9 * S), heartbeat(9 * S)])
-    assert bar.count == 2 and bar.open_ns <= event_ns <= bar.close_ns
+    assert bar.count == 2 and bar.open_ns <= min(event_ns, LAST - 1) <= bar.close_ns
 
 
 def test_event_times_may_go_from_the_beginning_of_time_to_its_end_and_back():
@@ -450,12 +470,13 @@ def test_event_times_may_go_from_the_beginning_of_time_to_its_end_and_back():
         tick(0, log_ns=S),
         tick(LAST, log_ns=S),
         tick(5 * S, log_ns=S),
-        tick(LAST - 10, log_ns=LAST),
-        heartbeat(LAST),
+        tick(LAST - 10, log_ns=200 * YEAR),
+        heartbeat(200 * YEAR),
     ]
     assert verdicts_of(*log) == [ACCEPTED, ACCEPTED, LATE, ACCEPTED]
     check(log)
-    check(log, lateness=LAST)
+    check(log, lateness=LATENESS_MAX)
+    check(log, lateness=LATENESS_MAX, width=BarWidth(LATENESS_MAX))
 
 
 # --- equal to the oracle, on random logs -------------------------------------------------------
@@ -499,6 +520,7 @@ def with_log_times(drawn, gaps):
 
 NEAR = st.integers(0, 120).map(lambda tenths: 5 * S + tenths * 100 * MS)
 FAR = st.sampled_from([0, 1, S - 1, S, LAST - 2 * S, LAST - S, LAST - 1, LAST])
+EDGES = st.integers(0, 30).map(lambda tenths: LAST - tenths * 100 * MS)
 GAPS = st.lists(st.sampled_from([0, 0, 1, 50 * MS, 100 * MS, 400 * MS, S]), max_size=5)
 
 
@@ -513,10 +535,16 @@ def test_bars_and_verdicts_equal_the_oracle(drawn, gaps, splits, lateness):
     check(with_log_times(drawn, gaps), splits, lateness=lateness)
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(record(NEAR | FAR), max_size=30), GAPS, st.lists(st.integers(0, 30), max_size=3))
-def test_bars_equal_the_oracle_at_the_ends_of_time(drawn, gaps, splits):
-    check(with_log_times(drawn, gaps), splits)
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(record(NEAR | FAR | EDGES), max_size=30),
+    GAPS | st.lists(st.sampled_from([0, 400 * MS, 5 * YEAR]), max_size=5),  # 150 years in all
+    st.lists(st.integers(0, 30), max_size=3),
+    st.sampled_from(["1s", "1s", "1d", "2w", "1mo", "3mo", "1y", "36500d"]),
+    st.sampled_from([0, LATENESS, 2 * S, 30 * YEAR, LATENESS_MAX]),
+)
+def test_bars_equal_the_oracle_at_the_ends_of_time(drawn, gaps, splits, width, lateness):
+    check(with_log_times(drawn, gaps), splits, width=parse_width(width), lateness=lateness)
 
 
 DAYS = st.builds(

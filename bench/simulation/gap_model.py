@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from bench.simulation.bounds import bar_bounds
 from bench.simulation.case import TradeRow
 from bench.simulation.facts import Place
-from bench.simulation.numbers import MINUTE_NS, limit_of, ns_of
+from bench.simulation.numbers import MINUTE_NS, is_in_range, limit_of, ns_of
 
 JUMP_MAX = 10**9  # ids: a larger step forward begins a new numbering
 RANGES_MAX = 16  # of an instrument: what becomes of more is not modelled
@@ -60,6 +60,7 @@ class GapModel:
         self.width, self.finds_gaps = bars["width"], bars["gaps"]
         self.ahead_ns, self.pause_ns = limit_of(bars["ahead"]), limit_of(bars["pause"])
         self.lateness_ns = ns_of(bars["lateness"])
+        self.any_price = job["market"].get("any_price", False)
         self.numberings: dict[str, Numbering] = {}
         self.open: dict[str, list[Hole]] = {}  # ids that may still come
         self.holes: list[Hole] = []  # all that bars may touch
@@ -91,13 +92,14 @@ class GapModel:
         is_ahead = self.ahead_ns is not None and row.event_ns - place.log_ns > self.ahead_ns
         if verdict == "accepted" and is_ahead:
             verdict = "ahead"
+        is_possible = self.any_price or is_in_range(float(row.price), float(row.size))
+        if verdict == "accepted" and not is_possible:
+            verdict = "off_market"
         if verdict == "accepted" and (self.newest is None or row.event_ns > self.newest[0]):
             self.newest = row.event_ns, place.log_ns
         return verdict
 
-    def note(
-        self, place: Place, instrument: str, row: TradeRow, verdict: str
-    ) -> Iterator[Hole]:
+    def note(self, place: Place, instrument: str, row: TradeRow, verdict: str) -> Iterator[Hole]:
         """Note the id of a trade that is neither a duplicate nor history; yield new facts."""
         if not self.finds_gaps or verdict in ("duplicate", "history"):
             return

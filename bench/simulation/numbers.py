@@ -46,3 +46,8 @@ def exact_sum(values: Iterable[float]) -> float:
         except OverflowError:
             return math.inf
     return math.nan if any(map(math.isnan, values)) else math.inf
+
+
+def is_in_range(price: float, size: float) -> bool:
+    """Return whether a trade of this price and size is one of the market."""
+    return 1e-12 <= price < 1e12 and 1e-18 <= size < 1e18

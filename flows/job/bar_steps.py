@@ -21,7 +21,7 @@ def judge_trades(job: Job, table: InstrumentTable) -> JudgeTrades:
     )
     dialects = (VENUES[each.venue.lower()].dialect for each in table.rows)
     numbered = tuple(job.bars.gaps and each.numbered for each in dialects)
-    return JudgeTrades(numbered, ahead_ns, pause_ns, job.bars.lateness)
+    return JudgeTrades(numbered, ahead_ns, pause_ns, job.bars.lateness, job.market.any_price)
 
 
 def time_bars(job: Job, table: InstrumentTable) -> TimeBars:

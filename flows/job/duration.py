@@ -1,10 +1,10 @@
-"""Durations as people write them: 250ms, 1s, 5m, 1h."""
+"""Durations as people write them: 250ms, 1s, 5m, 1h. Every one is at most DURATION_MAX."""
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 NS = {
     "ns": 1,
@@ -15,7 +15,9 @@ NS = {
     "h": 3600 * 10**9,
     "d": 86400 * 10**9,
 }
-FORM = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
+FORM = re.compile(r"(\d{1,40}(?:\.\d{1,40})?)(ns|us|ms|s|m|h|d)", re.ASCII)
+DURATION_MAX = "36500d"  # no time that is a duration from another leaves 64 bits: see decision 16
+DURATION_MAX_NS = 36_500 * NS["d"]
 
 
 def parse_duration(text: Any) -> int:
@@ -24,14 +26,16 @@ def parse_duration(text: Any) -> int:
     >>> parse_duration("250ms")
     250000000
 
-    Raises ValueError where the text is no duration, or no whole number of nanoseconds.
+    Raises ValueError where the text is no duration, no whole number of nanoseconds, or too long.
     """
     match = FORM.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{text!r} is no duration: write 250ms, 1s, 5m, 1h or 1d")
-    span = Decimal(match[1]) * NS[match[2]]
-    if span != int(span):
+    span = Fraction(match[1]) * NS[match[2]]
+    if span.denominator != 1:
         raise ValueError(f"{text!r} is not a whole number of nanoseconds")
+    if span > DURATION_MAX_NS:
+        raise ValueError(f"{text!r} is too long: write at most {DURATION_MAX}")
     return int(span)
 
 
@@ -61,12 +65,9 @@ def parse_limit(text: Any) -> int | None:
     if text in (None, OFF):
         return None
     try:
-        span_ns = parse_duration(text)
+        return parse_duration(text)
     except ValueError as error:
         raise ValueError(f'{error}, or "{OFF}"') from None
-    if span_ns >= 2**63:
-        raise ValueError(f'{text!r} is above 292 years: write "{OFF}"')
-    return span_ns
 
 
 Duration = Annotated[
@@ -81,3 +82,14 @@ Limit = Annotated[
     PlainSerializer(lambda ns: None if ns is None else f"{ns}ns", when_used="json"),
     WithJsonSchema({"type": "string"}),
 ]
+
+
+def within(least: str, most: str) -> AfterValidator:
+    """Return the check that a duration is from `least` to `most`."""
+
+    def check(span_ns: int) -> int:
+        if not parse_duration(least) <= span_ns <= parse_duration(most):
+            raise ValueError(f"{format_duration(span_ns)} is not from {least} to {most}")
+        return span_ns
+
+    return AfterValidator(check)

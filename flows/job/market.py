@@ -19,6 +19,11 @@ class Market(Section):
         description='Channel of the trades, by venue, as in `{ binance = "aggTrade" }`. Left out: '
         "`trade`. An `aggTrade` counts as many trades as it is made of.",
     )
+    any_price: bool = Field(
+        default=False,
+        description="Accept trades of any price and size. Otherwise prices are from 1e-12 to 1e12, "
+        "sizes from 1e-18 to 1e18, and a trade beyond is counted as `off_market` and in no bar.",
+    )
     time_unit: Literal["by_digits", "ms"] = Field(
         default="by_digits",
         description="Unit of integer event times. `by_digits`: 10 digits are s, 13 ms, 16 us, 19 "

@@ -4,28 +4,44 @@ tick 0.01 * size 0.00000001 * multiplier 1  =  0.0000000001     one tick of the 
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from tapeflow.schemas.decimals import PRICE_MAX, SCALE, count_decimals
+from tapeflow.schemas.decimals import (
+    DECIMAL_CONTEXT,
+    PRICE_MAX,
+    SCALE,
+    VALUE_MAX,
+    count_decimals,
+)
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.signals import Strategy
 
 LEAST_DIGITS = 8
-VALUE_MAX = Decimal(10) ** (38 - SCALE)  # of a table's DECIMAL(38, 12)
 
 
 def check_decimals(value: Decimal) -> Decimal:
     """Return a value that the tables can hold; ValueError where it has too many decimals."""
-    if count_decimals(value.normalize()) > SCALE:
+    if count_decimals(value) - count_zeros(value) > SCALE:
         raise ValueError(f"{value} has more than the {SCALE} decimals that the tables hold")
     return value
 
 
-Positive = Annotated[Decimal, Field(gt=0, lt=10**12), AfterValidator(check_decimals)]
+def count_zeros(value: Decimal) -> int:
+    """Return the zeros that the digits of a decimal end in.
+
+    >>> count_zeros(Decimal("0.0500"))
+    2
+    """
+    digits = "".join(map(str, value.as_tuple().digits))
+    return len(digits) - len(digits.rstrip("0")) if value else len(digits) + count_decimals(value)
+
+
+DecimalText = Annotated[Decimal, AfterValidator(check_decimals)]
+Positive = Annotated[DecimalText, Field(gt=0, lt=10**12)]
 
 
 def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -> int:
@@ -37,7 +53,8 @@ def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -
     for strategy in strategies:
         for name in sorted(strategy.instruments):
             row = table.get(name)
-            worth = (row.tick * strategy.size * row.multiplier).normalize()
+            with localcontext(DECIMAL_CONTEXT):
+                worth = (row.tick * strategy.size * row.multiplier).normalize()
             if count_decimals(worth) > SCALE:
                 raise UsageError(
                     f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} "
@@ -56,7 +73,8 @@ def check_largest_position(
     Raises UsageError, naming the strategy and the instrument.
     """
     for name in sorted(strategy.instruments):
-        if position_max * table.get(name).multiplier * Decimal(PRICE_MAX) >= VALUE_MAX:
+        units = DECIMAL_CONTEXT.multiply(position_max, table.get(name).multiplier)
+        if units * Decimal(PRICE_MAX) >= VALUE_MAX:
             raise UsageError(
                 f"accounts.{strategy.account}: position_max {position_max} of {name} with its "
                 f"multiplier {table.get(name).multiplier} may be worth more than the tables hold: "

@@ -12,8 +12,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from tapeflow.flows.job.duration import Duration
-from tapeflow.flows.job.money import Positive
+from tapeflow.flows.job.duration import Duration, within
+from tapeflow.flows.job.money import DecimalText, Positive
 
 
 class Unit(NamedTuple):
@@ -35,7 +35,7 @@ class Section(BaseModel):
 class Dedupe(Section):
     """Removal of duplicate trades."""
 
-    window: Annotated[int, Field(gt=0), Unit("records")] = Field(
+    window: Annotated[int, Field(gt=0, le=10**9), Unit("records")] = Field(
         default=8192,
         description="A trade is a duplicate if its id was seen among this many last records of "
         "its partition.",
@@ -45,7 +45,7 @@ class Dedupe(Section):
 class Normalise(Section):
     """Scores of returns, for strategies that read them."""
 
-    window: Annotated[int, Field(ge=2), Unit("bars")] = Field(
+    window: Annotated[int, Field(ge=2, le=100_000), Unit("bars")] = Field(
         default=60, description="Length of the window of mean and standard deviation."
     )
 
@@ -53,7 +53,7 @@ class Normalise(Section):
 class Source(Section):
     """How the log is read. No result depends on these keys, but for `step`."""
 
-    page_records: Annotated[int, Field(gt=0), Unit("records")] = Field(
+    page_records: Annotated[int, Field(gt=0, le=10**6), Unit("records")] = Field(
         default=20_000, description="Largest number of records read in one step."
     )
     max_lead: Span = Field(
@@ -69,9 +69,9 @@ class Source(Section):
         default=1_000_000_000,
         description="Warn of a partition that has delayed all others for this long. `run` only.",
     )
-    heartbeat_after: Span = Field(
+    heartbeat_after: Annotated[Duration, within("1ms", "1d")] = Field(
         default=100_000_000,
-        description="Write a heartbeat into a partition after this much silence. "
+        description="Write a heartbeat into a partition after this much silence, from 1ms to 1d. "
         "`run --heartbeats` only.",
     )
 
@@ -79,20 +79,22 @@ class Source(Section):
 class Recovery(Section):
     """How often state and results are committed."""
 
-    epoch: Span | None = Field(
+    epoch: Annotated[Duration, within("1ms", "1d")] | None = Field(
         default=None,
-        description="Time between commits. Left out: 1s, or 5s for a replay that keeps no state.",
+        description="Time between commits, from 1ms to 1d. Left out: 1s, or 5s for a replay that "
+        "keeps no state.",
     )
 
 
 class Paper(Section):
     """The paper venue."""
 
-    latency: Delay = Field(
-        default=250_000_000, description="Time from a decision until the order is at the venue."
+    latency: Annotated[Duration, within("0s", "365d")] = Field(
+        default=250_000_000,
+        description="Time from a decision until the order is at the venue, at most 365d.",
     )
-    fee_bps: Annotated[Decimal, Field(ge=0, le=10_000), Unit("basis points of notional")] = Field(
-        default=Decimal(10), description="Fee of a fill."
+    fee_bps: Annotated[DecimalText, Field(ge=0, le=10_000), Unit("basis points of notional")] = (
+        Field(default=Decimal(10), description="Fee of a fill.")
     )
 
 
@@ -140,8 +142,8 @@ class Kafka(Section):
     publish: bool = Field(
         default=True, description="`run` and `demo` write facts to Kafka as well as to DuckDB."
     )
-    connect_timeout: Span = Field(
-        default=30_000_000_000, description="How long to wait for a broker at start."
+    connect_timeout: Annotated[Duration, within("1ms", "1d")] = Field(
+        default=30_000_000_000, description="How long to wait for a broker at start: 1ms to 1d."
     )
     client: dict[str, str | int | float | bool] = Field(
         default={},
@@ -171,10 +173,10 @@ class Account(Section):
     """One account and its limits; a value equal to a limit passes."""
 
     name: str = Field(description="The account's name, unique in the job.")
-    position_max: Annotated[Decimal, Field(ge=0, lt=10**12), Unit("size")] = Field(
+    position_max: Annotated[DecimalText, Field(ge=0, lt=10**12), Unit("size")] = Field(
         description="Largest position in any one instrument, long or short."
     )
-    gross_max: Annotated[Decimal, Field(ge=0, lt=10**24), Unit("notional")] = Field(
+    gross_max: Annotated[DecimalText, Field(ge=0, lt=10**24), Unit("notional")] = Field(
         description="Largest gross exposure over all instruments; the currencies of `at_par` "
         "count as one."
     )
@@ -182,7 +184,7 @@ class Account(Section):
         default=("USD", "USDT", "USDC"),
         description="Quote currencies that are added up one to one.",
     )
-    orders_max: Annotated[int, Field(ge=0), Unit("orders")] = Field(
+    orders_max: Annotated[int, Field(ge=0, le=10**6), Unit("orders")] = Field(
         description="Most orders approved in any `orders_window`."
     )
     orders_window: Span = Field(description="Window of `orders_max`, in log time.")

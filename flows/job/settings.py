@@ -79,7 +79,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:
         keys = tomllib.loads(path.read_text())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of an integer of 5,000 digits
         raise UsageError(f"{path}: not TOML: {error}") from None
     override(keys, environment)
     try:

@@ -28,10 +28,10 @@ class EmaCross(StrategySettings):
     """Trend: buys when the fast average of closes crosses above the slow one, sells below."""
 
     kind: Literal["ema_cross"] = Field(description="Always `ema_cross`.")
-    fast: Annotated[int, Field(gt=0), Unit("bars")] = Field(
+    fast: Annotated[int, Field(gt=0, le=10**6), Unit("bars")] = Field(
         default=12, description="Span of the fast average, below `slow`."
     )
-    slow: Annotated[int, Field(gt=0), Unit("bars")] = Field(
+    slow: Annotated[int, Field(gt=0, le=10**6), Unit("bars")] = Field(
         default=26, description="Span of the slow average."
     )
 
@@ -46,6 +46,6 @@ class Reversion(StrategySettings):
     """Mean reversion: sells a return far above its mean, buys one far below."""
 
     kind: Literal["reversion"] = Field(description="Always `reversion`.")
-    entry: Annotated[float, Field(gt=0), Unit("standard deviations")] = Field(
+    entry: Annotated[float, Field(gt=0, le=10**6), Unit("standard deviations")] = Field(
         default=2.5, description="Distance from the mean at which it trades."
     )

@@ -11,9 +11,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from tapeflow.flows.job.duration import format_duration, parse_duration
 from tapeflow.schemas.bar_width import NS_PER_DAY, NS_PER_WEEK, BarWidth
 
-CALENDAR = re.compile(r"(\d+)(w|mo|M|y)")
+CALENDAR = re.compile(r"(\d{1,40})(w|mo|M|y)", re.ASCII)
 MONTHS = {"mo": 1, "M": 1, "y": 12}
-SPAN_MAX_NS = 2**63 - 1
 
 
 def parse_width(text: Any) -> BarWidth:
@@ -42,8 +41,8 @@ def parse_span(text: Any, duration: Any) -> BarWidth:
         span_ns = parse_duration(duration)
     except ValueError as error:
         raise ValueError(f"{error}; of bars also 1w, 1mo, 3mo or 1y") from None
-    if not 0 < span_ns <= SPAN_MAX_NS:
-        raise ValueError(f"{text!r} is not above 0 and below 292 years")
+    if not span_ns:
+        raise ValueError(f"{text!r} is not above 0")
     if NS_PER_DAY % span_ns and span_ns % NS_PER_DAY:
         raise ValueError(
             f"{text!r} neither divides a day nor is a number of days: such bars would open at "

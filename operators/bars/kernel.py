@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
-from tapeflow.operators.bars.layout import NONE, Clock, Rows, Slots
+from tapeflow.operators.bars.layout import MIDDLE_NS, NEVER_MID_NS, NONE, Clock, Rows, Slots
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
-from tapeflow.schemas.time import MAX_NS
 
 
 class Trades(NamedTuple):
@@ -34,42 +33,40 @@ class Trades(NamedTuple):
 
 @inlined
 def interval(width: Any, event_ns: int) -> tuple[int, int]:
-    """Return the start and end of the bar that a time is in; MAX_NS for an end beyond it.
+    """Return the start of the bar that a time is in, and its end, from MIDDLE_NS.
 
-    `width`: span and origin in ns, and the starts of all bars where they are by the calendar.
+    `width`: span and origin in ns, and starts and ends of all bars where they are by the calendar.
     """
-    span_ns, origin_ns, starts_ns = width
+    span_ns, origin_ns, starts_ns, ends_mid_ns = width
     if len(starts_ns):
-        after = np.searchsorted(starts_ns, event_ns, "right")
-        return starts_ns[after - 1], starts_ns[after] if after < len(starts_ns) else MAX_NS
+        number = np.searchsorted(starts_ns, event_ns, "right") - 1
+        return starts_ns[number], ends_mid_ns[number]
     start_ns = event_ns - (event_ns - origin_ns) % span_ns
-    return start_ns, min(start_ns, MAX_NS - span_ns) + span_ns
+    return start_ns, start_ns - MIDDLE_NS + span_ns
 
 
 @inlined
-def has_ended(end_ns: int, watermark_ns: int) -> bool:
-    """Return whether a bar's end is reached; one beyond MAX_NS never is."""
-    return watermark_ns >= end_ns and end_ns < MAX_NS
+def clock_after_silence(clock: Clock, log_ns: int, lag_ns: int) -> Clock:
+    """Return the clock after a heartbeat: event time has advanced by as much as log time.
 
-
-@inlined
-def clock_after_silence(clock: Clock, log_ns: int, lateness_ns: int) -> Clock:
-    """Return the clock after a heartbeat: event time has advanced by as much as log time."""
+    `lag_ns`: MIDDLE_NS and the lateness. A watermark beyond all ends stays below NEVER_MID_NS.
+    """
     if clock.newest_ns == NONE:
         return clock
-    passed_ns = min(log_ns - clock.newest_log_ns, MAX_NS - clock.newest_ns)
-    watermark_ns = max(clock.watermark_ns, clock.newest_ns + passed_ns - lateness_ns)
-    return Clock(clock.newest_ns, clock.newest_log_ns, watermark_ns, clock.first_ns)
+    reached = clock.newest_ns - lag_ns
+    passed_ns = min(log_ns - clock.newest_log_ns, NEVER_MID_NS - 1 - max(reached, 0))
+    watermark_mid_ns = max(clock.watermark_mid_ns, reached + passed_ns)
+    return Clock(clock.newest_ns, clock.newest_log_ns, watermark_mid_ns, clock.first_ns)
 
 
 @inlined
-def clock_after_trade(clock: Clock, event_ns: int, log_ns: int, lateness_ns: int) -> Clock:
-    """Return the clock after a trade that is no duplicate, late or not."""
+def clock_after_trade(clock: Clock, event_ns: int, log_ns: int, lag_ns: int) -> Clock:
+    """Return the clock after a trade that is no duplicate, late or not; `lag_ns`: as above."""
     newest_ns, newest_log_ns = clock.newest_ns, clock.newest_log_ns
     if event_ns > newest_ns:
         newest_ns, newest_log_ns = event_ns, log_ns
-    watermark_ns = max(clock.watermark_ns, newest_ns - lateness_ns)
-    return Clock(newest_ns, newest_log_ns, watermark_ns, clock.first_ns)
+    watermark_mid_ns = max(clock.watermark_mid_ns, newest_ns - lag_ns)
+    return Clock(newest_ns, newest_log_ns, watermark_mid_ns, clock.first_ns)
 
 
 @inlined
@@ -86,8 +83,8 @@ def open_bar(
 ) -> Slots:
     """Take the first free slot for the bar of a trade; return the slots after that."""
     bar, instrument = bars[slots.free], trades.instrument[trade]
-    left = Slots(bar["next"], slots.used + 1, min(slots.first_end_ns, times[1]))
-    bar["start_ns"], bar["end_ns"] = times
+    left = Slots(bar["next"], slots.used + 1, min(slots.first_end_mid_ns, times[1]))
+    bar["start_ns"], bar["end_mid_ns"] = times
     bar["instrument"] = instrument
     bar["next"] = first_slot[instrument]
     first_slot[instrument] = slots.free
@@ -136,18 +133,20 @@ def add_trade(bar: Any, trades: Trades, trade: int, rank: int) -> None:
 
 
 @inlined
-def ended_slots(bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int) -> tuple[int, int]:
+def ended_slots(
+    bars: Rows, first_slot: Ints, ended: Ints, watermark_mid_ns: int
+) -> tuple[int, int]:
     """Write the slots of ended bars in the order of (start, instrument).
 
     Returns how many there are, and the first end of the bars that stay open.
     """
-    count, first_end_ns = 0, MAX_NS
+    count, first_end_mid_ns = 0, NEVER_MID_NS
     for first in first_slot:  # by instrument: bars with one start are in their order already
         slot = first
         while slot != NONE:
             start_ns = bars[slot]["start_ns"]
-            if not has_ended(bars[slot]["end_ns"], watermark_ns):
-                first_end_ns = min(first_end_ns, bars[slot]["end_ns"])
+            if bars[slot]["end_mid_ns"] > watermark_mid_ns:
+                first_end_mid_ns = min(first_end_mid_ns, bars[slot]["end_mid_ns"])
             else:
                 place = count
                 while place > 0 and bars[ended[place - 1]]["start_ns"] > start_ns:
@@ -156,7 +155,7 @@ def ended_slots(bars: Rows, first_slot: Ints, ended: Ints, watermark_ns: int) ->
                 ended[place] = slot
                 count += 1
             slot = bars[slot]["next"]
-    return count, first_end_ns
+    return count, first_end_mid_ns
 
 
 @inlined
@@ -175,14 +174,14 @@ def unlink(bars: Rows, first_slot: Ints, slot: int) -> None:
 @inlined
 def close_bars(
     bars: Rows, first_slot: Ints, slots: Slots, closed: Rows, begin: int,
-    watermark_ns: int, place: tuple[int, int],
+    watermark_mid_ns: int, place: tuple[int, int],
 ) -> tuple[Slots, int]:  # fmt: skip
     """Move the bars that a record, with this log time and offset, has ended to `closed`.
 
     They are written from row `begin` on. Returns the slots left, and how many bars.
     """
     ended = np.empty(slots.used, np.int64)
-    count, first_end_ns = ended_slots(bars, first_slot, ended, watermark_ns)
+    count, first_end_mid_ns = ended_slots(bars, first_slot, ended, watermark_mid_ns)
     free = slots.free
     for number in range(count):
         slot, row = ended[number], closed[begin + number]
@@ -192,25 +191,25 @@ def close_bars(
         bars[slot]["start_ns"] = NONE
         bars[slot]["next"] = free
         free = slot
-    return Slots(free, slots.used - count, first_end_ns), count
+    return Slots(free, slots.used - count, first_end_mid_ns), count
 
 
 @inlined
 def load_scalars(state: Any) -> tuple[Clock, Slots]:
     """Return the values of a row of SCALARS."""
     clock = Clock(
-        state["newest_ns"], state["newest_log_ns"], state["watermark_ns"], state["first_ns"]
+        state["newest_ns"], state["newest_log_ns"], state["watermark_mid_ns"], state["first_ns"]
     )
-    return clock, Slots(state["free"], state["used"], state["first_end_ns"])
+    return clock, Slots(state["free"], state["used"], state["first_end_mid_ns"])
 
 
 @inlined
 def store_scalars(state: Any, clock: Clock, slots: Slots) -> None:
     """Write a row of SCALARS."""
     state["newest_ns"], state["newest_log_ns"] = clock.newest_ns, clock.newest_log_ns
-    state["watermark_ns"], state["first_ns"] = clock.watermark_ns, clock.first_ns
+    state["watermark_mid_ns"], state["first_ns"] = clock.watermark_mid_ns, clock.first_ns
     state["free"], state["used"] = slots.free, slots.used
-    state["first_end_ns"] = slots.first_end_ns
+    state["first_end_mid_ns"] = slots.first_end_mid_ns
 
 
 @compiled
@@ -219,7 +218,7 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     scalars: Rows, first_slot: Ints, bars: Rows, closed: Rows, cursor: Rows,
     first_offset: int, log_times_ns: Ints, status: Ints,
     columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats],
-    width: tuple[int, int, Ints], lateness_ns: int, by_id: bool,
+    width: tuple[int, int, Ints, Ints], lateness_ns: int, by_id: bool,
 ) -> None:  # fmt: skip
     """Fold records in log order, until done, or no slot is free, or `closed` may become full.
 
@@ -230,7 +229,7 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     """
     (clock, slots), trades = load_scalars(scalars[0]), Trades(*columns)
     record, trade, count = cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"]
-    start_ns, end_ns = 0, 0  # of the bar that the last trade was in
+    start_ns, end_mid_ns, lag_ns = 0, -MIDDLE_NS, MIDDLE_NS + lateness_ns  # of the last trade's bar
     records, traded, room = len(status), len(trades.offset), len(closed)
     while record < records and slots.free != NONE and count + slots.used < room:
         offset, log_ns = first_offset + record, log_times_ns[record]
@@ -238,29 +237,29 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             record += 1
             if status[record - 1] != HEARTBEAT:
                 continue
-            clock = clock_after_silence(clock, log_ns, lateness_ns)
+            clock = clock_after_silence(clock, log_ns, lag_ns)
         else:
             trade += 1
             if trades.verdict[trade - 1] != ACCEPTED:
                 continue
             event_ns = trades.event_ns[trade - 1]
-            if not start_ns <= event_ns < end_ns:
-                start_ns, end_ns = interval(width, event_ns)
+            if event_ns < start_ns or event_ns - MIDDLE_NS >= end_mid_ns:
+                start_ns, end_mid_ns = interval(width, event_ns)
             if clock.newest_ns == NONE:
-                clock = Clock(NONE, NONE, event_ns - lateness_ns, event_ns)
-            if has_ended(end_ns, clock.watermark_ns):
+                clock = Clock(NONE, NONE, event_ns - lag_ns, event_ns)
+            if end_mid_ns <= clock.watermark_mid_ns:
                 trades.verdict[trade - 1] = LATE
             else:
                 slot = find_bar(bars, first_slot[trades.instrument[trade - 1]], start_ns)
                 rank = trades.trade_id[trade - 1] if by_id else 0
                 if slot == NONE:
-                    slot, times = slots.free, (start_ns, end_ns)
+                    slot, times = slots.free, (start_ns, end_mid_ns)
                     slots = open_bar(bars, first_slot, slots, trades, trade - 1, times, rank)
                 add_trade(bars[slot], trades, trade - 1, rank)
-            clock = clock_after_trade(clock, event_ns, log_ns, lateness_ns)
-        if has_ended(slots.first_end_ns, clock.watermark_ns):
+            clock = clock_after_trade(clock, event_ns, log_ns, lag_ns)
+        if slots.first_end_mid_ns <= clock.watermark_mid_ns:
             slots, ended = close_bars(
-                bars, first_slot, slots, closed, count, clock.watermark_ns, (log_ns, offset)
+                bars, first_slot, slots, closed, count, clock.watermark_mid_ns, (log_ns, offset)
             )  # fmt: skip
             count += ended
     cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"] = record, trade, count

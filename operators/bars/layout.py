@@ -1,16 +1,24 @@
-"""The rows that the loop of `kernel.py` works on: open bars, and the clock of a partition."""
+"""The rows that the loop of `kernel.py` works on: open bars, and the clock of a partition.
+
+A bar may end, and a watermark stand, beyond the end of int64. Both are counted from MIDDLE_NS (a
+name in `_mid_ns`): with widths and lateness below MIDDLE_NS no difference and no sum leaves int64.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tapeflow.schemas.time import MAX_NS
+
 NONE = -1  # no slot; no trade yet
+MIDDLE_NS = 2**62  # of the event times, which are from 0 to 2^63 - 1
+NEVER_MID_NS = MAX_NS  # later than every end and every watermark
 SUMS = ("volume", "notional", "buy_volume", "buy_notional")
 BAR = np.dtype(
     [
         ("start_ns", np.int64),
-        ("end_ns", np.int64),  # MAX_NS where it is beyond
+        ("end_mid_ns", np.int64),
         ("instrument", np.int64),
         ("next", np.int64),  # slot: of the same instrument, or free
         ("count", np.int64),
@@ -33,7 +41,7 @@ class Clock(NamedTuple):
 
     newest_ns: int  # the newest event time
     newest_log_ns: int  # log time of the record that has it
-    watermark_ns: int
+    watermark_mid_ns: int
     first_ns: int  # event time of the first trade
 
 
@@ -42,7 +50,7 @@ class Slots(NamedTuple):
 
     free: int  # the first free one, NONE if there is none
     used: int
-    first_end_ns: int  # of the open bars, MAX_NS if there is none
+    first_end_mid_ns: int  # of the open bars, NEVER_MID_NS if there is none
 
 
 SCALARS = np.dtype([(name, np.int64) for name in (*Clock._fields, *Slots._fields)])

@@ -21,12 +21,22 @@ from msgspec import Struct
 
 from tapeflow.engine.fold import fold
 from tapeflow.operators.bars.kernel import fold_rows
-from tapeflow.operators.bars.layout import BAR, CURSOR, NONE, SCALARS, Clock, Rows, Slots
+from tapeflow.operators.bars.layout import (
+    BAR,
+    CURSOR,
+    MIDDLE_NS,
+    NEVER_MID_NS,
+    NONE,
+    SCALARS,
+    Clock,
+    Rows,
+    Slots,
+)
 from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import NO_BARS, Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import Bars
-from tapeflow.schemas.time import MAX_NS
+from tapeflow.schemas.time import LAST_NS
 
 OPEN_ROWS_MIN = 64  # rows for open bars
 CLOSED_ROWS_MIN = 512  # rows for bars that a page closes: most close fewer
@@ -44,7 +54,7 @@ class State:
 
 def empty(instruments: int) -> State:
     """Return the tables of `instruments` instruments, without a bar."""
-    scalars = np.array([(*Clock(NONE, NONE, NONE, NONE), *Slots(NONE, 0, MAX_NS))], SCALARS)
+    scalars = np.array([(*Clock(NONE, NONE, NONE, NONE), *Slots(NONE, 0, NEVER_MID_NS))], SCALARS)
     state = State(scalars, np.full(instruments, NONE, np.int64), np.empty(0, BAR))
     return add_free_rows(state)
 
@@ -71,7 +81,9 @@ def fold_batch(
         *(t.offset, t.instrument, t.count, t.aggressor, t.event_ns, t.trade_id),
         *(verdict, t.price, t.size),
     )
-    places = (width.span_ns, width.origin_ns, width.starts_ns())
+    starts_ns = width.starts_ns()
+    ends_mid_ns = starts_ns - MIDDLE_NS + width.lengths_ns()
+    places = (width.span_ns, width.origin_ns, starts_ns, ends_mid_ns)
     closed_rows, cursor = [], np.zeros(1, CURSOR)
     while cursor["record"][0] < len(batch.status):
         if state.scalars["free"][0] == NONE:
@@ -99,16 +111,19 @@ def close_all(state: State, offset: int) -> Rows:
     return bars
 
 
-def to_bars(rows: Rows, first_ns: int, newest_ns: int) -> Bars:
-    """Return rows as columns of bars; the log covers event times from `first_ns` to `newest_ns`."""
+def to_bars(rows: Rows, first_ns: int, until_mid_ns: int) -> Bars:
+    """Return rows as columns of bars; the log covers event times from `first_ns` to an end.
+
+    The end of a bar that ends beyond LAST_NS is LAST_NS there.
+    """
     if not len(rows):
         return NO_BARS
-    open_ns, close_ns = rows["start_ns"], rows["end_ns"]
+    open_ns, end_mid_ns = rows["start_ns"], rows["end_mid_ns"]
     derived = {
         "open_ns": open_ns,
-        "close_ns": close_ns,
+        "close_ns": np.minimum(end_mid_ns, LAST_NS - MIDDLE_NS) + MIDDLE_NS,
         "vwap": rows["notional"] / rows["volume"],
-        "complete": (first_ns <= open_ns) & (close_ns <= newest_ns),
+        "complete": (first_ns <= open_ns) & (end_mid_ns <= until_mid_ns),
     }
     names = Bars.column_names()
     return Bars(*(derived[name] if name in derived else rows[name] for name in names))
@@ -117,7 +132,7 @@ def to_bars(rows: Rows, first_ns: int, newest_ns: int) -> Bars:
 class TimeBars(Struct, frozen=True):
     """Bars of event time, closed when the watermark has passed their end."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
     width: BarWidth
     lateness_ns: int  # how far the watermark is behind the newest event time
@@ -132,12 +147,12 @@ class TimeBars(Struct, frozen=True):
         """Mark late trades, and add the bars that these records close."""
         verdict, rows = fold_batch(state, batch, self.width, self.lateness_ns, by_id=self.by_id)
         first_ns, newest_ns = state.scalars[["first_ns", "newest_ns"]].item()
-        bars = to_bars(rows, first_ns, MAX_NS)
+        bars = to_bars(rows, first_ns, NEVER_MID_NS)
         if len(batch.log_ns):
             state.last_log_ns = int(batch.log_ns[-1])
         if batch.end_of_log:
             rows = close_all(state, batch.next_offset - 1)
-            last = to_bars(rows, first_ns, newest_ns)
+            last = to_bars(rows, first_ns, newest_ns - MIDDLE_NS)
             bars = Bars.concat([bars, last])
         return state, (batch.with_verdict(verdict).replace(bars=bars),)
 
@@ -158,7 +173,7 @@ class TimeBars(Struct, frozen=True):
             slot, instrument = slots["free"], row["instrument"]
             slots["free"] = state.bars[slot]["next"]
             slots["used"] += 1
-            slots["first_end_ns"] = min(slots["first_end_ns"], row["end_ns"])
+            slots["first_end_mid_ns"] = min(slots["first_end_mid_ns"], row["end_mid_ns"])
             state.bars[slot] = row
             state.bars[slot]["next"] = state.first_slot[instrument]
             state.first_slot[instrument] = slot

@@ -1,6 +1,7 @@
 """A trade is judged by its stamp and by its id, next to the trades that came before it.
 
     log_ns     t     a trade of a later time than t + `ahead_ns` is AHEAD: it moves no clock
+    price      1e60  beyond the range of prices, or of sizes: OFF_MARKET
     ids        7 8 9 13            10-12 are missing: a break, for `settle.py`
     snapshot         6 8 11 14     6: from before the first one, still HISTORICAL; 8: seen before, a
                                    DUPLICATE; 11 and 14: missed until now, ACCEPTED
@@ -47,7 +48,7 @@ class State:
 
 
 class JudgeTrades(Struct, frozen=True):
-    """Marks trades that are ahead of the log, finds missing ids, and takes missed trades as new."""
+    """Marks trades ahead of the log or out of range, finds missing ids, and takes missed trades."""
 
     VERSION: ClassVar[int] = 1
 
@@ -55,6 +56,7 @@ class JudgeTrades(Struct, frozen=True):
     ahead_ns: int  # MAX_NS: no trade is ahead
     pause_ns: int  # MAX_NS: the log never pauses
     disorder_ns: int  # a smaller id that is later by more than this begins a new numbering
+    any_price: bool = False  # no trade is OFF_MARKET for its price or size
 
     def initial(self) -> State:
         """Return a state in which nothing was seen."""
@@ -70,8 +72,9 @@ class JudgeTrades(Struct, frozen=True):
         breaks = np.empty(len(t) + len(batch.log_ns), BREAK)
         count = find_breaks(
             state.seen, state.ranges, state.held, state.clock, batch.first_offset, batch.log_ns,
-            (t.offset, t.instrument, t.event_ns, t.trade_id, verdict), state.numbered,
-            (self.ahead_ns, self.pause_ns, self.disorder_ns), breaks,
+            (t.offset, t.instrument, t.event_ns, t.trade_id, verdict, t.price, t.size),
+            state.numbered, (self.ahead_ns, self.pause_ns, self.disorder_ns), self.any_price,
+            breaks,
         )  # fmt: skip
         batch = batch.with_verdict(verdict)
         if count:

@@ -13,8 +13,9 @@ from typing import Any
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.operators.sequence.layout import NONE, RANGES_MAX, Rows
 from tapeflow.schemas.columns import Bools, Ints
+from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN, SIZE_MAX, SIZE_MIN
 from tapeflow.schemas.gaps import FILLED, FOUND, NO_INSTRUMENT, PAUSED, RENUMBERED
-from tapeflow.schemas.market import ACCEPTED, AHEAD, DUPLICATE, HISTORICAL
+from tapeflow.schemas.market import ACCEPTED, AHEAD, DUPLICATE, HISTORICAL, OFF_MARKET
 from tapeflow.schemas.time import MAX_NS
 
 JUMP_MAX = 1_000_000_000  # ids: a larger one is no gap, but another numbering
@@ -81,6 +82,12 @@ def judge_history(seen: Any, number: int, trade_id: int) -> int:
 
 
 @inlined
+def is_in_range(price: float, size: float) -> bool:
+    """Return whether sums of such prices and sizes, and their products, are numbers of a bar."""
+    return PRICE_MIN <= price < PRICE_MAX and SIZE_MIN <= size < SIZE_MAX
+
+
+@inlined
 def write_break(row: Any, place: Any, kind: int, instrument: int, ids: Any, times: Any) -> None:
     """Write a row of BREAK; `place`: offset and log time."""
     row["offset"], row["log_ns"] = place
@@ -141,14 +148,14 @@ def write_pause(row: Any, place: Any, newest_ns: int, newest_log_ns: int, last_l
 @by_numbers
 def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     seen: Rows, ranges: Rows, held: Ints, clock: Ints, first_offset: int, log_times_ns: Ints,
-    columns: tuple[Ints, ...], numbered: Bools, limits: tuple[int, int, int], breaks: Rows,
+    columns: Any, numbered: Bools, limits: tuple[int, int, int], any_price: bool, breaks: Rows,
 ) -> int:  # fmt: skip
     """Judge trades by stamp and id in log order; return how many `breaks` were written.
 
-    `columns`: offset, instrument, event time, id and verdict, which is updated. `limits`: those of
-    `JudgeTrades`. `breaks` has room for one by each record and each trade. The others: see `State`.
+    `columns`: offset, instrument, event time, id, verdict (updated), price, size. `limits`: those
+    of `JudgeTrades`. `breaks` has room for one by each record and trade. The others: see `State`.
     """
-    offset, instrument, event_ns, trade_id, verdict = columns
+    offset, instrument, event_ns, trade_id, verdict, price, size = columns
     ahead_ns, pause_ns, disorder_ns = limits
     (newest_ns, newest_log_ns, last_log_ns), trade, count = clock, 0, 0
     for record in range(len(log_times_ns)):
@@ -164,6 +171,8 @@ def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
                 mark = judge_history(own, within, trade_id[trade])
             if mark == ACCEPTED and event_ns[trade] - log_ns > ahead_ns:
                 mark = AHEAD
+            elif mark == ACCEPTED and not (any_price or is_in_range(price[trade], size[trade])):
+                mark = OFF_MARKET
             verdict[trade] = mark
             if mark == ACCEPTED and event_ns[trade] > newest_ns:
                 newest_ns, newest_log_ns = event_ns[trade], log_ns
