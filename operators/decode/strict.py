@@ -17,6 +17,7 @@ from tapeflow.operators.decode.messages import (
 )
 from tapeflow.operators.decode.values import MISSING, READERS, expect_type, read_word
 from tapeflow.schemas.market import ACCEPTED
+from tapeflow.schemas.time import LAST_NS
 from tapeflow.schemas.venues.dialect import (
     FIRST_ID,
     Channel,
@@ -143,7 +144,9 @@ def read_field(field: Field, name: str, value: Any, symbols: Symbols) -> int | f
     if field.kind is Kind.CHOICE:
         return read_word(field, name, expect_type(value, name, str))
     number = READERS[field.kind](value, name)
-    require(number >= field.since_ns or not field.since_ns, f"{name} is before 2000")
+    if field.since_ns:
+        require(number >= field.since_ns, f"{name} is before 2000")
+        require(number <= LAST_NS, f"{name} is out of range")
     return number
 
 

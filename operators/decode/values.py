@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tapeflow.operators.decode.messages import MalformedError, require
+from tapeflow.schemas.time import LAST_NS
 from tapeflow.schemas.venues.dialect import Field, Kind
 
 MISSING = object()
@@ -68,7 +69,7 @@ def read_epoch(value: Any, name: str) -> int:
         f"{name} has {digits} digits: of no unit of time (s have 10, ms 13, us 16, ns 19)",
     )
     time_ns = value * EPOCH_UNITS[digits]
-    require(time_ns < 2**63, f"{name} is out of range: read by its {digits} digits, after 2262")
+    require(time_ns <= LAST_NS, f"{name} is out of range: read by its {digits} digits, after 2262")
     return int(time_ns)
 
 
