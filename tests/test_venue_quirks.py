@@ -363,7 +363,8 @@ def test_the_unit_of_a_time_is_what_its_digits_show(read, partition, frame, time
         (b"5", "T has 1 digits"), (b"946684800000", "T has 12 digits"),
         (b"17231612553421", "T has 14 digits"), (b"172316125534212", "T has 15 digits"),
         (b"17231612553421234", "T has 17 digits"), (b"9999999999999", "T is out of range"),
-        (b"9999999999999999", "T is out of range"), (b"-1723161255342", "T is out of range"),
+        (b"9999999999999999", "T is out of range"), (b"9223372036854775807", "T is out of range"),
+        (b"-1723161255342", "T is out of range"),
         (b'"1723161255342"', "T is not int"), (b"1723161255342.5", "T is not int"),
     ],
 )  # fmt: skip
@@ -376,6 +377,13 @@ def test_a_time_in_no_unit_is_malformed_and_says_so(read, written, reason):
 def test_a_time_before_2000_is_no_time_of_a_venue(read, moment):
     (letter,) = read(COINBASE, MATCH.replace(b"2021-04-17T16:43:37.121358Z", moment)).dead_letters
     assert letter.reason in {"time is before 2000", "time is out of range"}
+
+
+def test_the_last_nanosecond_of_int64_is_infinity_in_a_table_and_no_time_of_a_venue(read):
+    for digit, letters in (("6", 0), ("7", 1)):
+        moment = f"2262-04-11T23:47:16.85477580{digit}Z".encode()
+        batch = read(COINBASE, MATCH.replace(b"2021-04-17T16:43:37.121358Z", moment))
+        assert [each.reason for each in batch.dead_letters] == ["time is out of range"] * letters
 
 
 # --- Binance: arrays of all symbols -----------------------------------------------------------------

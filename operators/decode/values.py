@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from tapeflow.operators.decode.messages import MalformedError, require
+from tapeflow.schemas.time import LAST_NS
 from tapeflow.schemas.venues.dialect import Field, Kind
 
 MISSING = object()
@@ -88,7 +89,7 @@ def read_epoch(value: Any, name: str) -> int:
             f"{name} has {digits} digits: of no unit of time (s have 10, ms 13, us 16, ns 19)"
         )
     time_ns = int(value) * EPOCH_UNITS[digits]
-    if time_ns >= 2**63:
+    if time_ns > LAST_NS:
         raise MalformedError(f"{name} is out of range: read by its {digits} digits, after 2262")
     return time_ns
 
@@ -151,6 +152,8 @@ def field_reader(field: Field) -> Callable[[Any, str], int | float]:
         number = read(value, name)
         if number < since_ns:
             raise MalformedError(f"{name} is before 2000")
+        if number > LAST_NS:
+            raise MalformedError(f"{name} is out of range")
         return number
 
     return read_time

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from tapeflow.operators.desk import paper, risk
 from tapeflow.operators.desk.equity import equity_rows, next_sample, sample_equity
 from tapeflow.operators.desk.positions import ZERO, PositionState, apply_fill, entry_price
+from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.decimals import SCALE, clamp_for_table, round_to_digits, to_table_decimal
@@ -87,6 +88,7 @@ def decide(state: State, context: AccountContext, intent: Intent) -> Iterator[Fa
     yield decision
     if not reason:
         state.approved.add(proposed)
+        state.reach = proposed.reach
         order = make_order(state, context, decision, intent)
         yield order
         match_or_rest(state, order, context)
@@ -108,6 +110,7 @@ def propose_order(state: State, context: AccountContext, intent: Intent) -> risk
         inverse=instrument.inverse,
         order_notional=intent.size * ref_price * instrument.multiplier,
         money_step=Decimal(1).scaleb(-context.money_digits),
+        reach=state.reach + reach_of_order(intent.size, instrument.multiplier),
     )
 
 
@@ -172,6 +175,8 @@ def update_position(
     state.positions[key] = position
     state.sample_ns = state.sample_ns or (fill.log_ns // context.sample_ns + 1) * context.sample_ns
     multiplier = context.instruments.get(fill.instrument).multiplier
+    state.reach -= reach_of_order(fill.size, multiplier) + reach_of_position(before, multiplier)
+    state.reach += reach_of_position(position, multiplier)
     return Position(
         seq=state.next_seq(),
         account=context.account,

@@ -5,8 +5,8 @@
                     +----------------+-----------------+---------------+--> DENIED, reason, detail
 
 Exposure is what was approved, filled or not. A value equal to a limit passes. What cannot be
-computed right is denied too: INVERSE_CONTRACT before all others, MONEY_STEP after them. The detail
-names them only where they deny.
+computed right is denied too: INVERSE_CONTRACT before all others, MONEY_STEP and MONEY_RANGE after
+them. The detail names them only where they deny.
 """
 
 import math
@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from tapeflow.operators.desk.reach import REACH_MAX
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN, to_decimal
 
@@ -51,6 +52,7 @@ class ProposedOrder(Struct, frozen=True):
     order_notional: Decimal
     money_step: Decimal  # what money is rounded to
     inverse: bool  # see schemas.instruments
+    reach: Decimal = ZERO  # of the account after the order: see reach.py
 
     @property
     def reduces(self) -> bool:
@@ -114,6 +116,11 @@ def money_step(proposed: ProposedOrder) -> CheckResult:
     return CheckResult("MONEY_STEP", proposed.reduces or observed >= limit, observed, limit)
 
 
+def money_range(proposed: ProposedOrder) -> CheckResult:
+    """Check that no sum of the account can leave the tables, at any price."""
+    return CheckResult("MONEY_RANGE", proposed.reach < REACH_MAX, proposed.reach, REACH_MAX)
+
+
 CHECKS: tuple[Callable[[ApprovedExposure, ProposedOrder, Limits], CheckResult], ...] = (
     price_range,
     position_limit,
@@ -134,7 +141,7 @@ def run_checks(
         if not result.passed:
             return result.reason, str(result)
         results.append(str(result))
-    result = money_step(proposed)
-    if not result.passed:
-        return result.reason, str(result)
+    for result in (money_step(proposed), money_range(proposed)):
+        if not result.passed:
+            return result.reason, str(result)
     return "", "; ".join(results)

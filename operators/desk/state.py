@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import msgspec
@@ -14,10 +14,12 @@ from msgspec import Struct
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.paper import Match
-from tapeflow.operators.desk.positions import PositionState
+from tapeflow.operators.desk.positions import ZERO, PositionState
+from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.columns import Columns, Ints
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Market
 from tapeflow.schemas.orders import Order
@@ -52,6 +54,7 @@ class State:
     # by (strategy, instrument)
     positions: dict[tuple[str, str], PositionState] = field(default_factory=dict)
     sample_ns: int = 0  # log time of the next equity sample; 0: none before the next fill
+    reach: Decimal = ZERO  # of all positions and resting orders: see reach.py
     seq: int = 0
 
     def next_seq(self) -> int:
@@ -152,8 +155,20 @@ def restore(encoded: bytes, context: AccountContext) -> State:
         resting=saved.resting,
         positions={(strategy, name): position for strategy, name, position in saved.positions},
         sample_ns=saved.sample_ns,
+        reach=reach_of_account(saved, context.instruments),
         seq=saved.seq,
     )
+
+
+def reach_of_account(saved: Snapshot, table: InstrumentTable) -> Decimal:
+    """Return the reach of all positions and resting orders of a snapshot."""
+    orders = (reach_of_order(o.size, table.get(o.instrument).multiplier) for o in saved.resting)
+    positions = (
+        reach_of_position(position, table.get(name).multiplier)
+        for _, name, position in saved.positions
+    )
+    with localcontext(DECIMAL_CONTEXT):
+        return sum(orders, ZERO) + sum(positions, ZERO)
 
 
 def to_ipc(kind: type[Columns], chunks: Sequence[Columns]) -> bytes:

@@ -58,7 +58,7 @@ class Field(Struct, frozen=True):
     optional: bool = False  # may be missing or null: the column keeps its default
     usual: bool = False  # optional, but so rarely missing that such a frame may be read slowly
     only_accepted: bool = False  # matters for accepted trades; of others what is unreadable is NaN
-    since_ns: int = 0  # RFC3339: an earlier time is refused
+    since_ns: int = 0  # RFC3339: an earlier time is refused, and one after LAST_NS
 
 
 Shape: TypeAlias = "Mapping[str, Field | Shape | list[Shape]]"
