@@ -376,8 +376,8 @@ def test_a_topic_whose_read_records_are_deleted_goes_on_and_says_what_is_not_pro
     broker.delete_records("raw.binance", 0, before)
     lines = []
     assert run_on(tmp_path, find_topics(job, silent, tail=False), job, lines.append) == expected
-    said = [line for line in lines if "nothing proves" in line]
-    assert len(said) == (before > 68)
+    notified = [line for line in lines if "nothing proves" in line]
+    assert len(notified) == (before > 68)
 
 
 def test_a_topic_whose_next_record_is_deleted_is_refused(tmp_path, monkeypatch, topics):
