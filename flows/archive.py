@@ -41,8 +41,13 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     return flow
 
 
-def state_settings(job: Job) -> dict[str, Any]:
-    """Return the settings that the state depends on: none, as frames are not interpreted."""
+def fixed_settings(job: Job) -> dict[str, Any]:
+    """Return the settings with which a state must go on: none, as frames are not interpreted."""
+    return {}
+
+
+def notified_settings(job: Job) -> dict[str, Any]:
+    """Return the settings whose changes under a state are said: none."""
     return {}
 
 

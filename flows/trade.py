@@ -12,7 +12,6 @@ The facts go to DuckDB, and to Kafka where the log came from there.
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -23,7 +22,7 @@ from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
-from tapeflow.flows.job import bar_steps, wiring
+from tapeflow.flows.job import bar_steps, changes, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -120,13 +119,6 @@ def flow() -> Dataflow:
     return dataflow(plan, progress, environment.notify)
 
 
-def state_settings(job: Job) -> dict[str, Any]:
-    """Return the settings that the state of the steps depends on, as JSON values by name."""
-    sections = {"bars", "market", "dedupe", "normalise", "channels", "instruments"}
-    accounts = sorted(each.name for each in job.accounts)
-    step = job.source.model_dump(mode="json", include={"step"})
-    return {**job.model_dump(mode="json", include=sections), "source": step, "accounts": accounts}
-
-
+fixed_settings, notified_settings = changes.fixed_settings, changes.notified_settings
 open_outputs, finish = results.open_outputs, results.finish
 keep_unfinished, start_notices = results.keep_unfinished, notices.start_notices

@@ -147,6 +147,19 @@ def check_replaceable(results: Path) -> None:
         ) from None
 
 
+def reopen(work: Path) -> Any:
+    """Return the owner's connection to the work file of a state.
+
+    Raises TapeflowError where that is gone, or cannot be opened.
+    """
+    if not work.exists():
+        raise TapeflowError(
+            f"{work} is gone, with the results up to which its state has read: put it back, or "
+            "start with a fresh --state"
+        )
+    return connect_owner(work)
+
+
 def check_is_file(results: Path) -> None:
     """Raise UsageError where the results are a folder."""
     if results.is_dir():

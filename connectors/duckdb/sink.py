@@ -20,8 +20,8 @@ from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import (
     OutOfMemoryError,
     ResultPaths,
-    connect_owner,
     create,
+    reopen,
     translate_errors,
 )
 from tapeflow.connectors.duckdb.flight import QueryServer
@@ -80,7 +80,7 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
                     f"{self.paths.work}: the results' state is of version {version}, this is "
                     f"{self.VERSION}: start with a fresh --state"
                 )
-            con = connect_owner(self.paths.work)
+            con = reopen(self.paths.work)
             with translate_errors(self.paths.work):
                 roll_back_to(con, committed)
         part = ResultsSinkPartition(con, self.paths, self.run, committed, pending)

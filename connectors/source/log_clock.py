@@ -62,6 +62,9 @@ class LogClock:
         self.ready: Page | None = None  # the records of it that have their log times
         self.notified: set[str] = set()  # which corrections were notified
 
+    def __str__(self) -> str:
+        return self.place
+
     @property
     def ended(self) -> bool:
         """Whether no record will ever come after those read."""
@@ -138,9 +141,7 @@ class LogClock:
         The last one may need the record after it, which the next page has.
         """
         assert self.current is not None
-        page = self.current.page
-        if self.delivered:
-            page = slice_page(page, slice(self.delivered, None))
+        page = slice_page(self.current.page, slice(self.delivered, None))
         log_ns = np.empty_like(page.log_ns)
         while True:
             after_ns = self._stamp_after()
@@ -165,11 +166,10 @@ class LogClock:
 
     def _goes_back(self, page: Page) -> TapeflowError:
         """Return the error of a first record that goes back, and is confirmed by the next one."""
-        back_ns = self.log_ns - int(page.log_ns[0])
         return TapeflowError(
             f"{self.place}: record {page.first_offset} was written at "
-            f"{format_time(int(page.log_ns[0]))}, {back_ns / 1e9:,.3f} s before the log time "
-            f"reached, and so were those after it: a log goes back by at most "
+            f"{format_time(int(page.log_ns[0]))}, {(self.log_ns - page.log_ns[0]) / 1e9:,.3f} s "
+            f"before the log time reached, and so were those after it: a log goes back by at most "
             f"{JITTER_NS // 10**9} s. Do its files overlap, or have two recorders written it? "
             "A topic can be read from behind it with --from"
         )

@@ -6,7 +6,8 @@
     state/progress          read progress of the partitions, shared by the processes of a run
     state/lock              locked while a run uses the directory
 
-State of another version, or of a job that would read it differently, is refused, never ignored.
+State of another version, or of a job that would give another answer, is refused, never ignored:
+flows/job/changes.py says which settings may change.
 """
 
 import fcntl
@@ -14,28 +15,29 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from msgspec import Struct
-
+from tapeflow.connectors.state.manifest import (
+    FORMAT,
+    Manifest,
+    describe_changes,
+    describe_setting,
+    describe_version,
+    differences,
+    to_json_dict,
+)
 from tapeflow.engine.recovery import create_store, has_begun, is_complete
 from tapeflow.schemas.errors import TapeflowError
 
-FORMAT = 2  # of the manifest
-VALUE_CHARS = 80  # of a differing value in an error line
 START_FRESH = "start with a fresh --state, or go back to what it was made with"
 
 
-class Manifest(Struct, frozen=True):
-    """The versions and settings that a state depends on."""
+class Resumed(NamedTuple):
+    """What a state is resumed with."""
 
-    format: int
-    flow: str  # name of the flow
-    engine: str  # version of bytewax: the snapshots are in its format
-    states: dict[str, int]  # step id -> version of its state
-    state_settings: dict[str, Any]  # settings that the state was computed with
-    source: str  # tapes or topics: a position in one means nothing in the other
-    partitions: tuple[str, ...]  # in the order of the source; new ones come last
+    partitions: tuple[str, ...]  # in the order of the source
+    new_partitions: tuple[str, ...]  # among them
+    changes: tuple[str, ...]  # lines about settings that have changed
 
 
 class StateDir:
@@ -67,15 +69,15 @@ class StateDir:
         """File of the partitions' read progress."""
         return self.folder / "progress"
 
-    def check_compatible(self, wanted: Manifest) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def check_compatible(self, wanted: Manifest) -> Resumed:
         """Check that a run may resume this state, or start it; then write its manifest.
 
-        Returns the partitions in the order of the source, and those that are new to the state.
         Raises TapeflowError, naming the first difference, where the state does not fit.
         """
         path = self.folder / "manifest.json"
         known = self._read_manifest(path)
         partition_order, new_partitions = wanted.partitions, tuple[str, ...]()
+        changes: tuple[str, ...] = ()
         if known is None:
             self._create_recovery_store()
         else:
@@ -85,12 +87,13 @@ class StateDir:
                 name for name in wanted.partitions if name not in known.partitions
             )
             partition_order = (*known.partitions, *new_partitions)
+            changes = tuple(describe_changes(known.notified_settings, wanted.notified_settings))
         manifest = json.dumps(to_json_dict(wanted, partition_order), indent=2, sort_keys=True)
         next_path = path.with_suffix(".next")
         next_path.write_text(manifest + "\n")
         sync(next_path)
         os.replace(next_path, path)
-        return partition_order, new_partitions
+        return Resumed(partition_order, new_partitions, changes)
 
     def release(self) -> None:
         """Unlock the directory for other runs."""
@@ -144,16 +147,12 @@ class StateDir:
                     f"{self.folder}: the state was made with {name} {was}, "
                     f"this is {now}: {START_FRESH}"
                 )
-        for field in ("states", "state_settings"):
-            was_all, now_all = getattr(known, field), getattr(wanted, field)
-            for name in sorted(was_all.keys() | now_all.keys()):
-                was, now = was_all.get(name), now_all.get(name)
-                if was != now:
-                    raise TapeflowError(
-                        f"{self.folder}: the state was made with "
-                        f"{describe_difference(field, name, was)}, this is "
-                        f"{describe_difference(field, name, now)}: {START_FRESH}"
-                    )
+        for field, describe in (("states", describe_version), ("fixed_settings", describe_setting)):
+            for name, was, now in differences(getattr(known, field), getattr(wanted, field)):
+                raise TapeflowError(
+                    f"{self.folder}: the state was made with {describe(name, was)}, this is "
+                    f"{describe(name, now)}: {START_FRESH}"
+                )
         if gone := [name for name in known.partitions if name not in wanted.partitions]:
             raise TapeflowError(
                 f"{self.folder}: the state has read {', '.join(gone)}, which is not there now: "
@@ -168,27 +167,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def describe_difference(field: str, name: str, value: Any) -> str:
-    """Describe one side of a difference in an error line, cut to VALUE_CHARS.
-
-    >>> describe_difference("states", "trade.bars.state", 3)
-    'state of step trade.bars.state in version 3'
-    """
-    text = json.dumps(value)
-    short = text if len(text) <= VALUE_CHARS else f"{text[: VALUE_CHARS - 3]}..."
-    return f"state of step {name} in version {short}" if field == "states" else f"{name} = {short}"
-
-
-def to_json_dict(manifest: Manifest, partition_order: tuple[str, ...]) -> dict[str, Any]:
-    """Return a manifest's fields as they are written, with the partitions in this order."""
-    return {
-        "format": manifest.format,
-        "flow": manifest.flow,
-        "engine": manifest.engine,
-        "states": manifest.states,
-        "state_settings": manifest.state_settings,
-        "source": manifest.source,
-        "partitions": partition_order,
-    }

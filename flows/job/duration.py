@@ -73,13 +73,13 @@ def parse_limit(text: Any) -> int | None:
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda ns: f"{ns}ns", return_type=str, when_used="json"),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string"}),
 ]
 Limit = Annotated[
     int | None,
     BeforeValidator(parse_limit),
-    PlainSerializer(lambda ns: None if ns is None else f"{ns}ns", when_used="json"),
+    PlainSerializer(lambda ns: OFF if ns is None else format_duration(ns), when_used="json"),
     WithJsonSchema({"type": "string"}),
 ]
 

@@ -27,8 +27,11 @@ class Flow(Protocol):
     MERGES_PARTITIONS: bool  # True: its output waits for every partition to progress
     END_IS_FINAL: bool  # True: a state at the end of its log reads nothing that is added later
 
-    def state_settings(self, job: Job) -> dict[str, Any]:
-        """Return the settings that the state depends on, as JSON values by name."""
+    def fixed_settings(self, job: Job) -> dict[str, Any]:
+        """Return the settings with which a state must go on, as JSON values by name."""
+
+    def notified_settings(self, job: Job) -> dict[str, Any]:
+        """Return the settings that may change under a state, and are said, by name."""
 
     def dataflow(self, plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
         """Build the flow of a plan; sources and sinks open when the engine starts them."""

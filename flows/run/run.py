@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
-from tapeflow.connectors.state.directory import FORMAT, Manifest, StateDir
+from tapeflow.connectors.state.directory import StateDir
+from tapeflow.connectors.state.manifest import FORMAT, Manifest
 from tapeflow.engine.recovery import delete_unfinished_snapshots
 from tapeflow.flows.run.engine import run_worker
 from tapeflow.flows.run.engine_output import hide_engine_output
@@ -125,7 +126,9 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
         return
     state = StateDir(plan.state.resolve())
     try:
-        order, new = state.check_compatible(manifest(plan, flow))
+        order, new, changed = state.check_compatible(manifest(plan, flow))
+        for line in changed:
+            notify(line)
         for name in new:
             notify(f"partition {name} is new to this state: it is read from its beginning")
         state.progress.unlink(missing_ok=True)
@@ -172,7 +175,8 @@ def manifest(plan: Plan, flow: Flow) -> Manifest:
         flow=plan.flow,
         engine=f"bytewax {version('bytewax')}",
         states=flow.STATE_VERSIONS,
-        state_settings=flow.state_settings(plan.job),
+        fixed_settings=flow.fixed_settings(plan.job),
+        notified_settings=flow.notified_settings(plan.job),
         source="topics" if topics else "tapes",
         partitions=tuple(plan.log),
     )
