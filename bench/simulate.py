@@ -30,6 +30,11 @@ def simulate(seed: int, folder: Path, counts: Counter[str], only: str = "") -> l
     return found
 
 
+def prepare(folder: Path) -> None:
+    """Import everything, and load kernels: what is forked has them."""
+    list(Simulation(0, folder, Counter()).steps())
+
+
 def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(description="Simulate random jobs in every shape.")
@@ -40,14 +45,18 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.keep or Path(tempfile.mkdtemp(prefix="tapeflow-simulation-"))
     counts: Counter[str] = Counter()
+    prepare(folder)
     different, began = 0, time.monotonic()
     for seed in range(args.seed, args.seed + args.seeds):
         for each in simulate(seed, folder, counts, args.only):
             different += 1
             print(f"DIFFERENT seed {each.seed}, {each.what}\n{each.detail}", flush=True)
         if (seed + 1) % 10 == 0:
-            print(f"{seed + 1}: {dict(counts)}", flush=True)
-    print(f"{different} differences in {time.monotonic() - began:.0f} s: {dict(counts)}")
+            seconds = time.monotonic() - began
+            print(f"{seed + 1}: {different} differences, {seconds:.0f} s", flush=True)
+    for name, count in sorted(counts.items()):
+        print(f"  {name:32} {count:12,}")
+    print(f"{different} differences in {time.monotonic() - began:.0f} s")
     if different:
         sys.exit(f"files in {folder}")
 
