@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -21,10 +22,14 @@ from bench.simulation.simulation import Difference, Simulation
 
 def simulate(seed: int, folder: Path, counts: Counter[str], only: str = "") -> list[Difference]:
     """Run one seed, at one level or at both; the files of a seed that differs are left."""
-    simulation = Simulation(seed, folder, counts)
-    found = [] if only == "runs" else list(simulation.steps())
-    if only != "steps":
-        found += simulation.runs()
+    simulation, found = Simulation(seed, folder, counts), list[Difference]()
+    try:
+        if only != "runs":
+            found += simulation.steps()
+        if only != "steps":
+            found += simulation.runs()
+    except Exception:  # what fails is a difference as well, and the other seeds go on
+        found.append(Difference(seed, "it failed", traceback.format_exc()))
     if not found:
         simulation.clean()
     return found
