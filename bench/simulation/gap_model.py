@@ -95,9 +95,7 @@ class GapModel:
             self.newest = row.event_ns, place.log_ns
         return verdict
 
-    def note(
-        self, place: Place, instrument: str, row: TradeRow, verdict: str
-    ) -> Iterator[Hole]:
+    def note(self, place: Place, instrument: str, row: TradeRow, verdict: str) -> Iterator[Hole]:
         """Note the id of a trade that is neither a duplicate nor history; yield new facts."""
         if not self.finds_gaps or verdict in ("duplicate", "history"):
             return

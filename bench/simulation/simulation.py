@@ -117,7 +117,9 @@ class Simulation:
         else:
             yield from self.compare(f"{form} as {shape}", results)
 
-    def history(self, where: str, source: list[str], job: Job | None = None) -> Iterator[Difference]:
+    def history(
+        self, where: str, source: list[str], job: Job | None = None
+    ) -> Iterator[Difference]:
         """Run with kills, stops and changes of shape."""
         history = History(self.folder / f"history-{where}", source, job or self.case.job, self.draw)
         wrong = history.run(self.draw.randint(1, FAULTS_MAX), self.case.records)
