@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -21,13 +22,22 @@ from bench.simulation.simulation import Difference, Simulation
 
 def simulate(seed: int, folder: Path, counts: Counter[str], only: str = "") -> list[Difference]:
     """Run one seed, at one level or at both; the files of a seed that differs are left."""
-    simulation = Simulation(seed, folder, counts)
-    found = [] if only == "runs" else list(simulation.steps())
-    if only != "steps":
-        found += simulation.runs()
+    simulation, found = Simulation(seed, folder, counts), list[Difference]()
+    try:
+        if only != "runs":
+            found += simulation.steps()
+        if only != "steps":
+            found += simulation.runs()
+    except Exception:  # what fails is a difference as well, and the other seeds go on
+        found.append(Difference(seed, "it failed", traceback.format_exc()))
     if not found:
         simulation.clean()
     return found
+
+
+def prepare(folder: Path) -> None:
+    """Import everything, and load kernels: what is forked has them."""
+    list(Simulation(0, folder, Counter()).steps())
 
 
 def main() -> None:
@@ -40,14 +50,18 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.keep or Path(tempfile.mkdtemp(prefix="tapeflow-simulation-"))
     counts: Counter[str] = Counter()
+    prepare(folder)
     different, began = 0, time.monotonic()
     for seed in range(args.seed, args.seed + args.seeds):
         for each in simulate(seed, folder, counts, args.only):
             different += 1
             print(f"DIFFERENT seed {each.seed}, {each.what}\n{each.detail}", flush=True)
         if (seed + 1) % 10 == 0:
-            print(f"{seed + 1}: {dict(counts)}", flush=True)
-    print(f"{different} differences in {time.monotonic() - began:.0f} s: {dict(counts)}")
+            seconds = time.monotonic() - began
+            print(f"{seed + 1}: {different} differences, {seconds:.0f} s", flush=True)
+    for name, count in sorted(counts.items()):
+        print(f"  {name:32} {count:12,}")
+    print(f"{different} differences in {time.monotonic() - began:.0f} s")
     if different:
         sys.exit(f"files in {folder}")
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections import Counter
 from decimal import Decimal
+from importlib import import_module
+from operator import attrgetter
 
 import pytest
 
@@ -14,11 +16,15 @@ from bench.paths import ROOT
 from bench.simulate import simulate
 from bench.simulation.comparison import is_same, table_differences
 from bench.simulation.generator import make_case
+from bench.simulation.lives import POINTS
 from bench.simulation.model import tables_of
+from bench.simulation.mutants import MUTANTS, planted
 from tapeflow.schemas.quality import Metric
 from tapeflow.schemas.registry import BY_TYPE, FACT_TYPES
 
 SEEDS = range(100, 140)
+RUNS = range(500, 503)  # each some 15 s
+FAULT_SEEDS = 60  # within which a planted fault is found
 
 
 @pytest.mark.slow
@@ -28,22 +34,27 @@ def test_without_an_engine_any_history_of_a_random_job_equals_the_model(tmp_path
 
 
 @pytest.mark.slow
-def test_run_as_users_run_it_random_jobs_equal_the_model_in_every_shape_and_history(tmp_path):
+@pytest.mark.parametrize("seed", RUNS)
+def test_run_as_users_run_it_random_jobs_equal_the_model_in_every_shape_and_history(tmp_path, seed):
     # a process of its own: it forks, and so it may have no threads
-    command = [
-        sys.executable,
-        "-m",
-        "bench.simulate",
-        "--seeds",
-        "4",
-        "--seed",
-        "500",
-        "--keep",
-        tmp_path,
-    ]
+    options = ["--seeds", "1", "--seed", str(seed), "--only", "runs", "--keep", tmp_path]
+    command = [sys.executable, "-m", "bench.simulate", *options]
     ran = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     print(ran.stdout)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.returncode == 0, f"seed {seed}\n{ran.stdout}{ran.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_planted_fault_is_found_within_some_seeds(tmp_path, mutant):
+    with planted(mutant):
+        found = (simulate(seed, tmp_path, Counter(), only="steps") for seed in range(FAULT_SEEDS))
+        assert any(found), f"the simulation does not see {mutant}"
+
+
+def test_every_point_at_which_a_run_is_killed_exists():
+    for module, name in POINTS:
+        assert callable(attrgetter(name)(import_module(module))), f"{module} {name}"
 
 
 def test_a_seed_gives_the_same_case_and_the_same_model_again():

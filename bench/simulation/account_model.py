@@ -2,7 +2,6 @@
 
 import heapq
 import itertools
-import math
 from bisect import bisect_left
 from collections import defaultdict
 from decimal import Decimal
@@ -10,7 +9,7 @@ from typing import Any
 
 from bench.simulation.book_model import Book
 from bench.simulation.case import Case, Listed
-from bench.simulation.facts import Intent, Marks, Match, Place, Tables, Tick, PRICE_MIN, PRICE_MAX
+from bench.simulation.facts import PRICE_MAX, PRICE_MIN, Intent, Marks, Match, Place, Tables, Tick
 from bench.simulation.numbers import decimal_of, ns_of, to_digits
 
 SAMPLE, FILL, DECISION = range(3)  # of several at one place this is the order

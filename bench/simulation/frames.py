@@ -42,7 +42,9 @@ def heartbeat(log_ns: int) -> Record:
 def malformed_frame(draw: Draw, log_ns: int) -> Record:
     """Return a frame that cannot be read."""
     error = ERRORS.get(draw.venue, b'{"code":1,"msg":""}')
-    return Record(log_ns, draw.random.choice((*NOT_READABLE, error, *ARRAYS.get(draw.venue, ()))), MALFORMED)
+    return Record(
+        log_ns, draw.random.choice((*NOT_READABLE, error, *ARRAYS.get(draw.venue, ()))), MALFORMED
+    )
 
 
 def recognised_frame(draw: Draw, log_ns: int) -> Record:

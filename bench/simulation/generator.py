@@ -22,7 +22,10 @@ def make_case(seed: int) -> Case:
         }
         for each in instruments
     }  # fmt: skip
-    times, shares = draw_times(draw, busy), draw_shares(draw, job["bars"], job["market"]["time_unit"])
+    times, shares = (
+        draw_times(draw, busy),
+        draw_shares(draw, job["bars"], job["market"]["time_unit"]),
+    )
     names = sorted(  # of a topic all partitions up to the last that is used
         f"{venue}-{number}"
         for venue, last in last_partitions(instruments).items()

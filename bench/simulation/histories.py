@@ -5,6 +5,7 @@ start ──▶ killed at a point, or at a moment ──▶ start in another sha
 
 import random
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from bench.simulation.lives import POINTS, KillPoint, Life
 SIGKILL, SIGTERM = -9, -15
 PAGES = (1, 7, 50, 1000, 20_000)
 LEADS = ("1ms", "1s", "60s")
+PLAIN_MAX = 2000  # records of a log that is run without numba
 EPOCHS = ("5ms", "20ms", "100ms", "1s")
 
 
@@ -25,6 +27,7 @@ class Shape(NamedTuple):
     page_records: int
     max_lead: str
     epoch: str
+    numba: bool
 
     def job(self, job: Job) -> Job:
         """Return a job in this shape."""
@@ -34,6 +37,14 @@ class Shape(NamedTuple):
             "source": {**job["source"], **source},
             "recovery": {"epoch": self.epoch},
         }
+
+    def names(self) -> list[str]:
+        """Return what is counted of a shape."""
+        return [
+            f"{self.processes} processes of {self.workers} workers",
+            f"pages of {self.page_records}",
+            "with numba" if self.numba else "without numba",
+        ]
 
     def options(self) -> list[str]:
         """Return the options of the shape on the command line."""
@@ -49,6 +60,7 @@ def draw_shape(draw: random.Random, records: int, processes: tuple[int, ...] = (
         page_records=draw.choice(pages),
         max_lead=draw.choice(LEADS if records < 3000 else LEADS[1:]),
         epoch=draw.choice(EPOCHS),
+        numba=records > PLAIN_MAX or draw.random() < 0.8,
     )
 
 
@@ -59,7 +71,7 @@ class History:
         self.folder, self.source, self.job, self.draw = folder, source, job, draw
         self.results, self.output = folder / "results.duckdb", folder / "output"
         self.events: list[str] = []  # what happened
-        self.kills = self.stops = 0
+        self.counts: Counter[str] = Counter()
         folder.mkdir()
 
     def start(self, shape: Shape, kill_point: KillPoint | None = None) -> Life:
@@ -69,8 +81,13 @@ class History:
         state = ["--state", str(self.folder / "state")]
         files = ["--config", str(path), "--results", str(self.results)]
         self.events.append(f"{shape.processes}x{shape.workers}")
+        self.counts["lives"] += 1
+        self.counts.update(shape.names())
         return Life(
-            ["replay", *self.source, *files, *state, *shape.options()], self.output, kill_point
+            ["replay", *self.source, *files, *state, *shape.options()],
+            self.output,
+            kill_point,
+            numba=shape.numba,
         )
 
     def run(self, faults: int, records: int) -> str:
@@ -83,26 +100,28 @@ class History:
 
     def live(self, shape: Shape) -> str:
         """Live one life with one fault in it."""
-        kind = "point" if self.draw.random() < 0.5 and shape.processes == 1 else "moment"
+        in_fork = shape.processes == 1 and shape.numba
+        kind = "point" if self.draw.random() < 0.5 and in_fork else "moment"
         if kind == "point":
             passes = self.draw.choice([1, 1, 2, 3, 10, 30])
             point = KillPoint(*self.draw.choice(POINTS), passes, self.draw.random() < 0.5)
             life = self.start(shape, point)
             self.events.append(f"killed at {point.name} #{passes}")
             code = life.wait()
-            self.kills += code == SIGKILL
+            self.counts["kills at a point"] += code == SIGKILL
             return self.judge(code, (0, SIGKILL))
         life = self.start(shape)
-        time.sleep(self.draw.random() ** 2 * self.draw.choice([0.4, 2.0]))
+        patience_s = self.draw.choice([0.4, 2.0]) * (1 if shape.numba else 3)
+        time.sleep(self.draw.random() ** 2 * patience_s)
         if self.draw.random() < 0.7:
             self.events.append("killed")
             life.kill()
             code = life.wait()
-            self.kills += code == SIGKILL
+            self.counts["kills at a moment"] += code == SIGKILL
             return self.judge(code, (0, SIGKILL))
         self.events.append("stopped")
         life.stop()
-        self.stops += 1
+        self.counts["stops"] += 1
         return self.judge(life.wait(), (0, SIGTERM, 128 - SIGTERM))  # before it listens, behind it
 
     def judge(self, code: int, allowed: tuple[int, ...]) -> str:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.paths import ROOT
 from bench.processes import children_of
 
 PATIENCE_S, LOOK_S = 600.0, 0.005
@@ -73,12 +74,21 @@ class Life:
     """One process of the command line."""
 
     def __init__(
-        self, command: Sequence[object], output: Path, kill_point: KillPoint | None = None
+        self,
+        command: Sequence[object],
+        output: Path,
+        kill_point: KillPoint | None = None,
+        *,
+        numba: bool = True,
     ) -> None:
-        """Start it; what it prints is added to `output`."""
+        """Start it; what it prints is added to `output`. Without numba it is no fork of this."""
         self.pid = os.fork()
-        if not self.pid:
-            run_command([*map(str, command)], output, kill_point)
+        if self.pid:
+            return
+        words = [*map(str, command)]
+        if numba:
+            run_command(words, output, kill_point)
+        run_without_numba(words, output)
 
     def wait(self, patience_s: float = PATIENCE_S) -> int:
         """Return its exit code, negative for a signal; it is killed where it does not end."""
@@ -104,14 +114,34 @@ class Life:
                 os.kill(each, signal.SIGKILL)
 
 
+def write_to(output: Path) -> None:
+    """Let what this process prints be added to a file."""
+    with output.open("ab") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+
+
+def run_without_numba(command: list[str], output: Path) -> None:
+    """Become the command line of a Python that has no numba, with all processes it starts."""
+    try:
+        os.setsid()
+        write_to(output)
+        hidden = output.parent / "without numba"
+        hidden.mkdir(exist_ok=True)
+        (hidden / "sitecustomize.py").write_text('import sys\n\nsys.modules["numba"] = None\n')
+        paths = {"PYTHONPATH": f"{hidden}:{ROOT}"}
+        python = [sys.executable, "-m", "tapeflow"]
+        os.execve(sys.executable, [*python, *command], os.environ | paths)
+    finally:
+        os._exit(1)
+
+
 def run_command(command: list[str], output: Path, kill_point: KillPoint | None) -> None:
     """Become the command line, in a fork, and exit."""
     code = 1
     try:
         os.setsid()
-        with output.open("ab") as file:
-            for descriptor in (1, 2):
-                os.dup2(file.fileno(), descriptor)
+        write_to(output)
         sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
         main = importlib.import_module("tapeflow.flows.cli.main").main

@@ -133,8 +133,17 @@ class PartitionDraw:
         self.past: list[Record] = []
         self.is_unlisted = False
         venue = name.rpartition("-")[0]
-        self.draw = Draw(draw, venue, shares.old, shares.in_us, self.symbol, self.price,
-                         self.size, self.trade_id, self.old_id)
+        self.draw = Draw(
+            draw,
+            venue,
+            shares.old,
+            shares.in_us,
+            self.symbol,
+            self.price,
+            self.size,
+            self.trade_id,
+            self.old_id,
+        )
 
     def record(self, moment_ns: int) -> Record:
         """Return the record of a moment, counted from the beginning of the log."""

@@ -85,11 +85,19 @@ class Simulation:
         if fits(self.case):
             yield from self.kafka()
 
-    def replay(self, tapes: list[str], job: Path, results: Path, options: list[str]) -> int:
+    def replay(
+        self,
+        tapes: list[str],
+        job: Path,
+        results: Path,
+        options: list[str],
+        *,
+        numba: bool = True,
+    ) -> int:
         """Replay tapes to their end; return the exit code."""
         sources = [str(self.folder / name) for name in tapes]
         command = ["replay", *sources, "--config", str(job), "--results", str(results), *options]
-        return Life(command, self.folder / "output").wait()
+        return Life(command, self.folder / "output", numba=numba).wait()
 
     def output(self) -> str:
         """Return the last lines that a run has printed."""
@@ -101,20 +109,22 @@ class Simulation:
         job, results = self.folder / f"{number}.toml", self.folder / f"{number}.duckdb"
         job.write_text(to_toml(shape.job(self.case.job)))
         form = self.draw.choice(["tapes", "other", "other"])
-        code = self.replay([form], job, results, shape.options())
+        code = self.replay([form], job, results, shape.options(), numba=shape.numba)
         self.counts["shapes"] += 1
+        self.counts.update([*shape.names(), f"over {form}"])
         if code:
             yield self.difference(f"{form} as {shape}", f"exit code {code}: {self.output()}")
         else:
             yield from self.compare(f"{form} as {shape}", results)
 
-    def history(self, where: str, source: list[str], job: Job | None = None) -> Iterator[Difference]:
+    def history(
+        self, where: str, source: list[str], job: Job | None = None
+    ) -> Iterator[Difference]:
         """Run with kills, stops and changes of shape."""
         history = History(self.folder / f"history-{where}", source, job or self.case.job, self.draw)
         wrong = history.run(self.draw.randint(1, FAULTS_MAX), self.case.records)
         self.counts[f"histories over {where}"] += 1
-        self.counts["kills"] += history.kills
-        self.counts["stops"] += history.stops
+        self.counts.update(history.counts)
         events = f"{where}: {', '.join(history.events)}"
         if wrong:
             yield self.difference(events, wrong)
@@ -126,6 +136,7 @@ class Simulation:
         packed = tuple(
             self.draw.choice([True, False]) for _ in range(self.draw.choice([1, 1, 2, 3]))
         )
+        self.counts.update("packed topics" if each else "plain topics" for each in packed)
         with loaded_broker(self.case, self.job, packed) as address:
             job = with_broker(self.case.job, address)
             yield from self.history("Kafka", ["--from-topics"], job)

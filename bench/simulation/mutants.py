@@ -1,0 +1,102 @@
+"""Faults that are planted in the steps, each for a while: the simulation must find them.
+
+with planted(owner, name, wrong):  simulate seeds  ──▶ a difference, or the simulation is blind
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+from msgspec.structs import replace
+
+from tapeflow.operators.bars.step import TimeBars
+from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.desk import events
+from tapeflow.operators.desk.marks import Marks
+from tapeflow.operators.desk.merge import Merge
+from tapeflow.operators.sequence import settle
+from tapeflow.operators.strategies import step as strategies
+from tapeflow.schemas.market import HEARTBEAT, IGNORED, Quotes
+
+Change: TypeAlias = Callable[[Any], Any]  # of a function into a wrong one
+
+
+@contextmanager
+def planted(mutant: str) -> Iterator[None]:
+    """Plant a fault, and take it out again."""
+    owner, name, change = MUTANTS[mutant]
+    right = getattr(owner, name)
+    setattr(owner, name, change(right))
+    try:
+        yield
+    finally:
+        setattr(owner, name, right)
+
+
+def loosen_horizon(right: Any) -> Any:
+    """Believe that of one log time nothing more comes, whatever the partition."""
+
+    def advance(merge: Merge) -> Any:
+        moved = right(merge)
+        if merge.horizon[1]:
+            merge.horizon = (merge.horizon[0], "~", 0)
+        return moved
+
+    return advance
+
+
+def ignore_quotes(right: Any) -> Any:
+    """Sample no equity where only quotes have come."""
+    return lambda marks, ticks: right(marks, ticks) and not isinstance(ticks, Quotes)
+
+
+def beat_when_recognised(right: Any) -> Any:
+    """Let recognised frames move the clock of bars, as heartbeats do."""
+
+    def step(bars: TimeBars, state: Any, batch: Any) -> Any:
+        beats = np.where(batch.status == IGNORED, HEARTBEAT, batch.status)
+        after, (folded,) = right(bars, state, batch.replace(status=beats))
+        return after, (folded.replace(status=batch.status),)
+
+    return step
+
+
+def charge_for_one(right: Any) -> Any:
+    """Take a fee that knows no size: that of one unit."""
+
+    def fill(state: Any, context: Any, match: Any) -> Any:
+        cheap = context.fee_rate / match.order.size
+        return right(state, replace(context, fee_rate=cheap), match)
+
+    return fill
+
+
+def take_first_bar(right: Any) -> Any:
+    """Take the reference price of the first bar of the batch."""
+
+    def make(bound: Any, batch: Any, row: int, forecast: float) -> Any:
+        return replace(right(bound, batch, row, forecast), ref_price=float(batch.bars.close[0]))
+
+    return make
+
+
+def forget_copies(right: Any) -> Any:
+    """Forget at a restart which trades have come."""
+    return lambda dedupe, snapshot: dedupe.initial()
+
+
+def touch_nothing(right: Any) -> Any:
+    """Think that no bar is touched by a gap."""
+    return lambda *arguments: False
+
+
+MUTANTS: dict[str, tuple[Any, str, Change]] = {
+    "a horizon that ignores the partition": (Merge, "advance", loosen_horizon),
+    "quotes that change no mark": (Marks, "update", ignore_quotes),
+    "recognised frames that move the clock of bars": (TimeBars, "step", beat_when_recognised),
+    "a fee that ignores the size": (events, "fill_order", charge_for_one),
+    "the reference price of another bar": (strategies, "make_signal", take_first_bar),
+    "duplicates forgotten at a restart": (Dedupe, "restore", forget_copies),
+    "gaps that touch no bar": (settle, "is_touched", touch_nothing),
+}
