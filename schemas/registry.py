@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.quality import (
@@ -103,5 +104,14 @@ def encode(fact: Struct) -> bytes:
 
 
 def decode(kind: FactType, value: bytes) -> Any:
-    """Return the fact that `encode` wrote."""
-    return msgspec.json.decode(value, type=kind.type)
+    """Return the fact that `encode` wrote.
+
+    Raises TapeflowError where a number is null: one that was not finite.
+    """
+    try:
+        return msgspec.json.decode(value, type=kind.type)
+    except msgspec.ValidationError as error:
+        raise TapeflowError(
+            f"a fact of topic {kind.topic} cannot be compared with its row: {error}: JSON has no "
+            "infinite numbers, which `[market] any_price` lets in"
+        ) from None
