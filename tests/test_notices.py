@@ -232,7 +232,9 @@ def test_a_strategy_that_a_job_no_longer_names_is_said_with_what_it_holds(tmp_pa
     before = digest(tmp_path / "r.duckdb")
     job = job_of(LISTED, strategies=[trend("other")])
     shape = {"state": tmp_path / "state", "processes": processes}
-    (line,) = [each for each in run(tapes, tmp_path / "r.duckdb", job, **shape) if "gone" in each]
+    lines = run(tapes, tmp_path / "r.duckdb", job, **shape)
+    assert [each for each in lines if each.startswith('under this state strategies = ["gone"] ch')]
+    (line,) = [each for each in lines if "holds" in each]
     assert line.startswith(
         "strategy gone of account main holds 1 BTC-USDT.BINANCE, an order to SELL 1 BTC-USDT.BINANCE, "
         "which the job no longer has it trade"
@@ -252,7 +254,8 @@ def test_a_strategy_that_is_still_there_is_not_said(tmp_path):
     tapes = held_state(tmp_path)
     job = job_of(LISTED, strategies=[trend("gone", size="0.5"), trend("other")])
     lines = run(tapes, tmp_path / "r.duckdb", job, state=tmp_path / "state")
-    assert not any("gone" in line for line in lines)
+    assert not any("holds" in line for line in lines)
+    assert any('strategies.gone.size = "1" changes to strat' in line for line in lines)
 
 
 def test_an_account_or_instrument_that_a_job_no_longer_names_is_refused(tmp_path):

@@ -51,7 +51,7 @@ def read(reader):
 
 def read_folder(folder, notify=silent, *, salvage=False, **sections):
     job = job_of(**sections)
-    tapes = find_tapes([folder], job, notify, salvage=salvage)
+    tapes = find_tapes([folder], job, notify, salvage=salvage, all_venues=True)
     return {
         name: read(opened(None)) for name, opened in reader_factories(tapes, job, notify).items()
     }

@@ -31,8 +31,13 @@ def differences(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str,
 
 
 def describe_changes(was: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """Yield a line for each setting that changes under a state."""
+    """Yield a line for each setting that changes under a state.
+
+    Those of a row that comes or goes are not named: the list of the rows' names is.
+    """
     for name, old, new in differences(was, now):
+        if old is None or new is None:
+            continue
         yield (
             f"under this state {describe_setting(name, old)} changes to "
             f"{describe_setting(name, new)}: what was read before keeps what it has led to"

@@ -58,7 +58,7 @@ def run(args: Namespace) -> int:
     from tapeflow.flows.run.tape_files import find_tapes
 
     job = options.read_job(args)
-    tapes = find_tapes(args.tapes, job, notify, salvage=args.salvage)
+    tapes = find_tapes(args.tapes, job, notify, salvage=args.salvage, all_venues=True)
     topics.create_raw_topics(tapes, job, notify)
     loaded = load(args, job, tapes)
     if args.json:

@@ -44,3 +44,11 @@ def read_instrument(job: Job, instrument_id: str) -> Instrument:
         lot=row.lot,
         multiplier=row.multiplier,
     )
+
+
+def listed_venues(job: Job) -> list[str]:
+    """Return the venues of which a job lists instruments: a run reads the partitions of no other.
+
+    Those, of tapes and topics alike, would add nothing but waiting for their records.
+    """
+    return sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())

@@ -7,7 +7,9 @@ offset    gone   low ........ --from ........ --to ........ high
 import time
 from typing import Literal, TypeAlias
 
+from tapeflow.connectors.kafka.facts import missing_topics
 from tapeflow.connectors.kafka.offsets import offset_bounds, offsets_at
+from tapeflow.flows.job.instruments import listed_venues
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log, TopicPartition
 from tapeflow.schemas.errors import UsageError
@@ -29,11 +31,11 @@ def find_topics(
     Raises TapeflowError where no broker answers or a topic is missing, and UsageError for an end
     that is to come, or lies before the beginning.
     """
-    venues = sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
-    names = {venue: job.kafka.raw_prefix + venue for venue in venues}
+    names = {venue: job.kafka.raw_prefix + venue for venue in listed_venues(job)}
     kafka, wait_s = job.kafka, job.kafka.connect_timeout / 1e9
     check_moments(begin, end)
     bounds = offset_bounds(kafka.bootstrap, [*names.values()], wait_s, notify, kafka.client)
+    notify_unread(job, wait_s, notify)
 
     def find_offsets(moment: Moment) -> dict[tuple[str, int], int]:
         if isinstance(moment, int):
@@ -57,6 +59,15 @@ def find_topics(
         for venue, topic in names.items()
         for number, (low, _) in enumerate(bounds[topic])
     }
+
+
+def notify_unread(job: Job, wait_s: float, notify: Notify) -> None:
+    """Notify of raw topics of venues of which the job lists no instrument."""
+    kafka, listed = job.kafka, listed_venues(job)
+    topics = [kafka.raw_prefix + venue for venue in VENUES if venue not in listed]
+    absent = missing_topics(kafka.bootstrap, topics, wait_s, notify, kafka.client)
+    for topic in sorted(set(topics) - set(absent)):
+        notify(f"not read: {topic}: the job lists no instrument of its venue")
 
 
 def check_moments(begin: Moment, end: Moment) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tapeflow.connectors.tapes.archive_layout import closed_files, is_hour_file
+from tapeflow.flows.job.instruments import listed_venues
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import check_partitions
 from tapeflow.schemas.errors import UsageError
@@ -35,12 +36,18 @@ class TapeFiles(Struct, frozen=True):
 
 
 def find_tapes(
-    paths: Iterable[Path], job: Job, notify: Notify = lambda _: None, *, salvage: bool = False
+    paths: Iterable[Path],
+    job: Job,
+    notify: Notify = lambda _: None,
+    *,
+    salvage: bool = False,
+    all_venues: bool = False,
 ) -> dict[str, TapeFiles]:
     """Return the partitions in files and folders, in the order of their names.
 
-    `notify` gets a line that names what lies in a folder and is not read, and what is empty. With
-    `salvage` damaged files are read up to the damage.
+    Those of venues of which the job lists no instrument only with `all_venues`. `notify` gets a
+    line that names what is not read, and what is empty. With `salvage` damaged files are read up to
+    the damage.
 
     Raises UsageError for a path or a name that is no tape, and for a partition that is there twice.
     """
@@ -58,20 +65,44 @@ def find_tapes(
             else:
                 raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
     if unread:
-        names = ", ".join(map(str, unread[:UNREAD_NAMED]))
-        more = f" and {len(unread) - UNREAD_NAMED:,} more" if len(unread) > UNREAD_NAMED else ""
-        notify(
-            f"not read: {names}{more}; a tape is named <venue>-<n>{'|'.join(TAPES)}, other files "
-            "are mapped by [[tapes]] in the job"
-        )
+        notify(describe_unread(unread))
     if not files:
-        where = ", ".join(map(str, paths))
-        raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
+        raise UsageError(f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]")
     check_partitions(files)
+    if not all_venues:
+        files = of_listed_venues(files, job, notify)
     for file in (each for some in files.values() for each in some):
         if file.is_file() and not file.stat().st_size:
             notify(f"{file} is empty")
     return {name: ordered_files(name, some, salvage) for name, some in sorted(files.items())}
+
+
+def describe_unread(files: list[Path]) -> str:
+    """Return a line about files in a folder that are no tapes."""
+    names = ", ".join(map(str, files[:UNREAD_NAMED]))
+    more = f" and {len(files) - UNREAD_NAMED:,} more" if len(files) > UNREAD_NAMED else ""
+    return (
+        f"not read: {names}{more}; a tape is named <venue>-<n>{'|'.join(TAPES)}, other files are "
+        "mapped by [[tapes]] in the job"
+    )
+
+
+def of_listed_venues(
+    files: dict[str, list[Path]], job: Job, notify: Notify
+) -> dict[str, list[Path]]:
+    """Return the partitions of venues of which the job lists instruments; notify of the others.
+
+    Raises UsageError where there are no others.
+    """
+    venues = listed_venues(job)
+    others = sorted(name for name in files if venue_of(name) not in venues)
+    if others:
+        line = f"not read: {', '.join(others)}: the job lists no instrument of "
+        line += ", ".join(sorted(set(map(venue_of, others))))
+        if len(others) == len(files):
+            raise UsageError(line)
+        notify(line)
+    return {name: some for name, some in files.items() if name not in others}
 
 
 def files_in(folder: Path) -> Iterator[Path]:
