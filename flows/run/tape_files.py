@@ -67,7 +67,9 @@ def find_tapes(
     if unread:
         notify(describe_unread(unread))
     if not files:
-        raise UsageError(f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]")
+        raise UsageError(
+            f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]"
+        )
     check_partitions(files)
     if not all_venues:
         files = of_listed_venues(files, job, notify)
