@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.plain import with_views
 from tapeflow.operators import dedupe
 from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.features import normalise
@@ -67,7 +68,7 @@ def test_compiled_scores_of_bars_are_the_same(bars, window):
         return scores.tobytes(), step.snapshot(state)
 
     plain: Any = normalise.zscores
-    assert scored(plain) == scored(plain.__wrapped__)
+    assert scored(plain) == scored(plain.__wrapped__) == scored(with_views(plain.__wrapped__))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,8 @@ def test_a_compiled_step_gives_the_same_batches(name, module, kernel, log, sizes
     steps = flow_steps()
     batches = inputs_of(name, to_pages("binance-0", log["binance-0"], sizes), steps)
     compiled = run(steps[name], batches)[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, kernel, getattr(module, kernel).__wrapped__)
-        assert plain(run(steps[name], batches)[1]) == plain(compiled)
+    written = getattr(module, kernel).__wrapped__
+    for as_python in (written, with_views(written)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, kernel, as_python)
+            assert plain(run(steps[name], batches)[1]) == plain(compiled)

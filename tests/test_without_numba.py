@@ -1,0 +1,53 @@
+"""The rung without numba: the tests of the kernels' laws, and the golden answers, run on it too."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.running import JOB, REFERENCE, ROOT
+
+HIDDEN = ROOT / "tests" / "without_numba"
+LAWS = "bars dedupe normalise sequence signals marks merge paper risk quality log_clock fine_points"
+DIGESTS = {
+    "golden": "8007d6b0e0bc170ed29f653b57ba54afffecefc81cb14ec20841abbb03df869b",
+    "golden-heartbeat": "7a2a0ae254f4625a35c5dcada60f95f0e187f5e4d0df4355cb81a3a98f107678",
+}
+
+
+def run_without_numba(*arguments):
+    path = os.pathsep.join([str(HIDDEN), str(ROOT)])
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_numba_is_hidden():
+    code = "from tapeflow.engine.compiled import COMPILED; print(COMPILED)"
+    assert run_without_numba("-c", code).stdout.strip() == "False"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAWS.split())
+def test_the_tests_of_a_step_hold_without_numba(name):
+    done = run_without_numba(
+        "-m", "pytest", "-q", "-m", "not slow and not kafka", f"tests/test_{name}.py"
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DIGESTS)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_golden_answer_is_the_same_without_numba(tmp_path, name, workers):
+    results = tmp_path / "r.duckdb"
+    done = run_without_numba(
+        "-m", "tapeflow", "replay", REFERENCE / name, "--config", JOB, "--results", results,
+        "--workers", workers,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "numba is not installed" in done.stderr
+    digest = run_without_numba("-m", "tapeflow", "digest", results).stdout
+    assert digest.strip() == DIGESTS[name]
