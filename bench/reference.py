@@ -20,18 +20,21 @@ from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
 
 NAMES = "(SELECT id, venue_symbol || '.' || venue AS name FROM instruments)"
+# A table ends before int64 does: the end of the last bar of a second, which is beyond it.
+END_NS = """CASE epoch_ns(close_time) WHEN 9223372036854775806 THEN 9223372037000000000::HUGEINT
+            ELSE epoch_ns(close_time) END AS bar_end_ns"""
 EXPORTS = {
     "bars": f"""
         SELECT name AS instrument, epoch_ns(open_time) AS start_ns,
             open, high, low, close, volume, vwap, count
         FROM bars JOIN {NAMES} ON id = instrument""",
     "signals": f"""
-        SELECT name AS instrument, epoch_ns(close_time) AS bar_end_ns,
+        SELECT name AS instrument, {END_NS},
             CASE side WHEN 'BUY' THEN 1 ELSE -1 END AS side, ref_price::DOUBLE AS ref_price,
             CASE reason WHEN '' THEN decision ELSE reason END AS decision
         FROM decisions JOIN {NAMES} ON id = instrument""",
     "fills": f"""
-        SELECT name AS instrument, epoch_ns(d.close_time) AS bar_end_ns,
+        SELECT name AS instrument, {END_NS},
             CASE f.side WHEN 'BUY' THEN 1 ELSE -1 END AS side, price::DOUBLE AS price,
             epoch_ns(event_time) AS event_ns, trade_id, fee::DOUBLE AS fee
         FROM fills f JOIN decisions d USING (order_id) JOIN {NAMES} n ON n.id = f.instrument""",

@@ -21,6 +21,7 @@ from tapeflow.flows.job import settings, wiring
 from tapeflow.flows.job.messages import section_types
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.width import parse_width
+from tapeflow.schemas.errors import UsageError
 
 DEADLINE_S = 15
 T0 = 1_700_000_000
@@ -145,7 +146,7 @@ def test_an_extreme_is_refused_by_its_key_or_the_run_ends(
         try:
             job = settings.load(config, {})
             wiring.validate(job)
-        except settings.UsageError as error:
+        except UsageError as error:
             assert "\n" not in str(error) and key in str(error), (value, error)
             refused.append(value)
         else:
@@ -214,6 +215,6 @@ def test_the_walk_meets_the_numbers_of_every_section():
 def test_a_file_that_is_no_toml_is_said_in_one_line(text, tmp_path):
     path = tmp_path / "job.toml"
     path.write_text(text)
-    with pytest.raises(settings.UsageError, match="not TOML") as raised:
+    with pytest.raises(UsageError, match="not TOML") as raised:
         settings.load(path, {})
     assert "\n" not in str(raised.value)

@@ -32,7 +32,7 @@ results = {{ equity_interval = "1s" }}
 [[accounts]]
 name = "a"
 position_max = "1000000"
-gross_max = "1000000000000"
+gross_max = "999999999999999999999999"
 orders_max = 100000
 orders_window = "10s"
 [[strategies]]
@@ -229,8 +229,8 @@ def test_money_beyond_the_tables_is_denied_and_never_ends_a_run(tmp_path):
     for number in range(400):
         at, price = T0 + number * S, ("999999999999", "0.000001")[number % 4 // 2]
         log.append((at, trade(number, at // 10**6, price)))
-    wild, results = job(tmp_path, size=1_000_000, multiplier=50_000_000), tmp_path / "r.duckdb"
+    wild, results = job(tmp_path, size=1_000_000, multiplier=900_000), tmp_path / "r.duckdb"
     replay(write(tmp_path / "tapes", log), results, wild)
     reasons = {reason for (reason,) in rows(results, "SELECT DISTINCT reason FROM decisions")}
-    assert "MONEY_RANGE" in reasons or "GROSS_LIMIT" in reasons
+    assert "MONEY_RANGE" in reasons and "" in reasons, reasons
     check_finite(results)
