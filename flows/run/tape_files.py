@@ -67,16 +67,19 @@ def find_tapes(
     if unread:
         notify(describe_unread(unread))
     if not files:
-        raise UsageError(
-            f"no tapes in {', '.join(map(str, paths))}: their names are <venue>-<n>.tape[.gz|.zst]"
-        )
+        where = ", ".join(map(str, paths))
+        raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
     check_partitions(files)
     if not all_venues:
         files = of_listed_venues(files, job, notify)
-    for file in (each for some in files.values() for each in some):
-        if file.is_file() and not file.stat().st_size:
-            notify(f"{file} is empty")
+    for file in filter(is_empty, (each for some in files.values() for each in some)):
+        notify(f"{file} is empty")
     return {name: ordered_files(name, some, salvage) for name, some in sorted(files.items())}
+
+
+def is_empty(file: Path) -> bool:
+    """Return whether a file holds nothing; what a pipe holds is not known."""
+    return file.is_file() and not file.stat().st_size
 
 
 def describe_unread(files: list[Path]) -> str:
