@@ -85,7 +85,7 @@ class CountQuality(Struct, frozen=True):
         """Return the open minute of a snapshot."""
         counts, *others, ignored = snapshot
         rows = np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy()
-        return State(rows, *others, dict(ignored))
+        return State(rows, *others, ignored=dict(ignored))
 
 
 @operator
