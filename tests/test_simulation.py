@@ -6,6 +6,7 @@ The long form: python -m bench.simulate --seeds 1000
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from decimal import Decimal
 from importlib import import_module
 from operator import attrgetter
@@ -15,10 +16,11 @@ import pytest
 from bench.paths import ROOT
 from bench.simulate import simulate
 from bench.simulation.comparison import is_same, table_differences
+from bench.simulation.gap_model import BeyondModelError
 from bench.simulation.generator import make_case
 from bench.simulation.lives import POINTS
 from bench.simulation.model import tables_of
-from bench.simulation.mutants import MUTANTS, planted
+from bench.simulation.mutants import MUTANTS, plant
 from tapeflow.schemas.quality import Metric
 from tapeflow.schemas.registry import BY_TYPE, FACT_TYPES
 
@@ -47,7 +49,7 @@ def test_run_as_users_run_it_random_jobs_equal_the_model_in_every_shape_and_hist
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_planted_fault_is_found_within_some_seeds(tmp_path, mutant):
-    with planted(mutant):
+    with plant(mutant):
         found = (simulate(seed, tmp_path, Counter(), only="steps") for seed in range(FAULT_SEEDS))
         assert any(found), f"the simulation does not see {mutant}"
 
@@ -65,7 +67,9 @@ def test_a_seed_gives_the_same_case_and_the_same_model_again():
 def test_the_cases_of_some_seeds_fill_every_table():
     rows = Counter()
     for seed in range(30):
-        rows.update({name: len(several) for name, several in tables_of(make_case(seed)).items()})
+        with suppress(BeyondModelError):
+            tables = tables_of(make_case(seed))
+            rows.update({name: len(several) for name, several in tables.items()})
     assert {each.table for each in FACT_TYPES} == {name for name, count in rows.items() if count}
 
 

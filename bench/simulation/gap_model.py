@@ -108,23 +108,24 @@ class GapModel:
         if known is None:
             self.numberings[instrument] = Numbering(new_id, new_id, time_ns)
             return
-        times, jump = sorted((known.event_ns, time_ns)), new_id - known.newest_id
+        first_ns, last_ns = sorted((known.event_ns, time_ns))
+        jump = new_id - known.newest_id
         is_later = verdict == "accepted" and time_ns - known.event_ns > self.lateness_ns
         if jump > JUMP_MAX or (jump <= 0 and is_later):
             yield from self.settle(self.open.pop(instrument, []))
-            hole = Hole(instrument, place, known.newest_id, new_id, *times, is_fact=True)
+            hole = Hole(instrument, place, known.newest_id, new_id, first_ns, last_ns, is_fact=True)
             self.holes.append(hole)
             yield hole
             self.numberings[instrument] = Numbering(new_id, new_id, time_ns)
         elif jump > 0:
             if jump > 1:
                 ids = known.newest_id + 1, new_id - 1
-                hole = Hole(instrument, place, *ids, *times, missing=jump - 1)
+                hole = Hole(instrument, place, *ids, first_ns, last_ns, missing=jump - 1)
                 self.holes.append(hole)
                 self.open.setdefault(instrument, []).append(hole)
             self.numberings[instrument] = replace(known, newest_id=new_id, event_ns=time_ns)
-        elif (hole := self.hole_of(instrument, new_id)) is not None:
-            self.fill(hole, new_id, time_ns)
+        elif (within := self.hole_of(instrument, new_id)) is not None:
+            self.fill(within, new_id, time_ns)
         if len(self.open.get(instrument, [])) > RANGES_MAX:
             raise BeyondModelError("more ranges of ids are missing than an instrument holds")
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 MINUTE_NS = 60 * 10**9
 EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN, Emax=10**6, Emin=-(10**6))
 UNITS = {
-    "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": MINUTE_NS, "h": 60 * MINUTE_NS, "d": 1440 * MINUTE_NS,
+    "ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": MINUTE_NS, "h": 60 * MINUTE_NS,
+    "d": 1440 * MINUTE_NS,
 }  # fmt: skip
 
 

@@ -83,9 +83,9 @@ class CountQuality(Struct, frozen=True):
 
     def restore(self, snapshot: Any) -> State:
         """Return the open minute of a snapshot."""
-        counts, *others, ignored = snapshot
+        counts, *numbers, partition, ignored = snapshot
         rows = np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy()
-        return State(rows, *others, dict(ignored))
+        return State(rows, *numbers, partition, dict(ignored))
 
 
 @operator
