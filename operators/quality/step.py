@@ -83,9 +83,11 @@ class CountQuality(Struct, frozen=True):
 
     def restore(self, snapshot: Any) -> State:
         """Return the open minute of a snapshot."""
-        counts, *numbers, partition, ignored = snapshot
+        counts, *numbers, ignored = snapshot
         rows = np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy()
-        return State(rows, *numbers, partition, dict(ignored))
+        state = State(rows, *numbers)
+        state.ignored = dict(ignored)  # the snapshot's own is shared with nobody
+        return state
 
 
 @operator
