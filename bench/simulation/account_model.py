@@ -127,22 +127,13 @@ class AccountModel:
         notional = to_digits(price * order["size"] * instrument.multiplier, self.digits)
         fee = to_digits(notional * self.fee_rate, self.digits)
         strategy, place = order["strategy"], match.place
-        self.tables["fills"].append(
-            self.row(
-                strategy,
-                instrument=instrument.id,
-                side=order["side"],
-                price=price,
-                size=order["size"],
-                fee=fee,
-                fee_currency=instrument.quote,
-                log_ns=place.log_ns,
-                event_ns=match.trade.event_ns,
-                trade_id=match.trade.trade_id,
-                partition=place.partition,
-                offset=place.offset,
-            )
-        )
+        fields = {
+            "instrument": instrument.id, "side": order["side"], "price": price, "fee": fee,
+            "size": order["size"], "fee_currency": instrument.quote, "log_ns": place.log_ns,
+            "event_ns": match.trade.event_ns, "trade_id": match.trade.trade_id,
+            "partition": place.partition, "offset": place.offset,
+        }  # fmt: skip
+        self.tables["fills"].append(self.row(strategy, **fields))
         if not self.books:
             self.due_ns = (place.log_ns // self.sample_ns + 1) * self.sample_ns
         book = self.books.setdefault((strategy, instrument.id), Book())

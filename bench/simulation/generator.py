@@ -5,7 +5,8 @@ import random
 from bench.simulation.case import Case, Listed
 from bench.simulation.frames import heartbeat
 from bench.simulation.job_generator import SECOND, draw_instruments, draw_job, fit_lots
-from bench.simulation.log_generator import draw_partition, draw_shares, draw_times
+from bench.simulation.log_generator import draw_partition
+from bench.simulation.log_shape import draw_shares, draw_times
 
 
 def make_case(seed: int) -> Case:

@@ -54,23 +54,7 @@ def draw_job(draw: random.Random, instruments: list[Listed], busy: bool) -> dict
     fixed = tomllib.loads(JOB.read_text())
     for name in ("accounts", "strategies", "channels", "instruments"):
         fixed.pop(name, None)
-    width = draw.choice(["1ms", "32ms", "1s", "3s", "60s", "1d", "7d", "1mo", "6mo"])
-    lateness = draw.choice([0, 1, MS, 200 * MS, 2 * SECOND, 10 * SECOND])
-    if busy:
-        width, lateness = draw.choice(["100ms", "1s"]), draw.choice([0, 50 * MS, 200 * MS])
-    drawn: dict[str, dict[str, Any]] = {
-        "bars": {"width": width, "lateness": f"{lateness}ns"},
-        "dedupe": {"window": draw.choice([1, 2, 5, 20, 50, 4096])},
-        "normalise": {"window": draw.choice([2, 3, 5, 8, 60])},
-        "paper": {
-            "latency": f"{draw.choice([0, 1, 250 * MS] if busy else [0, MS, 5 * SECOND])}ns",
-            "fee_bps": draw.choice(["0", "10", "0.5", "33.333", "1234.56789"]),
-        },
-        "results": {
-            "equity_interval": f"{draw.choice([100 * MS, SECOND, 7 * SECOND, 60 * SECOND])}ns",
-            "money_digits": draw.choice([0, 2, 8, 12]),
-        },
-    }
+    drawn = draw_sections(draw, busy)
     if draw.random() < 0.5:
         add_newer_rules(draw, drawn)
     job: dict[str, Any] = fixed
@@ -90,6 +74,27 @@ def draw_job(draw: random.Random, instruments: list[Listed], busy: bool) -> dict
         for number in range(draw.choice([0, 1, 2, 3, 5]))
     ]
     return {**job, "channels": channels, "accounts": accounts, "strategies": strategies}
+
+
+def draw_sections(draw: random.Random, busy: bool) -> dict[str, dict[str, Any]]:
+    """Return numbers for the settings of meaning, by section."""
+    width = draw.choice(["1ms", "32ms", "1s", "3s", "60s", "1d", "7d", "1mo", "6mo"])
+    lateness = draw.choice([0, 1, MS, 200 * MS, 2 * SECOND, 10 * SECOND])
+    if busy:
+        width, lateness = draw.choice(["100ms", "1s"]), draw.choice([0, 50 * MS, 200 * MS])
+    return {
+        "bars": {"width": width, "lateness": f"{lateness}ns"},
+        "dedupe": {"window": draw.choice([1, 2, 5, 20, 50, 4096])},
+        "normalise": {"window": draw.choice([2, 3, 5, 8, 60])},
+        "paper": {
+            "latency": f"{draw.choice([0, 1, 250 * MS] if busy else [0, MS, 5 * SECOND])}ns",
+            "fee_bps": draw.choice(["0", "10", "0.5", "33.333", "1234.56789"]),
+        },
+        "results": {
+            "equity_interval": f"{draw.choice([100 * MS, SECOND, 7 * SECOND, 60 * SECOND])}ns",
+            "money_digits": draw.choice([0, 2, 8, 12]),
+        },
+    }
 
 
 def add_newer_rules(draw: random.Random, drawn: dict[str, dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@
 It shares no code with the product, decodes nothing, and holds everything at once.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import localcontext
 from typing import Any, NamedTuple
@@ -23,19 +23,15 @@ from bench.simulation.case import (
     Record,
     TradeRow,
 )
+from bench.simulation.count_model import CountModel
 from bench.simulation.facts import Intent, Place, Tables, Tick, of_strategies
 from bench.simulation.gap_model import GapModel, Hole
-from bench.simulation.numbers import EXACT, MINUTE_NS
+from bench.simulation.numbers import EXACT
 from bench.simulation.signal_model import SignalModel
 
 FRAME_BYTES = 64 * 1024  # of a dead letter
 TIME_UNITS = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}  # ns, by the digits of a time
 YEAR_2000_NS = 946_684_800 * 10**9
-SYMBOL_CHARS = 64  # of an unlisted symbol
-COUNTS = (
-    "records", "heartbeats", "recognised", "malformed", "unlisted", "quotes", "duplicate", "late",
-    "history", "off_market", "accepted", "ahead", "missing", "stepped_back", "stepped_ahead",
-)  # fmt: skip
 
 
 class Listing(NamedTuple):
@@ -77,14 +73,7 @@ class PartitionModel:
         self.bars = BarModel(case.job, name)
         self.signals = SignalModel(of_strategies(case), case.job["normalise"]["window"])
         self.ticks: list[Tick] = []
-        self.counts: dict[tuple[int, str | None], dict[str, int]] = defaultdict(
-            lambda: dict.fromkeys(COUNTS, 0)
-        )
-        self.delays: dict[int, list[int]] = defaultdict(list)  # by minute
-        self.closed: dict[int, int] = defaultdict(int)
-        self.signalled: dict[int, int] = defaultdict(int)
-        self.unlisted: dict[tuple[int, str], dict[str, Any]] = {}
-        self.ignored: dict[int, Counter[str]] = defaultdict(Counter)
+        self.counts = CountModel(name, frozenset(self.ids))
 
     def read(self, records: list[Record]) -> None:
         """Read all records, and the end behind them."""
@@ -94,22 +83,20 @@ class PartitionModel:
             self.close(self.bars.end(), len(records) - 1, records[-1])
             place = Place(records[-1].log_ns, self.name, len(records) - 1)
             self.write_gaps(self.gaps.end(), place)
-        self.write_counts()
+        self.counts.write(self.tables)
 
     def read_record(self, offset: int, record: Record) -> None:
         """Read one record: what it is, then its rows, then the time that it brings."""
         kind, listed = self.meaning(record)
-        self.count_symbols(offset, record, kind)
+        if kind in (ROWS, "unlisted"):
+            self.counts.add_symbols(offset, record)
         owner = listed[0].instrument if listed else None
-        counts = self.counts[record.log_ns // MINUTE_NS, owner]
-        self.delays[record.log_ns // MINUTE_NS] += []
-        counts["records"] += 1
+        self.counts.add(record.log_ns, owner, "records")
         names = {HEARTBEAT: "heartbeats", RECOGNISED: "recognised", MALFORMED: "malformed"}
         if kind == RECOGNISED:
-            name = f"recognised.{record.channel.removeprefix('combined.')}"
-            self.ignored[record.log_ns // MINUTE_NS][name] += 1
+            self.counts.add_recognised(record)
         if kind != ROWS:
-            counts[names.get(kind, kind)] += 1
+            self.counts.add(record.log_ns, owner, names.get(kind, kind))
         if kind == MALFORMED:
             self.tables["dead_letters"].append({
                 "partition": self.name, "offset": offset, "log_ns": record.log_ns,
@@ -141,19 +128,6 @@ class PartitionModel:
         ]
         return (ROWS if listed else "unlisted"), listed
 
-    def count_symbols(self, offset: int, record: Record, kind: str) -> None:
-        """Count a record for each symbol in it that the job does not list."""
-        if kind not in (ROWS, "unlisted"):
-            return
-        minute, log_ns = record.log_ns // MINUTE_NS, record.log_ns
-        for symbol in {row.symbol[:SYMBOL_CHARS] for row in record.rows} - self.ids.keys():
-            row = self.unlisted.setdefault((minute, symbol), {
-                "partition": self.name, "symbol": symbol, "time_ns": minute * MINUTE_NS,
-                "records": 0, "first_log_ns": log_ns, "first_offset": offset,
-            })  # fmt: skip
-            row["records"] += 1
-            row["last_log_ns"] = log_ns
-
     def are_times(self, times: Iterable[int]) -> bool:
         """Return whether event times show their unit, and are none of before 2000."""
         if self.name.startswith("coinbase"):
@@ -164,7 +138,7 @@ class PartitionModel:
     def read_quote(self, place: Place, number: int, listed: Listing) -> None:
         """Keep a quote: marks are taken from it."""
         assert isinstance(listed.row, QuoteRow)
-        self.counts[place.log_ns // MINUTE_NS, listed.instrument]["quotes"] += 1
+        self.counts.add(place.log_ns, listed.instrument, "quotes")
         bid, ask = float(listed.row.bid), float(listed.row.ask)
         self.ticks.append(Tick(place, number, listed.instrument, bid=bid, ask=ask))
 
@@ -192,14 +166,14 @@ class PartitionModel:
         """Fold a trade that is accepted so far into its bar, and count it."""
         row, instrument = listed.row, listed.instrument
         assert isinstance(row, TradeRow)
-        price, minute = float(row.price), place.log_ns // MINUTE_NS
+        price = float(row.price)
         if verdict == "accepted":
             verdict = self.bars.add(instrument, row, place)
             if verdict == "accepted":
-                self.delays[minute].append(place.log_ns - row.event_ns)
+                self.counts.add_delay(place.log_ns, place.log_ns - row.event_ns)
                 if 1e-12 <= price < 1e12:
                     self.ticks.append(Tick(place, number, instrument, price=price, trade=row))
-        self.counts[minute, instrument][verdict] += 1
+        self.counts.add(place.log_ns, instrument, verdict)
         if verdict == "late":
             self.tables["late_trades"].append({
                 "instrument": instrument, "partition": self.name, "offset": place.offset,
@@ -210,39 +184,17 @@ class PartitionModel:
 
     def close(self, bars: Iterator[dict[str, Any]], offset: int, record: Record) -> None:
         """Write bars that a record has closed, and the signals on them."""
-        minute, place = record.log_ns // MINUTE_NS, Place(record.log_ns, self.name, offset)
+        place = Place(record.log_ns, self.name, offset)
         for bar in bars:
             self.write_gaps(self.gaps.close_bar(bar), place)
             self.tables["bars"].append(bar | {"log_ns": record.log_ns, "offset": offset})
-            self.closed[minute] += 1
             made = self.signals.add(bar, place)
             self.tables["signals"] += made
-            self.signalled[minute] += len(made)
+            self.counts.add_bar(record.log_ns, len(made))
 
     def write_gaps(self, holes: Iterable[Hole], place: Place) -> None:
         """Write gaps that became facts at a place."""
         for hole in holes:
             self.tables["gaps"].append(self.gaps.row(hole))
             if hole.missing and hole.instrument:
-                counts = self.counts[place.log_ns // MINUTE_NS, hole.instrument]
-                counts["missing"] += hole.missing
-
-    def write_counts(self) -> None:
-        """Write the counts of each minute, and its metrics."""
-        self.tables["unlisted_minutes"] += self.unlisted.values()
-        for (minute, instrument), counts in self.counts.items():
-            fields = {"partition": self.name, "time_ns": minute * MINUTE_NS}
-            self.tables["data_quality_minutes"].append(fields | {"instrument": instrument} | counts)
-        for minute, delays in self.delays.items():
-            numbers: dict[str, float] = {
-                "trades": float(len(delays)), "bars": float(self.closed[minute]),
-                "signals": float(self.signalled[minute]),
-            }  # fmt: skip
-            if delays:
-                numbers["delay_ms_mean"] = sum(delays) / len(delays) / 1e6
-                numbers["delay_ms_max"] = max(delays) / 1e6
-            numbers |= self.ignored[minute]
-            fields = {"partition": self.name, "time_ns": minute * MINUTE_NS}
-            self.tables["metrics"] += [
-                fields | {"name": name, "value": value} for name, value in numbers.items()
-            ]
+                self.counts.add(place.log_ns, hole.instrument, "missing", hole.missing)

@@ -152,8 +152,8 @@ def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 ) -> int:  # fmt: skip
     """Judge trades by stamp and id in log order; return how many `breaks` were written.
 
-    `columns`: offset, instrument, event time, id, verdict (updated), price, size. `limits`: those
-    of `JudgeTrades`. `breaks` has room for one by each record and trade. The others: see `State`.
+    `columns`: offset, instrument, event time, id, verdict (updated), price, size. `breaks` has
+    room for one by each record and trade. The others: see `JudgeTrades` and `State`.
     """
     offset, instrument, event_ns, trade_id, verdict, price, size = columns
     ahead_ns, pause_ns, disorder_ns = limits
