@@ -144,6 +144,14 @@ def write_pause(row: Any, place: Any, newest_ns: int, newest_log_ns: int, last_l
     write_break(row, place, PAUSED, NO_INSTRUMENT, (NONE, NONE), times)
 
 
+@inlined
+def judge_values(is_ahead: bool, fits: bool) -> int:
+    """Return the verdict on a trade that is new, by its stamp, and by its price and size."""
+    if is_ahead:
+        return AHEAD
+    return ACCEPTED if fits else OFF_MARKET
+
+
 @compiled
 @by_numbers
 def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
@@ -169,10 +177,9 @@ def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
             if mark == HISTORICAL and numbered[number]:
                 within = find_range(ranges, held, number, trade_id[trade])
                 mark = judge_history(own, within, trade_id[trade])
-            if mark == ACCEPTED and event_ns[trade] - log_ns > ahead_ns:
-                mark = AHEAD
-            elif mark == ACCEPTED and not (any_price or is_in_range(price[trade], size[trade])):
-                mark = OFF_MARKET
+            if mark == ACCEPTED:
+                fits = any_price or is_in_range(price[trade], size[trade])
+                mark = judge_values(event_ns[trade] - log_ns > ahead_ns, fits)
             verdict[trade] = mark
             if mark == ACCEPTED and event_ns[trade] > newest_ns:
                 newest_ns, newest_log_ns = event_ns[trade], log_ns
