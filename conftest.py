@@ -1,9 +1,8 @@
-"""What pytest should not import: kernels that need numba, and are only used with it."""
+"""What pytest should not import: switches for other processes, and kernels that need numba."""
 
 from tapeflow.engine.compiled import COMPILED
 
-collect_ignore = (
-    []
-    if COMPILED
-    else ["tapeflow/connectors/tapes/line_kernel.py", "tapeflow/operators/decode/kernel.py"]
-)
+SWITCHES = ["tests/faults/sitecustomize.py", "tests/without_numba/sitecustomize.py"]
+KERNELS = ["tapeflow/connectors/tapes/line_kernel.py", "tapeflow/operators/decode/kernel.py"]
+
+collect_ignore = SWITCHES if COMPILED else [*SWITCHES, *KERNELS]
