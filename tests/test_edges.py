@@ -1,4 +1,4 @@
-"""Logs at the ends of time and of money: a run ends, every number is finite, and what is odd is told.
+"""Logs at the ends of time and of money: a run ends, every number is finite, and what is odd is counted.
 
 log times      2000 .. 2199, at every door
 event times    to the last nanosecond before 2^63 - 1, which is infinity in a table
