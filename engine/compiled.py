@@ -32,8 +32,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from tapeflow.engine.plain import with_views
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILED = find_spec("numba") is not None
@@ -181,6 +179,8 @@ def cache_folder() -> Path | None:
 def _kernel(function: Callable[..., Any]) -> Any:
     """Return numba's dispatcher of `function`, which compiles it; without numba `function`."""
     if not COMPILED:
+        from tapeflow.engine.plain import with_views  # noqa: PLC0415  # late: it imports numpy
+
         return with_views(function) if function in _by_numbers else function
     from numba import config, njit  # noqa: PLC0415  # late: see above
     from numba.extending import register_jitable  # noqa: PLC0415

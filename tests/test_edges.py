@@ -102,9 +102,9 @@ def test_a_log_time_near_the_end_of_int64_is_refused_in_one_line(door, log_ns, t
     job(tmp_path)
     options = ["--config", str(tmp_path / "job.toml"), "--results", str(tmp_path / "r.duckdb")]
     assert main(["replay", str(tapes), *options]) == 1
-    errors = capsys.readouterr().err.strip()
-    assert len(errors.splitlines()) == 1, errors
-    assert "record 12" in errors and "binance-0" in errors and "2000 to 2199" in errors
+    lines = [each for each in capsys.readouterr().err.splitlines() if "compiled" not in each]
+    assert len(lines) == 1, lines
+    assert "record 12" in lines[0] and "binance-0" in lines[0] and "2000 to 2199" in lines[0]
 
 
 def test_a_log_time_near_the_end_of_int64_cannot_be_loaded_into_a_topic(tmp_path):

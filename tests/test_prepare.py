@@ -18,7 +18,7 @@ from tests.running import JOB, REFERENCE, ROOT
 from tests.test_rooms import OURS, functions_of, path_name, room_of, tree_of
 
 GOLDEN = REFERENCE / "golden-heartbeat"
-ROUNDS = int(os.environ.get("ROUNDS", "150"))
+ROUNDS = int(os.environ.get("ROUNDS", "50"))
 SECOND_ACCOUNT = """
 [[accounts]]
 name = "second"

@@ -50,5 +50,7 @@ def listed_venues(job: Job) -> list[str]:
     """Return the venues of which a job lists instruments: a run reads the partitions of no other.
 
     Those, of tapes and topics alike, would add nothing but waiting for their records.
+
+    Raises UsageError for a wrong id.
     """
-    return sorted({name.partition(".")[2].lower() for name in job.instruments} & VENUES.keys())
+    return sorted({row.venue.lower() for row in instrument_table(job).rows})
