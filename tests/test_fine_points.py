@@ -132,6 +132,15 @@ def test_the_gross_limit_is_of_price_size_and_multiplier(gross_max, orders):
     assert len(only(Order, facts)) == orders
 
 
+@pytest.mark.parametrize(("multiplier", "reason"), [("0.01", "MONEY_STEP"), ("1", "")])
+def test_the_value_of_an_order_is_of_price_size_and_multiplier(multiplier, reason):
+    """Killed by: the value of an order without the multiplier."""
+    log = batch(tick(5 * S, instrument=BTC), end_of_log=True)
+    context = account(A, multiplier=multiplier, money_digits=0)
+    facts = facts_of(context, log.replace(intents=(intent(0, 5 * S, price=10.0),)))
+    assert only(Decision, facts)[0].reason == reason
+
+
 @pytest.mark.parametrize(
     ("price", "reason"),
     [(1e12, "PRICE_RANGE"), (999_999_999_999.0, ""), (1e-12, ""), (9e-13, "PRICE_RANGE")],

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from tapeflow.flows.job import wiring
+from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.values import field_reader
 from tapeflow.operators.desk.marks import ABSURD, MARK_PRICE_AGE_NS, Marks
-from tapeflow.operators.sequence.kernel import JUMP_MAX, add_range, break_kind
+from tapeflow.operators.sequence.kernel import JUMP_MAX, add_range, break_kind, judge_history
 from tapeflow.operators.sequence.layout import NONE, RANGES_MAX, no_ranges
 from tapeflow.operators.sequence.ranges import (
     PATIENCE_NS,
@@ -21,11 +22,12 @@ from tapeflow.operators.sequence.ranges import (
     is_touched,
     settle_until,
 )
+from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.gaps import FOUND, RENUMBERED
-from tapeflow.schemas.market import ACCEPTED
+from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, IGNORED, MALFORMED, UNLISTED
 from tapeflow.schemas.venues.dialect import YEAR_2000_NS, rfc3339
-from tests.columns import batch, quotes, tick
+from tests.columns import batch, heartbeat, no_tick, quotes, tick
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS, JOB
 
@@ -90,6 +92,16 @@ def test_a_frame_of_many_rows_counts_in_the_row_of_its_first_listed_instrument()
     assert ACCEPTED in made.market.trades.verdict and IDS[first]
 
 
+@pytest.mark.parametrize("status", [IGNORED, UNLISTED, MALFORMED])
+def test_a_record_without_trades_moves_no_clock_unless_it_is_a_heartbeat(status):
+    step = TimeBars(BarWidth(S), 0, len(IDS))
+    closed = []
+    for last in (no_tick(9 * S, status), heartbeat(9 * S)):
+        _, (out,) = step.step(step.initial(), batch(tick(5 * S), last))
+        closed.append(len(out.bars))
+    assert closed == [0, 1]
+
+
 # --- missing ids ----------------------------------------------------------------------------
 
 
@@ -103,6 +115,12 @@ def test_a_jump_of_the_largest_size_is_a_gap_and_one_more_is_another_numbering(b
 def test_a_smaller_id_is_another_numbering_only_beyond_the_disorder(beyond_ns, kind):
     seen = {"newest_id": 7, "first_id": 1, "event_ns": 5 * S}
     assert break_kind(seen, NONE, 3, 6 * S + beyond_ns, S) == kind
+
+
+@pytest.mark.parametrize(("trade_id", "verdict"), [(0, HISTORICAL), (1, DUPLICATE), (8, ACCEPTED)])
+def test_an_old_trade_is_history_only_from_before_the_first_id(trade_id, verdict):
+    seen = {"newest_id": 7, "first_id": 1, "event_ns": 5 * S}
+    assert judge_history(seen, NONE, trade_id) == verdict
 
 
 def test_where_there_is_no_room_the_two_oldest_ranges_become_one_that_lacks_as_many():
