@@ -102,7 +102,8 @@ def test_a_log_time_near_the_end_of_int64_is_refused_in_one_line(door, log_ns, t
     job(tmp_path)
     options = ["--config", str(tmp_path / "job.toml"), "--results", str(tmp_path / "r.duckdb")]
     assert main(["replay", str(tapes), *options]) == 1
-    (line,) = [each for each in capsys.readouterr().err.splitlines() if each[:8] == "tapeflow"]
+    errors = capsys.readouterr().err.splitlines()
+    (line,) = [each for each in errors if each.startswith("tapeflow replay: ")]
     assert "record 12" in line and "binance-0" in line and "2000 to 2199" in line
 
 
