@@ -95,7 +95,11 @@ def test_packs_loaded_by_the_command_give_the_same_digest_as_tapes(real, tmp_pat
     assert (
         replay_topics(settings.load(config, {}), tmp_path / "packs.duckdb", workers=2) == expected
     )
-    assert main(["load", str(GOLDEN), "--append", "--pack", "--json", "--config", str(config)]) == 0
+    load = ["load", str(GOLDEN), "--pack", "--json", "--config", str(config)]
+    assert main([*load, "--append"]) == 1, "the log would go back to its beginning"
+    assert "Nothing is loaded" in capsys.readouterr().err
+    config.write_text(config.read_text().replace(raw, f"other.{raw}"))
+    assert main(load) == 0
     counts = json.loads(capsys.readouterr().out)
     assert counts["binance-0"]["frames"] > 1000 * counts["binance-0"]["records"] > 0
 
