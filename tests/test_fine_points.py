@@ -291,6 +291,15 @@ def test_the_digest_knows_a_later_field_from_its_default_in_any_of_the_rows(
     assert len(digests) == 3
 
 
+def test_the_digest_knows_two_later_fields_apart():
+    """Killed by: a digest without the names of the later fields that it holds."""
+    (fact_type,) = (each for each in FACT_TYPES if each.table == "data_quality_minutes")
+    later = {field.name: 0 for field in fields(fact_type.type) if field.default == 0}
+    row = replace(fact_type.type(**examples_of(fact_type.type, 0)), **later)
+    same = [replace(row, **{name: 7}) for name in later]
+    assert len({digest_of(fact_type, [each]) for each in same}) == len(later) > 1
+
+
 class Disk:
     """A disk that fails at a transaction, and otherwise waits until it is let go on."""
 

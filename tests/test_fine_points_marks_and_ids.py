@@ -78,7 +78,7 @@ def test_a_frame_of_many_rows_counts_in_the_row_of_its_first_listed_instrument()
     ticks = [
         {"product_id": name, "trade_id": str(number), "price": "1.0", "size": "1.0",
          "side": "BUY", "time": "2024-01-01T00:00:00Z"}
-        for number, name in enumerate(["ETH-USD", "BTC-USD", "ETH-USD"])
+        for number, name in enumerate(["ETH-USD", "ETH-USD", "BTC-USD"])
     ]  # fmt: skip
     frame = json.dumps(
         {"channel": "market_trades", "client_id": "", "timestamp": "2024-01-01T00:00:00Z",

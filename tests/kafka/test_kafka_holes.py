@@ -76,6 +76,23 @@ def test_packs_keep_their_own_numbers_behind_a_hole():
     ]  # fmt: skip
 
 
+def test_a_record_at_the_end_is_not_read_where_a_hole_lies_before_it():
+    log = messages(plain([T0] * 6, [b"x"] * 6))
+    reader = open_log(with_holes(log, [0, 1, 4, 5]), end=4)
+    assert [row[0] for row in rows(drain(reader))] == [0, 1]
+
+
+def test_packs_that_follow_by_number_but_not_by_offset_are_two_pages():
+    records = [
+        *packed([T0] * 3, [b"a"] * 3),
+        *plain([T0], [b"-"]),
+        *packed([T0] * 2, [b"b"] * 2, 3),
+    ]
+    pages = drain(open_log(with_holes(messages(records), [0, 2]), end=3))
+    assert [row[0] for row in rows(pages)] == list(range(5))
+    assert [page.first_offset for page in pages] == [0, 3]
+
+
 def test_a_log_is_read_from_the_middle_with_the_offsets_of_kafka(broker):
     topic = new_topic(broker)
     load(broker, topic, [T0 + number for number in range(9)], [b"x"] * 9)

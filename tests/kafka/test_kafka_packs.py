@@ -307,6 +307,12 @@ def test_packs_of_another_day_are_refused(frames):
         drain(open_log(later, position))
 
 
+def test_a_pack_of_as_many_frames_with_other_numbers_is_not_the_one_that_was_read():
+    offset, frames, *others = position_after(packed_log(), PACK_FRAMES)
+    with pytest.raises(TapeflowError, match="holds other frames than"):
+        drain(open_log(packed_log(), (offset, frames + 1, *others)))
+
+
 def test_a_log_that_ends_before_a_half_read_pack_is_refused():
     position = position_after(packed_log(), PACK_FRAMES + 1)
     with pytest.raises(TapeflowError, match=r"offset 2 is beyond the end, 1: .* created again"):
