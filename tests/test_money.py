@@ -124,6 +124,15 @@ def test_equity_names_the_time_of_a_mark_that_is_too_old():
     assert stale_marks(*BOUGHT, *other, stale_s=5) == [(8, None), (10, None), (11, None)]
 
 
+@pytest.mark.parametrize("first", [BTC, ETH])
+def test_of_two_positions_the_older_mark_is_named(first):
+    second = ETH if first == BTC else BTC
+    log = [tick(at * S, 100.0, instrument=first) for at in (5, 6)]
+    log += [tick(at * S, 50.0, instrument=second) for at in (7, 9, 11)]
+    both = (intent(first, BUY, 0, 5 * S), intent(second, BUY, 2, 7 * S))
+    assert stale_marks(*log, intents=both) == [(8, None), (10, 6), (11, 6)]
+
+
 def test_a_quote_renews_a_mark_and_one_that_is_no_market_does_not():
     other = [tick(at * S, 50.0, instrument=ETH) for at in (7, 9, 11)]
     good, crossed = [(3, 9 * S, BTC, 99.0, 101.0)], [(3, 9 * S, BTC, 101.0, 99.0)]
