@@ -5,9 +5,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from importlib.metadata import version
 
 import duckdb
@@ -379,3 +381,29 @@ def test_everything_works_without_numba(tmp_path):
     with_numba = tmp_path / "with.duckdb"
     assert main(["replay", str(GOLDEN), "--config", str(JOB), "--results", str(with_numba)]) == 0
     assert digest(results) == digest(with_numba)
+
+
+INTERRUPTED = """
+import sys, threading, os, time
+import duckdb
+from tapeflow.connectors.duckdb import query
+from tapeflow.flows.cli.main import main
+
+ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE (a.range + b.range) % 7 = 3"
+query.digests = lambda *_: duckdb.connect().execute(ENDLESS)
+send = lambda: os.kill(os.getpid(), int(sys.argv[1]))
+threading.Timer(1, send).start()
+sys.exit(main(["digest"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_a_command_that_is_stopped_while_it_reads_results_was_stopped_and_has_not_failed(
+    number, tmp_path
+):
+    line = [sys.executable, "-c", INTERRUPTED, str(int(number))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = partial(subprocess.run, cwd=tmp_path, env=environment, check=False)
+    ended = run(line, capture_output=True, text=True, timeout=30)
+    assert ended.stderr == f"tapeflow digest: interrupted by {number.name}\n"
+    assert ended.returncode == 128 + number

@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+QUERY_INTERRUPTED = "Query interrupted"  # DuckDB's own error for a signal on the main thread
+
+_received: list[int] = []  # numbers of signals that were raised as interrupts
+
 
 @contextmanager
 def terminating_as_interrupt() -> Iterator[None]:
@@ -25,7 +29,15 @@ def terminating_as_interrupt() -> Iterator[None]:
 
 def interrupt(number: int, _frame: object) -> NoReturn:
     """Raise KeyboardInterrupt, as the handler of a signal."""
+    _received.append(number)
     raise KeyboardInterrupt(number)
+
+
+def restore_interrupt(error: BaseException) -> BaseException:
+    """Return the interrupt that DuckDB has replaced by an error of its own, or the error itself."""
+    if isinstance(error, RuntimeError) and str(error) == QUERY_INTERRUPTED:
+        return KeyboardInterrupt(*_received[-1:])
+    return error
 
 
 def signal_of(interrupted: KeyboardInterrupt) -> signal.Signals:

@@ -24,7 +24,7 @@ from tapeflow.flows.cli import (
     terminal,
     verify,
 )
-from tapeflow.flows.cli.interrupts import signal_of, terminating_as_interrupt
+from tapeflow.flows.cli.interrupts import restore_interrupt, signal_of, terminating_as_interrupt
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
@@ -64,6 +64,7 @@ def run_command(args: Namespace, argv: Sequence[str]) -> int:
 
 def report(error: BaseException, program: str, args: Namespace) -> int:
     """Write one line on what went wrong; return the exit code."""
+    error = restore_interrupt(error)
     if isinstance(error, KeyboardInterrupt):
         number = signal_of(error)
         print_error(program, f"interrupted by {number.name}")
