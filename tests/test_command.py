@@ -384,15 +384,18 @@ def test_everything_works_without_numba(tmp_path):
 
 
 INTERRUPTED = """
-import sys, threading, os, time
+import os, sys, threading
 import duckdb
 from tapeflow.connectors.duckdb import query
 from tapeflow.flows.cli.main import main
 
-ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE (a.range + b.range) % 7 = 3"
-query.digests = lambda *_: duckdb.connect().execute(ENDLESS)
-send = lambda: os.kill(os.getpid(), int(sys.argv[1]))
-threading.Timer(1, send).start()
+def digests(*_):
+    con = duckdb.connect()
+    threading.Timer(1, os.kill, [os.getpid(), int(sys.argv[1])]).start()
+    while True:
+        con.execute("SELECT count(*) FROM range(1000000) WHERE range % 7 = 3")
+
+query.digests = digests
 sys.exit(main(["digest"]))
 """
 
