@@ -1,4 +1,4 @@
-"""Are the tests strict enough? Small wrong changes of the product, each of which a test must see.
+"""Check that the tests are strict: make small wrong changes, each of which a test must see.
 
     python -m bench.mutate [--only NAME ...]
 

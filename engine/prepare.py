@@ -1,4 +1,4 @@
-"""What threads would meet first at the same time is made before they start.
+"""Make, before worker threads start, all that they would make at its first use.
 
     import, build the flow ──▶ prepare ──▶ worker threads: nothing is made for the first time
 

@@ -43,7 +43,7 @@ class SetClock:
 
 
 @contextmanager
-def started(folder, clock, *arguments):
+def start(folder, clock, *arguments):
     job = folder / "job.toml"
     job.write_text(job_text('[recovery]\nepoch = "100ms"\n', source="page_records = 20\n"))
     command = [
@@ -83,14 +83,14 @@ def test_a_paced_replay_reads_on_when_the_clock_is_set(tmp_path, seconds, shape)
     expected = replay(GOLDEN, tmp_path / "unbroken.duckdb")
     clock = SetClock(tmp_path)
     arguments = ["replay", GOLDEN, "--speed", "10x", "--processes", shape[0], "--workers", shape[1]]
-    with started(tmp_path, clock, *arguments) as running:
+    with start(tmp_path, clock, *arguments) as running:
         wait_until(lambda: records(tmp_path) > 500, running)
         clock.step(seconds)
         before = records(tmp_path)
         wait_until(lambda: records(tmp_path) > before + 1000, running, 15)
         running.send_signal(signal.SIGTERM)
         running.wait(25)  # some are busy machines; it was 30 s, or ten minutes
-    with started(tmp_path, clock, "replay", GOLDEN) as running:  # it is one answer all the same
+    with start(tmp_path, clock, "replay", GOLDEN) as running:  # it is one answer all the same
         assert running.wait(60) == 0, (tmp_path / "stderr").read_text()
     assert digest(tmp_path / "results.duckdb") == expected
 

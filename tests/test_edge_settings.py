@@ -154,10 +154,10 @@ def test_an_extreme_is_refused_by_its_key_or_the_run_ends(
     assert len(refused) > 5 and accepted, refused
     for value in {min(accepted, key=accepted.get), max(accepted, key=accepted.get)}:
         begun = time.monotonic()
-        code, shown, results = replayed(job_with(*place, value), tapes, tmp_path, capsys)
+        code, shown, results = run_replay(job_with(*place, value), tapes, tmp_path, capsys)
         assert code == 0 and time.monotonic() - begun < DEADLINE_S, (value, shown)
         check_numbers(results, value)
-    code, shown, _ = replayed(job_with(*place, refused[0]), tapes, tmp_path, capsys)
+    code, shown, _ = run_replay(job_with(*place, refused[0]), tapes, tmp_path, capsys)
     assert code == 2 and len(shown.splitlines()) == 1 and key in shown, (refused[0], shown)
 
 
@@ -184,7 +184,7 @@ def value_of(job, section, row, key):
     return getattr(place, key)
 
 
-def replayed(text, tapes, folder, capsys):
+def run_replay(text, tapes, folder, capsys):
     """Replay with a job; return the exit code, what was shown, and the results."""
     config, results = folder / "job.toml", folder / "r.duckdb"
     config.write_text(text)

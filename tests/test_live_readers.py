@@ -30,15 +30,15 @@ def start_reading(results, sql=MANY):
 
 
 @pytest.fixture
-def served(tmp_path):
+def server_and_results(tmp_path):
     with duckdb.connect() as con:
         results = tmp_path / "results.duckdb"
         yield QueryServer(con, results), results
 
 
 @pytest.mark.parametrize("readers", [0, 1, 3])
-def test_readers_that_read_no_more_do_not_hold_the_server(served, readers):
-    server, results = served
+def test_readers_that_read_no_more_do_not_hold_the_server(server_and_results, readers):
+    server, results = server_and_results
     held = [start_reading(results) for _ in range(readers)]
     began = time.monotonic()
     server.close()
@@ -49,8 +49,8 @@ def test_readers_that_read_no_more_do_not_hold_the_server(served, readers):
             assert first + reader.read_all().num_rows == ROWS
 
 
-def test_a_reader_that_reads_on_gets_all_rows_before_the_server_stops(served):
-    server, results = served
+def test_a_reader_that_reads_on_gets_all_rows_before_the_server_stops(server_and_results):
+    server, results = server_and_results
     _client, reader, first = start_reading(results, "SELECT * FROM range(300000)")
     rows = []
 

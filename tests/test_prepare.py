@@ -1,4 +1,4 @@
-"""What threads would meet first at the same time is made before they start.
+"""Nothing is made for the first time by two threads at once: all is made before they start.
 
 The long form of the race: ROUNDS=10000 python -m pytest tests/test_prepare.py
 """
@@ -62,7 +62,7 @@ silent = lambda line: None
 WATCHED = """
 execute, kernel, made, imported = engine.execute, compiled._kernel, [], set()
 
-def watched(*arguments):
+def execute_watched(*arguments):
     before = set(sys.modules)
     compiled._kernel = lambda function: made.append(function.__name__) or kernel(function)
     try:
@@ -70,7 +70,7 @@ def watched(*arguments):
     finally:
         imported.update(set(sys.modules) - before)
 
-engine.execute = watched
+engine.execute = execute_watched
 run_plan(plan, silent, silent)
 compiling = {name for name in imported if name.startswith("numba.")}  # under numba's own lock
 print(sorted(imported - compiling), made)

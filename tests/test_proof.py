@@ -62,7 +62,7 @@ def as_parquet(path, rows, group=70):
 FORMS = {"binance-0.tape": as_text, "binance-0.tape.gz": as_text, "binance-0.parquet": as_parquet}
 
 
-def repriced(number, frame):
+def change_prices(number, frame):
     return frame.replace(b"37000", b"38000")
 
 
@@ -113,7 +113,7 @@ def test_an_unchanged_tape_goes_on_anywhere_also_in_other_pages(tmp_path, form, 
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("change", [repriced, other_quantities])
+@pytest.mark.parametrize("change", [change_prices, other_quantities])
 def test_a_tape_of_other_content_is_refused_in_one_line(tmp_path, form, change):
     path = tmp_path / form
     FORMS[form](path, records())
@@ -134,7 +134,7 @@ def test_heartbeats_of_the_same_clock_prove_nothing(tmp_path, form, beats):
     FORMS[form](path, records(beats=beats))
     reader = reader_of(path, page=1)
     read_some(reader, 3 * (beats + 1))
-    FORMS[form](path, records(beats=beats, change=repriced))
+    FORMS[form](path, records(beats=beats, change=change_prices))
     with pytest.raises(TapeflowError, match=r"record \d+ differs"):
         read_some(reader_of(path, reader.position()), 999)
 
@@ -196,16 +196,18 @@ def test_parts_that_are_gone_or_come_before_are_refused_and_new_ones_behind_are_
         FORMS[form](part, rows[number * 100 : number * 100 + 100])
     job = job_of(source={"page_records": 33})
 
-    def opened(files, position=None):
+    def open_files(files, position=None):
         return open_reader("binance-0", TapeFiles(tuple(files)), job, silent, position)
 
-    reader = opened(parts[:2])
+    reader = open_files(parts[:2])
     before = read_some(reader, 5)
     assert 100 < len(before) < 200
-    assert before + read_some(opened(parts, reader.position()), 999) == read_some(opened(parts), 99)
+    assert before + read_some(open_files(parts, reader.position()), 999) == read_some(
+        open_files(parts), 99
+    )
     for files in (parts[:1], parts[1:], [parts[2], *parts[:2]], [parts[0], parts[2], parts[3]]):
         with pytest.raises(TapeflowError, match=FRESH) as raised:
-            read_some(opened(files, reader.position()), 999)
+            read_some(open_files(files, reader.position()), 999)
         assert "\n" not in str(raised.value)
 
 
@@ -283,7 +285,7 @@ def test_a_tape_replaced_under_a_state_is_refused_in_every_shape(
     tapes = write_tapes(tmp_path / "tapes", form)
     expected = replay(tapes, tmp_path / "whole.duckdb", JOB)
     stopped(tmp_path, find_tapes([tapes], JOB), monkeypatch)
-    write_tapes(tapes, form, change=repriced)
+    write_tapes(tapes, form, change=change_prices)
     with pytest.raises(TapeflowError, match=rf"{form} is not the log .*{FRESH}"):
         run_on(tmp_path, find_tapes([tapes], JOB), **shape)
     write_tapes(tapes, form)
@@ -294,7 +296,7 @@ def test_a_tape_that_was_read_to_its_end_is_proven_too(tmp_path, monkeypatch):
     tapes = write_tapes(tmp_path / "tapes")
     log_of = find_tapes([tapes], JOB)
     run_on(tmp_path, log_of)
-    write_tapes(tapes, change=repriced)
+    write_tapes(tapes, change=change_prices)
     with pytest.raises(TapeflowError, match=rf"is not the log .*{FRESH}"):
         run_on(tmp_path, log_of)
     write_tapes(tapes, count=RECORDS - 1)
@@ -343,8 +345,8 @@ def test_a_topic_made_anew_with_the_same_times_is_refused(
     load_parts(find_tapes([tapes], job), job, packed)
     stopped(tmp_path, find_topics(job, silent, tail=False), monkeypatch, job)
     for changes in (
-        {"change": repriced},
-        {"change": repriced, "count": RECORDS + 50},
+        {"change": change_prices},
+        {"change": change_prices, "count": RECORDS + 50},
         {"count": 9},
     ):
         load_again(broker, job, write_tapes(tmp_path / "other", **changes), packed)

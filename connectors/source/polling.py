@@ -5,7 +5,8 @@
     worker            sleep   sleep   sleep       only while nothing is due
 
 The engine would wait until a time, but by the wall clock: where that is set back by a minute, it
-reads nothing for a minute. So it is told to call at once, always, and the worker waits here.
+reads nothing for a minute. So `next_awake` always returns a time that is past, and the worker waits
+here.
 """
 
 from datetime import UTC, datetime

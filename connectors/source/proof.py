@@ -1,4 +1,4 @@
-"""What a position proves: the records before it are those that were read.
+"""Prove a position of a log: the records before it are those that were read.
 
     records   | # . # | . . # # | . . |      # a frame   . a heartbeat   | pages of the reader
               ^origin                 ^position

@@ -17,6 +17,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from tapeflow.connectors.fsync import sync
 from tapeflow.connectors.state.manifest import (
     FORMAT,
     Manifest,
@@ -158,12 +159,3 @@ class StateDir:
                 f"{self.folder}: the state has read {', '.join(gone)}, which is not there now: "
                 f"{START_FRESH}"
             )
-
-
-def sync(path: Path) -> None:
-    """Write what the system still holds of a file, or of a folder's names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

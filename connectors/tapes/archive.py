@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from tapeflow.connectors.fsync import sync
 from tapeflow.connectors.tapes.archive_layout import (
     HOUR_NS,
     closed_files,
@@ -38,7 +39,6 @@ from tapeflow.connectors.tapes.hour_file import (
     page_rows,
     read_closed,
     read_open,
-    sync,
     to_stream,
     translate_errors,
     write_closed,

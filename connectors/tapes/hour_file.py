@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tapeflow.connectors.fsync import sync
 from tapeflow.connectors.tapes.archive_layout import unfinished_path
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
@@ -142,12 +143,3 @@ def write_closed(path: Path, batches: Iterable[Any]) -> None:
     sync(unfinished)
     os.replace(unfinished, path)
     sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -1,4 +1,4 @@
-"""What the strict reader needs of a dialect, taken out of its shapes once.
+"""Plan the strict reader of a dialect: take what it needs out of the shapes once.
 
 {"e": literal("trade"), "s": SYMBOL, "p": decimal("price")}
 literals  e = "trade"        fields  s -> instrument, p -> price, each with its reader
