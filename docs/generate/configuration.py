@@ -107,7 +107,7 @@ def type_text(field: FieldInfo) -> str:
     name = "duration" if is_duration(field) else annotation_text(field.annotation)
     name += f" or `{OFF}`" if is_duration(field, parse_limit) else ""
     bounds = [
-        f"{sign} {getattr(mark, attribute):g}"
+        f"{sign} {getattr(mark, attribute):,}"
         for mark in marks(field)
         for kind, (sign, attribute) in BOUNDS.items()
         if isinstance(mark, kind)
