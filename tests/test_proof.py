@@ -235,17 +235,18 @@ def test_a_trail_keeps_the_last_frames_and_where_to_read_them_again(frames, size
 JOB = job_of(source={"page_records": 20}, recovery={"epoch": 10_000_000})
 
 
-def stop_after(monkeypatch, pages):
-    """Stop the run after so many pages, as a signal would."""
+def stop_after(monkeypatch, records):
+    """Stop the run once the first partition was read so far, as a signal would."""
     opened = log.open_reader
 
-    def counting(*arguments):
-        reader = opened(*arguments)
-        inner, left = reader.read, itertools.count(pages, -1)
+    def counting(name, *arguments):
+        reader = opened(name, *arguments)
+        inner, left = reader.read, [records]
 
         def read():
             page = inner()
-            if page is not None and next(left) <= 1:
+            left[0] -= len(page.log_ns) if page is not None else 0
+            if name == "binance-0" and left[0] <= 0:
                 source.STOP_REQUESTED.set()
             return page
 
@@ -262,9 +263,9 @@ def run_on(folder, logs, job=JOB, notify=silent, **shape):
     return digest(results)
 
 
-def stopped(folder, logs, monkeypatch, job=JOB, pages=5):
+def stopped(folder, logs, monkeypatch, job=JOB, records=100):
     with monkeypatch.context() as patch, pytest.raises(StoppedError):
-        stop_after(patch, pages)
+        stop_after(patch, records)
         run_on(folder, logs, job)
 
 
