@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
+from tapeflow.operators.desk.books import Books
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.paper import Match
@@ -51,8 +52,7 @@ class State:
     intents: list[tuple[tuple[Any, ...], Intent]] = field(default_factory=list)  # a heap
     matches: list[Match] = field(default_factory=list)  # a heap; empty between steps
     resting: list[Order] = field(default_factory=list)
-    # by (strategy, instrument)
-    positions: dict[tuple[str, str], PositionState] = field(default_factory=dict)
+    books: Books = field(default_factory=Books)
     sample_ns: int = 0  # log time of the next equity sample; 0: none before the next fill
     reach: Decimal = ZERO  # of all positions and resting orders: see reach.py
     seq: int = 0
@@ -118,7 +118,7 @@ def snapshot(state: State) -> bytes:
             times_ns=list(approved.times_ns),
             intents=[intent for _, intent in sorted(state.intents)],
             resting=state.resting,
-            positions=[(*key, position) for key, position in state.positions.items()],
+            positions=[*state.books.rows()],
             sample_ns=state.sample_ns,
             seq=state.seq,
         )
@@ -147,13 +147,15 @@ def restore(encoded: bytes, context: AccountContext) -> State:
         saved.log_ns,
         saved.marks_changed,
     )
+    with localcontext(DECIMAL_CONTEXT):
+        books = Books.from_rows(saved.positions)
     return State(
         merge=merge,
         instrument_partition=np.frombuffer(saved.instrument_partition, np.int64).copy(),
         approved=ApprovedExposure(saved.units, saved.notional, deque(saved.times_ns)),
         intents=[(intent.sort_key, intent) for intent in saved.intents],
         resting=saved.resting,
-        positions={(strategy, name): position for strategy, name, position in saved.positions},
+        books=books,
         sample_ns=saved.sample_ns,
         reach=reach_of_account(saved, context.instruments),
         seq=saved.seq,
