@@ -22,7 +22,8 @@ from tapeflow.engine.routing import state_keys
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import load
-from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.desk.selection import account_batches
+from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.market import ACCEPTED, DECODED, Market, Trades
 from tapeflow.schemas.signals import Intent, Signal
@@ -85,7 +86,7 @@ class Account:
 
     def process(self, batches: list[Batch]) -> float:
         """Process batches; return the CPU seconds that it took."""
-        received = [account_batch(each, account=ACCOUNT) for each in batches]
+        received = [one for each in batches for one in account_batches(each, self.desk.accounts)]
         began = time.process_time()
         for each in received:
             self.state, _ = self.desk.step(self.state, each)

@@ -77,7 +77,7 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     strategies = wiring.strategies(job, table)
     decided = signals("signals", scored, strategies=strategies, instruments=table.ids)
 
-    account_batches = to_accounts("to_accounts", decided, accounts=tuple(accounts))
+    account_batches = to_accounts("to_accounts", decided, accounts=accounts)
     account_facts = desk("desk", account_batches, accounts=accounts)
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
     counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))

@@ -21,8 +21,8 @@ from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.columns import Columns, Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
+from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.market import Market
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.signals import Intent
 from tapeflow.schemas.time import LogPosition
@@ -79,7 +79,7 @@ class Snapshot(Struct):
     horizon: LogPosition
     log_ns: int
     marks_changed: bool
-    pending: dict[str, dict[str, bytes]]  # by partition and table of Market: Arrow IPC
+    pending: dict[str, dict[str, bytes]]  # by partition and table of DeskMarket: Arrow IPC
     marks: list[bytes]  # in the order of the fields of Marks
     instrument_partition: bytes
     units: dict[str, Decimal]
@@ -99,7 +99,7 @@ def snapshot(state: State) -> bytes:
     """Return the state as msgpack. The engine snapshots between steps, when no match is left."""
     assert not state.matches, "a match is left between steps"
     merge, approved = state.merge, state.approved
-    tables = Market.tables()
+    tables = DeskMarket.tables()
     return msgspec.msgpack.encode(
         Snapshot(
             next=merge.next,
@@ -128,7 +128,7 @@ def snapshot(state: State) -> bytes:
 def restore(encoded: bytes, context: AccountContext) -> State:
     """Return the state of a snapshot."""
     saved = SNAPSHOTS.decode(encoded)
-    tables = Market.tables()
+    tables = DeskMarket.tables()
     pending = {
         partition: {name: deque(from_ipc(tables[name], ipc)) for name, ipc in chunks.items()}
         for partition, chunks in saved.pending.items()
