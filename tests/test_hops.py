@@ -60,6 +60,8 @@ def test_the_hops_of_a_run_are_measured(monkeypatch):
     assert table[OURS]["p50"] <= table[hops.WHOLE]["p50"]
     assert 0 < table[hops.CPU]["p50"] <= table[OURS]["p50"]
     text = "\n".join(
-        hops.format_table({**figures, "broker": "embedded", "rate": 2000, "epoch": "1s"})
+        hops.format_table(
+            {**figures, "broker": "embedded", "rate": 2000, "epoch": "1s", "store": "disk"}
+        )
     )
     assert "desk -> sink" in text and "< 1.2 ms" in text
