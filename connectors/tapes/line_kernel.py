@@ -9,11 +9,13 @@ where it stops is read, or refused, by `TapeReader._read_strictly`.
 
 # numba has no types that mypy knows:
 # mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="no-untyped-call,call-overload"
+# mypy: disable-error-code="no-untyped-call,call-overload,call-arg"
 
 import numpy as np
+from llvmlite import ir
 from numba import njit
 from numba.core import types
+from numba.extending import intrinsic
 
 from tapeflow.engine.compiled import compiled
 from tapeflow.schemas.time import LOG_MAX_NS, LOG_MIN_NS
@@ -28,6 +30,17 @@ ZEROS, HIGH_HALVES, SIXES = U(0x3030303030303030), U(0xF0F0F0F0F0F0F0F0), U(0x06
 LOW_HALVES, PAIRS, FOURS = U(0x0F0F0F0F0F0F0F0F), U(0x00FF00FF00FF00FF), U(0x0000FFFF0000FFFF)
 TENS, HUNDREDS, TEN_THOUSANDS = U(2561), U(6553601), U(42949672960001)
 U8, U16, U32 = U(8), U(16), U(32)
+
+
+@intrinsic
+def load(context, address):
+    """Load eight bytes at an address, unaligned."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.uint64(types.int64), generate
 
 
 @njit
@@ -46,13 +59,12 @@ def parse_digits(word):
 
 
 @compiled
-def split(data, words, begin, end, digits, unit_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
+def split(data, begin, end, digits, unit_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
     """Read lines of data[begin:end] until the columns are full.
 
-    `data`: (bytes,) uint8. `words`: (bytes - 7,) uint64, the eight bytes at each index of `data`,
-    which goes on behind `end`. Fills `starts`, `ends` and `log_ns`: (records,) int64, the frames'
-    bounds in `data` and the log times, which have so many `digits` in a unit of `unit_ns`. Returns
-    how many lines were read, and where the next one begins.
+    `data`: (bytes,) uint8, which goes on behind `end`. Fills `starts`, `ends` and `log_ns`:
+    (records,) int64, the frames' bounds in `data` and the log times, which have so many `digits` in
+    a unit of `unit_ns`. Returns how many lines were read, and where the next one begins.
     """
     first = data.ctypes.data
     count = 0
@@ -63,8 +75,8 @@ def split(data, words, begin, end, digits, unit_ns, starts, ends, log_ns):  # no
             break
         line_end = found - first
         at, time = begin, np.int64(0)
-        while at - begin < SWAR_DIGITS and are_digits(words[at]):
-            time = time * 100_000_000 + parse_digits(words[at])
+        while at - begin < SWAR_DIGITS and are_digits(load(first + at)):
+            time = time * 100_000_000 + parse_digits(load(first + at))
             at += 8
         while at - begin < DIGITS_MAX and ZERO <= data[at] <= NINE:
             time = time * 10 + np.int64(data[at] - ZERO)
