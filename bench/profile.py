@@ -47,7 +47,7 @@ FUNCTIONS = (  # stage, module, name in it
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.close"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
     ("prepare", "tapeflow.flows.run.engine", "prepare"),
-    ("load kernels", "tapeflow.engine.compiled", "_kernel"),
+    ("load kernels", "tapeflow.engine.compiled", "make_kernel"),
 )
 IMPORTED_FIRST = ("tapeflow.flows.trade", "tapeflow.flows.run.engine")
 FOLD = ("tapeflow.engine.fold", "Fold.on_batch")

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from tapeflow.connectors.tapes.extent import extent
-from tapeflow.connectors.tapes.line_reader import load_line_kernel
+from tapeflow.connectors.tapes.line_kernel import split
 from tapeflow.connectors.tapes.log_units import LogTimeError, to_ns
 from tapeflow.connectors.tapes.text_file import TextFile, after_last_line
+from tapeflow.engine.compiled import is_compiled
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Bytes, Ints
 from tapeflow.schemas.errors import TapeflowError
@@ -53,6 +54,7 @@ class TapeReader:
         start: tuple[int, int, int, int, int] = position or (0, 0, 0, MIN_NS, 0)
         self.file, self.byte, self.offset, self.log_ns, self.digits = start
         self.ended = False
+        self.is_compiled = is_compiled(split)
         self._open()
 
     def __str__(self) -> str:
@@ -96,7 +98,6 @@ class TapeReader:
         self.data, self.cursor, self.lines_end, self.filled_end = data, 0, lines_end, filled_end
         self.readonly = data.view()  # like pages of Kafka: one array type for compiled code
         self.readonly.flags.writeable = False
-        self.words = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
 
     def _fill(self) -> bool:
         """Read the next block after the start of a line left over; False after the last file."""
@@ -141,18 +142,17 @@ class TapeReader:
     def _next_page(self) -> Page | None:
         """Return the next lines of the block as a page; None where the file ends before them."""
         starts, ends, log_ns = (np.empty(self.records, np.int64) for _ in range(3))
-        split = load_line_kernel()
         try:
             if not self.digits:
                 self._read_strictly(starts, ends, log_ns, one=True)  # the first line shows them
             count, next_cursor = 0, self.cursor
-            if split is not None:
+            if self.is_compiled:
                 count, next_cursor = split(
-                    self.data, self.words, self.cursor, self.lines_end, self.digits,
+                    self.data, self.cursor, self.lines_end, self.digits,
                     LOG_UNITS[self.digits][1], starts, ends, log_ns,
                 )  # fmt: skip
             if not count:
-                count, next_cursor = self._read_strictly(starts, ends, log_ns, one=bool(split))
+                count, next_cursor = self._read_strictly(starts, ends, log_ns, one=self.is_compiled)
         except LogTimeError as error:
             self._end_damaged(f"record {self.offset} {error}")
             return None

@@ -14,7 +14,7 @@ from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.runs import begin_run
 from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import why_slow
+from tapeflow.engine.rungs import why_slow
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
