@@ -18,16 +18,14 @@ import functools
 import gc
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.clock import Clock
 from bench.measurement import replay_log, warm_up
 from bench.paths import JOB
 from bench.replay import reference_tapes
@@ -64,50 +62,6 @@ STEP_STAGES = {  # class of a step: its box in the picture of the flow, where th
     "CountQuality": "quality",
     "CountUnlisted": "unlisted",
 }
-
-
-class Clock:
-    """CPU time of each stage, without that of the stages it calls."""
-
-    def __init__(self) -> None:
-        self.spent_ns: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()
-        self.inner = threading.local()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the CPU time of the block as that of a stage."""
-        outer_ns, self.inner.ns = getattr(self.inner, "ns", 0), 0
-        began_ns = time.thread_time_ns()
-        try:
-            yield
-        finally:
-            passed_ns = time.thread_time_ns() - began_ns
-            self.spent_ns[name] += passed_ns - self.inner.ns
-            self.calls[name] += 1
-            self.inner.ns = outer_ns + passed_ns
-
-    def time_calls(
-        self, function: Callable[..., Any], stage_of: Callable[..., str]
-    ) -> Callable[..., Any]:
-        """Return the function; its time then counts for the stage that its arguments give."""
-
-        @functools.wraps(function)
-        def call(*arguments: Any, **options: Any) -> Any:
-            with self.stage(stage_of(*arguments)):
-                return function(*arguments, **options)
-
-        return call
-
-    def on_collection(self, phase: str, _info: dict[str, int]) -> None:
-        """Count the garbage collector, which runs inside of stages."""
-        if phase == "start":
-            self.inner.collection_began_ns = time.thread_time_ns()
-            return
-        passed_ns = time.thread_time_ns() - self.inner.collection_began_ns
-        self.spent_ns["collector"] += passed_ns
-        self.calls["collector"] += 1
-        self.inner.ns = getattr(self.inner, "ns", 0) + passed_ns
 
 
 def step_stage(fold: Any, *_values: Any) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from bench import compare_profiles, profile
+from bench.clock import Clock
 from bench.paths import GOLDEN, ROOT
 from tapeflow.engine.fold import Fold
 
@@ -25,7 +26,7 @@ def test_every_function_of_a_stage_exists(module, name):
 
 
 def test_a_stage_does_not_count_the_time_of_a_stage_it_calls():
-    clock = profile.Clock()
+    clock = Clock()
     inner = clock.time_calls(lambda: sum(range(2_000_000)), lambda: "inner")
     outer = clock.time_calls(inner, lambda: "outer")
     outer()
@@ -34,7 +35,7 @@ def test_a_stage_does_not_count_the_time_of_a_stage_it_calls():
 
 
 def test_what_happens_once_is_a_line_in_ms_and_no_tick_pays_for_it():
-    clock = profile.Clock()
+    clock = Clock()
     clock.spent_ns.update(scan=1000, load=7_000_000, finish=2_000_000)
     *stages, once = profile.format_table(clock, 9_003_000, 10)
     table = compare_profiles.parse_table("\n".join([*stages, once]))
