@@ -5,6 +5,7 @@
 It imports nothing that the command would not: that would be measured.
 """
 
+import atexit
 import json
 import sys
 import time
@@ -31,21 +32,17 @@ def stamp(on_batch: Callable[..., Any], moments: list[Moment]) -> Callable[..., 
     return call
 
 
-def first_tick(command: list[str]) -> Moment:
-    """Run the command in this process; return when its first page had been folded.
+def main() -> int:
+    """Run the command in this process, and print the moment when it ends."""
+    from tapeflow.__main__ import run  # noqa: PLC0415  # its import is measured
 
-    Raises IndexError where the command folds no page.
-    """
-    from tapeflow.flows.cli import main as program  # noqa: PLC0415  # its import is measured
-
+    output, sys.stdout = sys.stdout, sys.stderr  # stdout carries nothing but our JSON
     fold = import_module("tapeflow.engine.fold").Fold
     moments: list[Moment] = []
     fold.on_batch = stamp(fold.on_batch, moments)
-    if code := program.main(command):
-        sys.exit(code)
-    return moments[0]
+    atexit.register(lambda: print(json.dumps(moments[0]), file=output, flush=True))
+    return run()
 
 
 if __name__ == "__main__":
-    output, sys.stdout = sys.stdout, sys.stderr  # stdout carries nothing but our JSON
-    print(json.dumps(first_tick(sys.argv[1:])), file=output)
+    sys.exit(main())
