@@ -40,6 +40,7 @@ CALLS = (  # part, module, name in it
     ("job read", "tapeflow.flows.job.settings", "load"),
     ("log found", "tapeflow.flows.run.tape_files", "find_tapes"),
     ("flow built", "tapeflow.flows.trade", "dataflow"),
+    ("signal handlers", "tapeflow.flows.run.fatal_signals", "install"),
     ("kernels", "tapeflow.engine.compiled", "_kernel"),
     ("prepared", "tapeflow.engine.prepare", "prepare"),
     ("DuckDB created", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
@@ -127,10 +128,9 @@ class TimedImports(MetaPathFinder):
                 return self.clocks.open[-1]
             return PACKAGES.get(package, package)
 
-        def create_module(spec: ModuleSpec) -> ModuleType | None:
+        def create_module(spec: ModuleSpec) -> Any:
             with self.clocks.part(name()):
-                created: ModuleType | None = create(spec)
-                return created
+                return create(spec)
 
         def exec_module(module: ModuleType) -> None:
             with self.clocks.part(name()):
