@@ -18,7 +18,6 @@ from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
 from tapeflow.connectors.duckdb.sink import ResultsSink
-from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
@@ -96,6 +95,8 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     at_end = partial(results.ends_in_sink, plan, progress)
     op.output("results", done, ResultsSink(paths, info, live=live, at_end=at_end))
     if plan.publish:
+        from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink  # noqa: PLC0415  # slow
+
         kafka = plan.job.kafka
         published = records(
             "records", done, prefix=kafka.fact_prefix, instruments=instrument_table(plan.job).ids

@@ -11,9 +11,9 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
+from bytewax._bytewax import cluster_main, run_main  # not by bytewax.testing, which is slow
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
-from bytewax.testing import cluster_main, run_main
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.compile_watch import watching_compiler
