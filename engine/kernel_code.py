@@ -21,14 +21,10 @@ from numba.core.registry import cpu_target
 from tapeflow.engine import jit
 from tapeflow.engine.compiled import called_functions
 from tapeflow.engine.kernel_shim import shim_of
-from tapeflow.engine.kernel_types import flat, signature_of
+from tapeflow.engine.kernel_types import KernelError, flat, signature_of
 
 RAISES = "kernel_raises"  # called where a kernel ends with an error: in none, once optimised
 REFUSED = {RAISES: "raises", "NRT_": "allocates", "numba_": "uses objects", "Py": "uses objects"}
-
-
-class KernelError(Exception):
-    """A kernel breaks a rule."""
 
 
 def build_for_any_processor() -> None:

@@ -19,6 +19,10 @@ import numpy as np
 from tapeflow.schemas.columns import DTYPES, WRITTEN
 
 
+class KernelError(Exception):
+    """A kernel breaks a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class Array:
     """A C-contiguous array."""

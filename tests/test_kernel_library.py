@@ -14,7 +14,7 @@ from tapeflow.engine import fingerprint as fingerprints
 from tapeflow.engine import kernel_library as library
 from tapeflow.engine.compiled import FIRST_RUNG, HAS_NUMBA, LIBRARY, compiled
 from tapeflow.engine.fingerprint import fingerprint
-from tapeflow.engine.kernel_types import Array, signature_of
+from tapeflow.engine.kernel_types import Array, KernelError, signature_of
 from tapeflow.flows.cli import build_kernels
 from tapeflow.operators import dedupe
 from tapeflow.schemas.columns import Floats, Ints, Ints2, Written
@@ -236,7 +236,7 @@ REFUSED = {
 @needs_builder
 @pytest.mark.parametrize("kernel", REFUSED)
 def test_a_kernel_that_breaks_a_rule_is_refused_by_name(kernel):
-    from tapeflow.engine.kernel_code import KernelError, compile_kernel  # noqa: PLC0415
+    from tapeflow.engine.kernel_code import compile_kernel  # noqa: PLC0415
 
     with pytest.raises(KernelError, match=REFUSED[kernel]) as refused:
         compile_kernel(kernel.__name__, kernel, "refused")

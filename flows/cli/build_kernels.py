@@ -25,7 +25,7 @@ import tapeflow
 from tapeflow.engine import kernel_library as library
 from tapeflow.engine.compiled import called_functions, declared_kernels
 from tapeflow.engine.fingerprint import fingerprint
-from tapeflow.engine.kernel_types import signature_of
+from tapeflow.engine.kernel_types import KernelError, signature_of
 
 ROOMS = ("connectors", "operators")
 LINKED = ("-shared", "-s", "-lm", "-Wl,--no-undefined")
@@ -48,7 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(NO_LINKER, file=sys.stderr)
         fill_cache(kernels)
         return 0
-    build(kernels, prints, linker, options.to)
+    try:
+        build(kernels, prints, linker, options.to)
+    except (KernelError, subprocess.CalledProcessError) as error:
+        print(f"no library of kernels: {error}", file=sys.stderr)
+        return 1
     print(f"{options.to.name}: {len(kernels)} kernels, {options.to.stat().st_size:,} bytes")
     return 0
 
