@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.operators.decode import scanner as scanning
 from tapeflow.operators.decode import thread_memory
 from tapeflow.operators.decode.rows import FLOATS, INTS, table_numbers
@@ -45,7 +45,7 @@ from tests.fuzz_frames import (
 )
 from tests.test_scanner import ALL_SAMPLES, DIALECTS, ODD_SAMPLES, page
 
-pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+pytestmark = pytest.mark.skipif(not are_compiled(), reason="kernels are not compiled")
 MUTANTS = int(os.environ.get("TAPEFLOW_MUTANTS", "30000"))  # of each test that mutates
 
 SPACED = json.dumps(json.loads(SPOT_TRADE), indent=1).encode()

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from tapeflow.connectors.tapes.extent import extent
-from tapeflow.connectors.tapes.line_reader import load_line_kernel
+from tapeflow.connectors.tapes.line_kernel import split
 from tapeflow.connectors.tapes.log_units import LogTimeError, to_ns
 from tapeflow.connectors.tapes.text_block import TextBlock
 from tapeflow.connectors.tapes.text_file import TextFile
+from tapeflow.engine.compiled import is_compiled
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
@@ -49,6 +50,7 @@ class TapeReader:
         start: tuple[int, int, int, int, int] = position or (0, 0, 0, MIN_NS, 0)
         self.file, self.byte, self.offset, self.log_ns, self.digits = start
         self.ended = False
+        self.is_compiled = is_compiled(split)
         self._open()
 
     def __str__(self) -> str:
@@ -135,13 +137,13 @@ class TapeReader:
 
         Returns their number and where they end. Raises LogTimeError where the first is no record.
         """
-        split, block, count, end = load_line_kernel(), self.block, 0, begin
+        block, count, end = self.block, 0, begin
         if not self.digits:
             self._read_strictly(begin, columns, one=True)  # the first line shows them
-        if split is not None:
+        if self.is_compiled:
             unit_ns = LOG_UNITS[self.digits][1]
             count, end = split(block.data, begin, block.lines_end, self.digits, unit_ns, *columns)
-        return (count, end) if count else self._read_strictly(begin, columns, one=bool(split))
+        return (count, end) if count else self._read_strictly(begin, columns, one=self.is_compiled)
 
     def _read_strictly(self, begin: int, columns: list[Ints], *, one: bool) -> tuple[int, int]:
         """Read lines as the kernel does; `one` only the first.

@@ -9,14 +9,13 @@ templates, of frames that missed them.
 """
 
 # As in kernel.py:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="call-arg,arg-type,var-annotated"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,return-value,arg-type"
 # ruff: noqa: PLR0913, PLR0917, PLR1714, SIM109
 
 import numpy as np
-from numba import njit
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import called, compiled, inlined
+from tapeflow.engine.memory import store
 from tapeflow.operators.decode.kernel import (
     HEARTBEAT,
     LEVELS,
@@ -29,7 +28,6 @@ from tapeflow.operators.decode.kernel import (
     guess_address,
     number,
     read_by_any,
-    store,
     word,
 )  # fmt: skip
 from tapeflow.operators.decode.template_kernel import read_along
@@ -42,9 +40,10 @@ from tapeflow.operators.decode.template_layout import (
     PLAN_AT,
     TEMPLATE_OF,
 )  # fmt: skip
+from tapeflow.schemas.columns import Bytes, Ints, Ints2, Written
 
 
-@njit
+@called
 def read_by_templates(p, end, guess_at, frame, row, output, scratch, memory, tables):
     """Read a frame along the template of the channel that begins so, or of all plans.
 
@@ -69,7 +68,7 @@ def read_by_templates(p, end, guess_at, frame, row, output, scratch, memory, tab
     return plan, after
 
 
-@njit(forceinline=True)
+@inlined
 def read_frame(p, end, frame, row, output, scratch, memory, tables):
     """Read a frame; return its plan, and the row after its last, NO_FIT if no plan fits."""
     last = word(memory, LAST)
@@ -83,9 +82,10 @@ def read_frame(p, end, frame, row, output, scratch, memory, tables):
 
 @compiled
 def scan(
-    page, size, page_starts, page_ends, page_status, page_out, thread_scratch, thread_templates,
-    addresses,
-):  # fmt: skip
+    page: Bytes, size: int, page_starts: Ints, page_ends: Ints, page_status: Written[Ints],
+    page_out: Written[Ints2], thread_scratch: Written[Ints], thread_templates: Written[Ints],
+    addresses: tuple[int, int, int, int, int, int, int, int, int],
+) -> int:  # fmt: skip
     """Read a page of frames: write their status and the columns of rows; return the number of rows.
 
     page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`,

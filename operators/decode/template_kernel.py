@@ -7,13 +7,13 @@ a frame, and no zero byte is stepped over.
 """
 
 # As in kernel.py:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="call-arg,arg-type,var-annotated"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,return-value,arg-type"
 # ruff: noqa: PLR0911, PLR0913, PLR0917
 
 import numpy as np
-from numba import njit
 
+from tapeflow.engine.compiled import called, inlined
+from tapeflow.engine.memory import load, store
 from tapeflow.operators.decode.byte_kernel import text_end
 from tapeflow.operators.decode.kernel import (
     BAD,
@@ -25,12 +25,10 @@ from tapeflow.operators.decode.kernel import (
     U0,
     cell,
     integer,
-    load,
     moment,
     read_boolean,
     read_choice,
     row_of,
-    store,
     value_end,
     word,
 )  # fmt: skip
@@ -66,7 +64,7 @@ from tapeflow.operators.decode.template_values import (
 )  # fmt: skip
 
 
-@njit(forceinline=True)
+@inlined
 def template_value(p, end, part, scratch, tables):
     """Read what a part reads behind its literal: the value as an int64, and its end."""
     kind, value, after = word(part, VALUE), np.int64(0), BAD
@@ -96,7 +94,7 @@ def template_value(p, end, part, scratch, tables):
     return value, value_end(p, end)  # ANYTHING
 
 
-@njit(forceinline=True)
+@inlined
 def literal_differs(p, part):
     """Compare the literal of a part: zero where the bytes at `p` are the same."""
     differs = (load(p) ^ load(part)) & load(part + 24)
@@ -106,7 +104,7 @@ def literal_differs(p, part):
     return differs
 
 
-@njit
+@called
 def read_along(template, p, end, frame, row, output, scratch, tables):
     """Read a frame along a template into `row`; return the row after its last, or NO_FIT."""
     rows = word(template, ROW_COUNT)

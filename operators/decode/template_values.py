@@ -6,19 +6,17 @@ What is not as it is expected is read by the functions of kernel.py.
 """
 
 # As in kernel.py:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="call-arg,arg-type,var-annotated"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,return-value,arg-type"
 
 import numpy as np
-from numba import njit
 
+from tapeflow.engine.compiled import inlined
+from tapeflow.engine.memory import bits_of, byte, digit_bits, load, stop_bits, zeros_below
 from tapeflow.operators.decode.byte_kernel import (
     BLOCK,
-    digit_bits,
     first_digits,
     number_of,
     other_bytes,
-    stop_bits,
     text_end,
 )  # fmt: skip
 from tapeflow.operators.decode.kernel import (
@@ -36,16 +34,12 @@ from tapeflow.operators.decode.kernel import (
     U0,
     U1,
     U,
-    bits_of,
-    byte,
     decimal,
     instrument_of,
-    load,
     read_epoch,
     text_words,
     two_digits,
     word,
-    zeros_below,
 )  # fmt: skip
 from tapeflow.operators.decode.template_layout import MASK, POWER, SHIFT, SIZE, STOP, VALUE_A
 
@@ -56,7 +50,7 @@ COLON_AND_POINT, THEIR_BYTES = U(0x2E0000003A), U(0xFF000000FF)  # of `:37.12135
 # --- values as they are expected: value and end, BAD where they are not ----------------------
 
 
-@njit(forceinline=True)
+@inlined
 def expected_integer(p, part):
     """Read an integer of SIZE digits, up to 16."""
     w, size = load(p), word(part, SIZE)
@@ -72,7 +66,7 @@ def expected_integer(p, part):
     return number_of(w) * word(part, POWER) + number_of(v << load(part + SHIFT * 8)), p + size
 
 
-@njit(forceinline=True)
+@inlined
 def expected_text(p, part):
     """Return the end of a text of SIZE bytes."""
     last, found = p + word(part, SIZE) // BLOCK * BLOCK, U0
@@ -83,7 +77,7 @@ def expected_text(p, part):
     return p + word(part, SIZE)
 
 
-@njit(forceinline=True)
+@inlined
 def expected_time(p, part, scratch):
     """Read a time of the minute last read with SIZE digits behind the point, up to 7."""
     known, v, second = scratch + MINUTE * 8, load(p + 20), two_digits(p + 17)
@@ -99,7 +93,7 @@ def expected_time(p, part, scratch):
     return word(known, 2) + second * SECOND + fraction, after + 1
 
 
-@njit(forceinline=True, error_model="numpy")
+@inlined
 def short_decimal(p):
     """Read digits.digits, up to eight of each, in less than sixteen bytes."""
     stops = ~digit_bits(p) & FIRST_16
@@ -117,7 +111,7 @@ def short_decimal(p):
 # --- values -------------------------------------------------------------------------------
 
 
-@njit(forceinline=True)
+@inlined
 def decimal_in_quotes(p, or_none):
     """Read what `read_decimal` reads between quotes; what is empty there is left to it."""
     real, after = short_decimal(p)
@@ -128,7 +122,7 @@ def decimal_in_quotes(p, or_none):
     return bits_of(real), after
 
 
-@njit(forceinline=True)
+@inlined
 def time_in_ms(p, part):
     """Read what `read_epoch` reads."""
     value, after = expected_integer(p, part)
@@ -137,7 +131,7 @@ def time_in_ms(p, part):
     return value * MILLI, after
 
 
-@njit(forceinline=True)
+@inlined
 def symbol_in_quotes(p, tables):
     """Read what `read_symbol` reads between quotes."""
     after = text_end(p)
