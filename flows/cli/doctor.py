@@ -61,7 +61,10 @@ def run_checks(args: Namespace) -> list[Check]:
     return [
         check_python(),
         *map(check_library, LIBRARIES),
-        check_numba(),
+        check_optional("numba", "kernels are compiled", "everything works, slower"),
+        check_optional(
+            "isal", "gzip tapes are read by ISA-L", "gzip tapes are read slower, by zlib"
+        ),
         *check_kernel_cache(),
         *check_job(args),
         check_results(args.results),
@@ -92,16 +95,14 @@ def check_library(name: str) -> Check:
         return Check(name, False, f"cannot be imported: {' '.join(str(error).split())}")
 
 
-def check_numba() -> Check:
-    """Check whether kernels are compiled; without numba everything works, slower."""
+def check_optional(name: str, with_it: str, without: str) -> Check:
+    """Check whether a library of the extra `fast` is installed; all works without it, slower."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return Check("numba", True, f"{version('numba')}: kernels are compiled")
+        return Check(name, True, f"{version(name)}: {with_it}")
     except PackageNotFoundError:
-        return Check(
-            "numba", True, "not installed: everything works, slower; pip install tapeflow[fast]"
-        )
+        return Check(name, True, f"not installed: {without}; pip install tapeflow[fast]")
 
 
 def check_kernel_cache() -> Iterator[Check]:
