@@ -20,6 +20,15 @@ FLAGS, UNKNOWN_FLAGS = 3, 0xE2  # byte of a header; what zlib checks, and ISA-L 
 CUT_OFF = "Truncated compressed stream"
 
 
+def load_isal() -> Any:
+    """Return the module of ISA-L, None where it is not installed; it takes 2 ms to import."""
+    if not HAS_ISAL:
+        return None
+    from isal import isal_zlib  # noqa: PLC0415  # late: most tapes are no gzip files
+
+    return isal_zlib
+
+
 class DamagedError(Exception):
     """No more text can be read; the reason is its text."""
 
@@ -30,11 +39,7 @@ class GzipStream:
     def __init__(self, file: Any, *, fast: bool) -> None:
         """Read from a binary file; `fast` by ISA-L, which does not find the exact damage."""
         self.file, self.fast = file, fast
-        self.library: Any = zlib
-        if fast:
-            from isal import isal_zlib  # noqa: PLC0415  # late: most tapes are no gzip files
-
-            self.library = isal_zlib
+        self.library = load_isal() if fast else zlib
         self.chunk = b""  # of the file, not decompressed yet
         self.member: Any = None  # its decompressor; None between two of them
         self.damage = ""  # why there is no more text

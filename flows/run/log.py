@@ -13,6 +13,7 @@ from tapeflow.connectors.kafka.resume import position_at
 from tapeflow.connectors.source.log_clock import LogClock
 from tapeflow.connectors.source.proven import TOPIC, ProvenReader
 from tapeflow.connectors.source.reader import Reader, ReaderFactory
+from tapeflow.connectors.tapes.gzip_stream import load_isal
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.tape_files import TapeFiles
@@ -48,12 +49,19 @@ def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFact
     """Return, for each partition, the function that opens it at a position."""
     if any(is_parquet(stored) for stored in log.values()):
         import_module(PARQUET)  # slow: here, where it is needed, and not by two threads at once
+    if any(is_gzip(stored) for stored in log.values()):
+        load_isal()  # likewise
     return {name: partial(open_reader, name, stored, job, notify) for name, stored in log.items()}
 
 
 def is_parquet(stored: TapeFiles | TopicPartition) -> TypeGuard[TapeFiles]:
     """Return whether a partition is in Parquet files."""
     return isinstance(stored, TapeFiles) and stored.files[0].suffix == ".parquet"
+
+
+def is_gzip(stored: TapeFiles | TopicPartition) -> bool:
+    """Return whether a partition has files that gzip has compressed."""
+    return isinstance(stored, TapeFiles) and any(path.suffix == ".gz" for path in stored.files)
 
 
 def open_reader(
