@@ -129,7 +129,18 @@ def check_job(args: Namespace) -> Iterator[Check]:
         yield Check("job", False, str(error))
         return
     yield Check("job", True, f"{len(instruments)} instruments, {len(job.strategies)} strategies")
+    yield check_reading(job)
     yield from check_broker(job)
+
+
+def check_reading(job: "Job") -> Check:
+    """Check how plain records of topics are read; both ways give the same, one is slower."""
+    from tapeflow.connectors.kafka import consumers, librdkafka
+
+    why = consumers.why_slow(job.kafka.client)
+    how = f"through the C interface of librdkafka {librdkafka.version()}"
+    slower = f"as objects of confluent-kafka, slower: {why}"
+    return Check("plain records", True, slower if why else how)
 
 
 def check_broker(job: "Job") -> Iterator[Check]:
