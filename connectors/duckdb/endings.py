@@ -5,6 +5,8 @@ stop_live      a signal ended a run             ─▶ results.duckdb
 keep_partial   a replay was stopped, or failed  ─▶ results.duckdb.partial, next to the old one
 """
 
+import fcntl
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -46,14 +48,24 @@ def complete(paths: ResultPaths, *, keep: bool) -> None:
 
 def check_free(paths: ResultPaths) -> None:
     """Raise TapeflowError where another program writes the results file."""
-    if not paths.results.exists():
+    if not paths.results.exists() or not is_written(paths.results):
         return
-    try:
+    try:  # to learn who it is
         duckdb.connect(str(paths.results), read_only=True).close()
     except duckdb.Error as error:
         if HOLDER.search(str(error)):
             line = f"{explain(paths.results, error)}: the finished answer is in {paths.work}"
             raise TapeflowError(line) from None
+
+
+def is_written(path: Path) -> bool:
+    """Return whether another process has the lock of a file that DuckDB takes to write it."""
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def stop_live(paths: ResultPaths) -> None:

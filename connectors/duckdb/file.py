@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 from msgspec import Struct
 
+from tapeflow.connectors.duckdb.handover import take
 from tapeflow.connectors.duckdb.tables import RunInfo, create_tables
 from tapeflow.schemas.errors import TapeflowError, UsageError
 
@@ -59,11 +60,12 @@ def sibling(path: Path, suffix: str) -> Path:
 
 
 def connect_owner(path: Path) -> Any:
-    """Open the owner's connection to the work file.
+    """Open the owner's connection to the work file, or take the one that its sink has passed on.
 
     Raises TapeflowError where it cannot be opened.
     """
-    return connect_sealed(path, OWNER)
+    passed = take(path)
+    return connect_sealed(path, OWNER) if passed is None else passed
 
 
 def connect_sealed(path: Path, config: dict[str, str], *, read_only: bool = False) -> Any:
@@ -108,9 +110,10 @@ def translate_errors(path: Path) -> Iterator[None]:
 def create(paths: ResultPaths, run: RunInfo) -> Any:
     """Make a fresh work file with all tables, and return the owner's connection to it.
 
-    Raises TapeflowError where the results file holds something else, or a file cannot be written.
+    That the results may be replaced was checked before (`check_replaceable`).
+
+    Raises TapeflowError where a file cannot be written.
     """
-    check_replaceable(paths.results)
     with translate_errors(paths.work):
         paths.work.parent.mkdir(parents=True, exist_ok=True)
         delete_database(paths.work)
