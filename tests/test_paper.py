@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.desk.paper import Match, find_match
-from tapeflow.schemas.market import BUY, Trades
+from tapeflow.schemas.market import Trades
 from tapeflow.schemas.orders import Order
+from tapeflow.schemas.sides import BUY
 from tests.columns import batch, tick
 from tests.frames import MS, S
 from tests.laws import rows

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import duckdb
 from msgspec import Struct
 
 from tapeflow.connectors.duckdb.handover import take
-from tapeflow.connectors.duckdb.tables import RunInfo, create_tables
 from tapeflow.schemas.errors import TapeflowError, UsageError
 
 SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
@@ -105,26 +104,6 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise OutOfMemoryError(f"{path}: {first_line(error)}") from None
     except duckdb.Error as error:
         raise TapeflowError(f"{path}: cannot be written: {first_line(error)}") from None
-
-
-def create(paths: ResultPaths, run: RunInfo) -> Any:
-    """Make a fresh work file with all tables, and return the owner's connection to it.
-
-    That the results may be replaced was checked before (`check_replaceable`).
-
-    Raises TapeflowError where a file cannot be written.
-    """
-    with translate_errors(paths.work):
-        paths.work.parent.mkdir(parents=True, exist_ok=True)
-        delete_database(paths.work)
-    with translate_errors(paths.work), ExitStack() as failed:
-        con = connect_owner(paths.work)
-        failed.callback(con.close)
-        con.begin()
-        create_tables(con, run.instruments)
-        con.commit()
-        failed.pop_all()
-    return con
 
 
 def delete_database(path: Path) -> None:

@@ -17,9 +17,9 @@ from msgspec import Struct
 from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed, sibling
 from tapeflow.connectors.duckdb.lock import is_locked
 from tapeflow.connectors.duckdb.tables import INTERNAL, RunInfo
-from tapeflow.schemas.arrow import columns
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
+from tapeflow.schemas.tables import columns
 
 LAST_RUN = "id = (SELECT max(id) FROM runs)"
 RUN = f"SELECT command, started, committed, stopped, finished FROM runs WHERE {LAST_RUN}"

@@ -20,15 +20,15 @@ from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import (
     OutOfMemoryError,
     ResultPaths,
-    create,
     reopen,
     translate_errors,
 )
 from tapeflow.connectors.duckdb.flight import QueryServer
 from tapeflow.connectors.duckdb.handover import pass_on
+from tapeflow.connectors.duckdb.insertion import create, insert_facts
 from tapeflow.connectors.duckdb.publisher import Publisher
 from tapeflow.connectors.duckdb.runs import begin_run, mark
-from tapeflow.connectors.duckdb.tables import RunInfo, insert_facts, roll_back_to
+from tapeflow.connectors.duckdb.tables import RunInfo, roll_back_to
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.schemas.batches import Facts
 from tapeflow.schemas.errors import TapeflowError

@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tapeflow.connectors.duckdb.insertion import create
+
 from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
-from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable, create
+from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable
 from tapeflow.connectors.duckdb.handover import passing_on
 from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.runs import begin_run

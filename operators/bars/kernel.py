@@ -14,7 +14,8 @@ import numpy as np
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.operators.bars.layout import MIDDLE_NS, NEVER_MID_NS, NONE, Clock, Rows, Slots
 from tapeflow.schemas.columns import Floats, Ints
-from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
+from tapeflow.schemas.market import ACCEPTED, HEARTBEAT, LATE
+from tapeflow.schemas.sides import BUY
 
 
 class Trades(NamedTuple):
