@@ -60,6 +60,8 @@ class LiveRun(Struct, frozen=True):
     broker: Broker
     folder: Path
     client: dict[str, Any]
+    entry: tuple[str, ...] = ("tapeflow", "run")  # what runs the flow: a module, and its arguments
+    epoch: str = "1s"
 
     def start_load(self, prefix: str, rate: float, seconds: float) -> Process:
         """Start the load generator: `rate` ticks/s into the raw topics of a prefix."""
@@ -78,14 +80,14 @@ class LiveRun(Struct, frozen=True):
 
     @contextmanager
     def running(self) -> Iterator[Process]:
-        """Start `tapeflow run` as a user does, and stop it at the end of the block."""
+        """Start the run, as a user does with `tapeflow run`, and stop it when the block ends."""
         path = self.folder / "job.toml"
         path.write_text(self.job_text())
         job = settings.load(path, {})
         needed = {**topics.partition_counts(PARTITIONS, job), **topics.fact_topics(job)}
         for topic, count in needed.items():
             self.broker.create_topic(topic, count)
-        command = [sys.executable, "-m", "tapeflow", "run", "--config", path]
+        command = [sys.executable, "-m", *self.entry, "--config", path]
         command += ["--results", self.folder / "results.duckdb", "--state", self.folder / "state"]
         process = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL)
         try:
@@ -99,7 +101,10 @@ class LiveRun(Struct, frozen=True):
         reference = JOB.read_text()
         kafka = {"bootstrap": self.broker.bootstrap, "client": self.client}
         lines = "\n".join(f"{key} = {to_toml(value)}" for key, value in kafka.items())
-        return f"[kafka]\n{lines}\n{RULES}\n{reference[reference.index('[instruments]') :]}"
+        recovery = f'[recovery]\nepoch = "{self.epoch}"\n'
+        return (
+            f"[kafka]\n{lines}\n{recovery}{RULES}\n{reference[reference.index('[instruments]') :]}"
+        )
 
     def is_reading(self) -> bool:
         """Say whether the run has opened all its partitions."""

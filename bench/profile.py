@@ -40,7 +40,7 @@ FUNCTIONS = (  # stage, module, name in it
     ("scan", "tapeflow.operators.decode.scanner", "Scanner.scan"),
     ("decode", "tapeflow.operators.decode.step", "step"),
     ("batch_facts", "tapeflow.operators.batch_facts", "step"),
-    ("desk", "tapeflow.operators.desk.step", "account_batch"),
+    ("desk", "tapeflow.operators.desk.selection", "select"),
     ("snapshots", "tapeflow.engine.fold", "Fold.snapshot"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.write_batch"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.snapshot"),
@@ -49,7 +49,7 @@ FUNCTIONS = (  # stage, module, name in it
 ONCE = (
     ("build", "tapeflow.flows.trade", "dataflow"),
     ("prepare", "tapeflow.flows.run.engine", "prepare"),
-    ("kernels", "tapeflow.engine.compiled", "_kernel"),
+    ("kernels", "tapeflow.engine.compiled", "make_kernel"),
     ("create", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
     ("finish", "tapeflow.flows.trade", "finish"),
 )

@@ -41,7 +41,7 @@ CALLS = (  # part, module, name in it
     ("log found", "tapeflow.flows.run.tape_files", "find_tapes"),
     ("flow built", "tapeflow.flows.trade", "dataflow"),
     ("signal handlers", "tapeflow.flows.run.fatal_signals", "install"),
-    ("kernels", "tapeflow.engine.compiled", "_kernel"),
+    ("kernels", "tapeflow.engine.compiled", "make_kernel"),
     ("prepared", "tapeflow.engine.prepare", "prepare"),
     ("DuckDB created", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
     ("commit", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.snapshot"),

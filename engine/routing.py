@@ -9,13 +9,15 @@ on the same worker for 1 to 8 workers, so no page crosses to another. A test com
 engine.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from tapeflow.schemas.columns import Bytes
+
 WORKERS_LCM = 840  # least common multiple of 1 .. 8 workers
+SALTS = 500  # hashed at once: one of WORKERS_LCM fits
 Words = npt.NDArray[np.uint64]
 
 
@@ -26,53 +28,80 @@ def state_keys(partitions: Iterable[str]) -> dict[str, str]:
 
 def local_key(name: str, index: int) -> str:
     """Return `name` with the first salt that routes it to the worker of partition `index`."""
+    for salts in salt_ranges():
+        routes = siphash13(add_salts(name, salts)) % np.uint64(WORKERS_LCM)
+        local = np.flatnonzero(routes == index % WORKERS_LCM)
+        if len(local):
+            return f"{name}~{salts[int(local[0])]}"
+    raise AssertionError("the salts have no end")
+
+
+def salt_ranges() -> Iterator[range]:
+    """Yield all salts in their order, at most SALTS of one length at a time."""
     begin, end = 0, 10
-    while True:  # salts of equal length: keys of one length are hashed together
-        keys = [f"{name}~{salt}" for salt in range(begin, end)]
-        routes = siphash13([key.encode() + b"\xff" for key in keys]) % np.uint64(WORKERS_LCM)
-        local = np.flatnonzero(routes == index % WORKERS_LCM).tolist()
-        if local:
-            return keys[local[0]]
+    while True:
+        yield from (range(at, min(at + SALTS, end)) for at in range(begin, end, SALTS))
         begin, end = end, 10 * end
 
 
-def siphash13(texts: Sequence[bytes]) -> Words:
+def add_salts(name: str, salts: range) -> Bytes:
+    """Return what is hashed of `name` with each of these salts, a row each, all of one length."""
+    prefix, digits = f"{name}~".encode(), len(str(salts[0]))
+    rows = np.empty((len(salts), len(prefix) + digits + 1), np.uint8)
+    rows[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+    numbers = np.arange(salts.start, salts.stop)
+    for place in range(digits):
+        rows[:, -2 - place] = numbers // 10**place % 10 + ord("0")
+    rows[:, -1] = 0xFF
+    return rows
+
+
+def siphash13(texts: Bytes) -> Words:
     """Return the SipHash-1-3 of each text under a zero key, as Rust's DefaultHasher.
 
-    `texts` are all of one length; the result is (len(texts),) uint64. Source: Aumasson and
+    `texts` are (texts, length) uint8; the result is (texts,) uint64. Source: Aumasson and
     Bernstein, "SipHash: a fast short-input PRF", 2012.
     """
-    length = len(texts[0])
-    padding = -(length + 1) % 8  # the last byte of the last word is the length
-    ending = bytes(padding) + bytes([length & 255])
-    words = np.frombuffer(b"".join(text + ending for text in texts), "<u8")
-    seeds = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
-    state: list[Words] = [np.full(len(texts), seed, np.uint64) for seed in seeds]
-    for word in words.reshape(len(texts), -1).T:
-        state[3] = state[3] ^ word
-        sip_round(state)
-        state[0] = state[0] ^ word
-    state[2] = state[2] ^ np.uint64(0xFF)
+    count, length = texts.shape
+    padded = np.zeros((count, length // 8 * 8 + 8), np.uint8)
+    padded[:, :length] = texts
+    padded[:, -1] = length & 255
+    words = padded.view("<u8")
+    even = np.empty((2, count), np.uint64)  # of the four state words v0 and v2
+    odd = np.empty((2, count), np.uint64)  # v1 and v3
+    even[:] = np.array([[0x736F6D6570736575], [0x6C7967656E657261]], np.uint64)
+    odd[:] = np.array([[0x646F72616E646F6D], [0x7465646279746573]], np.uint64)
+    for word in words.T:
+        odd[1] ^= word
+        sip_round(even, odd)
+        even[0] ^= word
+    even[1] ^= np.uint64(0xFF)
     for _ in range(3):
-        sip_round(state)
-    hashed: Words = state[0] ^ state[1] ^ state[2] ^ state[3]
+        sip_round(even, odd)
+    hashed: Words = even[0] ^ even[1] ^ odd[0] ^ odd[1]
     return hashed
 
 
-def sip_round(v: list[Words]) -> None:
-    """Apply one SipHash round in place to the four state words; additions wrap around."""
-    v[0] = v[0] + v[1]
-    v[1] = rotl(v[1], 13) ^ v[0]
-    v[0] = rotl(v[0], 32)
-    v[2] = v[2] + v[3]
-    v[3] = rotl(v[3], 16) ^ v[2]
-    v[0] = v[0] + v[3]
-    v[3] = rotl(v[3], 21) ^ v[0]
-    v[2] = v[2] + v[1]
-    v[1] = rotl(v[1], 17) ^ v[2]
-    v[2] = rotl(v[2], 32)
+def sip_round(even: Words, odd: Words) -> None:
+    """Apply one SipHash round in place to the state words (v0, v2) and (v1, v3); sums wrap."""
+    even += odd
+    rotate(odd, FIRST)
+    odd ^= even
+    rotate(even[:1], HALF)
+    crossed = odd[::-1]  # now v0 takes v3, and v2 takes v1
+    even += crossed
+    rotate(crossed, SECOND)
+    crossed ^= even
+    rotate(even[1:], HALF)
 
 
-def rotl(words: Words, bits: int) -> Any:
-    """Rotate 64-bit words left by `bits`."""
-    return words << np.uint64(bits) | words >> np.uint64(64 - bits)
+def rotate(words: Words, bits: Words) -> None:
+    """Rotate 64-bit words in place: left by `bits`, of all rows or of each."""
+    low = words >> (64 - bits)
+    words <<= bits
+    words |= low
+
+
+FIRST, SECOND, HALF = (  # of the words in a round
+    np.array(bits, np.uint64).reshape(-1, 1) for bits in ([13, 16], [21, 17], [32])
+)

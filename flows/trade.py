@@ -2,12 +2,13 @@
 
     pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ normalise ─▶ signals ─┐
               ┌───────────────────────────────────────────────────────────────────┘
-              ├─▶ to_accounts ─▶ desk ─┐
-              ├─▶ batch_facts ─────────┼─▶ facts
+              ├─▶ to_accounts ─▶ desk ─┬─▶ orders ─▶ Kafka
+              ├─▶ batch_facts ─────────┼─▶ facts ─▶ DuckDB, Kafka
               ├─▶ quality ─────────────┤
               └─▶ unlisted ────────────┘
 
-The facts go to DuckDB, and to Kafka where the log came from there.
+The facts go to DuckDB, and to Kafka where the log came from there: the orders first, on an output
+of their own.
 """
 
 from collections.abc import Iterable
@@ -38,12 +39,13 @@ from tapeflow.operators.dedupe import Dedupe, dedupe
 from tapeflow.operators.desk.step import Desk, desk, to_accounts
 from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality.step import CountQuality, quality
-from tapeflow.operators.records import records
+from tapeflow.operators.records import order_records, records
 from tapeflow.operators.sequence.judge import JudgeTrades, judge
 from tapeflow.operators.sequence.settle import SettleGaps, settle
 from tapeflow.operators.strategies.step import EvaluateStrategies, signals
 from tapeflow.operators.unlisted import CountUnlisted, count_unlisted
-from tapeflow.schemas.batches import Facts, Page
+from tapeflow.schemas.batches import Batch, Facts, Page
+from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.notify import Notify
 
 STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the flow itself
@@ -63,11 +65,8 @@ MERGES_PARTITIONS = True  # an account processes only what is below the horizon 
 END_IS_FINAL = True  # the end closes the last bars: records added later could not join them
 
 
-def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> KeyedStream[Facts]:
-    """Build all steps from pages to facts; nothing is opened here."""
-    table = instrument_table(job)
-    accounts = wiring.account_contexts(job, table, partitions)
-
+def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
+    """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table))
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
@@ -75,10 +74,22 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
     settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
     scored = normalise("normalise", settled, window=job.normalise.window, instruments=len(table))
     strategies = wiring.strategies(job, table)
-    decided = signals("signals", scored, strategies=strategies, instruments=table.ids)
+    return signals("signals", scored, strategies=strategies, instruments=table.ids)
 
-    account_batches = to_accounts("to_accounts", decided, accounts=tuple(accounts))
-    account_facts = desk("desk", account_batches, accounts=accounts)
+
+def trade(
+    decided: KeyedStream[Batch], job: Job, table: InstrumentTable, partitions: Iterable[str]
+) -> KeyedStream[Facts]:
+    """Build the desk of each account over the batches of all partitions."""
+    accounts = wiring.account_contexts(job, table, partitions)
+    account_batches = to_accounts("to_accounts", decided, accounts=accounts)
+    return desk("desk", account_batches, accounts=accounts)
+
+
+def merge_facts(
+    decided: KeyedStream[Batch], account_facts: KeyedStream[Facts], job: Job, table: InstrumentTable
+) -> KeyedStream[Facts]:
+    """Build the branches beside the desk; return its facts and theirs."""
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
     counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))
     symbols = count_unlisted("unlisted", decided)
@@ -86,24 +97,32 @@ def graph(pages: KeyedStream[Page], job: Job, partitions: Iterable[str]) -> Keye
 
 
 def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
-    """Build the flow of a plan; its source and sinks open when the engine starts them."""
-    flow = Dataflow("trade")
-    source = log_source(plan, progress, notify)
-    pages = op.input("log", flow, source)
-    done = graph(pages, plan.job, source.partitions)
+    """Build the flow of a plan; its source and sinks open when the engine starts them.
+
+    The engine runs operators in the order in which they are built: orders go before all else that
+    follows from the same ticks.
+    """
+    flow, job, table = Dataflow("trade"), plan.job, instrument_table(plan.job)
     live = bool(live_partitions(plan.log))
-    paths, info = results.result_paths(plan), results.run_info(plan)
-    at_end = partial(results.ends_in_sink, plan, progress)
-    op.output("results", done, ResultsSink(paths, info, live=live, at_end=at_end))
+    source = log_source(plan, progress, notify)
+
+    pages = op.input("log", flow, source)
+    decided = decide(pages, job, table)
+    account_facts = trade(decided, job, table, source.partitions)
     if plan.publish:
         from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink  # noqa: PLC0415  # slow
 
-        kafka = plan.job.kafka
-        published = records(
-            "records", done, prefix=kafka.fact_prefix, instruments=instrument_table(plan.job).ids
-        )
-        client = {**(LOW_LATENCY if live else {}), **kafka.client}
-        op.output("topics", published, KafkaSink(kafka.bootstrap, client))
+        client = {**(LOW_LATENCY if live else {}), **job.kafka.client}
+        topics = KafkaSink(job.kafka.bootstrap, client)
+        orders = order_records("order_records", account_facts, prefix=job.kafka.fact_prefix)
+        op.output("orders", orders, topics)
+    facts = merge_facts(decided, account_facts, job, table)
+    paths, info = results.result_paths(plan), results.run_info(plan)
+    at_end = partial(results.ends_in_sink, plan, progress)
+    op.output("results", facts, ResultsSink(paths, info, live=live, at_end=at_end))
+    if plan.publish:
+        others = records("records", facts, prefix=job.kafka.fact_prefix, instruments=table.ids)
+        op.output("topics", others, topics)
     return flow
 
 

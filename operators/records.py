@@ -1,6 +1,10 @@
-"""Facts become records for Kafka: topic, key, JSON, and the id by which a reader deduplicates."""
+"""Facts become records for Kafka: topic, key, JSON, and the id by which a reader deduplicates.
 
-from collections.abc import Iterator
+facts of the desk ──▶ order_records ──▶ orders                 at once
+all facts         ──▶ records       ──▶ all other topics
+"""
+
+from collections.abc import Iterable, Iterator
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
@@ -8,6 +12,7 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.schemas.batches import BarBlock, Facts
+from tapeflow.schemas.orders import Order
 from tapeflow.schemas.quality import OpenCounts
 from tapeflow.schemas.registry import BY_TYPE, encode, identity
 
@@ -21,7 +26,7 @@ def step(fact: Struct, *, prefix: str) -> Record:
     return prefix + kind.topic, key, encode(fact), identity(fact).encode()
 
 
-def expand_blocks(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct]:
+def expand_blocks(facts: Iterable[Struct], instruments: tuple[str, ...]) -> Iterator[Struct]:
     """Yield facts one by one, those in blocks as values; `instruments` are the ids by number."""
     for fact in facts:
         if isinstance(fact, BarBlock):
@@ -34,9 +39,23 @@ def expand_blocks(facts: Facts, instruments: tuple[str, ...]) -> Iterator[Struct
 def records(
     step_id: str, up: KeyedStream[Facts], *, prefix: str, instruments: tuple[str, ...]
 ) -> KeyedStream[list[Record]]:
-    """Write facts as records; the name of a topic is `prefix` and that of its kind of fact."""
+    """Write all facts but orders as records; a topic's name is `prefix` and that of its kind."""
 
     def records_of(facts: Facts) -> list[Record]:
-        return [step(fact, prefix=prefix) for fact in expand_blocks(facts, instruments)]
+        others = (fact for fact in facts if type(fact) is not Order)
+        return [step(fact, prefix=prefix) for fact in expand_blocks(others, instruments)]
 
     return op.map_value("facts", up, records_of)
+
+
+@operator
+def order_records(
+    step_id: str, up: KeyedStream[Facts], *, prefix: str
+) -> KeyedStream[list[Record]]:
+    """Write the orders among facts as records: nothing else may be in their way."""
+
+    def records_of(facts: Facts) -> list[Record] | None:
+        orders = [step(fact, prefix=prefix) for fact in facts if type(fact) is Order]
+        return orders or None
+
+    return op.filter_map_value("orders", up, records_of)

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from tapeflow.schemas.columns import Bytes, Columns, Floats, Ints
+from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.market import Bars, Market
 from tapeflow.schemas.quality import DeadLetter
@@ -138,7 +139,8 @@ class AccountBatch(Struct, frozen=True, eq=False):
     next_offset: int
     log_ns: int  # of the last record; 0 where the batch has none
     end_of_log: bool
-    market: Market
+    instruments: Ints  # that have a tick in the batch, whatever became of it
+    market: DeskMarket
     intents: tuple[Intent, ...]  # of this account only
 
 

@@ -6,7 +6,7 @@ bid: Floats                                     annotation
 """
 
 from functools import cache
-from typing import Any, Self, get_type_hints
+from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,12 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+T = TypeVar("T")
+WRITTEN = "written"
+Written = Annotated[T, WRITTEN]  # a kernel's argument that it writes to, as in Written[Ints]
+Ints2 = Annotated[Ints, 2]  # with its dimensions, where a kernel's types are declared
+Ints3 = Annotated[Ints, 3]
+Floats2 = Annotated[Floats, 2]
 # numpy 2.4 and 2.5 build these annotations differently: a table works with both.
 DTYPES: dict[Any, np.dtype[Any]] = {
     Ints: np.dtype(np.int64),
@@ -24,6 +30,8 @@ DTYPES: dict[Any, np.dtype[Any]] = {
     Bytes: np.dtype(np.uint8),
     Bools: np.dtype(np.bool_),
 }
+
+NARROW_ROWS = 64  # fewer are pickled as they are: their bytes cost less than the arithmetic
 
 
 class Columns(Struct, frozen=True, eq=False):
@@ -65,6 +73,44 @@ class Columns(Struct, frozen=True, eq=False):
         """Return the columns in the order of their fields."""
         return astuple(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the columns in few bytes: between processes each byte costs nanoseconds."""
+        packed = self.arrays(), (0,) * len(self.column_names())
+        if len(self) > NARROW_ROWS:
+            packed = tuple(zip(*map(narrow, self.arrays()), strict=True))
+        columns, bases = packed
+        data = b"".join([column.tobytes() for column in columns])
+        dtypes = "".join([column.dtype.char for column in columns])
+        return unpack, (type(self), len(self), dtypes, bases, data)
+
     def take(self, rows: npt.NDArray[np.generic] | slice) -> Self:
         """Return some of the rows, chosen by a mask, by row numbers, or by a slice."""
         return type(self)(*(column[rows] for column in self.arrays()))
+
+
+def narrow(column: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], int]:
+    """Return integers as the least type that holds them less their minimum, and the minimum.
+
+    >>> narrow(np.array([1_700_000_000_000_000_007, 1_700_000_000_000_000_009]))
+    (array([0, 2], dtype=uint8), 1700000000000000007)
+    """
+    if column.dtype != np.int64 or not len(column):
+        return column, 0
+    base, largest = int(column.min()), int(column.max())
+    kind = np.min_scalar_type(largest - base)
+    if kind.itemsize == column.dtype.itemsize:
+        return column, 0
+    return (column - base).astype(kind), base
+
+
+def unpack(
+    kind: type[Columns], rows: int, dtypes: str, bases: tuple[int, ...], data: bytes
+) -> Columns:
+    """Return the columns of a pickle: arrays of their own types, that may be written to."""
+    columns: list[npt.NDArray[np.generic]] = []
+    begin = 0
+    for dtype, base, own in zip(dtypes, bases, kind.dtypes().values(), strict=True):
+        column = np.frombuffer(data, dtype, rows, begin)
+        begin += column.nbytes
+        columns.append(column.astype(own) + own.type(base) if base else column.astype(own))
+    return kind(*columns)

@@ -1,6 +1,7 @@
 """Exact decimals: money is rounded only where a rule says so."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import cache
 
 # 60 digits: every product that is computed here is exact.
 DECIMAL_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -55,4 +56,10 @@ def round_to_digits(value: Decimal, digits: int) -> Decimal:
     >>> round_to_digits(Decimal("0.0000000051"), 8)
     Decimal('1E-8')
     """
-    return DECIMAL_CONTEXT.quantize(value, Decimal(1).scaleb(-digits))
+    return DECIMAL_CONTEXT.quantize(value, step_of(digits))
+
+
+@cache
+def step_of(digits: int) -> Decimal:
+    """Return the least step of a number with so many digits after the point: 0.01 of 2."""
+    return Decimal(1).scaleb(-digits)

@@ -10,7 +10,7 @@ of market data is a class of columns, a field of `Market`, and a channel of a di
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Self, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
@@ -65,22 +65,26 @@ class MarkPrices(Ticks, frozen=True, eq=False):
     index: Floats  # of the underlying, over several venues
 
 
-class Market(Struct, frozen=True, eq=False):
+class Tables(Struct, frozen=True, eq=False):
+    """Tables of columns; a subclass names them."""
+
+    @classmethod
+    @cache
+    def tables(cls) -> dict[str, Any]:
+        """Return the class of each table, by its field."""
+        return {name: get_type_hints(cls)[name] for name in cls.__struct_fields__}
+
+    def columns(self) -> tuple[Any, ...]:
+        """Return the tables, in the order of the fields."""
+        return astuple(self)
+
+
+class Market(Tables, frozen=True, eq=False):
     """The ticks of some records, a table for each kind of market data."""
 
     trades: Trades = Trades.empty()
     quotes: Quotes = Quotes.empty()
     mark_prices: MarkPrices = MarkPrices.empty()
-
-    @classmethod
-    @cache
-    def tables(cls) -> dict[str, type[Ticks]]:
-        """Return the class of each table, by its field."""
-        return {name: get_type_hints(cls)[name] for name in cls.__struct_fields__}
-
-    def columns(self) -> tuple[Ticks, ...]:
-        """Return the tables, in the order of the fields."""
-        return astuple(self)
 
     @classmethod
     def from_columns(cls, columns: Iterable[Ticks]) -> Self:

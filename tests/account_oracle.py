@@ -11,31 +11,35 @@ from typing import Any
 
 from tapeflow.operators.desk.state import AccountContext
 from tapeflow.schemas.accounts import Decision, Equity, Position
-from tapeflow.schemas.batches import AccountBatch
+from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.market import ACCEPTED
 from tapeflow.schemas.orders import Fill, Order
 from tests.laws import rows
 
 
 def expected_facts(
-    context: AccountContext, received: Mapping[str, Sequence[AccountBatch]]
+    context: AccountContext, decided: Mapping[str, Sequence[Batch]]
 ) -> list[tuple[Any, ...]]:
-    """Return the facts that a desk must send for these batches, by partition, as short tuples."""
+    """Return the facts that a desk must send for these batches, by partition, as short tuples.
+
+    All of their ticks are looked at, not only those that the desk is sent.
+    """
     records = defaultdict(lambda: ([], [], [], []))  # trades, quotes, mark prices, intents
-    for batches in received.values():
+    for batches in decided.values():
         for batch in batches:
             if batch.next_offset > batch.first_offset:
                 # the last record is one of the log, even without a tick
-                records[batch.log_ns, batch.partition, batch.next_offset - 1]
+                records[int(batch.log_ns[-1]), batch.partition, batch.next_offset - 1]
             for trade in rows(batch.market.trades):
-                if trade.verdict == ACCEPTED:
+                if trade.verdict == ACCEPTED and 1e-12 <= trade.price < 1e12:
                     records[trade.log_ns, batch.partition, trade.offset][0].append(trade)
             for quote in rows(batch.market.quotes):
                 records[quote.log_ns, batch.partition, quote.offset][1].append(quote)
             for mark in rows(batch.market.mark_prices):
                 records[mark.log_ns, batch.partition, mark.offset][2].append(mark)
             for intent in batch.intents:
-                records[intent.signal.position][3].append(intent)
+                if intent.account == context.account:
+                    records[intent.signal.position][3].append(intent)
     oracle = AccountOracle(context)
     for position in sorted(records):
         trades, quotes, marks, intents = records[position]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import Batch
+from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.market import (
     ACCEPTED,
     DECODED,
@@ -21,6 +22,7 @@ from tapeflow.schemas.market import (
     Bars,
     Market,
     Quotes,
+    Ticks,
     Trades,
 )
 from tapeflow.schemas.sides import BUY
@@ -126,6 +128,14 @@ def batches(records: Sequence[Any], splits: Iterable[int] = (), *, end_of_log=Tr
     if end_of_log:
         split.append(batch(first_offset=len(records), end_of_log=True))
     return split
+
+
+def desk_ticks(ticks: Ticks) -> Any:
+    """Return ticks with the columns of the desk; of trades those that were accepted."""
+    tables = zip(Market.tables().values(), DeskMarket.tables().values(), strict=True)
+    kind = dict(tables)[type(ticks)]
+    rows = ticks.take(ticks.verdict == ACCEPTED) if isinstance(ticks, Trades) else ticks
+    return kind(**{name: getattr(rows, name) for name in kind.column_names()})
 
 
 def ints(values: Iterable[int]) -> Any:

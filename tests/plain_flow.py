@@ -13,7 +13,9 @@ from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
-from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.desk.selection import account_batches as batches_of_accounts
+from tapeflow.operators.desk.state import AccountContext
+from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
@@ -110,12 +112,29 @@ def account_batches(
     end_of_log=True,
 ) -> dict[str, list[AccountBatch]]:
     """Return the batches that the desk of an account receives, by partition."""
+    decided = decided_batches(log, sizes, steps, end_of_log=end_of_log)
+    desk = steps["desk"]
+    assert isinstance(desk, Desk)
+    return {
+        name: [account_batch(each, desk.accounts[account], account) for each in batches]
+        for name, batches in decided.items()
+    }
+
+
+def decided_batches(
+    log: Log, sizes: Iterable[int], steps: Mapping[str, AnyStep], *, end_of_log=True
+) -> dict[str, list[Batch]]:
+    """Return the batches that all accounts are sent their share of, by partition."""
     sizes = list(sizes)
-    received = {}
-    for name, logged in log.items():
-        pages = to_pages(name, logged, sizes, end_of_log=end_of_log)
-        batches = inputs_of("desk", pages, steps)
-        received[name] = [account_batch(each, account=account) for each in batches]
+    return {
+        name: inputs_of("desk", to_pages(name, logged, sizes, end_of_log=end_of_log), steps)
+        for name, logged in log.items()
+    }
+
+
+def account_batch(batch: Batch, context: AccountContext, account: str = "main") -> AccountBatch:
+    """Return a batch as the desk of one account receives it."""
+    [received] = batches_of_accounts(batch, {account: context})
     return received
 
 

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.sections import InstrumentRow
-from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
 from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.market import ACCEPTED, DUPLICATE, LATE
+from tapeflow.schemas.market import DUPLICATE, LATE
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.signals import Intent, Signal
@@ -25,6 +25,7 @@ from tests.plain_flow import (
     IDS,
     INSTRUMENTS,
     JOB,
+    account_batch,
     account_batches,
     flow_steps,
     inputs_of,
@@ -70,7 +71,7 @@ def facts_of(context, *values):
     state, facts = step.initial(), []
     for value in values:
         state = step.restore(step.snapshot(state))
-        state, out = step.step(state, account_batch(value, account="main"))
+        state, out = step.step(state, account_batch(value, context))
         facts += out
     assert [fact.seq for fact in facts] == [*range(1, len(facts) + 1)]
     return facts
@@ -282,16 +283,17 @@ def test_an_instrument_from_two_partitions_is_refused():
         facts_of(account(A, B), first, second)
 
 
-def test_a_desk_receives_all_trades_but_only_its_own_intents():
+def test_a_desk_receives_the_accepted_trades_and_only_its_own_intents():
     of_another = replace(intent(BTC, BUY, 0, 5 * S), account="wide")
     whole = batch(tick(5 * S), tick(6 * S, verdict=LATE), first_offset=3).replace(
         intents=(intent(BTC, SELL, 3, 5 * S), of_another)
     )
-    received = account_batch(whole, account="main")
+    context = account(A)
+    received = account_batch(whole, context)
     assert (received.first_offset, received.next_offset, received.log_ns) == (3, 5, 6 * S)
-    assert received.market.trades.verdict.tolist() == [ACCEPTED, LATE]
+    assert received.market.trades.offset.tolist() == [3]
     assert [each.account for each in received.intents] == ["main"]
-    assert len(account_batch(whole, account="nobody").intents) == 0
+    assert len(account_batch(whole, context, "nobody").intents) == 0
 
 
 # --- equity -------------------------------------------------------------------------------------

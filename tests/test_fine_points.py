@@ -19,7 +19,7 @@ from tapeflow.flows.job import wiring
 from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.positions import PositionState, apply_fill
-from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.schemas.accounts import Decision, Equity, Limits
 from tapeflow.schemas.batches import Page
@@ -34,7 +34,7 @@ from tapeflow.schemas.signals import Intent, Signal, Strategy
 from tapeflow.schemas.tables import kind_of
 from tests.columns import bar, batch, heartbeat, tick, with_quotes
 from tests.frames import S
-from tests.plain_flow import IDS, INSTRUMENTS, JOB
+from tests.plain_flow import IDS, INSTRUMENTS, JOB, account_batch
 
 BTC = IDS.index("BTC-USDT.BINANCE")
 A, B = "binance-0", "coinbase-0"
@@ -61,7 +61,7 @@ def facts_of(context, *batches, restart=False):
     for each in batches:
         if restart:
             state = step.restore(step.snapshot(state))
-        state, made = step.step(state, account_batch(each, account="main"))
+        state, made = step.step(state, account_batch(each, context))
         facts += made
     return facts
 

@@ -27,7 +27,7 @@ from tapeflow.schemas.batches import Page
 from tapeflow.schemas.gaps import FOUND, RENUMBERED
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, IGNORED, MALFORMED, UNLISTED
 from tapeflow.schemas.venues.dialect import YEAR_2000_NS, rfc3339
-from tests.columns import batch, heartbeat, no_tick, quotes, tick
+from tests.columns import batch, desk_ticks, heartbeat, no_tick, quotes, tick
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS, JOB
 
@@ -35,7 +35,7 @@ from tests.plain_flow import IDS, INSTRUMENTS, JOB
 def marks_of(*tables):
     marks = Marks.empty(1)
     for ticks in tables:
-        marks.update(ticks)
+        marks.update(desk_ticks(ticks))
     return marks
 
 

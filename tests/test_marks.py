@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.schemas.market import LATE, OFF_MARKET, MarkPrices
-from tests.columns import batch, ints, quotes, tick
+from tests.columns import batch, desk_ticks, ints, quotes, tick
 from tests.frames import MS, S
 
 NAN = math.nan
@@ -36,7 +36,7 @@ def marks_after(*ticks):
     """Return the marks after these ticks, whose offsets are their places here."""
     marks = Marks.empty(1)
     for offset, each in enumerate(ticks):
-        marks.update(replace(each, offset=ints([offset])))
+        marks.update(desk_ticks(replace(each, offset=ints([offset]))))
     return marks
 
 
@@ -62,7 +62,7 @@ def test_at_equal_log_times_the_offset_says_which_is_newer():
 def test_a_quote_of_the_same_record_as_a_trade_is_the_state_after_it():
     marks = Marks.empty(1)
     for ticks in (quote(S, 99, 101, offset=7), trade(S, 100, offset=7)):
-        marks.update(ticks)
+        marks.update(desk_ticks(ticks))
     assert marks.closing_price(0, long=True).price == 99
 
 
@@ -74,14 +74,14 @@ def test_the_tables_of_a_market_may_come_in_any_order():
     ]
     marks = Marks.empty(1)
     for ticks in reversed(in_log):
-        marks.update(ticks)
+        marks.update(desk_ticks(ticks))
     assert marks.closing_price(0, long=True) == (98, 0)
 
 
 def test_a_mark_has_the_time_of_its_tick():
     marks = marks_after(trade(S, 100), quote(2 * S, 99, 101))
     assert marks.closing_price(0, long=True) == (99, 2 * S)
-    marks.update(trade(3 * S, 98, offset=9))
+    marks.update(desk_ticks(trade(3 * S, 98, offset=9)))
     assert marks.closing_price(0, long=True) == (98, 3 * S)
 
 

@@ -9,7 +9,6 @@ from tapeflow.flows.job import wiring
 from tapeflow.operators.desk import merge as merge_module
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge, rows_before
-from tapeflow.operators.desk.step import account_batch
 from tapeflow.schemas.market import Trades
 from tapeflow.schemas.time import MAX_NS
 from tests import frames
@@ -17,7 +16,15 @@ from tests.account_oracle import expected_facts, summaries
 from tests.columns import batch, heartbeat, tick, with_quotes
 from tests.frames import PARTITIONS, S
 from tests.laws import rows, run
-from tests.plain_flow import INSTRUMENTS, JOB, account_batches, flow_steps, interleave
+from tests.plain_flow import (
+    INSTRUMENTS,
+    JOB,
+    account_batch,
+    account_batches,
+    decided_batches,
+    flow_steps,
+    interleave,
+)
 
 STEPS = flow_steps()
 ACCOUNTS = wiring.account_contexts(JOB, INSTRUMENTS, PARTITIONS)
@@ -29,24 +36,36 @@ LAST_NAME = chr(0x10FFFF)  # a partition that sorts behind all others
 def test_the_desk_gives_the_facts_of_the_oracle(log, sizes, order, account):
     received = account_batches(log, sizes, STEPS, account)
     facts = run(STEPS["desk"], interleave(received, order))[1]
-    assert summaries(facts) == expected_facts(ACCOUNTS[account], received)
+    decided = decided_batches(log, sizes, STEPS)
+    assert summaries(facts) == expected_facts(ACCOUNTS[account], decided)
 
 
 # --- a log full of equal log times, and rules that are wrong -------------------------------------
 
 
 @pytest.fixture(scope="module")
-def received():
-    """A log at whole seconds, in pages of 7: most records share their log time across partitions."""
+def log():
+    """A log at whole seconds: most records share their log time across partitions."""
     drawn = {
         name: bytes((11 * i * i + 17 * i * k + 5 * k) % 241 for i in range(1500))
         for k, name in enumerate(PARTITIONS)
     }
-    log = {
+    return {
         name: frames.records_from_bytes(name, each, whole_seconds=True)
         for name, each in drawn.items()
     }
+
+
+@pytest.fixture(scope="module")
+def received(log):
+    """The log in pages of 7, as the desk of `main` receives it."""
     return account_batches(log, [7], STEPS, "main")
+
+
+@pytest.fixture(scope="module")
+def expected(log):
+    """The facts of the oracle."""
+    return expected_facts(ACCOUNTS["main"], decided_batches(log, [7], STEPS))
 
 
 ORDERS = [[], [0, 1, 2] * 300, [2, 1, 0, 1] * 300, [(i * i + i // 7) % 3 for i in range(900)]]
@@ -57,8 +76,7 @@ def facts_by_order(received):
     return [summaries(run(STEPS["desk"], interleave(received, order))[1]) for order in ORDERS]
 
 
-def test_with_equal_log_times_every_order_gives_the_same_facts(received):
-    expected = expected_facts(ACCOUNTS["main"], received)
+def test_with_equal_log_times_every_order_gives_the_same_facts(received, expected):
     assert len(expected) > 100
     assert facts_by_order(received) == [expected] * len(ORDERS)
 
@@ -81,28 +99,25 @@ def advance_by(rule):
     return advance
 
 
-def test_a_horizon_that_is_too_far_is_noticed(monkeypatch, received):
+def test_a_horizon_that_is_too_far_is_noticed(monkeypatch, received, expected):
     #   all with log_ns <= the least frontier's: a smaller name may still send a record of that time
     too_far = advance_by(lambda merge: (least_frontier(merge)[0], LAST_NAME, MAX_NS))
     monkeypatch.setattr(Merge, "advance", too_far)
-    expected = expected_facts(ACCOUNTS["main"], received)
     assert any(facts != expected for facts in facts_by_order(received))
 
 
-def test_rows_at_the_horizon_counted_as_below_it_are_noticed(monkeypatch, received):
+def test_rows_at_the_horizon_counted_as_below_it_are_noticed(monkeypatch, received, expected):
     def at_or_before(position, partition, ticks):
         return int(np.searchsorted(ticks.log_ns, position[0], "right"))
 
     monkeypatch.setattr(merge_module, "rows_before", at_or_before)
-    expected = expected_facts(ACCOUNTS["main"], received)
     assert any(facts != expected for facts in facts_by_order(received))
 
 
-def test_a_horizon_that_waits_for_the_next_log_time_is_right_too(monkeypatch, received):
+def test_a_horizon_that_waits_for_the_next_log_time_is_right_too(monkeypatch, received, expected):
     #   all with log_ns < the least frontier's: it only waits longer
     later = advance_by(lambda merge: (least_frontier(merge)[0], "", -1))
     monkeypatch.setattr(Merge, "advance", later)
-    expected = expected_facts(ACCOUNTS["main"], received)
     assert facts_by_order(received) == [expected] * len(ORDERS)
 
 
@@ -116,7 +131,7 @@ def merge_of(*partitions):
 def add(merge, *records, partition, first_offset=0, end_of_log=False):
     """Add a batch to the merge; return whether the horizon moved."""
     added = batch(*records, partition=partition, first_offset=first_offset, end_of_log=end_of_log)
-    merge.add(account_batch(added, account="main"))
+    merge.add(account_batch(added, ACCOUNTS["main"]))
     return merge.advance()
 
 
@@ -224,7 +239,7 @@ def test_a_position_is_marked_at_the_price_it_can_be_closed_at():
     trades = batch(
         tick(5 * S, 100.0, instrument=0), [tick(6 * S, 104.0, instrument=1)], partition="a-0"
     )
-    merge.add(account_batch(with_quotes(trades, *quoted), account="main"))
+    merge.add(account_batch(with_quotes(trades, *quoted), ACCOUNTS["main"]))
     merge.release_before((6 * S, "a-0", 1))
     assert merge.marks.closing_price(1, long=True).price == 99.0  # the bid
     assert merge.marks.closing_price(1, long=False).price == 101.0  # the ask

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.desk.paper import Match, find_match
-from tapeflow.schemas.market import Trades
+from tapeflow.schemas.desk_market import DeskTrades
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.sides import BUY
-from tests.columns import batch, tick
+from tests.columns import batch, desk_ticks, tick
 from tests.frames import MS, S
 from tests.laws import rows
 
@@ -29,7 +29,7 @@ def order(*, offset=0, at=5 * S, active_ns=ACTIVE, seq=1):
 
 
 def trades(*records, first_offset=0):
-    return batch(*records, first_offset=first_offset).market.trades
+    return desk_ticks(batch(*records, first_offset=first_offset).market.trades)
 
 
 def match_of(resting, *chunks, instrument=0):
@@ -125,7 +125,7 @@ def test_matches_equal_those_of_a_search_by_row(drawn, splits, decider, latency_
     edges = sorted({0, len(log), *(each for each in splits if each < len(log))})
     chunks = [trades(*log[begin:end], first_offset=begin) for begin, end in pairwise(edges)]
     expected = None
-    for trade in rows(Trades.concat(chunks)):
+    for trade in rows(DeskTrades.concat(chunks)):
         late_enough = trade.offset > decider and trade.log_ns >= resting.active_ns
         if trade.instrument == 0 and late_enough:
             expected = (trade.offset, trade.price)

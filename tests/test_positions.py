@@ -11,12 +11,17 @@ from tapeflow.operators.desk.positions import (
     PositionState,
     apply_fill,
     entry_price,
-    unrealized_profit,
+    market_value,
 )
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT, round_to_digits
 
 D = Decimal
 DIGITS = 8
+
+
+def unrealized_profit(position, mark, multiplier, digits):
+    """Return what closing at `mark` would add to the realized profit, before fees."""
+    return market_value(position, mark, multiplier, digits) - position.cost
 
 
 def after(*fills, digits=DIGITS):

@@ -1,14 +1,16 @@
 """Four checks: the first that fails decides; exactly at a limit passes."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.desk import risk
+from tapeflow.operators.desk.exact_sum import ExactSum
 from tapeflow.operators.desk.risk import ApprovedExposure, ProposedOrder
 from tapeflow.schemas.accounts import Limits
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tests.frames import S
 
 LIMITS = Limits(
@@ -84,6 +86,28 @@ def test_an_order_that_adds_nothing_passes_beyond_the_gross_limit(units, after):
 
 def test_a_flip_to_a_larger_position_is_checked_against_gross():
     assert reason(exposure(B=1000), proposed(-2, units=1)) == "GROSS_LIMIT"
+
+
+NOTIONAL = st.builds(
+    lambda digits, exponent: Decimal(digits).scaleb(exponent),
+    st.integers(0, 10**17),  # what a float64 tells apart
+    st.integers(-28, 3),  # of a price of 1e-12 with all of its digits, and of 1e20 in lots of 1000
+)
+CHANGES = st.lists(st.tuples(st.sampled_from("ABCDE"), NOTIONAL), max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CHANGES, st.sampled_from("ABCDE"))
+def test_the_running_sum_is_written_as_the_sum_over_all_instruments(changes, left_out):
+    """The oracle is the sum that every decision took before: equal to the last zero."""
+    notional, gross = {}, ExactSum()
+    with localcontext(DECIMAL_CONTEXT):
+        for name, term in changes:
+            gross.replace(notional.get(name), term)
+            notional[name] = term
+            others = sum((each for of, each in notional.items() if of != left_out), Decimal(0))
+            assert str(gross.without(notional.get(left_out))) == str(others)
+            assert ExactSum(notional.values()).totals == gross.totals
 
 
 # --- rate ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.flows.job import settings, wiring
 from tapeflow.flows.job.market import Market
 from tapeflow.operators.bars.step import TimeBars
@@ -142,8 +142,8 @@ class StrictOnly(Scanner):
 @pytest.fixture(params=[True, False], ids=["scanner", "strict"])
 def read(request):
     """A function that reads frames of a partition: by the scanner, then by the strict reader."""
-    if request.param and not COMPILED:
-        pytest.skip("numba is not installed")
+    if request.param and not are_compiled():
+        pytest.skip("kernels are not compiled")
 
     def read(partition, *frames, log_ns=5 * S):
         page = Page.from_frames(partition, 0, [log_ns] * len(frames), list(frames))

@@ -17,7 +17,8 @@ from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.sequence import settle
 from tapeflow.operators.strategies import step as strategies
-from tapeflow.schemas.market import HEARTBEAT, IGNORED, Quotes
+from tapeflow.schemas.desk_market import DeskQuotes
+from tapeflow.schemas.market import HEARTBEAT, IGNORED
 
 Change: TypeAlias = Callable[[Any], Any]  # of a function into a wrong one
 
@@ -47,8 +48,8 @@ def loosen_horizon(right: Any) -> Any:
 
 
 def ignore_quotes(right: Any) -> Any:
-    """Sample no equity where only quotes have come."""
-    return lambda marks, ticks: right(marks, ticks) and not isinstance(ticks, Quotes)
+    """Value positions at the last trade, whatever is quoted after it."""
+    return lambda marks, ticks: None if isinstance(ticks, DeskQuotes) else right(marks, ticks)
 
 
 def beat_when_recognised(right: Any) -> Any:

@@ -10,7 +10,6 @@ Every state lives through its snapshot there: as after a kill, and as with other
 
 import random
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -22,13 +21,14 @@ from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
-from tapeflow.operators.desk.step import Desk, account_batch
+from tapeflow.operators.desk.selection import account_batches
+from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.operators.unlisted import CountUnlisted
-from tapeflow.schemas.batches import AccountBatch, Batch, Page
+from tapeflow.schemas.batches import AccountBatch, Page
 
 LARGEST_PAGES = (1, 3, 20, 400, 20_000)
 COMMITS_STORED = 3
@@ -61,7 +61,7 @@ class Scheduler:
             "unlisted": CountUnlisted(),
             "desk": Desk(accounts),
         }
-        self.accounts = tuple(accounts)
+        self.accounts = accounts
         self.largest_page = draw.choice(LARGEST_PAGES)
         self.crashes_left = draw.choice([0, 1, 3, 8])
         self.read = dict.fromkeys(case.log, 0)
@@ -99,11 +99,7 @@ class Scheduler:
         self.facts += batch_facts.step(batch, instruments=self.ids)
         for step in ("quality", "unlisted"):
             self.facts += self.fold(step, name, batch)
-        self.waiting[name] += self.account_batches(batch)
-
-    def account_batches(self, batch: Batch) -> Iterator[AccountBatch]:
-        """Yield what each account is sent of a batch."""
-        return (account_batch(batch, account=account) for account in self.accounts)
+        self.waiting[name] += account_batches(batch, self.accounts)
 
     def deliver(self) -> None:
         """Let the next batch of one partition arrive at its desk."""

@@ -20,7 +20,7 @@ from tapeflow.schemas.errors import TapeflowError
 LONG_WINDOW = "its zstd window is over 128 MiB (zstd --long): pack it again without --long"
 SKIP_BYTES = 1 << 22  # at a time
 STEPS = 1 << 12, 1  # bytes read at a time, to come close to the damage and then up to it
-SEARCH_BYTES = 1 << 16  # searched at a time for the last newline
+SEARCH_BYTES = 1 << 12  # searched at a time for the last newline
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tapeflow.engine import compiled
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.schemas.errors import TapeflowError
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "pyarrow", "numpy", "msgspec", "pydantic")
 BROKER_TIMEOUT_NS = 3_000_000_000
 FREE_MIN = 256 << 20  # bytes
-PACKAGE = Path(compiled.__file__).parents[1]
 
 
 class Check(NamedTuple):
@@ -61,8 +59,7 @@ def run_checks(args: Namespace) -> list[Check]:
     return [
         check_python(),
         *map(check_library, LIBRARIES),
-        check_numba(),
-        *check_kernel_cache(),
+        *check_kernels(),
         *check_job(args),
         check_results(args.results),
         check_temporary(),
@@ -92,29 +89,18 @@ def check_library(name: str) -> Check:
         return Check(name, False, f"cannot be imported: {' '.join(str(error).split())}")
 
 
-def check_numba() -> Check:
-    """Check whether kernels are compiled; without numba everything works, slower."""
+def check_kernels() -> Iterator[Check]:
+    """Check how kernels run: compiled ahead of time, by numba, or as plain Python."""
     from importlib.metadata import PackageNotFoundError, version
 
+    from tapeflow.engine.rungs import describe_kernels
+
+    yield Check("kernels", True, describe_kernels())
     try:
-        return Check("numba", True, f"{version('numba')}: kernels are compiled")
+        yield Check("numba", True, f"{version('numba')}: compiles kernels of your own")
     except PackageNotFoundError:
-        return Check(
-            "numba", True, "not installed: everything works, slower; pip install tapeflow[fast]"
-        )
-
-
-def check_kernel_cache() -> Iterator[Check]:
-    """Check where compiled code is cached; without a cache each process compiles it again."""
-    if not compiled.COMPILED:
-        return
-    folder = compiled.cache_folder()
-    if folder is None:
-        yield Check("kernels", True, compiled.NOT_CACHED)
-    elif folder.is_relative_to(PACKAGE):
-        yield Check("kernels", True, f"compiled code is cached beside the sources, in {PACKAGE}")
-    else:
-        yield Check("kernels", True, f"compiled code is cached in {folder.parent}")
+        text = "not installed: kernels of your own run as plain Python; pip install tapeflow[fast]"
+        yield Check("numba", True, text)
 
 
 def check_job(args: Namespace) -> Iterator[Check]:

@@ -16,7 +16,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import check_indices, watching_compiler
+from tapeflow.engine.compile_watch import watching_compiler
+from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.errors import collected_errors
 from tapeflow.engine.prepare import prepare
 from tapeflow.flows.run.clock_watch import ClockWatch

@@ -8,16 +8,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tapeflow.connectors.duckdb.insertion import create
-
 from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
 from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable
 from tapeflow.connectors.duckdb.handover import passing_on
+from tapeflow.connectors.duckdb.insertion import create
 from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.runs import begin_run
 from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import why_slow
+from tapeflow.engine.rungs import why_slow
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import BY_ENGINE, Plan

@@ -23,20 +23,18 @@ Nothing in the inner loops tests for the page's end: a page ends in 64 zero byte
 is an error everywhere in JSON. A cursor that ran over its frame's end is not at that end.
 """
 
-# numba and llvmlite have no types that mypy knows, and an @intrinsic is rewritten by numba:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="call-arg,arg-type,var-annotated"
+# Words are numpy's numbers of 64 bits, in a kernel as in plain Python, and addresses are integers:
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,return-value,arg-type"
 # A chain of == compiles to a jump table, a tuple to none:
 # ruff: noqa: PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR1714, SIM109
 
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import called, compiled, inlined
+from tapeflow.engine.memory import bits_of, byte, load, store, zeros_below
+from tapeflow.schemas.columns import Bytes, Ints, Ints2, Written
 
 # A copy of layout.py: see the last rule.
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
@@ -96,82 +94,28 @@ DEPTH_MAX = 60  # of skipped values: their brackets are bits of a word
 # --- memory -------------------------------------------------------------------------------
 
 
-@intrinsic
-def load(context, address):
-    """Load eight bytes at an address, unaligned."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.uint64(types.int64), generate
-
-
-@njit
+@called
 def number(address):
     """Load eight bytes at an address as a signed integer."""
     return np.int64(load(address))
 
 
-@njit
+@called
 def word(row, at):
     """Load word `at` of the table row at address `row`."""
     return np.int64(load(row + at * 8))
 
 
-@njit
+@called
 def row_of(table, index, words):
     """Return the address of row `index` of a table whose rows have `words` words."""
     return table + index * words * 8
 
 
-@intrinsic
-def byte(context, address):
-    """Load one byte at an address, 0 .. 255."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        return builder.zext(builder.load(pointer), ir.IntType(64))
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic
-def store(context, address, value):
-    """Write a signed integer to an address."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        builder.store(arguments[1], pointer, align=8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), generate
-
-
-@intrinsic
-def bits_of(context, value):
-    """Turn a float64 into the integer of its bits."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.int64(types.float64), generate
-
-
-@intrinsic
-def zeros_below(context, word):
-    """Count the bits below the lowest set one."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), generate
-
-
 # --- pieces of JSON: each takes the address where it begins, and returns where it ends ----
 
 
-@njit
+@called
 def after_space(p, end):
     """Skip white space."""
     while p < end:
@@ -182,7 +126,7 @@ def after_space(p, end):
     return p
 
 
-@njit
+@called
 def string_end(p):
     """Find the first quote, backslash, control or non-ASCII byte: only a quote ends plain text."""
     while True:
@@ -195,13 +139,13 @@ def string_end(p):
         p += 8
 
 
-@njit
+@called
 def lowest(w, count):
     """Return a word with all but its first `count` bytes set to zero."""
     return w if count >= 8 else w & ((U1 << (U(count) << U3)) - U1)
 
 
-@njit
+@called
 def text_words(p, count):
     """Read a text of up to 24 bytes as three words."""
     if count <= 8:
@@ -211,7 +155,7 @@ def text_words(p, count):
     return load(p), load(p + 8), lowest(load(p + 16), count - 16)
 
 
-@njit
+@called
 def leading_digits(w):
     """Return value and number of the digits that a word begins with."""
     d = w ^ ZEROS
@@ -225,7 +169,7 @@ def leading_digits(w):
     return np.int64((w * TEN_THOUSANDS) >> U32), np.int64(count)
 
 
-@njit
+@called
 def digits(p):
     """Return value and number of the digits here; more than DIGITS of them have no true value."""
     value, count = leading_digits(load(p))
@@ -238,7 +182,7 @@ def digits(p):
     return value, count
 
 
-@njit
+@called
 def integer(p):
     """Read a JSON integer without a sign: value and end."""
     value, count = digits(p)
@@ -247,7 +191,7 @@ def integer(p):
     return value, p + count
 
 
-@njit(error_model="numpy")
+@called
 def decimal(p):
     """Read digits[.digits]: the nearest float64 and the end.
 
@@ -269,14 +213,14 @@ def decimal(p):
     return mantissa / POWERS[places], p
 
 
-@njit
+@called
 def two_digits(p):
     """Read two digits as 0 .. 99; below zero if they are none."""
     high, low = byte(p) - ZERO, byte(p + 1) - ZERO
     return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else -10_000
 
 
-@njit
+@called
 def minute_of(p):
     """Read `2021-04-17T16:43` as ns since the epoch; below zero if it is no minute."""
     year, month = two_digits(p) * 100 + two_digits(p + 2), two_digits(p + 5)
@@ -300,7 +244,7 @@ def minute_of(p):
     return np.int64(((days * 24 + hour) * 60 + minute) * MINUTE_NS)
 
 
-@njit
+@called
 def moment(p, scratch):
     """Read RFC 3339 with Z: ns since the epoch and the end. Scratch remembers the last minute."""
     known = scratch + MINUTE * 8
@@ -327,7 +271,7 @@ def moment(p, scratch):
     return (ns, p + 1) if byte(p) == LETTER_Z else (ns, BAD)
 
 
-@njit
+@called
 def digits_end(p):
     """Skip digits."""
     while True:
@@ -337,7 +281,7 @@ def digits_end(p):
             return p
 
 
-@njit
+@called
 def number_end(p):
     """Skip a JSON number of less than NUMBER_MAX bytes."""
     first = p
@@ -363,7 +307,7 @@ def number_end(p):
     return p if p - first < NUMBER_MAX else BAD
 
 
-@njit
+@called
 def scalar_end(p):
     """Skip a JSON string, number, true, false or null."""
     c = byte(p)
@@ -378,7 +322,7 @@ def scalar_end(p):
     return p + 5 if w & FALSE_MASK == FALSE else BAD
 
 
-@njit
+@called
 def key_end(p, end):
     """Skip a key and its colon, to where the value begins."""
     if byte(p) != QUOTE:
@@ -390,7 +334,7 @@ def key_end(p, end):
     return after_space(p + 1, end) if byte(p) == COLON else BAD
 
 
-@njit
+@called
 def value_end(p, end):
     """Skip any JSON value whose strings hold no escapes."""
     c = byte(p)
@@ -455,13 +399,13 @@ class Tables(NamedTuple):
     symbol_mask: int
 
 
-@njit
+@called
 def matches_at(p, text, masks):
     """Return whether the 16 bytes at `p`, under `masks`, equal `text`."""
     return load(p) & load(masks) == load(text) and load(p + 8) & load(masks + 8) == load(text + 8)
 
 
-@njit
+@called
 def entry_of(w0, w1, w2, node, tables):
     """Look up the entry of a key in a node: its address, or 0."""
     mixed = (w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * load(node + FACTOR * 8)
@@ -474,7 +418,7 @@ def entry_of(w0, w1, w2, node, tables):
     return entry if same else np.int64(0)
 
 
-@njit
+@called
 def choice_of(p, entry, choices):
     """Return the address of the entry's choice whose text and closing quote are at `p`, or 0."""
     choice = row_of(choices, word(entry, CHOICES), CHOICE_WORDS)
@@ -487,7 +431,7 @@ def choice_of(p, entry, choices):
     return np.int64(0)
 
 
-@njit
+@called
 def instrument_of(w0, w1, w2, tables):
     """Look up the instrument of a symbol: its number, or -1."""
     slot = np.int64(((w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * MIX_1) >> U32) & tables.symbol_mask
@@ -502,13 +446,13 @@ def instrument_of(w0, w1, w2, tables):
 # --- values: each reads one where it begins, and returns it as an int64 and where it ends --
 
 
-@njit(forceinline=True)
+@inlined
 def closing_quote(p):
     """Step over the quote that must be here."""
     return p + 1 if p != BAD and byte(p) == QUOTE else BAD
 
 
-@njit(forceinline=True)
+@inlined
 def read_decimal(p, or_none):
     """Read a decimal in a string as the bits of its float64; where none is allowed it is NaN."""
     if byte(p) != QUOTE:
@@ -524,7 +468,7 @@ def read_decimal(p, or_none):
     return bits_of(real), closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_choice(p, entry, choices):
     """Read one of the texts of an entry, or, if A is 1, any other text, whose value is B."""
     if byte(p) != QUOTE:
@@ -537,7 +481,7 @@ def read_choice(p, entry, choices):
     return word(entry, B), closing_quote(string_end(p + 1))
 
 
-@njit(forceinline=True)
+@inlined
 def read_symbol(p, tables):
     """Read a symbol as the number of its instrument."""
     if byte(p) != QUOTE:
@@ -550,7 +494,7 @@ def read_symbol(p, tables):
     return instrument_of(w0, w1, w2, tables), closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_integer_text(p):
     """Read an integer in a string."""
     if byte(p) != QUOTE:
@@ -559,7 +503,7 @@ def read_integer_text(p):
     return value, closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_epoch(p, by_digits):
     """Read ms as ns; `by_digits`: of 13 digits, or us of 16: others are left to the slow path."""
     value, after = integer(p)
@@ -569,7 +513,7 @@ def read_epoch(p, by_digits):
     return value * MILLI, after if fits else BAD
 
 
-@njit(forceinline=True)
+@inlined
 def read_rfc3339(p, scratch):
     """Read a time in a string as nanoseconds since the epoch."""
     if byte(p) != QUOTE:
@@ -578,7 +522,7 @@ def read_rfc3339(p, scratch):
     return value, closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_boolean(p, entry):
     """Read true as B, false as A."""
     w = load(p)
@@ -587,7 +531,7 @@ def read_boolean(p, entry):
     return word(entry, A), p + 5 if w & FALSE_MASK == FALSE else BAD
 
 
-@njit(forceinline=True)
+@inlined
 def read_value(p, end, entry, action, scratch, tables):
     """Read a value that holds no rows, by the action of its key's entry."""
     if action == IS_DECIMAL or action == IS_DECIMAL_OR_NONE:
@@ -622,13 +566,13 @@ class Output(NamedTuple):
     stride: int
 
 
-@njit(forceinline=True)
+@inlined
 def cell(output, column, row):
     """Return the address of a row's value in a column."""
     return output.columns + column * output.stride + row * 8
 
 
-@njit(forceinline=True)
+@inlined
 def begin_row(node, row, output, tables):
     """Write the defaults of the columns that a row's keys may leave out."""
     for i in range(word(node, FILLS), word(node, FILLS_END)):
@@ -636,7 +580,7 @@ def begin_row(node, row, output, tables):
         store(cell(output, word(fill, FILL_COLUMN), row), word(fill, FILL_VALUE))
 
 
-@njit
+@called
 def copy_around(node, seen, at, first, last, output, tables):
     """Copy the values of an object that encloses rows to all rows inside it."""
     for i in range(word(node, ENTRIES), word(node, ENTRIES_END)):
@@ -648,7 +592,7 @@ def copy_around(node, seen, at, first, last, output, tables):
                 store(cell(output, column, row), value)
 
 
-@njit
+@called
 def reverse(first, last, output, columns):
     """Reverse the order of a frame's rows."""
     for column in range(INSTRUMENT_AT, columns):
@@ -664,7 +608,7 @@ def reverse(first, last, output, columns):
 # --- a frame ------------------------------------------------------------------------------
 
 
-@njit(forceinline=True)
+@inlined
 def entry_at(p, end, node, expected, tables):
     """Find the entry of the key that is here, 0 if it has none, and where its value begins."""
     if matches_at(p, expected + EXPECTED_KEY * 8, expected + EXPECTED_MASK * 8):
@@ -686,7 +630,7 @@ def entry_at(p, end, node, expected, tables):
     return entry, p
 
 
-@njit(forceinline=True)
+@inlined
 def array_begin(p, end):
     """Step to the first element of an array, or over an empty one; return whether it has one."""
     if byte(p) != OPEN_LIST:
@@ -695,7 +639,7 @@ def array_begin(p, end):
     return (p + 1, False) if byte(p) == CLOSE_LIST else (p, True)
 
 
-@njit(forceinline=True)
+@inlined
 def push(stack, node, seen, first, in_array, expected):
     """Save the object being read while one inside it is; `pop` restores it."""
     store(stack, node)
@@ -706,14 +650,14 @@ def push(stack, node, seen, first, in_array, expected):
     return stack + LEVEL_WORDS * 8
 
 
-@njit(forceinline=True)
+@inlined
 def pop(stack):
     """Return the stack without its last object, and that object."""
     stack -= LEVEL_WORDS * 8
     return stack, word(stack, 0), word(stack, 1), word(stack, 2), word(stack, 3), word(stack, 4)
 
 
-@njit
+@called
 def read(p, end, plan, frame, row, output, scratch, tables):
     """Read a frame along a plan into rows from `row` on; return the row after its last, or NO_FIT.
 
@@ -801,7 +745,7 @@ def read(p, end, plan, frame, row, output, scratch, tables):
 # --- a page -------------------------------------------------------------------------------
 
 
-@njit
+@called
 def prefix_hash(p):
     """Mix twelve bits of a frame's first key and the end of its first value."""
     key_last = string_end(p + 2)
@@ -810,7 +754,7 @@ def prefix_hash(p):
     return np.int64((w * MIX_1) >> U52)
 
 
-@njit(inline="always")
+@inlined
 def read_by_any(p, end, frame, row, output, scratch, tables):
     """Read a frame along the first plan that fits; return the plan, and the row after its last.
 
@@ -837,7 +781,7 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
     return np.int64(0), np.int64(NO_FIT)
 
 
-@njit(inline="always")
+@inlined
 def accept(plan, first, after, output, columns, ignored):
     """Put the rows of a frame in log order; return the frame's status and the next free row."""
     if word(plan, HAS_ROWS) != ROWS:
@@ -862,7 +806,11 @@ def accept(plan, first, after, output, columns, ignored):
 
 
 @compiled
-def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
+def scan(
+    page: Bytes, size: int, page_starts: Ints, page_ends: Ints, page_status: Written[Ints],
+    page_out: Written[Ints2], thread_scratch: Written[Ints],
+    addresses: tuple[int, int, int, int, int, int, int, int, int],
+) -> int:  # fmt: skip
     """Read a page of frames: write their status and the columns of rows; return the number of rows.
 
     page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`,

@@ -7,7 +7,7 @@ import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.decode.strict import Row
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Ints, Written
 from tapeflow.schemas.market import ACCEPTED, DECODED, UNLISTED, Market
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues.dialect import Dialect
@@ -124,10 +124,10 @@ def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     tables: Ints,
     first_offset: int,
     log_ns: Ints,
-    offset: Ints,
-    times: Ints,
-    record_instrument: Ints,
-    counts: Ints,
+    offset: Written[Ints],
+    times: Written[Ints],
+    record_instrument: Written[Ints],
+    counts: Written[Ints],
 ) -> int:
     """Write offset and log time of each row, and the first instrument of each frame, -1 for none.
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from tapeflow.engine.compiled import is_compiled
 from tapeflow.engine.prepare import call_early
+from tapeflow.operators.decode import kernel
 from tapeflow.operators.decode.layout import (
     CHANNEL_AT,
     FLOATS_AT,
@@ -102,10 +104,8 @@ class Memory(Struct):
 @call_early
 @cache
 def load_kernel() -> tuple[Callable[..., int], Ints] | None:
-    """Import the kernel: its `scan`, and its scratch memory as it begins; None without numba."""
-    try:
-        from tapeflow.operators.decode import kernel  # noqa: PLC0415, see above
-    except ImportError:
+    """Return the kernel, and its scratch memory as it begins; None where it is not compiled."""
+    if not is_compiled(kernel.scan):
         return None
     scratch = np.zeros(kernel.SCRATCH, np.int64)
     scratch[:2] = np.frombuffer(b"2000-01-01T00:00", np.int64)  # a valid entry

@@ -17,7 +17,7 @@ from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.strict import Symbols, read_frame
 from tapeflow.schemas.batches import Page, UnlistedRecords
-from tapeflow.schemas.columns import Bytes, Ints
+from tapeflow.schemas.columns import Bytes, Ints, Ints2, Written
 from tapeflow.schemas.time import NS_PER_MINUTE
 from tapeflow.schemas.venues.dialect import Dialect, Field, Kind, Shape
 
@@ -116,7 +116,7 @@ def add(
 ) -> None:
     """Count frames, ascending, for each of the symbols that all of them hold."""
     minutes = page.log_ns[frames] // NS_PER_MINUTE
-    for minute in np.unique(minutes).tolist():
+    for minute in sorted(set(minutes.tolist())):
         rows = frames[minutes == minute]
         first, last = int(rows[0]), int(rows[-1])
         records = UnlistedRecords(
@@ -136,7 +136,7 @@ def add(
 @compiled
 @by_numbers
 def find_texts(
-    data: Bytes, starts: Ints, ends: Ints, numbers: Ints, key: Bytes, texts: Ints
+    data: Bytes, starts: Ints, ends: Ints, numbers: Ints, key: Bytes, texts: Written[Ints2]
 ) -> None:
     """Write begin, end and hash of the string behind the first `key` of each frame.
 

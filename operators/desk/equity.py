@@ -8,14 +8,15 @@ A sample is taken before the first record at or after its time, if a mark has ch
 previous one. A mark older than `stale_mark_ns` is named by its time.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache, partial
 
-from tapeflow.operators.desk.positions import ZERO, PositionState, unrealized_profit
+from tapeflow.operators.desk.marks import Marks
+from tapeflow.operators.desk.positions import ZERO, market_value
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Equity
-from tapeflow.schemas.decimals import round_to_digits, to_decimal
+from tapeflow.schemas.decimals import to_decimal
 from tapeflow.schemas.time import LogPosition
 
 
@@ -46,40 +47,32 @@ def sample_equity(state: State, context: AccountContext, position: LogPosition) 
 
 def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator[Equity]:
     """Yield the equity of each strategy that has ever traded, at the present marks."""
-    by_strategy: defaultdict[str, list[tuple[str, PositionState]]] = defaultdict(list)
-    for (strategy, instrument_id), position in state.positions.items():
-        by_strategy[strategy].append((instrument_id, position))
-    for strategy, positions in sorted(by_strategy.items()):
-        realized = open_profit = fees = gross = ZERO
+    mark_of = cache(partial(exact_mark, state.merge.marks))
+    for strategy, sums in sorted(state.books.sums.items()):
+        open_profit = gross = ZERO
         oldest_ns = time_ns
-        for instrument_id, position in positions:
-            realized, fees = realized + position.realized, fees + position.fees
-            if position.quantity:
-                profit, notional, mark_ns = value_position(state, context, instrument_id, position)
-                open_profit, gross = open_profit + profit, gross + notional
-                oldest_ns = min(oldest_ns, mark_ns)
+        for instrument_id, position in sums.open.items():
+            number = context.instruments.number[instrument_id]
+            mark, mark_ns = mark_of(number, long=position.quantity > 0)
+            multiplier = context.instruments.rows[number].multiplier
+            value = market_value(position, mark, multiplier, context.money_digits)
+            open_profit, gross = open_profit + (value - position.cost), gross + abs(value)
+            oldest_ns = min(oldest_ns, mark_ns)
         yield Equity(
             seq=state.next_seq(),
             account=context.account,
             strategy=strategy,
             time_ns=time_ns,
-            realized=realized,
+            realized=sums.realized,
             unrealized=open_profit,
-            fees=fees,
-            equity=realized + open_profit - fees,
+            fees=sums.fees,
+            equity=sums.realized + open_profit - sums.fees,
             gross=gross,
             stale_mark_ns=oldest_ns if time_ns - oldest_ns > context.stale_mark_ns else None,
         )
 
 
-def value_position(
-    state: State, context: AccountContext, instrument_id: str, position: PositionState
-) -> tuple[Decimal, Decimal, int]:
-    """Return the profit that closing at the mark would add, the notional, and the mark's time."""
-    instrument = context.instruments.get(instrument_id)
-    number = context.instruments.number[instrument_id]
-    price, mark_ns = state.merge.marks.closing_price(number, long=position.quantity > 0)
-    mark, digits = to_decimal(price), context.money_digits
-    notional = round_to_digits(abs(position.quantity) * mark * instrument.multiplier, digits)
-    profit = unrealized_profit(position, mark, instrument.multiplier, digits)
-    return profit, notional, mark_ns
+def exact_mark(marks: Marks, instrument: int, *, long: bool) -> tuple[Decimal, int]:
+    """Return the price that a position is valued at, as a decimal, and its log time."""
+    price, log_ns = marks.closing_price(instrument, long=long)
+    return to_decimal(price), log_ns

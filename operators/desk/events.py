@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 from tapeflow.operators.desk import paper, risk
 from tapeflow.operators.desk.equity import equity_rows, next_sample, sample_equity
-from tapeflow.operators.desk.positions import ZERO, PositionState, apply_fill, entry_price
+from tapeflow.operators.desk.positions import ZERO, apply_fill, entry_price
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Decision, Equity, Position
@@ -168,11 +168,10 @@ def update_position(
     state: State, context: AccountContext, fill: Fill, notional: Decimal
 ) -> Position:
     """Apply a fill to the position of its strategy; return the position after it."""
-    key = (fill.strategy, fill.instrument)
-    before = state.positions.get(key, PositionState())
+    before = state.books.get(fill.strategy, fill.instrument)
     signed = fill.side * fill.size
     position = apply_fill(before, signed, notional, fill.fee, context.money_digits)
-    state.positions[key] = position
+    state.books.put(fill.strategy, fill.instrument, position)
     state.sample_ns = state.sample_ns or (fill.log_ns // context.sample_ns + 1) * context.sample_ns
     multiplier = context.instruments.get(fill.instrument).multiplier
     state.reach -= reach_of_order(fill.size, multiplier) + reach_of_position(before, multiplier)

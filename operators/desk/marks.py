@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Floats2, Ints, Ints2, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
-from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Ticks, Trades
+from tapeflow.schemas.desk_market import DeskMarkPrices, DeskQuotes, DeskTicks, DeskTrades
 from tapeflow.schemas.time import MIN_NS
 
 ABSURD = 10.0  # a quote or mark price so many times above or below the last trade is no market
@@ -56,20 +56,18 @@ class Marks:
         """Return the arrays, in the order of the fields."""
         return tuple(getattr(self, each.name) for each in fields(self))
 
-    def update(self, ticks: Ticks) -> bool:
-        """Apply the prices of some rows, in their order; return whether one may have changed.
+    def update(self, ticks: DeskTicks) -> None:
+        """Apply the prices of some rows, in their order.
 
         The tables of a market may come in any order, each in its own.
         """
         where = (ticks.instrument, ticks.log_ns, ticks.offset)
-        if isinstance(ticks, Trades):
-            accepted = update_trades(self.last, self.last_at, *where, ticks.verdict, ticks.price)
-            return bool(accepted > 0)
-        if isinstance(ticks, Quotes):
+        if isinstance(ticks, DeskTrades):
+            update_trades(self.last, self.last_at, *where, ticks.price)
+        elif isinstance(ticks, DeskQuotes):
             update_quotes(self.quote, self.quote_at, *where, ticks.bid, ticks.ask)
-        if isinstance(ticks, MarkPrices):
+        elif isinstance(ticks, DeskMarkPrices):
             update_mark_prices(self.mark, self.mark_ns, *where[:2], ticks.mark)
-        return True
 
     def closing_price(self, instrument: int, *, long: bool) -> Mark:
         """Return the price that a position is valued at: the rule is at the head of this file."""
@@ -93,23 +91,18 @@ def is_near(price: float, last: float) -> bool:
 @compiled
 @by_numbers
 def update_trades(  # a kernel takes plain arrays
-    last: Floats,
-    last_at: Ints,
+    last: Written[Floats],
+    last_at: Written[Ints2],
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
-    verdict: Ints,
     price: Floats,
-) -> int:
-    """Write the last accepted trade of each instrument; return how many trades were accepted."""
-    accepted = 0
-    for row in range(len(verdict)):
-        if verdict[row] == ACCEPTED:
-            last[instrument[row]] = price[row]
-            last_at[instrument[row], 0] = log_ns[row]
-            last_at[instrument[row], 1] = offset[row]
-            accepted += 1
-    return accepted
+) -> None:
+    """Write the last trade of each instrument."""
+    for row in range(len(price)):
+        last[instrument[row]] = price[row]
+        last_at[instrument[row], 0] = log_ns[row]
+        last_at[instrument[row], 1] = offset[row]
 
 
 @inlined
@@ -127,8 +120,8 @@ def is_none_or_in_range(price: float) -> bool:
 @compiled
 @by_numbers
 def update_quotes(
-    quote: Floats,
-    quote_at: Ints,
+    quote: Written[Floats2],
+    quote_at: Written[Ints2],
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
@@ -150,7 +143,7 @@ def update_quotes(
 @compiled
 @by_numbers
 def update_mark_prices(
-    mark: Floats, mark_ns: Ints, instrument: Ints, log_ns: Ints, marks: Floats
+    mark: Written[Floats], mark_ns: Written[Ints], instrument: Ints, log_ns: Ints, marks: Floats
 ) -> None:
     """Write the last mark price of each instrument; an empty one says that there is none now."""
     for row in range(len(marks)):

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.schemas.batches import AccountBatch
-from tapeflow.schemas.market import Market, Ticks, Trades
+from tapeflow.schemas.desk_market import DeskMarket, DeskTicks, DeskTrades
 from tapeflow.schemas.time import MAX_NS, MIN_NS, LogPosition
 
 BEFORE_LOG: LogPosition = (MIN_NS, "", -1)
-Pending = dict[str, deque[Ticks]]  # by table of Market: chunks not below the horizon, as they came
+# By table of DeskMarket: chunks that are not below the horizon, as they came.
+Pending = dict[str, deque[DeskTicks]]
 
 
 @dataclass(slots=True)
@@ -42,9 +43,11 @@ class Merge:
         assert first == expected, f"{partition}: offset {first} came where {expected} was due"
         self.next[partition] = batch.next_offset
         self.log_ns = max(self.log_ns, batch.log_ns)
-        pending = self.pending.setdefault(partition, {name: deque() for name in Market.tables()})
-        for name, chunks in pending.items():
-            if len(ticks := getattr(batch.market, name)):
+        pending = self.pending.get(partition)
+        if pending is None:
+            pending = self.pending[partition] = {name: deque() for name in DeskMarket.tables()}
+        for chunks, ticks in zip(pending.values(), batch.market.columns(), strict=True):
+            if len(ticks):
                 chunks.append(ticks)
         if batch.end_of_log:
             self.frontier[partition] = (MAX_NS, partition, batch.next_offset)
@@ -65,10 +68,10 @@ class Merge:
         """Whether all partitions have ended."""
         return self.horizon[0] == MAX_NS
 
-    def trades_below_horizon(self, partition: str) -> Iterator[Trades]:
+    def trades_below_horizon(self, partition: str) -> Iterator[DeskTrades]:
         """Yield the pending trades of a partition that are below the horizon, in chunks."""
         for trades in self.pending[partition]["trades"]:
-            assert isinstance(trades, Trades)
+            assert isinstance(trades, DeskTrades)
             count = rows_before(self.horizon, partition, trades)
             if count:
                 yield trades if count == len(trades) else trades.take(slice(None, count))
@@ -78,9 +81,10 @@ class Merge:
     def release_before(self, position: LogPosition) -> None:
         """Release the ticks before a position: they become the marks."""
         for partition, pending in self.pending.items():
-            for chunks in pending.values():
+            for chunks in filter(None, pending.values()):
                 for ticks in pop_before(chunks, position, partition):
-                    self.marks_changed |= self.marks.update(ticks)
+                    self.marks.update(ticks)
+                    self.marks_changed = True
 
     def next_mark_change_ns(self) -> int:
         """Return the earliest log time at which a pending or a future tick can change a mark."""
@@ -93,7 +97,7 @@ class Merge:
         return min([self.horizon[0], *heads])
 
 
-def rows_before(position: LogPosition, partition: str, ticks: Ticks) -> int:
+def rows_before(position: LogPosition, partition: str, ticks: DeskTicks) -> int:
     """Return how many of these rows of a partition come before a position."""
     log_ns, name, offset = position
     if partition == name and log_ns != MAX_NS:
@@ -101,7 +105,9 @@ def rows_before(position: LogPosition, partition: str, ticks: Ticks) -> int:
     return int(ticks.log_ns.searchsorted(log_ns, "right" if partition < name else "left"))
 
 
-def pop_before(chunks: deque[Ticks], position: LogPosition, partition: str) -> Iterator[Ticks]:
+def pop_before(
+    chunks: deque[DeskTicks], position: LogPosition, partition: str
+) -> Iterator[DeskTicks]:
     """Pop the rows before a position off the head of the chunks; the others cost nothing."""
     while chunks and (count := rows_before(position, partition, chunks[0])):
         head = chunks.popleft()

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.market import ACCEPTED, Trades
+from tapeflow.schemas.desk_market import DeskTrades
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.time import LogPosition
 
@@ -30,7 +30,7 @@ class Match(Struct, frozen=True):
         return (self.position, self.order.seq) < (other.position, other.order.seq)
 
 
-def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match | None:
+def find_match(order: Order, instrument: int, trades: Iterable[DeskTrades]) -> Match | None:
     """Return the first of these trades that fills an order, or None.
 
     `trades` are of the order's partition, in log order; `instrument` is its number.
@@ -40,7 +40,7 @@ def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match
             int(np.searchsorted(chunk.log_ns, order.active_ns, "left")),
             int(np.searchsorted(chunk.offset, order.offset, "right")),
         )
-        row = first_accepted_trade(chunk.instrument, chunk.verdict, instrument, begin)
+        row = first_trade_of(chunk.instrument, instrument, begin)
         if row < len(chunk):
             return Match(
                 position=(int(chunk.log_ns[row]), order.partition, int(chunk.offset[row])),
@@ -54,10 +54,8 @@ def find_match(order: Order, instrument: int, trades: Iterable[Trades]) -> Match
 
 @compiled
 @by_numbers
-def first_accepted_trade(instruments: Ints, verdicts: Ints, instrument: int, row: int) -> int:
-    """Return the first accepted trade of an instrument from `row` on, else the number of rows."""
-    while row < len(instruments):
-        if instruments[row] == instrument and verdicts[row] == ACCEPTED:
-            break
+def first_trade_of(instruments: Ints, instrument: int, row: int) -> int:
+    """Return the first row of an instrument from `row` on, else the number of rows."""
+    while row < len(instruments) and instruments[row] != instrument:
         row += 1
     return row

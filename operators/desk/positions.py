@@ -58,11 +58,14 @@ def apply_fill(
     return PositionState(position.quantity + signed, position.cost - freed + rest, realized, fees)
 
 
-def unrealized_profit(
+def market_value(
     position: PositionState, mark: Decimal, multiplier: Decimal, digits: int
 ) -> Decimal:
-    """Return what closing at `mark` would add to the realized profit, before fees."""
-    return round_to_digits(position.quantity * mark * multiplier, digits) - position.cost
+    """Return what the open quantity is worth at `mark`, signed like it.
+
+    Less the cost it is what closing would add to the realized profit, before fees.
+    """
+    return round_to_digits(position.quantity * mark * multiplier, digits)
 
 
 def entry_price(position: PositionState, multiplier: Decimal) -> Decimal:

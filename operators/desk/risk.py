@@ -17,6 +17,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from tapeflow.operators.desk.exact_sum import ExactSum
 from tapeflow.operators.desk.reach import REACH_MAX
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN, to_decimal
@@ -32,10 +33,15 @@ class ApprovedExposure:
     # by instrument: |units| at the reference price of its last approved order
     notional: dict[str, Decimal] = field(default_factory=dict)
     times_ns: deque[int] = field(default_factory=deque)  # of approvals in the rate window
+    gross: ExactSum = field(init=False)  # of `notional`: no check goes over all instruments
+
+    def __post_init__(self) -> None:
+        self.gross = ExactSum(self.notional.values())
 
     def add(self, proposed: "ProposedOrder") -> None:
         """Add a proposed order that was approved."""
         self.units[proposed.instrument] = proposed.units_after
+        self.gross.replace(self.notional.get(proposed.instrument), proposed.notional_after)
         self.notional[proposed.instrument] = proposed.notional_after
         self.times_ns.append(proposed.time_ns)
 
@@ -95,7 +101,7 @@ def position_limit(
 
 def gross_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits) -> CheckResult:
     """Check the notional of all instruments; an order that reduces a position always passes."""
-    others = sum((n for name, n in approved.notional.items() if name != proposed.instrument), ZERO)
+    others = approved.gross.without(approved.notional.get(proposed.instrument))
     observed = others + proposed.notional_after
     passed = proposed.reduces or observed <= limits.gross_max
     return CheckResult("GROSS_LIMIT", passed, observed, limits.gross_max)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
+from tapeflow.operators.desk.books import Books
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.paper import Match
@@ -20,8 +21,8 @@ from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.columns import Columns, Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
+from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.market import Market
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.signals import Intent
 from tapeflow.schemas.time import LogPosition
@@ -51,8 +52,7 @@ class State:
     intents: list[tuple[tuple[Any, ...], Intent]] = field(default_factory=list)  # a heap
     matches: list[Match] = field(default_factory=list)  # a heap; empty between steps
     resting: list[Order] = field(default_factory=list)
-    # by (strategy, instrument)
-    positions: dict[tuple[str, str], PositionState] = field(default_factory=dict)
+    books: Books = field(default_factory=Books)
     sample_ns: int = 0  # log time of the next equity sample; 0: none before the next fill
     reach: Decimal = ZERO  # of all positions and resting orders: see reach.py
     seq: int = 0
@@ -79,7 +79,7 @@ class Snapshot(Struct):
     horizon: LogPosition
     log_ns: int
     marks_changed: bool
-    pending: dict[str, dict[str, bytes]]  # by partition and table of Market: Arrow IPC
+    pending: dict[str, dict[str, bytes]]  # by partition and table of DeskMarket: Arrow IPC
     marks: list[bytes]  # in the order of the fields of Marks
     instrument_partition: bytes
     units: dict[str, Decimal]
@@ -99,7 +99,7 @@ def snapshot(state: State) -> bytes:
     """Return the state as msgpack. The engine snapshots between steps, when no match is left."""
     assert not state.matches, "a match is left between steps"
     merge, approved = state.merge, state.approved
-    tables = Market.tables()
+    tables = DeskMarket.tables()
     return msgspec.msgpack.encode(
         Snapshot(
             next=merge.next,
@@ -118,7 +118,7 @@ def snapshot(state: State) -> bytes:
             times_ns=list(approved.times_ns),
             intents=[intent for _, intent in sorted(state.intents)],
             resting=state.resting,
-            positions=[(*key, position) for key, position in state.positions.items()],
+            positions=[*state.books.rows()],
             sample_ns=state.sample_ns,
             seq=state.seq,
         )
@@ -128,7 +128,7 @@ def snapshot(state: State) -> bytes:
 def restore(encoded: bytes, context: AccountContext) -> State:
     """Return the state of a snapshot."""
     saved = SNAPSHOTS.decode(encoded)
-    tables = Market.tables()
+    tables = DeskMarket.tables()
     pending = {
         partition: {name: deque(from_ipc(tables[name], ipc)) for name, ipc in chunks.items()}
         for partition, chunks in saved.pending.items()
@@ -147,13 +147,15 @@ def restore(encoded: bytes, context: AccountContext) -> State:
         saved.log_ns,
         saved.marks_changed,
     )
+    with localcontext(DECIMAL_CONTEXT):
+        books = Books.from_rows(saved.positions)
     return State(
         merge=merge,
         instrument_partition=np.frombuffer(saved.instrument_partition, np.int64).copy(),
         approved=ApprovedExposure(saved.units, saved.notional, deque(saved.times_ns)),
         intents=[(intent.sort_key, intent) for intent in saved.intents],
         resting=saved.resting,
-        positions={(strategy, name): position for strategy, name, position in saved.positions},
+        books=books,
         sample_ns=saved.sample_ns,
         reach=reach_of_account(saved, context.instruments),
         seq=saved.seq,

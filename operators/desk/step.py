@@ -14,54 +14,17 @@ from heapq import heappush
 from typing import ClassVar
 
 import bytewax.operators as op
-import numpy as np
 from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.engine.fold import fold
 from tapeflow.operators.desk.events import Fact, process_events
+from tapeflow.operators.desk.selection import account_batches
 from tapeflow.operators.desk.state import AccountContext, State, initial_state, restore, snapshot
 from tapeflow.schemas.batches import AccountBatch, Batch
-from tapeflow.schemas.columns import Floats, Ints
-from tapeflow.schemas.decimals import DECIMAL_CONTEXT, PRICE_MAX, PRICE_MIN
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.market import OFF_MARKET, Market
-
-
-def account_batch(batch: Batch, *, account: str) -> AccountBatch:
-    """Return a batch as the desk of one account receives it."""
-    return AccountBatch(
-        account=account,
-        partition=batch.partition,
-        first_offset=batch.first_offset,
-        next_offset=batch.next_offset,
-        log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
-        end_of_log=batch.end_of_log,
-        market=with_price_range(batch.market),
-        intents=tuple(intent for intent in batch.intents if intent.account == account),
-    )
-
-
-def with_price_range(market: Market) -> Market:
-    """Mark trades at prices outside of [PRICE_MIN, PRICE_MAX) as OFF_MARKET."""
-    trades = market.trades
-    if all_in_price_range(trades.price):
-        return market
-    in_range = (trades.price >= PRICE_MIN) & (trades.price < PRICE_MAX)
-    verdict = np.where(in_range, trades.verdict, OFF_MARKET)
-    return structs.replace(market, trades=trades.with_verdict(verdict))
-
-
-@compiled
-@by_numbers
-def all_in_price_range(price: Floats) -> bool:
-    """Return whether all of these prices are in [PRICE_MIN, PRICE_MAX)."""
-    for row in range(len(price)):  # noqa: SIM110  # numba knows no all()
-        if not PRICE_MIN <= price[row] < PRICE_MAX:
-            return False
-    return True
 
 
 def check_single_partition(state: State, batch: AccountBatch, context: AccountContext) -> None:
@@ -70,36 +33,23 @@ def check_single_partition(state: State, batch: AccountBatch, context: AccountCo
     Raises TapeflowError, naming the instrument and both partitions.
     """
     number = context.partitions.index(batch.partition)
-    for ticks in batch.market.columns():
-        if all_from_partition(state.instrument_partition, ticks.instrument, number):
-            continue  # so the cost of a page does not grow with the number of instruments
-        rows = np.bincount(ticks.instrument, minlength=len(state.instrument_partition))
-        here = np.flatnonzero(rows)
-        for code in here[state.instrument_partition[here] != number].tolist():
-            other = state.instrument_partition[code]
-            if other >= 0:
-                raise TapeflowError(
-                    f"{context.instruments.ids[code]} comes from two partitions, "
-                    f"{context.partitions[other]} and {batch.partition}: the order of its ticks is "
-                    "lost; write every instrument to one partition"
-                )
-            state.instrument_partition[code] = number
-
-
-@compiled
-@by_numbers
-def all_from_partition(instrument_partition: Ints, codes: Ints, number: int) -> bool:
-    """Return whether each of these instruments comes from the partition of this number."""
-    for row in range(len(codes)):  # noqa: SIM110
-        if instrument_partition[codes[row]] != number:
-            return False
-    return True
+    partition_of = state.instrument_partition[batch.instruments]
+    if (partition_of == number).all():
+        return
+    for code, other in zip(batch.instruments.tolist(), partition_of.tolist(), strict=True):
+        if other not in (number, -1):
+            raise TapeflowError(
+                f"{context.instruments.ids[code]} comes from two partitions, "
+                f"{context.partitions[other]} and {batch.partition}: the order of its ticks is "
+                "lost; write every instrument to one partition"
+            )
+    state.instrument_partition[batch.instruments] = number
 
 
 class Desk(Struct, frozen=True):
     """Runs each account over the batches of all partitions; the key is the account's name."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
     accounts: Mapping[str, AccountContext]
 
@@ -138,13 +88,13 @@ class Desk(Struct, frozen=True):
 
 @operator
 def to_accounts(
-    step_id: str, up: KeyedStream[Batch], *, accounts: tuple[str, ...]
+    step_id: str, up: KeyedStream[Batch], *, accounts: Mapping[str, AccountContext]
 ) -> KeyedStream[AccountBatch]:
     """Send every batch to every account: each of them tracks the progress of all partitions."""
 
     def batches_of(keyed: tuple[str, Batch]) -> Iterator[tuple[str, AccountBatch]]:
-        for account in accounts:
-            yield account, account_batch(keyed[1], account=account)
+        for batch in account_batches(keyed[1], accounts):
+            yield batch.account, batch
 
     return op.flat_map("batch", up, batches_of)
 

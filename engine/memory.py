@@ -1,0 +1,46 @@
+"""Memory by its address, for kernels that read text a word at a time.
+
+    load(p)          eight bytes, uint64        store(p, v)      eight bytes of an int64
+    byte(p)          one byte, 0 .. 255         find_byte(p, b, size)   as memchr of C
+    bits_of(x)       the bits of a float64      zeros_below(w)   bits below the lowest one
+
+In a kernel each is one instruction (memory_code.py). As plain Python they do the
+same through ctypes, slowly. Addresses may be unaligned but for `store`; nothing checks them.
+"""
+
+import ctypes
+import struct
+from typing import Any
+
+import numpy as np
+
+
+def load(address: int) -> Any:
+    """Return the eight bytes at an address."""
+    return np.uint64(ctypes.c_uint64.from_address(address).value)
+
+
+def byte(address: int) -> int:
+    """Return the byte at an address."""
+    return ctypes.c_uint8.from_address(address).value
+
+
+def store(address: int, value: int) -> None:
+    """Write a signed integer of eight bytes to an address."""
+    ctypes.c_int64.from_address(address).value = value
+
+
+def bits_of(value: float) -> int:
+    """Return the bits of a float64 as a signed integer."""
+    return int(struct.unpack("<q", struct.pack("<d", value))[0])
+
+
+def zeros_below(word: Any) -> Any:
+    """Return how many bits are below the lowest one of a uint64, which is not zero."""
+    return np.uint64((int(word) & -int(word)).bit_length() - 1)
+
+
+def find_byte(address: int, wanted: int, size: int) -> int:
+    """Return the address of the first byte of this value, 0 if `size` bytes hold none."""
+    at = ctypes.string_at(address, size).find(bytes((wanted,)))
+    return address + at if at >= 0 else 0

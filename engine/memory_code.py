@@ -1,0 +1,106 @@
+"""What numba compiles for the functions of memory.py: one instruction each, and memchr.
+
+Importing this module imports numba.
+"""
+
+# numba's decorators take functions of another signature than they give:
+# mypy: disable-error-code="call-arg,no-untyped-def"
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, overload
+
+from tapeflow.engine import memory
+
+BYTE, WORD = ir.IntType(8), ir.IntType(64)
+memchr = types.ExternalFunction("memchr", types.intp(types.intp, types.int32, types.intp))
+
+
+@intrinsic
+def load_word(_: Any, address: Any) -> Any:
+    """Load eight bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], WORD.as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.uint64(types.int64), generate
+
+
+@intrinsic
+def load_byte(_: Any, address: Any) -> Any:
+    """Load one byte."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], BYTE.as_pointer())
+        return builder.zext(builder.load(pointer), WORD)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_word(_: Any, address: Any, value: Any) -> Any:
+    """Store eight bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], WORD.as_pointer())
+        builder.store(arguments[1], pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+@intrinsic
+def cast_float(_: Any, value: Any) -> Any:
+    """Take the bits of a float64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], WORD)
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def count_zeros(_: Any, word: Any) -> Any:
+    """Count the zero bits at the low end."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+# numba wants them without annotations, as what they return.
+
+
+@overload(memory.load)
+def of_load(address):
+    """Return the code of `load`; so do the others of theirs."""
+    return lambda address: load_word(address)  # noqa: PLW0108  # numba reads its parameters
+
+
+@overload(memory.byte)
+def of_byte(address):
+    return lambda address: load_byte(address)  # noqa: PLW0108
+
+
+@overload(memory.store)
+def of_store(address, value):
+    return lambda address, value: store_word(address, value)  # noqa: PLW0108
+
+
+@overload(memory.bits_of)
+def of_bits_of(value):
+    return lambda value: cast_float(value)  # noqa: PLW0108
+
+
+@overload(memory.zeros_below)
+def of_zeros_below(word):
+    return lambda word: count_zeros(word)  # noqa: PLW0108
+
+
+@overload(memory.find_byte)
+def of_find_byte(address, wanted, size):
+    return lambda address, wanted, size: memchr(address, wanted, size)  # noqa: PLW0108

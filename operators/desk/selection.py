@@ -1,0 +1,157 @@
+"""What the desk of an account is sent of a batch: the rows that it uses, and only their columns.
+
+    trades    accepted, at prices that are traded              each may fill an order
+    quotes    q1 q2 x | q3 x | x | q4      |: equity is due     of each instrument the last one
+              -  q2 - | q3 - | x | q4                           before each sample
+
+Equity is valued at nothing else of quotes and mark prices. Where none of the rows between two
+samples is of a market (x), one is sent all the same: a sample is taken where ticks have come.
+
+Every worker does this for the partitions that it reads; the desk alone is one worker's.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tapeflow.engine.compiled import by_numbers, compiled, inlined
+from tapeflow.operators.desk.state import AccountContext
+from tapeflow.schemas.batches import AccountBatch, Batch
+from tapeflow.schemas.columns import Floats, Ints, Written
+from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
+from tapeflow.schemas.desk_market import DeskMarket, DeskMarkPrices, DeskQuotes, DeskTrades
+from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Trades
+
+ABSENT, PRESENT = 0, 1  # of an instrument in a batch; above: the interval whose last row is sent
+
+
+def account_batches(batch: Batch, accounts: Mapping[str, AccountContext]) -> Iterator[AccountBatch]:
+    """Yield a batch as the desk of each account receives it."""
+    instruments, market = select(batch, next(iter(accounts.values())))
+    for account in accounts:
+        yield AccountBatch(
+            account=account,
+            partition=batch.partition,
+            first_offset=batch.first_offset,
+            next_offset=batch.next_offset,
+            log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
+            end_of_log=batch.end_of_log,
+            instruments=instruments,
+            market=market,
+            intents=tuple(intent for intent in batch.intents if intent.account == account),
+        )
+
+
+class Selected(NamedTuple):
+    """The instruments of a batch, and the ticks that the desk is sent."""
+
+    instruments: Ints
+    market: DeskMarket
+
+
+def select(batch: Batch, context: AccountContext) -> Selected:
+    """Return what the desk is sent of the ticks of a batch; every account is sent the same."""
+    market = batch.market
+    seen = np.zeros(len(context.instruments), np.int64)  # by instrument: ABSENT, PRESENT, ..
+    chosen = DeskMarket(
+        select_trades(market.trades, seen),
+        select_quotes(market.quotes, seen, context.sample_ns),
+        select_mark_prices(market.mark_prices, seen, context.sample_ns),
+    )
+    return Selected(seen.nonzero()[0], chosen)
+
+
+def select_trades(trades: Trades, seen: Ints) -> DeskTrades:
+    """Return the trades that were accepted at prices that are traded."""
+    if not len(trades):
+        return DeskTrades.empty()
+    rows = np.empty(len(trades), np.int64)
+    count = rows_traded(trades.instrument, trades.verdict, trades.price, seen, rows)
+    columns = DeskTrades(**{name: getattr(trades, name) for name in DeskTrades.column_names()})
+    return columns if count == len(rows) else columns.take(rows[:count])
+
+
+def select_quotes(quotes: Quotes, seen: Ints, sample_ns: int) -> DeskQuotes:
+    """Return the last quote of a market of each instrument before each sample."""
+    if not len(quotes):
+        return DeskQuotes.empty()
+    rows, where = np.empty(len(quotes), np.int64), (quotes.log_ns, quotes.instrument)
+    begin = rows_before_samples(*where, quotes.bid, quotes.ask, sample_ns, seen, rows)
+    columns = DeskQuotes(quotes.offset, *where, quotes.bid, quotes.ask)
+    return columns.take(rows[begin:])
+
+
+def select_mark_prices(marks: MarkPrices, seen: Ints, sample_ns: int) -> DeskMarkPrices:
+    """Return the last mark price of each instrument before each sample."""
+    if not len(marks):
+        return DeskMarkPrices.empty()
+    rows, where = np.empty(len(marks), np.int64), (marks.log_ns, marks.instrument)
+    begin = rows_before_samples(*where, marks.mark, marks.mark, sample_ns, seen, rows)
+    return DeskMarkPrices(marks.offset, *where, marks.mark).take(rows[begin:])
+
+
+@compiled
+@by_numbers
+def rows_traded(
+    instrument: Ints, verdict: Ints, price: Floats, seen: Written[Ints], rows: Written[Ints]
+) -> int:
+    """Write the rows of trades that are sent; return how many. Marks their instruments as seen."""
+    count = 0
+    for row in range(len(instrument)):
+        seen[instrument[row]] = PRESENT
+        if verdict[row] == ACCEPTED and PRICE_MIN <= price[row] < PRICE_MAX:
+            rows[count] = row
+            count += 1
+    return count
+
+
+@inlined
+def is_none_or_traded(price: float) -> bool:
+    """Return whether a price is none (NaN, zero) or in [PRICE_MIN, PRICE_MAX)."""
+    return math.isnan(price) or price == 0.0 or PRICE_MIN <= price < PRICE_MAX
+
+
+@compiled
+@by_numbers
+def rows_before_samples(
+    log_ns: Ints,
+    instrument: Ints,
+    bid: Floats,
+    ask: Floats,
+    sample_ns: int,
+    seen: Written[Ints],
+    rows: Written[Ints],
+) -> int:
+    """Write the rows that are sent to the end of `rows`, in order; return where they begin.
+
+    `seen` is, by instrument, the number of the last interval of which a row is sent: intervals are
+    numbered backwards in time, from above all that are there.
+    """
+    interval = PRESENT
+    for number in range(len(seen)):
+        interval = max(interval, seen[number])
+    at, last, begin_ns = len(rows), -1, 0
+    for row in range(len(rows) - 1, -1, -1):
+        if row == len(rows) - 1 or log_ns[row] < begin_ns:
+            if last >= 0:  # of the interval behind this one nothing is sent yet
+                at -= 1
+                rows[at] = last
+            begin_ns = log_ns[row] // sample_ns * sample_ns
+            interval += 1
+            last = row
+        number = instrument[row]
+        if seen[number] < interval:
+            is_crossed = bid[row] > ask[row] and ask[row] != 0.0
+            if is_none_or_traded(bid[row]) and is_none_or_traded(ask[row]) and not is_crossed:
+                at -= 1
+                rows[at] = row
+                seen[number] = interval
+                last = -1
+            elif seen[number] == ABSENT:
+                seen[number] = PRESENT
+    if last >= 0:
+        at -= 1
+        rows[at] = last
+    return at

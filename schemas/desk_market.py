@@ -1,0 +1,47 @@
+"""The ticks that the desk receives: the rows that it uses, and of them the columns it reads.
+
+Market                                  DeskMarket
+trades       11 columns, all            6, those that were accepted
+quotes        8 columns, all            5, the last of an instrument between two samples
+mark_prices   6 columns, all            4, the same
+"""
+
+from tapeflow.schemas.columns import Columns, Floats, Ints
+from tapeflow.schemas.market import Tables
+
+
+class DeskTicks(Columns, frozen=True, eq=False):
+    """Rows of one kind of market data, in log order; the columns are those of `Ticks`."""
+
+    offset: Ints
+    log_ns: Ints
+    instrument: Ints
+
+
+class DeskTrades(DeskTicks, frozen=True, eq=False):
+    """Accepted trades at prices that are traded: each may fill an order."""
+
+    event_ns: Ints
+    trade_id: Ints
+    price: Floats
+
+
+class DeskQuotes(DeskTicks, frozen=True, eq=False):
+    """Best bid and ask."""
+
+    bid: Floats
+    ask: Floats
+
+
+class DeskMarkPrices(DeskTicks, frozen=True, eq=False):
+    """Mark prices."""
+
+    mark: Floats
+
+
+class DeskMarket(Tables, frozen=True, eq=False):
+    """The ticks of some records as the desk receives them."""
+
+    trades: DeskTrades = DeskTrades.empty()
+    quotes: DeskQuotes = DeskQuotes.empty()
+    mark_prices: DeskMarkPrices = DeskMarkPrices.empty()
