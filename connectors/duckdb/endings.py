@@ -21,7 +21,7 @@ from tapeflow.connectors.duckdb.file import (
     replace_database,
     translate_errors,
 )
-from tapeflow.connectors.duckdb.runs import mark, read_status
+from tapeflow.connectors.duckdb.runs import last_log_time, mark, read_status
 from tapeflow.schemas.errors import TapeflowError
 
 
@@ -83,12 +83,11 @@ def keep_partial(paths: ResultPaths, *, stopped: bool) -> str:
     with translate_errors(paths.work), connect_owner(paths.work) as con:
         if stopped:
             mark(con, "stopped")
-        status = read_status(con)
-        has_facts = status is not None and status.log_time is not None
-        if has_facts or stopped:
+        log_time = None if read_status(con) is None else last_log_time(con)
+        if log_time is not None or stopped:
             write_partial(con, paths)
-    if has_facts and status is not None:
-        return f"{paths.partial} holds the log up to {status.log_time}"
+    if log_time is not None:
+        return f"{paths.partial} holds the log up to {log_time}"
     if stopped:
         return f"{paths.partial} holds no facts yet"
     if paths.work == paths.partial:
