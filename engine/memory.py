@@ -3,8 +3,10 @@
     load(p)          eight bytes, uint64        store(p, v)      eight bytes of an int64
     byte(p)          one byte, 0 .. 255         find_byte(p, b, size)   as memchr of C
     bits_of(x)       the bits of a float64      zeros_below(w)   bits below the lowest one
+    digit_bits(p)    which of 16 bytes are      stop_bits(p)     .. end plain text in JSON
+                     digits
 
-In a kernel each is one instruction (memory_code.py). As plain Python they do the
+In a kernel each is an instruction or a few (memory_code.py). As plain Python they do the
 same through ctypes, slowly. Addresses may be unaligned but for `store`; nothing checks them.
 """
 
@@ -44,3 +46,16 @@ def find_byte(address: int, wanted: int, size: int) -> int:
     """Return the address of the first byte of this value, 0 if `size` bytes hold none."""
     at = ctypes.string_at(address, size).find(bytes((wanted,)))
     return address + at if at >= 0 else 0
+
+
+def digit_bits(address: int) -> Any:
+    """Return which of sixteen bytes are digits, the first one as the lowest bit of a uint64."""
+    text = ctypes.string_at(address, 16)
+    return np.uint64(sum((0x30 <= each <= 0x39) << at for at, each in enumerate(text)))
+
+
+def stop_bits(address: int) -> Any:
+    """Return which of sixteen bytes are no plain text in JSON: quotes, control, not ASCII, ..."""
+    text = ctypes.string_at(address, 16)
+    stops = (not 0x20 <= each < 0x80 or each in b'"\\' for each in text)
+    return np.uint64(sum(each << at for at, each in enumerate(stops)))

@@ -23,6 +23,7 @@ from tapeflow.operators.decode.plans import compile_dialect
 from tapeflow.operators.decode.rows import FLOATS, INTS, Rows, table_numbers
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.strict import Row, read_frame
+from tapeflow.operators.decode.thread_memory import ThreadMemory
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     DECODED,
@@ -485,16 +486,17 @@ def test_kernel_and_tables_have_the_same_layout():
 
 @needs_kernels
 def test_the_kernel_need_not_know_how_many_columns_there_are():
-    from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415
+    from tapeflow.operators.decode import page_kernel  # noqa: PLC0415
 
     reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
+    memory = ThreadMemory(scanner.load_kernel()[1], reader.table_rows)
     frames = page([MARKET_TRADES])
     rows, _, _ = reader.scan(frames)
     wider = np.tile(np.arange(len(rows.frame) + layout.LEVELS), (layout.WIDTH + 1, 1))
     status, ignored = np.empty(1, np.int64), np.empty((1, 2), np.int64)
-    scan_kernel.scan(
+    page_kernel.scan(
         frames.data, len(frames.data), frames.starts, frames.ends, status, wider,
-        np.zeros(scan_kernel.SCRATCH, np.int64), (*reader.addresses, ignored.ctypes.data),
+        memory.scratch, memory.templates, (*reader.addresses, ignored.ctypes.data),
     )  # fmt: skip
     assert status.tolist() == [DECODED]
     some = scanner.to_rows(wider[: layout.WIDTH, : len(rows.frame)])

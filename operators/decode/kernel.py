@@ -1,8 +1,8 @@
-"""The compiled scanner: reads a page of frames along the tables of `plans.py`.
+"""The compiled scanner, frame by frame: reads one along the tables of `plans.py`.
 
-    for each frame:  guess a plan by how the frame begins
-                     read the frame along it, to the last byte     -> rows, or it does not fit
-                     does not fit: along every plan in turn        -> rows, or SLOW_PATH
+    a frame:  guess a plan by how the frame begins
+              read the frame along it, to the last byte     -> rows, or it does not fit
+              does not fit: along every plan in turn        -> rows, or SLOW_PATH
 
 `read` walks one frame: it finds each key's entry (usually the one declared next, otherwise by a
 perfect hash), does the entry's action on the value, skips unknown keys by the grammar of JSON, and
@@ -17,7 +17,7 @@ Four rules, each measured:
 - What `read` calls is `forceinline`: as plain calls it takes a quarter more time. `read` itself is
   not: 5 % faster, but a first start compiles for two seconds more.
 - Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
-- All of it is in this file, since numba's cache checks the date of a kernel's own file only.
+- What only this file needs is in it; page_kernel.py reads pages, most frames along templates.
 
 Nothing in the inner loops tests for the page's end: a page ends in 64 zero bytes, and a zero byte
 is an error everywhere in JSON. A cursor that ran over its frame's end is not at that end.
@@ -32,9 +32,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tapeflow.engine.compiled import called, compiled, inlined
+from tapeflow.engine.compiled import called, inlined
 from tapeflow.engine.memory import bits_of, byte, load, store, zeros_below
-from tapeflow.schemas.columns import Bytes, Ints, Ints2, Written
 
 # A copy of layout.py: see the last rule.
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
@@ -742,27 +741,32 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                 break
 
 
-# --- a page -------------------------------------------------------------------------------
+# --- a plan for a frame --------------------------------------------------------------------
 
 
 @called
 def prefix_hash(p):
-    """Mix twelve bits of a frame's first key and the end of its first value."""
+    """Mix twelve bits of a frame's first key and, of a string, the end of its first value."""
     key_last = string_end(p + 2)
-    last = string_end(key_last + 3)
-    w = lowest(load(p + 2), key_last - p - 2) ^ ((load(last - 6) << U16) * MIX_2)
+    w = lowest(load(p + 2), key_last - p - 2)
+    if byte(key_last + 2) == QUOTE:
+        w ^= (load(string_end(key_last + 3) - 6) << U16) * MIX_2
     return np.int64((w * MIX_1) >> U52)
 
 
+@called
+def guess_address(p, scratch, tables):
+    """Return where the plan that fitted last by how a frame begins is noted."""
+    guess_at = scratch + GUESSES * 8
+    return guess_at + prefix_hash(p) * 8 if tables.plan_count > 1 else guess_at
+
+
 @inlined
-def read_by_any(p, end, frame, row, output, scratch, tables):
+def read_by_any(p, end, guess_at, frame, row, output, scratch, tables):
     """Read a frame along the first plan that fits; return the plan, and the row after its last.
 
     The row is NO_FIT if none fits. The plan of the last frame with such a beginning is tried first.
     """
-    guess_at = scratch + GUESSES * 8
-    if tables.plan_count > 1:
-        guess_at += prefix_hash(p) * 8
     guess = number(guess_at)
     for plan_number in range(-1, tables.plan_count):
         if plan_number == guess:
@@ -803,39 +807,3 @@ def accept(plan, first, after, output, columns, ignored):
     if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
         return UNLISTED, first  # the common case of unlisted frames: its row is dropped here
     return DECODED, after
-
-
-@compiled
-def scan(
-    page: Bytes, size: int, page_starts: Ints, page_ends: Ints, page_status: Written[Ints],
-    page_out: Written[Ints2], thread_scratch: Written[Ints],
-    addresses: tuple[int, int, int, int, int, int, int, int, int],
-) -> int:  # fmt: skip
-    """Read a page of frames: write their status and the columns of rows; return the number of rows.
-
-    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`,
-    then of (frames, 2) int64: channel and instrument of each ignored frame are written there.
-    The result is below zero, and the outputs undefined, where a frame is not within `size` bytes.
-    """
-    data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
-    all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data
-    columns, width = page_out.shape
-    output = Output(np.int64(page_out.ctypes.data), width - LEVELS, width * 8)
-    plans, nodes, slots, entries, choices, fills, symbols, limits, ignored = addresses
-    plan_count, symbol_mask = word(limits, 0), word(limits, 1)
-    tables = Tables(plans, nodes, slots, entries, choices, fills, symbols, plan_count, symbol_mask)
-    row = np.int64(0)
-    for frame in range(len(page_starts)):
-        begin, stop = word(starts, frame), word(ends, frame)
-        if begin < 0 or stop < begin or stop > size:
-            return np.int64(NO_FIT)
-        status = HEARTBEAT
-        if begin < stop:
-            status = SLOW_PATH
-            plan, after = read_by_any(
-                data + begin, data + stop, frame, row, output, scratch, tables
-            )
-            if after >= 0:
-                status, row = accept(plan, row, after, output, columns, ignored + frame * 16)
-        store(all_status + frame * 8, status)
-    return row
