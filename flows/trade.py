@@ -18,6 +18,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
+from tapeflow.connectors.duckdb.file import check_replaceable
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
@@ -132,6 +133,7 @@ def flow() -> Dataflow:
     plan = plan_from_environment("trade")
     if plan.checked:
         check_indices()
+    check_replaceable(plan.results)
     for line in notices.start_notices(plan):
         environment.notify(line)
     progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)

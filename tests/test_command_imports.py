@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tapeflow.engine.compiled import LIBRARY, rungs
+from tapeflow.flows import trade
 from tests.running import JOB, REFERENCE, ROOT
 
 GOLDEN = REFERENCE / "golden"
+assert trade  # its modules declare the kernels
 LOOK = """
 import atexit, json, sys
 from tapeflow.__main__ import run
@@ -24,6 +27,7 @@ NO_SERVER = {"prometheus_client", "wsgiref", "http.server", "tapeflow.flows.run.
 NO_FLOW = {"bytewax", "asyncio", "pydantic", "numba", "tapeflow.flows.trade"}
 NO_RESULTS = {"duckdb", "numpy", "pyarrow", "msgspec", "importlib.metadata", "decimal"}
 NO_PARQUET = {"pyarrow.parquet", "pyarrow.compute"}
+NO_COMPILER = {"numba", "llvmlite"} if set(rungs().values()) == {LIBRARY} else set()
 NO_TESTING = {"bytewax.testing", "bytewax.run", "unittest", "tapeflow.connectors.synthetic.market"}
 
 
@@ -58,13 +62,13 @@ def test_wrong_use_imports_no_library():
 @pytest.mark.parametrize("command", [["digest"], ["query", "FROM fills", "--results"]])
 def test_a_command_that_reads_results_imports_neither_engine_nor_settings(command, replayed):
     modules = modules_of(*command, replayed[1])
-    assert not modules & (NO_FLOW | NO_KAFKA | NO_SERVER | NO_PARQUET)
+    assert not modules & (NO_FLOW | NO_KAFKA | NO_SERVER | NO_PARQUET | {"numpy", "pyarrow"})
 
 
 def test_a_replay_of_tapes_imports_nothing_of_kafka_and_no_server_of_metrics(replayed):
     modules, _ = replayed
     assert "tapeflow.flows.trade" in modules
-    assert not modules & (NO_KAFKA | NO_SERVER | NO_PARQUET | NO_TESTING)
+    assert not modules & (NO_KAFKA | NO_SERVER | NO_PARQUET | NO_TESTING | NO_COMPILER)
 
 
 def test_a_replay_of_parquet_imports_what_reads_parquet_only(tmp_path):
@@ -75,4 +79,4 @@ def test_a_replay_of_parquet_imports_what_reads_parquet_only(tmp_path):
         pq.write_table(pa.table(columns), tapes / path.name.replace(".tape.gz", ".parquet"))
     modules = modules_of("replay", tapes, "--config", JOB, "--results", tmp_path / "r.duckdb")
     assert modules >= NO_PARQUET
-    assert not modules & (NO_KAFKA | NO_SERVER | NO_TESTING)
+    assert not modules & (NO_KAFKA | NO_SERVER | NO_TESTING | NO_COMPILER)

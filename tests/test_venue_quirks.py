@@ -17,18 +17,17 @@ from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     ACCEPTED,
-    BUY,
     DECODED,
     HEARTBEAT,
     HISTORICAL,
     IGNORED,
     MALFORMED,
     OFF_MARKET,
-    SELL,
     SLOW_PATH,
     UNLISTED,
     MarkPrices,
 )
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues import VENUES, venue_of
 from tests.frames import MS, S, rfc3339

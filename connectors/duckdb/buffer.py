@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from tapeflow.engine.prepare import call_early
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import BarBlock
-from tapeflow.schemas.market import Bar, Bars
+from tapeflow.schemas.market import Bars
 from tapeflow.schemas.quality import DeadLetter
 from tapeflow.schemas.registry import TABLES
 

@@ -6,23 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-from msgspec import NODEFAULT, Struct, structs
+from msgspec import NODEFAULT, structs
 
 from tapeflow.connectors.duckdb.file import check_is_file, connect_sealed, sibling
 from tapeflow.connectors.duckdb.query_result import (
     QueryResult,
-    execute_exact,
     one_line,
-    to_query_result,
+    read_exact,
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
-from tapeflow.connectors.duckdb.tables import INTERNAL, insert
+from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.engine.threads import call_on_thread
-from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
+from tapeflow.schemas.tables import Column, columns
 
 CHUNK_ROWS = 4096  # read at a time
 DEFAULTS = {  # of the fields of each type of fact
@@ -68,7 +66,7 @@ def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResu
         try:
             if CHANGES & {statement.type for statement in con.extract_statements(sql)}:
                 raise TapeflowError(f"the query failed: {results} is read-only")
-            return to_query_result(call_on_thread(lambda: execute_exact(con, sql), con.interrupt))
+            return call_on_thread(lambda: read_exact(con, sql), con.interrupt)
         except duckdb.Error as error:
             raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 
@@ -80,16 +78,6 @@ def digests(results: Path, notify: Notify = lambda _: None) -> dict[str, str]:
     """
     with connect(results, notify) as con:
         return {each.table: table_digest(con, each, f"{INTERNAL}.") for each in FACT_TYPES}
-
-
-def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
-    """Return the digest that a table of these facts would have."""
-    with duckdb.connect() as con:
-        con.execute(ddl(fact_type.table, fact_type.type))
-        if facts:
-            table = pa.Table.from_batches([to_record_batch(fact_type.type, facts)])
-            insert(con, fact_type.table, table)
-        return table_digest(con, fact_type)
 
 
 def digest(tables: dict[str, str]) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
-from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable, create
+from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable
+from tapeflow.connectors.duckdb.handover import passing_on
+from tapeflow.connectors.duckdb.insertion import create
 from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.runs import begin_run
 from tapeflow.connectors.duckdb.tables import RunInfo
@@ -39,7 +41,7 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
         from tapeflow.flows.run.topics import create_fact_topics  # noqa: PLC0415  # slow to import
 
         create_fact_topics(plan.job, notify)
-    with exclusive_lock(plan.results):
+    with exclusive_lock(plan.results), passing_on(result_paths(plan).work):
         yield
 
 

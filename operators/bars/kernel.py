@@ -1,10 +1,9 @@
 """The fold of `step.py` over columns: watermark, lateness, open bars, closings.
 
-    first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
-                                                              than one while trades are out of order
-    slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
-
-Sums are Kahan sums: exact to the last digit that an exchange prints.
+first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
+than one while trades are out of order
+slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
+sums          are Kahan sums: exact to the last digit that an exchange prints
 """
 
 from typing import Any
@@ -26,7 +25,8 @@ from tapeflow.operators.bars.layout import (
     Trades,
 )
 from tapeflow.schemas.columns import Ints, Written
-from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
+from tapeflow.schemas.market import ACCEPTED, HEARTBEAT, LATE
+from tapeflow.schemas.sides import BUY
 
 
 @inlined
