@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.engine.prepare import call_early
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import BarBlock
@@ -21,12 +20,6 @@ from tapeflow.schemas.registry import TABLES
 
 ROW_BYTES = 256  # of a dead letter's frame count as one row
 CHUNK_ROWS = 256  # facts of a type that are laid out as columns at once
-
-
-@call_early
-def load_masked_arrays() -> None:
-    """Import what pyarrow asks of every array of numpy: whether it is masked."""
-    import numpy.ma  # noqa: PLC0415, F401
 
 
 class FactBuffer:
