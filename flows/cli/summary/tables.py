@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
+import duckdb
+
 from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.schemas.registry import OPEN_MINUTES
 
@@ -51,7 +53,8 @@ def job_of(con: Any) -> dict[str, Any]:
 
 def has_table(con: Any, name: str) -> bool:
     """Return whether the results hold a table or view of this name."""
-    found = con.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = ?", [name]
-    )
-    return bool(found.fetchone()[0])
+    try:
+        con.execute(f"FROM {name} LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
