@@ -17,8 +17,6 @@ Rules for a kernel; `engine/build_library.py` refuses what breaks one of the fir
   tuples cost nothing inside a kernel, but are never its arguments.
 - In a loop an inlined function passes no array to another one: numba would count references, and
   the bars took four times as long. Functions that get addresses and numbers may.
-- A kernel and what it calls are in one file, but for engine/memory.py: numba's cache compares only
-  the date of that file. The library compares all code (fingerprint.py).
 
 It releases the GIL, so that workers run in parallel. An index beyond an array ends the process, or
 changes other memory. `check_indices` has kernels check every index: slower, and compiled in memory.

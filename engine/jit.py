@@ -13,6 +13,7 @@ Importing this module imports numba.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from numba.extending import register_jitable
 
 import tapeflow.engine.memory_code  # noqa: F401  # numba learns of it
 from tapeflow.engine.compile_watch import notice_compiler
+from tapeflow.engine.fingerprint import fingerprint
 
 COMPILING = "numba:compile"  # the event of numba
 OPTIONS: Any = {"nogil": True, "error_model": "numpy"}
@@ -37,10 +39,21 @@ def dispatcher_of(
         setattr(config, "BOUNDSCHECK", 1)  # noqa: B010  # of inlined functions too
     if cached and not checked:
         try:
-            return njit(cache=True, **OPTIONS)(function), True
+            dispatcher = njit(cache=True, **OPTIONS)(function)
+            use_fingerprint(dispatcher, function)
+            return dispatcher, True
         except RuntimeError:  # numba: "no locator available", no folder can be written
             pass
     return njit(**OPTIONS)(function), False
+
+
+def use_fingerprint(dispatcher: Any, function: Callable[..., Any]) -> None:
+    """Let code in the cache count while all files that a kernel calls are the same.
+
+    numba compares the kernel's own file only; so it does still for a kernel without a fingerprint.
+    """
+    with suppress(TypeError):
+        dispatcher._cache._cache_file._source_stamp = fingerprint(function)
 
 
 def register_called(functions: list[tuple[Callable[..., Any], bool]]) -> None:

@@ -2,7 +2,9 @@
 
     load(p)          eight bytes, uint64        store(p, v)      eight bytes of an int64
     byte(p)          one byte, 0 .. 255         find_byte(p, b, size)   as memchr of C
+    half(p)          four bytes, signed         copy_bytes(to, p, size)
     bits_of(x)       the bits of a float64      zeros_below(w)   bits below the lowest one
+    call(f, (a, b))  the function of C at an address
     digit_bits(p)    which of 16 bytes are      stop_bits(p)     .. end plain text in JSON
                      digits
 
@@ -25,6 +27,11 @@ def load(address: int) -> Any:
 def byte(address: int) -> int:
     """Return the byte at an address."""
     return ctypes.c_uint8.from_address(address).value
+
+
+def half(address: int) -> int:
+    """Return the four bytes at an address as a signed integer."""
+    return ctypes.c_int32.from_address(address).value
 
 
 def store(address: int, value: int) -> None:
@@ -59,3 +66,17 @@ def stop_bits(address: int) -> Any:
     text = ctypes.string_at(address, 16)
     stops = (not 0x20 <= each < 0x80 or each in b'"\\' for each in text)
     return np.uint64(sum(each << at for at, each in enumerate(stops)))
+
+
+def copy_bytes(to: int, source: int, size: int) -> None:
+    """Copy bytes from one address to another."""
+    ctypes.memmove(to, source, size)
+
+
+def call(function: int, arguments: tuple[int, ...]) -> int:
+    """Call the function of C at an address with integers and addresses; return 64 bits.
+
+    Of a result of 32 bits only the lower half means anything.
+    """
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(arguments))
+    return int(kind(function)(*arguments))

@@ -4,12 +4,12 @@ Importing this module imports numba.
 """
 
 # numba's decorators take functions of another signature than they give:
-# mypy: disable-error-code="call-arg,no-untyped-def"
+# mypy: disable-error-code="call-arg,no-untyped-def,no-untyped-call"
 
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
 from tapeflow.engine import memory
@@ -37,6 +37,17 @@ def load_byte(_: Any, address: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], BYTE.as_pointer())
         return builder.zext(builder.load(pointer), WORD)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def load_half(_: Any, address: Any) -> Any:
+    """Load four bytes, signed."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.IntType(32).as_pointer())
+        return builder.sext(builder.load(pointer, align=1), WORD)
 
     return types.int64(types.int64), generate
 
@@ -114,6 +125,30 @@ def bits_of_block(builder: Any, found: Any) -> Any:
     return builder.zext(builder.bitcast(found, ir.IntType(16)), WORD)
 
 
+@intrinsic
+def copy_memory(_: Any, to: Any, source: Any, size: Any) -> Any:
+    """Copy bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to, source = (builder.inttoptr(each, BYTE.as_pointer()) for each in arguments[:2])
+        cgutils.raw_memcpy(builder, to, source, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def call_address(_: Any, function: Any, arguments: Any) -> Any:
+    """Call a function of C."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = cgutils.unpack_tuple(builder, arguments[1], len(signature.args[1]))
+        kind = ir.FunctionType(WORD, [WORD] * len(values))
+        return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), values)
+
+    return types.int64(types.int64, arguments), generate
+
+
 # numba wants them without annotations, as what they return.
 
 
@@ -156,3 +191,18 @@ def of_digit_bits(address):
 @overload(memory.stop_bits)
 def of_stop_bits(address):
     return lambda address: find_stops(address)  # noqa: PLW0108
+
+
+@overload(memory.half)
+def of_half(address):
+    return lambda address: load_half(address)  # noqa: PLW0108
+
+
+@overload(memory.copy_bytes)
+def of_copy_bytes(to, source, size):
+    return lambda to, source, size: copy_memory(to, source, size)  # noqa: PLW0108
+
+
+@overload(memory.call)
+def of_call(function, arguments):
+    return lambda function, arguments: call_address(function, arguments)  # noqa: PLW0108

@@ -1,5 +1,8 @@
 """On which rung a kernel runs: the library, numba's cache, numba in memory, plain Python."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from tapeflow.engine import compiled as kernels
 from tapeflow.engine import kernel_library, rungs
 from tapeflow.engine.compiled import CACHE, FIRST_RUNG, HAS_NUMBA, MEMORY, PYTHON, compiled
+from tests.running import ROOT
 
 needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 
@@ -43,6 +47,40 @@ def test_the_cache_of_a_checkout_is_beside_the_sources(no_library):
     assert folder.parent.name == "engine"
     assert kernels.make_kernel(add)[1] == CACHE
     assert f"not built ({rungs.BUILD}); numba compiles them" in rungs.describe_kernels()
+
+
+KERNEL = """
+from tapeflow.engine.compiled import compiled
+from called import twice
+
+@compiled
+def kernel(number):
+    return twice(number)
+
+print(kernel(7))
+"""
+CALLED = """
+from tapeflow.engine.compiled import called
+
+@called
+def twice(number):
+    return number * 2
+"""
+
+
+@needs_numba
+def test_cached_code_counts_only_while_all_files_that_a_kernel_calls_are_the_same(tmp_path):
+    (tmp_path / "kernel.py").write_text(KERNEL)
+
+    def answer(text):
+        (tmp_path / "called.py").write_text(text)
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+        command = [sys.executable, "-B", tmp_path / "kernel.py"]
+        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        return int(done.stdout), len(list(tmp_path.rglob("*.nbc")))
+
+    assert answer(CALLED) == answer(CALLED) == (14, 1)
+    assert answer(CALLED.replace("number * 2", "number * 3"))[0] == 21
 
 
 def test_without_library_and_numba_that_is_what_is_said(monkeypatch, no_library):

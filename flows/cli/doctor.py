@@ -59,7 +59,11 @@ def run_checks(args: Namespace) -> list[Check]:
     return [
         check_python(),
         *map(check_library, LIBRARIES),
-        *check_kernels(),
+        check_kernels(),
+        check_optional("numba", "compiles kernels of your own", "such kernels run as plain Python"),
+        check_optional(
+            "isal", "gzip tapes are read by ISA-L", "gzip tapes are read slower, by zlib"
+        ),
         *check_job(args),
         check_results(args.results),
         check_temporary(),
@@ -89,18 +93,21 @@ def check_library(name: str) -> Check:
         return Check(name, False, f"cannot be imported: {' '.join(str(error).split())}")
 
 
-def check_kernels() -> Iterator[Check]:
+def check_kernels() -> Check:
     """Check how kernels run: compiled ahead of time, by numba, or as plain Python."""
-    from importlib.metadata import PackageNotFoundError, version
-
     from tapeflow.engine.rungs import describe_kernels
 
-    yield Check("kernels", True, describe_kernels())
+    return Check("kernels", True, describe_kernels())
+
+
+def check_optional(name: str, with_it: str, without: str) -> Check:
+    """Check whether a library of the extra `fast` is installed; all works without it, slower."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        yield Check("numba", True, f"{version('numba')}: compiles kernels of your own")
+        return Check(name, True, f"{version(name)}: {with_it}")
     except PackageNotFoundError:
-        text = "not installed: kernels of your own run as plain Python; pip install tapeflow[fast]"
-        yield Check("numba", True, text)
+        return Check(name, True, f"not installed: {without}; pip install tapeflow[fast]")
 
 
 def check_job(args: Namespace) -> Iterator[Check]:
@@ -114,7 +121,18 @@ def check_job(args: Namespace) -> Iterator[Check]:
         yield Check("job", False, str(error))
         return
     yield Check("job", True, f"{len(instruments)} instruments, {len(job.strategies)} strategies")
+    yield check_reading(job)
     yield from check_broker(job)
+
+
+def check_reading(job: "Job") -> Check:
+    """Check how plain records of topics are read; both ways give the same, one is slower."""
+    from tapeflow.connectors.kafka import consumers, librdkafka
+
+    why = consumers.why_slow(job.kafka.client)
+    how = f"through the C interface of librdkafka {librdkafka.version()}"
+    slower = f"as objects of confluent-kafka, slower: {why}"
+    return Check("plain records", True, slower if why else how)
 
 
 def check_broker(job: "Job") -> Iterator[Check]:

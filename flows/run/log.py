@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeGuard
 from tapeflow.connectors.source.log_clock import LogClock
 from tapeflow.connectors.source.proven import TOPIC, ProvenReader
 from tapeflow.connectors.source.reader import Reader, ReaderFactory
+from tapeflow.connectors.tapes.gzip_stream import load_isal
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.tape_files import TapeFiles
@@ -34,17 +35,24 @@ def live_partitions(log: Log) -> dict[str, TopicPartition]:
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
     """Return, for each partition, the function that opens it at a position."""
-    for stored in log.values():
+    for stored in log.values():  # what is slow is imported here, where it is needed, by one thread
         if isinstance(stored, TopicPartition):
             import_module(TOPICS)
         elif is_parquet(stored):
             import_module(PARQUET)
+        elif is_gzip(stored):
+            load_isal()
     return {name: partial(open_reader, name, stored, job, notify) for name, stored in log.items()}
 
 
 def is_parquet(stored: TapeFiles | TopicPartition) -> TypeGuard[TapeFiles]:
     """Return whether a partition is in Parquet files."""
     return isinstance(stored, TapeFiles) and stored.files[0].suffix == ".parquet"
+
+
+def is_gzip(stored: TapeFiles | TopicPartition) -> bool:
+    """Return whether a partition has files that gzip has compressed."""
+    return isinstance(stored, TapeFiles) and any(path.suffix == ".gz" for path in stored.files)
 
 
 def open_reader(
