@@ -49,6 +49,15 @@ def connect(results: Path, notify: Notify = lambda _: None) -> Any:
     return con
 
 
+def has_table(con: Any, name: str) -> bool:
+    """Return whether the results hold a table or view of this name."""
+    try:
+        con.execute(f"FROM {name} LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
 def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResult:
     """Run a query: in the run that makes these results, if there is one, else on the file.
 

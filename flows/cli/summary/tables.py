@@ -4,8 +4,6 @@ import json
 from collections import Counter
 from typing import Any
 
-import duckdb
-
 from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.schemas.registry import OPEN_MINUTES
 
@@ -49,12 +47,3 @@ def job_of(con: Any) -> dict[str, Any]:
     """Return the job of the last run, as the results record it; durations are text in ns."""
     row = con.execute("SELECT job FROM runs ORDER BY id DESC LIMIT 1").fetchone()
     return dict(json.loads(row[0])) if row else {}
-
-
-def has_table(con: Any, name: str) -> bool:
-    """Return whether the results hold a table or view of this name."""
-    try:
-        con.execute(f"FROM {name} LIMIT 0")
-    except duckdb.CatalogException:
-        return False
-    return True
