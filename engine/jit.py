@@ -22,7 +22,8 @@ from numba import config, njit
 from numba.core import event
 from numba.extending import register_jitable
 
-import tapeflow.engine.memory_code  # noqa: F401  # numba learns of it
+import tapeflow.engine.block_code
+import tapeflow.engine.memory_code  # noqa: F401  # numba learns of them
 from tapeflow.engine.compile_watch import notice_compiler
 from tapeflow.engine.fingerprint import fingerprint
 

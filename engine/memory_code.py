@@ -15,7 +15,6 @@ from numba.extending import intrinsic, overload
 from tapeflow.engine import memory
 
 BYTE, WORD = ir.IntType(8), ir.IntType(64)
-BLOCK = ir.VectorType(BYTE, 16)
 memchr = types.ExternalFunction("memchr", types.intp(types.intp, types.int32, types.intp))
 
 
@@ -85,47 +84,6 @@ def count_zeros(_: Any, word: Any) -> Any:
 
 
 @intrinsic
-def find_digits(_: Any, address: Any) -> Any:
-    """Compare sixteen bytes with the digits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        text = load_block(builder, arguments[0])
-        found = builder.icmp_unsigned("<", builder.sub(text, all_bytes(0x30)), all_bytes(10))
-        return bits_of_block(builder, found)
-
-    return types.uint64(types.int64), generate
-
-
-@intrinsic
-def find_stops(_: Any, address: Any) -> Any:
-    """Compare sixteen bytes with those that end plain text; not ASCII is negative."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        text = load_block(builder, arguments[0])
-        found = builder.icmp_signed("<", text, all_bytes(0x20))
-        for each in b'"\\':
-            found = builder.or_(found, builder.icmp_unsigned("==", text, all_bytes(each)))
-        return bits_of_block(builder, found)
-
-    return types.uint64(types.int64), generate
-
-
-def all_bytes(value: int) -> Any:
-    """Return a block of sixteen times this byte."""
-    return ir.Constant(BLOCK, [value] * 16)
-
-
-def load_block(builder: Any, address: Any) -> Any:
-    """Load sixteen bytes."""
-    return builder.load(builder.inttoptr(address, BLOCK.as_pointer()), align=1)
-
-
-def bits_of_block(builder: Any, found: Any) -> Any:
-    """Take the results of sixteen comparisons as bits."""
-    return builder.zext(builder.bitcast(found, ir.IntType(16)), WORD)
-
-
-@intrinsic
 def copy_memory(_: Any, to: Any, source: Any, size: Any) -> Any:
     """Copy bytes."""
 
@@ -181,16 +139,6 @@ def of_zeros_below(word):
 @overload(memory.find_byte)
 def of_find_byte(address, wanted, size):
     return lambda address, wanted, size: memchr(address, wanted, size)  # noqa: PLW0108
-
-
-@overload(memory.digit_bits)
-def of_digit_bits(address):
-    return lambda address: find_digits(address)  # noqa: PLW0108
-
-
-@overload(memory.stop_bits)
-def of_stop_bits(address):
-    return lambda address: find_stops(address)  # noqa: PLW0108
 
 
 @overload(memory.half)

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tapeflow.schemas.columns import Bytes
 
-BLOCK_BYTES = 1 << 22  # of a block that is kept
+BLOCK_BYTES = 1 << 23  # of a block that is kept: 20,000 records of 400 bytes, a page
 BLOCKS_MAX = 4  # kept by a thread, of all its readers together
 
 

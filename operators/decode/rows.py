@@ -136,13 +136,16 @@ def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     for number in range(len(record_instrument)):
         record_instrument[number] = -1
     listed = 0
+    counted_from = len(frame)
     for row in range(len(frame) - 1, -1, -1):
         number = frame[row]
         offset[row] = first_offset + number
         times[row] = log_ns[number]
         record_instrument[number] = instrument[row]
         listed += instrument[row] >= 0
-        counts[tables[channel[row]]] += 1
+        if row == 0 or channel[row] != channel[row - 1]:  # a run at once: one by one is a chain
+            counts[tables[channel[row]]] += counted_from - row
+            counted_from = row
     return listed
 
 

@@ -23,6 +23,7 @@ from tapeflow.schemas.venues.dialect import Dialect, Field, Kind, Shape
 
 SYMBOL_CHARS_MAX = 64  # of a symbol; what is longer is cut
 CONFIRMED_MAX = 10_000  # symbols that are remembered
+FEW = 4  # frames that are read one by one sooner than in groups
 HASH_SEED, HASH_PRIME, HASH_MASK = 0x4BF29CE484222325, 1_099_511_628_211, 2**63 - 1  # FNV-1a
 
 
@@ -56,9 +57,13 @@ class UnlistedReader:
         that hold unlisted symbols.
         """
         found: dict[tuple[int, str], UnlistedRecords] = {}
-        for frames, symbols in self._groups(page, alone):
-            add(found, page, symbols, frames)
-        for number in among_others.tolist():
+        one_by_one = among_others
+        if len(alone) > FEW:
+            for frames, symbols in self._groups(page, alone):
+                add(found, page, symbols, frames)
+        else:
+            one_by_one = np.union1d(alone, among_others) if len(among_others) else alone
+        for number in one_by_one.tolist():
             add(found, page, self._read_strictly(page, number), np.array([number]))
         return tuple(found[key] for key in sorted(found))
 
