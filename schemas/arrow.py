@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from msgspec import Struct
 
@@ -25,6 +26,24 @@ ARROW = {  # pyarrow.DataType by the kind of a column
     Decimal: pa.decimal128(38, SCALE),
 }
 
+ARROW_OF = {  # by the dtype of an array
+    np.dtype(np.int64): pa.int64(),
+    np.dtype(np.float64): pa.float64(),
+    np.dtype(np.uint8): pa.uint8(),
+    np.dtype(np.bool_): pa.bool_(),
+}
+
+
+def to_array(values: npt.NDArray[Any], arrow: Any = None) -> Any:
+    """Return an array as a pyarrow.Array of its type, or of another of equal size: not copied.
+
+    pyarrow.array asks numpy.ma and pandas about each array, and imports what is there of them.
+    """
+    kind = ARROW_OF[values.dtype]
+    is_bits = kind == pa.bool_()
+    whole = np.packbits(values, bitorder="little") if is_bits else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(arrow or kind, len(values), [None, pa.py_buffer(whole)])
+
 
 def to_record_batch(fact: type, facts: Iterable[Struct]) -> Any:
     """Return facts of one type as a pyarrow.RecordBatch."""
@@ -43,15 +62,14 @@ def bars_to_record_batch(partition: str, bars: Bars, instruments: Sequence[str])
     table = columns(Bar)
     arrays_by_field: dict[str, Any] = dict(zip(bars.column_names(), bars.arrays(), strict=True))
     venues = [name.partition(".")[2] for name in instruments]
-    arrays_by_field["instrument"] = pa.DictionaryArray.from_arrays(bars.instrument, [*instruments])
-    arrays_by_field["venue"] = pa.DictionaryArray.from_arrays(bars.instrument, venues)
-    arrays_by_field["partition"] = pa.DictionaryArray.from_arrays(
-        np.zeros(len(bars), np.int8), [partition]
-    )
+    numbers = to_array(bars.instrument)
+    arrays_by_field["instrument"] = pa.DictionaryArray.from_arrays(numbers, [*instruments])
+    arrays_by_field["venue"] = pa.DictionaryArray.from_arrays(numbers, venues)
+    only = to_array(np.zeros(len(bars), np.uint8))
+    arrays_by_field["partition"] = pa.DictionaryArray.from_arrays(only, [partition])
     for column in table:
-        if not isinstance(arrays_by_field[column.field], pa.Array):
-            arrays_by_field[column.field] = pa.array(
-                arrays_by_field[column.field], ARROW[column.kind]
-            )
+        values = arrays_by_field[column.field]
+        if not isinstance(values, pa.Array):
+            arrays_by_field[column.field] = to_array(values, ARROW[column.kind])
     arrays = [arrays_by_field[column.field] for column in table]
     return pa.RecordBatch.from_arrays(arrays, [column.name for column in table])

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from tapeflow.connectors.duckdb.file import (
@@ -48,5 +47,5 @@ def insert(con: Any, name: str, table: Any) -> None:
 def insert_facts(con: Any, transaction: int, tables: Mapping[str, Any]) -> None:
     """Insert pyarrow.Tables of facts, by table, as rows of the transaction of this number."""
     for name, table in tables.items():
-        numbers = pa.array(np.full(len(table), transaction))
+        numbers = pa.repeat(pa.scalar(transaction, pa.int64()), len(table))
         insert(con, f"{INTERNAL}.{name}", table.append_column(TRANSACTION, numbers))

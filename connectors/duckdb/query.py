@@ -20,7 +20,7 @@ from tapeflow.engine.threads import call_on_thread
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
-from tapeflow.schemas.tables import Column, columns
+from tapeflow.schemas.tables import columns
 
 CHUNK_ROWS = 4096  # read at a time
 DEFAULTS = {  # of the fields of each type of fact
@@ -47,6 +47,15 @@ def connect(results: Path, notify: Notify = lambda _: None) -> Any:
     if shown := describe(results, con):
         notify(shown)
     return con
+
+
+def has_table(con: Any, name: str) -> bool:
+    """Return whether the results hold a table or view of this name."""
+    try:
+        con.execute(f"FROM {name} LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
 
 
 def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResult:
@@ -100,11 +109,8 @@ def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     else the names of these fields are in it.
     """
     name, defaults = f"{schema}{fact_type.table}", DEFAULTS[fact_type.type]
-    table = [
-        column
-        for column in columns(fact_type.type)
-        if not has_default(con, fact_type, column, name)
-    ]
+    unchanged = unchanged_fields(con, fact_type, name)
+    table = [column for column in columns(fact_type.type) if column.field not in unchanged]
     names = {column.field: column.name for column in columns(fact_type.type)}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
@@ -120,13 +126,19 @@ def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     return total.hexdigest()
 
 
-def has_default(con: Any, fact_type: FactType, column: Column, table: str) -> bool:
-    """Return whether a field has a default, and every row of the table has it."""
-    default = DEFAULTS[fact_type.type].get(column.field, NODEFAULT)
-    if default is NODEFAULT:
-        return False
-    other = f'SELECT count(*) FROM {table} WHERE "{column.name}" IS DISTINCT FROM ?'
-    return bool(execute_on_facts(con, other, [default]).fetchone()[0] == 0)
+def unchanged_fields(con: Any, fact_type: FactType, table: str) -> set[str]:
+    """Return the fields that have a default, and have it in every row of the table."""
+    later = {
+        column.field: column.name
+        for column in columns(fact_type.type)
+        if DEFAULTS[fact_type.type].get(column.field, NODEFAULT) is not NODEFAULT
+    }
+    if not later:
+        return set()
+    others = ", ".join(f'count(*) FILTER ("{name}" IS DISTINCT FROM ?)' for name in later.values())
+    defaults = [DEFAULTS[fact_type.type][field] for field in later]
+    counts = execute_on_facts(con, f"SELECT {others} FROM {table}", defaults).fetchone()
+    return {field for field, count in zip(later, counts, strict=True) if count == 0}
 
 
 def execute_on_facts(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:

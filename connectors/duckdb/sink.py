@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from tapeflow.connectors.duckdb.async_writer import AsyncWriter, PendingTables, Tables, from_ipc
-from tapeflow.connectors.duckdb.buffer import FactBuffer
+from tapeflow.connectors.duckdb.buffer import FEW_ROWS, FactBuffer
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import (
     OutOfMemoryError,
@@ -130,7 +130,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         self.buffer.add(chain.from_iterable(values))
         if self.buffer.rows > BUFFER_ROWS_MAX and self.writer is None:
             self.healthy = False
-            self.insert(self.transaction + 1, self.buffer.drain())
+            self.insert(self.transaction + 1, self.buffer.drain(FEW_ROWS))
             self.healthy = True
 
     @capture_errors
