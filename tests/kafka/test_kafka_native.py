@@ -13,7 +13,15 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 
 from bench.real_kafka.broker import RealBroker
-from tapeflow.connectors.kafka import consumers, fetcher, frames, librdkafka, native_consumer
+from tapeflow.connectors.kafka import (
+    arena,
+    client,
+    consumers,
+    fetcher,
+    frames,
+    librdkafka,
+    native_consumer,
+)
 from tapeflow.connectors.kafka.client import BrokerStatus, new_consumer
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
 from tapeflow.connectors.kafka.frames import KafkaPartition
@@ -294,6 +302,26 @@ def test_the_kernel_knows_the_fields_and_times_of_the_other_files():
     )  # fmt: skip
     assert kernel.ENDS == native_consumer.ENDS
     assert len(native_consumer.CALLED) == kernel.DESTROY + 1
+
+
+def test_without_glibc_memory_is_left_as_it_is(monkeypatch):
+    arena.use_one_arena.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    arena.use_one_arena()
+    arena.use_one_arena.cache_clear()
+
+
+def test_a_consumer_starts_no_thread_before_arenas_are_shared(monkeypatch):
+    calls = []
+    libc = SimpleNamespace(mallopt=lambda *of: calls.append((*of, threads())))
+    arena.use_one_arena.cache_clear()
+    before = threads()
+    with monkeypatch.context() as patched:
+        patched.setattr(ctypes, "CDLL", lambda _: libc)
+        client.consumer_settings(BrokerStatus("127.0.0.1:1", silent), {})
+    assert [call[:2] for call in calls] == [(-8, 1), (-3, 32 << 20), (-1, 64 << 20)]
+    assert {call[2] for call in calls} == {before}
+    arena.use_one_arena.cache_clear()
 
 
 # --- memory ----------------------------------------------------------------------------------
