@@ -180,7 +180,7 @@ def lay_out(
 ) -> int:
     """Lay the first records out and destroy them; return how many, or -n: n are not plain.
 
-    `messages`: (n,) addresses. `functions`: (4,), as of Call, then DESTROY. `scratch`: (5,).
+    `messages`: (n,) addresses, then 0. `functions`: (4,), of Call and DESTROY. `scratch`: (5,).
     `block`: `room` bytes for payloads, or more. `columns`: (4, n), by OFFSETS .. ENDS.
     """
     memory, begin, at = np.int64(scratch.ctypes.data), np.int64(block.ctypes.data), np.int64(0)
@@ -194,7 +194,7 @@ def lay_out(
             break
         copy(begin + at, word(message + PAYLOAD), size)
         columns[OFFSETS, plain], columns[LOG_NS, plain] = word(message + OFFSET), time
-        columns[STARTS, plain], columns[ENDS, plain] = at, at + size
+        columns[STARTS, plain], columns[ENDS, plain], messages[plain] = at, at + size, 0
         call_destroy(functions[DESTROY], message)
         at, plain = at + size, plain + 1
     return plain - others

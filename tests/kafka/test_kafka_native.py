@@ -351,6 +351,27 @@ def test_a_consumer_gives_back_its_threads(embedded, by):
     assert threads() <= before
 
 
+@pytest.mark.parametrize("pack", [False, True])
+def test_an_interrupt_between_two_steps_gives_nothing_back_twice(embedded, pack, monkeypatch):
+    topic = new_topic(embedded)
+    load(embedded, topic, [T0] * 50, [b"x"] * 50, pack=pack)
+    reader = open_reader(embedded, topic, records=20)
+    held, destroyed = reader.fetcher.consumer.held, []
+    destroy = held.rd.message_destroy
+
+    def note(address):
+        destroyed.append(address)
+        destroy(address)
+
+    monkeypatch.setattr(held.rd, "message_destroy", note)
+    drain(reader, 20)
+    before = list(destroyed)
+    held.at = 0  # as if it had not been noted what was taken
+    reader.close()
+    assert destroyed == before
+    assert len(before) == pack  # the kernel destroys plain ones itself
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads memory from /proc")
 def test_a_million_records_leak_no_memory(embedded):
     topic = new_topic(embedded)
