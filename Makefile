@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
+KERNELS := .venv/.kernels
+SOURCES := $(shell find connectors engine operators schemas -name '*.py')
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-kafka kafka lint types check-fast check docs bench lock clean
@@ -10,13 +12,18 @@ STAMP := .venv/.locked
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: $(STAMP) ## make .venv with everything that is locked; PYTHON=python3.12 to choose one
+setup: $(KERNELS) ## make .venv with all that is locked, and compile; PYTHON=python3.12 to choose one
+
+$(KERNELS): $(STAMP) $(SOURCES)
+	$(BIN)/python -m tapeflow.flows.cli.build_kernels
+	touch $@
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; assert (3, 11) <= v < (3, 13), "Tapeflow needs Python 3.11 or 3.12: make setup PYTHON=python3.12"'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q schemas engine operators connectors flows tapeflow
 	touch $@
 
 demo: setup ## trade a synthetic market of three venues through an embedded Kafka
@@ -56,4 +63,4 @@ lock: ## write requirements.lock after a change of pyproject.toml; needs uv
 		--no-header --no-emit-index-url --output-file requirements.lock
 
 clean: ## delete .venv and what was built
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info engine/kernels.so

@@ -8,6 +8,8 @@
 
 A step of the flow is a stage as soon as it is a Step that `fold` makes an operator of; all other
 stages are named in FUNCTIONS. `engine` is what is left: Bytewax, and Python between the stages.
+What happens once is no tick's: imports and kernels are loaded before the clocks start, and ONCE,
+the start and the end of a run, is a line of its own, in ms.
 bench.compare_profiles runs this in two checkouts by turns.
 """
 
@@ -16,17 +18,15 @@ import functools
 import gc
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from bench import report
-from bench.measurement import replay_log
+from bench.clock import Clock
+from bench.measurement import replay_log, warm_up
 from bench.paths import JOB
 from bench.replay import reference_tapes
 from tapeflow.flows.cli import summary
@@ -45,11 +45,14 @@ FUNCTIONS = (  # stage, module, name in it
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.write_batch"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.snapshot"),
     ("results", "tapeflow.connectors.duckdb.sink", "ResultsSinkPartition.close"),
-    ("results", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
-    ("prepare", "tapeflow.flows.run.engine", "prepare"),
-    ("load kernels", "tapeflow.engine.compiled", "_kernel"),
 )
-IMPORTED_FIRST = ("tapeflow.flows.trade", "tapeflow.flows.run.engine")
+ONCE = (
+    ("build", "tapeflow.flows.trade", "dataflow"),
+    ("prepare", "tapeflow.flows.run.engine", "prepare"),
+    ("kernels", "tapeflow.engine.compiled", "make_kernel"),
+    ("create", "tapeflow.connectors.duckdb.sink", "ResultsSink.build_part"),
+    ("finish", "tapeflow.flows.trade", "finish"),
+)
 FOLD = ("tapeflow.engine.fold", "Fold.on_batch")
 STEP_STAGES = {  # class of a step: its box in the picture of the flow, where that is another word
     "JudgeTrades": "judge",
@@ -59,50 +62,6 @@ STEP_STAGES = {  # class of a step: its box in the picture of the flow, where th
     "CountQuality": "quality",
     "CountUnlisted": "unlisted",
 }
-
-
-class Clock:
-    """CPU time of each stage, without that of the stages it calls."""
-
-    def __init__(self) -> None:
-        self.spent_ns: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()
-        self.inner = threading.local()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the CPU time of the block as that of a stage."""
-        outer_ns, self.inner.ns = getattr(self.inner, "ns", 0), 0
-        began_ns = time.thread_time_ns()
-        try:
-            yield
-        finally:
-            passed_ns = time.thread_time_ns() - began_ns
-            self.spent_ns[name] += passed_ns - self.inner.ns
-            self.calls[name] += 1
-            self.inner.ns = outer_ns + passed_ns
-
-    def time_calls(
-        self, function: Callable[..., Any], stage_of: Callable[..., str]
-    ) -> Callable[..., Any]:
-        """Return the function; its time then counts for the stage that its arguments give."""
-
-        @functools.wraps(function)
-        def call(*arguments: Any, **options: Any) -> Any:
-            with self.stage(stage_of(*arguments)):
-                return function(*arguments, **options)
-
-        return call
-
-    def on_collection(self, phase: str, _info: dict[str, int]) -> None:
-        """Count the garbage collector, which runs inside of stages."""
-        if phase == "start":
-            self.inner.collection_began_ns = time.thread_time_ns()
-            return
-        passed_ns = time.thread_time_ns() - self.inner.collection_began_ns
-        self.spent_ns["collector"] += passed_ns
-        self.calls["collector"] += 1
-        self.inner.ns = getattr(self.inner, "ns", 0) + passed_ns
 
 
 def step_stage(fold: Any, *_values: Any) -> str:
@@ -129,7 +88,7 @@ def install(clock: Clock) -> None:
         owner, last = find(module, name)
         setattr(owner, last, clock.time_calls(getattr(owner, last), stage_of))
 
-    for stage, module, name in FUNCTIONS:
+    for stage, module, name in FUNCTIONS + ONCE:
         wrap(module, name, lambda *_, stage=stage: stage)
     wrap(*FOLD, step_stage)
     gc.callbacks.append(clock.on_collection)
@@ -138,21 +97,35 @@ def install(clock: Clock) -> None:
 def profile(tapes: Path, workers: int, config: Path = JOB) -> tuple[Clock, int, float, int]:
     """Replay once; return the clock, CPU time of the whole in ns, seconds it took, records.
 
-    The flow and what it imports are there before the clock starts; numba, which is imported only
-    where a kernel is loaded, counts for the stage that needs it first.
+    All that a process does at its first run is done before the clock starts, and is its stage
+    `load`.
     """
-    for module in IMPORTED_FIRST:
-        import_module(module)
-
     clock = Clock()
+    job = load(config)
+    load_began_ns = time.process_time_ns()
+    warm_up()
+    clock.spent_ns["load"] = load_ns = time.process_time_ns() - load_began_ns
     began, cpu_began_ns = time.perf_counter(), time.process_time_ns()
     install(clock)
-    job = load(config)
     with tempfile.TemporaryDirectory() as out:
         results = replay_log(job, find_tapes([tapes], job), Path(out), workers)
         cpu_ns, seconds = time.process_time_ns() - cpu_began_ns, time.perf_counter() - began
         records: int = summary.summarise(results)["records"]
-    return clock, cpu_ns, seconds, records
+    return clock, cpu_ns + load_ns, seconds, records
+
+
+def format_table(clock: Clock, cpu_ns: int, records: int) -> Iterator[str]:
+    """Yield the lines of the report: each stage by tick, and in ms what happens once."""
+    spent_ns = dict(clock.spent_ns)
+    once_ns = {name: spent_ns.pop(name, 0) for name in ("load", *(each[0] for each in ONCE))}
+    ticks_ns = cpu_ns - sum(once_ns.values())
+    spent_ns["engine"] = ticks_ns - sum(spent_ns.values())
+    yield f"{'stage':<14}{'ns/tick':>10}{'%':>8}{'calls':>12}"
+    for name, ns in sorted(spent_ns.items(), key=lambda item: -item[1]):
+        share = ns / ticks_ns * 100
+        yield f"{name:<14}{ns / records:>10.1f}{share:>8.1f}{clock.calls[name]:>12,}"
+    yield f"{'all':<14}{ticks_ns / records:>10.1f}{100:>8.1f}"
+    yield "once, ms: " + ", ".join(f"{name} {ns / 1e6:.0f}" for name, ns in once_ns.items())
 
 
 def main() -> None:
@@ -168,14 +141,8 @@ def main() -> None:
         clock, cpu_ns, seconds, records = profile(tapes, args.workers, args.config)
     except TapeflowError as error:
         sys.exit(f"bench.profile: {error}")
-    spent_ns = dict(clock.spent_ns)
-    spent_ns["engine"] = cpu_ns - sum(spent_ns.values())
     print(f"{records:,} records in {seconds:.2f} s; CPU by stage, {args.workers} worker(s)")
-    print(f"{'stage':<14}{'ns/tick':>10}{'%':>8}{'calls':>12}")
-    for name, ns in sorted(spent_ns.items(), key=lambda item: -item[1]):
-        share = ns / cpu_ns * 100
-        print(f"{name:<14}{ns / records:>10.1f}{share:>8.1f}{clock.calls[name]:>12,}")
-    print(f"{'all':<14}{cpu_ns / records:>10.1f}{100:>8.1f}")
+    print("\n".join(format_table(clock, cpu_ns, records)))
     print(report.machine_line())
 
 

@@ -51,11 +51,14 @@ def main() -> None:
     if not document.exists():
         parser.error(f"{document} does not exist")
     with tempfile.TemporaryDirectory() as folder:
+        for command, shown in blocks(document):  # each is written at once: some take minutes
+            before, renewed = fence(command, shown), fence(command, output(command, folder))
+            document.write_text(document.read_text().replace(before, renewed))
 
-        def renew(match: re.Match[str]) -> str:
-            return f"<!-- output: {match[1]} -->\n```\n{output(match[1], folder)}```"
 
-        document.write_text(BLOCK.sub(renew, document.read_text()))
+def fence(command: str, shown: str) -> str:
+    """Return a command and its output as they stand in a document."""
+    return f"<!-- output: {command} -->\n```\n{shown}```"
 
 
 if __name__ == "__main__":

@@ -1,93 +1,98 @@
-"""Kernels: loops over arrays, compiled by numba; without numba they run as plain Python, slower.
+"""Kernels: loops over arrays in numba's subset of Python, compiled before anything runs.
 
-A function marked `@compiled` is written for numba's subset: arrays and numbers in, numbers out. It
-is compiled at its first call, and releases the GIL, so that workers run in parallel. Importing
-numba takes a second: commands that run no flow do not import it.
+    @compiled ──▶ the library     engine/kernels.so, made by `make setup` or with the wheel
+              ──▶ numba's cache   machine code in a folder; made at the first call
+              ──▶ numba           compiled in memory, again by each process
+              ──▶ plain Python    the same function: slower, all works
 
-Functions that a kernel calls are marked `@inlined`. Three rules, each measured:
-- A kernel and its inlined functions are in one file: numba compares only the date of that file to
-  decide whether its cached machine code is valid.
-- Named tuples and small records cost nothing inside a kernel, but are never its arguments: each
-  costs a microsecond a call, and a renamed class in a signature makes numba's cache unreadable.
+A kernel takes the first of these that is there. `TAPEFLOW_KERNELS=library`, `cache`, `memory` or
+`python` names one to begin with. All rungs give the same numbers, to the bit.
+
+Rules for a kernel; `engine/build_library.py` refuses what breaks one of the first three:
+- Its annotations say its types (kernel_types.py): C-contiguous arrays and numbers go in, nothing, a
+  number or a tuple of numbers comes out. Without them it is compiled when it is first called.
+- It allocates nothing: what it writes to is an argument.
+- It raises nothing: what cannot be is a result. A division by zero gives 0, or NaN.
+- What it calls is marked `@inlined`, or `@called`, which the compiler may inline or not. Named
+  tuples cost nothing inside a kernel, but are never its arguments.
 - In a loop an inlined function passes no array to another one: numba would count references, and
-  the bars took four times as long.
+  the bars took four times as long. Functions that get addresses and numbers may.
 
-Compiling takes ten seconds, so numba caches machine code in the first of these folders that it can
-write:
-
-    $NUMBA_CACHE_DIR  ─▶  __pycache__ beside the source  ─▶  numba's folder in the user's cache
-                                                                  (~/.cache/numba)
-    none of them  ─▶  compiled in memory, again by each process
-
-An index beyond an array ends the process, or changes other memory. `check_indices` has kernels
-check every index: slower, and compiled in memory, for the cached code is without checks.
+It releases the GIL, so that workers run in parallel. An index beyond an array ends the process, or
+changes other memory. `check_indices` has kernels check every index: slower, and compiled in memory.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache, wraps
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from tapeflow.engine import kernel_library
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-COMPILED = find_spec("numba") is not None
-NOT_COMPILED = "numba is not installed: everything works, slower; pip install tapeflow[fast]"
-NOT_CACHED = (
-    "no folder for compiled code can be written: each process compiles for ten seconds first; "
-    "name a folder in NUMBA_CACHE_DIR"
-)
-COMPILING = "numba:compile"  # the event of numba
+RUNGS = LIBRARY, CACHE, MEMORY, PYTHON = "library", "cache", "memory", "python"
+FIRST_RUNG = "TAPEFLOW_KERNELS"  # environment variable
+HAS_NUMBA = find_spec("numba") is not None
 ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
-_makes: list[Callable[[], None]] = []
-_inlined: list[Callable[..., Any]] = []  # not registered with numba yet
-_by_numbers: list[Callable[..., Any]] = []
+_kernels: dict[Callable[..., Any], "Kernel"] = {}  # by their function
 _checking: list[None] = []  # an item: kernels check their indices
-_watchers: list[Callable[[bool], None]] = []  # of the compiler
-_depth = [0]  # kernels that are being compiled now, one for the other
+called_functions: list[tuple[Callable[..., Any], bool]] = []  # numba does not know yet; inlined?
+_by_numbers: list[Callable[..., Any]] = []
+
+
+class Kernel:
+    """A compiled function, made when it is first called."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.run: Callable[..., Any] | None = None
+        self.rung = ""
+
+    def make(self) -> None:
+        """Make it, once."""
+        with ONE_COMPILER:
+            if self.run is None:
+                self.run, self.rung = make_kernel(self.function)
 
 
 def compiled(function: F) -> F:
-    """Compile `function` when it is first called."""
-    kernels: list[Callable[..., Any]] = []
-
-    def make() -> None:
-        with ONE_COMPILER:
-            kernels[:] = kernels or [_kernel(function)]
+    """Make a kernel of `function`."""
+    kernel = Kernel(function)
 
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        if not kernels:
-            make()
+        if kernel.run is None:
+            kernel.make()
         try:
-            return kernels[0](*arguments, **named)
+            return kernel.run(*arguments, **named)  # type: ignore[misc]  # it is made
         except IndexError as error:
             _locate(function, error, *arguments, **named)
             raise
 
-    _makes.append(make)
+    _kernels[function] = kernel
     return call  # type: ignore[return-value]  # the same signature
 
 
-def make_kernels() -> None:
-    """Make numba's dispatchers of all compiled functions; each compiles when it is first called."""
-    for make in _makes:
-        make()
-
-
 def inlined(function: F) -> F:
-    """Let compiled functions call `function`: numba inlines it, so a call costs nothing."""
-    _inlined.append(function)
+    """Let kernels call `function`, whose code becomes part of theirs."""
+    called_functions.append((function, True))
+    return function
+
+
+def called(function: F) -> F:
+    """Let kernels call `function`; the compiler decides whether its code becomes part of theirs."""
+    called_functions.append((function, False))
     return function
 
 
 def by_numbers(function: F) -> F:
     """Say of a kernel that it reads and writes arrays by index only, a number or a row at a time.
 
-    Written between `@compiled` and the function. Without numba it then runs several times faster:
+    Written between `@compiled` and the function. As plain Python it then runs several times faster:
     it gets memoryviews of its arrays, and rows as dicts.
     """
     _by_numbers.append(function)
@@ -100,6 +105,59 @@ def check_indices() -> None:
     For the rest of this process. Call it before the first kernel.
     """
     _checking.append(None)
+
+
+def make_kernels() -> None:
+    """Make all kernels; one that numba compiles is compiled when it is first called."""
+    for kernel in _kernels.values():
+        if kernel.run is None:
+            kernel.make()
+
+
+def declared_kernels() -> list[Callable[..., Any]]:
+    """Return the functions marked `@compiled` in the modules imported so far."""
+    return list(_kernels)
+
+
+def rungs() -> dict[str, str]:
+    """Return the rung of each kernel of the modules imported so far, by its name; makes them."""
+    make_kernels()
+    return {kernel_library.name_of(kernel.function): kernel.rung for kernel in _kernels.values()}
+
+
+def is_compiled(kernel: Callable[..., Any]) -> bool:
+    """Return whether a kernel runs as machine code; makes it."""
+    found = _kernels[getattr(kernel, "__wrapped__", kernel)]
+    found.make()
+    return found.rung != PYTHON
+
+
+def first_rung() -> str:
+    """Return the first rung that kernels try. Raises ValueError for a name that is none."""
+    name = os.environ.get(FIRST_RUNG, LIBRARY)
+    if name not in RUNGS:
+        raise ValueError(f"{FIRST_RUNG}={name}: not one of {', '.join(RUNGS)}")
+    return name
+
+
+def make_kernel(function: Callable[..., Any]) -> tuple[Callable[..., Any], str]:
+    """Return what runs a kernel, and its rung."""
+    first = first_rung()
+    if first == LIBRARY and not _checking:
+        found = kernel_library.find(function)
+        if found is not None:
+            return found, LIBRARY
+    if first == PYTHON or not HAS_NUMBA:
+        from tapeflow.engine.plain import with_views  # noqa: PLC0415  # late: rarely needed
+
+        return (with_views(function) if function in _by_numbers else function), PYTHON
+    from tapeflow.engine import jit  # noqa: PLC0415  # late: numba takes its time
+
+    jit.register_called(called_functions)
+    dispatcher, is_cached = jit.dispatcher_of(
+        function, cached=first != MEMORY, checked=bool(_checking)
+    )
+    return dispatcher, CACHE if is_cached else MEMORY
 
 
 def _locate(function: Callable[..., Any], error: IndexError, *arguments: Any, **named: Any) -> None:
@@ -116,82 +174,3 @@ def _locate(function: Callable[..., Any], error: IndexError, *arguments: Any, **
     else:
         line = code.co_firstlineno
     error.add_note(f"in kernel {function.__name__}, {Path(code.co_filename).name} line {line}")
-
-
-@contextmanager
-def watching_compiler(notice: Callable[[bool], None]) -> Iterator[None]:
-    """Call `notice` with True when kernels begin to be compiled, with False when they are.
-
-    What is read from the cache is not compiled.
-    """
-    _watchers.append(notice)
-    try:
-        yield
-    finally:
-        _watchers.remove(notice)
-
-
-def _notice(event: Any) -> None:
-    """Tell the watchers of the first kernel that begins, and of the last one that ends.
-
-    A kernel compiles those that it calls.
-    """
-    before = _depth[0]
-    _depth[0] += 1 if event.is_start else -1
-    if bool(before) != bool(_depth[0]):
-        for notice in _watchers:
-            notice(bool(_depth[0]))
-
-
-@cache
-def _listen() -> None:
-    """Listen to numba's compiler from now on."""
-    from numba.core import event  # noqa: PLC0415  # late: see above
-
-    class Listener(event.Listener):
-        def on_start(self, event: Any) -> None:
-            _notice(event)
-
-        def on_end(self, event: Any) -> None:
-            _notice(event)
-
-    event.register(COMPILING, Listener())  # type: ignore[no-untyped-call]
-
-
-def why_slow() -> str:
-    """Return why kernels are slow, or slow to start, in this installation; "" where they are not.
-
-    Imports numba only where the sources cannot be written.
-    """
-    if not COMPILED:
-        return NOT_COMPILED
-    if os.access(Path(__file__).parent, os.W_OK) or cache_folder() is not None:
-        return ""
-    return NOT_CACHED
-
-
-def cache_folder() -> Path | None:
-    """Return the folder where numba caches the machine code of this file; None: in memory only."""
-    path = _kernel(cache_folder).stats.cache_path
-    return None if path is None else Path(path)
-
-
-def _kernel(function: Callable[..., Any]) -> Any:
-    """Return numba's dispatcher of `function`, which compiles it; without numba `function`."""
-    if not COMPILED:
-        from tapeflow.engine.plain import with_views  # noqa: PLC0415  # late: it imports numpy
-
-        return with_views(function) if function in _by_numbers else function
-    from numba import config, njit  # noqa: PLC0415  # late: see above
-    from numba.extending import register_jitable  # noqa: PLC0415
-
-    _listen()
-    while _inlined:
-        register_jitable(forceinline=True)(_inlined.pop())
-    if _checking:
-        setattr(config, "BOUNDSCHECK", 1)  # noqa: B010  # of inlined functions too
-        return njit(nogil=True)(function)
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba: "no locator available", no folder can be written
-        return njit(nogil=True)(function)

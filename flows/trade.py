@@ -18,8 +18,8 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
 
+from tapeflow.connectors.duckdb.file import check_replaceable
 from tapeflow.connectors.duckdb.sink import ResultsSink
-from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
@@ -105,13 +105,15 @@ def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     flow, job, table = Dataflow("trade"), plan.job, instrument_table(plan.job)
     live = bool(live_partitions(plan.log))
     source = log_source(plan, progress, notify)
-    client = {**(LOW_LATENCY if live else {}), **job.kafka.client}
-    topics = KafkaSink(job.kafka.bootstrap, client)
 
     pages = op.input("log", flow, source)
     decided = decide(pages, job, table)
     account_facts = trade(decided, job, table, source.partitions)
     if plan.publish:
+        from tapeflow.connectors.kafka.sink import LOW_LATENCY, KafkaSink  # noqa: PLC0415  # slow
+
+        client = {**(LOW_LATENCY if live else {}), **job.kafka.client}
+        topics = KafkaSink(job.kafka.bootstrap, client)
         orders = order_records("order_records", account_facts, prefix=job.kafka.fact_prefix)
         op.output("orders", orders, topics)
     facts = merge_facts(decided, account_facts, job, table)
@@ -131,6 +133,7 @@ def flow() -> Dataflow:
     plan = plan_from_environment("trade")
     if plan.checked:
         check_indices()
+    check_replaceable(plan.results)
     for line in notices.start_notices(plan):
         environment.notify(line)
     progress = Progress(tuple(plan.log), plan.job.source.max_lead, plan.progress_file)

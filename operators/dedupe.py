@@ -20,7 +20,7 @@ from msgspec import Struct
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Bools, Ints
+from tapeflow.schemas.columns import Bools, Ints, Ints3, Written
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL
 
 CAPACITY_MIN = 1024  # rows of a table
@@ -103,8 +103,8 @@ def find_slot(table: Ints, begin: int, slot: int, trade_id: int, instrument: int
 @compiled
 @by_numbers
 def mark_duplicates(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    tables: Ints, clock: Ints, live: Bools, instrument: Ints, trade_id: Ints, offset: Ints,
-    verdict: Ints, window: int, makes_live: int, row: int,
+    tables: Written[Ints3], clock: Written[Ints], live: Written[Bools], instrument: Ints,
+    trade_id: Ints, offset: Ints, verdict: Written[Ints], window: int, makes_live: int, row: int,
 ) -> int:  # fmt: skip
     """Mark the duplicates from `row` on, until the young table is full; return the next row.
 

@@ -6,7 +6,7 @@ bid: Floats                                     annotation
 """
 
 from functools import cache
-from typing import Any, Self, get_type_hints
+from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,12 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+T = TypeVar("T")
+WRITTEN = "written"
+Written = Annotated[T, WRITTEN]  # a kernel's argument that it writes to, as in Written[Ints]
+Ints2 = Annotated[Ints, 2]  # with its dimensions, where a kernel's types are declared
+Ints3 = Annotated[Ints, 3]
+Floats2 = Annotated[Floats, 2]
 # numpy 2.4 and 2.5 build these annotations differently: a table works with both.
 DTYPES: dict[Any, np.dtype[Any]] = {
     Ints: np.dtype(np.int64),

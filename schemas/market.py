@@ -1,4 +1,4 @@
-"""Market data: ticks and bars as columns, and a bar also as a value.
+"""Market data: ticks and bars as columns.
 
     Market   trades       offset log_ns instrument event_ns | trade_id count aggressor .. price size
              quotes       offset log_ns instrument event_ns | bid bid_size ask ask_size
@@ -10,16 +10,13 @@ of market data is a class of columns, a field of `Market`, and a channel of a di
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.columns import Bools, Columns, Floats, Ints
-from tapeflow.schemas.time import Ns
-
-Side = Annotated[int, "side"]  # BUY or SELL
-BUY, SELL = 1, -1  # of an order; of a trade: the side of the aggressor
 
 # The verdict on a trade. A step may turn ACCEPTED into something else, and HISTORICAL into ACCEPTED
 # where an old trade is one that was missed.
@@ -95,31 +92,6 @@ class Market(Tables, frozen=True, eq=False):
         return cls(*columns)  # type: ignore[arg-type]  # each is of its field's class
 
 
-class Bar(Struct, frozen=True, gc=False):
-    """Accepted trades of one instrument over [open, close) of event time; DOUBLE, not money."""
-
-    instrument: str
-    venue: str
-    open_ns: Ns  # start of the bar
-    close_ns: Ns  # end of the bar, not part of it
-    open: float  # price of the trade with the smallest event time; of several, see `[bars] ties`
-    high: float  # largest price
-    low: float  # smallest price
-    close: float  # price of the trade with the largest event time; of several, see `[bars] ties`
-    volume: float  # sum of sizes
-    vwap: float  # notional / volume
-    count: int  # number of trades, of which an aggTrade has several
-    buy_volume: float  # volume taken by buyers
-    notional: float  # sum of price * size
-    buy_notional: float  # notional taken by buyers
-    complete: bool  # False: the log began, ended or paused in this bar, or trades of it are missing
-    log_ns: Ns  # of the record that closed the bar
-    partition: str
-    offset: int  # of the record that closed the bar
-    first_offset: int  # its trades lie in [first_offset, last_offset] of the partition
-    last_offset: int  # the end of that range, part of it
-
-
 class Bars(Columns, frozen=True, eq=False):
     """Bars of one partition as columns, in the order of closing; they are the fields of `Bar`."""
 
@@ -152,12 +124,3 @@ class Bars(Columns, frozen=True, eq=False):
         columns |= {"instrument": ids, "venue": venues, "partition": [partition] * len(ids)}
         rows = zip(*(columns[name] for name in Bar.__struct_fields__), strict=True)
         return (Bar(*row) for row in rows)
-
-
-def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:
-    """Return the id of a bar, which a signal holds as its cause: instrument, start, width (ns).
-
-    >>> bar_id("BTC-USD.COINBASE", 60_000_000_000, 61_000_000_000)
-    'BTC-USD.COINBASE@60000000000+1000000000'
-    """
-    return f"{instrument}@{open_ns}+{close_ns - open_ns}"

@@ -12,7 +12,7 @@ import tokenize
 from functools import cache
 from io import StringIO
 
-from tapeflow.schemas.arrow import columns
+from tapeflow.schemas.tables import columns
 
 SHARED = {  # columns that mean the same wherever they stand without a comment of their own
     "instrument": "id of the instrument, `BASE-QUOTE[-PERP].VENUE`",

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from tapeflow.schemas.market import Side
+from tapeflow.schemas.sides import Side
 from tapeflow.schemas.time import Ns
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from tapeflow.schemas.market import Side
+from tapeflow.schemas.sides import Side
 from tapeflow.schemas.time import Ns
 
 

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.market import Bar
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.quality import (
     DeadLetter,

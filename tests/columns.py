@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.market import (
     ACCEPTED,
-    BUY,
     DECODED,
     HEARTBEAT,
     IGNORED,
     MALFORMED,
     UNLISTED,
-    Bar,
     Bars,
     Market,
     Quotes,
     Ticks,
     Trades,
 )
+from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.time import NO_TIME
 from tests.frames import S
 from tests.plain_flow import IDS

@@ -17,8 +17,10 @@ from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.bars.layout import NONE
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.bar_width import BarWidth
-from tapeflow.schemas.market import ACCEPTED, BUY, DUPLICATE, HEARTBEAT, HISTORICAL, LATE, SELL, Bar
+from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, HISTORICAL, LATE
+from tapeflow.schemas.sides import BUY, SELL
 from tests.columns import bar_values, batch, batches, heartbeat, no_tick, tick
 from tests.frames import MS, S
 from tests.laws import rows, run

@@ -3,31 +3,74 @@
 import json
 import subprocess
 import sys
+from functools import reduce
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
-from bench import kafka, scaling, scaling_workload, start
+from bench import kafka, scaling, scaling_workload, start, start_parts
 from bench.paths import GOLDEN
 from bench.real_kafka.broker import missing
+from tapeflow.operators.strategies.step import EvaluateStrategies
 
 
 @pytest.mark.slow
-def test_the_start_of_every_command_is_measured(tmp_path):
-    assert 0 < start.seconds_to_first_tick(tmp_path / "results.duckdb") < 120
-    seconds = {
-        name: start.seconds_to_end(command)
-        for name, command in start.commands(tmp_path / "results.duckdb").items()
-    }
-    assert seconds.keys() == {"--help", "query", "digest", "doctor"}
-    assert all(0 < s < 120 for s in seconds.values())
+def test_the_start_of_every_command_is_measured_with_its_budget(tmp_path):
+    assert 0 < start.time_to_first_tick(tmp_path / "results.duckdb")["cpu"] < 120_000
+    short = start.commands(tmp_path / "results.duckdb")
+    assert short.keys() == {"--help", "query", "digest", "doctor"}
+    for command in short.values():
+        times = start.time_to_end(command)
+        assert 0 < times["cpu"] < 120_000 > times["wall"] > 0
+        assert start.budget(command)["start"]["own modules"] > 0
+    parts = start.budget(start.replay(tmp_path / "again.duckdb"))
+    assert {"interpreter", "numpy", "duckdb", "job read", "first page"} <= parts["start"].keys()
+    assert {"DuckDB created", "commit", "publish", "teardown"} <= parts["end"].keys()
+    assert all(ms >= 0 for phase in parts.values() for ms in phase.values())
+
+
+@pytest.mark.parametrize(("module", "name"), [(m, n) for _, m, n in start_parts.CALLS])
+def test_every_call_of_the_budget_exists(module, name):
+    assert callable(reduce(getattr, name.split("."), import_module(module)))
+
+
+def test_the_first_tick_splits_the_budget():
+    clocks = start_parts.Clocks()
+    fold = SimpleNamespace(step=EvaluateStrategies(()))
+    with clocks.part("job read"):
+        pass
+    clocks.begin_execution()
+    with clocks.part("kernels"):
+        sum(range(1_000_000))
+    clocks.end_first_page(SimpleNamespace(step=None))  # an earlier step
+    clocks.end_first_page(fold)
+    with clocks.part("commit"):
+        pass
+    start_ns, end_ns = clocks.figures()["cpu"].values()
+    assert {"job read", "kernels", "first page"} < start_ns.keys()
+    assert start_ns["kernels"] > start_ns["first page"] > 0
+    assert end_ns.keys() == {"commit", "total"}
 
 
 def test_a_start_exactly_at_its_target_misses():
-    lines = start.check_targets({start.FIRST_TICK: [1.0, 1.9, 9.0], "--help": [0.4, 0.4, 0.1]})
+    replays = [{"cpu": ms, "wall": 3 * ms} for ms in (100.0, 499.0, 900.0)]
+    lines = start.check_targets(
+        {start.FIRST_TICK: replays, "--help": [{"cpu": 200.0, "wall": 1.0}]}
+    )
     assert [line.outcome for line in lines] == ["passed", "missed"]
     table = "\n".join(start.format_table(lines))
-    assert "1.90     2.0  passed" in table
-    assert "0.40     0.4  missed" in table
+    assert "499     1497     500  passed" in table
+    assert "200        1     200  missed" in table
+
+
+def test_a_part_that_takes_no_time_anywhere_is_no_line_of_the_budget():
+    runs = [{"start": {"numpy": 40.0, "enum": 0.1}, "end": {"publish": 9.0}}]
+    lines = [*start.format_budgets({"replay": runs, "--help": [{"start": {}, "end": {}}]})]
+    assert [line.split() for line in lines[1:]] == [
+        ["start", "numpy", "40.0"],
+        ["end", "publish", "9.0"],
+    ]
 
 
 def test_the_command_line_is_imported_without_pydantic_and_numpy():

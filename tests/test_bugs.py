@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.flows.run.supervisor import free_addresses
 from tests.running import JOB, REFERENCE, ROOT
 
@@ -22,7 +22,7 @@ SHAPES = [
     pytest.param(("--workers", "2"), marks=pytest.mark.slow),
     pytest.param(("--processes", "2"), marks=pytest.mark.slow),
 ]
-needs_numba = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+needs_kernels = pytest.mark.skipif(not are_compiled(), reason="kernels are not compiled")
 
 
 def start(command, **variables):
@@ -71,7 +71,7 @@ def test_a_trace_comes_on_the_terminal_where_debugging_asks_for_it(tmp_path):
     assert not [*tmp_path.glob("tapeflow-error-*")]
 
 
-@needs_numba
+@needs_kernels
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_fatal_signal_is_one_line_that_names_it_and_the_checked_mode(tmp_path, shape):
     code, error = replay(tmp_path, "wild_index", *shape)

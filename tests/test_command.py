@@ -369,7 +369,7 @@ def test_everything_works_without_numba(tmp_path):
         "u.find_spec = lambda name, *a: None if name == 'numba' else _find(name, *a)\n"
         "import sys\nsys.modules['numba'] = None\n"
     )
-    paths = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    paths = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "TAPEFLOW_KERNELS": "python"}
     results = tmp_path / "results.duckdb"
     command = ["replay", str(GOLDEN), "--config", str(JOB), "--results", str(results)]
     done = subprocess.run(

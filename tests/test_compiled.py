@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tapeflow.engine.compiled import COMPILED
 from tapeflow.engine.plain import with_views
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.operators import dedupe
 from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.features import normalise
@@ -19,7 +19,7 @@ from tests.frames import logs, page_sizes, to_pages
 from tests.laws import plain, run
 from tests.plain_flow import flow_steps, inputs_of
 
-pytestmark = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+pytestmark = pytest.mark.skipif(not are_compiled(), reason="kernels are not compiled")
 
 INSTRUMENTS = 3
 CLOSES = st.floats(1e-9, 1e9) | st.sampled_from([1e300, 1e-300, 1.0, 1.25, 100.0])

@@ -9,7 +9,8 @@ from unittest.mock import patch
 import pytest
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.query import DEFAULTS, digest_of, query
+from tapeflow.connectors.duckdb.fact_digest import digest_of
+from tapeflow.connectors.duckdb.query import DEFAULTS, query
 from tapeflow.flows.job import settings
 from tapeflow.schemas.registry import FACT_TYPES, FactType, identity
 from tests.frames import MS, S, binance_trade, coinbase_match, rfc3339

@@ -13,8 +13,9 @@ from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
 from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.market import BUY, DUPLICATE, LATE, SELL
+from tapeflow.schemas.market import DUPLICATE, LATE
 from tapeflow.schemas.orders import Fill, Order
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.signals import Intent, Signal
 from tests import frames
 from tests.columns import bar_values, batch, heartbeat, tick, with_quotes

@@ -12,7 +12,7 @@ from msgspec import NODEFAULT
 from msgspec.structs import fields, replace
 
 from tapeflow.connectors.duckdb.async_writer import AsyncWriter
-from tapeflow.connectors.duckdb.query import digest_of
+from tapeflow.connectors.duckdb.fact_digest import digest_of
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.connectors.state.manifest import FORMAT, Manifest
 from tapeflow.flows.job import wiring
@@ -22,15 +22,16 @@ from tapeflow.operators.desk.positions import PositionState, apply_fill
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.schemas.accounts import Decision, Equity, Limits
-from tapeflow.schemas.arrow import kind_of
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.market import BUY, LATE, SELL
+from tapeflow.schemas.market import LATE
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.quality import LateTrade
 from tapeflow.schemas.registry import FACT_TYPES
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.signals import Intent, Signal, Strategy
+from tapeflow.schemas.tables import kind_of
 from tests.columns import bar, batch, heartbeat, tick, with_quotes
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS, JOB, account_batch

@@ -10,7 +10,8 @@ from tapeflow.operators.decode.messages import MalformedError, parse_message
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
 from tapeflow.schemas.batches import Page
-from tapeflow.schemas.market import BUY, DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
+from tapeflow.schemas.market import DECODED, HEARTBEAT, IGNORED, MALFORMED, UNLISTED
+from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.venues import VENUES
 from tests.fuzz_frames import MATCH, SAMPLES, SPOT_TRADE, SYMBOLS, mutants
 from tests.laws import rows

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from tapeflow import operators
 from tapeflow.connectors.duckdb.query import digest, digests, query
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.plan import Plan
@@ -92,7 +92,7 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
     ),
 }
 DESK_LAWS = {"desk.step.Desk"}  # its values come from several partitions: see below
-NEEDS_NUMBA = {"tapeflow.operators.decode.kernel"}
+NEEDS_KERNELS = {"tapeflow.operators.decode.kernel"}
 STEP_MEMBERS = ("VERSION", "initial", "step", "snapshot", "restore")
 
 every_step = pytest.mark.parametrize("name", LAWS)
@@ -122,7 +122,7 @@ def test_every_step_is_under_the_laws():
     modules = [
         importlib.import_module(module.name)
         for module in pkgutil.walk_packages(operators.__path__, root)
-        if COMPILED or module.name not in NEEDS_NUMBA
+        if are_compiled() or module.name not in NEEDS_KERNELS
     ]
     found = {
         f"{module.__name__.removeprefix(root)}.{name}"

@@ -18,13 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.run import supervisor
-from tapeflow.flows.run.log import TopicPartition
 from tapeflow.flows.run.metrics import RunMetrics
 from tapeflow.flows.run.metrics_server import serving_metrics
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.stall_watch import StallWatch
 from tapeflow.flows.run.tape_files import find_tapes
+from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import MAX_NS
 from tests.running import JOB, REFERENCE, ROOT, job_of, silent

@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tapeflow.connectors.duckdb.query import digest_of
+from tapeflow.connectors.duckdb.fact_digest import digest_of
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
-from tapeflow.schemas.arrow import columns, to_record_batch
-from tapeflow.schemas.market import BUY, SELL, MarkPrices
+from tapeflow.schemas.arrow import to_record_batch
+from tapeflow.schemas.market import MarkPrices
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.registry import BY_TYPE
+from tapeflow.schemas.sides import BUY, SELL
+from tapeflow.schemas.tables import columns
 from tests.columns import batch, heartbeat, ints, tick, with_quotes
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS, account_batch

@@ -9,8 +9,8 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows import trade
-from tapeflow.flows.run.log import TopicPartition
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.operators.records import order_records, records
 from tapeflow.schemas.registry import BY_TYPE, identity
 from tests.plain_flow import IDS, JOB

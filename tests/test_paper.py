@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tapeflow.operators.desk.paper import Match, find_match
 from tapeflow.schemas.desk_market import DeskTrades
-from tapeflow.schemas.market import BUY
 from tapeflow.schemas.orders import Order
+from tapeflow.schemas.sides import BUY
 from tests.columns import batch, desk_ticks, tick
 from tests.frames import MS, S
 from tests.laws import rows

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.rungs import are_compiled
 from tests.running import JOB, REFERENCE, ROOT
 from tests.test_rooms import OURS, functions_of, path_name, room_of, tree_of
 
@@ -60,11 +60,11 @@ silent = lambda line: None
 """
 # Prints the modules that were imported, and the kernels that were made, while the engine ran.
 WATCHED = """
-execute, kernel, made, imported = engine.execute, compiled._kernel, [], set()
+execute, kernel, made, imported = engine.execute, compiled.make_kernel, [], set()
 
 def execute_watched(*arguments):
     before = set(sys.modules)
-    compiled._kernel = lambda function: made.append(function.__name__) or kernel(function)
+    compiled.make_kernel = lambda function: made.append(function.__name__) or kernel(function)
     try:
         execute(*arguments)
     finally:
@@ -127,7 +127,7 @@ def parquet_of(tapes, folder):
     return folder
 
 
-@pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+@pytest.mark.skipif(not are_compiled(), reason="kernels are not compiled")
 @pytest.mark.parametrize("stored", ["text", "parquet"])
 def test_the_threads_of_the_engine_import_nothing_and_make_no_kernel(tmp_path, stored):
     tapes = GOLDEN if stored == "text" else parquet_of(GOLDEN, tmp_path / "tapes")

@@ -3,6 +3,7 @@
 import pytest
 
 from bench import compare_profiles, profile
+from bench.clock import Clock
 from bench.paths import GOLDEN, ROOT
 from tapeflow.engine.fold import Fold
 
@@ -16,19 +17,30 @@ processor AMD EPYC, cores 2, memory_gib 23.5, python 3.11.7, bytewax 0.21.1
 """
 
 
-@pytest.mark.parametrize(("module", "name"), [*(f[1:] for f in profile.FUNCTIONS), profile.FOLD])
+@pytest.mark.parametrize(
+    ("module", "name"), [*(f[1:] for f in profile.FUNCTIONS + profile.ONCE), profile.FOLD]
+)
 def test_every_function_of_a_stage_exists(module, name):
     owner, last = profile.find(module, name)
     assert callable(getattr(owner, last))
 
 
 def test_a_stage_does_not_count_the_time_of_a_stage_it_calls():
-    clock = profile.Clock()
+    clock = Clock()
     inner = clock.time_calls(lambda: sum(range(2_000_000)), lambda: "inner")
     outer = clock.time_calls(inner, lambda: "outer")
     outer()
     assert clock.calls == {"inner": 1, "outer": 1}
     assert clock.spent_ns["inner"] > 10 * clock.spent_ns["outer"] > 0
+
+
+def test_what_happens_once_is_a_line_in_ms_and_no_tick_pays_for_it():
+    clock = Clock()
+    clock.spent_ns.update(scan=1000, load=7_000_000, finish=2_000_000)
+    *stages, once = profile.format_table(clock, 9_003_000, 10)
+    table = compare_profiles.parse_table("\n".join([*stages, once]))
+    assert table == {"engine": 200.0, "scan": 100.0, "all": 300.0}
+    assert once == "once, ms: load 7, build 0, prepare 0, kernels 0, create 0, finish 2"
 
 
 def test_a_fold_is_the_stage_that_its_step_is_named_after():

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
-from tapeflow.engine import compiled
-from tapeflow.engine.compiled import watching_compiler
+from tapeflow.engine import jit
+from tapeflow.engine.compile_watch import watching_compiler
 from tapeflow.flows.cli import load as load_command
 from tapeflow.flows.cli.parser import Parser
 from tapeflow.flows.run import topics
@@ -127,7 +127,7 @@ def test_the_rate_is_never_negative_and_the_line_is_one_line(steps):
 def test_the_compiler_is_watched_but_not_what_the_cache_gives():
     seen = []
     with watching_compiler(seen.append):
-        compiled.compiled(lambda number: number)(1)  # numba is loaded, and listened to
+        jit.listen()
 
         @numba.njit
         def inner(number):

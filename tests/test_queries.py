@@ -16,10 +16,11 @@ from tapeflow.connectors.duckdb import query_watch, sink
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.flight import HOST, endpoint_file
+from tapeflow.connectors.duckdb.insertion import insert_facts
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_watch import QueryWatch
 from tapeflow.connectors.duckdb.sink import ResultsSink
-from tapeflow.connectors.duckdb.tables import RunInfo, insert_facts
+from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.connectors.duckdb.views import VIEWS
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable

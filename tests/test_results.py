@@ -11,7 +11,7 @@ import pytest
 
 from tapeflow.connectors.duckdb import buffer, publisher, sink
 from tapeflow.connectors.duckdb.async_writer import PENDING_ROWS_MAX, to_ipc
-from tapeflow.connectors.duckdb.buffer import CHUNK_ROWS
+from tapeflow.connectors.duckdb.buffer import CHUNK_ROWS, FEW_ROWS
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.flight import endpoint_file, query_running
@@ -25,8 +25,9 @@ from tapeflow.engine.threads import PeriodicThread
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.quality import Metric
+from tapeflow.schemas.quality import DeadLetter, LateTrade, Metric
 from tapeflow.schemas.registry import BY_TYPE, FACT_TYPES, decode, encode, identity
+from tapeflow.schemas.sides import BUY
 
 RUN = RunInfo("1", "test", "{}", InstrumentTable.from_rows(()))
 
@@ -42,6 +43,10 @@ def work_of(results):
 
 def metric(n, value=1.0):
     return Metric("binance-0", "bars", n, value)
+
+
+def late_trade(n):
+    return LateTrade("A.X", "x-0", n, n, n, n, BUY, 1.0, 1.0)
 
 
 def read_metrics(path):
@@ -137,6 +142,29 @@ def test_an_epoch_of_many_facts_is_one_open_transaction_in_duckdb(results):
     assert part.con.execute("SELECT DISTINCT _txn FROM internal.metrics").fetchall() == [(1,)]
     part.close()
     assert read_metrics(work_of(results)) == list(range(BUFFER_ROWS_MAX + 3))
+
+
+def test_facts_of_a_type_with_few_wait_for_the_end_of_their_epoch(results):
+    part = open_part(results)
+    dead = DeadLetter("x-0", 1, 1, "no JSON", b"frame", 5)
+    late = [late_trade(number) for number in range(FEW_ROWS - 1)]
+    part.write_batch([(dead, *late)])
+    part.write_batch(many(0))
+    assert {kind: len(facts) for kind, facts in part.buffer.facts.items()} == {
+        LateTrade: (FEW_ROWS - 1) % CHUNK_ROWS
+    }
+    assert part.buffer.rows == FEW_ROWS - 1
+    part.write_batch([(late_trade(FEW_ROWS - 1),)])  # now they are no few any more
+    part.write_batch(many(BUFFER_ROWS_MAX + 1))
+    assert part.buffer.rows == 0
+    part.write_batch([(late_trade(FEW_ROWS),)])
+    part.snapshot()
+    part.close()
+    with duckdb.connect(work_of(results), read_only=True) as con:
+        order = con.execute('SELECT "offset" FROM internal.late_trades ORDER BY rowid').fetchall()
+        assert order == [(number,) for number in range(FEW_ROWS + 1)]
+        assert con.execute("SELECT count(*) FROM dead_letters").fetchall() == [(1,)]
+    assert read_metrics(work_of(results)) == list(range(2 * BUFFER_ROWS_MAX + 2))
 
 
 def test_an_epoch_with_an_empty_buffer_may_still_be_a_transaction(results):

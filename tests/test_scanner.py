@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.engine.compiled import COMPILED
-from tapeflow.operators import decode
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.operators.decode import layout, scanner
 from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.plans import compile_dialect
 from tapeflow.operators.decode.rows import FLOATS, INTS, Rows, table_numbers
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.strict import Row, read_frame
+from tapeflow.operators.decode.thread_memory import ThreadMemory
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     DECODED,
@@ -68,7 +68,7 @@ from tests.fuzz_frames import (
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "data"
-needs_numba = pytest.mark.skipif(not COMPILED, reason="numba is not installed")
+needs_kernels = pytest.mark.skipif(not are_compiled(), reason="kernels are not compiled")
 
 millis = partial(Field, Kind.MILLIS)
 ROW: Shape = {
@@ -209,7 +209,7 @@ def good_but_slow(counts: Counts) -> int:
 # --- as the strict reader, or left to it ----------------------------------------------------
 
 
-@needs_numba
+@needs_kernels
 def test_a_mutated_frame_takes_the_slow_path_or_is_read_as_strictly():
     counts = check_mutants(seed=1, count=20_000)
     assert counts[DECODED, DECODED] > 1_000 and counts[IGNORED, IGNORED] > 1_000
@@ -217,13 +217,13 @@ def test_a_mutated_frame_takes_the_slow_path_or_is_read_as_strictly():
 
 
 @pytest.mark.slow
-@needs_numba
+@needs_kernels
 @pytest.mark.parametrize("seed", [2, 3])
 def test_many_mutated_frames_take_the_slow_path_or_are_read_as_strictly(seed):
     check_mutants(seed, count=100_000)
 
 
-@needs_numba
+@needs_kernels
 @pytest.mark.parametrize("venue", VENUES)
 def test_no_sample_that_the_strict_reader_reads_takes_the_slow_path(venue):
     frames = list(SAMPLES[venue])
@@ -243,7 +243,7 @@ def reversed_keys(frame: bytes) -> bytes:
 BASES = ("BTC", "ETH", "BNB", "SOL", "XRP", "ADA", "DOGE", "AVAX", "LINK", "DOT")
 
 
-@needs_numba
+@needs_kernels
 def test_no_generated_trade_takes_the_slow_path(tmp_path):
     generator = ROOT / "tests" / "reference" / "gen.py"
     subprocess.run([sys.executable, generator, "20000", tmp_path, "--seed", "3"], check=True)
@@ -283,7 +283,7 @@ def recorded(name: str) -> list[bytes]:
     return [message["data"].encode() for message in messages if message["t"] == "recv"]
 
 
-@needs_numba
+@needs_kernels
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recording_begins_without_a_slow_frame(name):
     frames = recorded(name)[:2_000]
@@ -292,7 +292,7 @@ def test_a_recording_begins_without_a_slow_frame(name):
 
 
 @pytest.mark.slow
-@needs_numba
+@needs_kernels
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_whole_recording_holds_no_good_frame_that_is_slow(name):
     reader, frames = Scanner(VENUES[RECORDED[name]].dialect, SYMBOLS), recorded(name)
@@ -303,7 +303,7 @@ def test_a_whole_recording_holds_no_good_frame_that_is_slow(name):
 # --- one field ----------------------------------------------------------------------------
 
 
-@needs_numba
+@needs_kernels
 @settings(deadline=None)
 @given(st.lists(st.from_regex(r"\A[0-9]{1,20}(\.[0-9]{1,20})?\Z"), min_size=1, max_size=50))
 def test_decimals_are_the_nearest_float64_or_take_the_slow_path(texts):
@@ -320,7 +320,7 @@ def test_decimals_are_the_nearest_float64_or_take_the_slow_path(texts):
 MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2300, 1, 1))  # noqa: DTZ001, hypothesis wants it so
 
 
-@needs_numba
+@needs_kernels
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(MOMENTS, st.from_regex(r"\A(\.[0-9]{1,10})?\Z")), min_size=1, max_size=50)
@@ -339,7 +339,7 @@ def test_times_are_exact_to_the_ns_or_take_the_slow_path(moments):
             assert next(read) == second * 10**9 + int(f"{fraction[1:]:0<9}")
 
 
-@needs_numba
+@needs_kernels
 def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_is_left_out():
     quote = b'{"u":1,"s":"BTCUSDT","b":"0.00000000","B":"0","a":"2.5","A":"1"}'
     frames = [quote.replace(b"BTC", b"NEW"), quote]
@@ -349,7 +349,7 @@ def test_an_empty_side_of_the_book_is_nan_and_an_unlisted_symbol_is_left_out():
     np.testing.assert_array_equal(rows.floats[2:6, 0], [np.nan, np.nan, 2.5, 1.0])
 
 
-@needs_numba
+@needs_kernels
 def test_a_table_of_many_symbols_finds_each_and_no_other():
     symbols = {f"COIN{number}USDT": number for number in range(5_000)}
     frames = [
@@ -361,7 +361,7 @@ def test_a_table_of_many_symbols_finds_each_and_no_other():
 # --- which channel ------------------------------------------------------------------------
 
 
-@needs_numba
+@needs_kernels
 def test_the_first_channel_that_matches_a_frame_reads_it():
     both = SPOT_TRADE[:-1] + b',"stream":"x","data":' + SPOT_TRADE.replace(b"BTC", b"ETH") + b"}"
     answer = b'{"lastUpdateId":1,"bids":[],"asks":[],"e":"trade"}'
@@ -370,7 +370,7 @@ def test_the_first_channel_that_matches_a_frame_reads_it():
     assert counts == {(DECODED, DECODED): 3, (SLOW_PATH, MALFORMED): 6}
 
 
-@needs_numba
+@needs_kernels
 def test_a_channel_that_is_not_expected_takes_the_slow_path():
     dialect = VENUES["binance"].dialect.restricted_to(("trade",))
     counts = check(Scanner(dialect, SYMBOLS), [SPOT_TRADE, combined(SPOT_TRADE)])
@@ -386,13 +386,13 @@ def test_what_tables_cannot_express_is_left_to_the_strict_reader():
     assert compile_dialect(ODD, {}).unscanned == ("two places", "shadowed", "never reached")
 
 
-@needs_numba
+@needs_kernels
 def test_rows_of_arrays_in_arrays_carry_the_fields_around_them():
     counts = check(Scanner(ODD, SYMBOLS), list(ODD_SAMPLES))
     assert counts == {(DECODED, DECODED): 3, (SLOW_PATH, IGNORED): 1, (SLOW_PATH, UNLISTED): 1}
 
 
-@needs_numba
+@needs_kernels
 def test_an_array_of_thousands_of_rows_is_read():
     row = b'{"product_id":"A","best_bid":"1","best_bid_quantity":"3"'
     row += b',"best_ask":"2","best_ask_quantity":"4"}'
@@ -407,7 +407,7 @@ def test_an_array_of_thousands_of_rows_is_read():
     assert reader.scan(cut)[1].tolist() == [SLOW_PATH]  # though what follows it goes on with rows
 
 
-@needs_numba
+@needs_kernels
 @pytest.mark.parametrize("rows", [1, 2, 5, 40])
 def test_frames_of_more_rows_than_expected_are_read_whole(rows):
     row = TICKERS[TICKERS.index(b'{"type":"ticker"') : TICKERS.index(b"]}]}")]
@@ -422,7 +422,7 @@ def test_frames_of_more_rows_than_expected_are_read_whole(rows):
 # --- around the kernel --------------------------------------------------------------------
 
 
-@needs_numba
+@needs_kernels
 def test_frames_need_not_stand_side_by_side():
     data = np.frombuffer(b"xx" + SPOT_TRADE + b"{}" + SPOT_TRADE[:-1] + bytes(64), np.uint8)
     size = len(SPOT_TRADE)
@@ -440,7 +440,7 @@ def test_frames_need_not_stand_side_by_side():
     assert rows.frame.tolist() == [0]
 
 
-@needs_numba
+@needs_kernels
 def test_a_page_without_padding_or_with_frames_beyond_it_fails():
     reader, good = Scanner(VENUES["binance"].dialect, SYMBOLS), page([SPOT_TRADE])
     unpadded = Page("binance-0", 0, good.log_ns, good.starts, good.ends, good.data[:-1])
@@ -451,7 +451,7 @@ def test_a_page_without_padding_or_with_frames_beyond_it_fails():
     assert not len(reader.scan(page([]))[1])
 
 
-@needs_numba
+@needs_kernels
 def test_threads_may_share_a_scanner():
     reader = Scanner(VENUES["binance-usdm"].dialect, SYMBOLS)
     pages = [
@@ -466,15 +466,15 @@ def test_threads_may_share_a_scanner():
             assert not status.any()
 
 
-@needs_numba
+@needs_kernels
 def test_a_copy_of_a_scanner_scans():
     reader = pickle.loads(pickle.dumps(Scanner(VENUES["binance"].dialect, SYMBOLS)))
     assert reader.scan(page([SPOT_TRADE]))[1].tolist() == [DECODED]
 
 
-@needs_numba
+@needs_kernels
 def test_kernel_and_tables_have_the_same_layout():
-    from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415, needs numba
+    from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415
 
     shared = {name for name in vars(layout) if name.isupper()} & set(vars(scan_kernel))
     assert len(shared) > 50
@@ -484,18 +484,19 @@ def test_kernel_and_tables_have_the_same_layout():
     assert (scan_kernel.IGNORED, scan_kernel.SLOW_PATH) == (IGNORED, SLOW_PATH)
 
 
-@needs_numba
+@needs_kernels
 def test_the_kernel_need_not_know_how_many_columns_there_are():
-    from tapeflow.operators.decode import kernel as scan_kernel  # noqa: PLC0415, needs numba
+    from tapeflow.operators.decode import page_kernel  # noqa: PLC0415
 
     reader = Scanner(VENUES["coinbase"].dialect, SYMBOLS)
+    memory = ThreadMemory(scanner.load_kernel()[1], reader.table_rows)
     frames = page([MARKET_TRADES])
     rows, _, _ = reader.scan(frames)
     wider = np.tile(np.arange(len(rows.frame) + layout.LEVELS), (layout.WIDTH + 1, 1))
     status, ignored = np.empty(1, np.int64), np.empty((1, 2), np.int64)
-    scan_kernel.scan(
+    page_kernel.scan(
         frames.data, len(frames.data), frames.starts, frames.ends, status, wider,
-        np.zeros(scan_kernel.SCRATCH, np.int64), (*reader.addresses, ignored.ctypes.data),
+        memory.scratch, memory.templates, (*reader.addresses, ignored.ctypes.data),
     )  # fmt: skip
     assert status.tolist() == [DECODED]
     some = scanner.to_rows(wider[: layout.WIDTH, : len(rows.frame)])
@@ -507,9 +508,8 @@ def test_the_kernel_need_not_know_how_many_columns_there_are():
     ]  # in the order of the log as all others
 
 
-def test_without_numba_every_frame_takes_the_slow_path(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tapeflow.operators.decode.kernel", None)
-    monkeypatch.delattr(decode, "kernel", raising=False)
+def test_where_kernels_are_not_compiled_every_frame_takes_the_slow_path(monkeypatch):
+    monkeypatch.setattr(scanner, "is_compiled", lambda kernel: False)
     scanner.load_kernel.cache_clear()
     rows, status, _ = Scanner(VENUES["binance"].dialect, SYMBOLS).scan(
         page([SPOT_TRADE, b"", b"{"])
@@ -519,7 +519,7 @@ def test_without_numba_every_frame_takes_the_slow_path(monkeypatch):
     assert rows.frame.size == 0
 
 
-def test_numba_is_imported_by_the_first_scan_and_not_before():
+def test_making_a_scanner_makes_no_kernel():
     code = "from tapeflow.operators.decode.scanner import Scanner; from tapeflow.schemas.venues import VENUES; import sys; "
     code += "Scanner(VENUES['binance'].dialect, {'A': 0}); sys.exit('numba' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

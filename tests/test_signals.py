@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.operators.strategies.step import STRATEGIES, EvaluateStrategies, Kind, bind
-from tapeflow.schemas.market import BUY, SELL, bar_id
+from tapeflow.schemas.bar import bar_id
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.signals import Strategy
 from tests.columns import bar, bar_values, batch
 from tests.frames import S

@@ -210,7 +210,7 @@ def test_what_a_killed_recorder_left_is_read_up_to_the_damage(
     tmp_path, monkeypatch, ending, content, why, compiled
 ):
     if not compiled:
-        monkeypatch.setattr("tapeflow.connectors.tapes.text.load_line_kernel", lambda: None)
+        monkeypatch.setattr("tapeflow.connectors.tapes.text.is_compiled", lambda kernel: False)
     path, behind = tmp_path / f"1.tape.{ending}", tmp_path / "2.tape"
     path.write_bytes(content)
     behind.write_bytes(lines(60))

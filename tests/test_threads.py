@@ -15,9 +15,9 @@ from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.engine.routing import state_keys
 from tapeflow.engine.threads import PeriodicThread
 from tapeflow.flows.run import engine, worker
-from tapeflow.flows.run.log import TopicPartition
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.tape_files import find_tapes
+from tapeflow.flows.run.topic_partition import TopicPartition
 from tests.running import REFERENCE, job_of
 
 SECOND = 1_000_000_000

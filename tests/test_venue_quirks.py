@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.rungs import are_compiled
 from tapeflow.flows.job import settings, wiring
 from tapeflow.flows.job.market import Market
 from tapeflow.operators.bars.step import TimeBars
@@ -17,18 +17,17 @@ from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import (
     ACCEPTED,
-    BUY,
     DECODED,
     HEARTBEAT,
     HISTORICAL,
     IGNORED,
     MALFORMED,
     OFF_MARKET,
-    SELL,
     SLOW_PATH,
     UNLISTED,
     MarkPrices,
 )
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues import VENUES, venue_of
 from tests.frames import MS, S, rfc3339
@@ -143,8 +142,8 @@ class StrictOnly(Scanner):
 @pytest.fixture(params=[True, False], ids=["scanner", "strict"])
 def read(request):
     """A function that reads frames of a partition: by the scanner, then by the strict reader."""
-    if request.param and not COMPILED:
-        pytest.skip("numba is not installed")
+    if request.param and not are_compiled():
+        pytest.skip("kernels are not compiled")
 
     def read(partition, *frames, log_ns=5 * S):
         page = Page.from_frames(partition, 0, [log_ns] * len(frames), list(frames))

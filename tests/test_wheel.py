@@ -19,16 +19,17 @@ from typing import NamedTuple
 import pytest
 from setuptools import find_packages
 
-from tapeflow.engine.compiled import NOT_CACHED
+from tapeflow.engine.rungs import NOT_CACHED
 from tests.running import JOB, REFERENCE, ROOT, replay
 
 ROOMS = ("connectors", "engine", "flows", "operators", "schemas")
 VERSIONS = ("3.11", "3.12")
 GOLDEN = REFERENCE / "golden"
-NOT_SOURCES = (".*", "build", "*.egg-info", "__pycache__", "*.duckdb*")
+NOT_SOURCES = (".*", "build", "*.egg-info", "__pycache__", "*.duckdb*", "*.so")
 PINNED = re.compile(r"^[\w.-]+==[^\\\n]+", re.MULTILINE)  # without hashes: those are all or none
 OURS = re.compile(r"TAPEFLOW_|NUMBA_|PYTHON|VIRTUAL_ENV|XDG_")
 BARE = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+LIBRARY = "tapeflow/engine/kernels.so"
 SMALL_KERNEL = """
 from tapeflow.engine.compiled import compiled
 
@@ -178,42 +179,60 @@ def test_a_wheel_holds_tapeflow_and_nothing_else(wheel):
     modules = {f"tapeflow/{room}/{path}" for room in ROOMS for path in sources(ROOT / room)}
     modules |= {"tapeflow/__init__.py", "tapeflow/__main__.py"}
     data = {f"tapeflow/jobs/{path.name}" for path in (ROOT / "jobs").iterdir()}
-    assert {n for n in names if ".dist-info/" not in n} == modules | data | {"tapeflow/py.typed"}
+    assert {n for n in names if ".dist-info/" not in n} == modules | data | {
+        "tapeflow/py.typed",
+        LIBRARY,
+    }
+    assert wheel.stem.startswith("tapeflow-") and "-py3-none-" in wheel.stem
+    assert not wheel.stem.endswith("-any")
 
 
-def replay_installed(install, folder):
+def replay_installed(install, folder, **variables):
     """Replay the golden tapes with the job that was installed: the digest, what was notices."""
     job = install.package / "jobs" / JOB.name
     line = ["replay", GOLDEN, "--config", job, "--results", "golden.duckdb"]
-    notices = install.run(folder, "tapeflow", *line).stderr
+    notices = install.run(folder, "tapeflow", *line, **variables).stderr
     return install.run(folder, "tapeflow", "digest", "golden.duckdb").stdout.strip(), notices
 
 
-def check_commands(install, folder, expected):
+def check_commands(install, folder, expected, **variables):
     """Run what a user tries first, in an empty folder: what the commands notices beside."""
     assert "demo" in install.run(folder, "python", "-m", "tapeflow", "--help").stdout
-    demo = install.run(folder, "tapeflow", "demo", "--seconds", "60", "--json")
+    demo = install.run(folder, "tapeflow", "demo", "--seconds", "60", "--json", **variables)
     fills = json.loads(demo.stdout)["fills"]
     assert fills > 0
     query = ["query", "SELECT count(*) AS n FROM fills", "--format", "json"]
     assert json.loads(install.run(folder, "tapeflow", *query).stdout) == [{"n": fills}]
-    digest, notices = replay_installed(install, folder)
+    digest, notices = replay_installed(install, folder, **variables)
     assert digest == expected
     return demo.stderr + notices
 
 
 @pytest.mark.slow
 def test_without_numba_it_works_in_an_empty_folder(install, expected, tmp_path):
-    assert "numba is not installed" in check_commands(install, tmp_path, expected)
+    assert "kernels" not in check_commands(install, tmp_path, expected)
+    doctor = install.run(tmp_path, "tapeflow", "doctor").stdout
+    assert f"kernels compiled ahead of time, in {install.package / 'engine'}" in doctor
+
+
+@pytest.mark.slow
+def test_without_numba_and_library_it_says_that_it_is_slow(install, expected, tmp_path):
+    library = install.package.parent / LIBRARY
+    library.rename(tmp_path / library.name)
+    try:
+        assert "and numba is not installed" in check_commands(install, tmp_path, expected)
+    finally:
+        shutil.move(tmp_path / library.name, library)
 
 
 @pytest.mark.slow
 def test_with_numba_it_works_in_an_empty_folder(fast_install, expected, tmp_path):
-    assert "numba" not in check_commands(fast_install, tmp_path, expected)
+    notices = check_commands(fast_install, tmp_path, expected, TAPEFLOW_KERNELS="cache")
+    assert "numba" not in notices
     cached = list(fast_install.package.rglob("*.nbi"))
     assert {path.parent.name for path in cached} == {"__pycache__"}
-    doctor = fast_install.run(tmp_path, "tapeflow", "doctor").stdout
-    assert f"compiled code is cached beside the sources, in {fast_install.package}" in doctor
+    doctor = fast_install.run(tmp_path, "tapeflow", "doctor", TAPEFLOW_KERNELS="cache").stdout
+    assert f"caches machine code in {fast_install.package / 'engine' / '__pycache__'}" in doctor
 
 
 @pytest.mark.slow
@@ -258,8 +277,9 @@ def skip_unless_read_only(install, folder):
 @pytest.mark.slow
 def test_a_read_only_install_without_a_home_compiles_in_memory(read_only, expected, tmp_path):
     skip_unless_read_only(read_only, tmp_path)
-    assert NOT_CACHED in read_only.run(tmp_path, "tapeflow", "doctor").stdout
-    digest, notices = replay_installed(read_only, tmp_path)
+    cached = {"TAPEFLOW_KERNELS": "cache"}
+    assert NOT_CACHED in read_only.run(tmp_path, "tapeflow", "doctor", **cached).stdout
+    digest, notices = replay_installed(read_only, tmp_path, **cached)
     assert digest == expected
     assert notices.count(NOT_CACHED) == 1
     assert not list(read_only.package.rglob("*.nbi"))
@@ -273,9 +293,8 @@ def test_a_read_only_install_caches_kernels_in_the_users_folder(read_only, tmp_p
     assert at_home.run(tmp_path, "python", "-c", code).stdout == "3\n"
     cache = tmp_path / ".cache" / "numba"
     assert len(list(cache.rglob("small_kernel.add-*.nbi"))) == 1
-    assert (
-        f"compiled code is cached in {cache}" in at_home.run(tmp_path, "tapeflow", "doctor").stdout
-    )
+    doctor = at_home.run(tmp_path, "tapeflow", "doctor", TAPEFLOW_KERNELS="cache").stdout
+    assert f"caches machine code in {cache}" in doctor
 
 
 # The checkout.

@@ -1,4 +1,7 @@
-"""The rung without numba: the tests of the kernels' laws, and the golden answers, run on it too."""
+"""The last rung, plain Python: the tests of the kernels' laws, and the golden answers, on it too.
+
+And without numba the library of kernels serves alone.
+"""
 
 import os
 import subprocess
@@ -6,6 +9,7 @@ import sys
 
 import pytest
 
+from tapeflow.engine.compiled import FIRST_RUNG
 from tests.running import JOB, REFERENCE, ROOT
 
 HIDDEN = ROOT / "tests" / "without_numba"
@@ -16,16 +20,16 @@ DIGESTS = {
 }
 
 
-def run_without_numba(*arguments):
+def run_without_numba(*arguments, rung="python"):
     path = os.pathsep.join([str(HIDDEN), str(ROOT)])
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": path, FIRST_RUNG: rung}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
 def test_numba_is_hidden():
-    code = "from tapeflow.engine.compiled import COMPILED; print(COMPILED)"
+    code = "from tapeflow.engine.compiled import HAS_NUMBA; print(HAS_NUMBA)"
     assert run_without_numba("-c", code).stdout.strip() == "False"
 
 
@@ -41,13 +45,14 @@ def test_the_tests_of_a_step_hold_without_numba(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DIGESTS)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_golden_answer_is_the_same_without_numba(tmp_path, name, workers):
+@pytest.mark.parametrize("rung", ["python", "library"])
+def test_the_golden_answer_is_the_same_without_numba(tmp_path, name, workers, rung):
     results = tmp_path / "r.duckdb"
     done = run_without_numba(
         "-m", "tapeflow", "replay", REFERENCE / name, "--config", JOB, "--results", results,
-        "--workers", workers,
+        "--workers", workers, rung=rung,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "numba is not installed" in done.stderr
+    assert ("numba is not installed" in done.stderr) == (rung == "python")
     digest = run_without_numba("-m", "tapeflow", "digest", results).stdout
     assert digest.strip() == DIGESTS[name]

@@ -10,9 +10,9 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from bench.simulation.facts import Tables
-from tapeflow.schemas.arrow import columns
 from tapeflow.schemas.batches import BarBlock
 from tapeflow.schemas.registry import BY_TYPE, FACT_TYPES, FactType
+from tapeflow.schemas.tables import columns
 
 CLOSE = {"volume", "vwap", "notional", "buy_volume", "buy_notional", "strength", "value"}
 SIDES = {"BUY": 1, "SELL": -1}

@@ -129,7 +129,8 @@ def run_without_numba(command: list[str], output: Path) -> None:
         hidden = output.parent / "without numba"
         hidden.mkdir(exist_ok=True)
         (hidden / "sitecustomize.py").write_text('import sys\n\nsys.modules["numba"] = None\n')
-        python = ["env", f"PYTHONPATH={hidden}:{ROOT}", sys.executable, "-m", "tapeflow"]
+        variables = [f"PYTHONPATH={hidden}:{ROOT}", "TAPEFLOW_KERNELS=python"]
+        python = ["env", *variables, sys.executable, "-m", "tapeflow"]
         os.execvp("env", [*python, *command])
     finally:
         os._exit(1)

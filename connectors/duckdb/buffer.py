@@ -12,12 +12,14 @@ import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import BarBlock
-from tapeflow.schemas.market import Bar, Bars
+from tapeflow.schemas.market import Bars
 from tapeflow.schemas.quality import DeadLetter
 from tapeflow.schemas.registry import TABLES
 
 ROW_BYTES = 256  # of a dead letter's frame count as one row
+FEW_ROWS = 500  # of a type: they can wait for the end of the epoch
 CHUNK_ROWS = 256  # facts of a type that are laid out as columns at once
 
 
@@ -45,22 +47,31 @@ class FactBuffer:
             if len(chunk) == CHUNK_ROWS:  # while they are still in the processor's cache
                 self._lay_out(type(fact))
 
-    def drain(self) -> dict[str, Any]:
-        """Return everything as pyarrow Tables by name, and empty the buffer."""
-        for fact_type in list(self.facts):
+    def drain(self, few: int = 0) -> dict[str, Any]:
+        """Return the facts as pyarrow Tables by name; types of fewer than `few` rows stay.
+
+        To insert a table costs a millisecond. Dead letters never stay: each may be large.
+        """
+        types = dict.fromkeys((*self.facts, *self.batches))
+        stay = {each for each in types if each is not DeadLetter and self._rows_of(each) < few}
+        for fact_type in [each for each in self.facts if each not in stay]:
             self._lay_out(fact_type)
         for partition, bars in self.bars.items():
             self.batches[Bar].append(
                 bars_to_record_batch(partition, Bars.concat(bars), self.instruments)
             )
-        tables = {
-            TABLES[fact_type]: pa.Table.from_batches(batches)
-            for fact_type, batches in self.batches.items()
-        }
         self.bars.clear()
-        self.batches.clear()
-        self.rows = 0
+        drained = [each for each in self.batches if each not in stay]
+        tables = {
+            TABLES[fact_type]: pa.Table.from_batches(self.batches.pop(fact_type))
+            for fact_type in drained
+        }
+        self.rows = sum(map(self._rows_of, stay))
         return tables
+
+    def _rows_of(self, fact_type: type) -> int:
+        laid_out: int = sum(batch.num_rows for batch in self.batches.get(fact_type, ()))
+        return laid_out + len(self.facts.get(fact_type, ()))
 
     def _lay_out(self, fact_type: type) -> None:
         self.batches[fact_type].append(to_record_batch(fact_type, self.facts.pop(fact_type)))

@@ -5,6 +5,8 @@ stop_live      a signal ended a run             ─▶ results.duckdb
 keep_partial   a replay was stopped, or failed  ─▶ results.duckdb.partial, next to the old one
 """
 
+import fcntl
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -19,7 +21,7 @@ from tapeflow.connectors.duckdb.file import (
     replace_database,
     translate_errors,
 )
-from tapeflow.connectors.duckdb.runs import mark, read_status
+from tapeflow.connectors.duckdb.runs import last_log_time, mark, read_status
 from tapeflow.schemas.errors import TapeflowError
 
 
@@ -46,14 +48,24 @@ def complete(paths: ResultPaths, *, keep: bool) -> None:
 
 def check_free(paths: ResultPaths) -> None:
     """Raise TapeflowError where another program writes the results file."""
-    if not paths.results.exists():
+    if not paths.results.exists() or not is_written(paths.results):
         return
-    try:
+    try:  # to learn who it is
         duckdb.connect(str(paths.results), read_only=True).close()
     except duckdb.Error as error:
         if HOLDER.search(str(error)):
             line = f"{explain(paths.results, error)}: the finished answer is in {paths.work}"
             raise TapeflowError(line) from None
+
+
+def is_written(path: Path) -> bool:
+    """Return whether another process has the lock of a file that DuckDB takes to write it."""
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def stop_live(paths: ResultPaths) -> None:
@@ -71,12 +83,11 @@ def keep_partial(paths: ResultPaths, *, stopped: bool) -> str:
     with translate_errors(paths.work), connect_owner(paths.work) as con:
         if stopped:
             mark(con, "stopped")
-        status = read_status(con)
-        has_facts = status is not None and status.log_time is not None
-        if has_facts or stopped:
+        log_time = None if read_status(con) is None else last_log_time(con)
+        if log_time is not None or stopped:
             write_partial(con, paths)
-    if has_facts and status is not None:
-        return f"{paths.partial} holds the log up to {status.log_time}"
+    if log_time is not None:
+        return f"{paths.partial} holds the log up to {log_time}"
     if stopped:
         return f"{paths.partial} holds no facts yet"
     if paths.work == paths.partial:

@@ -13,14 +13,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.tables import RunInfo, create_tables
+from tapeflow.connectors.duckdb.handover import take
 from tapeflow.schemas.errors import TapeflowError, UsageError
 
 SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
@@ -59,11 +59,12 @@ def sibling(path: Path, suffix: str) -> Path:
 
 
 def connect_owner(path: Path) -> Any:
-    """Open the owner's connection to the work file.
+    """Open the owner's connection to the work file, or take the one that its sink has passed on.
 
     Raises TapeflowError where it cannot be opened.
     """
-    return connect_sealed(path, OWNER)
+    passed = take(path)
+    return connect_sealed(path, OWNER) if passed is None else passed
 
 
 def connect_sealed(path: Path, config: dict[str, str], *, read_only: bool = False) -> Any:
@@ -103,25 +104,6 @@ def translate_errors(path: Path) -> Iterator[None]:
         raise OutOfMemoryError(f"{path}: {first_line(error)}") from None
     except duckdb.Error as error:
         raise TapeflowError(f"{path}: cannot be written: {first_line(error)}") from None
-
-
-def create(paths: ResultPaths, run: RunInfo) -> Any:
-    """Make a fresh work file with all tables, and return the owner's connection to it.
-
-    Raises TapeflowError where the results file holds something else, or a file cannot be written.
-    """
-    check_replaceable(paths.results)
-    with translate_errors(paths.work):
-        paths.work.parent.mkdir(parents=True, exist_ok=True)
-        delete_database(paths.work)
-    with translate_errors(paths.work), ExitStack() as failed:
-        con = connect_owner(paths.work)
-        failed.callback(con.close)
-        con.begin()
-        create_tables(con, run.instruments)
-        con.commit()
-        failed.pop_all()
-    return con
 
 
 def delete_database(path: Path) -> None:

@@ -17,13 +17,14 @@ from threading import Timer
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from pyarrow import flight
 
 from tapeflow.connectors.duckdb.query_result import (
     QueryResult,
-    execute_exact,
+    exact_relation,
     one_line,
-    to_query_result,
+    types_of,
 )
 from tapeflow.connectors.duckdb.query_watch import TIME_MAX_S, QueryWatch
 from tapeflow.engine.threads import call_on_thread
@@ -99,7 +100,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow ha
             with self.watch.watching(self.con, context.is_cancelled) as cursor:
                 check_single_select(cursor, request["sql"])
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
-                return flight.RecordBatchStream(execute_exact(cursor, request["sql"], ROWS_MAX))
+                return flight.RecordBatchStream(execute_exact(cursor, request["sql"]))
         except duckdb.Error as error:
             raise flight.FlightServerError(str(error)) from None
 
@@ -114,6 +115,27 @@ def check_single_select(cursor: Any, sql: str) -> None:
         raise flight.FlightServerError(
             "a running flow answers one SELECT at a time; it is read-only for all others"
         )
+
+
+def execute_exact(cursor: Any, sql: str) -> Any:
+    """Run a query and return a pyarrow.Table with DuckDB's types in its metadata.
+
+    Raises duckdb.Error for a failed query, and for more than ROWS_MAX rows.
+    """
+    relation = cursor.sql(sql)
+    if relation is None or not relation.columns:  # a statement without a result
+        return pa.table({})
+    table = exact_relation(relation).limit(ROWS_MAX + 1).to_arrow_table()
+    if len(table) > ROWS_MAX:
+        raise duckdb.InvalidInputException(f"more than {ROWS_MAX:,} rows: ask for fewer")
+    return table.replace_schema_metadata({"types": "\n".join(types_of(relation))})
+
+
+def to_query_result(table: Any) -> QueryResult:
+    """Convert a table of `execute_exact` to plain rows."""
+    types = (table.schema.metadata or {}).get(b"types", b"").decode().splitlines()
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return QueryResult(table.column_names, types, rows)
 
 
 def query_running(results: Path, sql: str) -> QueryResult | None:

@@ -6,23 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-from msgspec import NODEFAULT, Struct, structs
+from msgspec import NODEFAULT, structs
 
 from tapeflow.connectors.duckdb.file import check_is_file, connect_sealed, sibling
 from tapeflow.connectors.duckdb.query_result import (
     QueryResult,
-    execute_exact,
     one_line,
-    to_query_result,
+    read_exact,
 )
 from tapeflow.connectors.duckdb.runs import describe, describe_absent
-from tapeflow.connectors.duckdb.tables import INTERNAL, insert
+from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.engine.threads import call_on_thread
-from tapeflow.schemas.arrow import Column, columns, ddl, to_record_batch
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES, FactType
+from tapeflow.schemas.tables import columns
 
 CHUNK_ROWS = 4096  # read at a time
 DEFAULTS = {  # of the fields of each type of fact
@@ -51,6 +49,15 @@ def connect(results: Path, notify: Notify = lambda _: None) -> Any:
     return con
 
 
+def has_table(con: Any, name: str) -> bool:
+    """Return whether the results hold a table or view of this name."""
+    try:
+        con.execute(f"FROM {name} LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
 def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResult:
     """Run a query: in the run that makes these results, if there is one, else on the file.
 
@@ -68,7 +75,7 @@ def query(results: Path, sql: str, notify: Notify = lambda _: None) -> QueryResu
         try:
             if CHANGES & {statement.type for statement in con.extract_statements(sql)}:
                 raise TapeflowError(f"the query failed: {results} is read-only")
-            return to_query_result(call_on_thread(lambda: execute_exact(con, sql), con.interrupt))
+            return call_on_thread(lambda: read_exact(con, sql), con.interrupt)
         except duckdb.Error as error:
             raise TapeflowError(f"the query failed: {one_line(str(error))}") from None
 
@@ -80,16 +87,6 @@ def digests(results: Path, notify: Notify = lambda _: None) -> dict[str, str]:
     """
     with connect(results, notify) as con:
         return {each.table: table_digest(con, each, f"{INTERNAL}.") for each in FACT_TYPES}
-
-
-def digest_of(fact_type: FactType, facts: list[Struct]) -> str:
-    """Return the digest that a table of these facts would have."""
-    with duckdb.connect() as con:
-        con.execute(ddl(fact_type.table, fact_type.type))
-        if facts:
-            table = pa.Table.from_batches([to_record_batch(fact_type.type, facts)])
-            insert(con, fact_type.table, table)
-        return table_digest(con, fact_type)
 
 
 def digest(tables: dict[str, str]) -> str:
@@ -112,11 +109,8 @@ def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     else the names of these fields are in it.
     """
     name, defaults = f"{schema}{fact_type.table}", DEFAULTS[fact_type.type]
-    table = [
-        column
-        for column in columns(fact_type.type)
-        if not has_default(con, fact_type, column, name)
-    ]
+    unchanged = unchanged_fields(con, fact_type, name)
+    table = [column for column in columns(fact_type.type) if column.field not in unchanged]
     names = {column.field: column.name for column in columns(fact_type.type)}
     selected = ", ".join(
         f'epoch_ns("{column.name}")' if column.sql == "TIMESTAMP_NS" else f'"{column.name}"'
@@ -132,13 +126,19 @@ def table_digest(con: Any, fact_type: FactType, schema: str = "") -> str:
     return total.hexdigest()
 
 
-def has_default(con: Any, fact_type: FactType, column: Column, table: str) -> bool:
-    """Return whether a field has a default, and every row of the table has it."""
-    default = DEFAULTS[fact_type.type].get(column.field, NODEFAULT)
-    if default is NODEFAULT:
-        return False
-    other = f'SELECT count(*) FROM {table} WHERE "{column.name}" IS DISTINCT FROM ?'
-    return bool(execute_on_facts(con, other, [default]).fetchone()[0] == 0)
+def unchanged_fields(con: Any, fact_type: FactType, table: str) -> set[str]:
+    """Return the fields that have a default, and have it in every row of the table."""
+    later = {
+        column.field: column.name
+        for column in columns(fact_type.type)
+        if DEFAULTS[fact_type.type].get(column.field, NODEFAULT) is not NODEFAULT
+    }
+    if not later:
+        return set()
+    others = ", ".join(f'count(*) FILTER ("{name}" IS DISTINCT FROM ?)' for name in later.values())
+    defaults = [DEFAULTS[fact_type.type][field] for field in later]
+    counts = execute_on_facts(con, f"SELECT {others} FROM {table}", defaults).fetchone()
+    return {field for field, count in zip(later, counts, strict=True) if count == 0}
 
 
 def execute_on_facts(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:

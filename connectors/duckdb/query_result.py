@@ -1,15 +1,13 @@
 """Query results that lose nothing: numbers as numbers, other values as DuckDB's text of them.
 
-    BIGINT, DOUBLE, ...              --> Arrow --> number
-    TIMESTAMP_NS, DECIMAL, UUID, ... --VARCHAR--> Arrow --> text
+    BIGINT, DOUBLE, ...              --> number
+    TIMESTAMP_NS, DECIMAL, UUID, ... --VARCHAR--> text
 
-Python's datetime has no nanoseconds, and DECIMAL(38,12) as Arrow prints all its trailing zeros.
+Python's datetime has no nanoseconds, and DECIMAL(38,12) prints all its trailing zeros.
 """
 
 from typing import Any, ClassVar
 
-import duckdb
-import pyarrow as pa
 from msgspec import Struct
 
 
@@ -23,27 +21,27 @@ class QueryResult(Struct, frozen=True):
     rows: list[tuple[Any, ...]]
 
 
-def execute_exact(con: Any, sql: str, rows_max: int | None = None) -> Any:
-    """Run a query and return a pyarrow.Table with DuckDB's types in its metadata.
+def read_exact(con: Any, sql: str) -> QueryResult:
+    """Run a query and return its rows.
 
-    Raises duckdb.Error for a failed query, and for more than `rows_max` rows.
+    Raises duckdb.Error for a failed query.
     """
     relation = con.sql(sql)
     if relation is None or not relation.columns:  # a statement without a result
-        return pa.table({})
-    names, types = relation.columns, [str(sql_type) for sql_type in relation.types]
-    exact = relation.project(", ".join(map(exact_column_sql, names, types)))
-    table = (exact if rows_max is None else exact.limit(rows_max + 1)).to_arrow_table()
-    if rows_max is not None and len(table) > rows_max:
-        raise duckdb.InvalidInputException(f"more than {rows_max:,} rows: ask for fewer")
-    return table.replace_schema_metadata({"types": "\n".join(types)})
+        return QueryResult([], [], [])
+    exact = exact_relation(relation)
+    return QueryResult(exact.columns, types_of(relation), exact.fetchall())
 
 
-def to_query_result(table: Any) -> QueryResult:
-    """Convert a table of `execute_exact` to plain rows."""
-    types = (table.schema.metadata or {}).get(b"types", b"").decode().splitlines()
-    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    return QueryResult(table.column_names, types, rows)
+def types_of(relation: Any) -> list[str]:
+    """Return the types of a relation's columns, as DuckDB names them."""
+    return [str(sql_type) for sql_type in relation.types]
+
+
+def exact_relation(relation: Any) -> Any:
+    """Return the relation with its values as numbers and text."""
+    columns = map(exact_column_sql, relation.columns, types_of(relation))
+    return relation.project(", ".join(columns))
 
 
 def exact_column_sql(name: str, sql_type: str) -> str:

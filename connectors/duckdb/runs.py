@@ -17,9 +17,9 @@ from msgspec import Struct
 from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed, sibling
 from tapeflow.connectors.duckdb.lock import is_locked
 from tapeflow.connectors.duckdb.tables import INTERNAL, RunInfo
-from tapeflow.schemas.arrow import columns
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES
+from tapeflow.schemas.tables import columns
 
 LAST_RUN = "id = (SELECT max(id) FROM runs)"
 RUN = f"SELECT command, started, committed, stopped, finished FROM runs WHERE {LAST_RUN}"
@@ -33,13 +33,12 @@ class Status(Struct, frozen=True):
     committed: datetime | None
     stopped: datetime | None
     finished: datetime | None
-    log_time: str | None  # of the last fact, to the second
 
-    def describe_reach(self) -> str:
-        """Return up to where the file goes."""
-        if self.log_time is None:
+    def describe_reach(self, log_time: str | None) -> str:
+        """Return up to where the file goes; `log_time` is that of its last fact."""
+        if log_time is None:
             return "it holds no facts yet"
-        return f"it shows the log up to {self.log_time}, committed {to_second(self.committed)}"
+        return f"it shows the log up to {log_time}, committed {to_second(self.committed)}"
 
 
 def begin_run(con: Any, run: RunInfo) -> None:
@@ -70,16 +69,16 @@ def read_status(con: Any) -> Status | None:
     """Return what a file shows; None where it is of another version or no run has begun."""
     try:
         found = con.execute(RUN).fetchall()
-        if not found:
-            return None
-        command, started, committed, stopped, finished = found[0]
-        return Status(command, started, committed, stopped, finished, last_log_time(con))
+        return Status(*found[0]) if found else None
     except duckdb.Error:
         return None
 
 
 def last_log_time(con: Any) -> str | None:
-    """Return the log time of the last fact, to the second; None where there is none."""
+    """Return the log time of the last fact, to the second; None where there is none.
+
+    It looks at every table.
+    """
     first_keys = {
         fact.table: next(c.name for c in columns(fact.type) if c.field in {"log_ns", "time_ns"})
         for fact in FACT_TYPES
@@ -98,6 +97,10 @@ def describe(results: Path, con: Any) -> str | None:
     if status is None:
         return None
     if status.finished is None:
+        try:
+            log_time = last_log_time(con)
+        except duckdb.Error:  # of another version
+            return None
         run = f"the {status.command} started {to_second(status.started)}"
         if status.stopped is not None:
             end = f"was stopped {to_second(status.stopped)}"
@@ -105,7 +108,7 @@ def describe(results: Path, con: Any) -> str | None:
             end = "is writing it"
         else:
             end = "was killed or failed"
-        return f"{results}: unfinished: {run} {end}; {status.describe_reach()}"
+        return f"{results}: unfinished: {run} {end}; {status.describe_reach(log_time)}"
     return describe_partial(results, status)
 
 

@@ -15,19 +15,20 @@ from typing import Any, ClassVar
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from tapeflow.connectors.duckdb.async_writer import AsyncWriter, PendingTables, Tables, from_ipc
-from tapeflow.connectors.duckdb.buffer import FactBuffer
+from tapeflow.connectors.duckdb.buffer import FEW_ROWS, FactBuffer
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import (
     OutOfMemoryError,
     ResultPaths,
-    create,
     reopen,
     translate_errors,
 )
 from tapeflow.connectors.duckdb.flight import QueryServer
+from tapeflow.connectors.duckdb.handover import pass_on
+from tapeflow.connectors.duckdb.insertion import create, insert_facts
 from tapeflow.connectors.duckdb.publisher import Publisher
 from tapeflow.connectors.duckdb.runs import begin_run, mark
-from tapeflow.connectors.duckdb.tables import RunInfo, insert_facts, roll_back_to
+from tapeflow.connectors.duckdb.tables import RunInfo, roll_back_to
 from tapeflow.engine.errors import capture_close_errors, capture_errors
 from tapeflow.schemas.batches import Facts
 from tapeflow.schemas.errors import TapeflowError
@@ -129,7 +130,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         self.buffer.add(chain.from_iterable(values))
         if self.buffer.rows > BUFFER_ROWS_MAX and self.writer is None:
             self.healthy = False
-            self.insert(self.transaction + 1, self.buffer.drain())
+            self.insert(self.transaction + 1, self.buffer.drain(FEW_ROWS))
             self.healthy = True
 
     @capture_errors
@@ -140,16 +141,15 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
         """
         self.healthy = False
         tables = self.buffer.drain()
-        committed, pending = 0, PendingTables()
-        if self.writer is not None:
+        if self.writer is None:
+            self.transaction += self.in_transaction or bool(tables)
+            self.write(self.transaction, tables)
+            committed, pending = self.transaction, PendingTables()
+        else:
             self.transaction += bool(tables)
             if tables:
                 self.writer.submit(self.transaction, tables)
             committed, pending = self.writer.pending_state()
-        else:
-            self.transaction += self.in_transaction or bool(tables)
-            self.write(self.transaction, tables)
-            committed = self.transaction
         self.healthy = True
         return ResultsSink.VERSION, committed, pending
 
@@ -201,7 +201,7 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
             self.con.rollback()
         if self.publisher is not None and self.publisher.unpublished and self.healthy:
             self.publisher.publish()
-        self.con.close()
+        pass_on(self.paths.work, self.con, usable=self.healthy)
         if self.writer is not None:
             self.writer.wait_until_written()  # raises a failure after the last snapshot
         if self.healthy and self.at_end():

@@ -8,20 +8,18 @@ In the view, a bar is not complete either where a gap in its trades was found af
 `decode(frame)` of this file shows bytes that are not UTF-8 as \xFF, where DuckDB's own fails.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.connectors.duckdb.views import VIEWS
-from tapeflow.schemas.arrow import columns, ddl, to_record_batch
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
-from tapeflow.schemas.market import Bar
 from tapeflow.schemas.meanings import column_meanings, summarise
 from tapeflow.schemas.quality import OpenCounts, QualityCounts
 from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES, FactType
+from tapeflow.schemas.tables import columns, ddl
 
 INTERNAL = "internal"  # schema of the tables of facts
 TRANSACTION = "_txn"  # their last column: number of the transaction that wrote the row
@@ -60,7 +58,7 @@ class RunInfo(Struct, frozen=True):
     instruments: InstrumentTable
 
 
-def create_tables(con: Any, instruments: InstrumentTable) -> None:
+def create_tables(con: Any) -> None:
     """Create all tables, views and comments, in the transaction that is open."""
     con.execute(f"CREATE SCHEMA {INTERNAL}")
     for fact in FACT_TYPES:
@@ -70,8 +68,6 @@ def create_tables(con: Any, instruments: InstrumentTable) -> None:
     con.execute(ddl(f"{INTERNAL}.{OPEN_MINUTES}", OpenCounts, [f"{TRANSACTION} BIGINT"]))
     con.execute(f"CREATE VIEW data_quality AS {quality_sql()}")
     con.execute(ddl("instruments", Instrument))
-    rows = pa.Table.from_batches([to_record_batch(Instrument, instruments.rows)])
-    insert(con, "instruments", rows)
     con.execute(f"CREATE TABLE runs ({', '.join(f'{name} {RUNS[name][0]}' for name in RUNS)})")
     for view in VIEWS:
         con.execute(f"CREATE VIEW {view.name} AS {view.sql}")
@@ -97,18 +93,6 @@ def quality_sql() -> str:
         f"{sums} FROM (FROM data_quality_minutes UNION ALL BY NAME FROM {INTERNAL}.{OPEN_MINUTES}) "
         "GROUP BY ALL ORDER BY partition, instrument"
     )
-
-
-def insert(con: Any, name: str, table: Any) -> None:
-    """Insert a pyarrow.Table into the table `name`, whose columns are in the same order."""
-    con.from_arrow(table).insert_into(name)
-
-
-def insert_facts(con: Any, transaction: int, tables: Mapping[str, Any]) -> None:
-    """Insert pyarrow.Tables of facts, by table, as rows of the transaction of this number."""
-    for name, table in tables.items():
-        numbers = pa.array(np.full(len(table), transaction))
-        insert(con, f"{INTERNAL}.{name}", table.append_column(TRANSACTION, numbers))
 
 
 def roll_back_to(con: Any, transaction: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from tapeflow.connectors.kafka.arena import use_one_arena
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
@@ -159,13 +160,27 @@ class BrokerStatus:
 
 def new_consumer(status: BrokerStatus, client: Settings) -> Consumer:
     """Return a consumer that joins no group, skips nothing, and reports errors to `status`."""
-    servers = {"bootstrap.servers": status.bootstrap, "error_cb": status.on_error}
+    settings = {**consumer_settings(status, client), "error_cb": status.on_error, **client}
     try:
-        consumer = Consumer({**SHARED, **CONSUMER, **servers, **client})
+        consumer = Consumer(settings)
     except KafkaException as raised:
-        raise TapeflowError(f"Kafka client settings: {raised.args[0].str()}") from None
+        raise settings_error(raised.args[0].str()) from None
     status.serve = partial(consumer.poll, 0)  # used before partitions are assigned
     return consumer
+
+
+def consumer_settings(status: BrokerStatus, client: Settings) -> dict[str, Any]:
+    """Return all settings of a consumer; TapeflowError for what would end the process."""
+    settings = {**SHARED, **CONSUMER, "bootstrap.servers": status.bootstrap, **client}
+    if not settings["group.id"]:
+        raise settings_error("group.id is empty: leave it out")
+    use_one_arena()  # before the first thread of a consumer starts
+    return settings
+
+
+def settings_error(reason: str) -> TapeflowError:
+    """Return the error of settings that librdkafka refuses, with its reason."""
+    return TapeflowError(f"Kafka client settings: {reason}")
 
 
 def describe_refusal(error: KafkaError) -> str:

@@ -17,11 +17,10 @@ For the demo and for tests, not for data that matters. Its limits:
 """
 
 import ctypes
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Self
 
+from tapeflow.connectors.kafka.librdkafka import library_file
 from tapeflow.schemas.errors import TapeflowError
 
 PRODUCER = 0  # type of the librdkafka client that the mock cluster is part of
@@ -37,7 +36,7 @@ class EmbeddedBroker:
 
     def __init__(self, brokers: int = 1) -> None:
         """Start `brokers` of them on free ports of the loopback; TapeflowError without any."""
-        self._library = ctypes.CDLL(str(library()))
+        self._library = ctypes.CDLL(str(library_file()))
         error = ctypes.create_string_buffer(ERROR_BYTES)
         conf = self._function("conf_new", POINTER)()
         self._function("conf_set", INT, POINTER, TEXT, TEXT, TEXT, ctypes.c_size_t)(
@@ -85,19 +84,3 @@ class EmbeddedBroker:
         function = getattr(self._library, f"rd_kafka_{name}")
         function.restype, function.argtypes = result, types
         return function  # type: ignore[no-any-return]
-
-
-def library() -> Path:
-    """Return the librdkafka file in the installed confluent-kafka wheel.
-
-    Raises TapeflowError where the package brings none: it was built against the system's.
-    """
-    spec = importlib.util.find_spec("confluent_kafka")
-    package = Path(str(spec and spec.origin)).parent
-    for folder in (package.parent / "confluent_kafka.libs", package / ".dylibs"):
-        for path in sorted(folder.glob("librdkafka*")):
-            return path
-    raise TapeflowError(
-        f"no librdkafka with {package}: the embedded broker needs confluent-kafka's own wheel "
-        "(Linux or macOS); use a real broker instead (docker compose up)"
-    )

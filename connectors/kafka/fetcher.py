@@ -12,15 +12,14 @@ compaction has removed, are. Nothing here blocks, but for PROBE_S now and then d
 import time
 from collections.abc import Callable
 
+import numpy as np
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
-from tapeflow.connectors.kafka.client import (
-    RETRIABLE_ERRORS,
-    BrokerStatus,
-    new_consumer,
-)
+from tapeflow.connectors.kafka.client import RETRIABLE_ERRORS, BrokerStatus
+from tapeflow.connectors.kafka.consumers import open_consumer
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.offsets import OffsetBounds
+from tapeflow.connectors.kafka.records import Columns, Messages, Records
 from tapeflow.schemas.errors import RecordsDeletedError, TapeflowError
 from tapeflow.schemas.notify import Notify
 
@@ -57,35 +56,42 @@ class RecordFetcher:
         self.log_end = 0  # offset at which the log was last seen to end
         self.hole_checked_at: float | None = None  # monotonic time, s
         self.status = BrokerStatus(partition.bootstrap, notify, f"{partition.name}: ")
-        self.consumer = new_consumer(self.status, partition.client)
+        self.consumer = open_consumer(self.status, partition.client)
         self._assign(offset - (verify_previous is not None))
 
-    def fetch(self, records: int) -> list[Message]:
+    def fetch(self, records: int) -> Records:
         """Return up to `records` next records; none if none have come.
 
         Raises TapeflowError where the next record is gone, or the broker refuses to send it.
         """
-        messages = self.consumer.consume(records + (self.verify_previous is not None), 0)
-        if any(map(Message.error, messages)):
-            messages = [message for message in messages if self._is_record(message)]
-        if not messages:
+        fetched = self._consume(records + (self.verify_previous is not None))
+        if not len(fetched):
             self._note_silence()
-            return []
+            return fetched
         self.status.mark_available()
         if self.verify_previous is not None:
             verify, self.verify_previous = self.verify_previous, None
-            if (messages[0].offset() or 0) < self.next_offset:  # else compaction has removed it
-                verify(messages.pop(0))
-            if not messages:
-                return []
-        first, last = messages[0].offset() or 0, messages[-1].offset() or 0
-        if first < self.next_offset:
+            if fetched.first < self.next_offset:  # else compaction has removed it
+                verify(fetched.message(0))
+                fetched = fetched.after_first()
+            if not len(fetched):
+                return fetched
+        if fetched.first < self.next_offset:
             raise self._lost()
-        if last != self.next_offset + len(messages) - 1:
-            self._check_hole(messages)
-        self.next_offset = last + 1
+        if fetched.last != self.next_offset + len(fetched) - 1:
+            self._check_hole(fetched)
+        self.next_offset = fetched.last + 1
         self.log_end_min = max(self.log_end_min, self.next_offset)
-        return messages
+        return fetched
+
+    def _consume(self, records: int) -> Records:
+        """Return the records that have come, without what comes in place of a record."""
+        fetched: Columns | list[Message] = self.consumer.consume(records, 0)
+        if isinstance(fetched, Columns):
+            return fetched
+        if any(map(Message.error, fetched)):
+            fetched = [message for message in fetched if self._is_record(message)]
+        return Messages(fetched)
 
     def close(self) -> None:
         """Close the connection."""
@@ -115,7 +121,7 @@ class RecordFetcher:
         self.status.on_error(error)
         return False
 
-    def _check_hole(self, messages: list[Message]) -> None:
+    def _check_hole(self, records: Records) -> None:
         """Raise TapeflowError if the records in a hole were deleted; notify of the first hole."""
         now = time.monotonic()
         if self.hole_checked_at is not None and now - self.hole_checked_at < HOLE_CHECK_S:
@@ -127,8 +133,8 @@ class RecordFetcher:
         if low > self.next_offset:
             raise self._lost()
         if self.hole_checked_at is None:
-            numbered = enumerate(messages, self.next_offset)
-            hole = next(offset for offset, message in numbered if message.offset() != offset)
+            expected = np.arange(self.next_offset, self.next_offset + len(records))
+            hole = expected[np.argmax(records.offsets != expected)]
             self.status.notify(
                 f"{self.partition}: offsets such as {hole} hold no record, as markers of "
                 "transactions or after compaction: they are passed over"
@@ -149,7 +155,8 @@ class RecordFetcher:
 
     def _offset_bounds(self, timeout_s: float) -> OffsetBounds:
         partition = TopicPartition(self.partition.topic, self.partition.number)
-        return self.consumer.get_watermark_offsets(partition, timeout=timeout_s)
+        bounds: OffsetBounds = self.consumer.get_watermark_offsets(partition, timeout=timeout_s)
+        return bounds
 
     def _lost(self) -> TapeflowError:
         """Return the error of a next record that is not there, with the likely reason."""

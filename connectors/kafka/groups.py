@@ -7,14 +7,35 @@ groups    |--- run ---|   |--|    |--- run ---|
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from confluent_kafka import Message
 
-from tapeflow.connectors.kafka.packs import PACK_HEADER
+from tapeflow.connectors.kafka.frames import KafkaPartition, page_from_messages
+from tapeflow.connectors.kafka.packs import PACK_HEADER, PackHeader, parse_pack_header
+from tapeflow.schemas.batches import Page
+from tapeflow.schemas.columns import Ints
 
-RecordGroup = tuple[list[Message], list[Any]]  # plain records, or one pack; and their headers
+
+class RecordGroup(NamedTuple):
+    """Plain records without a hole in their offsets, or one pack."""
+
+    messages: list[Message]
+    headers: list[Any]  # of each
+
+    @property
+    def first(self) -> int:
+        """The offset of the first record."""
+        return self.messages[0].offset() or 0
+
+    def pack_header(self, partition: KafkaPartition) -> PackHeader | None:
+        """Return the header of a pack, None of plain records; TapeflowError for a malformed one."""
+        return parse_pack_header(partition, self.messages[0], self.headers[0])
+
+    def page(self, partition: KafkaPartition, first_frame: int) -> Page:
+        """Return plain records as a page, as `page_from_messages` does."""
+        return page_from_messages(partition, first_frame, self.messages, self.headers)
 
 
 def group_records(messages: list[Message]) -> Iterator[RecordGroup]:
@@ -23,8 +44,8 @@ def group_records(messages: list[Message]) -> Iterator[RecordGroup]:
     A run has no hole in its offsets.
     """
     if messages and (messages[-1].offset() or 0) - (messages[0].offset() or 0) >= len(messages):
-        for run in consecutive_runs(messages):
-            yield from group_records(run)
+        for begin, end in runs_of(offsets_of(messages)):
+            yield from group_records(messages[begin:end])
         return
     headers: list[Any] = list(map(Message.headers, messages))
     begin = 0
@@ -32,17 +53,22 @@ def group_records(messages: list[Message]) -> Iterator[RecordGroup]:
         for row, pairs in enumerate(headers):
             if PACK_HEADER in dict(pairs or ()):
                 if begin < row:
-                    yield messages[begin:row], headers[begin:row]
+                    yield RecordGroup(messages[begin:row], headers[begin:row])
                 begin = row + 1
-                yield messages[row:begin], headers[row:begin]
+                yield RecordGroup(messages[row:begin], headers[row:begin])
     if begin < len(messages):
-        yield messages[begin:], headers[begin:]
+        yield RecordGroup(messages[begin:], headers[begin:])
 
 
-def consecutive_runs(messages: list[Message]) -> Iterator[list[Message]]:
-    """Split records where offsets between them hold none."""
-    offsets = np.array([message.offset() for message in messages])
+def offsets_of(messages: list[Message]) -> Ints:
+    """Return the offset of each record."""
+    return np.array([message.offset() for message in messages], np.int64)
+
+
+def runs_of(offsets: Ints) -> Iterator[tuple[int, int]]:
+    """Yield the rows, first and end, between which no offset is without a record."""
     begin = 0
-    for end in (*(np.flatnonzero(np.diff(offsets) != 1) + 1).tolist(), len(messages)):
-        yield messages[begin:end]
+    for end in (*(np.flatnonzero(np.diff(offsets) != 1) + 1).tolist(), len(offsets)):
+        if begin < end:
+            yield begin, end
         begin = end

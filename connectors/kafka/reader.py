@@ -11,18 +11,11 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Message
-
 from tapeflow.connectors.kafka.fetcher import WHY_RECREATED, RecordFetcher
-from tapeflow.connectors.kafka.frames import KafkaPartition, page_from_messages
-from tapeflow.connectors.kafka.groups import RecordGroup, group_records
-from tapeflow.connectors.kafka.packs import (
-    Pack,
-    PackHeader,
-    page_of_packs,
-    parse_pack_header,
-    read_pack,
-)
+from tapeflow.connectors.kafka.frames import KafkaPartition
+from tapeflow.connectors.kafka.groups import RecordGroup
+from tapeflow.connectors.kafka.packs import Pack, PackHeader, page_of_packs, read_pack
+from tapeflow.connectors.kafka.records import Columns, Records
 from tapeflow.connectors.kafka.resume import (
     UNKNOWN,
     check_is_pack,
@@ -65,7 +58,7 @@ class KafkaReader:
             position or (0, 0, MIN_NS, 0, 0)
         )
         self.ended = self.offset == end
-        self.fetched: deque[RecordGroup] = deque()  # records that are not laid out yet
+        self.fetched: deque[RecordGroup | Columns] = deque()  # records that are not laid out yet
         self.buffered: Page | None = None  # laid out, and not delivered yet
         self.is_packed = False  # whether `buffered` comes from packs
         self.pack_frames: deque[int] = deque()  # of each pack in `buffered` that is not begun yet
@@ -133,27 +126,27 @@ class KafkaReader:
     def _next(self) -> Page | None:
         """Lay out the next of the records fetched: packs, or the plain records before them."""
         if not self.fetched and not self.ended:
-            self.fetched.extend(group_records(self._fetch()))
+            self.fetched.extend(self._fetch().groups())
         if not self.fetched:
             return None
-        messages, headers = self.fetched.popleft()
-        header = parse_pack_header(self.partition, messages[0], headers[0])
+        group = self.fetched.popleft()
+        header = group.pack_header(self.partition)
         if self.is_mid_pack:
             check_is_pack(self.partition, self.position(), header)
         else:
-            self._pass_hole(messages[0].offset() or 0, is_pack=header is not None)
+            self._pass_hole(group.first, is_pack=header is not None)
         self.is_packed = header is not None
-        if header is not None:
-            return self._merge_packs(messages[0], headers[0], header)
+        if isinstance(group, RecordGroup) and header is not None:
+            return self._merge_packs(group, header)
         self.frames_delivered = self.frames_in_pack = 1
-        return page_from_messages(self.partition, self.frames, messages, headers)
+        return group.page(self.partition, self.frames)
 
-    def _fetch(self) -> list[Message]:
-        records = PACKS_PER_FETCH if self.is_packed else self.records
+    def _fetch(self) -> Records:
+        count = PACKS_PER_FETCH if self.is_packed else self.records
         end = MAX_NS if self.end is None else self.end
-        messages = self.fetcher.fetch(min(records, end - self.offset))
-        within = [message for message in messages if (message.offset() or 0) < end]
-        if len(within) < len(messages):  # the last offsets before the end hold no record
+        records = self.fetcher.fetch(min(count, end - self.offset))
+        within = records.below(end)
+        if len(within) < len(records):  # the last offsets before the end hold no record
             self.fetcher.log_end = end
         return within
 
@@ -165,7 +158,7 @@ class KafkaReader:
             self.frames = offset if self.frames == UNKNOWN else self.frames + offset - self.offset
         self.offset = offset
 
-    def _merge_packs(self, message: Message, headers: Any, header: PackHeader) -> Page:
+    def _merge_packs(self, group: RecordGroup, header: PackHeader) -> Page:
         """Lay out a pack, and those behind it that a page has room for.
 
         Of a pack in which a restart has resumed only the frames that were not delivered.
@@ -176,7 +169,7 @@ class KafkaReader:
                 f"{self.partition}: the pack at offset {self.offset} should begin with frame "
                 f"{self.frames}, but says {first}: did someone else write? Load into a fresh topic"
             )
-        packs = [read_pack(self.partition, message, headers, header)]
+        packs = [read_pack(self.partition, group.messages[0], group.headers[0], header)]
         if not self.is_mid_pack:
             self.pack_frames.append(header.frames)
         while self.fetched and (
@@ -198,13 +191,13 @@ class KafkaReader:
 
         None for a damaged one: the frames before it are delivered first.
         """
-        messages, headers = self.fetched[0]
+        group = self.fetched[0]
         try:
-            header = parse_pack_header(self.partition, messages[0], headers[0])
+            header = group.pack_header(self.partition)
             if header is None or header.first != first or header.frames > frames_max:
                 return None
-            if messages[0].offset() != self.offset + ahead:
+            if isinstance(group, Columns) or group.first != self.offset + ahead:
                 return None
-            return read_pack(self.partition, messages[0], headers[0], header)
+            return read_pack(self.partition, group.messages[0], group.headers[0], header)
         except TapeflowError:
             return None

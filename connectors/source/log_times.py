@@ -9,7 +9,7 @@ depends on the records alone, not on the pages in which they came.
 """
 
 from tapeflow.engine.compiled import by_numbers, compiled
-from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.columns import Ints, Written
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
 JITTER_NS = 60_000_000_000  # clocks of recorders may step back so far
@@ -19,7 +19,7 @@ UNKNOWN_NS, END_NS = MIN_NS, MAX_NS  # of the record after a page: not read yet;
 @compiled
 @by_numbers
 def set_log_times(
-    written: Ints, after_ns: int, before_ns: int, step_ns: int, log_ns: Ints
+    written: Ints, after_ns: int, before_ns: int, step_ns: int, log_ns: Written[Ints]
 ) -> tuple[int, int]:
     """Write the log time of each record; return how many were decided, and how many corrected.
 

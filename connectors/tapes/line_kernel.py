@@ -7,18 +7,15 @@
 where it stops is read, or refused, by `TapeReader._read_strictly`.
 """
 
-# numba has no types that mypy knows:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="no-untyped-call,call-overload"
+# Words are numpy's numbers of 64 bits, in a kernel as in plain Python:
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,arg-type"
 
 import numpy as np
-from numba import njit
-from numba.core import types
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import called, compiled
+from tapeflow.engine.memory import find_byte, load
+from tapeflow.schemas.columns import Bytes, Ints, Written
 from tapeflow.schemas.time import LOG_MAX_NS, LOG_MIN_NS
-
-memchr = types.ExternalFunction("memchr", types.int64(types.int64, types.int32, types.int64))
 
 NEWLINE, SPACE, ZERO, NINE = (np.uint8(ord(char)) for char in "\n 09")
 SWAR_DIGITS = 16  # read eight at a time; the others one by one
@@ -30,13 +27,13 @@ TENS, HUNDREDS, TEN_THOUSANDS = U(2561), U(6553601), U(42949672960001)
 U8, U16, U32 = U(8), U(16), U(32)
 
 
-@njit
+@called
 def are_digits(word):
     """Return whether eight bytes are ASCII digits: adding 6 carries out of a nibble above 9."""
     return word & HIGH_HALVES == ZEROS and (word + SIXES) & HIGH_HALVES == ZEROS
 
 
-@njit
+@called
 def parse_digits(word):
     """Return the number of eight ASCII digits in a little-endian word: by pairs, fours, all."""
     word = word & LOW_HALVES
@@ -46,25 +43,28 @@ def parse_digits(word):
 
 
 @compiled
-def split(data, words, begin, end, digits, unit_ns, starts, ends, log_ns):  # noqa: PLR0913, PLR0917
+def split(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+    data: Bytes, begin: int, end: int, digits: int, unit_ns: int,
+    starts: Written[Ints], ends: Written[Ints], log_ns: Written[Ints],
+) -> tuple[int, int]:  # fmt: skip
     """Read lines of data[begin:end] until the columns are full.
 
-    `data`: (bytes,) uint8. `words`: (bytes - 7,) uint64, the eight bytes at each index of `data`,
-    which goes on behind `end`. Fills `starts`, `ends` and `log_ns`: (records,) int64, the frames'
-    bounds in `data` and the log times, which have so many `digits` in a unit of `unit_ns`. Returns
-    how many lines were read, and where the next one begins.
+    `data`: (bytes,) uint8, which goes on for at least eight bytes behind `end`. Fills `starts`,
+    `ends` and `log_ns`: (records,) int64, the frames' bounds in `data` and the log times, which
+    have so many `digits` in a unit of `unit_ns`. Returns how many lines were read, and where the
+    next one begins.
     """
     first = data.ctypes.data
     count = 0
     least, beyond = LOG_MIN_NS // unit_ns, LOG_MAX_NS // unit_ns
     while count < len(starts) and begin < end:
-        found = memchr(first + begin, NEWLINE, end - begin)
+        found = find_byte(first + begin, NEWLINE, end - begin)
         if found == 0:
             break
         line_end = found - first
         at, time = begin, np.int64(0)
-        while at - begin < SWAR_DIGITS and are_digits(words[at]):
-            time = time * 100_000_000 + parse_digits(words[at])
+        while at - begin < SWAR_DIGITS and are_digits(load(first + at)):
+            time = time * 100_000_000 + parse_digits(load(first + at))
             at += 8
         while at - begin < DIGITS_MAX and ZERO <= data[at] <= NINE:
             time = time * 10 + np.int64(data[at] - ZERO)

@@ -6,9 +6,6 @@
 The digits of the log time show its unit (log_units.py). A name that ends in .gz or .zst means gzip
 or zstd. Several files may hold one partition, one after the other. Of a file that a killed recorder
 left, `salvage` takes what is before the damage.
-
-    block   |line |line |line |line |start of a li|zeros
-                  ^ cursor          ^ lines_end   ^ filled_end
 """
 
 from pathlib import Path
@@ -17,18 +14,18 @@ from typing import Any
 import numpy as np
 
 from tapeflow.connectors.tapes.extent import extent
-from tapeflow.connectors.tapes.line_reader import load_line_kernel
+from tapeflow.connectors.tapes.line_kernel import split
 from tapeflow.connectors.tapes.log_units import LogTimeError, to_ns
-from tapeflow.connectors.tapes.text_file import TextFile, after_last_line
-from tapeflow.schemas.batches import PADDING, Page
-from tapeflow.schemas.columns import Bytes, Ints
+from tapeflow.connectors.tapes.text_block import TextBlock
+from tapeflow.connectors.tapes.text_file import TextFile
+from tapeflow.engine.compiled import is_compiled
+from tapeflow.schemas.batches import Page
+from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import LOG_UNITS, MIN_NS, format_time
 
-BLOCK_BYTES = 1 << 22  # read at a time
 EXCERPT_BYTES = 30  # of a line in an error
-NEWLINE = 10
 
 
 class TapeReader:
@@ -53,6 +50,7 @@ class TapeReader:
         start: tuple[int, int, int, int, int] = position or (0, 0, 0, MIN_NS, 0)
         self.file, self.byte, self.offset, self.log_ns, self.digits = start
         self.ended = False
+        self.is_compiled = is_compiled(split)
         self._open()
 
     def __str__(self) -> str:
@@ -64,12 +62,15 @@ class TapeReader:
         Raises TapeflowError for a damaged file, and for a line that is no record.
         """
         page = None
-        while page is None:
-            if self.cursor < self.lines_end:
+        while page is None and not self.ended:
+            if self.block.has_lines():
                 page = self._next_page()
-            elif not self._fill():
-                self.ended = True
-                return None
+            elif not self.block.at_end:
+                self.block.fill()
+            elif self.text.damage:
+                self._end_damaged(self.text.damage)
+            else:
+                self._next_file()
         return page
 
     def position(self) -> Any:
@@ -89,44 +90,17 @@ class TapeReader:
 
     def _open(self) -> None:
         self.text = TextFile(self.files[self.file], self.byte)
-        self._set_block(np.zeros(PADDING, np.uint8), 0, 0)
+        self.block = TextBlock(self.text)
 
-    def _set_block(self, data: Bytes, lines_end: int, filled_end: int) -> None:
-        """Set a block of text: whole lines up to `lines_end`, the start of one to `filled_end`."""
-        self.data, self.cursor, self.lines_end, self.filled_end = data, 0, lines_end, filled_end
-        self.readonly = data.view()  # like pages of Kafka: one array type for compiled code
-        self.readonly.flags.writeable = False
-        self.words = np.ndarray(len(data) - 7, "<u8", data, strides=(1,))
-
-    def _fill(self) -> bool:
-        """Read the next block after the start of a line left over; False after the last file."""
-        rest = self.data[self.lines_end : self.filled_end]
-        data = np.empty(len(rest) + BLOCK_BYTES + PADDING, np.uint8)
-        data[: len(rest)] = rest
-        bytes_read = self.text.readinto(data.data[len(rest) : -PADDING])
-        if not bytes_read and self.text.damage:
-            return self._end_damaged(self.text.damage)
-        if not bytes_read and not len(rest):
-            return self._next_file()
-        filled_end = len(rest) + bytes_read
-        if not bytes_read:
-            data[filled_end] = NEWLINE  # which the last line lacks
-            filled_end += 1
-        data[filled_end : filled_end + PADDING] = 0
-        lines_end = after_last_line(data[:filled_end])
-        self._set_block(data[: filled_end + PADDING], lines_end, filled_end)
-        return True
-
-    def _next_file(self) -> bool:
+    def _next_file(self) -> None:
         if self.file + 1 == len(self.files):
-            self._set_block(np.zeros(PADDING, np.uint8), 0, 0)
-            return False
+            self.ended = True
+            return
         self.text.close()
         self.file, self.byte = self.file + 1, 0
         self._open()
-        return True
 
-    def _end_damaged(self, why: str) -> bool:
+    def _end_damaged(self, why: str) -> None:
         """Go on with the next file, as no more of this one can be read, or raise TapeflowError."""
         until = "nothing of it can be read"
         if self.byte:
@@ -136,44 +110,50 @@ class TapeReader:
             option = "--salvage takes this much" if self.byte else "--salvage leaves it out"
             raise TapeflowError(f"{self}: {why}: {until}; {option}")
         self.notify(f"{self}: {why}: {until}; what came behind it is missing")
-        return self._next_file()
+        self._next_file()
 
     def _next_page(self) -> Page | None:
-        """Return the next lines of the block as a page; None where the file ends before them."""
-        starts, ends, log_ns = (np.empty(self.records, np.int64) for _ in range(3))
-        split = load_line_kernel()
+        """Return the next lines as a page; None where the file ends before them."""
+        block, columns = self.block, [np.empty(self.records, np.int64) for _ in range(3)]
         try:
-            if not self.digits:
-                self._read_strictly(starts, ends, log_ns, one=True)  # the first line shows them
-            count, next_cursor = 0, self.cursor
-            if split is not None:
-                count, next_cursor = split(
-                    self.data, self.words, self.cursor, self.lines_end, self.digits,
-                    LOG_UNITS[self.digits][1], starts, ends, log_ns,
-                )  # fmt: skip
-            if not count:
-                count, next_cursor = self._read_strictly(starts, ends, log_ns, one=bool(split))
+            count, cursor = self._read_lines(block.cursor, columns)
         except LogTimeError as error:
             self._end_damaged(f"record {self.offset} {error}")
             return None
-        page = Page(
-            self.partition, self.offset, log_ns[:count], starts[:count], ends[:count], self.readonly
-        )
-        self.byte += next_cursor - self.cursor
-        self.cursor, self.offset, self.log_ns = next_cursor, page.next_offset, int(page.log_ns[-1])
+        while count < self.records and cursor == block.lines_end and block.extend():
+            try:
+                more, cursor = self._read_lines(cursor, [each[count:] for each in columns])
+            except LogTimeError:
+                break  # the lines before it are delivered first
+            count += more
+        self.byte += cursor - block.cursor
+        starts, ends, log_ns = (each[:count] for each in columns)
+        page = Page(self.partition, self.offset, log_ns, starts, ends, block.cut_page(cursor))
+        self.offset, self.log_ns = page.next_offset, int(log_ns[-1])
         return page
 
-    def _read_strictly(
-        self, starts: Ints, ends: Ints, log_ns: Ints, *, one: bool
-    ) -> tuple[int, int]:
+    def _read_lines(self, begin: int, columns: list[Ints]) -> tuple[int, int]:
+        """Read lines from `begin` on until the columns are full, or a line is no record.
+
+        Returns their number and where they end. Raises LogTimeError where the first is no record.
+        """
+        block, count, end = self.block, 0, begin
+        if not self.digits:
+            self._read_strictly(begin, columns, one=True)  # the first line shows them
+        if self.is_compiled:
+            unit_ns = LOG_UNITS[self.digits][1]
+            count, end = split(block.data, begin, block.lines_end, self.digits, unit_ns, *columns)
+        return (count, end) if count else self._read_strictly(begin, columns, one=self.is_compiled)
+
+    def _read_strictly(self, begin: int, columns: list[Ints], *, one: bool) -> tuple[int, int]:
         """Read lines as the kernel does; `one` only the first.
 
         Raises LogTimeError where the first line is no record.
         """
-        begin = self.cursor
-        text = self.data[begin : self.lines_end].tobytes()
+        (starts, ends, log_ns), lines_end = columns, self.block.lines_end
+        text = self.block.data[begin:lines_end].tobytes()
         count, at = 0, begin
-        while at < self.lines_end and count < (1 if one else len(starts)):
+        while at < lines_end and count < (1 if one else len(starts)):
             end = text.index(b"\n", at - begin) + begin
             digits = text[at - begin : end - begin].partition(b" ")[0]
             try:

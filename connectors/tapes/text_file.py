@@ -4,7 +4,8 @@
                                                                       ^ damage says why
 
 A stream gives up a whole block when it cannot fill it. So a file that fails is opened again at that
-block and read in small steps: all bytes before the damage are there, none behind it.
+block and read in small steps: all bytes before the damage are there, none behind it. gzip has a
+reader of its own (gzip_stream.py).
 """
 
 import os
@@ -14,13 +15,14 @@ from typing import Any
 import pyarrow as pa
 
 from tapeflow.connectors.tapes.fifo import Pipe
+from tapeflow.connectors.tapes.gzip_stream import HAS_ISAL, DamagedError, GzipStream
 from tapeflow.schemas.columns import Bytes
 from tapeflow.schemas.errors import TapeflowError
 
 LONG_WINDOW = "its zstd window is over 128 MiB (zstd --long): pack it again without --long"
 SKIP_BYTES = 1 << 22  # at a time
 STEPS = 1 << 12, 1  # bytes read at a time, to come close to the damage and then up to it
-SEARCH_BYTES = 1 << 16  # searched at a time for the last newline
+SEARCH_BYTES = 1 << 12  # searched at a time for the last newline
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -34,21 +36,32 @@ class TextFile:
         """
         self.path, self.byte = path, byte
         self.damage = ""  # why nothing can be read from `byte` on
+        self.source: Any  # which tells how much of it is read; None of a pipe
         self.stream = self._open()
 
-    def _open(self) -> Any:
+    def _open(self, *, exact: bool = False) -> Any:
+        """Open the file at `byte`; `exact` finds the place where a gzip file is damaged."""
         try:
-            pipe = self.path.is_fifo()
-            source = pa.PythonFile(Pipe(self.path)) if pipe else pa.OSFile(os.fsencode(self.path))
-            self.source = None if pipe else source
-            codec = CODECS.get(self.path.suffix)
-            stream = pa.CompressedInputStream(source, codec) if codec else source
+            stream = self._stream(exact=exact)
             skip = self.byte
             while skip > 0 and (skipped := stream.read(min(skip, SKIP_BYTES))):
                 skip -= len(skipped)
+        except DamagedError as error:
+            if not exact:
+                return self._open(exact=True)
+            raise TapeflowError(f"{self.path}: cannot be read: {error}") from None
         except OSError as error:
             raise TapeflowError(f"{self.path}: cannot be read: {reason_of(error)}") from None
         return stream
+
+    def _stream(self, *, exact: bool) -> Any:
+        codec, is_pipe = CODECS.get(self.path.suffix), self.path.is_fifo()
+        file = Pipe(self.path) if is_pipe else pa.OSFile(os.fsencode(self.path))
+        self.source = None if is_pipe else file
+        if codec == "gzip":
+            return GzipStream(file, fast=HAS_ISAL and not exact and not is_pipe)
+        source = pa.PythonFile(file) if is_pipe else file
+        return pa.CompressedInputStream(source, codec) if codec else source
 
     def readinto(self, block: memoryview) -> int:
         """Fill a block as far as there is text; return how many bytes. 0 is the end, or `damage`.
@@ -57,8 +70,15 @@ class TextFile:
         """
         if self.damage:
             return 0
+        count = 0
         try:
             count = self.stream.readinto(block)
+        except DamagedError as error:
+            if self.stream.fast:
+                self.stream.close()
+                self.stream = self._open(exact=True)
+                return self.readinto(block)
+            self.damage = f"damaged or cut off: {error}"
         except OSError as error:
             reason = str(error).partition("\n")[0]
             if "too much memory" in reason:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docs.generate.markdown import NOTE, code, join, table
-from tapeflow.connectors.duckdb.file import ResultPaths, create
+from tapeflow.connectors.duckdb.file import ResultPaths
+from tapeflow.connectors.duckdb.insertion import create
 from tapeflow.connectors.duckdb.tables import RunInfo, descriptions
-from tapeflow.schemas.arrow import columns
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.meanings import SHARED
 from tapeflow.schemas.registry import FACT_TYPES
+from tapeflow.schemas.tables import columns
 
 INTRO = """\
 The tables of `results.duckdb`, to query with `tapeflow query`. Times are UTC to the nanosecond. Money is DECIMAL, exact;

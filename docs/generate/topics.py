@@ -5,9 +5,9 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from docs.generate.markdown import NOTE, code, join, table
-from tapeflow.schemas.market import BUY
 from tapeflow.schemas.orders import Fill
 from tapeflow.schemas.registry import FACT_TYPES, SCHEMA_VERSION, FactType, encode, identity
+from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.venues import VENUES
 
 RAW = """\

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tapeflow.engine import compiled
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.schemas.errors import TapeflowError
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 LIBRARIES = ("bytewax", "confluent-kafka", "duckdb", "pyarrow", "numpy", "msgspec", "pydantic")
 BROKER_TIMEOUT_NS = 3_000_000_000
 FREE_MIN = 256 << 20  # bytes
-PACKAGE = Path(compiled.__file__).parents[1]
 
 
 class Check(NamedTuple):
@@ -61,8 +59,11 @@ def run_checks(args: Namespace) -> list[Check]:
     return [
         check_python(),
         *map(check_library, LIBRARIES),
-        check_numba(),
-        *check_kernel_cache(),
+        check_kernels(),
+        check_optional("numba", "compiles kernels of your own", "such kernels run as plain Python"),
+        check_optional(
+            "isal", "gzip tapes are read by ISA-L", "gzip tapes are read slower, by zlib"
+        ),
         *check_job(args),
         check_results(args.results),
         check_temporary(),
@@ -92,29 +93,21 @@ def check_library(name: str) -> Check:
         return Check(name, False, f"cannot be imported: {' '.join(str(error).split())}")
 
 
-def check_numba() -> Check:
-    """Check whether kernels are compiled; without numba everything works, slower."""
+def check_kernels() -> Check:
+    """Check how kernels run: compiled ahead of time, by numba, or as plain Python."""
+    from tapeflow.engine.rungs import describe_kernels
+
+    return Check("kernels", True, describe_kernels())
+
+
+def check_optional(name: str, with_it: str, without: str) -> Check:
+    """Check whether a library of the extra `fast` is installed; all works without it, slower."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return Check("numba", True, f"{version('numba')}: kernels are compiled")
+        return Check(name, True, f"{version(name)}: {with_it}")
     except PackageNotFoundError:
-        return Check(
-            "numba", True, "not installed: everything works, slower; pip install tapeflow[fast]"
-        )
-
-
-def check_kernel_cache() -> Iterator[Check]:
-    """Check where compiled code is cached; without a cache each process compiles it again."""
-    if not compiled.COMPILED:
-        return
-    folder = compiled.cache_folder()
-    if folder is None:
-        yield Check("kernels", True, compiled.NOT_CACHED)
-    elif folder.is_relative_to(PACKAGE):
-        yield Check("kernels", True, f"compiled code is cached beside the sources, in {PACKAGE}")
-    else:
-        yield Check("kernels", True, f"compiled code is cached in {folder.parent}")
+        return Check(name, True, f"not installed: {without}; pip install tapeflow[fast]")
 
 
 def check_job(args: Namespace) -> Iterator[Check]:
@@ -128,7 +121,18 @@ def check_job(args: Namespace) -> Iterator[Check]:
         yield Check("job", False, str(error))
         return
     yield Check("job", True, f"{len(instruments)} instruments, {len(job.strategies)} strategies")
+    yield check_reading(job)
     yield from check_broker(job)
+
+
+def check_reading(job: "Job") -> Check:
+    """Check how plain records of topics are read; both ways give the same, one is slower."""
+    from tapeflow.connectors.kafka import consumers, librdkafka
+
+    why = consumers.why_slow(job.kafka.client)
+    how = f"through the C interface of librdkafka {librdkafka.version()}"
+    slower = f"as objects of confluent-kafka, slower: {why}"
+    return Check("plain records", True, slower if why else how)
 
 
 def check_broker(job: "Job") -> Iterator[Check]:

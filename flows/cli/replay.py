@@ -52,14 +52,19 @@ def run(args: Namespace) -> int:
         args.parser.error("--from and --to are of topics: give --from-topics")
     if args.from_topics and args.salvage:
         args.parser.error("--salvage is of tapes: name TAPES")
+    from tapeflow.connectors.kafka.arena import use_one_arena
+
+    if args.from_topics:
+        use_one_arena()  # before pyarrow is imported
     from tapeflow.flows.cli import summary
     from tapeflow.flows.run.plan import Plan
-    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
     from tapeflow.flows.run.tape_files import find_tapes
 
     job = options.read_job(args)
     if args.from_topics:
+        from tapeflow.flows.run.raw_topics import find_topics
+
         log = find_topics(job, notify, tail=False, **options.moments(args, args.state))
     else:
         log = find_tapes(args.tapes, job, notify, salvage=args.salvage)

@@ -72,7 +72,7 @@ def check_topics(results: Path, job: "Job", notify: Notify) -> list[TopicCheck]:
 
 def check_topic(fact: "FactType", expected: str, job: "Job", notify: Notify) -> TopicCheck:
     """Compare one fact topic with the digest of its table."""
-    from tapeflow.connectors.duckdb.query import digest_of
+    from tapeflow.connectors.duckdb.fact_digest import digest_of
     from tapeflow.connectors.kafka.facts import read_facts
     from tapeflow.schemas.registry import decode
 

@@ -41,6 +41,7 @@ RUN_VARIABLES = {
     "RESULTS",
     "CHECKED",
     "DEBUG",
+    "KERNELS",
 }  # of a run or command, not of a job
 
 

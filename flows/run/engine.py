@@ -11,12 +11,13 @@ from datetime import timedelta
 from functools import partial
 from typing import NoReturn
 
+from bytewax._bytewax import cluster_main, run_main  # not by bytewax.testing, which is slow
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
-from bytewax.testing import cluster_main, run_main
 
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import check_indices, watching_compiler
+from tapeflow.engine.compile_watch import watching_compiler
+from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.errors import collected_errors
 from tapeflow.engine.prepare import prepare
 from tapeflow.flows.run.clock_watch import ClockWatch

@@ -18,8 +18,8 @@ from tapeflow.engine.errors import CAPTURED, collected_errors
 from tapeflow.flows.job import settings
 from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.engine_output import hide_engine_output
+from tapeflow.flows.run.log import Log
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
-from tapeflow.flows.run.raw_topics import find_topics
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import UsageError
 
@@ -38,10 +38,16 @@ def plan_from_environment(flow: str) -> Plan:
     job = settings.load(variables.config)
     results = variables.results.resolve()
     tapes = variables.tapes
+    if tapes:
+        log: Log = find_tapes(tapes, job, notify)
+    else:
+        from tapeflow.flows.run.raw_topics import find_topics  # noqa: PLC0415  # slow to import
+
+        log = find_topics(job, notify, tail=True)
     return Plan(
         flow=flow,
         command=BY_ENGINE,
-        log=find_tapes(tapes, job, notify) if tapes else find_topics(job, notify, tail=True),
+        log=log,
         job=job,
         results=results,
         progress_file=results.with_name(results.name + ".progress"),

@@ -2,7 +2,7 @@
 
     SIGSEGV ──▶ faulthandler: Python's stacks, to a file ──▶ our handler: a line, _exit(1)
 
-The handler is compiled: after such a signal no Python may run. Without numba nothing is installed.
+The handler is machine code (engine/fatal_handler.py). Where there is none nothing is installed.
 """
 
 import ctypes
@@ -14,18 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tapeflow.engine.compiled import COMPILED
+from tapeflow.engine.fatal_handler import LINE_BYTES, addresses, handler_of
 
 FATAL = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
-LINE_BYTES = 512  # room for the line of each signal
 ADVICE = "a bad index in a kernel does this: --checked finds it"
-_retained: list[Any] = []  # the handler and its lines: the process refers to them until it ends
 
 
 @contextmanager
 def reported_fatal_signals(terminal: int) -> Iterator[None]:
     """Report a fatal signal inside the `with` block as one line on a file descriptor."""
-    if not COMPILED:
+    if addresses() is None:
         yield
         return
     file, path = tempfile.mkstemp(prefix="tapeflow-crash-", suffix=".txt")
@@ -43,30 +41,15 @@ def reported_fatal_signals(terminal: int) -> Iterator[None]:
 
 
 def install(terminal: int, path: str) -> dict[int, Any]:
-    """Install the compiled handler; return the handlers before it, by signal."""
-    from numba import cfunc, types  # noqa: PLC0415  # slow to import
-
+    """Install the handler; return the handlers before it, by signal."""
     room = ctypes.create_string_buffer((max(FATAL) + 1) * LINE_BYTES)
     for number in FATAL:
         name = signal.Signals(number).name
         text = f"tapeflow: this process was killed by {name}: {ADVICE}; its stack is in {path}\n"
         line = text.encode(errors="replace")[: LINE_BYTES - 1]
         ctypes.memmove(ctypes.addressof(room) + number * LINE_BYTES, line, len(line))
-    library = ctypes.CDLL(None)
-    write, leave, length = library.write, library._exit, library.strlen
-    write.argtypes, write.restype = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t), ctypes.c_int
-    leave.argtypes, leave.restype = (ctypes.c_int,), None
-    length.argtypes, length.restype = (ctypes.c_void_p,), ctypes.c_size_t
-    lines = ctypes.addressof(room)
-
-    @cfunc(types.void(types.int32))
-    def end(number: int) -> None:
-        line = lines + number * LINE_BYTES
-        write(terminal, line, length(line))
-        leave(1)
-
-    _retained[:] = [room, end, write, leave, length]
-    return {number: set_handler(number, end.address) for number in FATAL}
+    handler = handler_of(room, terminal)
+    return {number: set_handler(number, handler) for number in FATAL}
 
 
 def set_handler(number: int, handler: Any) -> Any:

@@ -5,31 +5,20 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeAlias, TypeGuard
 
-from msgspec import Struct
-
-from tapeflow.connectors.kafka.frames import KafkaPartition
-from tapeflow.connectors.kafka.reader import KafkaReader
-from tapeflow.connectors.kafka.resume import position_at
 from tapeflow.connectors.source.log_clock import LogClock
 from tapeflow.connectors.source.proven import TOPIC, ProvenReader
 from tapeflow.connectors.source.reader import Reader, ReaderFactory
+from tapeflow.connectors.tapes.gzip_stream import load_isal
 from tapeflow.connectors.tapes.text import TapeReader
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.tape_files import TapeFiles
+from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
+# Imported where a log needs them, before threads start: both are slow.
 PARQUET = "tapeflow.connectors.tapes.parquet"
-
-
-class TopicPartition(Struct, frozen=True):
-    """A partition of the log that is a partition of a Kafka topic."""
-
-    name: str  # of the topic
-    number: int  # of the partition in it
-    end: int | None  # Kafka offset at which to stop; None: never
-    begin: int = 0  # Kafka offset of the first record that a new state reads
-    low: int = 0  # Kafka offset of the first record that is there
+TOPICS = "tapeflow.flows.run.topic_reader"
 
 
 Log: TypeAlias = Mapping[str, TapeFiles | TopicPartition]  # by partition
@@ -46,14 +35,24 @@ def live_partitions(log: Log) -> dict[str, TopicPartition]:
 
 def reader_factories(log: Log, job: Job, notify: Notify) -> dict[str, ReaderFactory]:
     """Return, for each partition, the function that opens it at a position."""
-    if any(is_parquet(stored) for stored in log.values()):
-        import_module(PARQUET)  # slow: here, where it is needed, and not by two threads at once
+    for stored in log.values():  # what is slow is imported here, where it is needed, by one thread
+        if isinstance(stored, TopicPartition):
+            import_module(TOPICS)
+        elif is_parquet(stored):
+            import_module(PARQUET)
+        elif is_gzip(stored):
+            load_isal()
     return {name: partial(open_reader, name, stored, job, notify) for name, stored in log.items()}
 
 
 def is_parquet(stored: TapeFiles | TopicPartition) -> TypeGuard[TapeFiles]:
     """Return whether a partition is in Parquet files."""
     return isinstance(stored, TapeFiles) and stored.files[0].suffix == ".parquet"
+
+
+def is_gzip(stored: TapeFiles | TopicPartition) -> bool:
+    """Return whether a partition has files that gzip has compressed."""
+    return isinstance(stored, TapeFiles) and any(path.suffix == ".gz" for path in stored.files)
 
 
 def open_reader(
@@ -93,15 +92,9 @@ def open_stamped(
     """Open a partition whose records have the log times that were written."""
     page = job.source.page_records
     if isinstance(stored, TopicPartition):
-        kafka = KafkaPartition(
-            job.kafka.bootstrap, stored.name, stored.number, name, job.kafka.client
-        )
-        if position is None and stored.begin:
-            position = position_at(stored.begin)
-            gone = ", the first one there: those before have been deleted"
-            is_first = stored.begin == stored.low
-            notify(f"{kafka} is read from offset {stored.begin}{gone if is_first else ''}")
-        return KafkaReader(kafka, page, stored.end, position, notify, reached)
+        from tapeflow.flows.run.topic_reader import open_topic  # noqa: PLC0415  # see TOPICS
+
+        return open_topic(name, stored, job, notify, reached, position)
     last_file = 0 if reached is None else reached[0]
     if last_file >= len(stored.files):
         raise TapeflowError(
@@ -109,7 +102,7 @@ def open_stamped(
             "now: go back to those files, or start with a fresh --state"
         )
     if is_parquet(stored):
-        from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # slow to import
+        from tapeflow.connectors.tapes.parquet import ParquetReader  # noqa: PLC0415  # see PARQUET
 
         return ParquetReader(name, stored.files, page, position, notify, stored.salvage)
     return TapeReader(name, stored.files, page, position, notify, stored.salvage)

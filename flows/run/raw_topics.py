@@ -11,7 +11,8 @@ from tapeflow.connectors.kafka.facts import missing_topics
 from tapeflow.connectors.kafka.offsets import offset_bounds, offsets_at
 from tapeflow.flows.job.instruments import listed_venues
 from tapeflow.flows.job.settings import Job
-from tapeflow.flows.run.log import Log, TopicPartition
+from tapeflow.flows.run.log import Log
+from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import format_time

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
-from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable, create
+from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable
+from tapeflow.connectors.duckdb.handover import passing_on
+from tapeflow.connectors.duckdb.insertion import create
 from tapeflow.connectors.duckdb.lock import exclusive_lock
 from tapeflow.connectors.duckdb.runs import begin_run
 from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.connectors.source.progress import Progress
-from tapeflow.engine.compiled import why_slow
+from tapeflow.engine.rungs import why_slow
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
-from tapeflow.flows.run.topics import create_fact_topics
 from tapeflow.flows.run.version import package_version
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tapeflow.schemas.notify import Notify
@@ -37,8 +38,10 @@ def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
     if reason := why_slow():
         notify(reason)
     if plan.publish:
+        from tapeflow.flows.run.topics import create_fact_topics  # noqa: PLC0415  # slow to import
+
         create_fact_topics(plan.job, notify)
-    with exclusive_lock(plan.results):
+    with exclusive_lock(plan.results), passing_on(result_paths(plan).work):
         yield
 
 

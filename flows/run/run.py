@@ -24,12 +24,13 @@ from tapeflow.flows.run.engine import run_worker
 from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.limits import WORKERS_MAX
-from tapeflow.flows.run.log import TopicPartition, live_partitions
+from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.metrics_server import Watch, serving_metrics
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
 from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
 from tapeflow.flows.run.supervisor import supervise
+from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import MAX_NS

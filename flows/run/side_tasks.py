@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter
-from tapeflow.connectors.kafka.sink import LOW_LATENCY, ReliableProducer
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
@@ -22,6 +20,12 @@ def side_tasks(plan: Plan, progress: Progress, notify: Notify) -> Iterator[None]
         if partitions:
             tasks.enter_context(StallWatch(progress, plan.job.source.stall_warning, notify))
             if plan.heartbeats:
+                from tapeflow.connectors.kafka.heartbeats import HeartbeatWriter  # noqa: PLC0415
+                from tapeflow.connectors.kafka.sink import (  # noqa: PLC0415  # slow to import
+                    LOW_LATENCY,
+                    ReliableProducer,
+                )
+
                 client = {**LOW_LATENCY, **plan.job.kafka.client}
                 producer = partial(ReliableProducer, plan.job.kafka.bootstrap, client)
                 every_ns = plan.job.source.heartbeat_after

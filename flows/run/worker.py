@@ -8,6 +8,7 @@ FOLDER/error-INDEX; of one that nobody expected to FOLDER/bug-INDEX, with its tr
 """
 
 import faulthandler
+import gc
 import os
 import pickle
 import signal
@@ -18,8 +19,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from tapeflow.__main__ import GC_START
+from tapeflow.connectors.kafka.arena import use_one_arena
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.run import unexpected
+from tapeflow.flows.run.ending import end_process
 from tapeflow.schemas.errors import PeerEndedError, UnavailableError
 from tapeflow.schemas.notify import CLEAR_LINE
 
@@ -36,6 +40,7 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
     threading.Thread(target=exit_with_supervisor, daemon=True).start()
     faulthandler.enable()
     try:
+        use_one_arena()  # which a share without topics does not need; it costs nothing
         from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: slow
 
         plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
@@ -91,7 +96,9 @@ def notify(terminal: int, line: str) -> None:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(*GC_START)
     code = main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].split(";"), int(sys.argv[4]))
     if code:  # the engine's threads live on after a failure, and abort where Python ends orderly
         sys.stderr.flush()
         os._exit(code)
+    end_process(code)

@@ -1,34 +1,32 @@
 """The fold of `step.py` over columns: watermark, lateness, open bars, closings.
 
-    first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
-                                                              than one while trades are out of order
-    slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
-
-Sums are Kahan sums: exact to the last digit that an exchange prints.
+first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
+than one while trades are out of order
+slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
+sums          are Kahan sums: exact to the last digit that an exchange prints
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
-from tapeflow.operators.bars.layout import MIDDLE_NS, NEVER_MID_NS, NONE, Clock, Rows, Slots
-from tapeflow.schemas.columns import Floats, Ints
-from tapeflow.schemas.market import ACCEPTED, BUY, HEARTBEAT, LATE
-
-
-class Trades(NamedTuple):
-    """Columns of trades; a verdict may change to LATE."""
-
-    offset: Ints
-    instrument: Ints
-    counts: Ints  # `count` is a method of tuples
-    aggressor: Ints
-    event_ns: Ints
-    trade_id: Ints
-    verdict: Ints
-    price: Floats
-    size: Floats
+from tapeflow.operators.bars.layout import (
+    MIDDLE_NS,
+    NEVER_MID_NS,
+    NONE,
+    BarRows,
+    Clock,
+    Cursor,
+    Rows,
+    Scalars,
+    Slots,
+    TradeColumns,
+    Trades,
+)
+from tapeflow.schemas.columns import Ints, Written
+from tapeflow.schemas.market import ACCEPTED, HEARTBEAT, LATE
+from tapeflow.schemas.sides import BUY
 
 
 @inlined
@@ -172,15 +170,14 @@ def unlink(bars: Rows, first_slot: Ints, slot: int) -> None:
 
 
 @inlined
-def close_bars(
-    bars: Rows, first_slot: Ints, slots: Slots, closed: Rows, begin: int,
+def close_bars(  # noqa: PLR0913, PLR0917
+    bars: Rows, first_slot: Ints, slots: Slots, ended: Ints, closed: Rows, begin: int,
     watermark_mid_ns: int, place: tuple[int, int],
 ) -> tuple[Slots, int]:  # fmt: skip
     """Move the bars that a record, with this log time and offset, has ended to `closed`.
 
     They are written from row `begin` on. Returns the slots left, and how many bars.
     """
-    ended = np.empty(slots.used, np.int64)
     count, first_end_mid_ns = ended_slots(bars, first_slot, ended, watermark_mid_ns)
     free = slots.free
     for number in range(count):
@@ -215,17 +212,16 @@ def store_scalars(state: Any, clock: Clock, slots: Slots) -> None:
 @compiled
 @by_numbers
 def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    scalars: Rows, first_slot: Ints, bars: Rows, closed: Rows, cursor: Rows,
-    first_offset: int, log_times_ns: Ints, status: Ints,
-    columns: tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints, Floats, Floats],
-    width: tuple[int, int, Ints, Ints], lateness_ns: int, by_id: bool,
+    scalars: Scalars, first_slot: Written[Ints], bars: BarRows, ended: Written[Ints],
+    closed: BarRows, cursor: Cursor, first_offset: int, log_times_ns: Ints, status: Ints,
+    columns: TradeColumns, width: tuple[int, int, Ints, Ints], lateness_ns: int, by_id: bool,
 ) -> None:  # fmt: skip
     """Fold records in log order, until done, or no slot is free, or `closed` may become full.
 
     `log_times_ns`, `status`: (records,), the first of them at `first_offset`. `scalars`: (1,) of
-    SCALARS. `bars`, `closed`: rows of BAR. `cursor`: (1,) of CURSOR. `columns`: the fields of
-    `Trades` as a plain tuple, since a named tuple costs some microseconds a call. `width`: see
-    `interval`. `by_id`: of one event time the larger trade id is the later; else the log decides.
+    SCALARS. `bars`, `closed`: rows of BAR. `ended`: (bars,), room to work in. `cursor`: (1,) of
+    CURSOR. `columns`: the fields of `Trades`, as a plain tuple. `width`: see `interval`. `by_id`:
+    of one event time the larger trade id is the later; else the log decides.
     """
     (clock, slots), trades = load_scalars(scalars[0]), Trades(*columns)
     record, trade, count = cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"]
@@ -258,9 +254,10 @@ def fold_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
                 add_trade(bars[slot], trades, trade - 1, rank)
             clock = clock_after_trade(clock, event_ns, log_ns, lag_ns)
         if slots.first_end_mid_ns <= clock.watermark_mid_ns:
-            slots, ended = close_bars(
-                bars, first_slot, slots, closed, count, clock.watermark_mid_ns, (log_ns, offset)
-            )  # fmt: skip
-            count += ended
+            place = log_ns, offset
+            slots, closings = close_bars(
+                bars, first_slot, slots, ended, closed, count, clock.watermark_mid_ns, place
+            )
+            count += closings
     cursor[0]["record"], cursor[0]["trade"], cursor[0]["closed"] = record, trade, count
     store_scalars(scalars[0], clock, slots)

@@ -4,11 +4,12 @@ A bar may end, and a watermark stand, beyond the end of int64. Both are counted 
 name in `_mid_ns`): with widths and lateness below MIDDLE_NS no difference and no sum leaves int64.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tapeflow.schemas.columns import WRITTEN, Floats, Ints, Written
 from tapeflow.schemas.time import MAX_NS
 
 NONE = -1  # no slot; no trade yet
@@ -56,3 +57,23 @@ class Slots(NamedTuple):
 SCALARS = np.dtype([(name, np.int64) for name in (*Clock._fields, *Slots._fields)])
 CURSOR = np.dtype([(name, np.int64) for name in ("record", "trade", "closed")])  # counts done
 Rows = npt.NDArray[np.void]  # of one of these dtypes
+Scalars = Annotated[Rows, SCALARS, WRITTEN]  # the types of the fold's arguments
+Cursor = Annotated[Rows, CURSOR, WRITTEN]
+BarRows = Annotated[Rows, BAR, WRITTEN]
+
+
+class Trades(NamedTuple):
+    """Columns of trades; a verdict may change to LATE."""
+
+    offset: Ints
+    instrument: Ints
+    counts: Ints  # `count` is a method of tuples
+    aggressor: Ints
+    event_ns: Ints
+    trade_id: Ints
+    verdict: Ints
+    price: Floats
+    size: Floats
+
+
+TradeColumns = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Written[Ints], Floats, Floats]

@@ -95,10 +95,11 @@ def fold_batch(
     while cursor["record"][0] < len(batch.status):
         if state.scalars["free"][0] == NONE:
             add_free_rows(state)
+        ended = np.empty(len(state.bars), np.int64)
         closed = np.empty(max(2 * len(state.bars), CLOSED_ROWS_MIN), BAR)
         cursor["closed"] = 0
         fold_rows(
-            state.scalars, state.first_slot, state.bars, closed, cursor,
+            state.scalars, state.first_slot, state.bars, ended, closed, cursor,
             batch.first_offset, batch.log_ns, batch.status, columns, places, lateness_ns, by_id,
         )  # fmt: skip
         closed_rows.append(closed[: cursor["closed"][0]].tobytes())
@@ -132,8 +133,8 @@ def to_bars(rows: Rows, first_ns: int, until_mid_ns: int) -> Bars:
         "vwap": rows["notional"] / rows["volume"],
         "complete": (first_ns <= open_ns) & (end_mid_ns <= until_mid_ns),
     }
-    names = Bars.column_names()
-    return Bars(*(derived[name] if name in derived else rows[name] for name in names))
+    columns = (derived[name] if name in derived else rows[name] for name in Bars.column_names())
+    return Bars(*map(np.ascontiguousarray, columns))  # a field of rows is none, as kernels need
 
 
 class TimeBars(Struct, frozen=True):

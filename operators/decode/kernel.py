@@ -1,8 +1,8 @@
-"""The compiled scanner: reads a page of frames along the tables of `plans.py`.
+"""The compiled scanner, frame by frame: reads one along the tables of `plans.py`.
 
-    for each frame:  guess a plan by how the frame begins
-                     read the frame along it, to the last byte     -> rows, or it does not fit
-                     does not fit: along every plan in turn        -> rows, or SLOW_PATH
+    a frame:  guess a plan by how the frame begins
+              read the frame along it, to the last byte     -> rows, or it does not fit
+              does not fit: along every plan in turn        -> rows, or SLOW_PATH
 
 `read` walks one frame: it finds each key's entry (usually the one declared next, otherwise by a
 perfect hash), does the entry's action on the value, skips unknown keys by the grammar of JSON, and
@@ -17,26 +17,23 @@ Four rules, each measured:
 - What `read` calls is `forceinline`: as plain calls it takes a quarter more time. `read` itself is
   not: 5 % faster, but a first start compiles for two seconds more.
 - Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
-- All of it is in this file, since numba's cache checks the date of a kernel's own file only.
+- What only this file needs is in it; page_kernel.py reads pages, most frames along templates.
 
 Nothing in the inner loops tests for the page's end: a page ends in 64 zero bytes, and a zero byte
 is an error everywhere in JSON. A cursor that ran over its frame's end is not at that end.
 """
 
-# numba and llvmlite have no types that mypy knows, and an @intrinsic is rewritten by numba:
-# mypy: disable-error-code="untyped-decorator,no-untyped-def,no-any-return"
-# mypy: disable-error-code="call-arg,arg-type,var-annotated"
+# Words are numpy's numbers of 64 bits, in a kernel as in plain Python, and addresses are integers:
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,return-value,arg-type"
 # A chain of == compiles to a jump table, a tuple to none:
 # ruff: noqa: PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR1714, SIM109
 
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 
-from tapeflow.engine.compiled import compiled
+from tapeflow.engine.compiled import called, inlined
+from tapeflow.engine.memory import bits_of, byte, load, store, zeros_below
 
 # A copy of layout.py: see the last rule.
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
@@ -96,82 +93,28 @@ DEPTH_MAX = 60  # of skipped values: their brackets are bits of a word
 # --- memory -------------------------------------------------------------------------------
 
 
-@intrinsic
-def load(context, address):
-    """Load eight bytes at an address, unaligned."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.uint64(types.int64), generate
-
-
-@njit
+@called
 def number(address):
     """Load eight bytes at an address as a signed integer."""
     return np.int64(load(address))
 
 
-@njit
+@called
 def word(row, at):
     """Load word `at` of the table row at address `row`."""
     return np.int64(load(row + at * 8))
 
 
-@njit
+@called
 def row_of(table, index, words):
     """Return the address of row `index` of a table whose rows have `words` words."""
     return table + index * words * 8
 
 
-@intrinsic
-def byte(context, address):
-    """Load one byte at an address, 0 .. 255."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        return builder.zext(builder.load(pointer), ir.IntType(64))
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic
-def store(context, address, value):
-    """Write a signed integer to an address."""
-
-    def generate(context, builder, signature, arguments):
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        builder.store(arguments[1], pointer, align=8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), generate
-
-
-@intrinsic
-def bits_of(context, value):
-    """Turn a float64 into the integer of its bits."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.IntType(64))
-
-    return types.int64(types.float64), generate
-
-
-@intrinsic
-def zeros_below(context, word):
-    """Count the bits below the lowest set one."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), generate
-
-
 # --- pieces of JSON: each takes the address where it begins, and returns where it ends ----
 
 
-@njit
+@called
 def after_space(p, end):
     """Skip white space."""
     while p < end:
@@ -182,7 +125,7 @@ def after_space(p, end):
     return p
 
 
-@njit
+@called
 def string_end(p):
     """Find the first quote, backslash, control or non-ASCII byte: only a quote ends plain text."""
     while True:
@@ -195,13 +138,13 @@ def string_end(p):
         p += 8
 
 
-@njit
+@called
 def lowest(w, count):
     """Return a word with all but its first `count` bytes set to zero."""
     return w if count >= 8 else w & ((U1 << (U(count) << U3)) - U1)
 
 
-@njit
+@called
 def text_words(p, count):
     """Read a text of up to 24 bytes as three words."""
     if count <= 8:
@@ -211,7 +154,7 @@ def text_words(p, count):
     return load(p), load(p + 8), lowest(load(p + 16), count - 16)
 
 
-@njit
+@called
 def leading_digits(w):
     """Return value and number of the digits that a word begins with."""
     d = w ^ ZEROS
@@ -225,7 +168,7 @@ def leading_digits(w):
     return np.int64((w * TEN_THOUSANDS) >> U32), np.int64(count)
 
 
-@njit
+@called
 def digits(p):
     """Return value and number of the digits here; more than DIGITS of them have no true value."""
     value, count = leading_digits(load(p))
@@ -238,7 +181,7 @@ def digits(p):
     return value, count
 
 
-@njit
+@called
 def integer(p):
     """Read a JSON integer without a sign: value and end."""
     value, count = digits(p)
@@ -247,7 +190,7 @@ def integer(p):
     return value, p + count
 
 
-@njit(error_model="numpy")
+@called
 def decimal(p):
     """Read digits[.digits]: the nearest float64 and the end.
 
@@ -269,14 +212,14 @@ def decimal(p):
     return mantissa / POWERS[places], p
 
 
-@njit
+@called
 def two_digits(p):
     """Read two digits as 0 .. 99; below zero if they are none."""
     high, low = byte(p) - ZERO, byte(p + 1) - ZERO
     return high * 10 + low if 0 <= high <= 9 and 0 <= low <= 9 else -10_000
 
 
-@njit
+@called
 def minute_of(p):
     """Read `2021-04-17T16:43` as ns since the epoch; below zero if it is no minute."""
     year, month = two_digits(p) * 100 + two_digits(p + 2), two_digits(p + 5)
@@ -300,7 +243,7 @@ def minute_of(p):
     return np.int64(((days * 24 + hour) * 60 + minute) * MINUTE_NS)
 
 
-@njit
+@called
 def moment(p, scratch):
     """Read RFC 3339 with Z: ns since the epoch and the end. Scratch remembers the last minute."""
     known = scratch + MINUTE * 8
@@ -327,7 +270,7 @@ def moment(p, scratch):
     return (ns, p + 1) if byte(p) == LETTER_Z else (ns, BAD)
 
 
-@njit
+@called
 def digits_end(p):
     """Skip digits."""
     while True:
@@ -337,7 +280,7 @@ def digits_end(p):
             return p
 
 
-@njit
+@called
 def number_end(p):
     """Skip a JSON number of less than NUMBER_MAX bytes."""
     first = p
@@ -363,7 +306,7 @@ def number_end(p):
     return p if p - first < NUMBER_MAX else BAD
 
 
-@njit
+@called
 def scalar_end(p):
     """Skip a JSON string, number, true, false or null."""
     c = byte(p)
@@ -378,7 +321,7 @@ def scalar_end(p):
     return p + 5 if w & FALSE_MASK == FALSE else BAD
 
 
-@njit
+@called
 def key_end(p, end):
     """Skip a key and its colon, to where the value begins."""
     if byte(p) != QUOTE:
@@ -390,7 +333,7 @@ def key_end(p, end):
     return after_space(p + 1, end) if byte(p) == COLON else BAD
 
 
-@njit
+@called
 def value_end(p, end):
     """Skip any JSON value whose strings hold no escapes."""
     c = byte(p)
@@ -455,13 +398,13 @@ class Tables(NamedTuple):
     symbol_mask: int
 
 
-@njit
+@called
 def matches_at(p, text, masks):
     """Return whether the 16 bytes at `p`, under `masks`, equal `text`."""
     return load(p) & load(masks) == load(text) and load(p + 8) & load(masks + 8) == load(text + 8)
 
 
-@njit
+@called
 def entry_of(w0, w1, w2, node, tables):
     """Look up the entry of a key in a node: its address, or 0."""
     mixed = (w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * load(node + FACTOR * 8)
@@ -474,7 +417,7 @@ def entry_of(w0, w1, w2, node, tables):
     return entry if same else np.int64(0)
 
 
-@njit
+@called
 def choice_of(p, entry, choices):
     """Return the address of the entry's choice whose text and closing quote are at `p`, or 0."""
     choice = row_of(choices, word(entry, CHOICES), CHOICE_WORDS)
@@ -487,7 +430,7 @@ def choice_of(p, entry, choices):
     return np.int64(0)
 
 
-@njit
+@called
 def instrument_of(w0, w1, w2, tables):
     """Look up the instrument of a symbol: its number, or -1."""
     slot = np.int64(((w0 ^ (w1 * MIX_1) ^ (w2 * MIX_2)) * MIX_1) >> U32) & tables.symbol_mask
@@ -502,13 +445,13 @@ def instrument_of(w0, w1, w2, tables):
 # --- values: each reads one where it begins, and returns it as an int64 and where it ends --
 
 
-@njit(forceinline=True)
+@inlined
 def closing_quote(p):
     """Step over the quote that must be here."""
     return p + 1 if p != BAD and byte(p) == QUOTE else BAD
 
 
-@njit(forceinline=True)
+@inlined
 def read_decimal(p, or_none):
     """Read a decimal in a string as the bits of its float64; where none is allowed it is NaN."""
     if byte(p) != QUOTE:
@@ -524,7 +467,7 @@ def read_decimal(p, or_none):
     return bits_of(real), closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_choice(p, entry, choices):
     """Read one of the texts of an entry, or, if A is 1, any other text, whose value is B."""
     if byte(p) != QUOTE:
@@ -537,7 +480,7 @@ def read_choice(p, entry, choices):
     return word(entry, B), closing_quote(string_end(p + 1))
 
 
-@njit(forceinline=True)
+@inlined
 def read_symbol(p, tables):
     """Read a symbol as the number of its instrument."""
     if byte(p) != QUOTE:
@@ -550,7 +493,7 @@ def read_symbol(p, tables):
     return instrument_of(w0, w1, w2, tables), closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_integer_text(p):
     """Read an integer in a string."""
     if byte(p) != QUOTE:
@@ -559,7 +502,7 @@ def read_integer_text(p):
     return value, closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_epoch(p, by_digits):
     """Read ms as ns; `by_digits`: of 13 digits, or us of 16: others are left to the slow path."""
     value, after = integer(p)
@@ -569,7 +512,7 @@ def read_epoch(p, by_digits):
     return value * MILLI, after if fits else BAD
 
 
-@njit(forceinline=True)
+@inlined
 def read_rfc3339(p, scratch):
     """Read a time in a string as nanoseconds since the epoch."""
     if byte(p) != QUOTE:
@@ -578,7 +521,7 @@ def read_rfc3339(p, scratch):
     return value, closing_quote(p)
 
 
-@njit(forceinline=True)
+@inlined
 def read_boolean(p, entry):
     """Read true as B, false as A."""
     w = load(p)
@@ -587,7 +530,7 @@ def read_boolean(p, entry):
     return word(entry, A), p + 5 if w & FALSE_MASK == FALSE else BAD
 
 
-@njit(forceinline=True)
+@inlined
 def read_value(p, end, entry, action, scratch, tables):
     """Read a value that holds no rows, by the action of its key's entry."""
     if action == IS_DECIMAL or action == IS_DECIMAL_OR_NONE:
@@ -622,13 +565,13 @@ class Output(NamedTuple):
     stride: int
 
 
-@njit(forceinline=True)
+@inlined
 def cell(output, column, row):
     """Return the address of a row's value in a column."""
     return output.columns + column * output.stride + row * 8
 
 
-@njit(forceinline=True)
+@inlined
 def begin_row(node, row, output, tables):
     """Write the defaults of the columns that a row's keys may leave out."""
     for i in range(word(node, FILLS), word(node, FILLS_END)):
@@ -636,7 +579,7 @@ def begin_row(node, row, output, tables):
         store(cell(output, word(fill, FILL_COLUMN), row), word(fill, FILL_VALUE))
 
 
-@njit
+@called
 def copy_around(node, seen, at, first, last, output, tables):
     """Copy the values of an object that encloses rows to all rows inside it."""
     for i in range(word(node, ENTRIES), word(node, ENTRIES_END)):
@@ -648,7 +591,7 @@ def copy_around(node, seen, at, first, last, output, tables):
                 store(cell(output, column, row), value)
 
 
-@njit
+@called
 def reverse(first, last, output, columns):
     """Reverse the order of a frame's rows."""
     for column in range(INSTRUMENT_AT, columns):
@@ -664,7 +607,7 @@ def reverse(first, last, output, columns):
 # --- a frame ------------------------------------------------------------------------------
 
 
-@njit(forceinline=True)
+@inlined
 def entry_at(p, end, node, expected, tables):
     """Find the entry of the key that is here, 0 if it has none, and where its value begins."""
     if matches_at(p, expected + EXPECTED_KEY * 8, expected + EXPECTED_MASK * 8):
@@ -686,7 +629,7 @@ def entry_at(p, end, node, expected, tables):
     return entry, p
 
 
-@njit(forceinline=True)
+@inlined
 def array_begin(p, end):
     """Step to the first element of an array, or over an empty one; return whether it has one."""
     if byte(p) != OPEN_LIST:
@@ -695,7 +638,7 @@ def array_begin(p, end):
     return (p + 1, False) if byte(p) == CLOSE_LIST else (p, True)
 
 
-@njit(forceinline=True)
+@inlined
 def push(stack, node, seen, first, in_array, expected):
     """Save the object being read while one inside it is; `pop` restores it."""
     store(stack, node)
@@ -706,14 +649,14 @@ def push(stack, node, seen, first, in_array, expected):
     return stack + LEVEL_WORDS * 8
 
 
-@njit(forceinline=True)
+@inlined
 def pop(stack):
     """Return the stack without its last object, and that object."""
     stack -= LEVEL_WORDS * 8
     return stack, word(stack, 0), word(stack, 1), word(stack, 2), word(stack, 3), word(stack, 4)
 
 
-@njit
+@called
 def read(p, end, plan, frame, row, output, scratch, tables):
     """Read a frame along a plan into rows from `row` on; return the row after its last, or NO_FIT.
 
@@ -798,27 +741,32 @@ def read(p, end, plan, frame, row, output, scratch, tables):
                 break
 
 
-# --- a page -------------------------------------------------------------------------------
+# --- a plan for a frame --------------------------------------------------------------------
 
 
-@njit
+@called
 def prefix_hash(p):
-    """Mix twelve bits of a frame's first key and the end of its first value."""
+    """Mix twelve bits of a frame's first key and, of a string, the end of its first value."""
     key_last = string_end(p + 2)
-    last = string_end(key_last + 3)
-    w = lowest(load(p + 2), key_last - p - 2) ^ ((load(last - 6) << U16) * MIX_2)
+    w = lowest(load(p + 2), key_last - p - 2)
+    if byte(key_last + 2) == QUOTE:
+        w ^= (load(string_end(key_last + 3) - 6) << U16) * MIX_2
     return np.int64((w * MIX_1) >> U52)
 
 
-@njit(inline="always")
-def read_by_any(p, end, frame, row, output, scratch, tables):
+@called
+def guess_address(p, scratch, tables):
+    """Return where the plan that fitted last by how a frame begins is noted."""
+    guess_at = scratch + GUESSES * 8
+    return guess_at + prefix_hash(p) * 8 if tables.plan_count > 1 else guess_at
+
+
+@inlined
+def read_by_any(p, end, guess_at, frame, row, output, scratch, tables):
     """Read a frame along the first plan that fits; return the plan, and the row after its last.
 
     The row is NO_FIT if none fits. The plan of the last frame with such a beginning is tried first.
     """
-    guess_at = scratch + GUESSES * 8
-    if tables.plan_count > 1:
-        guess_at += prefix_hash(p) * 8
     guess = number(guess_at)
     for plan_number in range(-1, tables.plan_count):
         if plan_number == guess:
@@ -837,7 +785,7 @@ def read_by_any(p, end, frame, row, output, scratch, tables):
     return np.int64(0), np.int64(NO_FIT)
 
 
-@njit(inline="always")
+@inlined
 def accept(plan, first, after, output, columns, ignored):
     """Put the rows of a frame in log order; return the frame's status and the next free row."""
     if word(plan, HAS_ROWS) != ROWS:
@@ -859,35 +807,3 @@ def accept(plan, first, after, output, columns, ignored):
     if after == first + 1 and number(cell(output, INSTRUMENT_AT, first)) < 0:
         return UNLISTED, first  # the common case of unlisted frames: its row is dropped here
     return DECODED, after
-
-
-@compiled
-def scan(page, size, page_starts, page_ends, page_status, page_out, thread_scratch, addresses):
-    """Read a page of frames: write their status and the columns of rows; return the number of rows.
-
-    page_out: (columns, rows_max + LEVELS) int64. addresses: of the tables in `plans.ScanTables`,
-    then of (frames, 2) int64: channel and instrument of each ignored frame are written there.
-    The result is below zero, and the outputs undefined, where a frame is not within `size` bytes.
-    """
-    data, starts, ends = page.ctypes.data, page_starts.ctypes.data, page_ends.ctypes.data
-    all_status, scratch = page_status.ctypes.data, thread_scratch.ctypes.data
-    columns, width = page_out.shape
-    output = Output(np.int64(page_out.ctypes.data), width - LEVELS, width * 8)
-    plans, nodes, slots, entries, choices, fills, symbols, limits, ignored = addresses
-    plan_count, symbol_mask = word(limits, 0), word(limits, 1)
-    tables = Tables(plans, nodes, slots, entries, choices, fills, symbols, plan_count, symbol_mask)
-    row = np.int64(0)
-    for frame in range(len(page_starts)):
-        begin, stop = word(starts, frame), word(ends, frame)
-        if begin < 0 or stop < begin or stop > size:
-            return np.int64(NO_FIT)
-        status = HEARTBEAT
-        if begin < stop:
-            status = SLOW_PATH
-            plan, after = read_by_any(
-                data + begin, data + stop, frame, row, output, scratch, tables
-            )
-            if after >= 0:
-                status, row = accept(plan, row, after, output, columns, ignored + frame * 16)
-        store(all_status + frame * 8, status)
-    return row

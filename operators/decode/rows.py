@@ -7,7 +7,7 @@ import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.decode.strict import Row
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Ints, Written
 from tapeflow.schemas.market import ACCEPTED, DECODED, UNLISTED, Market
 from tapeflow.schemas.time import NO_TIME
 from tapeflow.schemas.venues.dialect import Dialect
@@ -124,10 +124,10 @@ def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     tables: Ints,
     first_offset: int,
     log_ns: Ints,
-    offset: Ints,
-    times: Ints,
-    record_instrument: Ints,
-    counts: Ints,
+    offset: Written[Ints],
+    times: Written[Ints],
+    record_instrument: Written[Ints],
+    counts: Written[Ints],
 ) -> int:
     """Write offset and log time of each row, and the first instrument of each frame, -1 for none.
 
@@ -136,13 +136,16 @@ def locate_rows(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     for number in range(len(record_instrument)):
         record_instrument[number] = -1
     listed = 0
+    counted_from = len(frame)
     for row in range(len(frame) - 1, -1, -1):
         number = frame[row]
         offset[row] = first_offset + number
         times[row] = log_ns[number]
         record_instrument[number] = instrument[row]
         listed += instrument[row] >= 0
-        counts[tables[channel[row]]] += 1
+        if row == 0 or channel[row] != channel[row - 1]:  # a run at once: one by one is a chain
+            counts[tables[channel[row]]] += counted_from - row
+            counted_from = row
     return listed
 
 

@@ -1,6 +1,6 @@
 """The compiled reader: whole pages at once; frames that it is not sure of are left to strict.py.
 
-    page --kernel.py, along plans.py's tables--> rows, and a status for every frame
+    page --page_kernel.py, along templates and plans.py's tables--> rows, and a status of each frame
 
 It reads a frame exactly as the strict reader does, or gives it the status SLOW_PATH. Without numba
 all frames are SLOW_PATH, and all works, slower. numba is imported by the first scan, as commands
@@ -13,9 +13,10 @@ from threading import local
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 
+from tapeflow.engine.compiled import is_compiled
 from tapeflow.engine.prepare import call_early
+from tapeflow.operators.decode import kernel, page_kernel
 from tapeflow.operators.decode.layout import (
     CHANNEL_AT,
     FLOATS_AT,
@@ -27,12 +28,12 @@ from tapeflow.operators.decode.layout import (
 from tapeflow.operators.decode.plans import compile_dialect
 from tapeflow.operators.decode.rows import Rows
 from tapeflow.operators.decode.strict import Symbols
+from tapeflow.operators.decode.table_rows import TableRows
+from tapeflow.operators.decode.thread_memory import ROWS_A_FRAME_MAX, ThreadMemory
 from tapeflow.schemas.batches import PADDING, Page
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import HEARTBEAT, SLOW_PATH
 from tapeflow.schemas.venues.dialect import YEAR_2000_NS, Dialect
-
-ROWS_A_FRAME_MAX = 8  # for which memory is taken at first
 
 
 class Scanner:
@@ -42,6 +43,7 @@ class Scanner:
         self.dialect = dialect
         self.symbols = symbols
         self.tables = compile_dialect(dialect, symbols)
+        self.table_rows = TableRows.of(self.tables)
         self._of_thread = local()
         self.addresses = tuple(table.ctypes.data for table in self.tables[:8])
 
@@ -68,20 +70,23 @@ class Scanner:
         room = min(rows_max, memory.rows_a_frame * len(starts) + most)
         while True:
             out = np.empty((WIDTH, room + LEVELS), np.int64)
-            rows = scan(data, size, starts, ends, status, out, memory.scratch, addresses)
+            rows = scan(
+                data, size, starts, ends, status, out, memory.scratch, memory.templates, addresses
+            )
             assert rows >= 0, "a frame is not within its page"
             if room == rows_max or room - rows >= most or SLOW_PATH not in status:
                 break
             room = rows_max  # a frame may have found no room for its rows
         if rows > memory.rows_a_frame * len(starts):
             memory.rows_a_frame = min(rows // len(starts) + 1, ROWS_A_FRAME_MAX)
+        memory.learn(page)
         return to_rows(out[:, :rows]), status, ignored
 
-    def memory(self, scratch: Ints) -> "Memory":
+    def memory(self, scratch: Ints) -> "ThreadMemory":
         """Return the thread's memory, made with a copy of this scratch."""
         if not hasattr(self._of_thread, "memory"):
-            self._of_thread.memory = Memory(scratch.copy(), 1)
-        memory: Memory = self._of_thread.memory
+            self._of_thread.memory = ThreadMemory(scratch, self.table_rows)
+        memory: ThreadMemory = self._of_thread.memory
         return memory
 
     def rows_max(self, starts: Ints, ends: Ints) -> tuple[int, int]:
@@ -92,25 +97,16 @@ class Scanner:
         return int(lengths.sum()), int(lengths.max())
 
 
-class Memory(Struct):
-    """What a thread remembers between pages; no result depends on it."""
-
-    scratch: Ints  # of the kernel
-    rows_a_frame: int  # there is memory for so many; for all that frames could hold is slow
-
-
 @call_early
 @cache
 def load_kernel() -> tuple[Callable[..., int], Ints] | None:
-    """Import the kernel: its `scan`, and its scratch memory as it begins; None without numba."""
-    try:
-        from tapeflow.operators.decode import kernel  # noqa: PLC0415, see above
-    except ImportError:
+    """Return the kernel, and its scratch memory as it begins; None where it is not compiled."""
+    if not is_compiled(page_kernel.scan):
         return None
     scratch = np.zeros(kernel.SCRATCH, np.int64)
     scratch[:2] = np.frombuffer(b"2000-01-01T00:00", np.int64)  # a valid entry
     scratch[2] = YEAR_2000_NS
-    return kernel.scan, scratch
+    return page_kernel.scan, scratch
 
 
 def kernel_input(page: Page) -> tuple[Any, Ints, Ints]:

@@ -17,12 +17,13 @@ from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.strict import Symbols, read_frame
 from tapeflow.schemas.batches import Page, UnlistedRecords
-from tapeflow.schemas.columns import Bytes, Ints
+from tapeflow.schemas.columns import Bytes, Ints, Ints2, Written
 from tapeflow.schemas.time import NS_PER_MINUTE
 from tapeflow.schemas.venues.dialect import Dialect, Field, Kind, Shape
 
 SYMBOL_CHARS_MAX = 64  # of a symbol; what is longer is cut
 CONFIRMED_MAX = 10_000  # symbols that are remembered
+FEW = 4  # frames that are read one by one sooner than in groups
 HASH_SEED, HASH_PRIME, HASH_MASK = 0x4BF29CE484222325, 1_099_511_628_211, 2**63 - 1  # FNV-1a
 
 
@@ -56,9 +57,13 @@ class UnlistedReader:
         that hold unlisted symbols.
         """
         found: dict[tuple[int, str], UnlistedRecords] = {}
-        for frames, symbols in self._groups(page, alone):
-            add(found, page, symbols, frames)
-        for number in among_others.tolist():
+        one_by_one = among_others
+        if len(alone) > FEW:
+            for frames, symbols in self._groups(page, alone):
+                add(found, page, symbols, frames)
+        else:
+            one_by_one = np.union1d(alone, among_others) if len(among_others) else alone
+        for number in one_by_one.tolist():
             add(found, page, self._read_strictly(page, number), np.array([number]))
         return tuple(found[key] for key in sorted(found))
 
@@ -116,7 +121,7 @@ def add(
 ) -> None:
     """Count frames, ascending, for each of the symbols that all of them hold."""
     minutes = page.log_ns[frames] // NS_PER_MINUTE
-    for minute in np.unique(minutes).tolist():
+    for minute in sorted(set(minutes.tolist())):
         rows = frames[minutes == minute]
         first, last = int(rows[0]), int(rows[-1])
         records = UnlistedRecords(
@@ -136,7 +141,7 @@ def add(
 @compiled
 @by_numbers
 def find_texts(
-    data: Bytes, starts: Ints, ends: Ints, numbers: Ints, key: Bytes, texts: Ints
+    data: Bytes, starts: Ints, ends: Ints, numbers: Ints, key: Bytes, texts: Written[Ints2]
 ) -> None:
     """Write begin, end and hash of the string behind the first `key` of each frame.
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Floats2, Ints, Ints2, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.desk_market import DeskMarkPrices, DeskQuotes, DeskTicks, DeskTrades
 from tapeflow.schemas.time import MIN_NS
@@ -91,8 +91,8 @@ def is_near(price: float, last: float) -> bool:
 @compiled
 @by_numbers
 def update_trades(  # a kernel takes plain arrays
-    last: Floats,
-    last_at: Ints,
+    last: Written[Floats],
+    last_at: Written[Ints2],
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
@@ -120,8 +120,8 @@ def is_none_or_in_range(price: float) -> bool:
 @compiled
 @by_numbers
 def update_quotes(
-    quote: Floats,
-    quote_at: Ints,
+    quote: Written[Floats2],
+    quote_at: Written[Ints2],
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
@@ -143,7 +143,7 @@ def update_quotes(
 @compiled
 @by_numbers
 def update_mark_prices(
-    mark: Floats, mark_ns: Ints, instrument: Ints, log_ns: Ints, marks: Floats
+    mark: Written[Floats], mark_ns: Written[Ints], instrument: Ints, log_ns: Ints, marks: Floats
 ) -> None:
     """Write the last mark price of each instrument; an empty one says that there is none now."""
     for row in range(len(marks)):

@@ -19,7 +19,7 @@ import numpy as np
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.operators.desk.state import AccountContext
 from tapeflow.schemas.batches import AccountBatch, Batch
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.desk_market import DeskMarket, DeskMarkPrices, DeskQuotes, DeskTrades
 from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Trades
@@ -95,7 +95,9 @@ def select_mark_prices(marks: MarkPrices, seen: Ints, sample_ns: int) -> DeskMar
 
 @compiled
 @by_numbers
-def rows_traded(instrument: Ints, verdict: Ints, price: Floats, seen: Ints, rows: Ints) -> int:
+def rows_traded(
+    instrument: Ints, verdict: Ints, price: Floats, seen: Written[Ints], rows: Written[Ints]
+) -> int:
     """Write the rows of trades that are sent; return how many. Marks their instruments as seen."""
     count = 0
     for row in range(len(instrument)):
@@ -120,8 +122,8 @@ def rows_before_samples(
     bid: Floats,
     ask: Floats,
     sample_ns: int,
-    seen: Ints,
-    rows: Ints,
+    seen: Written[Ints],
+    rows: Written[Ints],
 ) -> int:
     """Write the rows that are sent to the end of `rows`, in order; return where they begin.
 

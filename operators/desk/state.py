@@ -19,6 +19,7 @@ from tapeflow.operators.desk.positions import ZERO, PositionState
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.schemas.accounts import Limits
+from tapeflow.schemas.arrow import to_array
 from tapeflow.schemas.columns import Columns, Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
@@ -178,7 +179,7 @@ def to_ipc(kind: type[Columns], chunks: Sequence[Columns]) -> bytes:
     if not chunks:
         return b""
     whole = kind.concat(list(chunks))
-    arrays = [pa.array(column) for column in whole.arrays()]
+    arrays = [to_array(column) for column in whole.arrays()]
     batch = pa.RecordBatch.from_arrays(arrays, [*kind.column_names()])
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="lz4")

@@ -30,7 +30,7 @@ from msgspec import Struct
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.engine.fold import fold
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Floats2, Ints, Written
 
 
 @dataclass(slots=True)
@@ -47,10 +47,10 @@ class State:
 def zscores(
     instrument: Ints,
     close: Floats,
-    last_close: Floats,
-    returns: Floats,
-    returns_seen: Ints,
-    scores: Floats,
+    last_close: Written[Floats],
+    returns: Written[Floats2],
+    returns_seen: Written[Ints],
+    scores: Written[Floats],
 ) -> None:
     """Write the z-score of each bar's return, NaN where there is none, then add the return.
 

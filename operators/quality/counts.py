@@ -10,7 +10,7 @@ import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.columns import Ints, Ints2, Written
 from tapeflow.schemas.gaps import Gaps
 from tapeflow.schemas.market import ACCEPTED, Market
 from tapeflow.schemas.time import MIN_NS
@@ -80,7 +80,7 @@ def rows_within(offset: Ints, first: int, after: int) -> slice:
 
 @compiled
 @by_numbers
-def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
+def count_rows(counts: Written[Ints2], instrument: Ints, column: int) -> None:
     """Add one to `column` of the instrument's row of `counts`, for each row of a table."""
     for row in range(len(instrument)):
         counts[instrument[row] + 1, column] += 1
@@ -89,7 +89,7 @@ def count_rows(counts: Ints, instrument: Ints, column: int) -> None:
 @compiled
 @by_numbers
 def count_records(  # a kernel takes plain arrays
-    counts: Ints,
+    counts: Written[Ints2],
     record_instrument: Ints,
     status: Ints,
     instrument: Ints,

@@ -11,8 +11,9 @@ new numbering.
 from typing import Any
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
+from tapeflow.operators.sequence.arguments import BreakRows, Columns, Ranges, Seen
 from tapeflow.operators.sequence.layout import NONE, RANGES_MAX, Rows
-from tapeflow.schemas.columns import Bools, Ints
+from tapeflow.schemas.columns import Bools, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN, SIZE_MAX, SIZE_MIN
 from tapeflow.schemas.gaps import FILLED, FOUND, NO_INSTRUMENT, PAUSED, RENUMBERED
 from tapeflow.schemas.market import ACCEPTED, AHEAD, DUPLICATE, HISTORICAL, OFF_MARKET
@@ -155,17 +156,17 @@ def judge_values(is_ahead: bool, fits: bool) -> int:
 @compiled
 @by_numbers
 def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    seen: Rows, ranges: Rows, held: Ints, clock: Ints, first_offset: int, log_times_ns: Ints,
-    columns: Any, numbered: Bools, limits: tuple[int, int, int], any_price: bool, breaks: Rows,
+    seen: Seen, ranges: Ranges, held: Written[Ints], clock: Written[Ints], first_offset: int,
+    log_times_ns: Ints, columns: Columns, numbered: Bools, limits: tuple[int, int, int],
+    any_price: bool, breaks: BreakRows,
 ) -> int:  # fmt: skip
     """Judge trades by stamp and id in log order; return how many `breaks` were written.
 
-    `columns`: offset, instrument, event time, id, verdict (updated), price, size. `breaks` has
-    room for one by each record and trade. The others: see `JudgeTrades` and `State`.
+    `breaks` has room for one by each record and trade. The others: see `JudgeTrades` and `State`.
     """
     offset, instrument, event_ns, trade_id, verdict, price, size = columns
     ahead_ns, pause_ns, disorder_ns = limits
-    (newest_ns, newest_log_ns, last_log_ns), trade, count = clock, 0, 0
+    newest_ns, newest_log_ns, last_log_ns, trade, count = clock[0], clock[1], clock[2], 0, 0
     for record in range(len(log_times_ns)):
         log_ns, place = log_times_ns[record], (first_offset + record, log_times_ns[record])
         if log_ns - last_log_ns > pause_ns and newest_ns != NONE:

@@ -13,7 +13,7 @@ EMA as in TA-Lib: seeded with the mean of the first n closes, then ema += 2/(n+1
 """
 
 from tapeflow.engine.compiled import by_numbers, compiled
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Floats2, Ints, Written
 
 # The state of an instrument: bars so far, and both averages, which are sums until seeded.
 BARS, FAST, SLOW = range(3)
@@ -23,11 +23,11 @@ WIDTH = 3
 @compiled
 @by_numbers
 def step(
-    state: Floats,
+    state: Written[Floats2],
     instrument: Ints,
     close: Floats,
     score: Floats,
-    forecasts: Floats,
+    forecasts: Written[Floats],
     fast: int,
     slow: int,
 ) -> None:

@@ -11,7 +11,7 @@ forecast            SELL           BUY            where |score| rises from below
 """
 
 from tapeflow.engine.compiled import by_numbers, compiled
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Floats, Floats2, Ints, Written
 
 BEYOND = 0  # the state of an instrument: 1 where the last score was at or beyond entry
 WIDTH = 1
@@ -20,11 +20,11 @@ WIDTH = 1
 @compiled
 @by_numbers
 def step(
-    state: Floats,
+    state: Written[Floats2],
     instrument: Ints,
     close: Floats,
     score: Floats,
-    forecasts: Floats,
+    forecasts: Written[Floats],
     entry: float,
 ) -> None:
     """Forecast against the move, once each time that |score| reaches `entry` from below.

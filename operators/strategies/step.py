@@ -21,10 +21,12 @@ from msgspec import Struct
 
 from tapeflow.engine.fold import fold
 from tapeflow.operators.strategies import ema_cross, reversion
+from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Bools, Floats
 from tapeflow.schemas.ids import derive_id
-from tapeflow.schemas.market import BUY, SELL, Bars, bar_id
+from tapeflow.schemas.market import Bars
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.signals import Intent, Signal, Strategy
 
 

@@ -19,7 +19,8 @@ ids `b` and `a` that trades had until 2024, are skipped.
 
 from msgspec.structs import replace
 
-from tapeflow.schemas.market import BUY, SELL, Quotes
+from tapeflow.schemas.market import Quotes
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.venues.dialect import (
     ABSENT,
     COMBINED,

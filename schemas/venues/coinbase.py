@@ -13,7 +13,8 @@ and before the first trade of a product its time; one without either side is no 
 and the order ids of a match are skipped: not all recordings have them.
 """
 
-from tapeflow.schemas.market import BUY, HISTORICAL, SELL, Quotes
+from tapeflow.schemas.market import HISTORICAL, Quotes
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.venues import coinbase_advanced
 from tapeflow.schemas.venues.dialect import (
     ABSENT,

@@ -14,7 +14,8 @@ empty (""), its quantities are missing in older recordings, and tickers of a tic
 neither side: then they are no quotes.
 """
 
-from tapeflow.schemas.market import ACCEPTED, BUY, HISTORICAL, SELL, Quotes
+from tapeflow.schemas.market import ACCEPTED, HISTORICAL, Quotes
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.venues.dialect import (
     ABSENT,
     SYMBOL,

@@ -8,9 +8,11 @@ from unittest.mock import patch
 from confluent_kafka import Message as KafkaMessage
 
 from tapeflow.connectors.kafka import fetcher
-from tapeflow.connectors.kafka.frames import KafkaPartition, Record, to_records
-from tapeflow.connectors.kafka.packs import Packer
+from tapeflow.connectors.kafka.frames import KafkaPartition, Record, page_from_messages, to_records
+from tapeflow.connectors.kafka.groups import offsets_of
+from tapeflow.connectors.kafka.packs import PACK_HEADER, Packer
 from tapeflow.connectors.kafka.reader import KafkaReader
+from tapeflow.connectors.kafka.records import Columns
 from tapeflow.schemas.batches import Page
 
 PARTITION = KafkaPartition("nowhere", "raw.test", 3, "p-3")
@@ -58,12 +60,31 @@ class MemoryConsumer:
         pass
 
 
+class ColumnConsumer(MemoryConsumer):
+    """Returns plain records as columns, as NativeConsumer does: those in front, then the others."""
+
+    def consume(self, count: int, timeout_s: float) -> Any:
+        came = super().consume(count, timeout_s)
+        are_plain = [PACK_HEADER not in dict(message.headers() or ()) for message in came]
+        front = next((row for row, each in enumerate(are_plain) if each != are_plain[0]), len(came))
+        self.offset -= len(came) - front
+        if not came or not are_plain[0]:
+            return came[:front]
+        headers = [message.headers() for message in came[:front]]
+        page = page_from_messages(PARTITION, 0, came[:front], headers)
+        return Columns(offsets_of(came[:front]), page.log_ns, page.starts, page.ends, page.data)
+
+
+CONSUMERS = {"columns": ColumnConsumer, "objects": MemoryConsumer}
+IN_USE = ["objects"]  # the one that readers of a log get; changed by the fixture `each_form`
+
+
 def open_log(
     log: list[Any], position: Any = None, sizes: Iterable[int] = (1000,), **options: Any
 ) -> KafkaReader:
     """Open a reader of these messages."""
-    consumer = MemoryConsumer(log, cycle(chain(sizes)))
-    with patch.object(fetcher, "new_consumer", lambda *_: consumer):
+    consumer = CONSUMERS[IN_USE[0]](log, cycle(chain(sizes)))
+    with patch.object(fetcher, "open_consumer", lambda *_: consumer):
         records = options.get("records", 1000)
         end = options.get("end", len(log))
         return KafkaReader(PARTITION, records, end, position, print)

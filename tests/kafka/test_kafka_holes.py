@@ -20,6 +20,7 @@ from tests.kafka.topics import (
     wait_until,
 )
 
+pytestmark = pytest.mark.usefixtures("each_consumer", "each_form")
 T0_MS = T0 // NS_PER_MS
 
 

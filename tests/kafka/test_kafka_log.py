@@ -28,6 +28,7 @@ from tests.kafka.topics import (
     wait_until,
 )
 
+pytestmark = pytest.mark.usefixtures("each_consumer")
 FETCH = 1  # Kafka's API key
 T0_MS = T0 // NS_PER_MS
 

@@ -18,6 +18,7 @@ from tapeflow.schemas.time import MIN_NS, NS_PER_MS
 from tests.kafka.memory_log import messages, open_log, packed, plain
 from tests.kafka.topics import SECOND, T0, drain, rows
 
+pytestmark = pytest.mark.usefixtures("each_form")
 SMALL_BYTES = 300  # of a pack in these tests
 MS = NS_PER_MS
 GAPS = st.sampled_from([0, 0, 1, 999, MS, 20 * MS, SECOND])

@@ -32,7 +32,7 @@ from tests.kafka.topics import (
     wait_until,
 )
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("each_consumer")]
 
 
 def config_of(real: Any, topic: str) -> dict[str, str]:

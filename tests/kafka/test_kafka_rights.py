@@ -19,7 +19,7 @@ from tapeflow.connectors.kafka.reader import KafkaReader
 from tapeflow.schemas.errors import TapeflowError
 from tests.running import silent
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("each_consumer")]
 PASSWORD = "not-a-secret"
 SETTINGS = """
 listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},SASL_PLAINTEXT://127.0.0.1:{sasl},SSL://127.0.0.1:{tls}

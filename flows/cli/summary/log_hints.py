@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tapeflow.flows.cli.summary.tables import Counts, has_table
+from tapeflow.connectors.duckdb.query import has_table
+from tapeflow.flows.cli.summary.tables import Counts
 from tapeflow.flows.cli.summary.wording import names, share_of
 from tapeflow.schemas.venues import VENUES, venue_of
 

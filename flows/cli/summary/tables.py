@@ -47,11 +47,3 @@ def job_of(con: Any) -> dict[str, Any]:
     """Return the job of the last run, as the results record it; durations are text in ns."""
     row = con.execute("SELECT job FROM runs ORDER BY id DESC LIMIT 1").fetchone()
     return dict(json.loads(row[0])) if row else {}
-
-
-def has_table(con: Any, name: str) -> bool:
-    """Return whether the results hold a table or view of this name."""
-    found = con.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = ?", [name]
-    )
-    return bool(found.fetchone()[0])

@@ -1,0 +1,51 @@
+"""Makes the work file, and inserts facts into its tables."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pyarrow as pa
+
+from tapeflow.connectors.duckdb.file import (
+    ResultPaths,
+    connect_owner,
+    delete_database,
+    translate_errors,
+)
+from tapeflow.connectors.duckdb.tables import INTERNAL, TRANSACTION, RunInfo, create_tables
+from tapeflow.schemas.arrow import to_record_batch
+from tapeflow.schemas.instruments import Instrument
+
+
+def create(paths: ResultPaths, run: RunInfo) -> Any:
+    """Make a fresh work file with all tables, and return the owner's connection to it.
+
+    That the results may be replaced was checked before (`check_replaceable`).
+
+    Raises TapeflowError where a file cannot be written.
+    """
+    with translate_errors(paths.work):
+        paths.work.parent.mkdir(parents=True, exist_ok=True)
+        delete_database(paths.work)
+    with translate_errors(paths.work), ExitStack() as failed:
+        con = connect_owner(paths.work)
+        failed.callback(con.close)
+        con.begin()
+        create_tables(con)
+        rows = pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)])
+        insert(con, "instruments", rows)
+        con.commit()
+        failed.pop_all()
+    return con
+
+
+def insert(con: Any, name: str, table: Any) -> None:
+    """Insert a pyarrow.Table into the table `name`, whose columns are in the same order."""
+    con.from_arrow(table).insert_into(name)
+
+
+def insert_facts(con: Any, transaction: int, tables: Mapping[str, Any]) -> None:
+    """Insert pyarrow.Tables of facts, by table, as rows of the transaction of this number."""
+    for name, table in tables.items():
+        numbers = pa.repeat(pa.scalar(transaction, pa.int64()), len(table))
+        insert(con, f"{INTERNAL}.{name}", table.append_column(TRANSACTION, numbers))

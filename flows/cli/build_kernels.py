@@ -1,0 +1,114 @@
+"""Build the library of kernels: numba compiles, the C compiler of the machine links.
+
+    python -m tapeflow.flows.cli.build_kernels [--force] [--to FILE]
+
+    each @compiled function of the rooms ─▶ numba ─▶ object code ─┐
+    the handler of fatal signals         ─▶ LLVM  ─▶ object code ─┼─▶ cc -shared ─▶ kernels.so
+    what the library holds, as a string  ───────────▶ object code ─┘
+
+`make setup` runs it, and so does the build of a wheel. Where there is no C compiler the kernels are
+compiled into numba's cache instead.
+"""
+
+import argparse
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tapeflow
+from tapeflow.engine import kernel_library as library
+from tapeflow.engine.compiled import called_functions, declared_kernels
+from tapeflow.engine.fingerprint import fingerprint
+from tapeflow.engine.kernel_types import KernelError, signature_of
+
+ROOMS = ("connectors", "operators")
+LINKED = ("-shared", "-s", "-lm", "-Wl,--no-undefined")
+NO_LINKER = "no C compiler (cc): the kernels are compiled into numba's cache instead"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the library if the sources have changed; return an exit code."""
+    parser = argparse.ArgumentParser(description="Build the library of kernels.")
+    parser.add_argument("--force", action="store_true", help="also if it is up to date")
+    parser.add_argument("--to", type=Path, metavar="FILE", default=library.PATH)
+    options = parser.parse_args(arguments)
+    kernels = {library.name_of(each): each for each in kernels_of_rooms()}
+    prints = {name: fingerprint(each) for name, each in kernels.items()}
+    held = {name: entry["fingerprint"] for name, entry in library.open_library()[1].items()}
+    if held == prints and not options.force and options.to == library.PATH:
+        return 0
+    linker = find_linker()
+    if linker is None:
+        print(NO_LINKER, file=sys.stderr)
+        fill_cache(kernels)
+        return 0
+    try:
+        build(kernels, prints, linker, options.to)
+    except (KernelError, subprocess.CalledProcessError) as error:
+        print(f"no library of kernels: {error}", file=sys.stderr)
+        return 1
+    print(f"{options.to.name}: {len(kernels)} kernels, {options.to.stat().st_size:,} bytes")
+    return 0
+
+
+def find_linker() -> str | None:
+    """Return the C compiler of the machine, as all have it that can install one: cc."""
+    return shutil.which("cc")
+
+
+def kernels_of_rooms() -> list[Callable[..., Any]]:
+    """Import the modules that have kernels; return those that declare their types."""
+    package = Path(tapeflow.__file__).parent
+    for room in ROOMS:
+        for path in sorted((package / room).rglob("*.py")):
+            if "\n@compiled\n" in path.read_text():
+                names = path.relative_to(package).with_suffix("").parts
+                importlib.import_module(".".join(("tapeflow", *names)))
+    ours = [each for each in declared_kernels() if each.__module__.startswith("tapeflow.")]
+    return [each for each in ours if signature_of(each) is not None]
+
+
+def build(
+    kernels: dict[str, Callable[..., Any]], prints: dict[str, str], linker: str, target: Path
+) -> None:
+    """Compile and link all kernels, and put the library in its place."""
+    from tapeflow.engine import kernel_code  # late: numba takes its time
+    from tapeflow.engine.fatal_handler import CODE
+
+    kernel_code.build_for_any_processor()
+    contents = {
+        name: {"symbol": library.PREFIX + name.replace(".", "_"), "fingerprint": prints[name]}
+        for name in kernels
+    }
+    modules = [kernel_code.contents_code(library.CONTENTS, json.dumps(contents)), CODE]
+    modules += [
+        kernel_code.compile_kernel(name, kernel, contents[name]["symbol"])
+        for name, kernel in kernels.items()
+    ]
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        objects = [Path(folder, f"{number}.o") for number in range(len(modules))]
+        for path, module in zip(objects, modules, strict=True):
+            path.write_bytes(kernel_code.object_code(module))
+        linked = Path(folder, target.name)
+        subprocess.run([linker, *objects, *LINKED, "-o", linked], check=True)
+        linked.replace(target)
+
+
+def fill_cache(kernels: dict[str, Callable[..., Any]]) -> None:
+    """Compile all kernels into numba's cache, for the types that they declare."""
+    from tapeflow.engine import jit, kernel_shim  # late: numba takes its time
+
+    jit.register_called(called_functions)
+    for kernel in kernels.values():
+        dispatcher: Any = jit.dispatcher_of(kernel, cached=True)[0]
+        dispatcher.compile(kernel_shim.argument_types(kernel))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""A run in one process opens its work file once, from the first fact to the finished results."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tapeflow.connectors.duckdb.handover import pass_on, passing_on, take
+from tapeflow.connectors.duckdb.query import query
+from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
+from tests.running import REFERENCE, job_of, silent
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The files that DuckDB opens."""
+    names, connect = [], duckdb.connect
+
+    def counted(path=":memory:", **options):
+        names.append(Path(path).name)
+        return connect(path, **options)
+
+    monkeypatch.setattr(duckdb, "connect", counted)
+    return names
+
+
+def replay(folder, **options):
+    job = job_of()
+    log = find_tapes([REFERENCE / "golden"], job)
+    plan = Plan(command="t", log=log, job=job, results=folder / "r.duckdb", **options)
+    run_plan(plan, silent, silent)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_replay_opens_its_work_file_once_and_the_earlier_results_once(tmp_path, opened, workers):
+    replay(tmp_path, workers=workers)
+    assert opened == ["r.duckdb.partial"]
+    replay(tmp_path, workers=workers)
+    assert opened[1:] == ["r.duckdb", "r.duckdb.partial"]
+    del opened[:]
+    assert query(tmp_path / "r.duckdb", "SELECT finished IS NOT NULL FROM runs").rows == [(True,)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.duckdb"]
+
+
+def test_a_replay_with_a_state_opens_its_work_file_once_at_each_start(tmp_path, opened):
+    replay(tmp_path, state=tmp_path / "state")
+    assert opened == ["work.duckdb"]
+    replay(tmp_path, state=tmp_path / "state")
+    # the open positions are read before the run
+    assert opened[1:] == ["r.duckdb", "work.duckdb", "work.duckdb"]
+
+
+def test_a_connection_that_nobody_takes_is_closed_with_the_run(tmp_path):
+    con = duckdb.connect(tmp_path / "work.duckdb")
+    with passing_on(tmp_path / "work.duckdb"):
+        pass_on(tmp_path / "work.duckdb", con, usable=True)
+        con.execute("SELECT 1")
+    with pytest.raises(duckdb.ConnectionException):
+        con.execute("SELECT 1")
+    assert take(tmp_path / "work.duckdb") is None
+
+
+@pytest.mark.parametrize("wanted", ["another.duckdb", "work.duckdb"])
+def test_a_connection_is_closed_where_it_is_not_wanted_or_not_usable(tmp_path, wanted):
+    con = duckdb.connect(tmp_path / "work.duckdb")
+    with passing_on(tmp_path / wanted):
+        pass_on(tmp_path / "work.duckdb", con, usable=wanted == "another.duckdb")
+        with pytest.raises(duckdb.ConnectionException):
+            con.execute("SELECT 1")
+        assert take(tmp_path / "work.duckdb") is None
