@@ -58,12 +58,12 @@ def bits_of_block(builder: Any, found: Any) -> Any:
     return builder.zext(builder.bitcast(found, ir.IntType(16)), WORD)
 
 
-# numba wants them without annotations, as what they return.
+# numba accepts no annotations here, nor in the functions that are returned.
 
 
 @overload(memory.digit_bits)
 def of_digit_bits(address):
-    """Return the code of `digit_bits`; so does the other one of its."""
+    """Return what numba compiles for a call of `digit_bits`; the other function does so too."""
     return lambda address: find_digits(address)  # noqa: PLW0108
 
 

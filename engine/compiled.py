@@ -8,7 +8,7 @@
 A kernel takes the first of these that is there. `TAPEFLOW_KERNELS=library`, `cache`, `memory` or
 `python` names one to begin with. All rungs give the same numbers, to the bit.
 
-Rules for a kernel; `engine/build_library.py` refuses what breaks one of the first three:
+Rules for a kernel; kernel_code.py refuses one that allocates or raises:
 - Its annotations say its types (kernel_types.py): C-contiguous arrays and numbers go in, nothing, a
   number or a tuple of numbers comes out. Without them it is compiled when it is first called.
 - It allocates nothing: what it writes to is an argument.
@@ -40,7 +40,8 @@ HAS_NUMBA = find_spec("numba") is not None
 ONE_COMPILER = Lock()  # of threads that make the first call of a kernel together, one compiles
 _kernels: dict[Callable[..., Any], "Kernel"] = {}  # by their function
 _checking: list[None] = []  # an item: kernels check their indices
-called_functions: list[tuple[Callable[..., Any], bool]] = []  # numba does not know yet; inlined?
+# Functions that kernels call and numba does not know yet, and whether they are inlined.
+called_functions: list[tuple[Callable[..., Any], bool]] = []
 _by_numbers: list[Callable[..., Any]] = []
 
 
@@ -53,7 +54,7 @@ class Kernel:
         self.rung = ""
 
     def make(self) -> None:
-        """Make it, once."""
+        """Make it, if it is not made yet: of several threads, one does."""
         with ONE_COMPILER:
             if self.run is None:
                 self.run, self.rung = make_kernel(self.function)

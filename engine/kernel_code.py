@@ -52,10 +52,10 @@ def compile_kernel(name: str, kernel: Callable[..., Any], symbol: str) -> Any:
         done = compiler.compile_extra(*target, shim, tuple(parameters), types.int64, flags, {})
     except Exception as error:
         raise KernelError(f"{name}: {error}") from error
-    return as_c(done, name, symbol, parameters)
+    return wrap_in_c(done, name, symbol, parameters)
 
 
-def as_c(done: Any, name: str, symbol: str, parameters: list[Any]) -> Any:
+def wrap_in_c(done: Any, name: str, symbol: str, parameters: list[Any]) -> Any:
     """Return the module of a compiled function with a function of C in front of it."""
     kinds = ["double" if each is types.float64 else "i64" for each in parameters]
     taken = ", ".join(f"{kind} %a{n}" for n, kind in enumerate(kinds))

@@ -40,7 +40,7 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def find(function: Callable[..., Any]) -> Callable[..., Any] | None:
-    """Return a kernel of the library; None if it holds none of these sources."""
+    """Return the kernel as the library holds it; None if it has none of these sources."""
     library, contents, _ = open_library()
     signature = signature_of(function)
     entry = contents.get(name_of(function))
@@ -107,7 +107,7 @@ def bind(symbol: Any, name: str, signature: Signature) -> Callable[..., Any]:
     fields = [(f"f{number}", kind) for number, kind in enumerate(kinds)]
     result = type("Result", (ctypes.Structure,), {"_fields_": fields})
     dtypes = {f"d{n}": each.dtype for n, each in enumerate(inputs) if isinstance(each, Array)}
-    refuse = refusal(name, inputs)
+    refuse = make_refuse(name, inputs)
     scope = {"raw": symbol, "byref": ctypes.byref, "Result": result, "refuse": refuse, **dtypes}
     exec(source_of(signature), scope)
     return scope["call"]  # type: ignore[no-any-return]  # a function, as the source says
@@ -148,8 +148,8 @@ def source_of(signature: Signature) -> str:
     return "\n".join(lines)
 
 
-def refusal(name: str, inputs: list[Array | type]) -> Callable[..., None]:
-    """Return what raises where an argument is not of its type."""
+def make_refuse(name: str, inputs: list[Array | type]) -> Callable[..., None]:
+    """Return a function that raises TypeError, naming the kernel and what argument is wrong."""
 
     def refuse(code: int, *arguments: Any) -> None:
         found = arguments[code - 1] if len(arguments) >= code else arguments[0]

@@ -53,7 +53,7 @@ def shim_of(kernel: Any, signature: Signature) -> Callable[..., Any]:
             return f"({name} != 0)" if kind is bool else name
         number = len(names) - 1
         lines.append(f"    if not ({check_of(name, kind)}): return {number}")
-        scope[f"view{number}"] = viewer(kind)
+        scope[f"view{number}"] = make_view(kind)
         shape = ", ".join(
             f"word(word({name} + {library.SHAPE_AT}) + {8 * each})"
             for each in range(kind.dimensions)
@@ -94,8 +94,8 @@ def array_type(kind: Array) -> Any:
     return types.Array(from_dtype(kind.dtype), kind.dimensions, "C", readonly=not kind.is_written)
 
 
-def viewer(kind: Array) -> Any:
-    """Return a function of an address and a shape that gives the array of this type there."""
+def make_view(kind: Array) -> Any:
+    """Return a function of an address and a shape that returns the array of this type there."""
     array = array_type(kind)
 
     @intrinsic

@@ -23,12 +23,12 @@ from tapeflow.engine.instructions import (
 
 memchr = types.ExternalFunction("memchr", types.intp(types.intp, types.int32, types.intp))
 
-# numba wants them without annotations, as what they return.
+# numba accepts no annotations here, nor in the functions that are returned.
 
 
 @overload(memory.load)
 def of_load(address):
-    """Return the code of `load`; so do the others of theirs."""
+    """Return what numba compiles for a call of `load`; each function below does so for its own."""
     return lambda address: load_word(address)  # noqa: PLW0108  # numba reads its parameters
 
 

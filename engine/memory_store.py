@@ -4,10 +4,10 @@
                      └─▶ recovery ──link──▶ /dev/shm/tapeflow-x/ ───┘
                                             used by the engine
 
-At the end of each epoch the engine waits for a dozen fsyncs, and an order that is due then waits
-with it. Memory needs none, and is as good against the end of a process, by whatever signal: the
-link leads to it. Where the machine itself goes down, the copy is some seconds older, of one moment,
-and a run resumes from it as from any earlier epoch: results of later epochs are rolled back.
+At the end of each epoch the engine waits for some fifteen fsyncs, and an order that is due then
+waits with it. Memory needs none, and outlives a process that is killed: the link leads to it. Where
+the machine itself goes down, the copy is some seconds older, of one moment, and a run resumes from
+it as from any earlier epoch: results of later epochs are rolled back.
 """
 
 import os
@@ -34,7 +34,7 @@ COPY_SUFFIX = ".disk"  # of the folder of the copy
 def in_memory(recovery: Path, notify: Notify, memory: Path = MEMORY) -> Iterator[None]:
     """Keep the store of a folder in memory inside the `with` block.
 
-    Where that is not possible it stays on the disk, and the reason is said.
+    Where that is not possible it stays on the disk, and `notify` is called with the reason.
     """
     if reason := why_not(recovery, memory):
         notify(f"[recovery] store: {reason}: the state stays on the disk")
@@ -71,7 +71,7 @@ def lift(recovery: Path, memory: Path) -> None:
 
 
 def settle(recovery: Path) -> None:
-    """Move the store of an earlier or an ending run back to the disk; nothing to do where it is.
+    """Move the store of an earlier or an ending run back to the disk, if it is not there.
 
     It is taken from memory where that still holds it, else from the copy. Raises TapeflowError
     where the disk cannot take it: it stays in memory then, for the next start.
@@ -82,7 +82,10 @@ def settle(recovery: Path) -> None:
             try:
                 copy(recovery)
             except (OSError, sqlite3.Error) as error:
-                raise TapeflowError(f"{on_disk(recovery)}: cannot be written: {error}") from None
+                raise TapeflowError(
+                    f"{on_disk(recovery)}: cannot be written: {error}; the state stays in "
+                    f"{folder}: make room on the disk and start again, before the machine restarts"
+                ) from None
         recovery.unlink()
         os.replace(on_disk(recovery), recovery)
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,11 +94,14 @@ def settle(recovery: Path) -> None:
 
 
 def try_to_copy(recovery: Path, notify: Notify) -> None:
-    """Replace the copy on the disk; say it where that fails, as the copy is getting old."""
+    """Replace the copy on the disk; notify where that fails, as the copy is getting old."""
     try:
         copy(recovery)
     except (OSError, sqlite3.Error) as error:
-        notify(f"[recovery] store: {on_disk(recovery)} cannot be written: {error}")
+        notify(
+            f"[recovery] store: {on_disk(recovery)} cannot be written: {error}; "
+            "after a loss of power the run would resume from an older copy: make room on the disk"
+        )
 
 
 def copy(recovery: Path) -> None:

@@ -19,6 +19,9 @@ from tapeflow.schemas.columns import Bytes
 WORKERS_LCM = 840  # least common multiple of 1 .. 8 workers
 SALTS = 500  # hashed at once: one of WORKERS_LCM fits
 Words = npt.NDArray[np.uint64]
+FIRST, SECOND, HALF = (  # bits by which words are rotated in a round of SipHash
+    np.array(bits, np.uint64).reshape(-1, 1) for bits in ([13, 16], [21, 17], [32])
+)
 
 
 def state_keys(partitions: Iterable[str]) -> dict[str, str]:
@@ -45,7 +48,10 @@ def salt_ranges() -> Iterator[range]:
 
 
 def add_salts(name: str, salts: range) -> Bytes:
-    """Return what is hashed of `name` with each of these salts, a row each, all of one length."""
+    """Return `name` with each of these salts, as Rust hashes it: (salts, bytes) uint8.
+
+    All salts have the same number of digits.
+    """
     prefix, digits = f"{name}~".encode(), len(str(salts[0]))
     rows = np.empty((len(salts), len(prefix) + digits + 1), np.uint8)
     rows[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
@@ -100,8 +106,3 @@ def rotate(words: Words, bits: Words) -> None:
     low = words >> (64 - bits)
     words <<= bits
     words |= low
-
-
-FIRST, SECOND, HALF = (  # of the words in a round
-    np.array(bits, np.uint64).reshape(-1, 1) for bits in ([13, 16], [21, 17], [32])
-)

@@ -100,9 +100,9 @@ def built(tmp_path_factory):
     """A library of one kernel, as it is called."""
     path = tmp_path_factory.mktemp("library") / "kernels.so"
     name = library.name_of(everything)
-    prints = {name: fingerprint(everything)}
+    held = {name: fingerprint(everything)}
     kernels.inlined(half)
-    build_kernels.build({name: everything}, prints, build_kernels.find_linker(), path)
+    build_kernels.build({name: everything}, held, build_kernels.find_linker(), path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(library, "PATH", path)
         library.open_library.cache_clear()
@@ -288,6 +288,18 @@ def test_a_fingerprint_counts_what_a_kernel_calls_and_the_numbers_it_reads(monke
         patch.setitem(everything.__annotations__, "scale", int)
         assert fingerprint(everything) != before
     assert fingerprint(everything) == before
+
+
+def of_a_module(number: int) -> int:
+    return number + dedupe.YOUNG
+
+
+def test_a_fingerprint_counts_the_file_of_a_module_whose_numbers_a_kernel_reads(monkeypatch):
+    before, right = fingerprint(of_a_module), fingerprints.hash_of
+    monkeypatch.setattr(
+        fingerprints, "hash_of", lambda path: right(path) + "edited" * (path == dedupe.__file__)
+    )
+    assert fingerprint(of_a_module) != before
 
 
 @pytest.fixture

@@ -47,26 +47,27 @@ class FactBuffer:
             if len(chunk) == CHUNK_ROWS:  # while they are still in the processor's cache
                 self._lay_out(type(fact))
 
-    def drain(self, few: int = 0) -> dict[str, Any]:
-        """Return the facts as pyarrow Tables by name; types of fewer than `few` rows stay.
+    def drain(self, rows_min: int = 0) -> dict[str, Any]:
+        """Return the facts as pyarrow Tables by name, but for types of fewer than `rows_min` rows.
 
-        To insert a table costs a millisecond. Dead letters never stay: each may be large.
+        Those stay in the buffer: to insert a table costs a millisecond. Dead letters never stay, as
+        each may be large.
         """
         types = dict.fromkeys((*self.facts, *self.batches))
-        stay = {each for each in types if each is not DeadLetter and self._rows_of(each) < few}
-        for fact_type in [each for each in self.facts if each not in stay]:
+        few = {each for each in types if each is not DeadLetter and self._rows_of(each) < rows_min}
+        for fact_type in [each for each in self.facts if each not in few]:
             self._lay_out(fact_type)
         for partition, bars in self.bars.items():
             self.batches[Bar].append(
                 bars_to_record_batch(partition, Bars.concat(bars), self.instruments)
             )
         self.bars.clear()
-        drained = [each for each in self.batches if each not in stay]
+        drained = [each for each in self.batches if each not in few]
         tables = {
             TABLES[fact_type]: pa.Table.from_batches(self.batches.pop(fact_type))
             for fact_type in drained
         }
-        self.rows = sum(map(self._rows_of, stay))
+        self.rows = sum(map(self._rows_of, few))
         return tables
 
     def _rows_of(self, fact_type: type) -> int:

@@ -170,7 +170,10 @@ def new_consumer(status: BrokerStatus, client: Settings) -> Consumer:
 
 
 def consumer_settings(status: BrokerStatus, client: Settings) -> dict[str, Any]:
-    """Return all settings of a consumer; TapeflowError for what would end the process."""
+    """Return all settings of a consumer.
+
+    Raises TapeflowError for an empty `group.id`: librdkafka ends the process by an assertion.
+    """
     settings = {**SHARED, **CONSUMER, "bootstrap.servers": status.bootstrap, **client}
     if not settings["group.id"]:
         raise settings_error("group.id is empty: leave it out")

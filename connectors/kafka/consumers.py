@@ -11,18 +11,19 @@ from tapeflow.connectors.kafka.message_kernel import lay_out
 from tapeflow.connectors.kafka.native_consumer import NativeConsumer
 from tapeflow.engine.compiled import is_compiled
 
-# Endings of settings whose values are Python's to call or to read, and what asks for such a call.
+# Settings whose names end so have values that only Python can call or read. OAUTHBEARER gets its
+# tokens from such a call.
 NEED_PYTHON = ("_cb", "logger", "on_commit", "on_delivery", "default.topic.config")
 TOKENS = "OAUTHBEARER"
 
 
 def open_consumer(status: BrokerStatus, client: Settings) -> Any:
-    """Return a consumer, as `new_consumer` does, that may give plain records as Columns."""
+    """Return a consumer, as `new_consumer` does, that may give plain records as RecordColumns."""
     return new_consumer(status, client) if why_slow(client) else NativeConsumer(status, client)
 
 
 def why_slow(client: Settings) -> str:
-    """Return why records are read through confluent_kafka with these settings, "" if not."""
+    """Return why records are read through confluent_kafka with these settings; "" if not."""
     if not is_compiled(lay_out):
         return "kernels are not compiled"
     for name, value in client.items():

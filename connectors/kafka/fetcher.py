@@ -19,7 +19,7 @@ from tapeflow.connectors.kafka.client import RETRIABLE_ERRORS, BrokerStatus
 from tapeflow.connectors.kafka.consumers import open_consumer
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.offsets import OffsetBounds
-from tapeflow.connectors.kafka.records import Columns, Messages, Records
+from tapeflow.connectors.kafka.records import Messages, RecordColumns, Records
 from tapeflow.schemas.errors import RecordsDeletedError, TapeflowError
 from tapeflow.schemas.notify import Notify
 
@@ -86,8 +86,8 @@ class RecordFetcher:
 
     def _consume(self, records: int) -> Records:
         """Return the records that have come, without what comes in place of a record."""
-        fetched: Columns | list[Message] = self.consumer.consume(records, 0)
-        if isinstance(fetched, Columns):
+        fetched: RecordColumns | list[Message] = self.consumer.consume(records, 0)
+        if isinstance(fetched, RecordColumns):
             return fetched
         if any(map(Message.error, fetched)):
             fetched = [message for message in fetched if self._is_record(message)]

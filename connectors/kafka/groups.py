@@ -66,7 +66,7 @@ def offsets_of(messages: list[Message]) -> Ints:
 
 
 def runs_of(offsets: Ints) -> Iterator[tuple[int, int]]:
-    """Yield the rows, first and end, between which no offset is without a record."""
+    """Yield (first row, end row) of each run of records without a hole in their offsets."""
     begin = 0
     for end in (*(np.flatnonzero(np.diff(offsets) != 1) + 1).tolist(), len(offsets)):
         if begin < end:

@@ -132,7 +132,7 @@ def version() -> str:
 
 @cache
 def why_no_library() -> str:
-    """Return why messages are not read through the C interface; "" where they are."""
+    """Return why messages cannot be read through the C interface; "" where they can."""
     try:
         library = Library()
     except TapeflowError as error:
@@ -149,7 +149,7 @@ def why_no_library() -> str:
 
 
 def is_message_as_declared(library: Any) -> bool:
-    """Return whether a message that librdkafka makes is a MessageStruct: no broker is needed.
+    """Return whether a message that librdkafka makes reads as a MessageStruct; needs no broker.
 
     A record is produced, purged at once, and comes back as undelivered.
     """
@@ -167,8 +167,8 @@ def is_message_as_declared(library: Any) -> bool:
         if not made:
             return False
         message = made.contents
-        read = message.err, message.partition, message.len, message.key_len, message.offset
-        if read != (PURGED, 7, 7, 3, NO_OFFSET):
+        fields = message.err, message.partition, message.len, message.key_len, message.offset
+        if fields != (PURGED, 7, 7, 3, NO_OFFSET):
             return False
         texts = ctypes.string_at(message.payload, 7), ctypes.string_at(message.key, 3)
         return texts == (b"payload", b"key")

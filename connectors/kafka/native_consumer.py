@@ -1,12 +1,12 @@
 """A consumer that reads plain records through librdkafka's C interface, as columns.
 
-    librdkafka's threads ──queue──▶ addresses of messages ──message_kernel.py──▶ Columns
+    librdkafka's threads ──queue──▶ addresses of messages ──message_kernel.py──▶ RecordColumns
                                 └─▶ errors ──▶ BrokerStatus
 
-confluent_kafka makes an object of each record, which takes ten times as long. It has the members of
-a Consumer of confluent_kafka that are used here, and gives Messages where a record is not plain, or
-an error came in its place. librdkafka calls back only for errors of the broker, and only inside the
-call that takes messages, on our thread: they are noted there, and reported behind it.
+confluent_kafka makes an object of each record, which takes three times as long. NativeConsumer has
+the members of confluent_kafka's Consumer that are used here, and returns Messages where a record is
+not plain, or an error came in its place. librdkafka calls back only for errors of the broker, and
+only inside the call that takes messages, on our thread: they are noted there and reported after it.
 """
 
 import ctypes
@@ -31,8 +31,8 @@ from tapeflow.connectors.kafka.librdkafka import (
     MessageStruct,
 )
 from tapeflow.connectors.kafka.message_kernel import ENDS, lay_out
-from tapeflow.connectors.kafka.native_messages import Held, take_messages
-from tapeflow.connectors.kafka.records import Columns
+from tapeflow.connectors.kafka.native_messages import HeldMessages, take_messages
+from tapeflow.connectors.kafka.records import RecordColumns
 from tapeflow.schemas.batches import PADDING
 from tapeflow.schemas.columns import Bytes, Ints
 
@@ -49,7 +49,7 @@ def library() -> Library:
 
 
 class NativeConsumer:
-    """Consumes one partition; a twin of confluent_kafka's Consumer, for RecordFetcher only."""
+    """Consumes one partition, with the methods of a Consumer that RecordFetcher calls."""
 
     def __init__(self, status: BrokerStatus, client: Settings) -> None:
         """Connect; TapeflowError for settings that librdkafka refuses."""
@@ -59,7 +59,7 @@ class NativeConsumer:
         self.client = _new_client(self.rd, consumer_settings(status, client), note)
         self.rd.poll_set_consumer(self.client)  # errors come through the same queue
         self.queue = self.rd.queue_get_consumer(self.client)
-        self.held = Held(self.rd)
+        self.held = HeldMessages(self.rd)
         self.functions = np.array([self.rd.address(name) for name in CALLED], np.int64)
         self.scratch = np.zeros(5, np.int64)
         self.record_bytes = RECORD_BYTES  # of the records of the last call, on average
@@ -79,8 +79,8 @@ class NativeConsumer:
         self.rd.topic_partition_list_destroy(listed)
         _raise_for(code)
 
-    def consume(self, records: int, timeout_s: float) -> Columns | list[Message]:
-        """Return the next plain records; or, where there are none in front, what comes instead.
+    def consume(self, records: int, timeout_s: float) -> RecordColumns | list[Message]:
+        """Return the next plain records; where the first one is not plain, the next others.
 
         At most `records`; waits `timeout_s` at most where none have come.
         """
@@ -98,7 +98,7 @@ class NativeConsumer:
             return take_messages(self.rd, messages[:-taken])
         held.at += taken
         offsets, log_ns, starts, ends = columns[:, :taken]
-        return Columns(offsets, log_ns, starts, ends, data)
+        return RecordColumns(offsets, log_ns, starts, ends, data)
 
     def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
         """Return the first offset there is, and the one after the last.
@@ -115,7 +115,7 @@ class NativeConsumer:
         return low.value, high.value
 
     def _lay_out(self, messages: Ints) -> tuple[Bytes, Ints, int]:
-        """Return what the kernel has made of the first messages: block, columns, its result."""
+        """Lay the first messages out; return block, columns (4, n) and the kernel's result."""
         first_bytes = MessageStruct.from_address(int(messages[0])).len
         expected_bytes = len(messages) * self.record_bytes + SPARE_BYTES
         room = max(first_bytes, min(expected_bytes, BLOCK_BYTES))
@@ -158,8 +158,8 @@ def _new_client(rd: Library, settings: Settings, note: Any) -> int:
     return int(client)
 
 
-def _close(rd: Library, client: int, queue: int, held: Held, _note: Any) -> None:
-    """Give back all that belongs to a client; `_note` lives until then."""
+def _close(rd: Library, client: int, queue: int, held: HeldMessages, _note: Any) -> None:
+    """Give back all that belongs to a client; as an argument `_note` lives until then."""
     held.give_back()
     rd.consumer_close(client)
     rd.queue_destroy(queue)

@@ -1,4 +1,4 @@
-"""Messages that librdkafka has handed over: kept by address, given back, made objects of."""
+"""Messages that librdkafka has handed over: held by address, made objects of, and given back."""
 
 import ctypes
 from typing import Any
@@ -12,7 +12,7 @@ from tapeflow.schemas.columns import Ints
 HELD_MAX = 1 << 16  # messages taken over at a time
 
 
-class Held:
+class HeldMessages:
     """Addresses of messages that are not given back yet; 0 of one that is.
 
     So nothing is given back twice, wherever an interrupt comes.

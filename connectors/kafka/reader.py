@@ -15,7 +15,7 @@ from tapeflow.connectors.kafka.fetcher import WHY_RECREATED, RecordFetcher
 from tapeflow.connectors.kafka.frames import KafkaPartition
 from tapeflow.connectors.kafka.groups import RecordGroup
 from tapeflow.connectors.kafka.packs import Pack, PackHeader, page_of_packs, read_pack
-from tapeflow.connectors.kafka.records import Columns, Records
+from tapeflow.connectors.kafka.records import RecordColumns, Records
 from tapeflow.connectors.kafka.resume import (
     UNKNOWN,
     check_is_pack,
@@ -58,7 +58,7 @@ class KafkaReader:
             position or (0, 0, MIN_NS, 0, 0)
         )
         self.ended = self.offset == end
-        self.fetched: deque[RecordGroup | Columns] = deque()  # records that are not laid out yet
+        self.fetched: deque[RecordGroup | RecordColumns] = deque()  # not laid out yet
         self.buffered: Page | None = None  # laid out, and not delivered yet
         self.is_packed = False  # whether `buffered` comes from packs
         self.pack_frames: deque[int] = deque()  # of each pack in `buffered` that is not begun yet
@@ -196,7 +196,7 @@ class KafkaReader:
             header = group.pack_header(self.partition)
             if header is None or header.first != first or header.frames > frames_max:
                 return None
-            if isinstance(group, Columns) or group.first != self.offset + ahead:
+            if isinstance(group, RecordColumns) or group.first != self.offset + ahead:
                 return None
             return read_pack(self.partition, group.messages[0], group.headers[0], header)
         except TapeflowError:

@@ -1,7 +1,7 @@
-"""Records that one fetch gave, by offset: any ones as objects, or plain ones as columns.
+"""The records of one fetch, by offset: as objects, or plain ones as columns.
 
-    Messages  [Message, Message, ...]                    of confluent_kafka
-    Columns   offsets | starts | ends | log_ns | data    of native_consumer.py
+    Messages       [Message, Message, ...]                    of confluent_kafka
+    RecordColumns  offsets | log_ns | starts | ends | data    of native_consumer.py
 
 A page is made of a group of them: one pack, or a run of plain records without a hole in offsets.
 """
@@ -61,7 +61,7 @@ class Messages:
         return group_records(self.messages)
 
 
-class Columns(Struct, frozen=True, eq=False):
+class RecordColumns(Struct, frozen=True, eq=False):
     """Plain records; also a group of them, where their offsets have no hole."""
 
     offsets: Ints
@@ -93,15 +93,15 @@ class Columns(Struct, frozen=True, eq=False):
             headers=[(NS_HEADER, b"%d" % rest_ns)] if rest_ns else None,
         )
 
-    def after_first(self) -> "Columns":
+    def after_first(self) -> "RecordColumns":
         """Return the records without the first one."""
         return self._rows(1, len(self))
 
-    def below(self, end: int) -> "Columns":
+    def below(self, end: int) -> "RecordColumns":
         """Return the records of offsets below `end`."""
         return self._rows(0, int(np.searchsorted(self.offsets, end)))
 
-    def groups(self) -> Iterator["Columns"]:
+    def groups(self) -> Iterator["RecordColumns"]:
         """Yield runs without a hole in their offsets."""
         for begin, end in runs_of(self.offsets):
             yield self._rows(begin, end)
@@ -114,12 +114,12 @@ class Columns(Struct, frozen=True, eq=False):
         """Return a run as a page; `first_frame` is the number of its first frame in the log."""
         return Page(partition.name, first_frame, self.log_ns, self.starts, self.ends, self.data)
 
-    def _rows(self, begin: int, end: int) -> "Columns":
+    def _rows(self, begin: int, end: int) -> "RecordColumns":
         if (begin, end) == (0, len(self)):
             return self
         rows = slice(begin, end)
         columns = self.offsets[rows], self.log_ns[rows], self.starts[rows], self.ends[rows]
-        return Columns(*columns, self.data)
+        return RecordColumns(*columns, self.data)
 
 
-Records = Messages | Columns
+Records = Messages | RecordColumns

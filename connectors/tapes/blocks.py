@@ -1,4 +1,4 @@
-"""Blocks of memory for text, written again as soon as nobody refers to what they hold.
+"""Blocks of memory for text, reused as soon as nothing refers to what they hold.
 
     thread's blocks    |===== text =====|      |===== text =====|
     lease, an array    alive: page ─▶ views    dead: lent again, warm in the processor's cache
@@ -31,7 +31,7 @@ _of_thread = local()
 
 
 def lend_block(size: int) -> Bytes:
-    """Return an array of at least `size` bytes to which nobody else refers, its content undefined.
+    """Return an array of at least `size` bytes that nothing else refers to, its content undefined.
 
     Blocks of more than BLOCK_BYTES are not kept.
     """

@@ -1,11 +1,11 @@
-"""The text of a file in blocks of memory, of which pages are cut.
+"""The text of a file in blocks of memory, from which pages are cut.
 
     block   |piece          |piece          |piece  ..
             |line |line |line |line |start of a li|zeros
                   ^ cursor          ^ lines_end   ^ filled_end
 
 A block is read piece by piece, so that the lines of a piece are found while it is in the cache.
-Nothing is read into a block of which a page was cut: what is left of it moves to another one.
+Nothing more is read into a block once a page is cut from it: what is left moves to another block.
 """
 
 import numpy as np
@@ -27,8 +27,8 @@ class TextBlock:
         self.text = text
         self.at_end = False  # of the text
         self.is_short = False  # the last piece: what follows is not there yet
-        self.has_page = False  # a page was cut of the block
-        self.is_rest = True  # of another block: more must be read before a page is cut
+        self.has_page = False  # a page was cut from the block
+        self.is_rest = True  # `data` is what another block left: more is read before a page is cut
         self.data: Bytes = np.empty(0, np.uint8)
         self.cursor = self.lines_end = self.filled_end = 0
 
@@ -46,7 +46,7 @@ class TextBlock:
         self._read_piece()
 
     def extend(self) -> bool:
-        """Read a piece for the page that is being cut, if there is one; return if it has lines."""
+        """Read one more piece for the page that is being cut; return whether it has lines."""
         before = self.lines_end
         if self._has_room() and not (self.has_page or self.is_rest or self.at_end or self.is_short):
             self._read_piece()
@@ -58,7 +58,7 @@ class TextBlock:
         data.flags.writeable = False  # like pages of Kafka: one array type for compiled code
         page_bytes, left = end - self.cursor, self.filled_end - end
         self.cursor, self.has_page = end, True
-        if left <= page_bytes and not self.at_end:  # of small pages many are cut of one block
+        if left <= page_bytes and not self.at_end:  # of small pages many are cut from one block
             self._move_to(np.empty(left, np.uint8))
             self.is_rest = True  # and the block is free as soon as the page is gone
         return data

@@ -39,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, metavar="FILE", default=library.PATH)
     options = parser.parse_args(arguments)
     kernels = {library.name_of(each): each for each in kernels_of_rooms()}
-    prints = {name: fingerprint(each) for name, each in kernels.items()}
+    fingerprints = {name: fingerprint(each) for name, each in kernels.items()}
     held = {name: entry["fingerprint"] for name, entry in library.open_library()[1].items()}
-    if held == prints and not options.force and options.to == library.PATH:
+    if held == fingerprints and not options.force and options.to == library.PATH:
         return 0
     linker = find_linker()
     if linker is None:
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         fill_cache(kernels)
         return 0
     try:
-        build(kernels, prints, linker, options.to)
+        build(kernels, fingerprints, linker, options.to)
     except (KernelError, subprocess.CalledProcessError) as error:
         print(f"no library of kernels: {error}", file=sys.stderr)
         return 1
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find_linker() -> str | None:
-    """Return the C compiler of the machine, as all have it that can install one: cc."""
+    """Return the path of the machine's C compiler, `cc`; None where it has none."""
     return shutil.which("cc")
 
 
@@ -75,7 +75,7 @@ def kernels_of_rooms() -> list[Callable[..., Any]]:
 
 
 def build(
-    kernels: dict[str, Callable[..., Any]], prints: dict[str, str], linker: str, target: Path
+    kernels: dict[str, Callable[..., Any]], fingerprints: dict[str, str], linker: str, target: Path
 ) -> None:
     """Compile and link all kernels, and put the library in its place."""
     from tapeflow.engine import kernel_code  # late: numba takes its time
@@ -83,7 +83,7 @@ def build(
 
     kernel_code.build_for_any_processor()
     contents = {
-        name: {"symbol": library.PREFIX + name.replace(".", "_"), "fingerprint": prints[name]}
+        name: {"symbol": library.PREFIX + name.replace(".", "_"), "fingerprint": fingerprints[name]}
         for name in kernels
     }
     modules = [kernel_code.contents_code(library.CONTENTS, json.dumps(contents)), CODE]

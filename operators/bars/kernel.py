@@ -1,9 +1,9 @@
 """The fold of `step.py` over columns: watermark, lateness, open bars, closings.
 
-first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
-than one while trades are out of order
-slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
-sums          are Kahan sums: exact to the last digit that an exchange prints
+    first_slot    of an instrument ──▶ slot 3 ──▶ slot 7      its open bars, the newest first; more
+                                                              than one while trades are out of order
+    slots.free    ───────────────────▶ slot 4 ──▶ slot 5 ..   rows of the table without a bar
+Sums are Kahan sums: exact to the last digit that an exchange prints.
 """
 
 from typing import Any

@@ -134,7 +134,7 @@ def to_bars(rows: Rows, first_ns: int, until_mid_ns: int) -> Bars:
         "complete": (first_ns <= open_ns) & (end_mid_ns <= until_mid_ns),
     }
     columns = (derived[name] if name in derived else rows[name] for name in Bars.column_names())
-    return Bars(*map(np.ascontiguousarray, columns))  # a field of rows is none, as kernels need
+    return Bars(*map(np.ascontiguousarray, columns))  # kernels need it; a field of `rows` is not
 
 
 class TimeBars(Struct, frozen=True):

@@ -29,7 +29,7 @@ BLOCK = 16  # bytes
 
 @inlined
 def text_end(p):
-    """Do what `string_end` does."""
+    """Find the end of plain text, as `string_end` does, but sixteen bytes at a time."""
     while True:
         found = stop_bits(p)
         if found != U0:
@@ -39,7 +39,7 @@ def text_end(p):
 
 @inlined
 def other_bytes(w):
-    """Return the highest bit of every byte of a word that is no digit."""
+    """Set the highest bit of every byte of a word that is no digit, and no other bit."""
     d = w ^ ZEROS
     return ((d + U76) | d) & HIGHS
 

@@ -8,6 +8,7 @@ A value that is not as expected is read as any other, a little later.
 
 import re
 
+from tapeflow.operators.decode.byte_kernel import BLOCK
 from tapeflow.operators.decode.key_tables import to_signed
 from tapeflow.operators.decode.template_layout import (
     INTEGER,
@@ -18,8 +19,7 @@ from tapeflow.operators.decode.template_layout import (
 )
 
 HIGH_BITS = 0x80 * 0x0101010101010101
-BLOCK = 16  # bytes of two words
-NEVER = 0, 0, 1, 0  # POWER to SHIFT of what nothing is as long as
+TOO_LONG = 0, 0, 1, 0  # POWER to SHIFT, which no value fits
 
 
 def expect(kind: int, sample: str) -> list[int]:
@@ -27,7 +27,7 @@ def expect(kind: int, sample: str) -> list[int]:
     if kind == INTEGER:
         size = len(sample)
         if size > BLOCK:
-            return [BLOCK, *NEVER]
+            return [BLOCK, *TOO_LONG]
         behind = size if size <= 8 else size - 8
         return [size, 10**behind, *digit_masks(behind)]
     if kind == TIME_IN_MS:
@@ -39,7 +39,7 @@ def expect(kind: int, sample: str) -> list[int]:
     if kind == TEXT:
         size = len(sample)
         last = size % BLOCK
-        return [size, 0, (2 << last) - 1, 1 << last, 0] if size <= TEXT_MAX else [0, *NEVER]
+        return [size, 0, (2 << last) - 1, 1 << last, 0] if size <= TEXT_MAX else [0, *TOO_LONG]
     return []
 
 

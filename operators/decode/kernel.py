@@ -1,4 +1,4 @@
-"""The compiled scanner, frame by frame: reads one along the tables of `plans.py`.
+"""The compiled scanner of one frame, along the tables of `plans.py`; pages: page_kernel.py.
 
     a frame:  guess a plan by how the frame begins
               read the frame along it, to the last byte     -> rows, or it does not fit
@@ -12,12 +12,11 @@ accepts only if the cursor ends exactly on the frame's end. Rows are provisional
                 rows of the page   | objects around rows       FRAME_AT .. FIRST_ID_AT, then
                                    | write here, by level      INTS and FLOATS of rows.py
 
-Four rules, each measured:
+Three rules, each measured:
 - Functions called here get addresses and numbers, never arrays (those cost half as much again).
 - What `read` calls is `forceinline`: as plain calls it takes a quarter more time. `read` itself is
   not: 5 % faster, but a first start compiles for two seconds more.
 - Word arithmetic is uint64 throughout, constants and shifts too: one int64 among them makes floats.
-- What only this file needs is in it; page_kernel.py reads pages, most frames along templates.
 
 Nothing in the inner loops tests for the page's end: a page ends in 64 zero bytes, and a zero byte
 is an error everywhere in JSON. A cursor that ran over its frame's end is not at that end.
@@ -35,7 +34,7 @@ import numpy as np
 from tapeflow.engine.compiled import called, inlined
 from tapeflow.engine.memory import bits_of, byte, load, store, zeros_below
 
-# A copy of layout.py: see the last rule.
+# The numbers of layout.py; a test compares both.
 PLAN_WORDS, ROOT, CHANNEL, HAS_ROWS, IN_ARRAY, FINISH = 5, *range(5)
 ROWS, UNREAD, NEWEST_FIRST, COUNTED = 1, 2, 1, 2
 NODE_WORDS, REQUIRED, SLOTS, FACTOR, SHIFT, IS_ROW, FILLS, FILLS_END, ENTRIES, ENTRIES_END = (

@@ -4,8 +4,7 @@
                           --ENTRIES---> entries  --A--------> node of an object or array
                           --FILLS-----> fills    --CHOICES--> choices
 
-kernel.py has a copy of these numbers, since numba's cache checks a kernel's own file only; a test
-compares both.
+kernel.py lists these numbers again, and a test compares both.
 """
 
 from tapeflow.operators.decode.rows import FLOATS, INTS

@@ -2,9 +2,8 @@
 
     page --page_kernel.py, along templates and plans.py's tables--> rows, and a status of each frame
 
-It reads a frame exactly as the strict reader does, or gives it the status SLOW_PATH. Without numba
-all frames are SLOW_PATH, and all works, slower. numba is imported by the first scan, as commands
-that run no flow should not wait for it.
+It reads a frame exactly as the strict reader does, or gives it the status SLOW_PATH. Where kernels
+are not compiled all frames are SLOW_PATH, and all works, slower.
 """
 
 from collections.abc import Callable

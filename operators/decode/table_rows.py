@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from tapeflow.operators.decode import layout as k
+from tapeflow.operators.decode import layout
 from tapeflow.operators.decode.plans import ScanTables
 from tapeflow.schemas.columns import Ints
 
@@ -19,10 +19,10 @@ class TableRows(NamedTuple):
     def of(cls, tables: ScanTables) -> "TableRows":
         """Cut the tables of the kernel into rows."""
         return cls(
-            tables.plans.reshape(-1, k.PLAN_WORDS),
-            tables.nodes.reshape(-1, k.NODE_WORDS),
-            tables.entries.reshape(-1, k.ENTRY_WORDS),
-            tables.fills.reshape(-1, k.FILL_WORDS),
+            tables.plans.reshape(-1, layout.PLAN_WORDS),
+            tables.nodes.reshape(-1, layout.NODE_WORDS),
+            tables.entries.reshape(-1, layout.ENTRY_WORDS),
+            tables.fills.reshape(-1, layout.FILL_WORDS),
         )
 
 
@@ -30,9 +30,9 @@ def has_templates(tables: TableRows, plan: int) -> bool:
     """Return whether templates of a plan can be made: whether it reads no array."""
 
     def is_flat(node: int) -> bool:
-        first, last = tables.nodes[node, [k.ENTRIES, k.ENTRIES_END]]
+        first, last = tables.nodes[node, [layout.ENTRIES, layout.ENTRIES_END]]
         entries = tables.entries[first:last]
-        inner = entries[entries[:, k.ACTION] == k.OBJECT][:, k.A]
-        return not (entries[:, k.ACTION] == k.ARRAY).any() and all(map(is_flat, inner))
+        inner = entries[entries[:, layout.ACTION] == layout.OBJECT][:, layout.A]
+        return not (entries[:, layout.ACTION] == layout.ARRAY).any() and all(map(is_flat, inner))
 
-    return not tables.plans[plan, k.IN_ARRAY] and is_flat(int(tables.plans[plan, k.ROOT]))
+    return not tables.plans[plan, layout.IN_ARRAY] and is_flat(int(tables.plans[plan, layout.ROOT]))

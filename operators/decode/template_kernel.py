@@ -39,7 +39,9 @@ from tapeflow.operators.decode.template_layout import (
     FILL_COUNT,
     FILLS_AT,
     INTEGER,
+    LITERAL,
     LITERAL_BYTES,
+    LITERAL_MASK,
     NOTHING,
     PART_COUNT,
     PART_WORDS,
@@ -97,10 +99,11 @@ def template_value(p, end, part, scratch, tables):
 @inlined
 def literal_differs(p, part):
     """Compare the literal of a part: zero where the bytes at `p` are the same."""
-    differs = (load(p) ^ load(part)) & load(part + 24)
-    if load(part + 32) != U0:
-        differs |= (load(p + 8) ^ load(part + 8)) & load(part + 32)
-        differs |= (load(p + 16) ^ load(part + 16)) & load(part + 40)
+    literal, mask = part + LITERAL * 8, part + LITERAL_MASK * 8
+    differs = (load(p) ^ load(literal)) & load(mask)
+    if load(mask + 8) != U0:
+        differs |= (load(p + 8) ^ load(literal + 8)) & load(mask + 8)
+        differs |= (load(p + 16) ^ load(literal + 16)) & load(mask + 16)
     return differs
 
 

@@ -113,7 +113,7 @@ def short_decimal(p):
 
 @inlined
 def decimal_in_quotes(p, or_none):
-    """Read what `read_decimal` reads between quotes; what is empty there is left to it."""
+    """Read a decimal between quotes, as `read_decimal` does; an empty one is BAD."""
     real, after = short_decimal(p)
     if after == BAD:
         real, after = decimal(p)
@@ -124,7 +124,7 @@ def decimal_in_quotes(p, or_none):
 
 @inlined
 def time_in_ms(p, part):
-    """Read what `read_epoch` reads."""
+    """Read ms as ns, or us by their digits, as `read_epoch` does."""
     value, after = expected_integer(p, part)
     if after == BAD or value > MILLIS_MAX:
         return read_epoch(p, word(part, VALUE_A))
@@ -133,7 +133,7 @@ def time_in_ms(p, part):
 
 @inlined
 def symbol_in_quotes(p, tables):
-    """Read what `read_symbol` reads between quotes."""
+    """Read a symbol between quotes as the number of its instrument, as `read_symbol` does."""
     after = text_end(p)
     if after - p > LONGEST:
         return np.int64(0), BAD

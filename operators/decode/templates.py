@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapeflow.operators.decode import layout as k
+from tapeflow.operators.decode import layout
 from tapeflow.operators.decode.expected_values import expect
 from tapeflow.operators.decode.key_tables import masked_words
 from tapeflow.operators.decode.table_rows import TableRows
@@ -51,19 +51,19 @@ NEXT = re.compile(rf"{SPACE}([,}}])")
 EMPTY = re.compile(rf"{SPACE}}}")
 find_end = JSONDecoder().raw_decode  # of a value
 IN_QUOTES = {  # how a value is read, by the action of its entry
-    k.IS_DECIMAL: DECIMAL,
-    k.IS_DECIMAL_OR_NONE: DECIMAL,
-    k.IS_SYMBOL: SYMBOL,
-    k.IS_INTEGER_TEXT: INTEGER,
-    k.IS_RFC3339: RFC3339,
-    k.SKIP: TEXT,
+    layout.IS_DECIMAL: DECIMAL,
+    layout.IS_DECIMAL_OR_NONE: DECIMAL,
+    layout.IS_SYMBOL: SYMBOL,
+    layout.IS_INTEGER_TEXT: INTEGER,
+    layout.IS_RFC3339: RFC3339,
+    layout.SKIP: TEXT,
 }
 BARE = {
-    k.IS_INTEGER: INTEGER,
-    k.IS_EPOCH: TIME_IN_MS,
-    k.IS_MILLIS: TIME_IN_MS,
-    k.IS_BOOLEAN: BOOLEAN,
-    k.SKIP: ANYTHING,
+    layout.IS_INTEGER: INTEGER,
+    layout.IS_EPOCH: TIME_IN_MS,
+    layout.IS_MILLIS: TIME_IN_MS,
+    layout.IS_BOOLEAN: BOOLEAN,
+    layout.SKIP: ANYTHING,
 }
 SKIPPED = (("true|false", BOOLEAN), ("0|[1-9][0-9]{0,17}", INTEGER))  # faster than ANYTHING
 
@@ -78,16 +78,16 @@ class Value(NamedTuple):
     start: int
     end: int
     kind: int
-    column: int = k.UNUSED
-    a: int = 0
+    column: int = layout.UNUSED
+    a: int = 0  # VALUE_A
 
 
 def make_template(tables: TableRows, plan: int, frame: bytes) -> Ints | None:
     """Return the template of a frame that was read along this plan; None where it has none."""
     try:
         sample = Sample(tables, frame.decode("ascii"))
-        sample.read_object(re.match(SPACE, sample.text).end(), int(tables.plans[plan, k.ROOT]))  # type: ignore[union-attr]
-        return sample.to_template(tables.plans.ctypes.data + plan * k.PLAN_WORDS * 8)
+        sample.read_object(re.match(SPACE, sample.text).end(), int(tables.plans[plan, layout.ROOT]))  # type: ignore[union-attr]
+        return sample.to_template(tables.plans.ctypes.data + plan * layout.PLAN_WORDS * 8)
     except (NoTemplateError, UnicodeDecodeError, JSONDecodeError):
         return None
 
@@ -106,11 +106,13 @@ class Sample:
         node = self.tables.nodes[number]
         entries = {
             self.tables.entries[each, :3].tobytes().rstrip(b"\0").decode(): each
-            for each in range(node[k.ENTRIES], node[k.ENTRIES_END])
+            for each in range(node[layout.ENTRIES], node[layout.ENTRIES_END])
         }
-        if node[k.IS_ROW]:
+        if node[layout.IS_ROW]:
             self.rows += 1
-            self.defaults |= dict(self.tables.fills[node[k.FILLS] : node[k.FILLS_END]].tolist())
+            self.defaults |= dict(
+                self.tables.fills[node[layout.FILLS] : node[layout.FILLS_END]].tolist()
+            )
         if end := EMPTY.match(self.text, at + 1):
             return end.end()
         separator = ","
@@ -118,7 +120,7 @@ class Sample:
             key = KEY.match(self.text, at + 1)
             if self.text[at] not in "{," or key is None:
                 raise NoTemplateError
-            at = self.read_value(key.end(), entries.get(key[1], node[k.ENTRIES_END]))
+            at = self.read_value(key.end(), entries.get(key[1], node[layout.ENTRIES_END]))
             after = NEXT.match(self.text, at)
             if after is None:
                 raise NoTemplateError
@@ -128,18 +130,20 @@ class Sample:
     def read_value(self, at: int, number: int) -> int:
         """Walk a value; `number` is of its entry, that of no key where it is skipped."""
         entry = self.tables.entries[number].tolist()
-        action = k.SKIP if entry[k.BIT] == 0 else entry[k.ACTION]
-        if action == k.OBJECT:
-            return self.read_object(at, entry[k.A])
+        action = layout.SKIP if entry[layout.BIT] == 0 else entry[layout.ACTION]
+        if action == layout.OBJECT:
+            return self.read_object(at, entry[layout.A])
         end = find_end(self.text, at)[1]
-        if action == k.IS_CHOICE:
-            is_literal = entry[k.CHOICES_END] == entry[k.CHOICES] + 1 and not entry[k.A]
-            if not is_literal or entry[k.COLUMN] != k.UNUSED:
-                self.values.append(Value(at, end, CHOICE, entry[k.COLUMN], number))
+        if action == layout.IS_CHOICE:
+            is_literal = (
+                entry[layout.CHOICES_END] == entry[layout.CHOICES] + 1 and not entry[layout.A]
+            )
+            if not is_literal or entry[layout.COLUMN] != layout.UNUSED:
+                self.values.append(Value(at, end, CHOICE, entry[layout.COLUMN], number))
         elif self.text[at] == '"' and action in IN_QUOTES:
-            is_none = action == k.IS_DECIMAL_OR_NONE
+            is_none = action == layout.IS_DECIMAL_OR_NONE
             kind = IN_QUOTES[action]
-            self.values.append(Value(at + 1, end - 1, kind, entry[k.COLUMN], int(is_none)))
+            self.values.append(Value(at + 1, end - 1, kind, entry[layout.COLUMN], int(is_none)))
         elif action in BARE:
             self.values.append(self.bare_value(at, end, action, number))
         else:
@@ -148,11 +152,11 @@ class Sample:
 
     def bare_value(self, at: int, end: int, action: int, number: int) -> Value:
         """Return a value without quotes."""
-        kind, column = BARE[action], int(self.tables.entries[number, k.COLUMN])
-        if action == k.SKIP:
+        kind, column = BARE[action], int(self.tables.entries[number, layout.COLUMN])
+        if action == layout.SKIP:
             text = self.text[at:end]
             kind = next((each for form, each in SKIPPED if re.fullmatch(form, text)), ANYTHING)
-        by_digits = action == k.IS_EPOCH
+        by_digits = action == layout.IS_EPOCH
         return Value(at, end, kind, column, number if kind == BOOLEAN else int(by_digits))
 
     def to_parts(self) -> Iterator[list[int]]:
@@ -161,7 +165,7 @@ class Sample:
         for value in (*self.values, Value(len(self.text), len(self.text), NOTHING)):
             literal = self.text[at : value.start]
             while len(literal) > LITERAL_MAX:
-                yield [*masked_words(literal[:LITERAL_MAX], 3), LITERAL_MAX, NOTHING, k.UNUSED]
+                yield [*masked_words(literal[:LITERAL_MAX], 3), LITERAL_MAX, NOTHING, layout.UNUSED]
                 literal = literal[LITERAL_MAX:]
             how = [value.kind, value.column, value.a]
             sample = self.text[value.start : value.end]

@@ -9,4 +9,4 @@ Seen = Annotated[Rows, SEEN, WRITTEN]  # (instruments,)
 Ranges = Annotated[Rows, RANGE, 2, WRITTEN]  # (instruments, RANGES_MAX)
 BreakRows = Annotated[Rows, BREAK, WRITTEN]
 # offset, instrument, event time, id, verdict (updated), price, size; each (trades,)
-Columns = tuple[Ints, Ints, Ints, Ints, Written[Ints], Floats, Floats]
+TradeColumns = tuple[Ints, Ints, Ints, Ints, Written[Ints], Floats, Floats]

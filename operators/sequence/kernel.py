@@ -11,7 +11,7 @@ new numbering.
 from typing import Any
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
-from tapeflow.operators.sequence.arguments import BreakRows, Columns, Ranges, Seen
+from tapeflow.operators.sequence.arguments import BreakRows, Ranges, Seen, TradeColumns
 from tapeflow.operators.sequence.layout import NONE, RANGES_MAX, Rows
 from tapeflow.schemas.columns import Bools, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN, SIZE_MAX, SIZE_MIN
@@ -157,7 +157,7 @@ def judge_values(is_ahead: bool, fits: bool) -> int:
 @by_numbers
 def find_breaks(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     seen: Seen, ranges: Ranges, held: Written[Ints], clock: Written[Ints], first_offset: int,
-    log_times_ns: Ints, columns: Columns, numbered: Bools, limits: tuple[int, int, int],
+    log_times_ns: Ints, columns: TradeColumns, numbered: Bools, limits: tuple[int, int, int],
     any_price: bool, breaks: BreakRows,
 ) -> int:  # fmt: skip
     """Judge trades by stamp and id in log order; return how many `breaks` were written.

@@ -12,7 +12,7 @@ from tapeflow.connectors.kafka.frames import KafkaPartition, Record, page_from_m
 from tapeflow.connectors.kafka.groups import offsets_of
 from tapeflow.connectors.kafka.packs import PACK_HEADER, Packer
 from tapeflow.connectors.kafka.reader import KafkaReader
-from tapeflow.connectors.kafka.records import Columns
+from tapeflow.connectors.kafka.records import RecordColumns
 from tapeflow.schemas.batches import Page
 
 PARTITION = KafkaPartition("nowhere", "raw.test", 3, "p-3")
@@ -72,7 +72,9 @@ class ColumnConsumer(MemoryConsumer):
             return came[:front]
         headers = [message.headers() for message in came[:front]]
         page = page_from_messages(PARTITION, 0, came[:front], headers)
-        return Columns(offsets_of(came[:front]), page.log_ns, page.starts, page.ends, page.data)
+        return RecordColumns(
+            offsets_of(came[:front]), page.log_ns, page.starts, page.ends, page.data
+        )
 
 
 CONSUMERS = {"columns": ColumnConsumer, "objects": MemoryConsumer}
