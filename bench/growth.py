@@ -31,9 +31,9 @@ from tapeflow.schemas.signals import Intent, Signal
 PARTITION, ACCOUNT = "binance-0", "main"
 DECISION_NS = 100_000_000  # between records: a sample is due among a hundred or more decisions
 SAMPLE_NS = 60_000_000_000  # one is due at every record
-BOOKS = 20  # instruments of each strategy in the table of samples
+POSITIONS = 20  # of each strategy in the tables of samples, an instrument each
 DECISIONS, SAMPLES, STARTS = 500, 100, 3  # measured at once
-SETTLED = 5  # records until the first orders are filled
+FILL_RECORDS = 5  # until the first orders are filled
 INSTRUMENTS, STRATEGIES, PARTITIONS = (10, 100, 1000), (1, 20, 200), (2, 20)
 
 
@@ -98,15 +98,15 @@ def decision_us(instruments: int) -> float:
     account = Account(instruments, DECISION_NS)
     numbers = [*range(instruments)]
     account.process([account.batch(numbers, [("one", each, 1) for each in numbers])])
-    account.process([account.batch(numbers, []) for _ in range(SETTLED)])  # all of them are filled
+    account.process([account.batch(numbers, []) for _ in range(FILL_RECORDS)])
     batches = [account.batch([0], [("one", 0, 1 - i % 2 * 2)]) for i in range(DECISIONS)]
     return account.process(batches) / DECISIONS * 1e6
 
 
 def sample_us(strategies: int, *, closed: bool = False) -> float:
     """Return the microseconds of a sample over strategies whose positions are open, or closed."""
-    account = Account(BOOKS, SAMPLE_NS)
-    numbers, names = [*range(BOOKS)], [f"s{number:03d}" for number in range(strategies)]
+    account = Account(POSITIONS, SAMPLE_NS)
+    numbers, names = [*range(POSITIONS)], [f"s{number:03d}" for number in range(strategies)]
     for side in (1, -1) if closed else (1,):
         intents = [(name, number, side) for name in names for number in numbers]
         account.process([account.batch(numbers, intents), account.batch(numbers, [])])
@@ -124,8 +124,8 @@ def start_us(partitions: int) -> float:
 
 TABLES: dict[str, tuple[tuple[int, ...], Callable[[int], float]]] = {
     "decision, by instruments held": (INSTRUMENTS, decision_us),
-    "sample, by strategies, 20 open positions each": (STRATEGIES, sample_us),
-    "sample, by strategies, 20 closed ones each": (
+    f"sample, by strategies, {POSITIONS} open positions each": (STRATEGIES, sample_us),
+    f"sample, by strategies, {POSITIONS} closed ones each": (
         STRATEGIES,
         lambda strategies: sample_us(strategies, closed=True),
     ),

@@ -1,4 +1,4 @@
-"""The scanner alone: frames read along plans beside along templates, ns a frame by channel.
+"""The scanner alone: frames read along plans and along templates, ns a frame by channel.
 
     python -m bench.scan [--records 20000] [--runs 40]
 
@@ -84,7 +84,7 @@ def compare(venue: str, page: Page, runs: int) -> tuple[float, float, float]:
 
 def main() -> None:
     """Run it from the command line."""
-    parser = argparse.ArgumentParser(description="Measure the scanner, frame by frame.")
+    parser = argparse.ArgumentParser(description="Measure the scanner, ns a frame.")
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=40)
     args = parser.parse_args()

@@ -25,6 +25,7 @@ from types import ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
 from bench.clock import Clock  # noqa: E402
+from bench.first_tick import LAST_STEP  # noqa: E402
 
 OWN, FIRST_PAGE = "own modules", "first page"
 PACKAGES = {  # modules that belong to another package: its name
@@ -51,7 +52,6 @@ CALLS = (  # part, module, name in it
 )
 EXECUTE = ("tapeflow.flows.run.engine", "execute")
 FOLD = ("tapeflow.engine.fold", "Fold.on_batch")
-LAST_STEP = "EvaluateStrategies"  # the first tick has passed when this one has folded a page
 
 
 class Clocks:
