@@ -106,15 +106,22 @@ def update_trades(  # a kernel takes plain arrays
 
 
 @inlined
-def is_empty(price: float) -> bool:
-    """Return whether this is how a venue writes that there is no price: nothing, or zero."""
-    return math.isnan(price) or price == 0.0
+def nan_if_empty(price: float) -> float:
+    """Return the price; NaN where it is zero, as venues also write that there is none."""
+    return math.nan if price == 0.0 else price
 
 
 @inlined
 def is_none_or_in_range(price: float) -> bool:
     """Return whether a price is NaN or in [PRICE_MIN, PRICE_MAX)."""
     return math.isnan(price) or PRICE_MIN <= price < PRICE_MAX
+
+
+@inlined
+def is_of_market(low: float, high: float) -> bool:
+    """Return whether two sides, NaN where empty, are in range and not crossed."""
+    is_crossed = low > high
+    return not is_crossed and is_none_or_in_range(low) and is_none_or_in_range(high)
 
 
 @compiled
@@ -130,10 +137,8 @@ def update_quotes(
 ) -> None:
     """Write the last quote of each instrument that is one of a market; an empty side is NaN."""
     for row in range(len(bid)):
-        low = math.nan if is_empty(bid[row]) else bid[row]
-        high = math.nan if is_empty(ask[row]) else ask[row]
-        is_crossed = low > high
-        if is_crossed or not (is_none_or_in_range(low) and is_none_or_in_range(high)):
+        low, high = nan_if_empty(bid[row]), nan_if_empty(ask[row])
+        if not is_of_market(low, high):
             continue
         quote[instrument[row], 0], quote[instrument[row], 1] = low, high
         quote_at[instrument[row], 0] = log_ns[row]
@@ -147,7 +152,7 @@ def update_mark_prices(
 ) -> None:
     """Write the last mark price of each instrument; an empty one says that there is none now."""
     for row in range(len(marks)):
-        price = math.nan if is_empty(marks[row]) else marks[row]
+        price = nan_if_empty(marks[row])
         if is_none_or_in_range(price):
             mark[instrument[row]] = price
             mark_ns[instrument[row]] = log_ns[row]

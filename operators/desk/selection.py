@@ -10,13 +10,13 @@ samples is of a market (x), one is sent all the same: a sample is taken where ti
 Every worker does this for the partitions that it reads; the desk alone is one worker's.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from tapeflow.engine.compiled import by_numbers, compiled, inlined
+from tapeflow.engine.compiled import by_numbers, compiled
+from tapeflow.operators.desk.marks import is_of_market, nan_if_empty
 from tapeflow.operators.desk.state import AccountContext
 from tapeflow.schemas.batches import AccountBatch, Batch
 from tapeflow.schemas.columns import Floats, Ints, Written
@@ -107,12 +107,6 @@ def rows_traded(
     return count
 
 
-@inlined
-def is_none_or_traded(price: float) -> bool:
-    """Return whether a price is none (NaN, zero) or in [PRICE_MIN, PRICE_MAX)."""
-    return math.isnan(price) or price == 0.0 or PRICE_MIN <= price < PRICE_MAX
-
-
 @compiled
 @by_numbers
 def rows_before_samples(
@@ -143,8 +137,7 @@ def rows_before_samples(
             last = row
         number = instrument[row]
         if seen[number] < interval:
-            is_crossed = bid[row] > ask[row] and ask[row] != 0.0
-            if is_none_or_traded(bid[row]) and is_none_or_traded(ask[row]) and not is_crossed:
+            if is_of_market(nan_if_empty(bid[row]), nan_if_empty(ask[row])):
                 at -= 1
                 rows[at] = row
                 seen[number] = interval
