@@ -31,6 +31,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from tapeflow.engine import kernel_library
+from tapeflow.schemas.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,10 +135,10 @@ def is_compiled(kernel: Callable[..., Any]) -> bool:
 
 
 def first_rung() -> str:
-    """Return the first rung that kernels try. Raises ValueError for a name that is none."""
+    """Return the first rung that kernels try. Raises UsageError for a name that is none."""
     name = os.environ.get(FIRST_RUNG, LIBRARY)
     if name not in RUNGS:
-        raise ValueError(f"{FIRST_RUNG}={name}: not one of {', '.join(RUNGS)}")
+        raise UsageError(f"{FIRST_RUNG}={name}: not one of {', '.join(RUNGS)}")
     return name
 
 

@@ -10,6 +10,7 @@ import pytest
 from tapeflow.engine import compiled as kernels
 from tapeflow.engine import kernel_library, rungs
 from tapeflow.engine.compiled import CACHE, FIRST_RUNG, HAS_NUMBA, MEMORY, PYTHON, compiled
+from tapeflow.schemas.errors import UsageError
 from tests.running import ROOT
 
 needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
@@ -99,7 +100,7 @@ def test_a_variable_names_the_first_rung(monkeypatch):
     monkeypatch.setenv(FIRST_RUNG, "memory")
     assert kernels.make_kernel(add)[1] == (MEMORY if HAS_NUMBA else PYTHON)
     monkeypatch.setenv(FIRST_RUNG, "c")
-    with pytest.raises(ValueError, match="TAPEFLOW_KERNELS=c: not one of library, cache"):
+    with pytest.raises(UsageError, match="TAPEFLOW_KERNELS=c: not one of library, cache"):
         kernels.make_kernel(add)
 
 
