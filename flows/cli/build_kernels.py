@@ -29,6 +29,8 @@ from tapeflow.engine.kernel_types import KernelError, signature_of
 
 ROOMS = ("connectors", "operators")
 LINKED = ("-shared", "-s", "-lm", "-Wl,--no-undefined")
+if sys.platform == "darwin":  # its linker knows no such option: undefined symbols fail anyway
+    LINKED = ("-shared", "-lm")
 NO_LINKER = "no C compiler (cc): the kernels are compiled into numba's cache instead"
 
 
