@@ -40,7 +40,7 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
     threading.Thread(target=exit_with_supervisor, daemon=True).start()
     faulthandler.enable()
     try:
-        use_one_arena()  # which a share without topics does not need; it costs nothing
+        use_one_arena()  # before pyarrow is imported; without topics it changes nothing
         from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: slow
 
         plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
