@@ -28,6 +28,7 @@ MEMORY = Path("/dev/shm")  # a file system in memory, on Linux
 FREE_MIN = 256 << 20  # bytes: a store takes some tens of MiB
 COPY_EVERY_S = 5.0
 COPY_SUFFIX = ".disk"  # of the folder of the copy
+OWNER = "owner"  # file in memory: the path of the link; a copied state has the link too
 
 
 @contextmanager
@@ -62,6 +63,7 @@ def why_not(recovery: Path, memory: Path) -> str:
 def lift(recovery: Path, memory: Path) -> None:
     """Move a store into a new folder in memory, and leave a link to it and a copy behind."""
     folder = Path(tempfile.mkdtemp(prefix="tapeflow-", dir=memory))
+    (folder / OWNER).write_bytes(os.fsencode(recovery))
     for store in recovery.glob(STORES):
         with closing(sqlite3.connect(store)) as con:
             con.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the file alone holds all of it now
@@ -88,7 +90,9 @@ def settle(recovery: Path) -> None:
                 ) from None
         recovery.unlink()
         os.replace(on_disk(recovery), recovery)
-        shutil.rmtree(folder, ignore_errors=True)
+        owner = folder / OWNER
+        if owner.is_file() and owner.read_bytes() == os.fsencode(recovery):
+            shutil.rmtree(folder, ignore_errors=True)
     elif on_disk(recovery).is_dir() and not recovery.exists():  # killed between the two steps
         os.replace(on_disk(recovery), recovery)
 

@@ -121,6 +121,18 @@ def test_a_link_of_the_users_own_is_left_alone(places, tmp_path):
     assert recovery.readlink() == elsewhere and epochs(recovery) == [1]
 
 
+def test_a_copy_of_a_running_state_takes_nothing_from_the_run(places, tmp_path):
+    recovery, memory = places
+    lift(recovery, memory)
+    write(recovery, 1)
+    shutil.copytree(recovery.parent, tmp_path / "copied", symlinks=True)
+    settle(tmp_path / "copied" / "recovery")
+    assert epochs(tmp_path / "copied" / "recovery") == [1]
+    write(recovery, 2)
+    settle(recovery)
+    assert epochs(recovery) == [1, 2] and not [*memory.iterdir()]
+
+
 def test_where_memory_cannot_hold_the_store_it_stays_on_the_disk_and_that_is_said(places):
     recovery, memory = places
     notices = []
