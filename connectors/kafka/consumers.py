@@ -11,9 +11,12 @@ from tapeflow.connectors.kafka.message_kernel import lay_out
 from tapeflow.connectors.kafka.native_consumer import NativeConsumer
 from tapeflow.engine.compiled import is_compiled
 
-# Settings whose names end so have values that only Python can call or read. OAUTHBEARER gets its
-# tokens from such a call.
-NEED_PYTHON = ("_cb", "logger", "on_commit", "on_delivery", "default.topic.config")
+# Settings whose names end so have values that only Python can call or read, or, as plugins, must be
+# set before the others. OAUTHBEARER gets its tokens from such a call.
+NEED_PYTHON = (
+    *("_cb", "logger", "on_commit", "on_delivery"),
+    *("default.topic.config", "plugin.library.paths"),
+)
 TOKENS = "OAUTHBEARER"
 
 

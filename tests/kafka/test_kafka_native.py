@@ -279,6 +279,7 @@ def test_a_message_of_another_layout_is_not_read_by_address(monkeypatch):
         ({"stats_cb": "x"}, "[kafka] client has stats_cb"),
         ({"default.topic.config": {}}, "[kafka] client has default.topic.config"),
         ({"x": ["y"]}, "[kafka] client has x"),
+        ({"plugin.library.paths": "p"}, "[kafka] client has plugin.library.paths"),
         ({"sasl.mechanism": "oauthbearer"}, "OAUTHBEARER is left to confluent-kafka"),
     ],
 )
