@@ -1,3 +1,3 @@
 """What pytest should not import: switches for other processes."""
 
-collect_ignore = ["tests/faults/sitecustomize.py"]
+collect_ignore = ["tests/faults/sitecustomize.py", "tests/without_numba/sitecustomize.py"]

@@ -1,7 +1,7 @@
 """Where the time of an order goes in a live run, hop by hop; our own part is held to a target.
 
     python -m bench.hops [--broker embedded|real] [--rate 10000] [--seconds 20]
-                         [--epoch 1s] [--folder FOLDER]
+                         [--epoch 1s] [--store disk|memory] [--folder FOLDER]
 
     tick ─▶ read ─▶ desk ─▶ the other partition has come ─▶ decided ─▶ sink ─▶ handed over ─▶ here
     broker  └───────────── from a frame received to its order handed over ─────────────┘  broker
@@ -120,7 +120,8 @@ def measure(live: LiveRun, rate: float, seconds: float, broker_warm_up_s: float)
 def format_table(figures: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the report."""
     orders, rate, broker = (figures[name] for name in ("orders", "rate", "broker"))
-    yield f"{orders:,} orders at {rate:,.0f} ticks/s, {broker} broker, epoch {figures['epoch']}"
+    where = f"{broker} broker, epoch {figures['epoch']}, state in {figures['store']}"
+    yield f"{orders:,} orders at {rate:,.0f} ticks/s, {where}"
     names = [*next(iter(figures["ms"].values()))]
     yield f"{'ms':<38}" + "".join(f"{name:>9}" for name in names)
     for what, values in figures["ms"].items():
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=10_000.0)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--epoch", default="1s", help="[recovery] epoch of the run")
+    parser.add_argument("--store", default="disk", help="[recovery] store of the run")
     parser.add_argument(
         "--folder", type=Path, help="of state and results; default: a temporary one"
     )
@@ -145,9 +147,9 @@ def main() -> None:
         running = stack.enter_context(brokers.running(args.broker))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=args.folder)))
         live = LiveRun(running, folder, CLIENT[args.broker])
-        live = replace(live, entry=("bench.hop_clocks",), epoch=args.epoch)
+        live = replace(live, entry=("bench.hop_clocks",), epoch=args.epoch, store=args.store)
         figures = measure(live, args.rate, args.seconds, BROKER_WARM_UP_S[args.broker])
-    figures |= {"broker": args.broker, "rate": args.rate, "epoch": args.epoch}
+    figures |= {"broker": args.broker, "rate": args.rate, "epoch": args.epoch, "store": args.store}
     report.save(f"hops-{args.broker}", figures)
     print("\n".join(format_table(figures)))
     print(report.machine_line())

@@ -62,6 +62,7 @@ class LiveRun(Struct, frozen=True):
     client: dict[str, Any]
     entry: tuple[str, ...] = ("tapeflow", "run")  # what runs the flow: a module, and its arguments
     epoch: str = "1s"
+    store: str = "disk"  # [recovery] store
 
     def start_load(self, prefix: str, rate: float, seconds: float) -> Process:
         """Start the load generator: `rate` ticks/s into the raw topics of a prefix."""
@@ -101,7 +102,7 @@ class LiveRun(Struct, frozen=True):
         reference = JOB.read_text()
         kafka = {"bootstrap": self.broker.bootstrap, "client": self.client}
         lines = "\n".join(f"{key} = {to_toml(value)}" for key, value in kafka.items())
-        recovery = f'[recovery]\nepoch = "{self.epoch}"\n'
+        recovery = f'[recovery]\nepoch = "{self.epoch}"\nstore = "{self.store}"\n'
         return (
             f"[kafka]\n{lines}\n{recovery}{RULES}\n{reference[reference.index('[instruments]') :]}"
         )

@@ -15,18 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from tapeflow.engine import memory
 from tapeflow.engine.kernel_types import signature_of
 
-VERSION = 2  # of how kernels are called: engine/kernel_library.py, engine/kernel_code.py
+VERSION = 2  # of how kernels are called: engine/kernel_library.py
+COMPILERS = (  # files that make machine code of a kernel
+    *("memory.py", "memory_code.py", "block_code.py", "instructions.py"),
+    *("kernel_types.py", "kernel_code.py", "kernel_shim.py"),
+)
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
     """Return 32 hex digits that change with what a kernel computes."""
     functions: dict[FunctionType, None] = {}
     numbers = sorted(set(collect(function, functions)))
-    modules = {each.__module__ for each in functions} | {memory.__name__}
-    parts = [str(VERSION), str(signature_of(function)), *numbers, *map(hash_of, sorted(modules))]
+    paths = {sys.modules[each.__module__].__file__ or "" for each in functions}
+    paths |= {str(Path(__file__).with_name(name)) for name in COMPILERS}
+    parts = [str(VERSION), str(signature_of(function)), *numbers, *sorted(map(hash_of, paths))]
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -49,10 +53,9 @@ def collect(function: Any, functions: dict[FunctionType, None]) -> Iterator[str]
 
 
 @cache
-def hash_of(module: str) -> str:
-    """Return a hash of a module's file."""
-    path = sys.modules[module].__file__
-    return blake2b(Path(path or "").read_bytes(), digest_size=16).hexdigest()
+def hash_of(path: str) -> str:
+    """Return a hash of a file."""
+    return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
 @cache

@@ -1,7 +1,7 @@
 """Kernels compiled ahead of time: one shared library beside this file, called without numba.
 
     fold(table, close, width)
-      └─▶ code = library.fold(ndarray type, id(table), id(close), width)
+      └─▶ code = library.fold(ndarray type, table, close, width)
                    reads address, dimensions and type from the array objects, and checks them
 
 It is called through ctypes, which releases the GIL. The library says what it was built from; a
@@ -30,6 +30,8 @@ TYPE_AT, DATA_AT, DIMENSIONS_AT, SHAPE_AT, DTYPE_AT, FLAGS_AT = 8, 16, 24, 32, 5
 KIND_AT, ITEM_BYTES_AT = 24, 40
 CONTIGUOUS, ALIGNED, WRITABLE = 1, 0x100, 0x400  # flags
 NDARRAY = id(np.ndarray)
+# How a number is passed to C; any other argument is, as an object, by its address.
+PASSED: dict[Any, Any] = {int: ctypes.c_int64, bool: ctypes.c_int64, float: ctypes.c_double}
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -98,8 +100,8 @@ def knows_arrays() -> bool:
 def bind(symbol: Any, name: str, signature: Signature) -> Callable[..., Any]:
     """Return a Python function of the kernel's own parameters that calls it."""
     inputs = [each for kind in signature.parameters.values() for each in flat(kind)]
-    numbers = [ctypes.c_double if each is float else ctypes.c_int64 for each in inputs]
-    symbol.argtypes = [ctypes.c_int64, *numbers, *([ctypes.c_void_p] if signature.result else [])]
+    passed = [PASSED.get(each, ctypes.py_object) for each in inputs]
+    symbol.argtypes = [ctypes.c_int64, *passed, *([ctypes.c_void_p] if signature.result else [])]
     symbol.restype = ctypes.c_int64
     kinds = (ctypes.c_double if each is float else ctypes.c_int64 for each in signature.result)
     fields = [(f"f{number}", kind) for number, kind in enumerate(kinds)]
@@ -131,7 +133,7 @@ def source_of(signature: Signature) -> str:
         if isinstance(kind, Array) and kind.dtype.names is not None:  # the library knows their size
             test = f"{name}.dtype is not d{number} and {name}.dtype != d{number}"
             lines.append(f"    if {test}: refuse({number + 1}, {name})")
-    passed = [f"id({name})" if isinstance(kind, Array) else name for name, kind in terms]
+    passed = [name for name, _ in terms]
     if signature.result:
         lines.append("    result = Result()")
         passed.append("byref(result)")

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 from numba.np.arrayobj import np_cfarray
 from numba.np.numpy_support import from_dtype
 
@@ -27,12 +28,18 @@ from tapeflow.engine.kernel_types import Array, Kind, Signature, signature_of
 SWAPPED = ">" if sys.byteorder == "little" else "<"  # byte order of a dtype, after kind and type
 
 
+@register_jitable
+def word(address: int) -> Any:
+    """Load eight bytes at an address as a signed integer."""
+    return np.int64(memory.load(address))
+
+
 def shim_of(kernel: Any, signature: Signature) -> Callable[..., Any]:
     """Return a function of numbers that checks its array objects and calls the kernel.
 
     It returns 0, or the number of the first argument that is not of its type, from 1.
     """
-    scope: dict[str, Any] = {"kernel": kernel, "word": load_word, "half": load_half}
+    scope: dict[str, Any] = {"kernel": kernel, "word": word, "half": memory.half}
     scope |= {"store": memory.store, "bits": memory.bits_of}
     names: list[str] = ["ndarray"]
     lines: list[str] = []
@@ -101,21 +108,6 @@ def viewer(kind: Array) -> Any:
         return array(address, shape), generate
 
     return view
-
-
-def _loader(bits: int) -> Any:
-    @intrinsic
-    def load(_: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = builder.inttoptr(arguments[0], ir.IntType(bits).as_pointer())
-            return builder.sext(builder.load(pointer, align=1), ir.IntType(64))
-
-        return types.int64(types.int64), generate
-
-    return load
-
-
-load_word, load_half = _loader(64), _loader(32)
 
 
 def argument_types(kernel: Callable[..., Any]) -> tuple[Any, ...]:

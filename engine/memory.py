@@ -8,8 +8,8 @@
     digit_bits(p)    which of 16 bytes are      stop_bits(p)     .. end plain text in JSON
                      digits
 
-In a kernel each is an instruction or a few (memory_code.py, block_code.py). As plain Python they do the
-same through ctypes, slowly. Addresses may be unaligned but for `store`; nothing checks them.
+In a kernel each is an instruction or a few (memory_code.py, block_code.py). As plain Python they do
+the same through ctypes, slowly. Addresses may be unaligned but for `store`; nothing checks them.
 """
 
 import ctypes

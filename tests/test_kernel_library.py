@@ -282,7 +282,7 @@ def test_a_fingerprint_counts_what_a_kernel_calls_and_the_numbers_it_reads(monke
         patch.setitem(everything.__globals__, "half", dedupe.hash_of)  # of another file
         assert fingerprint(everything) != before
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprints, "hash_of", lambda module: f"edited {module}")
+        patch.setattr(fingerprints, "hash_of", lambda path: f"edited {path}")
         assert fingerprint(everything) != before
     with monkeypatch.context() as patch:
         patch.setitem(everything.__annotations__, "scale", int)

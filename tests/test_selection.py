@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tapeflow.engine.plain import with_views
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.selection import account_batches
+from tapeflow.operators.desk.selection import account_batches, rows_before_samples, rows_traded
 from tapeflow.schemas.columns import NARROW_ROWS
 from tapeflow.schemas.desk_market import DeskTrades
 from tapeflow.schemas.errors import TapeflowError
@@ -172,3 +173,24 @@ def test_the_ticks_of_a_large_page_cross_in_a_sixth_of_their_bytes():
     )
     before = sum(column.nbytes for table in whole.market.columns() for column in table.arrays())
     assert len(pickle.dumps(received(whole))) < before / 6
+
+
+# --- without numba --------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS)
+def test_the_kernels_choose_the_same_rows_in_plain_python(drawn):
+    market = market_of(drawn)
+    quoted, traded = market.quotes, market.trades
+    for plain in (lambda kernel: kernel.__wrapped__, lambda kernel: with_views(kernel.__wrapped__)):
+        results = []
+        for kernel_of in (lambda kernel: kernel, plain):
+            seen, rows = np.zeros(3, np.int64), np.zeros(len(quoted), np.int64)
+            where = (quoted.log_ns, quoted.instrument, quoted.bid, quoted.ask)
+            begin = kernel_of(rows_before_samples)(*where, SAMPLE_NS, seen, rows)
+            more = np.zeros(len(traded), np.int64)
+            trades = (traded.instrument, traded.verdict, traded.price)
+            count = kernel_of(rows_traded)(*trades, seen, more)
+            results.append((rows[begin:].tolist(), more[:count].tolist(), seen.tolist()))
+        assert results[0] == results[1]

@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from tapeflow.connectors.kafka.arena import use_one_arena
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
@@ -173,6 +174,7 @@ def consumer_settings(status: BrokerStatus, client: Settings) -> dict[str, Any]:
     settings = {**SHARED, **CONSUMER, "bootstrap.servers": status.bootstrap, **client}
     if not settings["group.id"]:
         raise settings_error("group.id is empty: leave it out")
+    use_one_arena()  # before the first thread of a consumer starts
     return settings
 
 

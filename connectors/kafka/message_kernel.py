@@ -106,13 +106,13 @@ def log_time_of(message: int, functions: Functions) -> Any:
 
 @compiled
 def lay_out(
-    messages: Ints, addresses: Ints, scratch: Written[Ints], block: Written[Bytes], room: int,
-    columns: Written[Ints2],
+    messages: Written[Ints], addresses: Ints, scratch: Written[Ints], block: Written[Bytes],
+    room: int, columns: Written[Ints2],
 ) -> int:  # fmt: skip
     """Lay the first records out and destroy them; return how many, or -n: n are not plain.
 
-    `messages`: (n,) addresses. `addresses`: (4,), of Functions, then DESTROY. `scratch`: (5,).
-    `block`: `room` bytes for payloads, or more. `columns`: (4, n), by OFFSETS .. ENDS.
+    `messages`: (n,) addresses, then 0. `addresses`: (4,), of Functions, then DESTROY. `scratch`:
+    (5,). `block`: `room` bytes for payloads, or more. `columns`: (4, n), by OFFSETS .. ENDS.
     """
     memory, begin, at = np.int64(scratch.ctypes.data), np.int64(block.ctypes.data), np.int64(0)
     functions = Functions(addresses[0], addresses[1], addresses[2], memory)
@@ -126,7 +126,7 @@ def lay_out(
             break
         copy_bytes(begin + at, word(message + PAYLOAD), size)
         columns[OFFSETS, plain], columns[LOG_NS, plain] = word(message + OFFSET), time
-        columns[STARTS, plain], columns[ENDS, plain] = at, at + size
+        columns[STARTS, plain], columns[ENDS, plain], messages[plain] = at, at + size, 0
         call(addresses[DESTROY], (message,))
         at, plain = at + size, plain + 1
     return plain - others

@@ -95,7 +95,7 @@ class NativeConsumer:
         data, columns, taken = self._lay_out(messages)
         if taken < 0:
             held.at -= taken
-            return take_messages(self.rd, messages[:-taken].tolist())
+            return take_messages(self.rd, messages[:-taken])
         held.at += taken
         offsets, log_ns, starts, ends = columns[:, :taken]
         return Columns(offsets, log_ns, starts, ends, data)

@@ -7,16 +7,20 @@ import numpy as np
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, Message
 
 from tapeflow.connectors.kafka.librdkafka import Library, MessageStruct
+from tapeflow.schemas.columns import Ints
 
 HELD_MAX = 1 << 16  # messages taken over at a time
 
 
 class Held:
-    """Addresses of messages that are not given back yet."""
+    """Addresses of messages that are not given back yet; 0 of one that is.
+
+    So nothing is given back twice, wherever an interrupt comes.
+    """
 
     def __init__(self, rd: Library) -> None:
         self.rd = rd
-        self.addresses = np.empty(HELD_MAX, np.int64)
+        self.addresses = np.zeros(HELD_MAX, np.int64)
         self.at = self.end = 0
 
     def __len__(self) -> int:
@@ -30,17 +34,23 @@ class Held:
 
     def give_back(self) -> None:
         """Give all of them back."""
-        for address in self.addresses[self.at : self.end].tolist():
-            self.rd.message_destroy(address)
+        _destroy(self.rd, self.addresses[self.at : self.end])
         self.at = self.end = 0
 
 
-def take_messages(rd: Library, addresses: list[int]) -> list[Message]:
+def take_messages(rd: Library, messages: Ints) -> list[Message]:
     """Return messages as confluent_kafka would, and give them back."""
-    taken = [_message(rd, address) for address in addresses]
-    for address in addresses:
-        rd.message_destroy(address)
-    return taken
+    try:
+        return [_message(rd, address) for address in messages.tolist()]
+    finally:
+        _destroy(rd, messages)
+
+
+def _destroy(rd: Library, messages: Ints) -> None:
+    for row, address in enumerate(messages.tolist()):
+        messages[row] = 0
+        if address:
+            rd.message_destroy(address)
 
 
 def _message(rd: Library, address: int) -> Message:

@@ -1,7 +1,7 @@
 """What the source asks of a reader of one partition, for any kind of storage."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from tapeflow.schemas.batches import Page
 
@@ -23,30 +23,23 @@ class Reader(Protocol):
         """Close files and connections."""
 
 
-@runtime_checkable
-class HasExtent(Protocol):
-    """A reader that knows how much there is to read."""
-
-    def extent(self) -> tuple[int, int]:
-        """Return how much of the partition is read, and how much there is: bytes, or records."""
-
-
 def extent_of(reader: object) -> tuple[int, int]:
-    """Return how much of its partition a reader has read, and how much there is; else zeros."""
-    return reader.extent() if isinstance(reader, HasExtent) else (0, 0)
+    """Return how much of a partition is read, and how much there is: bytes, or records.
 
-
-@runtime_checkable
-class HasProof(Protocol):
-    """A reader that proves the position at which it was opened."""
-
-    def prove(self) -> bool:
-        """Prove it, at the end of a log; return whether that is done."""
+    A reader that knows it has a method `extent`; of others both are zero. Asked for every page, so
+    not by a protocol: `isinstance` of one takes 20 us.
+    """
+    extent: Callable[[], tuple[int, int]] | None = getattr(reader, "extent", None)
+    return (0, 0) if extent is None else extent()
 
 
 def is_proven(reader: object) -> bool:
-    """Return whether a reader at the end of its log has proven its position, where it can."""
-    return reader.prove() if isinstance(reader, HasProof) else True
+    """Return whether a reader at the end of its log has proven the position it was opened at.
+
+    One that can has a method `prove`, which tries; of others there is nothing to be proven.
+    """
+    prove: Callable[[], bool] | None = getattr(reader, "prove", None)
+    return prove is None or prove()
 
 
 ReaderFactory = Callable[[Any], Reader]  # position, or None for the beginning -> reader

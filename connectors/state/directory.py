@@ -1,7 +1,8 @@
 """A state directory: what a run needs to resume, and the check that it may.
 
     state/manifest.json     what the state was made with: versions, settings, partitions in order
-    state/recovery/         the engine's snapshots
+    state/recovery/         the engine's snapshots; a link, where they are in memory
+    state/recovery.disk/    while a run in memory lasts: their copy
     state/work.duckdb       the results' work file, rolled back to the snapshot on resume
     state/progress          read progress of the partitions, shared by the processes of a run
     state/lock              locked while a run uses the directory
@@ -27,6 +28,7 @@ from tapeflow.connectors.state.manifest import (
     differences,
     to_json_dict,
 )
+from tapeflow.engine.memory_store import settle
 from tapeflow.engine.recovery import create_store, has_begun, is_complete
 from tapeflow.schemas.errors import TapeflowError
 
@@ -59,6 +61,7 @@ class StateDir:
             raise TapeflowError(f"{folder} is in use by another run") from None
         except OSError as error:
             raise TapeflowError(f"{folder}: cannot be written: {error.strerror}") from None
+        settle(self.recovery)  # of a run in memory that was killed
 
     @property
     def recovery(self) -> Path:

@@ -38,6 +38,9 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace) -> int:
     """Archive, and print what was written."""
+    from tapeflow.connectors.kafka.arena import use_one_arena
+
+    use_one_arena()  # before pyarrow is imported
     from tapeflow.connectors.tapes.archive_summary import list_hours, summarise
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.raw_topics import find_topics

@@ -52,6 +52,10 @@ def run(args: Namespace) -> int:
         args.parser.error("--from and --to are of topics: give --from-topics")
     if args.from_topics and args.salvage:
         args.parser.error("--salvage is of tapes: name TAPES")
+    from tapeflow.connectors.kafka.arena import use_one_arena
+
+    if args.from_topics:
+        use_one_arena()  # before pyarrow is imported
     from tapeflow.flows.cli import summary
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.run import run_plan

@@ -32,6 +32,9 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace) -> int:
     """Follow the topics; print a summary when stopped."""
+    from tapeflow.connectors.kafka.arena import use_one_arena
+
+    use_one_arena()  # before pyarrow is imported
     from tapeflow.flows.cli import summary
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.raw_topics import find_topics

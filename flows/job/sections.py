@@ -76,16 +76,6 @@ class Source(Section):
     )
 
 
-class Recovery(Section):
-    """How often state and results are committed."""
-
-    epoch: Annotated[Duration, within("1ms", "1d")] | None = Field(
-        default=None,
-        description="Time between commits, from 1ms to 1d. Left out: 1s, or 5s for a replay that "
-        "keeps no state.",
-    )
-
-
 class Paper(Section):
     """The paper venue."""
 

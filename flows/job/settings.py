@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from tapeflow.flows.job.bars import Bars
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
+from tapeflow.flows.job.recovery import Recovery
 from tapeflow.flows.job.sections import (
     Account,
     Dedupe,
@@ -25,7 +26,6 @@ from tapeflow.flows.job.sections import (
     Metrics,
     Normalise,
     Paper,
-    Recovery,
     Results,
     Section,
     Source,

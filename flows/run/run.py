@@ -18,6 +18,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.connectors.state.manifest import FORMAT, Manifest
+from tapeflow.engine.memory_store import in_memory
 from tapeflow.engine.recovery import delete_unfinished_snapshots
 from tapeflow.flows.run.engine import run_worker
 from tapeflow.flows.run.engine_output import hide_engine_output
@@ -136,7 +137,12 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
         log = {name: plan.log[name] for name in order}
         if (state.folder / ENDED).exists():
             check_ended_state(plan, notify)
-        yield replace(plan, log=log, state=state.folder, progress_file=state.progress)
+        opened = replace(plan, log=log, state=state.folder, progress_file=state.progress)
+        if plan.job.recovery.store == "disk":
+            yield opened
+        else:
+            with in_memory(state.recovery, notify):
+                yield opened
     finally:
         state.release()
 

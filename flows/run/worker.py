@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from tapeflow.__main__ import GC_START
+from tapeflow.connectors.kafka.arena import use_one_arena
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.ending import end_process
@@ -39,6 +40,7 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
     threading.Thread(target=exit_with_supervisor, daemon=True).start()
     faulthandler.enable()
     try:
+        use_one_arena()  # which a share without topics does not need; it costs nothing
         from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: slow
 
         plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder

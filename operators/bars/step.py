@@ -11,6 +11,7 @@ may close bars of many instruments, in the order of (end, instrument).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import bytewax.operators as op
@@ -71,6 +72,14 @@ def add_free_rows(state: State) -> State:
     return state
 
 
+@cache
+def places_of(width: BarWidth) -> tuple[int, int, Ints, Ints]:
+    """Return where bars begin and end, as `fold_rows` takes it."""
+    starts_ns = width.starts_ns()
+    ends_mid_ns = starts_ns - MIDDLE_NS + width.lengths_ns()
+    return width.span_ns, width.origin_ns, starts_ns, ends_mid_ns
+
+
 def fold_batch(
     state: State, batch: Batch, width: BarWidth, lateness_ns: int, *, by_id: bool
 ) -> tuple[Ints, Rows]:
@@ -81,9 +90,7 @@ def fold_batch(
         *(t.offset, t.instrument, t.count, t.aggressor, t.event_ns, t.trade_id),
         *(verdict, t.price, t.size),
     )
-    starts_ns = width.starts_ns()
-    ends_mid_ns = starts_ns - MIDDLE_NS + width.lengths_ns()
-    places = (width.span_ns, width.origin_ns, starts_ns, ends_mid_ns)
+    places = places_of(width)
     closed_rows, cursor = [], np.zeros(1, CURSOR)
     while cursor["record"][0] < len(batch.status):
         if state.scalars["free"][0] == NONE:

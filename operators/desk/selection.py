@@ -69,7 +69,8 @@ def select_trades(trades: Trades, seen: Ints) -> DeskTrades:
         return DeskTrades.empty()
     rows = np.empty(len(trades), np.int64)
     count = rows_traded(trades.instrument, trades.verdict, trades.price, seen, rows)
-    columns = DeskTrades(**{name: getattr(trades, name) for name in DeskTrades.column_names()})
+    t = trades
+    columns = DeskTrades(t.offset, t.log_ns, t.instrument, t.event_ns, t.trade_id, t.price)
     return columns if count == len(rows) else columns.take(rows[:count])
 
 

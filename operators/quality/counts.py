@@ -59,10 +59,11 @@ def count_range(state: State, batch: Batch, begin: int, end: int) -> None:
     )  # fmt: skip
     state.delay_sum += (int(high) << HALF) + int(low)
     state.delay_max = max(state.delay_max, int(most))
-    rows = rows_within(bars.offset, first, after)
-    state.bars += rows.stop - rows.start
+    if len(bars):
+        rows = rows_within(bars.offset, first, after)
+        state.bars += rows.stop - rows.start
+        state.signals += sum(first <= signal.offset < after for signal in batch.signals)
     count_missing(state, batch.gaps, first, after)
-    state.signals += sum(first <= signal.offset < after for signal in batch.signals)
 
 
 def count_missing(state: State, gaps: Gaps, first: int, after: int) -> None:
