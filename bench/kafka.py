@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
+import bench.one_arena  # noqa: F401  # before pyarrow
 from bench import report
 from bench.measurement import Measurement, measure_log, run_pinned
 from bench.paths import JOB

@@ -109,6 +109,11 @@ def check_indices() -> None:
     _checking.append(None)
 
 
+def checking() -> bool:
+    """Return whether kernels check their indices."""
+    return bool(_checking)
+
+
 def make_kernels() -> None:
     """Make all kernels; one that numba compiles is compiled when it is first called."""
     for kernel in _kernels.values():

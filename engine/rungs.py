@@ -36,6 +36,25 @@ def why_slow() -> str:
     return NOT_CACHED if cache_folder() is None else ""
 
 
+def stale_kernels() -> str:
+    """Return what to do about kernels that the library holds of other sources; "" for none.
+
+    Looks at those of the modules imported so far, and makes them.
+    """
+    if compiled.first_rung() != compiled.LIBRARY or kernel_library.why_not() or compiled.checking():
+        return ""
+    stale = [name for name, rung in compiled.rungs().items() if is_ours(name, rung)]
+    if not stale:
+        return ""
+    changed = "changed since the library of kernels was built, so that numba compiles them"
+    return f"{', '.join(stale)}: {changed}; {BUILD}"
+
+
+def is_ours(name: str, rung: str) -> bool:
+    """Return whether a kernel is the product's, and not of the library."""
+    return name.startswith("tapeflow.") and rung != compiled.LIBRARY
+
+
 def describe_kernels() -> str:
     """Return which rung the product's kernels run on, for people."""
     first, missing = compiled.first_rung(), kernel_library.why_not()

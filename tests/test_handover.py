@@ -1,5 +1,8 @@
 """A run in one process opens its work file once, from the first fact to the finished results."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -10,7 +13,7 @@ from tapeflow.connectors.duckdb.query import query
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
-from tests.running import REFERENCE, job_of, silent
+from tests.running import JOB, REFERENCE, ROOT, job_of, silent
 
 
 @pytest.fixture
@@ -70,3 +73,24 @@ def test_a_connection_is_closed_where_it_is_not_wanted_or_not_usable(tmp_path, w
         with pytest.raises(duckdb.ConnectionException):
             con.execute("SELECT 1")
         assert take(tmp_path / "work.duckdb") is None
+
+
+def test_a_file_of_something_else_is_kept_also_under_the_engines_own_command(tmp_path):
+    results = tmp_path / "notes.txt"
+    results.write_text("mine")
+    environment = {
+        **os.environ,
+        "TAPEFLOW_CONFIG": str(JOB),
+        "TAPEFLOW_TAPES": str(REFERENCE / "golden"),
+        "TAPEFLOW_RESULTS": str(results),
+    }
+    line = [sys.executable, "-m", "bytewax.run", "tapeflow.flows.trade:flow"]
+    done = subprocess.run(
+        line, cwd=ROOT, env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"tapeflow: {results} exists and holds no results of Tapeflow: name another file for --results"
+    )
+    assert results.read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

@@ -12,6 +12,7 @@ import pytest
 from tapeflow.engine import compiled as kernels
 from tapeflow.engine import fingerprint as fingerprints
 from tapeflow.engine import kernel_library as library
+from tapeflow.engine import rungs
 from tapeflow.engine.compiled import FIRST_RUNG, HAS_NUMBA, LIBRARY, compiled
 from tapeflow.engine.fingerprint import fingerprint
 from tapeflow.engine.kernel_types import Array, KernelError, signature_of
@@ -361,3 +362,15 @@ def test_a_replay_with_the_library_imports_no_numba_and_gives_the_golden_answer(
 @pytest.mark.parametrize("name", DIGESTS)
 def test_numba_gives_the_golden_answer(name, tmp_path, rung):
     assert replay_golden(name, tmp_path, rung) == ["True", DIGESTS[name]]
+
+
+@needs_library
+def test_kernels_that_changed_since_the_library_was_built_are_named(monkeypatch):
+    monkeypatch.delenv(FIRST_RUNG, raising=False)
+    build_kernels.kernels_of_rooms()
+    assert rungs.stale_kernels() == ""
+    name = "tapeflow.operators.dedupe.mark_duplicates"
+    monkeypatch.setattr(kernels, "rungs", lambda: {name: "cache", "pairs.step": "cache"})
+    assert rungs.stale_kernels().startswith(f"{name}: changed since the library")
+    monkeypatch.setenv(FIRST_RUNG, "cache")
+    assert rungs.stale_kernels() == ""

@@ -66,9 +66,11 @@ class NativeConsumer:
         self.close = weakref.finalize(
             self, _close, self.rd, self.client, self.queue, self.held, note
         )
+        self.close.atexit = False  # a thread may still consume when the process ends
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         """Begin to read these partitions, each at its offset."""
+        self._check_open()
         self.held.give_back()
         listed = self.rd.topic_partition_list_new(len(partitions))
         for each in partitions:
@@ -84,6 +86,7 @@ class NativeConsumer:
 
         At most `records`; waits `timeout_s` at most where none have come.
         """
+        self._check_open()
         held = self.held
         if not len(held):
             held.refill(self.queue, records, int(1000 * timeout_s))
@@ -105,6 +108,7 @@ class NativeConsumer:
 
         Raises KafkaException where the broker does not say so within `timeout` seconds.
         """
+        self._check_open()
         low, high = ctypes.c_int64(), ctypes.c_int64()
         _raise_for(
             self.rd.query_watermark_offsets(
@@ -113,6 +117,10 @@ class NativeConsumer:
             )
         )  # fmt: skip
         return low.value, high.value
+
+    def _check_open(self) -> None:
+        if not self.close.alive:
+            raise RuntimeError("Consumer closed")  # as confluent_kafka says it
 
     def _lay_out(self, messages: Ints) -> tuple[Bytes, Ints, int]:
         """Lay the first messages out; return block, columns (4, n) and the kernel's result."""

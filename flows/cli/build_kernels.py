@@ -6,8 +6,8 @@
     the handler of fatal signals         ─▶ LLVM  ─▶ object code ─┼─▶ cc -shared ─▶ kernels.so
     what the library holds, as a string  ───────────▶ object code ─┘
 
-`make setup` runs it, and so does the build of a wheel. Where there is no C compiler the kernels are
-compiled into numba's cache instead.
+`make setup` runs it, and so does the build of a wheel. Where there is no C compiler, `make setup`
+has the kernels compiled into numba's cache instead, and the wheel holds no library.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any
 
 import tapeflow
 from tapeflow.engine import kernel_library as library
-from tapeflow.engine.compiled import called_functions, declared_kernels
+from tapeflow.engine.compiled import HAS_NUMBA, called_functions, declared_kernels
 from tapeflow.engine.fingerprint import fingerprint
 from tapeflow.engine.kernel_types import KernelError, signature_of
 
@@ -31,7 +31,8 @@ ROOMS = ("connectors", "operators")
 LINKED = ("-shared", "-s", "-lm", "-Wl,--no-undefined")
 if sys.platform == "darwin":  # its linker knows no such option: undefined symbols fail anyway
     LINKED = ("-shared", "-lm")
-NO_LINKER = "no C compiler (cc): the kernels are compiled into numba's cache instead"
+NO_COMPILER = "no library of kernels: numba, which compiles it, is missing: pip install numba"
+NO_LINKER = "no library of kernels: no C compiler (cc) links it; numba compiles them when they run"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,10 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     held = {name: entry["fingerprint"] for name, entry in library.open_library()[1].items()}
     if held == fingerprints and not options.force and options.to == library.PATH:
         return 0
+    if not HAS_NUMBA:
+        print(NO_COMPILER, file=sys.stderr)
+        return 1
     linker = find_linker()
     if linker is None:
         print(NO_LINKER, file=sys.stderr)
-        fill_cache(kernels)
+        if options.to == library.PATH:
+            fill_cache(kernels)
         return 0
     try:
         build(kernels, fingerprints, linker, options.to)

@@ -95,9 +95,11 @@ def check_library(name: str) -> Check:
 
 def check_kernels() -> Check:
     """Check how kernels run: compiled ahead of time, by numba, or as plain Python."""
-    from tapeflow.engine.rungs import describe_kernels
+    from tapeflow.engine.rungs import describe_kernels, stale_kernels
+    from tapeflow.flows.cli.build_kernels import kernels_of_rooms
 
-    return Check("kernels", True, describe_kernels())
+    kernels_of_rooms()
+    return Check("kernels", True, stale_kernels() or describe_kernels())
 
 
 def check_optional(name: str, with_it: str, without: str) -> Check:

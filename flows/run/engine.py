@@ -20,6 +20,7 @@ from tapeflow.engine.compile_watch import watching_compiler
 from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.errors import collected_errors
 from tapeflow.engine.prepare import prepare
+from tapeflow.engine.rungs import stale_kernels
 from tapeflow.flows.run.clock_watch import ClockWatch
 from tapeflow.flows.run.flow import load_flow
 from tapeflow.flows.run.log import live_partitions
@@ -54,6 +55,8 @@ def run_worker(
     flow = load_flow(plan.flow)
     dataflow = flow.dataflow(plan, progress, notify)
     prepare(dataflow)
+    if stale := stale_kernels():
+        notify(stale)
     tune_malloc()
     with collected_errors() as errors, ExitStack() as contexts:
         contexts.enter_context(stopping_on_signals())

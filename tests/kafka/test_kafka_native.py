@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import confluent_kafka
 import numpy as np
 import pytest
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, Producer, TopicPartition
 
 from bench.real_kafka.broker import RealBroker
 from tapeflow.connectors.kafka import (
@@ -349,6 +349,20 @@ def test_a_consumer_gives_back_its_threads(embedded, by):
     del reader
     gc.collect()
     assert threads() <= before
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+def test_a_closed_consumer_refuses_to_read(opener):
+    partition = TopicPartition("raw.x", 0, 0)
+    consumer = opener(BrokerStatus("127.0.0.1:1", silent), {})
+    consumer.close()
+    for call in (
+        lambda: consumer.consume(1, 0),
+        lambda: consumer.assign([partition]),
+        lambda: consumer.get_watermark_offsets(partition, timeout=0.1),
+    ):
+        with pytest.raises(RuntimeError, match="Consumer closed"):
+            call()
 
 
 @pytest.mark.parametrize("pack", [False, True])

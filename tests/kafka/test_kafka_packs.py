@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.connectors.kafka import packs
@@ -81,6 +81,7 @@ def test_reading_resumes_after_any_page_even_in_mid_pack(log, sizes, records):
         assert again.position()[:2] == (len(log), len(expected))
 
 
+@settings(deadline=None)  # it compresses
 @given(LOGS, st.lists(st.integers(0, 20), max_size=8), st.integers(0, 10**12))
 def test_packs_do_not_depend_on_the_pages_given_to_the_packer(log, cuts, first):
     times, frames = to_columns(log)
