@@ -109,7 +109,7 @@ def check_indices() -> None:
     _checking.append(None)
 
 
-def checking() -> bool:
+def is_checking() -> bool:
     """Return whether kernels check their indices."""
     return bool(_checking)
 

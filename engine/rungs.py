@@ -41,17 +41,21 @@ def stale_kernels() -> str:
 
     Looks at those of the modules imported so far, and makes them.
     """
-    if compiled.first_rung() != compiled.LIBRARY or kernel_library.why_not() or compiled.checking():
+    if (
+        compiled.first_rung() != compiled.LIBRARY
+        or kernel_library.why_not()
+        or compiled.is_checking()
+    ):
         return ""
-    stale = [name for name, rung in compiled.rungs().items() if is_ours(name, rung)]
+    stale = [name for name, rung in compiled.rungs().items() if is_stale(name, rung)]
     if not stale:
         return ""
     changed = "changed since the library of kernels was built, so that numba compiles them"
     return f"{', '.join(stale)}: {changed}; {BUILD}"
 
 
-def is_ours(name: str, rung: str) -> bool:
-    """Return whether a kernel is the product's, and not of the library."""
+def is_stale(name: str, rung: str) -> bool:
+    """Return whether a kernel of the product is not taken from the library, by name and rung."""
     return name.startswith("tapeflow.") and rung != compiled.LIBRARY
 
 
