@@ -197,7 +197,7 @@ def test_kills_at_any_system_call_of_the_archive_change_nothing(
     paths = os.pathsep.join([str(FAULTS), str(ROOT)])
     environment = {"ARMED": str(armed), "PYTHONPATH": paths}
     while deaths < 8:
-        armed.write_text(f"archive {draw.randint(1, 60)}")
+        armed.write_text(f"archive {draw.randint(1, 15)}")
         shape = shape_of(*draw.choice(SHAPES))
         running = archive(folder, loaded_market, "--to-end", *shape, environment=environment)
         code = running.wait(120)
