@@ -1,4 +1,4 @@
-"""What the desk pays for each of its instruments, strategies and partitions: flat or linear?
+"""Measure what instruments, strategies and partitions cost the desk: flat or linear.
 
     python -m bench.growth [--runs 5]
 

@@ -1,4 +1,4 @@
-"""Where the time of an order goes in a live run, hop by hop; our own part is held to a target.
+"""Print the time of an order in a live run, hop by hop; our own part is held to a target.
 
     python -m bench.hops [--broker embedded|real] [--rate 10000] [--seconds 20]
                          [--epoch 1s] [--store disk|memory] [--folder FOLDER]

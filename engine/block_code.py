@@ -1,4 +1,4 @@
-"""What numba compiles for the functions of memory.py that look at sixteen bytes at once.
+"""Compile, for numba, the functions of memory.py that look at sixteen bytes at once.
 
 Importing this module imports numba.
 """

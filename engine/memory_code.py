@@ -1,4 +1,4 @@
-"""What numba compiles for the functions of memory.py: an instruction each or a few, and memchr.
+"""Compile, for numba, the functions of memory.py: an instruction each or a few, and memchr.
 
 Importing this module imports numba.
 """

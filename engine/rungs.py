@@ -1,4 +1,4 @@
-"""What a user should know about the kernels of this installation: which rung they run on."""
+"""Tell a user how the kernels of this installation run: on which rung, and why."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ FILLS = st.lists(
 )
 
 
-def filled(fills, digits):
+def books_after(fills, digits):
     """Return the books after each fill."""
     books = Books()
     for strategy, instrument, signed, price in fills:
@@ -36,7 +36,7 @@ def filled(fills, digits):
 def test_the_sums_of_a_strategy_are_those_over_all_its_positions(fills, digits):
     """Equal to the last zero, as a sample would write them, and as restored books have them."""
     with localcontext(DECIMAL_CONTEXT):
-        for books in filled(fills, digits):
+        for books in books_after(fills, digits):
             for strategy, sums in books.sums.items():
                 own = {name: each for of, name, each in books.rows() if of == strategy}
                 assert str(sums.realized) == str(

@@ -42,7 +42,7 @@ def modules_of(*command, code=0):
 
 
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory):
+def replay_folder(tmp_path_factory):
     """The modules of a replay of text tapes, and its results."""
     results = tmp_path_factory.mktemp("replayed") / "results.duckdb"
     return modules_of("replay", GOLDEN, "--config", JOB, "--results", results), results
@@ -60,13 +60,13 @@ def test_wrong_use_imports_no_library():
 
 
 @pytest.mark.parametrize("command", [["digest"], ["query", "FROM fills", "--results"]])
-def test_a_command_that_reads_results_imports_neither_engine_nor_settings(command, replayed):
-    modules = modules_of(*command, replayed[1])
+def test_a_command_that_reads_results_imports_neither_engine_nor_settings(command, replay_folder):
+    modules = modules_of(*command, replay_folder[1])
     assert not modules & (NO_FLOW | NO_KAFKA | NO_SERVER | NO_PARQUET | {"numpy", "pyarrow"})
 
 
-def test_a_replay_of_tapes_imports_nothing_of_kafka_and_no_server_of_metrics(replayed):
-    modules, _ = replayed
+def test_a_replay_of_tapes_imports_nothing_of_kafka_and_no_server_of_metrics(replay_folder):
+    modules, _ = replay_folder
     assert "tapeflow.flows.trade" in modules
     assert not modules & (NO_KAFKA | NO_SERVER | NO_PARQUET | NO_TESTING | NO_COMPILER)
 

@@ -19,7 +19,7 @@ torn = Torn()
 """
 
 
-def ended(script, **options):
+def run_script(script, **options):
     """Run a script in a process of its own."""
     return subprocess.run(
         [sys.executable, "-E", "-c", BEGIN + script],
@@ -28,12 +28,12 @@ def ended(script, **options):
 
 
 def test_nothing_is_torn_down_and_the_exit_code_is_that_of_the_command():
-    done = ended("end_process(3)")
+    done = run_script("end_process(3)")
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
 
 
 def test_exit_handlers_run_once_and_the_output_is_flushed():
-    done = ended("""
+    done = run_script("""
 atexit.register(sys.stdout.write, "handler, ")
 sys.stderr.write("message")
 sys.stdout.write("line, ")
@@ -48,23 +48,23 @@ threading.Thread(target=lambda: (time.sleep(0.3), print("thread ended")){}).star
 end_process(0)
 print("Python ends")
 """
-    assert ended(script.format("")).stdout.splitlines() == [
+    assert run_script(script.format("")).stdout.splitlines() == [
         "Python ends",
         "thread ended",
         "torn down",
     ]
-    assert ended(script.format(", daemon=True")).stdout == ""
+    assert run_script(script.format(", daemon=True")).stdout == ""
 
 
 @pytest.mark.parametrize("watch", ["settrace", "setprofile"])
 def test_a_debugger_or_a_profiler_sees_the_end_of_python(watch):
     script = f"sys.{watch}(lambda *_: None)\nend_process(0)\nprint('Python ends')"
-    assert "Python ends" in ended(script).stdout
+    assert "Python ends" in run_script(script).stdout
 
 
 def test_output_that_cannot_be_written_ends_as_python_ends_it():
     with open("/dev/full", "w") as full:
-        done = ended("print('line')\nend_process(0)", stdout=full)
+        done = run_script("print('line')\nend_process(0)", stdout=full)
     assert done.returncode == 120
     assert "No space left on device" in done.stderr
 
@@ -77,6 +77,6 @@ sys.argv = ["tapeflow", "--version"]
 atexit.register(lambda: print(gc.get_threshold() == GC_START))
 run()
 """
-    version, seldom = ended(script).stdout.splitlines()
+    version, seldom = run_script(script).stdout.splitlines()
     assert version.startswith("tapeflow ")
     assert seldom == "True"

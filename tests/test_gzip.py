@@ -139,7 +139,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path, content, why):
     assert text == zlib.decompressobj(31).decompress(content)
 
 
-def damaged(draw, content):
+def damage(draw, content):
     """Cut a file off, change it, or write something behind it or into it."""
     place = draw(
         st.integers(0, max(len(content) - 1, 0)) | st.integers(0, min(len(content) - 1, 12))
@@ -169,7 +169,7 @@ def test_isa_l_and_zlib_agree_on_any_file(tmp_path_factory, data):
         )
     )  # fmt: skip
     path = tmp_path_factory.mktemp("gzip") / "b.tape.gz"
-    path.write_bytes(damaged(draw, b"".join(members)))
+    path.write_bytes(damage(draw, b"".join(members)))
     size, byte = draw(st.sampled_from([50, 4096, 1 << 20])), draw(st.sampled_from([0, 0, 30]))
     with pytest.MonkeyPatch.context() as patch:
         got = []

@@ -17,7 +17,7 @@ from tests.running import JOB, REFERENCE, ROOT, job_of, silent
 
 
 @pytest.fixture
-def opened(monkeypatch):
+def opened_files(monkeypatch):
     """The files that DuckDB opens."""
     names, connect = [], duckdb.connect
 
@@ -37,22 +37,24 @@ def replay(folder, **options):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_replay_opens_its_work_file_once_and_the_earlier_results_once(tmp_path, opened, workers):
+def test_a_replay_opens_its_work_file_once_and_the_earlier_results_once(
+    tmp_path, opened_files, workers
+):
     replay(tmp_path, workers=workers)
-    assert opened == ["r.duckdb.partial"]
+    assert opened_files == ["r.duckdb.partial"]
     replay(tmp_path, workers=workers)
-    assert opened[1:] == ["r.duckdb", "r.duckdb.partial"]
-    del opened[:]
+    assert opened_files[1:] == ["r.duckdb", "r.duckdb.partial"]
+    del opened_files[:]
     assert query(tmp_path / "r.duckdb", "SELECT finished IS NOT NULL FROM runs").rows == [(True,)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.duckdb"]
 
 
-def test_a_replay_with_a_state_opens_its_work_file_once_at_each_start(tmp_path, opened):
+def test_a_replay_with_a_state_opens_its_work_file_once_at_each_start(tmp_path, opened_files):
     replay(tmp_path, state=tmp_path / "state")
-    assert opened == ["work.duckdb"]
+    assert opened_files == ["work.duckdb"]
     replay(tmp_path, state=tmp_path / "state")
     # the open positions are read before the run
-    assert opened[1:] == ["r.duckdb", "work.duckdb", "work.duckdb"]
+    assert opened_files[1:] == ["r.duckdb", "work.duckdb", "work.duckdb"]
 
 
 def test_a_connection_that_nobody_takes_is_closed_with_the_run(tmp_path):

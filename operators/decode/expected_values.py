@@ -1,4 +1,4 @@
-"""What a part of a template expects of a value: that it is as long as that of the sample.
+"""Compile what a part of a template expects of a value: to be as long as that of the sample.
 
     "t":3735683259,     10 digits: 8, and 2 of the next word    SIZE 10, POWER 100
          ########==.    # other_bytes is 0   = in MASK   . in MASK and STOP

@@ -1,4 +1,4 @@
-"""What the desk of an account is sent of a batch: the rows that it uses, and only their columns.
+"""Select what the desk of an account is sent of a batch: the rows it uses, and their columns only.
 
     trades    accepted, at prices that are traded              each may fill an order
     quotes    q1 q2 x | q3 x | x | q4      |: equity is due     of each instrument the last one
