@@ -11,7 +11,7 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.orders import Fill, Order
+from tapeflow.schemas.orders import Command, Fill, Order, OrderEvent
 from tapeflow.schemas.quality import (
     DeadLetter,
     Gap,
@@ -52,6 +52,14 @@ FACT_TYPES = (
     ),
     FactType(Decision, "decisions", "decisions", "account", ("order_id",), ACCOUNT_SEQ),
     FactType(Order, "orders", "orders", "account", ("id",), ACCOUNT_SEQ),
+    FactType(
+        OrderEvent, "order-events", "order_events", "account", ACCOUNT_SEQ, ACCOUNT_SEQ,
+        digested="with rows",
+    ),
+    FactType(
+        Command, "commands", "commands", "account", ACCOUNT_SEQ, ACCOUNT_SEQ,
+        digested="with rows",
+    ),
     FactType(Fill, "fills", "fills", "account", ("id",), ACCOUNT_SEQ),
     FactType(Position, "positions", "positions", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
     FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),

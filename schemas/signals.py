@@ -1,9 +1,11 @@
 """The output of strategies: signals, and the intents that the risk checks receive."""
 
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
+from tapeflow.schemas.orders import MARKET, LinkRule, Terms
 from tapeflow.schemas.sides import Side
 from tapeflow.schemas.time import LogPosition, Ns
 
@@ -40,20 +42,81 @@ class Strategy(Struct, frozen=True):
     instruments: frozenset[str]
 
 
-class Intent(Struct, frozen=True, gc=False):
+class Leg(Struct, frozen=True, gc=False):
+    """One more order of an intent: another entry, or an exit."""
+
+    side: Side
+    size: Decimal
+    terms: Terms
+
+
+class Slicing(Struct, frozen=True, gc=False):
+    """How an order is executed in slices; their sum never passes the order."""
+
+    kind: Literal["twap", "iceberg", "participation"]
+    count: int = 0  # of twap: slices
+    every_ns: int = 0  # of twap: time between two slices
+    jitter_ns: int = 0  # of twap: each slice is later by up to this, drawn from its id
+    display: Decimal | None = None  # of iceberg: size of a slice
+    share: Decimal | None = None  # of participation: part of the volume of each bar
+
+
+class Intent(Struct, frozen=True, gc=False, tag="intent"):
     """A trade that a strategy proposes, before the risk checks."""
 
     account: str
     signal: Signal
     size: Decimal  # positive, a multiple of the lot
+    terms: Terms = MARKET
+    others: tuple[Leg, ...] = ()  # further entries, linked by `entry_rule`
+    entry_rule: LinkRule = ""
+    exits: tuple[Leg, ...] = ()  # held until an entry fills; live by its filled size
+    exit_rule: LinkRule = "OUO"
+    slicing: Slicing | None = None  # of the order itself
 
     @property
     def sort_key(self) -> tuple[LogPosition, int, bytes, bytes]:
         """Key that sorts intents: position in the log, then end of bar, instrument, strategy."""
-        signal = self.signal
-        return (
-            signal.position,
-            signal.close_ns,
-            signal.instrument.encode(),
-            signal.strategy.encode(),
-        )
+        return intent_key(self.signal)
+
+
+class CancelIntent(Struct, frozen=True, gc=False, tag="cancel"):
+    """A wish to cancel an order."""
+
+    account: str
+    signal: Signal  # the cause
+    order_id: str
+
+    @property
+    def sort_key(self) -> tuple[LogPosition, int, bytes, bytes]:
+        """Key that sorts intents: as that of `Intent`."""
+        return intent_key(self.signal)
+
+
+class AmendIntent(Struct, frozen=True, gc=False, tag="amend"):
+    """A wish to change an order; None leaves a field as it is."""
+
+    account: str
+    signal: Signal  # the cause
+    order_id: str
+    size: Decimal | None = None  # the whole size, with what is filled
+    limit: Decimal | None = None
+    trigger: Decimal | None = None
+
+    @property
+    def sort_key(self) -> tuple[LogPosition, int, bytes, bytes]:
+        """Key that sorts intents: as that of `Intent`."""
+        return intent_key(self.signal)
+
+
+AnyIntent = Intent | CancelIntent | AmendIntent
+
+
+def intent_key(signal: Signal) -> tuple[LogPosition, int, bytes, bytes]:
+    """Return position in the log, end of bar, instrument, strategy."""
+    return (
+        signal.position,
+        signal.close_ns,
+        signal.instrument.encode(),
+        signal.strategy.encode(),
+    )
