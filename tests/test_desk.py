@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tapeflow.flows.job import wiring
-from tapeflow.flows.job.sections import InstrumentRow
+from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
 from tapeflow.schemas.arrow import to_record_batch

@@ -40,7 +40,12 @@ def validate(job: Job) -> InstrumentTable:
 
 def dialects(job: Job) -> dict[str, Dialect]:
     """Return the dialect of each venue, restricted to the channels that the job expects."""
-    for section, names in (("channels", job.channels), ("market.trades", job.market.trades)):
+    by_venue: dict[str, Iterable[str]] = {
+        "channels": job.channels,
+        "market.trades": job.market.trades,
+        "paper.fees": job.paper.fees,
+    }
+    for section, names in by_venue.items():
         for name in names:
             if name not in VENUES:
                 raise UsageError(f"{section}.{name} is no venue: there are {', '.join(VENUES)}")

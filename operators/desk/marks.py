@@ -42,7 +42,7 @@ class Marks:
     last_at: Ints  # (instruments, 2): log time and offset; an instrument is of one partition
     quote: Floats  # (instruments, 2): bid and ask
     quote_size: Floats  # (instruments, 2): of the bid and of the ask
-    quote_at: Ints  # (instruments, 2)
+    quote_at: Ints  # (instruments, 3): log time, offset, number among the quotes of its record
     mark: Floats  # the venue's own, of perpetuals
     mark_ns: Ints  # log time
     trade_delay_ns: Ints  # of the last trade behind its venue's clock: see venue_clock.py
@@ -54,12 +54,13 @@ class Marks:
         """Return marks without a price."""
         none, never = np.full(instruments, math.nan), np.full((instruments, 2), [MIN_NS, -1])
         two, zero = np.full((instruments, 2), math.nan), np.zeros(instruments, np.int64)
+        never_quoted = np.full((instruments, 3), [MIN_NS, -1, 0])
         return cls(
             last=none,
             last_at=never,
             quote=two,
             quote_size=two.copy(),
-            quote_at=never.copy(),
+            quote_at=never_quoted,
             mark=none.copy(),
             mark_ns=never[:, 0].copy(),
             trade_delay_ns=zero,
@@ -98,7 +99,7 @@ class Marks:
     def closing_price(self, instrument: int, *, long: bool) -> Mark:
         """Return the price that a position is valued at: the rule is at the head of this file."""
         last_ns, last_offset = self.last_at[instrument].tolist()
-        quote_ns, quote_offset = self.quote_at[instrument].tolist()
+        quote_ns, quote_offset, _ = self.quote_at[instrument].tolist()
         last = Mark(float(self.last[instrument]), last_ns)
         quote = Mark(float(self.quote[instrument, 0 if long else 1]), quote_ns)
         mark = Mark(float(self.mark[instrument]), int(self.mark_ns[instrument]))
@@ -176,8 +177,13 @@ def update_quotes(
     end: int,
 ) -> None:
     """Write the last quote of each instrument that is one of a market; an empty side is NaN."""
+    first = begin  # row of its record
+    while first > 0 and begin < end and offset[first - 1] == offset[begin]:
+        first -= 1
     for row in range(begin, end):
         number = instrument[row]
+        if offset[row] != offset[first]:
+            first = row
         quote_row_at[number, 0] = log_ns[row]
         quote_row_at[number, 1] = offset[row]
         delay_ns[number] = log_ns[row] - venue_ns[row]
@@ -188,6 +194,7 @@ def update_quotes(
         quote_size[number, 0], quote_size[number, 1] = bid_size[row], ask_size[row]
         quote_at[number, 0] = log_ns[row]
         quote_at[number, 1] = offset[row]
+        quote_at[number, 2] = row - first
 
 
 @compiled

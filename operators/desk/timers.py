@@ -9,8 +9,10 @@ from heapq import heappop, heappush
 
 from tapeflow.operators.desk import equity
 from tapeflow.operators.desk.hear import Fact, hear, hear_all
+from tapeflow.operators.desk.rows import standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.venue.rows import Standing
 
 
 def next_due_ns(state: State) -> int | None:
@@ -38,7 +40,7 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
     """Do what is due at a log time, of the least rank."""
     position = (now_ns, "", -1)
     if state.venue.next_due() == now_ns:
-        reports = state.venue.pass_time(now_ns, partial(delay_ns, state, now_ns))
+        reports = state.venue.pass_time(now_ns, partial(standing_at, state, now_ns))
         yield from hear_all(state, settings, reports, position)
     elif state.answers and state.answers[0][0] == now_ns:
         yield from hear(state, settings, heappop(state.answers)[2])
@@ -46,10 +48,10 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
         yield from take_samples(state, settings, now_ns)
 
 
-def delay_ns(state: State, now_ns: int, instrument: int) -> int:
-    """Return how far the rows of an instrument are behind its venue's clock at a log time."""
+def standing_at(state: State, now_ns: int, instrument: int) -> Standing:
+    """Return what stands of an instrument before the records of a log time."""
     state.merge.release_partition(state.partition_of(instrument), (now_ns, "", -1))
-    return state.merge.marks.delay_ns(instrument)
+    return standing_before(state.merge.marks, instrument)
 
 
 def take_samples(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fact]:

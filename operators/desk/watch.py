@@ -21,7 +21,7 @@ from tapeflow.schemas.desk_market import DeskMarkPrices, DeskQuotes, DeskTicks, 
 from tapeflow.schemas.time import MAX_NS, LogPosition
 
 (TRADE_LOW, TRADE_HIGH, BID_LOW, BID_HIGH, ASK_LOW, ASK_HIGH, MARK_LOW, MARK_HIGH) = range(8)
-NO_BOUNDS = np.array([-np.inf, np.inf] * 4)  # that no row is at
+NO_BOUNDS = Bounds()  # that no row is at
 
 
 class FoundRow(NamedTuple):
@@ -46,17 +46,14 @@ class Watch:
     @classmethod
     def empty(cls, instruments: int) -> "Watch":
         """Return a watch of no instrument."""
-        return cls(np.tile(NO_BOUNDS, (instruments, 1)), np.full(instruments, MAX_NS), {}, {})
+        return cls(np.tile(NO_BOUNDS[1:], (instruments, 1)), np.full(instruments, MAX_NS), {}, {})
 
-    def set_bounds(self, partition: str, instrument: int, bounds: Bounds | None) -> None:
-        """Set the bounds of an instrument; None where no order is left."""
-        if bounds is None:
-            self.watched.get(partition, set()).discard(instrument)
-            self.low_high[instrument], self.enter_ns[instrument] = NO_BOUNDS, MAX_NS
-            return
-        self.watched.setdefault(partition, set()).add(instrument)
-        self.low_high[instrument] = bounds.low_high
-        self.enter_ns[instrument] = bounds.enter_ns
+    def set_bounds(self, partition: str, instrument: int, bounds: Bounds) -> None:
+        """Set the bounds of an instrument."""
+        watched = self.watched.setdefault(partition, set())
+        (watched.discard if bounds == NO_BOUNDS else watched.add)(instrument)
+        self.enter_ns[instrument], *low_high = bounds
+        self.low_high[instrument] = low_high
 
     def search(self, merge: Merge, partition: str) -> None:
         """Find the next row of a partition that matters, from its first row that is not released."""
