@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tapeflow.operators.desk import risk
-from tapeflow.operators.desk.hear import Fact, send
+from tapeflow.operators.desk.hear import Fact
+from tapeflow.operators.desk.perform import place_order
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.reach import reach_of_order
 from tapeflow.operators.desk.settings import DeskSettings
@@ -48,7 +49,7 @@ def decide(state: State, settings: DeskSettings, intent: Intent) -> Iterator[Fac
         account.reach = proposed.reach
         order = make_order(account, settings, decision, intent)
         yield order
-        yield from send(state, settings, order, intent.signal.position)
+        yield from place_order(state, settings, order, intent.signal.position)
 
 
 def propose_order(
@@ -65,6 +66,7 @@ def propose_order(
         ref_price=ref_price,
         units=units,
         units_after=after,
+        unit_notional=ref_price * instrument.multiplier,
         notional_after=abs(after) * ref_price * instrument.multiplier,
         inverse=instrument.inverse,
         order_notional=intent.size * ref_price * instrument.multiplier,
@@ -88,7 +90,7 @@ def make_order(
         size=decision.size,
         ref_price=decision.ref_price,
         time_ns=decision.time_ns,
-        active_ns=decision.time_ns + settings.paper.entry_delay_ns(decision.order_id),
+        active_ns=decision.time_ns + settings.paper.latency_ns(decision.order_id, "entry"),
         partition=intent.signal.partition,
         offset=intent.signal.offset,
         **terms_fields(intent.terms),

@@ -32,7 +32,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         if kind == "row":
             yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
         elif kind == "intent":
-            yield from decide(state, settings, heappop(state.intents)[1])
+            yield from decide(state, settings, heappop(state.intents)[2])
         else:
             yield from timers.pass_time(state, settings, position[0])
         refresh_bounds(state)

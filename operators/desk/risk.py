@@ -30,8 +30,9 @@ class ApprovedExposure:
     """The exposure that an account was approved for so far, changed in place."""
 
     units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
-    # by instrument: |units| at the reference price of its last approved order
+    # by instrument: |units| at the reference price of its last approved order, and that of one unit
     notional: dict[str, Decimal] = field(default_factory=dict)
+    unit_notional: dict[str, Decimal] = field(default_factory=dict)
     times_ns: deque[int] = field(default_factory=deque)  # of approvals in the rate window
     gross: ExactSum = field(init=False)  # of `notional`: no check goes over all instruments
 
@@ -41,9 +42,20 @@ class ApprovedExposure:
     def add(self, proposed: "ProposedOrder") -> None:
         """Add a proposed order that was approved."""
         self.units[proposed.instrument] = proposed.units_after
-        self.gross.replace(self.notional.get(proposed.instrument), proposed.notional_after)
-        self.notional[proposed.instrument] = proposed.notional_after
+        self.unit_notional[proposed.instrument] = proposed.unit_notional
+        self.set_notional(proposed.instrument, proposed.notional_after)
         self.times_ns.append(proposed.time_ns)
+
+    def change(self, instrument: str, units: Decimal) -> None:
+        """Change the units by what an order will not fill, or fills beyond its approval."""
+        after = self.units.get(instrument, ZERO) + units
+        self.units[instrument] = after
+        self.set_notional(instrument, abs(after) * self.unit_notional.get(instrument, ZERO))
+
+    def set_notional(self, instrument: str, notional: Decimal) -> None:
+        """Replace the notional of an instrument."""
+        self.gross.replace(self.notional.get(instrument), notional)
+        self.notional[instrument] = notional
 
 
 class ProposedOrder(Struct, frozen=True):
@@ -54,6 +66,7 @@ class ProposedOrder(Struct, frozen=True):
     ref_price: Decimal
     units: Decimal  # approved before
     units_after: Decimal
+    unit_notional: Decimal  # of one unit of size, at the reference price
     notional_after: Decimal
     order_notional: Decimal
     money_step: Decimal  # what money is rounded to

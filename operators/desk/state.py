@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from heapq import heappush
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ class State:
     instrument_partition: Ints  # by instrument: number of its partition, -1 before its first tick
     accounts: dict[str, AccountState]  # by name
     orders: WorkingOrders = field(default_factory=WorkingOrders)
-    intents: list[tuple[tuple[Any, ...], AnyIntent]] = field(default_factory=list)  # a heap
+    intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
+    intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
     answer_number: int = 0
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
@@ -69,6 +71,21 @@ class State:
     def partition_of(self, instrument: int) -> str:
         """Return the partition that the ticks of an instrument come from."""
         return self.merge.partitions[self.instrument_partition[instrument]]
+
+    def add_intent(self, intent: AnyIntent) -> None:
+        """Let an intent be decided at its position; those of equal keys as they came."""
+        self.intent_number += 1
+        heappush(self.intents, (intent.sort_key, self.intent_number, intent))
+
+    def add_sample(self, account: AccountState) -> None:
+        """Let the next sample of an account come at its time."""
+        heappush(self.samples, (account.sample_ns, account.name))
+
+    def watch_orders(self) -> None:
+        """Write the bounds of every instrument that has an order at the venue."""
+        for instrument in self.venue.instruments_with_orders():
+            bounds = self.venue.bounds(instrument)
+            self.watch.set_bounds(self.partition_of(instrument), instrument, bounds)
 
 
 def initial_state(settings: DeskSettings) -> State:

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from heapq import heappop, heappush
+from heapq import heappop
 
 from tapeflow.operators.desk import equity
 from tapeflow.operators.desk.hear import Fact, hear, hear_all
@@ -60,4 +60,4 @@ def take_samples(state: State, settings: DeskSettings, now_ns: int) -> Iterator[
     while state.samples and state.samples[0][0] == now_ns:
         account = state.accounts[heappop(state.samples)[1]]
         yield from equity.sample_account(state, settings, account, now_ns)
-        heappush(state.samples, (account.sample_ns, account.name))
+        state.add_sample(account)

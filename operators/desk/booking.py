@@ -1,0 +1,78 @@
+"""Book a fill: what it costs, the fee, and the position of its strategy after it."""
+
+from collections.abc import Iterator
+
+from tapeflow.operators.desk.positions import apply_fill, entry_price
+from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import AccountState, State
+from tapeflow.operators.desk.working import Working
+from tapeflow.schemas.accounts import Position
+from tapeflow.schemas.decimals import SCALE, round_to_digits
+from tapeflow.schemas.ids import derive_id
+from tapeflow.schemas.orders import Fill, Report
+
+
+def book_fill(
+    state: State, settings: DeskSettings, working: Working, report: Report
+) -> Iterator[Fill | Position]:
+    """Book a new execution of an order; yield the fill and the position after it."""
+    order, account = working.order, state.accounts[working.order.account]
+    instrument = settings.instruments.get(order.instrument)
+    assert report.price is not None
+    assert report.size is not None
+    notional = round_to_digits(
+        report.price * report.size * instrument.multiplier, settings.money_digits
+    )
+    log_ns, partition, offset = report.position
+    fill = Fill(
+        seq=account.next_seq(),
+        id=derive_id("fill", order.id, len(working.trades) - 1),
+        order_id=order.id,
+        account=order.account,
+        strategy=order.strategy,
+        instrument=order.instrument,
+        side=order.side,
+        price=report.price,
+        size=report.size,
+        fee=round_to_digits(notional * settings.fee_rate, settings.money_digits),
+        fee_currency=instrument.quote,
+        liquidity=report.liquidity,
+        log_ns=log_ns,
+        event_ns=report.event_ns,
+        trade_id=report.trade_id,
+        partition=partition,
+        offset=offset,
+    )
+    yield fill
+    before = account.books.get(fill.strategy, fill.instrument)
+    position = apply_fill(
+        before, fill.side * fill.size, notional, fill.fee, settings.money_digits
+    )
+    account.books.put(fill.strategy, fill.instrument, position)
+    begin_samples(state, settings, account, log_ns)
+    multiplier = instrument.multiplier
+    account.reach -= reach_of_order(fill.size, multiplier) + reach_of_position(before, multiplier)
+    account.reach += reach_of_position(position, multiplier)
+    yield Position(
+        seq=account.next_seq(),
+        account=account.name,
+        strategy=fill.strategy,
+        instrument=fill.instrument,
+        time_ns=fill.log_ns,
+        quantity=position.quantity,
+        cost=position.cost,
+        entry_price=round_to_digits(entry_price(position, multiplier), SCALE),
+        realized=position.realized,
+        fees=position.fees,
+        fill_id=fill.id,
+    )
+
+
+def begin_samples(
+    state: State, settings: DeskSettings, account: AccountState, log_ns: int
+) -> None:
+    """Let the equity of an account be sampled from its first fill on."""
+    if not account.sample_ns:
+        account.sample_ns = (log_ns // settings.sample_ns + 1) * settings.sample_ns
+        state.add_sample(account)
