@@ -20,24 +20,25 @@ from tests.plain_flow import (
     INSTRUMENTS,
     JOB,
     account_batch,
-    account_batches,
+    desk_batches,
+    facts_of_account,
     decided_batches,
     flow_steps,
     interleave,
 )
 
 STEPS = flow_steps()
-ACCOUNTS = wiring.account_contexts(JOB, INSTRUMENTS, PARTITIONS)
+SETTINGS = wiring.desk_settings(JOB, INSTRUMENTS, PARTITIONS)
 LAST_NAME = chr(0x10FFFF)  # a partition that sorts behind all others
 
 
 @settings(max_examples=200, deadline=None)
-@given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.sampled_from([*ACCOUNTS]))
+@given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.sampled_from([*SETTINGS.accounts]))
 def test_the_desk_gives_the_facts_of_the_oracle(log, sizes, order, account):
-    received = account_batches(log, sizes, STEPS, account)
-    facts = run(STEPS["desk"], interleave(received, order))[1]
+    received = desk_batches(log, sizes, STEPS)
+    facts = facts_of_account(run(STEPS["desk"], interleave(received, order))[1], account)
     decided = decided_batches(log, sizes, STEPS)
-    assert summaries(facts) == expected_facts(ACCOUNTS[account], decided)
+    assert summaries(facts) == expected_facts(SETTINGS, account, decided)
 
 
 # --- a log full of equal log times, and rules that are wrong -------------------------------------
@@ -58,14 +59,14 @@ def log():
 
 @pytest.fixture(scope="module")
 def received(log):
-    """The log in pages of 7, as the desk of `main` receives it."""
-    return account_batches(log, [7], STEPS, "main")
+    """The log in pages of 7, as the desk receives it."""
+    return desk_batches(log, [7], STEPS)
 
 
 @pytest.fixture(scope="module")
 def expected(log):
     """The facts of the oracle."""
-    return expected_facts(ACCOUNTS["main"], decided_batches(log, [7], STEPS))
+    return expected_facts(SETTINGS, "main", decided_batches(log, [7], STEPS))
 
 
 ORDERS = [[], [0, 1, 2] * 300, [2, 1, 0, 1] * 300, [(i * i + i // 7) % 3 for i in range(900)]]
@@ -73,7 +74,10 @@ ORDERS = [[], [0, 1, 2] * 300, [2, 1, 0, 1] * 300, [(i * i + i // 7) % 3 for i i
 
 def facts_by_order(received):
     """Return the facts of the desk for each order of arrival."""
-    return [summaries(run(STEPS["desk"], interleave(received, order))[1]) for order in ORDERS]
+    return [
+        summaries(facts_of_account(run(STEPS["desk"], interleave(received, order))[1], "main"))
+        for order in ORDERS
+    ]
 
 
 def test_with_equal_log_times_every_order_gives_the_same_facts(received, expected):

@@ -46,9 +46,7 @@ def book_fill(
     )
     yield fill
     before = account.books.get(fill.strategy, fill.instrument)
-    position = apply_fill(
-        before, fill.side * fill.size, notional, fill.fee, settings.money_digits
-    )
+    position = apply_fill(before, fill.side * fill.size, notional, fill.fee, settings.money_digits)
     account.books.put(fill.strategy, fill.instrument, position)
     begin_samples(state, settings, account, log_ns)
     multiplier = instrument.multiplier
@@ -69,9 +67,7 @@ def book_fill(
     )
 
 
-def begin_samples(
-    state: State, settings: DeskSettings, account: AccountState, log_ns: int
-) -> None:
+def begin_samples(state: State, settings: DeskSettings, account: AccountState, log_ns: int) -> None:
     """Let the equity of an account be sampled from its first fill on."""
     if not account.sample_ns:
         account.sample_ns = (log_ns // settings.sample_ns + 1) * settings.sample_ns

@@ -1,7 +1,7 @@
 """Decide an intent: the risk checks, then an order at the venue, or a refusal.
 
-    intent ─▶ risk ─▶ Decision ─┬─ DENIED
-                                └─ Order ─▶ HELD ─▶ Command ─▶ venue
+intent ─▶ risk ─▶ Decision ─┬─ DENIED
+                            └─ Order ─▶ HELD ─▶ Command ─▶ venue
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """Hear reports: each changes its order, and by that money, exposure and other orders.
 
-    Report ─▶ life ─▶ Outcome ─┬─ new fill ─▶ Fill, Position
-                               ├─ news ─────▶ OrderEvent
-                               ├─ exposure is given back for what will not be filled
-                               └─ links ────▶ actions: release, cancel, amend other orders
+Report ─▶ life ─▶ Outcome ─┬─ new fill ─▶ Fill, Position
+                           ├─ news ─────▶ OrderEvent
+                           ├─ exposure is given back for what will not be filled
+                           └─ links ────▶ actions: release, cancel, amend other orders
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,8 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, Working
 from tapeflow.schemas.accounts import Decision, Equity, Position
-from tapeflow.schemas.orders import Command, Fill, Order, OrderEvent, Report
+from tapeflow.schemas.order_events import Command, OrderEvent
+from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.time import LogPosition
 
 Fact = Decision | Order | Fill | Position | Equity | OrderEvent | Command

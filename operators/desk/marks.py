@@ -72,11 +72,12 @@ class Marks:
         """Return the arrays, in the order of the fields."""
         return tuple(getattr(self, each.name) for each in fields(self))
 
-    def update(self, ticks: DeskTicks, begin: int, end: int) -> None:
-        """Apply the prices of rows `begin` to `end`, in their order.
+    def update(self, ticks: DeskTicks, begin: int = 0, end: int | None = None) -> None:
+        """Apply the prices of rows `begin` to `end`, in their order; without them of all rows.
 
         The tables of a market may come in any order, each in its own.
         """
+        end = len(ticks) if end is None else end
         where = (ticks.instrument, ticks.log_ns, ticks.offset, ticks.venue_ns)
         if isinstance(ticks, DeskTrades):
             update_trades(
@@ -117,7 +118,7 @@ def is_near(price: float, last: float) -> bool:
 
 @compiled
 @by_numbers
-def update_trades(  # a kernel takes plain arrays
+def update_trades(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     last: Written[Floats],
     last_at: Written[Ints2],
     delay_ns: Written[Ints],
@@ -159,7 +160,7 @@ def is_of_market(low: float, high: float) -> bool:
 
 @compiled
 @by_numbers
-def update_quotes(
+def update_quotes(  # noqa: PLR0913, PLR0917
     quote: Written[Floats2],
     quote_size: Written[Floats2],
     quote_at: Written[Ints2],

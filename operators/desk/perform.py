@@ -1,22 +1,20 @@
 """Carry out what was decided about orders: a report of the desk itself, and a command to the venue.
 
-    Place, Release ─▶ SENT           ─▶ PLACE  ─┐
-    Cancel         ─▶ CANCEL_ASKED   ─▶ CANCEL ─┼─▶ paper venue
-    Amend          ─▶ AMEND_ASKED    ─▶ AMEND  ─┘
+Place, Release ─▶ SENT           ─▶ PLACE  ─┐
+Cancel         ─▶ CANCEL_ASKED   ─▶ CANCEL ─┼─▶ paper venue
+Amend          ─▶ AMEND_ASKED    ─▶ AMEND  ─┘
 """
 
 from collections.abc import Iterator
-from functools import singledispatch
-
-from msgspec.structs import replace
 
 from tapeflow.operators.desk import order_facts
-from tapeflow.operators.desk.actions import Amend, Cancel, Place, Release
+from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release
 from tapeflow.operators.desk.life import apply_report
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.operators.desk.working import HELD, Outcome, Working, begin
-from tapeflow.schemas.orders import Command, Order, OrderEvent, Report
+from tapeflow.operators.desk.working import Outcome, Working, begin
+from tapeflow.schemas.order_events import Command, OrderEvent
+from tapeflow.schemas.orders import Order, Report
 from tapeflow.schemas.time import LogPosition
 
 COMMAND_AGE_NS = 2_000_000_000  # a command that is older is not to be sent
@@ -41,7 +39,12 @@ def send(
     state: State, settings: DeskSettings, working: Working, position: LogPosition
 ) -> Iterator[OrderFact]:
     """Send an order that is HELD to the venue."""
-    yield from note(state, settings, working, Report(working.order.id, "SENT", position, position[0], source="desk"))
+    yield from note(
+        state,
+        settings,
+        working,
+        Report(working.order.id, "SENT", position, position[0], source="desk"),
+    )
     yield from note_command(state, settings, working, Place(working.order), position)
     state.venue.place(working.order, working.terms, working.size, position)
 
@@ -74,3 +77,10 @@ def note_command(
         account = state.accounts[working.order.account]
         seq = account.next_command_seq()
         yield order_facts.command(seq, working, action, position[0], COMMAND_AGE_NS)
+
+
+def perform(
+    state: State, settings: DeskSettings, action: Action, position: LogPosition
+) -> Iterator[OrderFact]:
+    """Carry out an action that was decided at a position; yield the facts of it."""
+    raise NotImplementedError

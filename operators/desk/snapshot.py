@@ -17,7 +17,6 @@ import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.operators.desk.books import Books
-from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.positions import ZERO, PositionState
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
@@ -165,9 +164,7 @@ def copy_known(column: Ints | Floats, encoded: bytes) -> None:
     column[: len(known)] = known
 
 
-def restore_account(
-    saved: AccountSnapshot, state: State, settings: DeskSettings
-) -> AccountState:
+def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings) -> AccountState:
     """Return the state of an account; its reach is that of all it has."""
     table, orders = settings.instruments, state.orders.of_account(saved.name)
     reach = sum(
@@ -175,7 +172,10 @@ def restore_account(
         ZERO,
     )
     reach += sum(
-        (reach_of_order(each.leaves, table.get(each.order.instrument).multiplier) for each in orders),
+        (
+            reach_of_order(each.leaves, table.get(each.order.instrument).multiplier)
+            for each in orders
+        ),
         ZERO,
     )
     account = AccountState(

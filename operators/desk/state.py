@@ -66,7 +66,9 @@ class State:
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
     answer_number: int = 0
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
-    searched: set[str] = field(default_factory=set)  # partitions to search anew; empty between steps
+    searched: set[str] = field(
+        default_factory=set
+    )  # partitions to search anew; empty between steps
 
     def partition_of(self, instrument: int) -> str:
         """Return the partition that the ticks of an instrument come from."""

@@ -1,6 +1,6 @@
 """What is due at a log time, before the records of that time: the venue's timers, answers, samples.
 
-    rank    0 venue: ends, amendments, patience     1 answers of the venue     2 samples of equity
+rank    0 venue: ends, amendments, patience     1 answers of the venue     2 samples of equity
 """
 
 from collections.abc import Iterator

@@ -61,7 +61,7 @@ def venue_time(clock: Written[Ints], log_ns: int, event_ns: int) -> int:
 
 @compiled
 @by_numbers
-def write_venue_times(
+def write_venue_times(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     clock: Written[Ints],
     trade_offset: Ints,
     trade_log_ns: Ints,

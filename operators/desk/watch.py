@@ -1,4 +1,4 @@
-"""Find the next row of the market that matters to an order: one pass, whatever the number of orders.
+"""Find the next row of the market that matters to an order: one pass for all orders.
 
     price      ---- high ------------------*----     a row matters that is at a bound, or beyond
                           x   x  x     x             it, or late enough for an order to enter
@@ -16,7 +16,7 @@ import numpy as np
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.merge import Merge, Pending, rows_before
 from tapeflow.operators.desk.venue.bounds import Bounds
-from tapeflow.schemas.columns import Floats, Floats2, Ints, Written
+from tapeflow.schemas.columns import Floats, Floats2, Ints
 from tapeflow.schemas.desk_market import DeskMarkPrices, DeskQuotes, DeskTicks, DeskTrades
 from tapeflow.schemas.time import MAX_NS, LogPosition
 
@@ -56,7 +56,7 @@ class Watch:
         self.low_high[instrument] = low_high
 
     def search(self, merge: Merge, partition: str) -> None:
-        """Find the next row of a partition that matters, from its first row that is not released."""
+        """Find the next row of a partition that matters, of those that are not released."""
         self.found.pop(partition, None)
         if not self.watched.get(partition):
             return
@@ -120,7 +120,7 @@ def next_trade(
 
 @compiled
 @by_numbers
-def next_quote(
+def next_quote(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     low_high: Floats2,
     enter_ns: Ints,
     instrument: Ints,
@@ -130,7 +130,7 @@ def next_quote(
     begin: int,
     end: int,
 ) -> int:
-    """Return the first quote of which a side is at or beyond a bound, or that an order enters at."""
+    """Return the first quote with a side at or beyond a bound, or that an order enters at."""
     for row in range(begin, end):
         number = instrument[row]
         if (
@@ -150,8 +150,6 @@ def next_mark(low_high: Floats2, instrument: Ints, mark: Floats, begin: int, end
     """Return the first mark price at or beyond a bound."""
     for row in range(begin, end):
         number = instrument[row]
-        if (
-            mark[row] <= low_high[number, MARK_LOW] or mark[row] >= low_high[number, MARK_HIGH]
-        ):
+        if mark[row] <= low_high[number, MARK_LOW] or mark[row] >= low_high[number, MARK_HIGH]:
             return row
     return end
