@@ -6,7 +6,7 @@ An `Order` is the approval and never changes; `Working` is what it has become so
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -103,7 +103,7 @@ class Order(Struct, frozen=True, gc=False):
         return self.time_ns, self.partition, self.offset
 
 
-def terms_fields(terms: Terms) -> dict[str, object]:
+def terms_fields(terms: Terms) -> dict[str, Any]:
     """Return the terms as fields of an order."""
     return asdict(terms)
 

@@ -137,7 +137,7 @@ NO_MARKET = {
 def test_a_quote_that_is_no_market_leaves_the_marks_as_they_are(sides):
     assert prices(trade(S, 105), quote(2 * S, *sides)) == (105, 105)
     assert prices(trade(S, 105), quote(S, 104, 106), quote(2 * S, *sides)) == (104, 106)
-    assert marks_after(quote(S, 104, 106), quote(2 * S, *sides)).quote_at[0].tolist() == [S, 0]
+    assert marks_after(quote(S, 104, 106), quote(2 * S, *sides)).quote_at[0].tolist() == [S, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tapeflow.flows.job import wiring
 from tapeflow.operators.desk import merge as merge_module
 from tapeflow.operators.desk.marks import Marks
+from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.merge import Merge, rows_before
 from tapeflow.schemas.market import Trades
 from tapeflow.schemas.time import MAX_NS
@@ -19,7 +20,6 @@ from tests.laws import rows, run
 from tests.plain_flow import (
     INSTRUMENTS,
     JOB,
-    account_batch,
     desk_batches,
     facts_of_account,
     decided_batches,
@@ -115,7 +115,11 @@ def test_rows_at_the_horizon_counted_as_below_it_are_noticed(monkeypatch, receiv
         return int(np.searchsorted(ticks.log_ns, position[0], "right"))
 
     monkeypatch.setattr(merge_module, "rows_before", at_or_before)
-    assert any(facts != expected for facts in facts_by_order(received))
+    try:
+        noticed = any(facts != expected for facts in facts_by_order(received))
+    except IndexError:  # a row was released before it was met
+        noticed = True
+    assert noticed
 
 
 def test_a_horizon_that_waits_for_the_next_log_time_is_right_too(monkeypatch, received, expected):
@@ -135,8 +139,15 @@ def merge_of(*partitions):
 def add(merge, *records, partition, first_offset=0, end_of_log=False):
     """Add a batch to the merge; return whether the horizon moved."""
     added = batch(*records, partition=partition, first_offset=first_offset, end_of_log=end_of_log)
-    merge.add(account_batch(added, ACCOUNTS["main"]))
+    merge.add(desk_batch(added, SETTINGS))
     return merge.advance()
+
+
+def trades_below_horizon(merge, partition):
+    """Return how many pending trades of each chunk are below the horizon, chunks without one left out."""
+    trades = merge.pending[partition][0].chunks
+    counts = [rows_before(merge.horizon, partition, chunk) for chunk in trades]
+    return [count for count in counts if count]
 
 
 def test_nothing_is_below_the_horizon_before_every_partition_has_a_record():
@@ -149,7 +160,7 @@ def test_nothing_is_below_the_horizon_before_every_partition_has_a_record():
 def test_a_single_partition_never_waits():
     merge = merge_of("a-0")
     assert add(merge, tick(5 * S), tick(5 * S), partition="a-0")
-    assert [len(each) for each in merge.trades_below_horizon("a-0")] == [2]
+    assert trades_below_horizon(merge, "a-0") == [2]
 
 
 def test_the_horizon_is_the_least_position_that_can_still_come():
@@ -158,8 +169,8 @@ def test_the_horizon_is_the_least_position_that_can_still_come():
     add(merge, tick(5 * S), tick(5 * S), partition="a-0")
     add(merge, tick(5 * S), partition="b-0")
     assert merge.horizon == (5 * S, "a-0", 2)
-    assert [len(each) for each in merge.trades_below_horizon("a-0")] == [2]
-    assert not list(merge.trades_below_horizon("b-0"))
+    assert trades_below_horizon(merge, "a-0") == [2]
+    assert not trades_below_horizon(merge, "b-0")
 
 
 def test_at_equal_times_a_partition_waits_only_for_smaller_names():
@@ -168,8 +179,8 @@ def test_at_equal_times_a_partition_waits_only_for_smaller_names():
     add(merge, tick(5 * S), tick(6 * S), partition="a-0")
     add(merge, tick(5 * S), partition="b-0")
     assert merge.horizon == (5 * S, "b-0", 1)
-    assert [len(each) for each in merge.trades_below_horizon("a-0")] == [1]
-    assert [len(each) for each in merge.trades_below_horizon("b-0")] == [1]
+    assert trades_below_horizon(merge, "a-0") == [1]
+    assert trades_below_horizon(merge, "b-0") == [1]
 
 
 def test_a_partition_that_has_ended_holds_back_no_other():
@@ -195,7 +206,7 @@ def test_an_empty_page_releases_no_tick_at_the_horizon():
     add(merge, tick(9 * S), partition="a-0")
     add(merge, heartbeat(5 * S), partition="b-0")
     add(merge, partition="a-0", first_offset=1)
-    assert not list(merge.trades_below_horizon("a-0"))
+    assert not trades_below_horizon(merge, "a-0")
 
 
 @pytest.mark.parametrize("first_offset", [0, 2])
@@ -243,7 +254,7 @@ def test_a_position_is_marked_at_the_price_it_can_be_closed_at():
     trades = batch(
         tick(5 * S, 100.0, instrument=0), [tick(6 * S, 104.0, instrument=1)], partition="a-0"
     )
-    merge.add(account_batch(with_quotes(trades, *quoted), ACCOUNTS["main"]))
+    merge.add(desk_batch(with_quotes(trades, *quoted), SETTINGS))
     merge.release_before((6 * S, "a-0", 1))
     assert merge.marks.closing_price(1, long=True).price == 99.0  # the bid
     assert merge.marks.closing_price(1, long=False).price == 101.0  # the ask

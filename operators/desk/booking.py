@@ -8,7 +8,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import Working
 from tapeflow.schemas.accounts import Position
-from tapeflow.schemas.decimals import SCALE, round_to_digits
+from tapeflow.schemas.decimals import SCALE, fit_table, round_to_digits
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.orders import Fill, Report
 
@@ -21,8 +21,9 @@ def book_fill(
     instrument = settings.instruments.get(order.instrument)
     assert report.price is not None
     assert report.size is not None
+    price = fit_table(report.price)  # as printed: never rounded to the tick
     notional = round_to_digits(
-        report.price * report.size * instrument.multiplier, settings.money_digits
+        price * report.size * instrument.multiplier, settings.money_digits
     )
     log_ns, partition, offset = report.position
     fill = Fill(
@@ -33,7 +34,7 @@ def book_fill(
         strategy=order.strategy,
         instrument=order.instrument,
         side=order.side,
-        price=report.price,
+        price=price,
         size=report.size,
         fee=round_to_digits(notional * settings.fee_rate, settings.money_digits),
         fee_currency=instrument.quote,

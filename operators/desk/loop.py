@@ -29,6 +29,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         state.watch.search(state.merge, partition)
     while (due := next_due(state)) is not None:
         position, kind = due
+        state.now_ns = position[0]
         if kind == "row":
             yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
         elif kind == "intent":
@@ -80,12 +81,7 @@ def meet_row(state: State, settings: DeskSettings, found: FoundRow) -> Iterator[
 
 def refresh_bounds(state: State) -> None:
     """Write the bounds that have changed, and search the partitions of their instruments anew."""
-    changed = state.venue.changed
-    for instrument in changed:
-        partition = state.partition_of(instrument)
-        state.watch.set_bounds(partition, instrument, state.venue.bounds(instrument))
-        state.searched.add(partition)
-    changed.clear()
+    state.watch_orders()
     for partition in state.searched:
         state.watch.search(state.merge, partition)
     state.searched.clear()

@@ -66,12 +66,12 @@ class ProposedOrder(Struct, frozen=True):
     ref_price: Decimal
     units: Decimal  # approved before
     units_after: Decimal
-    unit_notional: Decimal  # of one unit of size, at the reference price
     notional_after: Decimal
     order_notional: Decimal
     money_step: Decimal  # what money is rounded to
     inverse: bool  # see schemas.instruments
     reach: Decimal = ZERO  # of the account after the order: see reach.py
+    unit_notional: Decimal = ZERO  # of one unit of size, at the reference price
 
     @property
     def reduces(self) -> bool:

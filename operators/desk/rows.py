@@ -14,9 +14,10 @@ def market_row(ticks: DeskTicks, row: int, partition: str) -> Row:
         price, size = float(ticks.price[row]), float(ticks.size[row])
         return TradeRow(*where, price, size, event_ns, int(ticks.trade_id[row]))
     if isinstance(ticks, DeskQuotes):
-        sides = (ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
         number = row - int(ticks.offset.searchsorted(ticks.offset[row]))
-        return QuoteRow(*where, *(float(side[row]) for side in sides), event_ns, number)
+        bid, bid_size = float(ticks.bid[row]), float(ticks.bid_size[row])
+        ask, ask_size = float(ticks.ask[row]), float(ticks.ask_size[row])
+        return QuoteRow(*where, bid, bid_size, ask, ask_size, event_ns, number)
     assert isinstance(ticks, DeskMarkPrices), "a table of no kind"
     return MarkRow(*where, float(ticks.mark[row]))
 

@@ -23,7 +23,8 @@ from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State, initial_state
-from tapeflow.operators.desk.venue.venue import Venue, VenueSnapshot
+from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
+from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.working import Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.arrow import to_array
@@ -139,6 +140,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     ]
     state.answer_number = len(saved.answers)
     state.watch_orders()
+    state.searched.clear()
     return state
 
 

@@ -66,13 +66,14 @@ class State:
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
     answer_number: int = 0
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
+    now_ns: int = 0  # log time of what is processed
     searched: set[str] = field(
         default_factory=set
     )  # partitions to search anew; empty between steps
 
     def partition_of(self, instrument: int) -> str:
         """Return the partition that the ticks of an instrument come from."""
-        return self.merge.partitions[self.instrument_partition[instrument]]
+        return self.merge.partitions[int(self.instrument_partition[instrument])]
 
     def add_intent(self, intent: AnyIntent) -> None:
         """Let an intent be decided at its position; those of equal keys as they came."""
@@ -84,10 +85,12 @@ class State:
         heappush(self.samples, (account.sample_ns, account.name))
 
     def watch_orders(self) -> None:
-        """Write the bounds of every instrument that has an order at the venue."""
-        for instrument in self.venue.instruments_with_orders():
-            bounds = self.venue.bounds(instrument)
-            self.watch.set_bounds(self.partition_of(instrument), instrument, bounds)
+        """Write the bounds of the instruments of which they may have changed."""
+        for instrument in self.venue.changed:
+            partition, bounds = self.partition_of(instrument), self.venue.bounds(instrument)
+            self.watch.set_bounds(partition, instrument, bounds)
+            self.searched.add(partition)
+        self.venue.changed.clear()
 
 
 def initial_state(settings: DeskSettings) -> State:

@@ -31,7 +31,7 @@ def next_due_ns(state: State) -> int | None:
     ]
     if not times:
         return None
-    first = min(times)
+    first = max(min(times), state.now_ns)  # what comes too late happens at once
     is_certain = (first, "", -1) < state.merge.horizon and first <= state.merge.log_ns
     return first if is_certain else None
 
@@ -39,10 +39,11 @@ def next_due_ns(state: State) -> int | None:
 def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fact]:
     """Do what is due at a log time, of the least rank."""
     position = (now_ns, "", -1)
-    if state.venue.next_due() == now_ns:
+    due_ns = state.venue.next_due()
+    if due_ns is not None and due_ns <= now_ns:
         reports = state.venue.pass_time(now_ns, partial(standing_at, state, now_ns))
         yield from hear_all(state, settings, reports, position)
-    elif state.answers and state.answers[0][0] == now_ns:
+    elif state.answers and state.answers[0][0] <= now_ns:
         yield from hear(state, settings, heappop(state.answers)[2])
     else:
         yield from take_samples(state, settings, now_ns)
