@@ -23,7 +23,7 @@ class Instrument(Struct, frozen=True):
     multiplier: Decimal  # base units in one unit of size
     min_size: Decimal | None = None  # of an order; None: no minimum
     max_size: Decimal | None = None
-    min_notional: Decimal | None = None  # of an order, in quote; of an inverse one in its base
+    min_notional: Decimal | None = None  # of an order, in quote
     self_trade: str = "none"  # none, newest, oldest or both: what happens to orders that cross
 
     @property
