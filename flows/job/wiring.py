@@ -5,6 +5,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from tapeflow.flows.job.currencies import check_currency
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.sections import Account
@@ -149,6 +150,7 @@ def account_contexts(
             money_digits=digits,
             sample_ns=job.results.equity_interval,
             stale_mark_ns=job.results.stale_mark,
+            at_par=account.at_par,
         )
         for name, account in by_name.items()
     }
@@ -171,12 +173,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"strategies.{strategy.name}: size {strategy.size} is no multiple of the lot "
                     f"{table.get(name).lot} of {name}"
                 )
-            par = by_name[strategy.account].at_par
-            if table.get(name).quote not in par:
-                raise UsageError(
-                    f"accounts.{strategy.account}: {name} is quoted in {table.get(name).quote}, "
-                    f"which is not among its currencies at_par: {', '.join(par)}"
-                )
+            check_currency(by_name[strategy.account], table, name)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 
 

@@ -13,10 +13,12 @@ from decimal import Decimal
 from functools import cache, partial
 
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.positions import ZERO, market_value
+from tapeflow.operators.desk.rates import ONE, marked_rates
 from tapeflow.operators.desk.state import AccountContext, State
+from tapeflow.operators.desk.worth import format_amounts, strategy_worth
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.decimals import to_decimal
+from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.time import LogPosition
 
 
@@ -48,27 +50,23 @@ def sample_equity(state: State, context: AccountContext, position: LogPosition) 
 def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator[Equity]:
     """Yield the equity of each strategy that has ever traded, at the present marks."""
     mark_of = cache(partial(exact_mark, state.merge.marks))
+    rates = marked_rates(context.instruments, context.at_par, state.merge.marks)
     for strategy, sums in sorted(state.books.sums.items()):
-        open_profit = gross = ZERO
-        oldest_ns = time_ns
-        for instrument_id, position in sums.open.items():
-            number = context.instruments.number[instrument_id]
-            mark, mark_ns = mark_of(number, long=position.quantity > 0)
-            multiplier = context.instruments.rows[number].multiplier
-            value = market_value(position, mark, multiplier, context.money_digits)
-            open_profit, gross = open_profit + (value - position.cost), gross + abs(value)
-            oldest_ns = min(oldest_ns, mark_ns)
+        worth = strategy_worth(sums, rates, mark_of, context.money_digits)
+        oldest_ns = time_ns if worth.oldest_ns is None else worth.oldest_ns
         yield Equity(
             seq=state.next_seq(),
             account=context.account,
             strategy=strategy,
             time_ns=time_ns,
-            realized=sums.realized,
-            unrealized=open_profit,
-            fees=sums.fees,
-            equity=sums.realized + open_profit - sums.fees,
-            gross=gross,
+            realized=worth.realized,
+            unrealized=worth.unrealized,
+            fees=worth.fees,
+            equity=worth.equity,
+            gross=worth.gross,
             stale_mark_ns=oldest_ns if time_ns - oldest_ns > context.stale_mark_ns else None,
+            funding=worth.funding,
+            unvalued=format_amounts(worth.unvalued),
         )
 
 
@@ -76,3 +74,14 @@ def exact_mark(marks: Marks, instrument: int, *, long: bool) -> tuple[Decimal, i
     """Return the price that a position is valued at, as a decimal, and its log time."""
     price, log_ns = marks.closing_price(instrument, long=long)
     return to_decimal(price), log_ns
+
+
+def notional_rate(
+    state: State, context: AccountContext, instrument: Instrument, position: LogPosition
+) -> Decimal | None:
+    """Return what the currency of an instrument's notional is worth, None where it is not known."""
+    if instrument.contract != "quanto":
+        return ONE
+    state.merge.release_before(position)
+    rates = marked_rates(context.instruments, context.at_par, state.merge.marks)
+    return rates.settlement_rate(instrument)

@@ -11,8 +11,10 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from tapeflow.operators.desk import paper, risk
-from tapeflow.operators.desk.equity import equity_rows, next_sample, sample_equity
-from tapeflow.operators.desk.positions import ZERO, apply_fill, entry_price
+from tapeflow.operators.desk.contracts import average_entry, exact_value, fill_value, notional
+from tapeflow.operators.desk.equity import equity_rows, next_sample, notional_rate, sample_equity
+from tapeflow.operators.desk.positions import ZERO, apply_fill
+from tapeflow.operators.desk.rates import ONE
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.state import AccountContext, State
 from tapeflow.schemas.accounts import Decision, Equity, Position
@@ -100,15 +102,16 @@ def propose_order(state: State, context: AccountContext, intent: Intent) -> risk
     ref_price = risk.reference_price(signal.ref_price)
     units = state.approved.units.get(signal.instrument, ZERO)
     after = units + signal.side * intent.size
+    rate = notional_rate(state, context, instrument, signal.position)
     return risk.ProposedOrder(
         instrument=signal.instrument,
         time_ns=signal.time_ns,
         ref_price=ref_price,
         units=units,
         units_after=after,
-        notional_after=abs(after) * ref_price * instrument.multiplier,
-        inverse=instrument.inverse,
-        order_notional=intent.size * ref_price * instrument.multiplier,
+        notional_after=notional(instrument, abs(after), ref_price) * (rate or ONE),
+        unpriced="" if rate is not None else instrument.settlement,
+        order_value=exact_value(instrument, intent.size, ref_price),
         money_step=Decimal(1).scaleb(-context.money_digits),
         reach=state.reach + reach_of_order(intent.size, instrument.multiplier),
     )
@@ -139,8 +142,8 @@ def fill_order(state: State, context: AccountContext, match: paper.Match) -> Ite
     order, instrument = match.order, context.instruments.get(match.order.instrument)
     log_ns, partition, offset = match.position
     price = to_table_decimal(match.price)  # as printed: never rounded to the tick
-    notional = round_to_digits(price * order.size * instrument.multiplier, context.money_digits)
-    fee = round_to_digits(notional * context.fee_rate, context.money_digits)
+    worth = fill_value(instrument, order.size, price, context.money_digits)
+    fee = round_to_digits(worth * context.fee_rate, context.money_digits)
     fill = Fill(
         seq=state.next_seq(),
         id=derive_id("fill", order.id, 0),
@@ -152,7 +155,7 @@ def fill_order(state: State, context: AccountContext, match: paper.Match) -> Ite
         price=price,
         size=order.size,
         fee=fee,
-        fee_currency=instrument.quote,
+        fee_currency=instrument.settlement,
         liquidity="TAKER",
         log_ns=log_ns,
         event_ns=match.event_ns,
@@ -161,21 +164,22 @@ def fill_order(state: State, context: AccountContext, match: paper.Match) -> Ite
         offset=offset,
     )
     yield fill
-    yield update_position(state, context, fill, notional)
+    yield update_position(state, context, fill, worth)
 
 
-def update_position(
-    state: State, context: AccountContext, fill: Fill, notional: Decimal
-) -> Position:
+def update_position(state: State, context: AccountContext, fill: Fill, worth: Decimal) -> Position:
     """Apply a fill to the position of its strategy; return the position after it."""
     before = state.books.get(fill.strategy, fill.instrument)
     signed = fill.side * fill.size
-    position = apply_fill(before, signed, notional, fill.fee, context.money_digits)
+    row = context.instruments.get(fill.instrument)
+    position = apply_fill(
+        before, signed, worth, fill.fee, context.money_digits, inverse=row.inverse
+    )
     state.books.put(fill.strategy, fill.instrument, position)
     state.sample_ns = state.sample_ns or (fill.log_ns // context.sample_ns + 1) * context.sample_ns
-    multiplier = context.instruments.get(fill.instrument).multiplier
-    state.reach -= reach_of_order(fill.size, multiplier) + reach_of_position(before, multiplier)
-    state.reach += reach_of_position(position, multiplier)
+    state.reach -= reach_of_order(fill.size, row.multiplier)
+    state.reach += reach_of_position(position, row.multiplier)
+    state.reach -= reach_of_position(before, row.multiplier)
     return Position(
         seq=state.next_seq(),
         account=context.account,
@@ -184,8 +188,9 @@ def update_position(
         time_ns=fill.log_ns,
         quantity=position.quantity,
         cost=position.cost,
-        entry_price=round_to_digits(entry_price(position, multiplier), SCALE),
+        entry_price=round_to_digits(average_entry(row, position), SCALE),
         realized=position.realized,
         fees=position.fees,
         fill_id=fill.id,
+        currency="" if row.settlement == row.quote else row.settlement,
     )

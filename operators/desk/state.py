@@ -16,6 +16,7 @@ from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.paper import Match
 from tapeflow.operators.desk.positions import ZERO, PositionState
+from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.schemas.accounts import Limits
@@ -41,6 +42,7 @@ class AccountContext(Struct, frozen=True):
     money_digits: int  # digits after the point that money is rounded to
     sample_ns: int  # between samples of equity, in log time
     stale_mark_ns: int  # equity names the time of a mark that is older than this
+    at_par: tuple[str, ...]  # currencies that are added up one to one
 
 
 @dataclass(slots=True)
@@ -67,9 +69,9 @@ class State:
 def initial_state(context: AccountContext) -> State:
     """Return the state before any record."""
     instruments = len(context.instruments)
-    return State(
-        Merge(context.partitions, Marks.empty(instruments)), np.full(instruments, -1, np.int64)
-    )
+    merge = Merge(context.partitions, Marks.empty(instruments))
+    foreign = foreign_instruments(context.instruments, context.at_par)
+    return State(merge, np.full(instruments, -1, np.int64), books=Books(foreign))
 
 
 class Snapshot(Struct):
@@ -149,7 +151,8 @@ def restore(encoded: bytes, context: AccountContext) -> State:
         saved.marks_changed,
     )
     with localcontext(DECIMAL_CONTEXT):
-        books = Books.from_rows(saved.positions)
+        foreign = foreign_instruments(context.instruments, context.at_par)
+        books = Books.from_rows(saved.positions, foreign)
     return State(
         merge=merge,
         instrument_partition=np.frombuffer(saved.instrument_partition, np.int64).copy(),
