@@ -72,7 +72,7 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
     settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
-    scored = normalise("normalise", settled, window=job.normalise.window, instruments=len(table))
+    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table))
     strategies = wiring.strategies(job, table)
     return signals("signals", scored, strategies=strategies, instruments=table.ids)
 

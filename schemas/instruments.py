@@ -1,7 +1,7 @@
 """Instruments: what is traded, each named `BASE-QUOTE[-PERP].VENUE`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Literal
 
@@ -63,6 +63,18 @@ class InstrumentTable(Struct, frozen=True):
     def get(self, instrument_id: str) -> Instrument:
         """Return the instrument with this id. Raises KeyError for an id that is not in the job."""
         return self.rows[self.number[instrument_id]]
+
+    def number_of_pair(self, base: str, quotes: Collection[str]) -> int | None:
+        """Return the number of the instrument that says what `base` is worth, None without one.
+
+        It is quoted in one of `quotes`; of several it is one of spot, and the first by its id.
+        """
+        pairs = (
+            (row.kind != "spot", number)
+            for number, row in enumerate(self.rows)
+            if row.base == base and row.quote in quotes
+        )
+        return min(pairs, default=(False, None))[1]
 
     def symbols(self, venue: str) -> dict[str, int]:
         """Return the number of each instrument of a venue, by the symbol that the venue writes."""

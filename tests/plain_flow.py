@@ -15,7 +15,6 @@ from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
-from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
@@ -78,7 +77,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "judge": bar_steps.judge_trades(job, table),
         "bars": bar_steps.time_bars(job, table),
         "settle": SettleGaps(job.bars.width),
-        "normalise": Normalise(job.normalise.window, len(ids)),
+        "normalise": bar_steps.score_bars(job, table),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids, wiring.channels(job)),
         "unlisted": CountUnlisted(),

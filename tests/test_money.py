@@ -152,7 +152,7 @@ def test_a_position_that_is_flat_has_no_mark():
 def test_the_digest_of_equity_changes_only_where_a_mark_is_stale():
     row = Equity(1, "main", "trend", S, *[Decimal(0)] * 5)
     kind = BY_TYPE[Equity]
-    assert columns(Equity)[-1].name == "stale_mark_time"
+    assert "stale_mark_time" in [column.name for column in columns(Equity)]
     fresh, stale = digest_of(kind, [row]), digest_of(kind, [replace(row, stale_mark_ns=5)])
     assert (
         fresh == "90706097883582578ed90ef043f255e84e405f2760b317d33433cd2926cdb7dc"

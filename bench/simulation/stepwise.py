@@ -23,7 +23,6 @@ from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import PORTFOLIO, Desk
-from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
@@ -55,7 +54,7 @@ class Scheduler:
             "judge": bar_steps.judge_trades(job, table),
             "bars": bar_steps.time_bars(job, table),
             "settle": SettleGaps(job.bars.width),
-            "normalise": Normalise(job.normalise.window, len(table)),
+            "normalise": bar_steps.score_bars(job, table),
             "signals": EvaluateStrategies(bind(wiring.strategies(job, table), table.ids)),
             "quality": CountQuality(table.ids, wiring.channels(job)),
             "unlisted": CountUnlisted(),

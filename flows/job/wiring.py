@@ -5,6 +5,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from tapeflow.flows.job.currencies import check_currency
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.sections import Account
@@ -139,6 +140,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
             name: AccountSettings(
                 name,
                 Limits(each.position_max, each.gross_max, each.orders_max, each.orders_window),
+                each.at_par,
             )
             for name, each in by_name.items()
         },
@@ -188,12 +190,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"strategies.{strategy.name}: size {strategy.size} is no multiple of the lot "
                     f"{table.get(name).lot} of {name}"
                 )
-            par = by_name[strategy.account].at_par
-            if table.get(name).quote not in par:
-                raise UsageError(
-                    f"accounts.{strategy.account}: {name} is quoted in {table.get(name).quote}, "
-                    f"which is not among its currencies at_par: {', '.join(par)}"
-                )
+            check_currency(by_name[strategy.account], table, name)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tapeflow.operators.desk.positions import apply_fill, entry_price
+from tapeflow.operators.desk.contracts import average_entry, fill_value
+from tapeflow.operators.desk.positions import apply_fill
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
@@ -22,9 +23,7 @@ def book_fill(
     assert report.price is not None
     assert report.size is not None
     price = fit_table(report.price)  # as printed: never rounded to the tick
-    notional = round_to_digits(
-        price * report.size * instrument.multiplier, settings.money_digits
-    )
+    worth = fill_value(instrument, report.size, price, settings.money_digits)
     log_ns, partition, offset = report.position
     fill = Fill(
         seq=account.next_seq(),
@@ -36,8 +35,8 @@ def book_fill(
         side=order.side,
         price=price,
         size=report.size,
-        fee=round_to_digits(notional * settings.fee_rate, settings.money_digits),
-        fee_currency=instrument.quote,
+        fee=round_to_digits(worth * settings.fee_rate, settings.money_digits),
+        fee_currency=instrument.settlement,
         liquidity=report.liquidity,
         log_ns=log_ns,
         event_ns=report.event_ns,
@@ -61,10 +60,11 @@ def book_fill(
         time_ns=fill.log_ns,
         quantity=position.quantity,
         cost=position.cost,
-        entry_price=round_to_digits(entry_price(position, multiplier), SCALE),
+        entry_price=round_to_digits(average_entry(instrument, position), SCALE),
         realized=position.realized,
         fees=position.fees,
         fill_id=fill.id,
+        currency="" if instrument.settlement == instrument.quote else instrument.settlement,
     )
 
 

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tapeflow.operators.desk import risk
+from tapeflow.operators.desk.contracts import exact_value, notional
+from tapeflow.operators.desk.equity import notional_rate
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.perform import place_order
 from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.rates import ONE
 from tapeflow.operators.desk.reach import reach_of_order
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
@@ -24,7 +27,7 @@ from tapeflow.schemas.signals import Intent
 def decide(state: State, settings: DeskSettings, intent: Intent) -> Iterator[Fact]:
     """Run the risk checks on an intent; send an approved order to the venue. Yield the facts."""
     account, signal = state.accounts[intent.account], intent.signal
-    proposed = propose_order(account, settings, intent)
+    proposed = propose_order(state, settings, account, intent)
     limits = settings.accounts[account.name].limits
     reason, detail = risk.run_checks(account.approved, proposed, limits)
     decision = Decision(
@@ -53,23 +56,26 @@ def decide(state: State, settings: DeskSettings, intent: Intent) -> Iterator[Fac
 
 
 def propose_order(
-    account: AccountState, settings: DeskSettings, intent: Intent
+    state: State, settings: DeskSettings, account: AccountState, intent: Intent
 ) -> risk.ProposedOrder:
     """Return an intent with the exposure before and after it."""
     signal, instrument = intent.signal, settings.instruments.get(intent.signal.instrument)
     ref_price = risk.reference_price(signal.ref_price)
     units = account.approved.units.get(signal.instrument, ZERO)
     after = units + signal.side * intent.size
+    if instrument.contract == "quanto":
+        state.merge.release_before(signal.position)  # the rate is that of now
+    rate = notional_rate(state, settings, account.name, instrument)
     return risk.ProposedOrder(
         instrument=signal.instrument,
         time_ns=signal.time_ns,
         ref_price=ref_price,
         units=units,
         units_after=after,
-        unit_notional=ref_price * instrument.multiplier,
-        notional_after=abs(after) * ref_price * instrument.multiplier,
-        inverse=instrument.inverse,
-        order_notional=intent.size * ref_price * instrument.multiplier,
+        unit_notional=notional(instrument, ONE, ref_price) * (rate or ONE),
+        notional_after=notional(instrument, abs(after), ref_price) * (rate or ONE),
+        unpriced="" if rate is not None else instrument.settlement,
+        order_value=exact_value(instrument, intent.size, ref_price),
         money_step=Decimal(1).scaleb(-settings.money_digits),
         reach=account.reach + reach_of_order(intent.size, instrument.multiplier),
     )

@@ -13,11 +13,13 @@ from decimal import Decimal
 from functools import cache, partial
 
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.positions import ZERO, market_value
+from tapeflow.operators.desk.rates import ONE, marked_rates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
+from tapeflow.operators.desk.worth import format_amounts, strategy_worth
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.decimals import to_decimal
+from tapeflow.schemas.instruments import Instrument
 
 
 def sample_account(
@@ -50,27 +52,24 @@ def equity_rows(
 ) -> Iterator[Equity]:
     """Yield the equity of each strategy that has ever traded, at the present marks."""
     mark_of = cache(partial(exact_mark, state.merge.marks))
+    at_par = settings.accounts[account.name].at_par
+    rates = marked_rates(settings.instruments, at_par, state.merge.marks)
     for strategy, sums in sorted(account.books.sums.items()):
-        open_profit = gross = ZERO
-        oldest_ns = time_ns
-        for instrument_id, position in sums.open.items():
-            number = settings.instruments.number[instrument_id]
-            mark, mark_ns = mark_of(number, long=position.quantity > 0)
-            multiplier = settings.instruments.rows[number].multiplier
-            value = market_value(position, mark, multiplier, settings.money_digits)
-            open_profit, gross = open_profit + (value - position.cost), gross + abs(value)
-            oldest_ns = min(oldest_ns, mark_ns)
+        worth = strategy_worth(sums, rates, mark_of, settings.money_digits)
+        oldest_ns = time_ns if worth.oldest_ns is None else worth.oldest_ns
         yield Equity(
             seq=account.next_seq(),
             account=account.name,
             strategy=strategy,
             time_ns=time_ns,
-            realized=sums.realized,
-            unrealized=open_profit,
-            fees=sums.fees,
-            equity=sums.realized + open_profit - sums.fees,
-            gross=gross,
+            realized=worth.realized,
+            unrealized=worth.unrealized,
+            fees=worth.fees,
+            equity=worth.equity,
+            gross=worth.gross,
             stale_mark_ns=oldest_ns if time_ns - oldest_ns > settings.stale_mark_ns else None,
+            funding=worth.funding,
+            unvalued=format_amounts(worth.unvalued),
         )
 
 
@@ -78,3 +77,14 @@ def exact_mark(marks: Marks, instrument: int, *, long: bool) -> tuple[Decimal, i
     """Return the price that a position is valued at, as a decimal, and its log time."""
     price, log_ns = marks.closing_price(instrument, long=long)
     return to_decimal(price), log_ns
+
+
+def notional_rate(
+    state: State, settings: DeskSettings, account: str, instrument: Instrument
+) -> Decimal | None:
+    """Return what the currency of an instrument's notional is worth, None where it is not known."""
+    if instrument.contract != "quanto":
+        return ONE
+    at_par = settings.accounts[account].at_par
+    rates = marked_rates(settings.instruments, at_par, state.merge.marks)
+    return rates.settlement_rate(instrument)

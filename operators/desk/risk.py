@@ -5,8 +5,8 @@
                     +----------------+-----------------+---------------+--> DENIED, reason, detail
 
 Exposure is what was approved, filled or not. A value equal to a limit passes. What cannot be
-computed right is denied too: INVERSE_CONTRACT before all others, MONEY_STEP and MONEY_RANGE after
-them. The detail names them only where they deny.
+computed right is denied too: NO_RATE before all others, MONEY_STEP and MONEY_RANGE after them. The
+detail names them only where they deny.
 """
 
 import math
@@ -66,10 +66,10 @@ class ProposedOrder(Struct, frozen=True):
     ref_price: Decimal
     units: Decimal  # approved before
     units_after: Decimal
-    notional_after: Decimal
-    order_notional: Decimal
+    notional_after: Decimal  # in currencies at par
+    order_value: Decimal  # in the settlement currency
     money_step: Decimal  # what money is rounded to
-    inverse: bool  # see schemas.instruments
+    unpriced: str = ""  # the settlement currency, where no price of it is known: see rates.py
     reach: Decimal = ZERO  # of the account after the order: see reach.py
     unit_notional: Decimal = ZERO  # of one unit of size, at the reference price
 
@@ -131,7 +131,7 @@ def rate_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limi
 
 def money_step(proposed: ProposedOrder) -> CheckResult:
     """Check that an order is worth at least the step of money: a smaller one would cost nothing."""
-    observed, limit = proposed.order_notional, proposed.money_step
+    observed, limit = proposed.order_value, proposed.money_step
     return CheckResult("MONEY_STEP", proposed.reduces or observed >= limit, observed, limit)
 
 
@@ -152,8 +152,8 @@ def run_checks(
     approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits
 ) -> tuple[str, str]:
     """Run the checks; return the reason of the one that fails, or "", and the observed values."""
-    if proposed.inverse:
-        return "INVERSE_CONTRACT", f"INVERSE_CONTRACT: {proposed.instrument} pays in its base"
+    if proposed.unpriced:
+        return "NO_RATE", f"NO_RATE: no price of {proposed.unpriced} is known yet"
     results = []
     for check in CHECKS:
         result = check(approved, proposed, limits)

@@ -14,6 +14,7 @@ class AccountSettings(Struct, frozen=True):
 
     name: str
     limits: Limits
+    at_par: tuple[str, ...]  # currencies that are added up one to one
 
 
 class DeskSettings(Struct, frozen=True):

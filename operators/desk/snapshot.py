@@ -19,6 +19,7 @@ from msgspec import Struct
 from tapeflow.operators.desk.books import Books
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.positions import ZERO, PositionState
+from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
@@ -180,12 +181,14 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
         ),
         ZERO,
     )
+    known = settings.accounts.get(saved.name)
+    foreign = foreign_instruments(table, known.at_par) if known else frozenset()
     account = AccountState(
         name=saved.name,
         approved=ApprovedExposure(
             saved.units, saved.notional, saved.unit_notional, deque(saved.times_ns)
         ),
-        books=Books.from_rows(saved.positions),
+        books=Books.from_rows(saved.positions, foreign),
         reach=reach,
         sample_ns=saved.sample_ns,
         sampled_releases=-1 if saved.marks_changed else state.merge.releases,

@@ -11,6 +11,7 @@ from tapeflow.operators.desk.books import Books
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.venue.venue import Venue
@@ -101,5 +102,11 @@ def initial_state(settings: DeskSettings) -> State:
         venue=Venue(settings.paper, settings.instruments),
         watch=Watch.empty(instruments),
         instrument_partition=np.full(instruments, -1, np.int64),
-        accounts={name: AccountState(name) for name in settings.accounts},
+        accounts={name: new_account(name, settings) for name in settings.accounts},
     )
+
+
+def new_account(name: str, settings: DeskSettings) -> AccountState:
+    """Return the state of an account before its first fill."""
+    foreign = foreign_instruments(settings.instruments, settings.accounts[name].at_par)
+    return AccountState(name, books=Books(foreign))
