@@ -135,6 +135,7 @@ class Report(Struct, frozen=True, gc=False):
     venue_id: str = ""  # the venue's own id of the order
     reason: str = ""  # code of a refusal or an end
     source: str = "paper"  # desk | paper | venue
+    record: LogPosition | None = None  # that brought it; None: a timer did
 
 
 class Fill(Struct, frozen=True, gc=False):

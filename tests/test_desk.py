@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.operators.desk.selection import desk_batch
-from tapeflow.operators.desk.settings import AccountSettings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.desk.venue.rules import Latency
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
@@ -46,7 +45,7 @@ def account(*partitions, limits=LIMITS, name="main", latency_ns=250 * MS, **chan
     """Return the settings of a desk of one account, with changes."""
     desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
     paper = replace(desk.paper, entry=Latency(latency_ns))
-    return replace(desk, accounts={name: AccountSettings(name, limits)}, paper=paper, **changes)
+    return replace(desk, accounts={name: replace(desk.accounts["main"], name=name, limits=limits)}, paper=paper, **changes)
 
 
 def intent(

@@ -20,7 +20,6 @@ from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.positions import PositionState, apply_fill
 from tapeflow.operators.desk.selection import desk_batch
-from tapeflow.operators.desk.settings import AccountSettings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.desk.venue.rules import Latency
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
@@ -49,7 +48,7 @@ def account(*partitions, limits=WIDE, multiplier=1, **changes):
     desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
     table = InstrumentTable.from_rows(rows)
     paper = replace(desk.paper, entry=Latency(0))
-    accounts = {"main": AccountSettings("main", limits)}
+    accounts = {"main": replace(desk.accounts["main"], limits=limits)}
     return replace(desk, accounts=accounts, instruments=table, paper=paper, **changes)
 
 

@@ -197,9 +197,7 @@ def test_the_order_of_arrival_changes_no_fact_of_the_desk(log, sizes, order, oth
 
 @settings(max_examples=100, deadline=None)
 @given(frames.logs(), frames.page_sizes(1), frames.page_sizes(1), frames.arrival_orders())
-def test_page_sizes_change_no_fact_of_the_desk_and_no_number(
-    log, sizes, other_sizes, order
-):
+def test_page_sizes_change_no_fact_of_the_desk_and_no_number(log, sizes, other_sizes, order):
     values = interleave(desk_batches(log, sizes, STEPS), order)
     repaged = interleave(desk_batches(log, other_sizes, STEPS), order)
     laws.arrival_order_changes_nothing(DESK, values, repaged)
@@ -221,9 +219,7 @@ def test_the_desk_never_looks_ahead_and_changes_no_value(log, sizes, order, cut_
 
 
 def test_an_empty_page_changes_nothing_for_the_desk():
-    without, with_empty = (
-        desk_batches(long_log(), sizes, STEPS) for sizes in ([5], [0, 5])
-    )
+    without, with_empty = (desk_batches(long_log(), sizes, STEPS) for sizes in ([5], [0, 5]))
     order = [*range(300)] * 9
     laws.arrival_order_changes_nothing(
         DESK, interleave(without, order), interleave(with_empty, order)

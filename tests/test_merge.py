@@ -33,7 +33,12 @@ LAST_NAME = chr(0x10FFFF)  # a partition that sorts behind all others
 
 
 @settings(max_examples=200, deadline=None)
-@given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.sampled_from([*SETTINGS.accounts]))
+@given(
+    frames.logs(),
+    frames.page_sizes(1),
+    frames.arrival_orders(),
+    st.sampled_from([*SETTINGS.accounts]),
+)
 def test_the_desk_gives_the_facts_of_the_oracle(log, sizes, order, account):
     received = desk_batches(log, sizes, STEPS)
     facts = facts_of_account(run(STEPS["desk"], interleave(received, order))[1], account)

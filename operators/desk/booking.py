@@ -24,7 +24,8 @@ def book_fill(
     assert report.size is not None
     price = fit_table(report.price)  # as printed: never rounded to the tick
     worth = fill_value(instrument, report.size, price, settings.money_digits)
-    log_ns, partition, offset = report.position
+    time_ns = report.position[0]
+    log_ns, partition, offset = report.record or report.position
     fill = Fill(
         seq=account.next_seq(),
         id=derive_id("fill", order.id, len(working.trades) - 1),
@@ -46,9 +47,10 @@ def book_fill(
     )
     yield fill
     before = account.books.get(fill.strategy, fill.instrument)
-    position = apply_fill(before, fill.side * fill.size, notional, fill.fee, settings.money_digits)
+    signed, digits = fill.side * fill.size, settings.money_digits
+    position = apply_fill(before, signed, worth, fill.fee, digits, inverse=instrument.inverse)
     account.books.put(fill.strategy, fill.instrument, position)
-    begin_samples(state, settings, account, log_ns)
+    begin_samples(state, settings, account, time_ns)
     multiplier = instrument.multiplier
     account.reach -= reach_of_order(fill.size, multiplier) + reach_of_position(before, multiplier)
     account.reach += reach_of_position(position, multiplier)
@@ -57,7 +59,7 @@ def book_fill(
         account=account.name,
         strategy=fill.strategy,
         instrument=fill.instrument,
-        time_ns=fill.log_ns,
+        time_ns=time_ns,
         quantity=position.quantity,
         cost=position.cost,
         entry_price=round_to_digits(average_entry(instrument, position), SCALE),

@@ -10,6 +10,8 @@ the last minute is taken off. One that runs behind cannot be told from a feed th
 taken as one: an order then fills later than it had to, never earlier than it could.
 """
 
+from typing import Any
+
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
@@ -44,7 +46,7 @@ def with_times(ticks: DeskTicks, venue_ns: Ints) -> DeskTicks:
 
 
 @inlined
-def venue_time(clock: Written[Ints], log_ns: int, event_ns: int) -> int:
+def venue_time(clock: Any, log_ns: int, event_ns: int) -> Any:
     """Return the venue time of a trade or quote; one that has a time sets the clock."""
     if event_ns == NO_TIME:
         return log_ns - clock[DELAY]

@@ -58,7 +58,9 @@ class Visit:
         heard_ns = self.venue_ns + self.rules.latency_ns(order_id, "answer")
         position = self.position if heard_ns <= self.log_ns else (heard_ns, "", -1)
         happened_ns = self.venue_ns if event_ns is None else event_ns
-        self.reports.append(Report(order_id, kind, position, happened_ns, **fields))
+        record = None if self.row is None else self.position
+        report = Report(order_id, kind, position, happened_ns, record=record, **fields)
+        self.reports.append(report)
 
     def touch(self, side: Side) -> Touch | None:
         """Return a side of the touch, None where it is not usable."""
