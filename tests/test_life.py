@@ -288,7 +288,7 @@ def test_an_end_takes_with_it_what_was_on_its_way():
         report("CANCEL_ASKED"),
         report("EXPIRED", reason="GTD"),
     )
-    assert (working.pending, working.amendments, working.target) == ("", 0, 10)
+    assert (working.pending, working.target) == ("", 10)
     assert (working.end, working.reason, working.leaves) == ("EXPIRED", "GTD", 0)
 
 
@@ -428,7 +428,7 @@ def test_a_step_is_a_fact_with_the_order_after_it():
 
 def test_a_command_names_the_order_its_generation_and_the_time_until_which_it_may_be_sent():
     working = begin(an_order(tif="GTD", expire_ns=900))
-    place = command(1, working, Place(working.order), 10, 2_000)
+    place = command(1, working, Place(working.order, working.size), 10, 2_000)
     assert (place.action, place.wire_id) == ("PLACE", "5f0c" * 6 + "00000000")
     assert (place.time_ns, place.deadline_ns, place.size, place.limit) == (10, 2_010, 10, 99)
     assert (place.type, place.tif, place.expire_ns) == ("limit", "GTD", 900)

@@ -3,9 +3,10 @@
     outcome of a report ──▶ links.follow ──▶ [Release(stop, 2), Amend(target, size 2)]
     timer, bar, fill ─────▶ slices ───────▶ [Place(child), Timer(next slice)]
 
-A carried out action is a report about its order (CANCEL_ASKED, AMEND_ASKED, SENT), and a command to
-the venue where it has the order. An order that is sliced is known to no venue: its Cancel and its
-Amend go to slices.py.
+An action is carried out as a report about its order (CANCEL_ASKED, AMEND_ASKED, SENT), and a
+command to the venue where the order is SENT or OPEN. The loop carries out one after the other, and
+what follows from one before the next; for an order that is DONE there is nothing to do any more. An
+order that is sliced is known to no venue: its Cancel and its Amend go to slices.py.
 """
 
 from decimal import Decimal
@@ -20,6 +21,7 @@ class Place(Struct, frozen=True):
     """Send a new order; the loop numbers it and sets when it reaches the venue."""
 
     order: Order
+    size: Decimal  # of it that is sent, as with Release
 
 
 class Release(Struct, frozen=True):

@@ -35,7 +35,7 @@ LIFE: dict[str, tuple[str, str, str, str]] = {
     "CANCEL_ASKED":   ("end",    "await",    "await",          "."),
     "AMEND_ASKED":    ("change", "await",    "await",          "."),
     "CANCEL_REFUSED": ("!",      "refuse",   "refuse",         "."),
-    "AMEND_REFUSED":  ("!",      "refuse",   "refuse",         "."),
+    "AMEND_REFUSED":  ("!",      "refuse",   "refuse",         "refuse"),
     "UNKNOWN":        ("!",      "+UNKNOWN", ".",              "."),
     "LOST":           ("!",      "end",      "+CONTRADICTION", "."),
     "NOT_SENT":       ("end",    "end",      "!",              "."),
@@ -146,7 +146,7 @@ def settle_end(working: Working, report: Report, alerts: list[str]) -> None:
     if working.end and end != working.end and report.kind != "FILL":
         alerts.append("END_CHANGED")
     working.end, working.pending = end, ""
-    working.amendments, working.target = 0, working.size
+    working.target = working.size
     working.reason = "" if end == "FILLED" else working.reason
     working.done_ns = working.done_ns or report.position[0]
 

@@ -50,6 +50,7 @@ def amend_order(working: Working, report: Report, alerts: list[str]) -> None:
 def resize(working: Working, report: Report, alerts: list[str]) -> None:
     """Take over an amendment that was reported after the end: the order may not be full."""
     change_terms(working, report)
+    forget_amendment(working)
     if not working.is_full and not working.reported_end:
         alerts.append("CONTRADICTION")  # it seems to live on; DONE stays DONE
 
