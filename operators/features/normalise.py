@@ -75,9 +75,8 @@ def zscores(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 ) -> None:
     """Write the z-score of each bar's return, NaN where there is none, then add the return.
 
-    The state is by instrument, the other arrays by bar. Mean and standard deviation (of the
-    population) in two passes from the oldest on: exact enough when prices are large and moves
-    small.
+    The state is by instrument, the rest by bar. Mean and standard deviation in two passes from the
+    oldest on: exact enough when prices are large and moves small.
     """
     size = returns.shape[1]
     for row in range(len(close)):
