@@ -135,6 +135,7 @@ class Report(Struct, frozen=True, gc=False):
     venue_id: str = ""  # the venue's own id of the order
     reason: str = ""  # code of a refusal or an end
     source: str = "paper"  # desk | paper | venue
+    beyond: Decimal | None = None  # of a FILL: the part that neither trade nor quote showed
     record: LogPosition | None = None  # that brought it; None: a timer did
 
 
@@ -158,3 +159,4 @@ class Fill(Struct, frozen=True, gc=False):
     trade_id: int  # the public trade that filled it; -1: it took from a quote
     partition: str
     offset: int
+    beyond: Decimal = Decimal(0)  # the part that neither trade nor quote showed: [paper] slip

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from tapeflow.operators.desk.contracts import average_entry, fill_value
-from tapeflow.operators.desk.positions import apply_fill
-from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
+from tapeflow.operators.desk.positions import ZERO, apply_fill
+from tapeflow.operators.desk.reach import reach_of_position
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import Working
@@ -44,6 +44,7 @@ def book_fill(
         trade_id=report.trade_id,
         partition=partition,
         offset=offset,
+        beyond=report.beyond or ZERO,
     )
     yield fill
     before = account.books.get(fill.strategy, fill.instrument)
@@ -52,7 +53,7 @@ def book_fill(
     account.books.put(fill.strategy, fill.instrument, position)
     begin_samples(state, settings, account, time_ns)
     multiplier = instrument.multiplier
-    account.reach -= reach_of_order(fill.size, multiplier) + reach_of_position(before, multiplier)
+    account.reach -= reach_of_position(before, multiplier)
     account.reach += reach_of_position(position, multiplier)
     yield Position(
         seq=account.next_seq(),

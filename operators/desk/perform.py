@@ -1,86 +1,99 @@
-"""Carry out what was decided about orders: a report of the desk itself, and a command to the venue.
+"""Carry out actions on orders: what the desk reports of itself, and what it tells the venue.
 
-Place, Release ─▶ SENT           ─▶ PLACE  ─┐
-Cancel         ─▶ CANCEL_ASKED   ─▶ CANCEL ─┼─▶ paper venue
-Amend          ─▶ AMEND_ASKED    ─▶ AMEND  ─┘
+Place, Release ─▶ AMEND_ASKED where the size is another, SENT ─▶ PLACE  ─┐
+Cancel         ─▶ CANCEL_ASKED                                ─▶ CANCEL ─┼─▶ paper venue
+Amend          ─▶ AMEND_ASKED                                 ─▶ AMEND  ─┘
 """
 
 from collections.abc import Iterator
 
-from tapeflow.operators.desk import order_facts
-from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release
-from tapeflow.operators.desk.life import apply_report
+from msgspec.structs import replace
+
+from tapeflow.operators.desk import order_facts, slices
+from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release, Slice
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.operators.desk.working import Outcome, Working, begin
-from tapeflow.schemas.order_events import Command, OrderEvent
+from tapeflow.operators.desk.working import DONE, Working, begin
+from tapeflow.schemas.order_events import Command
 from tapeflow.schemas.orders import Order, Report
 from tapeflow.schemas.time import LogPosition
 
 COMMAND_AGE_NS = 2_000_000_000  # a command that is older is not to be sent
-OrderFact = Order | OrderEvent | Command
+OrderAction = Place | Release | Cancel | Amend
 
 
-def place_order(
-    state: State, settings: DeskSettings, order: Order, position: LogPosition
-) -> Iterator[OrderFact]:
-    """Add an order that was approved and send it to the venue."""
-    working = begin(order)
-    state.orders.add(working)
-    yield from send(state, settings, working, position)
+def number_order(
+    state: State, settings: DeskSettings, action: Place, position: LogPosition
+) -> Order:
+    """Return the order of a Place with its number, and when it reaches the venue."""
+    order = action.order
+    active_ns = position[0] + settings.paper.latency_ns(order.id, "entry")
+    return replace(order, seq=state.accounts[order.account].next_seq(), active_ns=active_ns)
 
 
-def hold_order(state: State, order: Order) -> None:
-    """Add an order that was approved and waits: for its parent to fill, or to be sliced."""
-    state.orders.add(begin(order))
+def find_working(state: State, action: OrderAction) -> Working | None:
+    """Return the order that an action is about, None where nothing is to be done any more."""
+    name = action.order.id if isinstance(action, Place) else action.order_id
+    working = state.orders.get(name)
+    return None if working is None or working.phase == DONE else working
 
 
-def send(
-    state: State, settings: DeskSettings, working: Working, position: LogPosition
-) -> Iterator[OrderFact]:
-    """Send an order that is HELD to the venue."""
-    yield from note(
-        state,
-        settings,
-        working,
-        Report(working.order.id, "SENT", position, position[0], source="desk"),
-    )
-    yield from note_command(state, settings, working, Place(working.order), position)
-    state.venue.place(working.order, working.terms, working.size, position)
+def requests(working: Working, action: OrderAction, position: LogPosition) -> Iterator[Report]:
+    """Yield what the desk reports of itself: the request of an action."""
+    fields = {"order_id": working.order.id, "position": position, "event_ns": position[0]}
+    if isinstance(action, Cancel):
+        yield Report(kind="CANCEL_ASKED", reason=action.reason, source="desk", **fields)  # type: ignore[arg-type]
+    elif isinstance(action, Amend):
+        yield Report(
+            kind="AMEND_ASKED",
+            size=action.size,
+            limit=action.limit,
+            trigger=action.trigger,
+            source="desk",
+            **fields,  # type: ignore[arg-type]
+        )
+    else:
+        if action.size != working.size:
+            yield Report(kind="AMEND_ASKED", size=action.size, source="desk", **fields)  # type: ignore[arg-type]
+        yield Report(kind="SENT", source="desk", **fields)  # type: ignore[arg-type]
 
 
-def note(
-    state: State, settings: DeskSettings, working: Working, report: Report
-) -> Iterator[OrderEvent]:
-    """Apply a report of the desk itself to an order; yield its event."""
-    yield from event_of(state, settings, working, apply_report(working, report))
-
-
-def event_of(
-    state: State, settings: DeskSettings, working: Working, outcome: Outcome
-) -> Iterator[OrderEvent]:
-    """Yield the event of an outcome, where it is one and events are wanted."""
-    if settings.order_events and outcome.is_news:
-        account = state.accounts[working.order.account]
-        yield order_facts.order_event(account.next_event_seq(), working, outcome)
-
-
-def note_command(
+def tell_venue(
     state: State,
     settings: DeskSettings,
     working: Working,
-    action: Place | Release | Cancel | Amend,
+    action: OrderAction,
     position: LogPosition,
 ) -> Iterator[Command]:
-    """Yield the command of an action, where commands are wanted."""
+    """Tell the paper venue; yield the command, where commands are wanted."""
     if settings.order_events:
-        account = state.accounts[working.order.account]
-        seq = account.next_command_seq()
+        seq = state.accounts[working.order.account].next_command_seq()
         yield order_facts.command(seq, working, action, position[0], COMMAND_AGE_NS)
+    if isinstance(action, Cancel):
+        state.venue.cancel(working.order.id, position, action.reason)
+    elif isinstance(action, Amend):
+        change = {"size": action.size, "limit": action.limit, "trigger": action.trigger}
+        state.venue.amend(working.order.id, position, **change)
+    else:
+        state.venue.place(working.order, working.terms, working.size, position)
 
 
-def perform(
-    state: State, settings: DeskSettings, action: Action, position: LogPosition
-) -> Iterator[OrderFact]:
-    """Carry out an action that was decided at a position; yield the facts of it."""
-    raise NotImplementedError
+def hold_order(state: State, order: Order) -> Working:
+    """Add an order that was approved: it waits for its parent, or to be sent."""
+    return state.orders.add(begin(order))
+
+
+def slice_actions(
+    state: State, action: Release | Cancel | Amend | Slice, position: LogPosition
+) -> list[Action]:
+    """Return what an action means for an order in slices, which no venue knows."""
+    orders = state.orders
+    if isinstance(action, Slice):
+        return slices.go_on(orders, action.order_id, position)
+    parent = orders.get(action.order_id)
+    if parent is None or parent.phase == DONE:
+        return []
+    if isinstance(action, Cancel):
+        return slices.cancel(orders, parent, action.reason, position)
+    assert isinstance(action, Amend), "an order in slices is never sent"
+    return slices.amend(orders, parent, action, position)

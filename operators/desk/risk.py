@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -46,6 +47,18 @@ class ApprovedExposure:
         self.set_notional(proposed.instrument, proposed.notional_after)
         self.times_ns.append(proposed.time_ns)
 
+    def of(self, instrument: str) -> "Approval":
+        """Return what is approved in an instrument, to go back to it."""
+        units, unit = (each.get(instrument, ZERO) for each in (self.units, self.unit_notional))
+        return Approval(units, unit, self.notional.get(instrument, ZERO), len(self.times_ns))
+
+    def go_back(self, instrument: str, before: "Approval") -> None:
+        """Take back the approvals since then."""
+        self.units[instrument], self.unit_notional[instrument] = before[:2]
+        self.set_notional(instrument, before.notional)
+        while len(self.times_ns) > before.approvals:
+            self.times_ns.pop()
+
     def change(self, instrument: str, units: Decimal) -> None:
         """Change the units by what an order will not fill, or fills beyond its approval."""
         after = self.units.get(instrument, ZERO) + units
@@ -56,6 +69,15 @@ class ApprovedExposure:
         """Replace the notional of an instrument."""
         self.gross.replace(self.notional.get(instrument), notional)
         self.notional[instrument] = notional
+
+
+class Approval(NamedTuple):
+    """What was approved in one instrument at some time."""
+
+    units: Decimal
+    unit_notional: Decimal
+    notional: Decimal
+    approvals: int  # in the rate window of the account
 
 
 class ProposedOrder(Struct, frozen=True):

@@ -27,5 +27,14 @@ def standing_before(marks: Marks, instrument: int) -> Standing:
     (bid, ask), (bid_size, ask_size) = (
         each[instrument].tolist() for each in (marks.quote, marks.quote_size)
     )
-    quote_at, last = QuoteId(*marks.quote_at[instrument].tolist()), float(marks.last[instrument])
-    return Standing(bid, bid_size, ask, ask_size, quote_at, last, marks.delay_ns(instrument))
+    quote_at, last_at = QuoteId(*marks.quote_at[instrument].tolist()), marks.last_at[instrument]
+    return Standing(
+        bid=bid,
+        bid_size=bid_size,
+        ask=ask,
+        ask_size=ask_size,
+        quote_at=quote_at,
+        last=float(marks.last[instrument]),
+        last_at=(int(last_at[0]), int(last_at[1])),
+        delay_ns=marks.delay_ns(instrument),
+    )

@@ -26,7 +26,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State, initial_state
 from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
-from tapeflow.operators.desk.working import Working
+from tapeflow.operators.desk.working import DONE, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.arrow import to_array
 from tapeflow.schemas.columns import Columns, Floats, Ints
@@ -93,7 +93,7 @@ def snapshot(state: State) -> bytes:
             marks=[column.tobytes() for column in merge.marks.columns()],
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
-            orders=state.orders.snapshot(),
+            orders=[*state.orders.rows()],
             accounts=[account_snapshot(each, merge) for each in state.accounts.values()],
             intents=[intent for _, _, intent in sorted(state.intents, key=itemgetter(0, 1))],
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
@@ -129,7 +129,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     restore_merge(state.merge, saved)
     copy_known(state.instrument_partition, saved.instrument_partition)
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
-    state.orders = WorkingOrders.restore(saved.orders)
+    state.orders = WorkingOrders.from_rows(saved.orders)
     with localcontext(DECIMAL_CONTEXT):
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)
@@ -169,7 +169,8 @@ def copy_known(column: Ints | Floats, encoded: bytes) -> None:
 
 def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings) -> AccountState:
     """Return the state of an account; its reach is that of all it has."""
-    table, orders = settings.instruments, state.orders.of_account(saved.name)
+    table = settings.instruments
+    orders = [each for each in state.orders.rows() if each.order.account == saved.name]
     reach = sum(
         (reach_of_position(each, table.get(name).multiplier) for _, name, each in saved.positions),
         ZERO,
@@ -201,6 +202,11 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
     return account
 
 
+def is_open(working: Working, account: str) -> bool:
+    """Return whether an order is of an account and lives."""
+    return working.order.account == account and working.phase != DONE
+
+
 def check_accounts(state: State, settings: DeskSettings) -> None:
     """Refuse a state of which an account has gone that is not done.
 
@@ -210,7 +216,7 @@ def check_accounts(state: State, settings: DeskSettings) -> None:
         if name in settings.accounts:
             continue
         held = sorted({i for _, i, position in account.books.rows() if position.quantity})
-        held += sorted({each.order.instrument for each in state.orders.of_account(name)})
+        held += sorted(each.order.instrument for each in state.orders.rows() if is_open(each, name))
         if held:
             raise TapeflowError(
                 f"account {name} is not in the job any more and holds {held[0]}: close it first"

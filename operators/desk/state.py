@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from heapq import heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,17 @@ from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.orders import Report
 from tapeflow.schemas.signals import AnyIntent
+from tapeflow.schemas.time import LogPosition
+
+
+class DeskBar(NamedTuple):
+    """A bar that orders in slices follow, in the order of the log."""
+
+    position: LogPosition  # of the record that closed it
+    close_ns: int
+    instrument: str
+    open_ns: int
+    volume: float
 
 
 @dataclass(slots=True)
@@ -66,6 +77,8 @@ class State:
     intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
     answer_number: int = 0
+    slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
+    bars: list[DeskBar] = field(default_factory=list)  # a heap
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now_ns: int = 0  # log time of what is processed
     searched: set[str] = field(
