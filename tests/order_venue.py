@@ -10,10 +10,11 @@ from decimal import Decimal
 
 import msgspec
 
-from tapeflow.operators.desk.actions import Amend, Cancel, Place, Release
+from tapeflow.operators.desk import slices
+from tapeflow.operators.desk.actions import Amend, Apply, Cancel, Place, Release, Slice, Timer
 from tapeflow.operators.desk.life import apply_report
 from tapeflow.operators.desk.links import follow
-from tapeflow.operators.desk.working import Working, begin
+from tapeflow.operators.desk.working import Sliced, Working, begin
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.orders import Report
 
@@ -43,6 +44,7 @@ class Bench:
     reports: list[Report] = field(default_factory=list)
     actions: list = field(default_factory=list)  # all that were carried out
     alerts: list[str] = field(default_factory=list)
+    timers: list[tuple[int, str]] = field(default_factory=list)
     now: int = 100
 
     def start(self, orders):
@@ -72,16 +74,33 @@ class Bench:
             self.alerts.append(outcome.alert)
         if outcome.ended:
             self.orders.note_end(working)
-        for action in self.follow(working, outcome):
-            self.carry_out(action)
+        self.carry_out_all(follow(self.orders, working, outcome))
         return outcome
 
-    def follow(self, working, outcome):
-        return follow(self.orders, working, outcome)
+    @property
+    def position(self):
+        return self.now, "x-0", self.now
 
     def carry_out(self, action):
+        """Carry out an action as the loop of the desk does."""
         self.actions.append(action)
+        name = getattr(action, "order_id", "")
+        if isinstance(action, Cancel | Amend | Release) and self.get(name).phase == "DONE":
+            return
+        if isinstance(action, Cancel) and name in self.orders.slices:
+            follows = slices.cancel(self.orders, self.get(name), action.reason, self.position)
+            self.carry_out_all(follows)
+            return
+        if isinstance(action, Amend) and name in self.orders.slices:
+            self.carry_out_all(slices.amend(self.orders, self.get(name), action, self.position))
+            return
         match action:
+            case Timer(due_ns, name):
+                self.timers.append((due_ns, name))
+            case Slice(name):
+                self.carry_out_all(slices.go_on(self.orders, name, self.position))
+            case Apply(report):
+                self.apply(report)
             case Place(order, size):
                 self.orders.add(begin(order))
                 self.send(order.id, size)
@@ -93,8 +112,27 @@ class Bench:
                 if phase in ("SENT", "OPEN"):
                     self.commands.append(("CANCEL", name, None))
             case Amend(name, size):
-                self.apply(self.report(name, "AMEND_ASKED", size=size))
-                self.commands.append(("AMEND", name, size))
+                fields = {} if size is None else {"size": size}
+                self.apply(self.report(name, "AMEND_ASKED", **fields))
+                self.commands.append(("AMEND", name, size or self.get(name).size))
+
+    def carry_out_all(self, actions):
+        for action in actions:
+            self.carry_out(action)
+
+    def advance(self, now):
+        """Let log time pass, with the timers that are due on the way."""
+        while self.timers and min(self.timers)[0] <= now:
+            due_ns, name = min(self.timers)
+            self.timers.remove((due_ns, name))
+            self.now = max(self.now, due_ns)
+            self.carry_out_all(slices.go_on(self.orders, name, (due_ns, "", -1)))
+        self.now = max(self.now, now)
+
+    def bar(self, instrument, volume, open_ns=None):
+        """Show the desk a bar."""
+        opened = self.now if open_ns is None else open_ns
+        self.carry_out_all(slices.on_bar(self.orders, instrument, opened, volume, self.position))
 
     def send(self, name, size):
         if size != self.get(name).size:
@@ -156,6 +194,9 @@ class Bench:
 
     def restart(self):
         """Go on from a snapshot."""
-        rows = msgspec.msgpack.encode([*self.orders.rows()])
-        decoded = msgspec.msgpack.decode(rows, type=list[Working])
-        self.orders = WorkingOrders.from_rows(decoded, self.orders.late_ns)
+        state = [*self.orders.rows()], [*self.orders.slices.values()]
+        encoded = msgspec.msgpack.encode(state)
+        rows, sliced = msgspec.msgpack.decode(encoded, type=tuple[list[Working], list[Sliced]])
+        assert (rows, sliced) == state
+        self.orders = WorkingOrders.from_rows(rows, sliced, self.orders.late_ns)
+        self.timers = [(each.due_ns, each.order_id) for each in slices.due_timers(self.orders)]

@@ -48,9 +48,15 @@ class Amend(Struct, frozen=True):
 
 
 class Timer(Struct, frozen=True):
-    """Call `slices.on_timer` at a log time, before all records of that time."""
+    """Call `slices.go_on` at a log time, before all records of that time."""
 
     due_ns: Ns
+    order_id: str
+
+
+class Slice(Struct, frozen=True):
+    """Call `slices.go_on`: the order may send its next slice, or end."""
+
     order_id: str
 
 
@@ -63,4 +69,4 @@ class Apply(Struct, frozen=True):
     report: Report
 
 
-Action = Place | Release | Cancel | Amend | Timer | Apply
+Action = Place | Release | Cancel | Amend | Timer | Slice | Apply

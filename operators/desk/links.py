@@ -22,7 +22,8 @@ from decimal import Decimal
 
 from msgspec import structs
 
-from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release
+from tapeflow.operators.desk import slices
+from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release, Slice
 from tapeflow.operators.desk.working import DONE, HELD, ZERO, Outcome, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.ids import derive_id
@@ -38,8 +39,11 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
     order, kind = working.order, outcome.report.kind
     moved = outcome.is_new_fill or outcome.ended or (kind == "TRIGGERED" and outcome.is_news)
     answered = kind == "AMEND_REFUSED" or (kind == "AMENDED" and outcome.before == DONE)
-    if not (moved or answered):
+    found = outcome.before == DONE != outcome.after
+    if not (moved or answered or found):
         return []
+    if order.role == "child":
+        return slices.on_child(orders, working, outcome)
     if order.role == "exit":
         if outcome.before == HELD and not working.filled:
             return []  # it was never sent
@@ -48,6 +52,8 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
     actions = follow_entries(orders.members(order.group), working, outcome) if order.group else []
     for exits in orders.exits_of(order.id):
         actions += follow_exits(orders, working, exits, working, outcome)
+    if outcome.ended and order.id in orders.slices:
+        actions.append(Slice(order.id))
     return actions
 
 

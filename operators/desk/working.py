@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from tapeflow.schemas.orders import Order, Report, Terms
+from tapeflow.schemas.signals import Slicing
 from tapeflow.schemas.time import Ns
 
 ZERO = Decimal(0)
@@ -49,6 +50,21 @@ class Working(Struct):
     def is_full(self) -> bool:
         """Whether its whole size is filled."""
         return self.filled >= self.size
+
+
+class Sliced(Struct):
+    """How far an order is that is executed in slices: see slices.py."""
+
+    order_id: str
+    slicing: Slicing
+    lot: Decimal
+    end_ns: Ns | None  # log time at which it expires
+    children: int = 0  # orders that were made of it
+    living: list[str] = []  # those that are not over
+    step: int = 0  # of twap: the next slice
+    volume: Decimal = ZERO  # of participation: traded since the order
+    end: str = ""  # CANCELED | EXPIRED: how it ends as soon as no child lives
+    reason: str = ""
 
 
 class Outcome(Struct, frozen=True):

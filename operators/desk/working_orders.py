@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tapeflow.operators.desk.working import DONE, Working
+from tapeflow.operators.desk.working import DONE, Sliced, Working
 
 LATE_NS = 60_000_000_000  # longer than any report or refusal of a venue takes
 
@@ -26,12 +26,16 @@ class WorkingOrders:
     by_id: dict[str, Working] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)  # exits and slices, by parent
     groups: dict[str, list[str]] = field(default_factory=dict)
+    slices: dict[str, Sliced] = field(default_factory=dict)  # by order that is sliced
     over: deque[str] = field(default_factory=deque)  # ids in the order in which they ended
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Working], late_ns: int = LATE_NS) -> "WorkingOrders":
-        """Return the orders of a snapshot: those of `rows()`."""
+    def from_rows(
+        cls, rows: Iterable[Working], slices: Iterable[Sliced] = (), late_ns: int = LATE_NS
+    ) -> "WorkingOrders":
+        """Return the orders of a snapshot: those of `rows()`, and the values of `slices`."""
         orders = cls(late_ns)
+        orders.slices |= {each.order_id: each for each in slices}
         for working in rows:
             orders.add(working)
         done = [each for each in orders.by_id.values() if each.phase == DONE]
@@ -39,7 +43,7 @@ class WorkingOrders:
         return orders
 
     def rows(self) -> Iterator[Working]:
-        """Yield all orders, in the order in which they were added: a snapshot of it all."""
+        """Yield all orders, in the order in which they were added: with `slices` a snapshot."""
         yield from self.by_id.values()
 
     def add(self, working: Working) -> Working:
@@ -117,4 +121,5 @@ class WorkingOrders:
         del self.by_id[order.id]
         self.children.pop(order.id, None)
         self.groups.pop(order.group, None)
+        self.slices.pop(order.id, None)
         return order.id
