@@ -141,6 +141,7 @@ class DeskBatch(Struct, frozen=True, eq=False):
     instruments: Ints  # that have a tick in the batch, whatever became of it
     market: DeskMarket
     intents: tuple[AnyIntent, ...]
+    bars: Bars = NO_BARS  # where orders in slices follow their volume
 
 
 class BarBlock(Struct, frozen=True, eq=False):

@@ -276,6 +276,6 @@ def test_ticks_before_a_position_are_released_and_no_others():
         merge, tick(3 * S, 3.0), tick(4 * S, 4.0), tick(5 * S, 5.0), partition="a-0", first_offset=3
     )
     merge.release_before((4 * S, "", -1))
-    pending = merge.pending["a-0"]["trades"]
-    assert [chunk.offset.tolist() for chunk in pending] == [[4, 5]]
+    pending = merge.pending["a-0"][0]
+    assert [chunk.offset[pending.begin :].tolist() for chunk in pending.chunks] == [[4, 5]]
     assert merge.marks.last[0] == 3.0

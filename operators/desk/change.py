@@ -20,7 +20,7 @@ from tapeflow.operators.desk.working import DONE, Working
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.ids import derive_id
-from tapeflow.schemas.orders import Report
+from tapeflow.schemas.orders import Report, ReportKind
 from tapeflow.schemas.signals import AmendIntent, CancelIntent
 
 
@@ -66,7 +66,7 @@ def check_added(
 
 def refusal(intent: CancelIntent | AmendIntent, working: Working) -> Report:
     """Return the report of a wish about an order that is over."""
-    kind = "CANCEL_REFUSED" if isinstance(intent, CancelIntent) else "AMEND_REFUSED"
+    kind: ReportKind = "CANCEL_REFUSED" if isinstance(intent, CancelIntent) else "AMEND_REFUSED"
     position = intent.signal.position
     return Report(working.order.id, kind, position, position[0], reason="ORDER_OVER", source="desk")
 

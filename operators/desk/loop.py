@@ -5,22 +5,22 @@
                 venue  venue  decide  venue     answer, sample
 
 At one log time timers go first: the venue's, answers, samples of equity. At one position rows go
-first, in the order of their tables, then intents.
+first, in the order of their tables, then bars, then intents.
 """
 
 from collections.abc import Iterator
 from heapq import heappop
 
-from tapeflow.operators.desk import equity, timers
+from tapeflow.operators.desk import equity, slices, timers
 from tapeflow.operators.desk.decide import decide
-from tapeflow.operators.desk.hear import Fact, hear_all
+from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
-from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.state import DeskBar, State
 from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
-INTENT = 3  # its rank at a position: after the rows of every table
+BAR, INTENT = 3, 4  # their ranks at a position: after the rows of every table
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -32,6 +32,8 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         state.now_ns = position[0]
         if kind == "row":
             yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
+        elif kind == "bar":
+            yield from follow_bar(state, settings, heappop(state.bars))
         elif kind == "intent":
             yield from decide(state, settings, heappop(state.intents)[2])
         else:
@@ -48,10 +50,13 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
     if state.watch.found:
         row = min(state.watch.found.values(), key=row_key)
         first = (row.position, row.table, "row")
-    if state.intents:
-        position = state.intents[0][0][0]
-        if position < state.merge.horizon and (first is None or (position, INTENT) < first[:2]):
-            first = (position, INTENT, "intent")
+    bar = state.bars[0].position if state.bars else None
+    intent = state.intents[0][0][0] if state.intents else None
+    for position, rank, kind in ((bar, BAR, "bar"), (intent, INTENT, "intent")):
+        if position is None or position >= state.merge.horizon:
+            continue
+        if first is None or (position, rank) < first[:2]:
+            first = (position, rank, kind)
     time_ns = timers.next_due_ns(state)
     if time_ns is not None:
         position = (time_ns, "", -1)  # before every record of that time
@@ -77,6 +82,13 @@ def meet_row(state: State, settings: DeskSettings, found: FoundRow) -> Iterator[
     merge.release(found.pending, found.row + 1)
     state.searched.add(partition)
     yield from hear_all(state, settings, reports, found.position)
+
+
+def follow_bar(state: State, settings: DeskSettings, bar: DeskBar) -> Iterator[Fact]:
+    """Let the orders in slices that follow the volume of an instrument go on at a bar."""
+    volume = (bar.instrument, bar.open_ns, bar.volume)
+    for action in slices.on_bar(state.orders, *volume, bar.position):
+        yield from carry_out(state, settings, action, bar.position)
 
 
 def refresh_bounds(state: State) -> None:

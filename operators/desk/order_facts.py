@@ -70,7 +70,7 @@ def command(
         time_ns=time_ns,
         deadline_ns=time_ns + age_ns,
         size=size,
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.marks import is_of_market, nan_if_empty
 from tapeflow.operators.desk.settings import DeskSettings
-from tapeflow.schemas.batches import Batch, DeskBatch
+from tapeflow.schemas.batches import NO_BARS, Batch, DeskBatch
 from tapeflow.schemas.columns import Columns, Floats, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.desk_market import DeskMarket, DeskMarkPrices, DeskQuotes, DeskTrades
@@ -39,6 +39,7 @@ def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
         instruments=instruments,
         market=market,
         intents=batch.intents,
+        bars=batch.bars if settings.reads_bars else NO_BARS,
     )
 
 

@@ -29,6 +29,7 @@ class DeskSettings(Struct, frozen=True):
     money_digits: int  # digits after the point that money is rounded to
     sample_ns: int  # between samples of equity, in log time
     stale_mark_ns: int  # equity names the time of a mark that is older than this
+    reads_bars: bool = False  # whether orders in slices follow the volume of bars
     order_events: bool = True  # whether order events and commands are facts
 
     @property

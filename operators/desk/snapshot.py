@@ -8,6 +8,7 @@ An account that has gone is remembered, and refused while it holds a position or
 
 from collections import deque
 from decimal import Decimal, localcontext
+from heapq import heappush
 from operator import itemgetter
 from typing import Any
 
@@ -23,10 +24,11 @@ from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
-from tapeflow.operators.desk.state import AccountState, State, initial_state
+from tapeflow.operators.desk.slices import due_timers
+from tapeflow.operators.desk.state import AccountState, DeskBar, State, initial_state
 from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
-from tapeflow.operators.desk.working import DONE, Working
+from tapeflow.operators.desk.working import DONE, Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.arrow import to_array
 from tapeflow.schemas.columns import Columns, Floats, Ints
@@ -69,6 +71,8 @@ class Snapshot(Struct):
     orders: list[Working]
     accounts: list[AccountSnapshot]
     intents: list[AnyIntent]
+    sliced: list[Sliced]
+    bars: list[DeskBar]
     answers: list[Report]  # in the order in which they will be heard
 
 
@@ -96,6 +100,8 @@ def snapshot(state: State) -> bytes:
             orders=[*state.orders.rows()],
             accounts=[account_snapshot(each, merge) for each in state.accounts.values()],
             intents=[intent for _, _, intent in sorted(state.intents, key=itemgetter(0, 1))],
+            sliced=[*state.orders.slices.values()],
+            bars=sorted(state.bars),
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
         )
     )
@@ -129,7 +135,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     restore_merge(state.merge, saved)
     copy_known(state.instrument_partition, saved.instrument_partition)
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
-    state.orders = WorkingOrders.from_rows(saved.orders)
+    state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)
@@ -139,6 +145,9 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.answers = [
         (report.position[0], number, report) for number, report in enumerate(saved.answers)
     ]
+    state.bars = saved.bars
+    for timer in due_timers(state.orders):
+        heappush(state.slice_timers, (timer.due_ns, timer.order_id))
     state.answer_number = len(saved.answers)
     state.watch_orders()
     state.searched.clear()

@@ -10,6 +10,7 @@ the facts and their running numbers do not depend on how the partitions were rea
 
 from collections.abc import Iterable
 from decimal import localcontext
+from heapq import heappush
 from typing import ClassVar
 
 import bytewax.operators as op
@@ -23,7 +24,7 @@ from tapeflow.operators.desk.loop import process_events
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.snapshot import restore, snapshot
-from tapeflow.operators.desk.state import State, initial_state
+from tapeflow.operators.desk.state import DeskBar, State, initial_state
 from tapeflow.schemas.batches import Batch, DeskBatch
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.errors import TapeflowError
@@ -50,6 +51,17 @@ def check_single_partition(state: State, batch: DeskBatch, settings: DeskSetting
     state.instrument_partition[batch.instruments] = number
 
 
+def add_bars(state: State, batch: DeskBatch, settings: DeskSettings) -> None:
+    """Let the bars of a batch be followed at their positions."""
+    bars = batch.bars
+    for row in range(len(bars)):
+        position = (int(bars.log_ns[row]), batch.partition, int(bars.offset[row]))
+        instrument = settings.instruments.ids[bars.instrument[row]]
+        times_ns = int(bars.close_ns[row]), int(bars.open_ns[row])
+        bar = DeskBar(position, times_ns[0], instrument, times_ns[1], float(bars.volume[row]))
+        heappush(state.bars, bar)
+
+
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
@@ -70,6 +82,8 @@ class Desk(Struct, frozen=True):
         state.merge.add(batch)
         for intent in batch.intents:
             state.add_intent(intent)
+        if len(batch.bars):
+            add_bars(state, batch, self.settings)
         if not state.merge.advance():
             return state, ()
         with localcontext(DECIMAL_CONTEXT):

@@ -1,6 +1,6 @@
-"""What is due at a log time, before the records of that time: the venue's timers, answers, samples.
+"""What is due at a log time, before the records of that time.
 
-rank    0 venue: ends, amendments, patience     1 answers of the venue     2 samples of equity
+rank  0 venue: ends, amendments, patience     1 answers of the venue     2 slices     3 samples
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from functools import partial
 from heapq import heappop
 
 from tapeflow.operators.desk import equity
-from tapeflow.operators.desk.hear import Fact, hear, hear_all
+from tapeflow.operators.desk.actions import Slice
+from tapeflow.operators.desk.hear import Fact, carry_out, hear, hear_all
 from tapeflow.operators.desk.rows import standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
@@ -25,6 +26,7 @@ def next_due_ns(state: State) -> int | None:
         for time_ns in (
             state.venue.next_due(),
             state.answers[0][0] if state.answers else None,
+            state.slice_timers[0][0] if state.slice_timers else None,
             state.samples[0][0] if state.samples else None,
         )
         if time_ns is not None
@@ -45,6 +47,9 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
         yield from hear_all(state, settings, reports, position)
     elif state.answers and state.answers[0][0] <= now_ns:
         yield from hear(state, settings, heappop(state.answers)[2])
+    elif state.slice_timers and state.slice_timers[0][0] <= now_ns:
+        action = Slice(heappop(state.slice_timers)[1])
+        yield from carry_out(state, settings, action, position)
     else:
         yield from take_samples(state, settings, now_ns)
 
