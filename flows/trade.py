@@ -23,7 +23,7 @@ from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
-from tapeflow.flows.job import bar_steps, changes, wiring
+from tapeflow.flows.job import bar_steps, changes, declared, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -73,8 +73,8 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
     settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table))
-    strategies = wiring.strategies(job, table)
-    return signals("signals", scored, strategies=strategies, instruments=table.ids)
+    strategies = declared.strategies(job, table)
+    return signals("signals", scored, strategies=strategies, instruments=table)
 
 
 def trade(

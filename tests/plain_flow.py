@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, cycle
 from typing import Any
 
-from tapeflow.flows.job import bar_steps, wiring
+from tapeflow.flows.job import bar_steps, declared, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
@@ -63,7 +63,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
     table = instrument_table(job)
     ids = table.ids
     decoders = wiring.decoders(job, table)
-    strategies = bind(wiring.strategies(job, table), ids)
+    strategies = bind(declared.strategies(job, table), table)
 
     def decode_page(page: Page) -> list[Batch]:
         return [decode.step(page, decoder=decoders[venue_of(page.partition)])]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from tapeflow.connectors.duckdb.held import read_held
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import declared
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.results import result_paths
@@ -31,7 +31,7 @@ def held_notices(plan: Plan) -> Iterator[str]:
     positions, orders = read_held(result_paths(plan).work)
     traded = {
         (strategy.account, strategy.name, instrument)
-        for strategy in wiring.strategies(plan.job, instrument_table(plan.job))
+        for strategy in declared.strategies(plan.job, instrument_table(plan.job))
         for instrument in strategy.instruments
     }
     held: defaultdict[tuple[str, str], list[str]] = defaultdict(list)

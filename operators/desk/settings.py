@@ -30,9 +30,12 @@ class DeskSettings(Struct, frozen=True):
     sample_ns: int  # between samples of equity, in log time
     stale_mark_ns: int  # equity names the time of a mark that is older than this
     reads_bars: bool = False  # whether orders in slices follow the volume of bars
+    has_triggers: bool = (
+        False  # whether orders wait for a trigger: they meet quotes and mark prices
+    )
     order_events: bool = True  # whether order events and commands are facts
 
     @property
     def sees_every_quote(self) -> bool:
         """Whether orders meet quotes, or the venue's clock is read from them."""
-        return self.venue_clock or self.paper.model != "trade"
+        return self.venue_clock or self.has_triggers or self.paper.model != "trade"
