@@ -29,8 +29,10 @@ Part = Annotated[DecimalText, Field(gt=0, le=1), Unit("part of the size")]
 TRAILS: dict[str, TrailUnit] = {"trail_bps": "bps", "trail_ticks": "ticks", "trail_price": "price"}
 
 
-class Trail(Section):
-    """The keys that every kind of order has."""
+class AnyOrder(Section):
+    """The keys that orders and exits share."""
+
+    type: OrderType  # first of the keys
 
     trigger_on: TriggerSource | None = Field(
         default=None,
@@ -60,8 +62,8 @@ class Trail(Section):
         return None, "price"
 
 
-class OrderSettings(Trail):
-    """The order of a signal. Left out: a market order."""
+class OrderSettings(AnyOrder):
+    """Its rules, and examples, are in docs/orders.md; `bps` above 0 are worse for the order."""
 
     type: OrderType = Field(default="market", description="What kind of order it is.")
     limit_bps: Offset | None = Field(
@@ -124,8 +126,8 @@ class OrderSettings(Trail):
 ExitType = Literal["limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing"]
 
 
-class ExitSettings(Trail):
-    """Orders that close what the order has filled, on the other side; they only reduce."""
+class ExitSettings(AnyOrder):
+    """They are of the other side, live by what the order has filled, and only reduce."""
 
     type: ExitType = Field(
         description="`limit` and `take_profit` take a profit, `stop` limits a loss, `trailing` "

@@ -14,7 +14,7 @@ from tapeflow.schemas.signals import Slicing
 
 
 class SliceSettings(Section):
-    """Sends the order in parts, one after the other; left out: whole."""
+    """The parts are orders of their own; their sum never passes the size."""
 
     kind: Literal["twap", "iceberg", "participation"] = Field(
         description="`twap`: equal parts at equal times; `iceberg`: one part at a time; "

@@ -26,10 +26,10 @@ class StrategySettings(Section):
         default=("*",), description="Instrument ids, or patterns of them such as `BTC-*`."
     )
     order: OrderSettings = Field(
-        default=OrderSettings(), description="How each order trades: docs/orders.md."
+        default=OrderSettings(), description="The order of a signal. Left out: a market order."
     )
     exits: tuple[ExitSettings, ...] = Field(
-        default=(), description="Orders that close what each order has filled."
+        default=(), description="Orders that close what the order of a signal has filled."
     )
     exit_rule: Literal["OUO", "OCO"] | None = Field(
         default=None,
@@ -37,7 +37,7 @@ class StrategySettings(Section):
         "cancels them. Left out: `OUO`.",
     )
     slices: SliceSettings | None = Field(
-        default=None, description="Sends each order in parts. Left out: whole."
+        default=None, description="How the order of a signal is sent in parts. Left out: whole."
     )
 
     @model_validator(mode="after")
