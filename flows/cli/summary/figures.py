@@ -11,7 +11,8 @@ from typing import Any
 
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.cli.summary.hints import hints
-from tapeflow.flows.cli.summary.tables import Counts, counts_by_partition, mark_prices
+from tapeflow.flows.cli.summary.orders import order_figures
+from tapeflow.flows.cli.summary.tables import Counts, counts_by_partition, job_of, mark_prices
 
 TOTALS = {  # by figure, the table whose rows it counts
     "bars": "bars",
@@ -23,7 +24,6 @@ REFUSALS = (
     "SELECT reason, count(*) FROM decisions WHERE reason <> '' GROUP BY reason ORDER BY reason"
 )
 UNDECIDED = "SELECT count(*) FROM signals ANTI JOIN decisions ON signals.id = signal_id"
-UNFILLED = "SELECT count(*) FROM orders ANTI JOIN fills ON orders.id = fills.order_id"
 PROFIT = """
     SELECT strategy, account, fills, last.realized, last.unrealized, last.fees, last.equity
     FROM (SELECT strategy, account, count(*) AS fills FROM fills GROUP BY ALL)
@@ -56,7 +56,7 @@ def summarise(results: Path) -> dict[str, Any]:
         for name, table in TOTALS.items():
             figures[name] = con.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         figures["undecided_signals"] = con.execute(UNDECIDED).fetchone()[0]
-        figures["unfilled_orders"] = con.execute(UNFILLED).fetchone()[0]
+        figures["order_ends"], figures["order_reasons"] = order_figures(con, job_of(con))
         figures["refusals"] = dict(con.execute(REFUSALS).fetchall())
         figures["strategies"] = [
             dict(zip(PROFIT_COLUMNS, map(decimal_text, row), strict=True))

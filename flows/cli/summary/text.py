@@ -34,7 +34,8 @@ def format_summary(figures: dict[str, Any]) -> str:
         ("set aside", figures["set_aside"], breakdown(unused_parts(figures))),
         ("bars", figures["bars"], ""),
         ("signals", figures["signals"], breakdown({"not decided": figures["undecided_signals"]})),
-        ("orders", figures["orders"], breakdown({"not filled": figures["unfilled_orders"]})),
+        ("orders", figures["orders"], breakdown(figures["order_ends"])),
+        *((end, sum(of.values()), breakdown(of)) for end, of in figures["order_reasons"].items()),
         ("refusals", sum(refusals.values()), breakdown(refusals)),
         ("fills", figures["fills"], ""),
     ]
