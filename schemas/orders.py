@@ -208,3 +208,4 @@ class Fill(Struct, frozen=True, gc=False):
     trade_id: int  # the public trade that filled it; -1: it took from a quote
     partition: str
     offset: int
+    fee_value: Decimal | None = None  # of a fee in another currency, in that of profit

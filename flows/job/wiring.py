@@ -5,7 +5,7 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tapeflow.flows.job.currencies import check_currency
+from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.sections import Account
@@ -162,6 +162,8 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("strategies: two have the same name")
     if job.accounts and len(by_name) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
+    for account in by_name.values():
+        check_fee_currencies(job, table, account)
     for strategy in strategies(job, table):
         if strategy.account not in by_name or not job.accounts:
             raise UsageError(
