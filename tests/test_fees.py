@@ -114,10 +114,10 @@ def test_a_fee_in_bnb_is_what_it_would_be_in_quote_at_the_price_of_bnb():
     """Binance, "Using BNB to Pay for Fees": converted at the market price, at 75% of the rate."""
     bnb = rules(fees={"binance": {"currency": "BNB", "taker_bps": "7.5"}})
     account = new_account()
-    booked = fill(account, ETH, BUY, 10, "3452.55", money=bnb)
+    booking = fill(account, ETH, BUY, 10, "3452.55", money=bnb)
     #   34,525.5 * 0.075% = 25.894125 USDT, at 600 USDT: 0.043156875 BNB, of which 8 digits are kept
-    assert (booked.fee.amount, booked.fee.currency) == (D("0.04315688"), "BNB")
-    assert booked.after.fees == D("25.894125")
+    assert (booking.fee.amount, booking.fee.currency) == (D("0.04315688"), "BNB")
+    assert booking.after.fees == D("25.894125")
     assert held(account.cash) == {"ETH": 10, "USDT": D("-34525.5"), "BNB": D("-0.04315688")}
     assert account.fees == {"BNB": D("0.04315688")}
 
@@ -125,8 +125,8 @@ def test_a_fee_in_bnb_is_what_it_would_be_in_quote_at_the_price_of_bnb():
 def test_without_a_price_of_bnb_the_fee_is_paid_in_quote():
     """Binance, "Using BNB to Pay for Fees": without BNB the fee is deducted in what is traded."""
     bnb = rules(fees={"binance": {"currency": "BNB"}})
-    booked = fill(new_account(), ETH, BUY, 10, "3452.55", money=bnb, prices={})
-    assert (booked.fee.amount, booked.fee.currency) == (D("34.5255"), "USDT")
+    booking = fill(new_account(), ETH, BUY, 10, "3452.55", money=bnb, prices={})
+    assert (booking.fee.amount, booking.fee.currency) == (D("34.5255"), "USDT")
 
 
 def test_bnb_bought_with_a_fee_in_bnb_is_less():
@@ -142,32 +142,32 @@ def test_an_inverse_contract_pays_its_fee_in_its_coin(currency):
     #   100 contracts at 50,000 are worth 0.002 BTC
     paid = rules(fees={"coinbase": {"currency": currency, "taker_bps": 5}})
     account = new_account()
-    booked = fill(account, INVERSE, BUY, 100, 50_000, money=paid)
-    assert (booked.fee.amount, booked.fee.currency) == (D("0.000001"), "BTC")
+    booking = fill(account, INVERSE, BUY, 100, 50_000, money=paid)
+    assert (booking.fee.amount, booking.fee.currency) == (D("0.000001"), "BTC")
     assert held(account.cash) == {"BTC": D("-0.000001")}
 
 
 def test_a_fee_that_a_venue_reports_in_an_unknown_currency_is_named_and_never_zero():
     account = new_account()
-    booked = fill(account, ETH, BUY, 1, 3000, fee=D("0.5"), fee_currency="OKB")
-    assert booked.fee.value is None
-    assert (booked.after.fees, booked.unvalued) == (0, {"OKB": D("0.5")})
+    booking = fill(account, ETH, BUY, 1, 3000, fee=D("0.5"), fee_currency="OKB")
+    assert booking.fee.value is None
+    assert (booking.after.fees, booking.unvalued) == (0, {"OKB": D("0.5")})
     fill(account, ETH, BUY, 1, 3000, fee=D("0.25"), fee_currency="OKB")
     worth = account.worth("trend", rates(), lambda number, long: (D(3000), 7), 8)
     assert worth.unvalued == {"OKB": D("-0.75")}
-    fields = position_fields(rules(), booked, (D(3001), 9))
+    fields = position_fields(rules(), booking, (D(3001), 9))
     assert (fields["unvalued"], fields["unrealized"], fields["mark_ns"]) == ("0.5 OKB", 1, 9)
 
 
 def test_a_reported_fee_counts_by_what_it_is_worth():
     account = new_account()
-    booked = fill(account, ETH, SELL, 1, 3000, fee=D("0.01"), fee_currency="BNB")
-    assert (booked.fee.value, booked.after.fees) == (6, 6)
-    booked = fill(account, ETH, SELL, 1, 3000, fee=D("-0.3"), fee_currency="")
-    assert (booked.fee.currency, booked.after.fees) == ("USDT", D("5.7"))
+    booking = fill(account, ETH, SELL, 1, 3000, fee=D("0.01"), fee_currency="BNB")
+    assert (booking.fee.value, booking.after.fees) == (6, 6)
+    booking = fill(account, ETH, SELL, 1, 3000, fee=D("-0.3"), fee_currency="")
+    assert (booking.fee.currency, booking.after.fees) == ("USDT", D("5.7"))
     #   a venue takes a fee in base of a sell: more leaves the account than was sold
-    booked = fill(account, ETH, SELL, 1, 3000, fee=D("0.001"), fee_currency="ETH")
-    assert booked.net == D("-3.001")
+    booking = fill(account, ETH, SELL, 1, 3000, fee=D("0.001"), fee_currency="ETH")
+    assert booking.net == D("-3.001")
 
 
 @pytest.mark.parametrize(
@@ -239,8 +239,8 @@ def test_a_tier_is_that_of_the_thirty_days_before_the_day_of_a_fill(day, taker, 
     fill(account, ETH, SELL, 8, 10_000, money=money, day=1)
     again = account_of(account_rows(account), account.books.foreign)
     for liquidity, bps in (("TAKER", taker), ("MAKER", maker)):
-        booked = fill(again, ETH, BUY, 1, 10_000, money=money, day=day, liquidity=liquidity)
-        assert booked.fee.amount == bps
+        booking = fill(again, ETH, BUY, 1, 10_000, money=money, day=day, liquidity=liquidity)
+        assert booking.fee.amount == bps
 
 
 def test_the_volume_of_one_venue_is_none_of_another():
@@ -304,11 +304,11 @@ def test_cash_adds_up_by_currency_at_every_fill_and_so_do_the_strategies(
     for name, side, size, price, strategy, reported, amount in steps:
         row = TABLE.get(name)
         fee = None if reported is None else amount
-        booked = fill(account, name, side, size, price, strategy=strategy, money=money,
+        booking = fill(account, name, side, size, price, strategy=strategy, money=money,
                       liquidity="MAKER" if size > 1 else "TAKER", fee=fee, fee_currency=reported or "")  # fmt: skip
-        if booked.fee.currency != row.settlement and not booked.fee.is_in_base(row):
-            third[booked.fee.currency] -= booked.fee.amount
-            third[row.settlement] += booked.fee.value or D(0)
+        if booking.fee.currency != row.settlement and not booking.fee.is_in_base(row):
+            third[booking.fee.currency] -= booking.fee.amount
+            third[row.settlement] += booking.fee.value or D(0)
         if not row.is_spot:
             book_funding(account, strategy, row, amount)
         if restore_each:

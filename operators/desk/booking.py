@@ -1,6 +1,6 @@
 """Booking: what a fill, its fee and funding do to an account; see account.py.
 
-Order + FILL report ──▶ book_fill ──▶ Booked ──▶ fields of Fill and Position
+Order + FILL report ──▶ book_fill ──▶ Booking ──▶ fields of Fill and Position
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class MoneyRules(Struct, frozen=True):
     position_values: bool = True  # positions say their value at a mark
 
 
-class Booked(Struct, frozen=True):
+class Booking(Struct, frozen=True):
     """What a fill did to an account."""
 
     row: Instrument
@@ -43,7 +43,7 @@ class Booked(Struct, frozen=True):
 
 def book_fill(
     account: Account, rules: MoneyRules, order: Order, report: Report, rates: Rates
-) -> Booked:
+) -> Booking:
     """Book a FILL report of an order; return what it did. `rates` are those of its place.
 
     The fee is that of the report, or where it says none that of the venue's tier.
@@ -71,7 +71,7 @@ def book_fill(
     if (rate := rates.rate(currency)) is not None:
         volume = notional(row, report.size, report.price) * rate
         account.volumes.add(row.venue, report.position[0], volume)
-    return Booked(row, worth, fee, before, after, account.net[row.id], unvalued)
+    return Booking(row, worth, fee, before, after, account.net[row.id], unvalued)
 
 
 def fee_of(
@@ -116,10 +116,10 @@ def holders(account: Account, instrument: str) -> Iterable[tuple[str, PositionSt
 
 
 def position_fields(
-    rules: MoneyRules, booked: Booked, mark: tuple[Decimal, int] | None
+    rules: MoneyRules, booking: Booking, mark: tuple[Decimal, int] | None
 ) -> dict[str, Any]:
     """Return the fields of a Position that a fill decides; `mark`: price and log time."""
-    row, position = booked.row, booked.after
+    row, position = booking.row, booking.after
     fields: dict[str, Any] = {
         "quantity": position.quantity,
         "cost": position.cost,
@@ -128,10 +128,10 @@ def position_fields(
         "fees": position.fees,
         "currency": "" if row.settlement == row.quote else row.settlement,
         "funding": position.funding,
-        "unvalued": format_amounts(booked.unvalued),
+        "unvalued": format_amounts(booking.unvalued),
     }
     if rules.position_values:
-        fields["net"] = booked.net
+        fields["net"] = booking.net
     if rules.position_values and position.quantity and mark is not None:
         value = position_value(row, position, mark[0], rules.digits)
         fields |= {"unrealized": value - position.cost, "mark": mark[0], "mark_ns": mark[1]}
