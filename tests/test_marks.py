@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.schemas.market import LATE, OFF_MARKET, MarkPrices
+from tapeflow.schemas.time import NO_TIME
 from tests.columns import batch, desk_ticks, ints, quotes, tick
 from tests.frames import MS, S
 
@@ -29,7 +30,8 @@ def quote(at_ns, bid, ask, *, offset=0):
 def mark_price(at_ns, price, *, offset=0):
     """Return the columns of one mark price of instrument 0."""
     prices = np.array([price], np.float64)
-    return MarkPrices(ints([offset]), ints([at_ns]), ints([0]), ints([at_ns]), prices, prices)
+    where = (ints([offset]), ints([at_ns]), ints([0]), ints([at_ns]))
+    return MarkPrices(*where, prices, prices, prices, ints([NO_TIME]))
 
 
 def marks_after(*ticks):
