@@ -33,9 +33,7 @@ def report(kind, *, at=100, **fields):
     for name in {"price", "size", "limit", "trigger", "cumulative"} & fields.keys():
         fields[name] = None if fields[name] is None else Decimal(fields[name])
     position = (at, "x-0", 8)
-    return Report(
-        "5f0c" * 6, kind, position, fields.pop("event_ns", at), record=position, **fields
-    )
+    return Report("5f0c" * 6, kind, position, fields.pop("event_ns", at), record=position, **fields)
 
 
 def fill(name, size, price="99", **fields):

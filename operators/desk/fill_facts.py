@@ -31,6 +31,7 @@ def fill_facts(
     account.reach -= reach_of_position(booking.before, multiplier)
     account.reach += reach_of_position(booking.after, multiplier)
     number = settings.instruments.number[order.instrument]
+    marks.add_fill(number, float(fill.price), fill.log_ns)
     mark = exact_mark(marks, number, long=booking.after.quantity > 0)
     yield Position(
         seq=account.next_seq(),
@@ -43,9 +44,7 @@ def fill_facts(
     )
 
 
-def make_fill(
-    account: AccountState, working: Working, report: Report, booking: Booking
-) -> Fill:
+def make_fill(account: AccountState, working: Working, report: Report, booking: Booking) -> Fill:
     """Return the fact of a fill; the newest execution of its order."""
     order, fee = working.order, booking.fee
     log_ns, partition, offset = report.record or report.position

@@ -12,8 +12,8 @@ from heapq import heappush
 
 from tapeflow.operators.desk import order_facts, perform
 from tapeflow.operators.desk.actions import Action, Apply, Place, Slice, Timer
-from tapeflow.operators.desk.fill_facts import fill_facts
 from tapeflow.operators.desk.exposure import change_exposure, exposed_size, open_size
+from tapeflow.operators.desk.fill_facts import fill_facts
 from tapeflow.operators.desk.life import apply_report
 from tapeflow.operators.desk.links import follow
 from tapeflow.operators.desk.positions import ZERO

@@ -181,7 +181,10 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
     table = settings.instruments
     orders = [each for each in state.orders.rows() if each.order.account == saved.name]
     reach = sum(
-        (reach_of_position(each, table.get(name).multiplier) for _, name, each in saved.money.positions),
+        (
+            reach_of_position(each, table.get(name).multiplier)
+            for _, name, each in saved.money.positions
+        ),
         ZERO,
     )
     reach += sum(
