@@ -9,6 +9,7 @@ from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.sides import BUY, SELL
 from tests.venue_market import (
+    Market,
     amend,
     as_text,
     cancel,
@@ -35,10 +36,13 @@ def timed_outcome(rules, *steps, instruments=()):
 
 def ends(rules, *steps):
     """Return (heard, venue time, kind and reason) of each end."""
-    reports = run_three_ways(rules, steps).reports
+    return ends_of(run_three_ways(rules, steps))
+
+
+def ends_of(market):
     return [
         (report.position[0], report.event_ns, f"{report.kind} {report.reason}".strip())
-        for report in reports
+        for report in market.reports
         if report.kind in ("CANCELED", "EXPIRED", "REJECTED", "CANCEL_REFUSED", "AMEND_REFUSED")
     ]
 
@@ -475,3 +479,12 @@ def test_the_venue_has_positions_before_the_desk_hears_of_them():
     assert market.venue.positions == {("main", "trend", 0): Decimal(2)}
     market.run([place(12, "back", SELL, 2), trade(13, 99, 9)])
     assert market.venue.positions == {}
+
+
+def test_orders_that_are_over_leave_no_timers_behind():
+    market = Market(paper(), InstrumentTable.from_rows([instrument()]))
+    for log_ns in range(5_000):
+        market.run([limit(log_ns, f"o{log_ns}", tif="DAY"), cancel(log_ns, f"o{log_ns}")])
+    market.run([limit(5_000, "live", tif="DAY")])
+    assert len(market.venue.timers) < 2_000 and len(market.venue.books[0].events) < 2_000
+    assert ends_of(market.run([until(DAY)]))[-1] == (DAY, DAY, "EXPIRED DAY")
