@@ -50,7 +50,7 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
         entry = orders.by_id[order.parent]
         return follow_exits(orders, entry, orders.members(order.group), working, outcome)
     actions = follow_entries(orders.members(order.group), working, outcome) if order.group else []
-    for exits in orders.exits_of(order.id):
+    for exits in orders.exits_of(order.id) if order.id in orders.children else ():
         actions += follow_exits(orders, working, exits, working, outcome)
     if outcome.ended and order.id in orders.slices:
         actions.append(Slice(order.id))
