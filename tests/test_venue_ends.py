@@ -364,6 +364,18 @@ def test_two_amendments_of_one_time_both_take_effect():
     assert outcome(paper(entry=1), *steps)[1:] == ["o AMENDED", "o AMENDED", "o FILL 3 @ 99 MAKER"]
 
 
+def test_two_amendments_of_one_time_are_put_off_by_one_delay():
+    steps = (
+        limit(8),
+        trade(11, 105),
+        trade(12, 105, v=8),
+        amend(13, "o", size=3),
+        amend(13, "o", size=2),
+    )
+    later = trade(18, 105, v=9)  # the delay is 9 now, and was 4 at log time 15
+    assert timed_outcome(paper(entry=2), *steps, later, until(40))[1:] == [(19, "o AMENDED")] * 2
+
+
 def test_an_amendment_of_an_order_that_is_over_is_refused():
     steps = (
         *ENTERED,
@@ -472,6 +484,23 @@ def test_a_restored_venue_knows_instruments_that_were_added_since():
         0
     )
     assert restored.orders["o"].instrument == 1
+
+
+def test_an_instrument_may_go_once_it_has_no_order_and_no_position():
+    two = instrument("A-USD.BINANCE"), instrument("B-USD.BINANCE")
+    table = InstrumentTable.from_rows(two[1:])
+    flat = (
+        quote(1, 99, 101, 9, 9),
+        limit(2, "a", price=101, size=1),
+        trade(3, 100),
+        limit(4, "b", SELL, 1, 99),
+        trade(5, 100),
+    )
+    saved = run_three_ways(paper(), flat, *two).venue.snapshot()
+    assert Venue.restore(saved, paper(), table).orders == {}
+    for steps in (flat[:3], [*flat, limit(6, "c", price=50)]):
+        with pytest.raises(KeyError, match="A-USD"):
+            Venue.restore(run_three_ways(paper(), steps, *two).venue.snapshot(), paper(), table)
 
 
 def test_the_venue_has_positions_before_the_desk_hears_of_them():
