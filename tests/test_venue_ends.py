@@ -512,8 +512,19 @@ def test_the_venue_has_positions_before_the_desk_hears_of_them():
 
 def test_orders_that_are_over_leave_no_timers_behind():
     market = Market(paper(), InstrumentTable.from_rows([instrument()]))
+    market.run([limit(0, "first", tif="GTD", expire_ns=9_000), limit(0, "live", tif="DAY")])
     for log_ns in range(5_000):
         market.run([limit(log_ns, f"o{log_ns}", tif="DAY"), cancel(log_ns, f"o{log_ns}")])
-    market.run([limit(5_000, "live", tif="DAY")])
     assert len(market.venue.timers) < 2_000 and len(market.venue.books[0].events) < 2_000
-    assert ends_of(market.run([until(DAY)]))[-1] == (DAY, DAY, "EXPIRED DAY")
+    last = ends_of(market.run([until(DAY)]))[-2:]
+    assert last == [(9_000, 9_000, "EXPIRED GTD"), (DAY, DAY, "EXPIRED DAY")]
+
+
+def test_an_end_that_was_put_behind_another_and_comes_back_takes_effect():
+    steps = (
+        place(0, "o", SELL, 2, "stop", trigger=98, tif="GTD", expire_ns=55), trade(5, 100),
+        trade(30, 98, v=20),  # triggered: patience ends at 20 + 30, put off by 10
+        amend(45, "o", size=3),  # at 48, put off to 58: patience ends at 78, and GTD is the end again
+        until(100),
+    )  # fmt: skip
+    assert ends(paper("touch", entry=3, patience=30), *steps) == [(65, 55, "EXPIRED GTD")]

@@ -152,6 +152,16 @@ def test_a_market_order_is_valued_by_the_touch_else_the_last_trade_else_the_row(
     assert reports[:1] == first
 
 
+def test_an_order_that_enters_at_a_quote_without_its_opposite_side_is_valued_by_the_other():
+    strict = [instrument(min_notional=Decimal(200))]
+    order = place(10, "o", BUY, 2, "trailing", trail=5)
+    assert outcome(paper(), order, quote(11, 99.5, 0), instruments=strict) == [
+        "o REJECTED NOTIONAL_MIN"
+    ]
+    assert outcome(paper(), order, quote(11, 100, 0), instruments=strict) == ["o ACCEPTED"]
+    assert outcome(paper(), order, quote(11, 0, 0), instruments=strict) == ["o ACCEPTED"], "unknown"
+
+
 def test_an_inverse_instrument_counts_its_contracts_as_notional():
     inverse = instrument(
         kind="perp", venue_symbol="AUSD_PERP", multiplier=Decimal(10), min_notional=Decimal(30)
