@@ -207,6 +207,12 @@ def test_a_cancel_ends_the_order_at_its_arrival():
     assert ends(rules, *steps, until(20)) == [(17, 17, "CANCELED OCO")]
 
 
+def test_a_row_that_has_passed_a_cancel_brings_it_however_far_its_price():
+    steps = limit(8), trade(11, 105), trade(12, 105, v=8), cancel(13, "o"), trade(16, 500, v=15)
+    assert ends(paper(cancel=2), *steps) == [(16, 15, "CANCELED")]
+    assert ends(paper(cancel=3), *steps, until(20)) == [(20, 16, "CANCELED")], "not yet passed"
+
+
 def test_a_cancel_never_overtakes_its_order():
     steps = limit(10), cancel(11, "o"), until(40)
     assert ends(paper(entry=20, cancel=2), *steps) == [(30, 30, "CANCELED")]

@@ -343,13 +343,14 @@ def test_a_sell_slips_downwards_and_never_to_zero():
 
 def test_what_our_orders_took_from_a_quote_is_not_shown_again():
     steps = (
-        quote(1, 99, 101, 9, 4), place(2, "o", BUY, 3), trade(3, 100),
-        place(4, "p", BUY, 3), trade(5, 100), quote(6, 99, 101, 9, 2.5),
+        quote(1, 99, 101, 9, 6), place(2, "o", BUY, 3), trade(3, 100), place(4, "p", BUY, 2), trade(5, 100),
+        place(6, "q", BUY, 3), trade(7, 100), quote(8, 99, 101, 9, 2.5),
     )  # fmt: skip
     assert [text for text in outcome(paper(slip=None), *steps) if "FILL" in text] == [
         "o FILL 3 @ 101 TAKER",
-        "p FILL 1 @ 101 TAKER",
         "p FILL 2 @ 101 TAKER",
+        "q FILL 1 @ 101 TAKER",
+        "q FILL 2 @ 101 TAKER",
     ]
 
 
