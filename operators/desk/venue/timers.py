@@ -53,7 +53,8 @@ def happen(venue: VenueState, visit: Visit, event: Event) -> None:
     order = venue.orders[order_id]
     unschedule(venue, event)
     if rank == AMEND:
-        amend_order(venue, visit, order, at_ns)
+        while is_current(venue, event):  # several of one time
+            amend_order(venue, visit, order, at_ns)
     elif rank == ENTER:
         enter(venue, visit, order, UNMET, at_ns)
     else:
@@ -102,6 +103,8 @@ def pass_time(
         for event in sorted(due):
             if is_current(venue, event):
                 reports += happen_at(venue, now_ns, event, standing_of)
+            else:
+                unschedule(venue, event)
     return reports
 
 
