@@ -3,7 +3,7 @@
 Market                                  DeskMarket
 trades       11 columns, all            6, those that were accepted
 quotes        8 columns, all            5, the last of an instrument between two samples
-mark_prices   6 columns, all            4, the same
+mark_prices   8 columns, all            6, the same, and those that funding depends on
 """
 
 from tapeflow.schemas.columns import Columns, Floats, Ints
@@ -34,9 +34,11 @@ class DeskQuotes(DeskTicks, frozen=True, eq=False):
 
 
 class DeskMarkPrices(DeskTicks, frozen=True, eq=False):
-    """Mark prices."""
+    """Mark prices, and what the venue says with them of funding."""
 
     mark: Floats
+    funding_rate: Floats
+    funding_ns: Ints
 
 
 class DeskMarket(Tables, frozen=True, eq=False):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
+from tapeflow.operators.desk.funding_terms import rows_of_funding
 from tapeflow.operators.desk.marks import is_of_market, nan_if_empty
 from tapeflow.operators.desk.state import AccountContext
 from tapeflow.schemas.batches import AccountBatch, Batch
@@ -84,12 +85,17 @@ def select_quotes(quotes: Quotes, seen: Ints, sample_ns: int) -> DeskQuotes:
 
 
 def select_mark_prices(marks: MarkPrices, seen: Ints, sample_ns: int) -> DeskMarkPrices:
-    """Return the last mark price of each instrument before each sample."""
+    """Return the last mark price of each instrument before each sample, and those of funding."""
     if not len(marks):
         return DeskMarkPrices.empty()
-    rows, where = np.empty(len(marks), np.int64), (marks.log_ns, marks.instrument)
+    rows, wanted = np.empty(len(marks), np.int64), np.zeros(len(marks), np.bool_)
+    where = (marks.log_ns, marks.instrument)
     begin = rows_before_samples(*where, marks.mark, marks.mark, sample_ns, seen, rows)
-    return DeskMarkPrices(marks.offset, *where, marks.mark).take(rows[begin:])
+    wanted[rows[begin:]] = True
+    never = np.full(len(seen), -1, np.int64)
+    rows_of_funding(marks.instrument, marks.funding_ns, never, wanted)
+    columns = DeskMarkPrices(*(getattr(marks, name) for name in DeskMarkPrices.column_names()))
+    return columns.take(np.flatnonzero(wanted))
 
 
 @compiled
