@@ -143,7 +143,7 @@ def rows_of(*drawn):
     """Return rows of mark prices: (log time, instrument, mark, rate, next time)."""
     log_ns, instrument, mark, rate, next_ns = zip(*drawn, strict=True) if drawn else ((),) * 5
     return DeskMarkPrices(
-        ints(range(len(drawn))), ints(log_ns), ints(instrument), np.array(mark, np.float64),
+        ints(range(len(drawn))), ints(log_ns), ints(instrument), ints(log_ns), ints(log_ns), np.array(mark, np.float64),
         np.array(rate, np.float64), ints(next_ns),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from tapeflow.operators.desk.fees import Fee, FeeTable, FillMoney, charge_fee, r
 from tapeflow.operators.desk.positions import ZERO, PositionState, apply_fill
 from tapeflow.operators.desk.rates import Rates
 from tapeflow.operators.desk.worth import format_amounts
-from tapeflow.schemas.decimals import SCALE, round_to_digits
+from tapeflow.schemas.decimals import SCALE, fit_table, round_to_digits
 from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.orders import Order, Report
 
@@ -50,8 +50,9 @@ def book_fill(
     """
     assert report.price is not None and report.size is not None, "no fill"
     row, digits = rates.table.get(order.instrument), rules.digits
-    worth = fill_value(row, report.size, report.price, digits)
-    fill = FillMoney(row, order.side, report.size, report.price, worth)
+    price = fit_table(report.price)
+    worth = fill_value(row, report.size, price, digits)
+    fill = FillMoney(row, order.side, report.size, price, worth)
     fee = fee_of(account, rules, fill, report, rates)
     before = account.books.get(order.strategy, row.id)
     after = apply_fill_and_fee(before, fill, fee, digits)
