@@ -16,6 +16,7 @@ from msgspec import Struct
 from tapeflow.operators.decode.guards import (
     Path,
     UnscannableError,
+    distinguishes,
     guards,
     require_scannable,
     without_values,
@@ -56,7 +57,7 @@ from tapeflow.operators.decode.objects import (
 from tapeflow.operators.decode.rows import FLOATS
 from tapeflow.operators.decode.strict import Symbols
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape, distinguishes
+from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape
 
 
 class ScanTables(NamedTuple):
@@ -152,7 +153,7 @@ class TableBuilder(Struct):
     def add_field(self, field: Field) -> list[int]:
         """Write the choices of a field; return the last words of its entry, from ACTION on."""
         column = column_of(field)
-        is_float = field.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_NONE)
+        is_float = field.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_NONE, Kind.SIGNED_OR_NONE)
         require_scannable(
             column == UNUSED or (field.column in FLOATS) == is_float,
             "an integer where a float belongs",

@@ -18,6 +18,8 @@ from tapeflow.schemas.venues.dialect import (
     SYMBOL,
     Channel,
     Dialect,
+    Field,
+    Kind,
     Shape,
     choice,
     decimal,
@@ -38,12 +40,14 @@ BOOK_TICKER: Shape = {
     "e": literal("bookTicker"),
     "T": epoch("event_ns", optional=True),
 }
-MARK_PRICE: Shape = {
+MARK_PRICE: Shape = {  # of contracts that expire r is "", and T is 0
     "e": literal("markPriceUpdate"),
     "s": SYMBOL,
     "E": epoch("event_ns"),
     "p": decimal_or_none("mark"),
     "i": decimal_or_none("index", optional=True),
+    "r": Field(Kind.SIGNED_OR_NONE, "funding_rate", optional=True),
+    "T": Field(Kind.EPOCH_OR_NONE, "funding_ns", optional=True),
 }
 MARK_PRICES = Channel("markPriceUpdate", MARK_PRICE, table=MarkPrices)
 OF_ALL_SYMBOLS = ignored_channels(

@@ -45,6 +45,8 @@ class Kind(IntEnum):
     RFC3339 = 10  # a string, UTC with Z, up to 9 fraction digits
     BOOLEAN = 11  # JSON true or false
     CHOICE = 12  # one of several texts
+    SIGNED_OR_NONE = 13  # a string of [-]digits[.digits], zero too; "" and null are read as NaN
+    EPOCH_OR_NONE = 14  # as EPOCH; 0, which means none, as NO_TIME
 
 
 class Field(Struct, frozen=True):
@@ -128,13 +130,6 @@ def shape_in_ms(shape: Any) -> Any:
     if isinstance(shape, Mapping):
         return {name: shape_in_ms(part) for name, part in shape.items()}
     return replace(shape, kind=Kind.MILLIS if shape.kind is Kind.EPOCH else shape.kind, since_ns=0)
-
-
-def distinguishes(part: "Field | Shape | list[Shape]") -> bool:
-    """Return whether a part of a shape holds a field by which channels are distinguished."""
-    if isinstance(part, Field):
-        return part.kind <= Kind.ABSENT
-    return any(map(distinguishes, part if isinstance(part, list) else part.values()))
 
 
 def literal(text: str) -> Field:

@@ -12,7 +12,7 @@ from typing import Any
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.cli.summary.hints import hints
 from tapeflow.flows.cli.summary.orders import order_figures
-from tapeflow.flows.cli.summary.tables import Counts, counts_by_partition, job_of, mark_prices
+from tapeflow.flows.cli.summary.tables import Counts, counts_by_partition, mark_prices
 
 TOTALS = {  # by figure, the table whose rows it counts
     "bars": "bars",
@@ -56,7 +56,7 @@ def summarise(results: Path) -> dict[str, Any]:
         for name, table in TOTALS.items():
             figures[name] = con.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         figures["undecided_signals"] = con.execute(UNDECIDED).fetchone()[0]
-        figures["order_ends"], figures["order_reasons"] = order_figures(con, job_of(con))
+        figures["order_ends"], figures["order_reasons"] = order_figures(con)
         figures["refusals"] = dict(con.execute(REFUSALS).fetchall())
         figures["strategies"] = [
             dict(zip(PROFIT_COLUMNS, map(decimal_text, row), strict=True))

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tapeflow.flows.cli.summary.orders import has_events
 from tapeflow.flows.cli.summary.wording import Hint, names
 
 NO_MARKET = """
-    SELECT instrument, count(*) FROM order_events WHERE kind = 'EXPIRED' AND reason = 'NO_MARKET'
+    SELECT instrument, count(*) FROM order_states WHERE "end" = 'EXPIRED' AND reason = 'NO_MARKET'
     GROUP BY 1 ORDER BY 2 DESC, 1
 """
 BEYOND = """
@@ -18,11 +17,15 @@ ALERTS = "SELECT alert, count(*) FROM order_events WHERE alert <> '' GROUP BY 1 
 UNFILLED = """
     SELECT count(*), count(*) FILTER (type = 'market'), (SELECT count(*) FROM fills) FROM orders
 """
+ENDED = """
+    SELECT trim("end" || ' ' || reason) AS end, count(*) AS orders FROM order_states
+    WHERE phase = 'DONE' GROUP BY ALL ORDER BY orders DESC, 1
+"""
 
 
 def find_no_market(con: Any, job: dict[str, Any]) -> Iterator[str]:
     """Yield how many orders waited for a market in vain."""
-    found = con.execute(NO_MARKET).fetchall() if has_events(con, job) else []
+    found = con.execute(NO_MARKET).fetchall()
     if found:
         total = sum(count for _, count in found)
         yield (
@@ -53,7 +56,7 @@ def find_beyond(con: Any, job: dict[str, Any]) -> Iterator[str]:
 
 def find_alerts(con: Any, job: dict[str, Any]) -> Iterator[str]:
     """Yield which reports of orders contradict what was known of them."""
-    found = con.execute(ALERTS).fetchall() if has_events(con, job) else []
+    found = con.execute(ALERTS).fetchall()
     if found:
         yield (
             f"reports of orders contradict what was known: "
@@ -67,16 +70,11 @@ def find_unfilled(con: Any, job: dict[str, Any]) -> Iterator[str]:
     total, at_market, fills = con.execute(UNFILLED).fetchone()
     if not total or fills:
         return
-    if at_market == total:
-        yield (
-            f"none of {orders(total)} was filled: behind them the log holds no trade that could "
-            "fill one"
-        )
-    else:
-        yield (
-            f"none of {orders(total)} was filled: see their prices in the table orders, and what "
-            "the market did in the table bars"
-        )
+    ended = [f"{count:,} ended {end}" for end, count in con.execute(ENDED).fetchall()]
+    waiting = "behind them the log holds no trade that could fill one"
+    if at_market < total:
+        waiting = "the market did not reach their prices"
+    yield f"none of {orders(total)} was filled: {', '.join(ended) or waiting}"
 
 
 def orders(count: int) -> str:

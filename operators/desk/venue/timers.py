@@ -17,6 +17,7 @@ from tapeflow.operators.desk.venue.ends import (
     entry_by_patience,
     finish,
     refuse,
+    unschedule,
 )
 from tapeflow.operators.desk.venue.entry import enter
 from tapeflow.operators.desk.venue.met import UNMET
@@ -50,9 +51,10 @@ def happen(venue: VenueState, visit: Visit, event: Event) -> None:
         refuse(visit, order_id, at_ns, rank)
         return
     order = venue.orders[order_id]
-    order.scheduled.remove((at_ns, rank))
+    unschedule(venue, event)
     if rank == AMEND:
-        amend_order(venue, visit, order, at_ns)
+        while is_current(venue, event):  # several of one time
+            amend_order(venue, visit, order, at_ns)
     elif rank == ENTER:
         enter(venue, visit, order, UNMET, at_ns)
     else:
@@ -71,19 +73,24 @@ def expire(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
 
 def bring_events(venue: VenueState, visit: Visit) -> None:
     """Let everything happen that is due before a row of this venue time."""
-    events = visit.book.events
-    while events and events[0][0] <= visit.venue_ns:
-        event = heappop(events)
+    book = visit.book
+    while book.events and book.events[0][0] <= visit.venue_ns:
+        event = heappop(book.events)
         venue.changed.add(visit.instrument)
         if is_current(venue, event):
             happen(venue, visit, event)
+        else:
+            unschedule(venue, event)
 
 
 def next_due(venue: VenueState) -> int | None:
-    """Return the log time of the next timer, None where there is none."""
-    timers = venue.timers
-    while timers and not is_current(venue, timers[0][2:]):
-        heappop(timers)
+    """Return the log time of the next timer, None where there is none.
+
+    One of an order that is not over may be stale: then `pass_time` does nothing.
+    """
+    timers, orders = venue.timers, venue.orders
+    while timers and timers[0][3] < REFUSE_CANCEL and timers[0][5] not in orders:
+        unschedule(venue, heappop(timers)[2:])
     return timers[0][0] if timers else None
 
 
@@ -96,6 +103,8 @@ def pass_time(
         for event in sorted(due):
             if is_current(venue, event):
                 reports += happen_at(venue, now_ns, event, standing_of)
+            else:
+                unschedule(venue, event)
     return reports
 
 
@@ -108,6 +117,7 @@ def due_events(
         log_ns, delayed, *_ = timer = heappop(timers)
         event: Event = timer[2:]
         if not is_current(venue, event):
+            unschedule(venue, event)
             continue
         if not delayed:
             delay_ns = standing_of(venue.orders[event[3]].instrument).delay_ns
