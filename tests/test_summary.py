@@ -320,7 +320,9 @@ def test_a_run_without_oddities_gives_no_hint(capsys, tmp_path):
     assert hints_of(replay(capsys, tmp_path)) == []
 
 
-def test_the_demo_says_which_trades_its_damaged_frames_lost_and_what_it_assumed(capsys, tmp_path, monkeypatch):
+def test_the_demo_says_which_trades_its_damaged_frames_lost_and_what_it_assumed(
+    capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--seconds", "120"]) == 0
     missing, beyond = hints_of(capsys.readouterr().out)

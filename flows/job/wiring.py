@@ -179,7 +179,8 @@ def money_digits(job: Job, table: InstrumentTable) -> int:
     """Return the digits that money is rounded to: those of the job, else those it needs."""
     if job.results.money_digits is not None:
         return job.results.money_digits
-    return count_money_digits(strategies(job, table), table)
+    in_parts = job.paper.model != "trade"
+    return count_money_digits(strategies(job, table), table, in_parts=in_parts)
 
 
 def check_partitions(partitions: Iterable[str]) -> None:

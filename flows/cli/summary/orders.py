@@ -19,7 +19,7 @@ WORDS = (
     "working",
 )  # fmt: skip
 REASONED = ("canceled", "expired", "rejected")
-ASKED = "asked for"  # the reason of a cancel that names none
+UNNAMED = "asked for"  # the reason of a cancel that names none
 
 Counts = dict[str, int]
 
@@ -31,5 +31,5 @@ def order_figures(con: Any) -> tuple[Counts, dict[str, Counts]]:
     for became, reason, count in con.execute(STATES).fetchall():
         ends[became] += count
         if became in REASONED:
-            reasons[became][reason or ASKED] = count
+            reasons[became][reason or UNNAMED] = count
     return {word: ends[word] for word in WORDS if ends[word]}, dict(reasons)
