@@ -457,7 +457,7 @@ def test_the_page_of_orders_has_the_table_of_the_code():
     rows = {}
     for line in page.partition("## Life")[2].partition("\n\n- ")[0].splitlines():
         kinds, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        rows |= {kind: cells for kind in kinds.split(", ") if len(cells) == 4}
+        rows |= {kind: tuple(cells) for kind in kinds.split(", ") if len(cells) == 4}
     assert rows.keys() - {"report", "---"} == LIFE.keys()
     for kind, cells in LIFE.items():
         for shown, cell in zip(rows[kind], cells, strict=True):

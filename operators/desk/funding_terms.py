@@ -52,14 +52,14 @@ class FundingTerms:
         """Return the arrays, in the order of the fields."""
         return tuple(getattr(self, each.name) for each in fields(self))
 
-    def pass_rows(self, rows: DeskMarkPrices, begin: int) -> int:
-        """Take in rows from `begin` on; return the number of the first that makes a payment due.
+    def pass_rows(self, rows: DeskMarkPrices, begin: int, end: int) -> int:
+        """Take in rows `begin` to `end`; return the first that makes a payment due, else `end`.
 
-        That row is taken in by `take_due`. Without one it is the number of rows.
+        That row is taken in by `take_due`. Rows may be taken in again, from an earlier one on.
         """
         prices = (rows.mark, rows.funding_rate, rows.funding_ns)
         state = (self.next_ns, self.rate, self.mark)
-        return pass_terms(rows.instrument, rows.log_ns, *prices, begin, *state)
+        return pass_terms(rows.instrument, rows.log_ns, *prices, begin, end, *state)
 
     def take_due(self, rows: DeskMarkPrices, row: int) -> FundingDue:
         """Return the payment that a row makes due, and take in the row."""
@@ -73,7 +73,7 @@ class FundingTerms:
             mark=float(self.mark[number]),
         )
         self.next_ns[number] = NO_TIME  # so that the row is one like any other
-        self.pass_rows(rows.take(np.array([row])), 0)
+        self.pass_rows(rows, row, row + 1)
         return due
 
 
@@ -86,6 +86,7 @@ def pass_terms(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     funding_rate: Floats,
     funding_ns: Ints,
     begin: int,
+    end: int,
     next_ns: Written[Ints],
     rate: Written[Floats],
     last_mark: Written[Floats],
@@ -94,7 +95,7 @@ def pass_terms(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 
     The last three are the state, by instrument; the others are by row.
     """
-    for row in range(begin, len(instrument)):
+    for row in range(begin, end):
         number = instrument[row]
         if funding_ns[row] <= 0:
             continue
@@ -104,7 +105,7 @@ def pass_terms(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
         price = nan_if_empty(mark[row])
         next_ns[number], rate[number] = funding_ns[row], funding_rate[row]
         last_mark[number] = price if is_none_or_in_range(price) else math.nan
-    return len(instrument)
+    return end
 
 
 @compiled

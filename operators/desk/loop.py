@@ -13,6 +13,7 @@ from heapq import heappop
 
 from tapeflow.operators.desk import equity, slices, timers
 from tapeflow.operators.desk.decide import decide
+from tapeflow.operators.desk.funding_facts import funding_facts
 from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
@@ -79,6 +80,7 @@ def meet_row(state: State, settings: DeskSettings, found: FoundRow) -> Iterator[
         merge.release(found.pending, found.row)
     row = market_row(ticks, found.row, partition)
     reports = state.venue.meet(row, standing_before(merge.marks, row.instrument))
+    yield from funding_facts(state, settings, ticks, found.row)
     merge.release(found.pending, found.row + 1)
     state.searched.add(partition)
     yield from hear_all(state, settings, reports, found.position)

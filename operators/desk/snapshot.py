@@ -54,6 +54,7 @@ class AccountSnapshot(Struct):
     seq: int
     event_seq: int
     command_seq: int
+    funding_seq: int
 
 
 class Snapshot(Struct):
@@ -66,6 +67,7 @@ class Snapshot(Struct):
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
     marks: list[bytes]  # in the order of the fields of Marks
+    funding: list[bytes]  # in the order of the fields of FundingTerms; [] where none is paid
     instrument_partition: bytes
     venue: VenueSnapshot
     orders: list[Working]
@@ -95,6 +97,7 @@ def snapshot(state: State) -> bytes:
             },
             clocks={partition: clock.tobytes() for partition, clock in merge.clocks.items()},
             marks=[column.tobytes() for column in merge.marks.columns()],
+            funding=[column.tobytes() for column in funding_columns(state)],
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
@@ -105,6 +108,11 @@ def snapshot(state: State) -> bytes:
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
         )
     )
+
+
+def funding_columns(state: State) -> tuple[Ints | Floats, ...]:
+    """Return what was said of funding; () where none is paid."""
+    return () if state.watch.funding is None else state.watch.funding.columns()
 
 
 def account_snapshot(account: AccountState, merge: Merge) -> AccountSnapshot:
@@ -122,6 +130,7 @@ def account_snapshot(account: AccountState, merge: Merge) -> AccountSnapshot:
         seq=account.seq,
         event_seq=account.event_seq,
         command_seq=account.command_seq,
+        funding_seq=account.funding_seq,
     )
 
 
@@ -134,6 +143,8 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state = initial_state(settings)
     restore_merge(state.merge, saved)
     copy_known(state.instrument_partition, saved.instrument_partition)
+    for column, encoded_column in zip(funding_columns(state), saved.funding, strict=False):
+        copy_known(column, encoded_column)
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):
@@ -208,6 +219,7 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
         seq=saved.seq,
         event_seq=saved.event_seq,
         command_seq=saved.command_seq,
+        funding_seq=saved.funding_seq,
     )
     if account.sample_ns:
         state.add_sample(account)

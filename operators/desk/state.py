@@ -47,6 +47,7 @@ class AccountState:
     seq: int = 0
     event_seq: int = 0
     command_seq: int = 0
+    funding_seq: int = 0
 
     def next_seq(self) -> int:
         """Return the next running number of its facts."""
@@ -57,6 +58,11 @@ class AccountState:
         """Return the next running number of its order events."""
         self.event_seq += 1
         return self.event_seq
+
+    def next_funding_seq(self) -> int:
+        """Return the next running number of its funding payments."""
+        self.funding_seq += 1
+        return self.funding_seq
 
     def next_command_seq(self) -> int:
         """Return the next running number of its commands."""
@@ -114,7 +120,7 @@ def initial_state(settings: DeskSettings) -> State:
     return State(
         merge=Merge(settings.partitions, Marks.empty(instruments), settings.venue_clock),
         venue=Venue(settings.paper, settings.instruments),
-        watch=Watch.empty(instruments),
+        watch=Watch.empty(instruments, pays_funding=settings.pays_funding),
         instrument_partition=np.full(instruments, -1, np.int64),
         accounts={name: new_account(name, settings) for name in settings.accounts},
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
+from tapeflow.operators.desk.funding_terms import FundingTerms
 from tapeflow.operators.desk.merge import Merge, Pending, rows_before
 from tapeflow.operators.desk.venue.bounds import Bounds
 from tapeflow.schemas.columns import Floats, Floats2, Ints
@@ -30,7 +31,6 @@ class FoundRow(NamedTuple):
     position: LogPosition
     table: int  # its number among the tables of DeskMarket
     pending: Pending
-    chunk: int  # its number among the pending ones
     row: int
 
 
@@ -42,11 +42,15 @@ class Watch:
     enter_ns: Ints  # (instruments,): venue time from which every trade and quote matters
     watched: dict[str, set[int]]  # by partition: instruments with an order
     found: dict[str, FoundRow]  # by partition
+    funding: FundingTerms | None = None  # where funding is paid
 
     @classmethod
-    def empty(cls, instruments: int) -> "Watch":
+    def empty(cls, instruments: int, *, pays_funding: bool) -> "Watch":
         """Return a watch of no instrument."""
-        return cls(np.tile(NO_BOUNDS[1:], (instruments, 1)), np.full(instruments, MAX_NS), {}, {})
+        funding = FundingTerms.empty(instruments) if pays_funding else None
+        return cls(
+            np.tile(NO_BOUNDS[1:], (instruments, 1)), np.full(instruments, MAX_NS), {}, {}, funding
+        )
 
     def set_bounds(self, partition: str, instrument: int, bounds: Bounds) -> None:
         """Set the bounds of an instrument."""
@@ -58,7 +62,7 @@ class Watch:
     def search(self, merge: Merge, partition: str) -> None:
         """Find the next row of a partition that matters, of those that are not released."""
         self.found.pop(partition, None)
-        if not self.watched.get(partition):
+        if not self.watched.get(partition) and self.funding is None:
             return
         first: FoundRow | None = None
         for number, pending in enumerate(merge.pending.get(partition, ())):
@@ -75,12 +79,12 @@ class Watch:
     ) -> FoundRow | None:
         """Return the first row of a table below the horizon that matters."""
         begin = pending.begin
-        for chunk, ticks in enumerate(pending.chunks):
+        for ticks in pending.chunks:
             end = rows_before(horizon, partition, ticks)
             row = self.next_row(ticks, begin, end)
             if row < end:
                 position = (int(ticks.log_ns[row]), partition, int(ticks.offset[row]))
-                return FoundRow(position, number, pending, chunk, row)
+                return FoundRow(position, number, pending, row)
             if end < len(ticks):
                 break
             begin = 0
@@ -94,6 +98,8 @@ class Watch:
         if isinstance(ticks, DeskQuotes):
             return next_quote(*bounds, ticks.bid, ticks.ask, begin, end)
         assert isinstance(ticks, DeskMarkPrices), "a table of no kind"
+        if self.funding is not None:
+            end = self.funding.pass_rows(ticks, begin, end)
         return next_mark(self.low_high, ticks.instrument, ticks.mark, begin, end)
 
 
