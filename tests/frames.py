@@ -92,11 +92,14 @@ def ack_frame(partition: str) -> bytes:
     )
 
 
+EIGHT_HOURS = 8 * 3600 * S  # between payments of funding
+
+
 def mark_price_frame(mark: Any, *, at: int, pair="BTC") -> bytes:
     """Return a mark price of Binance USD-M."""
     return (
         f'{{"e":"markPriceUpdate","E":{at // MS},"s":"{pair}USDT","p":"{mark}","P":"{mark}",'
-        f'"i":"{mark}","r":"0.0001","T":{at // MS}}}'
+        f'"i":"{mark}","r":"0.0001","T":{(at // EIGHT_HOURS + 1) * EIGHT_HOURS // MS}}}'
     ).encode()
 
 

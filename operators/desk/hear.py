@@ -20,12 +20,12 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
-from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.time import LogPosition
 
-Fact = Decision | Order | Fill | Position | Equity | OrderEvent | Command
+Fact = Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command
 
 
 def hear_all(

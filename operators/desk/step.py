@@ -80,6 +80,7 @@ class Desk(Struct, frozen=True):
         """
         check_single_partition(state, batch, self.settings)
         state.merge.add(batch)
+        state.add_dues(batch)
         for intent in batch.intents:
             state.add_intent(intent)
         if len(batch.bars):
