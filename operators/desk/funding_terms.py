@@ -9,6 +9,7 @@ time. A time that is put off before it has come is no payment.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -18,16 +19,16 @@ from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.marks import is_none_or_in_range, nan_if_empty
 from tapeflow.schemas.columns import Bools, Floats, Ints, Written
 from tapeflow.schemas.desk_market import DeskMarkPrices
-from tapeflow.schemas.time import NO_TIME
+from tapeflow.schemas.time import NO_TIME, LogPosition
 
 LEEWAY_NS = 60_000_000_000  # by so much the clock of the log may be behind the venue's
 
 
-class FundingDue(Struct, frozen=True):
+class FundingDue(Struct, frozen=True, order=True):
     """A payment that is due on every position in an instrument."""
 
+    position: LogPosition  # of the row that says so
     instrument: int  # its number
-    log_ns: int  # of the row that says so
     due_ns: int  # the venue's time
     next_ns: int  # of the next payment
     rate: float  # NaN: the venue said none
@@ -52,28 +53,35 @@ class FundingTerms:
         """Return the arrays, in the order of the fields."""
         return tuple(getattr(self, each.name) for each in fields(self))
 
-    def pass_rows(self, rows: DeskMarkPrices, begin: int, end: int) -> int:
-        """Take in rows `begin` to `end`; return the first that makes a payment due, else `end`.
+    def pass_rows(self, rows: DeskMarkPrices, begin: int) -> int:
+        """Take in rows from `begin` on; return the number of the first that makes a payment due.
 
-        That row is taken in by `take_due`. Rows may be taken in again, from an earlier one on.
+        That row is taken in by `take_due`. Without one it is the number of rows.
         """
         prices = (rows.mark, rows.funding_rate, rows.funding_ns)
         state = (self.next_ns, self.rate, self.mark)
-        return pass_terms(rows.instrument, rows.log_ns, *prices, begin, end, *state)
+        return pass_terms(rows.instrument, rows.log_ns, *prices, begin, *state)
 
-    def take_due(self, rows: DeskMarkPrices, row: int) -> FundingDue:
+    def take_in(self, rows: DeskMarkPrices, partition: str) -> Iterator[FundingDue]:
+        """Take in rows of a partition, and yield the payments that they make due."""
+        row = self.pass_rows(rows, 0)
+        while row < len(rows):
+            yield self.take_due(rows, row, partition)
+            row = self.pass_rows(rows, row + 1)
+
+    def take_due(self, rows: DeskMarkPrices, row: int, partition: str) -> FundingDue:
         """Return the payment that a row makes due, and take in the row."""
         number = int(rows.instrument[row])
         due = FundingDue(
+            position=(int(rows.log_ns[row]), partition, int(rows.offset[row])),
             instrument=number,
-            log_ns=int(rows.log_ns[row]),
             due_ns=int(self.next_ns[number]),
             next_ns=int(rows.funding_ns[row]),
             rate=float(self.rate[number]),
             mark=float(self.mark[number]),
         )
         self.next_ns[number] = NO_TIME  # so that the row is one like any other
-        self.pass_rows(rows, row, row + 1)
+        self.pass_rows(rows.take(np.array([row])), 0)
         return due
 
 
@@ -86,7 +94,6 @@ def pass_terms(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     funding_rate: Floats,
     funding_ns: Ints,
     begin: int,
-    end: int,
     next_ns: Written[Ints],
     rate: Written[Floats],
     last_mark: Written[Floats],
@@ -95,7 +102,7 @@ def pass_terms(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 
     The last three are the state, by instrument; the others are by row.
     """
-    for row in range(begin, end):
+    for row in range(begin, len(instrument)):
         number = instrument[row]
         if funding_ns[row] <= 0:
             continue
@@ -105,7 +112,7 @@ def pass_terms(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
         price = nan_if_empty(mark[row])
         next_ns[number], rate[number] = funding_ns[row], funding_rate[row]
         last_mark[number] = price if is_none_or_in_range(price) else math.nan
-    return end
+    return len(instrument)
 
 
 @compiled

@@ -18,6 +18,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.operators.desk.account import AccountRows, account_of, account_rows
+from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
@@ -67,7 +68,8 @@ class Snapshot(Struct):
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
     marks: list[bytes]  # in the order of the fields of Marks
-    funding: list[bytes]  # in the order of the fields of FundingTerms; [] where none is paid
+    funding: list[bytes]  # in the order of the fields of FundingTerms
+    dues: list[FundingDue]
     instrument_partition: bytes
     venue: VenueSnapshot
     orders: list[Working]
@@ -97,7 +99,8 @@ def snapshot(state: State) -> bytes:
             },
             clocks={partition: clock.tobytes() for partition, clock in merge.clocks.items()},
             marks=[column.tobytes() for column in merge.marks.columns()],
-            funding=[column.tobytes() for column in funding_columns(state)],
+            funding=[column.tobytes() for column in state.funding.columns()],
+            dues=[due for *_, due in sorted(state.dues, key=itemgetter(0, 1))],
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
@@ -108,11 +111,6 @@ def snapshot(state: State) -> bytes:
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
         )
     )
-
-
-def funding_columns(state: State) -> tuple[Ints | Floats, ...]:
-    """Return what was said of funding; () where none is paid."""
-    return () if state.watch.funding is None else state.watch.funding.columns()
 
 
 def account_snapshot(account: AccountState, merge: Merge) -> AccountSnapshot:
@@ -143,8 +141,9 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state = initial_state(settings)
     restore_merge(state.merge, saved)
     copy_known(state.instrument_partition, saved.instrument_partition)
-    for column, encoded_column in zip(funding_columns(state), saved.funding, strict=False):
+    for column, encoded_column in zip(state.funding.columns(), saved.funding, strict=True):
         copy_known(column, encoded_column)
+    state.dues = [(due.position, due.instrument, due) for due in saved.dues]
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
-from tapeflow.operators.desk.funding_terms import FundingTerms
 from tapeflow.operators.desk.merge import Merge, Pending, rows_before
 from tapeflow.operators.desk.venue.bounds import Bounds
 from tapeflow.schemas.columns import Floats, Floats2, Ints
@@ -42,12 +41,10 @@ class Watch:
     enter_ns: Ints  # (instruments,): venue time from which every trade and quote matters
     watched: dict[str, set[int]]  # by partition: instruments with an order
     found: dict[str, FoundRow]  # by partition
-    funding: FundingTerms | None = None  # where funding is paid
 
     @classmethod
-    def empty(cls, instruments: int, *, pays_funding: bool) -> "Watch":
+    def empty(cls, instruments: int) -> "Watch":
         """Return a watch of no instrument."""
-        funding = FundingTerms.empty(instruments) if pays_funding else None
         return cls(
             np.tile(NO_BOUNDS[1:], (instruments, 1)), np.full(instruments, MAX_NS), {}, {}, funding
         )
@@ -62,7 +59,7 @@ class Watch:
     def search(self, merge: Merge, partition: str) -> None:
         """Find the next row of a partition that matters, of those that are not released."""
         self.found.pop(partition, None)
-        if not self.watched.get(partition) and self.funding is None:
+        if not self.watched.get(partition):
             return
         first: FoundRow | None = None
         for number, pending in enumerate(merge.pending.get(partition, ())):
@@ -98,8 +95,6 @@ class Watch:
         if isinstance(ticks, DeskQuotes):
             return next_quote(*bounds, ticks.bid, ticks.ask, begin, end)
         assert isinstance(ticks, DeskMarkPrices), "a table of no kind"
-        if self.funding is not None:
-            end = self.funding.pass_rows(ticks, begin, end)
         return next_mark(self.low_high, ticks.instrument, ticks.mark, begin, end)
 
 
