@@ -7,7 +7,7 @@ An `Order` is the approval and never changes; `Working` is what it has become so
 
 from decimal import Decimal
 from operator import attrgetter
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -105,7 +105,7 @@ class Order(Struct, frozen=True, gc=False):
         return self.time_ns, self.partition, self.offset
 
 
-def terms_fields(terms: Terms) -> dict[str, object]:
+def terms_fields(terms: Terms) -> dict[str, Any]:
     """Return the terms as fields of an order."""
     return asdict(terms)
 
@@ -137,6 +137,8 @@ class Report(Struct, frozen=True, gc=False):
     venue_id: str = ""  # the venue's own id of the order
     reason: str = ""  # code of a refusal or an end
     source: str = "paper"  # desk | paper | venue
+    beyond: Decimal | None = None  # of a FILL: the part that neither trade nor quote showed
+    record: LogPosition | None = None  # that brought it; None: a timer did
 
 
 class Fill(Struct, frozen=True, gc=False):
@@ -159,3 +161,5 @@ class Fill(Struct, frozen=True, gc=False):
     trade_id: int  # the public trade that filled it; -1: it took from a quote
     partition: str
     offset: int
+    beyond: Decimal = Decimal(0)  # the part that neither trade nor quote showed: [paper] slip
+    fee_value: Decimal | None = None  # of a fee in another currency, in that of profit

@@ -34,7 +34,8 @@ def an_order(size="10", **fields):
 def report(kind, *, at=100, **fields):
     for name in {"price", "size", "limit", "trigger", "cumulative"} & fields.keys():
         fields[name] = None if fields[name] is None else Decimal(fields[name])
-    return Report("5f0c" * 6, kind, (at, "x-0", 8), fields.pop("event_ns", at), **fields)
+    position = (at, "x-0", 8)
+    return Report("5f0c" * 6, kind, position, fields.pop("event_ns", at), record=position, **fields)
 
 
 def fill(name, size, price="99", **fields):
@@ -455,8 +456,8 @@ def test_the_page_of_orders_has_the_table_of_the_code():
     page = (Path(__file__).parents[1] / "docs" / "orders.md").read_text()
     rows = {}
     for line in page.partition("## Life")[2].partition("\n\n- ")[0].splitlines():
-        kinds, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        rows |= {kind: cells for kind in kinds.split(", ") if len(cells) == 4}
+        kinds, *words = [cell.strip() for cell in line.strip("|").split("|")]
+        rows |= {kind: words for kind in kinds.split(", ") if len(words) == 4}
     assert rows.keys() - {"report", "---"} == LIFE.keys()
     for kind, cells in LIFE.items():
         for shown, cell in zip(rows[kind], cells, strict=True):

@@ -77,6 +77,6 @@ def leg_order(
         active_ns=signal.time_ns + latency_ns,
         partition=signal.partition,
         offset=signal.offset,
-        **terms_fields(leg.terms),  # type: ignore[arg-type]
+        **terms_fields(leg.terms),
         **fields,  # type: ignore[arg-type]
     )

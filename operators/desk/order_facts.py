@@ -14,20 +14,21 @@ from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import terms_fields
 from tapeflow.schemas.time import Ns
 
+NO_RECORD = (0, "", -1)
 ACTIONS = {Place: "PLACE", Release: "PLACE", Cancel: "CANCEL", Amend: "AMEND"}
 
 
 def order_event(seq: int, working: Working, outcome: Outcome) -> OrderEvent:
     """Return the fact of a report; `working` is the order after it."""
     order, report = working.order, outcome.report
-    time_ns, partition, offset = report.position
+    _, partition, offset = report.record or NO_RECORD
     return OrderEvent(
         seq=seq,
         account=order.account,
         order_id=order.id,
         strategy=order.strategy,
         instrument=order.instrument,
-        time_ns=time_ns,
+        time_ns=report.position[0],
         event_ns=report.event_ns,
         kind=report.kind,
         phase=working.phase,
@@ -69,7 +70,7 @@ def command(
         time_ns=time_ns,
         deadline_ns=time_ns + age_ns,
         size=size,
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 
