@@ -45,9 +45,7 @@ class Watch:
     @classmethod
     def empty(cls, instruments: int) -> "Watch":
         """Return a watch of no instrument."""
-        return cls(
-            np.tile(NO_BOUNDS[1:], (instruments, 1)), np.full(instruments, MAX_NS), {}, {}, funding
-        )
+        return cls(np.tile(NO_BOUNDS[1:], (instruments, 1)), np.full(instruments, MAX_NS), {}, {})
 
     def set_bounds(self, partition: str, instrument: int, bounds: Bounds) -> None:
         """Set the bounds of an instrument."""
