@@ -1,0 +1,366 @@
+"""Small adversarial markets with orders, for the oracle of the paper venue and what it checks.
+
+    scenario(draws) -> Scenario(rules, instruments, log, commands)
+
+One generator over two sources of choices: hypothesis, which shrinks (`scenarios()`), and a seed,
+which is fast (`seeded(7)`). Of the options of a choice the first is the simplest.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from hashlib import blake2b
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tapeflow.schemas.orders import Order
+from tests.desk_oracle import (
+    MINUTE_NS,
+    AmendOrder,
+    CancelOrder,
+    Command,
+    InstrumentRules,
+    Mark,
+    Place,
+    PlaceOrder,
+    Quote,
+    Record,
+    Rules,
+    Trade,
+    in_log_order,
+)
+
+T = TypeVar("T")
+MIDNIGHT_NS = 1_700_006_400 * 10**9  # 2023-11-15
+BEGIN_NS = MIDNIGHT_NS - 30  # so that buckets, days and small latencies meet
+GAPS_NS = (1, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 5)  # between records of the log
+LONG_GAPS_NS = (*GAPS_NS, 10, MINUTE_NS - 3)
+AHEAD_NS = (0, 0, -1, -1, -2, -5, -5, None, None, 1, 3, 12, -40)  # event time less log time
+LATENCY_NS = (0, 0, 0, 1, 1, 2, 5, 20)
+SPREAD_NS = (0, 0, 0, 7)
+LEVELS = (100, 101, 99, 102, 98, 103, 97)  # prices, in ticks
+ABSURD = (5, 2000)  # and those far from the last trade
+MOST_RECORDS, MOST_ORDERS, MOST_CHANGES = 30, 8, 8
+
+
+class Draws(Protocol):
+    """A source of choices."""
+
+    def pick(self, options: Sequence[T]) -> T:
+        """Return one of the options."""
+
+
+class Seeded:
+    """Choices by a seed."""
+
+    def __init__(self, seed: int):
+        self.random = random.Random(seed)
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self.random.choice(options)
+
+
+class Drawn:
+    """Choices of hypothesis."""
+
+    def __init__(self, draw: Any):
+        self.draw = draw
+
+    def pick(self, options: Sequence[T]) -> T:
+        return self.draw(st.sampled_from(options))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A market, and what is done in it."""
+
+    rules: Rules
+    instruments: tuple[InstrumentRules, ...]
+    log: dict[str, list[Record]]
+    commands: tuple[Command, ...]  # in the order of their places
+    until_ns: int  # time goes on to this one after the last record
+
+
+def seeded(seed: int, **fixed: Any) -> Scenario:
+    """Return the scenario of a seed; `fixed` are settings that it does not choose."""
+    return scenario(Seeded(seed), **fixed)
+
+
+@st.composite
+def scenarios(draw, **fixed):
+    """Return scenarios for hypothesis."""
+    return scenario(Drawn(draw), **fixed)
+
+
+def scenario(draws: Draws, **fixed: Any) -> Scenario:
+    """Choose a scenario."""
+    rules = choose_rules(draws, fixed)
+    instruments = tuple(
+        choose_instrument(draws, name) for name in "ABCD"[: draws.pick((1, 1, 1, 2, 2, 4))]
+    )
+    log = choose_log(draws, instruments)
+    places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
+    last_ns = places[-1][0] if places else BEGIN_NS
+    commands = choose_commands(draws, instruments, places) if places else []
+    return Scenario(rules, instruments, log, tuple(commands), last_ns + draws.pick((0, 1, 50)))
+
+
+def go_on(draws: Draws, most: int) -> bool:
+    """Choose whether a list goes on that has `most` elements on average."""
+    return draws.pick((False, *[True] * most))
+
+
+def uniform(order_id: str, word: str) -> Fraction:
+    """Return a number in [0, 1) drawn from an order's id and a word."""
+    drawn = blake2b(f"{order_id} {word}".encode(), digest_size=8).digest()
+    return Fraction(int.from_bytes(drawn, "big"), 2**64)
+
+
+def long_market(seed: int, rows: int, orders: int, instruments: int = 2, **fixed: Any) -> Scenario:
+    """Return a random walk of so many rows with so many orders near the market, quickly."""
+    draw = np.random.default_rng(seed)
+    draws = Seeded(seed)
+    rules = choose_rules(draws, {"quote_age_ns": MINUTE_NS, **fixed})
+    table = tuple(
+        InstrumentRules("ABCDEFGH"[i], Decimal("0.1"), Decimal("0.01")) for i in range(instruments)
+    )
+    names = ("p0", "p1")[: min(2, instruments)]
+    log_ns = MIDNIGHT_NS - 10**9 + np.cumsum(draw.integers(0, 3_000_000, rows))
+    ahead = draw.integers(-5_000_000, 1_000_000, rows)
+    whose, kind = draw.integers(0, instruments, rows), draw.random(rows)
+    size, other = draw.integers(0, 500, rows), draw.integers(0, 500, rows)
+    level = 1000 + np.cumsum(draw.integers(-1, 2, (rows, instruments)), axis=0)
+    level = 900 + np.abs((level - 900) % 400 - 200)  # reflected: it stays within [900, 1100]
+    log: dict[str, list[Record]] = {name: [] for name in names}
+    for row in range(rows):
+        number, now = int(whose[row]), int(log_ns[row])
+        records = log[names[number % len(names)]]
+        event_ns = None if kind[row] < 0.01 else now + int(ahead[row])
+        price, sizes = int(level[row, number]), (float(size[row]) / 100, float(other[row]) / 100)
+        made: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        if kind[row] < 0.5:
+            made[0].append(Trade(number, event_ns, price / 10, sizes[0], row))
+        elif kind[row] < 0.97:
+            made[1].append(
+                Quote(number, event_ns, (price - 1) / 10, sizes[0], (price + 1) / 10, sizes[1])
+            )
+        else:
+            made[2].append(Mark(number, price / 10))
+        records.append(Record(now, len(records), *made))
+    places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
+    commands = dense_commands(draws, table, places, level, orders)
+    return Scenario(rules, table, log, commands, places[-1][0])
+
+
+def dense_commands(draws: Draws, table, places: Sequence[Place], level, orders: int):
+    """Choose orders spread over a long log, each near the price of its moment, and changes."""
+    every: list[tuple[int, int, Any]] = []
+    for made in range(orders):
+        where, number = draws.pick(range(len(places))), draws.pick(range(len(table)))
+        asked = table[number]
+        order = choose_order(
+            draws, f"o{made}", asked, places[where], account="a", strategy=draws.pick("st"),
+            reduce_only=draws.pick((False, False, True)), level=int(level[where, number]), far_ns=10**9,
+        )  # fmt: skip
+        every.append((where, 0, order))
+        for _ in range(draws.pick((0, 0, 1, 2))):
+            later = min(len(places) - 1, where + draws.pick((0, 1, 5, 50, 500)))
+            change = choose_change(draws, order, asked, level=int(level[where, number]))
+            every.append((later, 1, change))
+    every.sort(key=lambda each: each[:2])
+    return tuple(
+        PlaceOrder(places[where], what, what.size, number)
+        if isinstance(what, Order)
+        else what._replace(at=places[where])
+        for number, (where, _, what) in enumerate(every)
+    )
+
+
+def lot_of(scenario: Scenario, order: Order) -> Decimal:
+    """Return the lot of an order's instrument."""
+    return next(each.lot for each in scenario.instruments if each.id == order.instrument)
+
+
+def choose_rules(draws: Draws, fixed: dict[str, Any]) -> Rules:
+    """Choose the settings."""
+    choices: dict[str, Sequence[Any]] = {
+        "model": ("trade", "sized", "sized", "touch", "touch"),
+        "clock": ("log", "venue"),
+        "latency_ns": LATENCY_NS,
+        "latency_spread_ns": SPREAD_NS,
+        "cancel_latency_ns": (None, *LATENCY_NS),
+        "cancel_latency_spread_ns": SPREAD_NS,
+        "answer_latency_ns": LATENCY_NS,
+        "answer_latency_spread_ns": SPREAD_NS,
+        "share": (Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.1")),
+        "slip": (0, None, 2),
+        "quote_age_ns": (MINUTE_NS, 4, 0),
+        "patience_ns": (None, None, MINUTE_NS, 30, 6, 1),
+    }
+    drawn = {name: draws.pick(each) for name, each in choices.items() if name not in fixed}
+    return Rules(**{"draw": uniform, **drawn, **fixed})
+
+
+def choose_instrument(draws: Draws, name: str) -> InstrumentRules:
+    """Choose the row of an instrument."""
+    tick, lot = draws.pick((("1", "1"), ("0.1", "0.01"), ("0.5", "3")))
+    has_rules = draws.pick((False, False, False, False, True))
+    least = Decimal(lot) * 2
+    return InstrumentRules(
+        name,
+        Decimal(tick),
+        Decimal(lot),
+        draws.pick((Decimal(1), Decimal(10))),
+        draws.pick((False, True)),
+        draws.pick((None, least)) if has_rules else None,
+        draws.pick((None, least * 2)) if has_rules else None,
+        draws.pick((None, least * 100 * Decimal(tick))) if has_rules else None,
+        draws.pick(("none", "newest", "oldest", "both")),
+    )
+
+
+def choose_log(draws: Draws, instruments: Sequence[InstrumentRules]) -> dict[str, list[Record]]:
+    """Choose records: each instrument has rows in one partition."""
+    names = ("p0", "p1", "p2")[: draws.pick((1, 2, 3))]
+    home = [draws.pick(names) for _ in instruments]
+    log: dict[str, list[Record]] = {name: [] for name in names}
+    log_ns, trade_id = draws.pick((BEGIN_NS - MINUTE_NS, BEGIN_NS)), 0
+    gaps_ns = draws.pick((GAPS_NS, GAPS_NS, LONG_GAPS_NS))
+    while go_on(draws, MOST_RECORDS):
+        name = draws.pick(names)
+        log_ns += draws.pick(gaps_ns)
+        there = [number for number, each in enumerate(home) if each == name]
+        rows = []
+        while there and go_on(draws, 2) and len(rows) < 5:
+            trade_id += 1
+            rows.append(choose_row(draws, draws.pick(there), instruments, log_ns, trade_id))
+        kinds = (Trade, Quote, Mark)
+        by_kind = ([row for row in rows if isinstance(row, kind)] for kind in kinds)
+        log[name].append(Record(log_ns, len(log[name]), *by_kind))
+    return log
+
+
+def price_at(asked: InstrumentRules, ticks: int | Decimal) -> float:
+    return float(asked.tick * ticks)
+
+
+def choose_row(draws: Draws, number: int, instruments, log_ns: int, trade_id: int):
+    """Choose a trade, a quote or a mark price."""
+    asked = instruments[number]
+    ahead = draws.pick(AHEAD_NS)
+    event_ns = None if ahead is None else log_ns + ahead
+    level = draws.pick(LEVELS * 4 + ABSURD)
+    kind = draws.pick(("trade", "trade", "quote", "quote", "mark"))
+    if kind == "trade":
+        size = choose_size(draws, asked)
+        return Trade(number, event_ns, price_at(asked, level), size, trade_id)
+    if kind == "mark":
+        return Mark(number, draws.pick((price_at(asked, level),) * 6 + (0.0, float("nan"))))
+    width = draws.pick((1, 1, 2, 0, 5, -1))  # -1: crossed
+    bid, ask = price_at(asked, level), price_at(asked, level + width)
+    empty = draws.pick((None,) * 8 + ("bid", "ask", "both"))
+    nothing = draws.pick((0.0, float("nan")))
+    bid = nothing if empty in ("bid", "both") else bid
+    ask = nothing if empty in ("ask", "both") else ask
+    sizes = choose_size(draws, asked), choose_size(draws, asked)
+    return Quote(number, event_ns, bid, sizes[0], ask, sizes[1])
+
+
+def choose_size(draws: Draws, asked: InstrumentRules) -> float:
+    """Choose a size of a row: lots, less than a lot, nothing."""
+    lots = draws.pick(("1", "2", "3", "5", "9", "40", "0.5", "2.5", "0", "nan"))
+    return float("nan") if lots == "nan" else float(asked.lot * Decimal(lots))
+
+
+def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[Command]:
+    """Choose orders, and then cancels and amendments of them at later places."""
+    holders = draws.pick((("a s",), ("a s", "a t"), ("a s", "a t", "b s")))
+    reduces = draws.pick(((False,), (False, False, False, True), (False, True)))
+    placed: list[tuple[int, Order]] = []
+    while go_on(draws, MOST_ORDERS) and len(placed) < 3 * MOST_ORDERS:
+        where = draws.pick(range(len(places)))
+        order = choose_order(
+            draws, f"o{len(placed)}", draws.pick(instruments), places[where],
+            account=(holder := draws.pick(holders))[0], strategy=holder[2], reduce_only=draws.pick(reduces),
+        )  # fmt: skip
+        placed.append((where, order))
+    made: list[tuple[int, Any]] = []
+    while placed and go_on(draws, MOST_CHANGES) and len(made) < 3 * MOST_CHANGES:
+        since, order = draws.pick(placed)
+        after = draws.pick((len(places), 3, 3))  # often soon
+        where = since + draws.pick(range(min(after, len(places) - since)))
+        asked = next(each for each in instruments if each.id == order.instrument)
+        made.append((where, choose_change(draws, order, asked)))
+    placed.sort(key=lambda each: each[0])  # numbers are given in the order of decisions
+    every = [
+        *((where, PlaceOrder(places[where], order, order.size, number)) for number, (where, order) in enumerate(placed)),
+        *((where, change._replace(at=places[where])) for where, change in made),
+    ]  # fmt: skip
+    return [command for _, command in sorted(every, key=lambda each: each[0])]
+
+
+def choose_order(
+    draws: Draws,
+    name: str,
+    asked: InstrumentRules,
+    at: Place,
+    *,
+    level: int = LEVELS[0],
+    far_ns: int = 1,
+    **whose: Any,
+) -> Order:
+    """Choose an order with prices near a level, in ticks, and an end some `far_ns` away."""
+    kind = draws.pick(
+        ("market", "market", "limit", "limit", "limit", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing")
+    )  # fmt: skip
+    near = [each - LEVELS[0] + level for each in LEVELS] * 20 + [level + Decimal("0.5")]
+    terms: dict[str, Any] = {}
+    if kind.endswith("limit"):
+        terms |= {
+            "limit": asked.tick * draws.pick(near),
+            "post_only": draws.pick((False, False, False, True)),
+        }
+    if kind not in ("market", "limit", "trailing"):
+        terms |= {"trigger": asked.tick * draws.pick(near)}
+    if kind == "trailing":
+        unit = draws.pick(("price", "ticks", "bps"))
+        trail = Decimal(draws.pick((1, 2, 3)))
+        trail *= {"price": asked.tick, "ticks": 1, "bps": 70}[unit]
+        terms |= {
+            "trail": trail,
+            "trail_unit": unit,
+            "activate": draws.pick((None, asked.tick * draws.pick(near))),
+        }
+    if kind not in ("market", "limit"):
+        terms |= {"trigger_on": draws.pick(("trade", "quote", "mark"))}
+    tif = draws.pick(("GTC", "GTC", "GTC", "GTC", "IOC", "FOK", "GTD", "DAY"))
+    if tif == "GTD":
+        terms |= {"expire_ns": at[0] + far_ns * draws.pick((3, 1, 0, -1, 10, 10, 30, 30))}
+    size = asked.lot * draws.pick((2, 1, 3, 4, 6, 6, 12, 12) * 4 + (Decimal("0.5"),))
+    return Order(
+        0, name, "", whose.pop("account"), whose.pop("strategy"), asked.id, draws.pick((1, -1)), kind, size,
+        Decimal(1), at[0], at[0], at[1], at[2], tif=tif, **whose, **terms,
+    )  # fmt: skip
+
+
+def choose_change(
+    draws: Draws, order: Order, asked: InstrumentRules, level: int = LEVELS[0]
+) -> Any:
+    """Choose a cancel, or an amendment of what the order has."""
+    nowhere = (0, "", -1)
+    if draws.pick((True, False)):
+        return CancelOrder(nowhere, order.id)
+    lots = draws.pick((None, 1, 2, 4, 9))
+    near = [each - LEVELS[0] + level for each in LEVELS]
+    limit = draws.pick((None, *near))
+    return AmendOrder(
+        nowhere,
+        order.id,
+        None if lots is None else asked.lot * lots,
+        asked.tick * limit if limit and order.limit is not None else None,
+        asked.tick * draws.pick(near) if order.trigger is not None else None,
+    )
