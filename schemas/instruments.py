@@ -21,6 +21,10 @@ class Instrument(Struct, frozen=True):
     tick: Decimal  # smallest step of a price, in quote; a printed price is never rounded to it
     lot: Decimal  # smallest step of a size, in base
     multiplier: Decimal  # base units in one unit of size
+    min_size: Decimal | None = None  # of an order; None: no minimum
+    max_size: Decimal | None = None
+    min_notional: Decimal | None = None  # of an order, in quote
+    self_trade: str = "none"  # none, newest, oldest or both: what happens to orders that cross
 
     @property
     def inverse(self) -> bool:

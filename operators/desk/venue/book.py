@@ -1,0 +1,121 @@
+"""The orders of one instrument, sorted so that a row finds those in its reach.
+
+way, waiting            (A, number)           from A on
+buys, sells             price-time priority   resting limit orders
+queued_buys, .._sells   the same              of them those with something ahead (model touch)
+trade_up, ask_down, ..  nearest level first   orders that wait for a price: docs/paper.md 5
+"""
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tapeflow.operators.desk.venue.bounds import Bounds
+from tapeflow.operators.desk.venue.levels import source_of, trigger_levels
+from tapeflow.operators.desk.venue.orders import PaperOrder
+from tapeflow.operators.desk.venue.rows import NOTHING, QuoteId
+from tapeflow.operators.desk.venue.rules import Model
+from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.sides import BUY, SELL, Side
+from tapeflow.schemas.time import MAX_NS
+
+SOURCES = ("trade", "bid", "ask", "mark")
+NAMES = (
+    *("way", "waiting", "buys", "sells", "queued_buys", "queued_sells"),
+    *(f"{source}_{direction}" for source in SOURCES for direction in ("up", "down")),
+)
+Key = tuple[float, int, int, str]  # what sorts it, A, number, id
+Event = tuple[int, int, int, str]  # venue time, rank, number, id
+
+
+@dataclass(slots=True)
+class Book:
+    """The orders of one instrument, and what they took from its last quote."""
+
+    instrument: Instrument
+    model: Model
+    lists: dict[str, list[Key]] = field(default_factory=lambda: {name: [] for name in NAMES})
+    events: list[Event] = field(default_factory=list)  # a heap; stale ones are dropped when met
+    taken_at: QuoteId = NOTHING.quote_at
+    taken: dict[Side, Decimal] = field(default_factory=dict)  # of that quote, by its side
+
+    def add(self, order: PaperOrder) -> None:
+        """Sort an order in, by the stage it is in."""
+        for name, key in self.keys_of(order):
+            insort(self.lists[name], key)
+
+    def remove(self, order: PaperOrder) -> None:
+        """Take an order out; it must not have changed since it was added."""
+        for name, key in self.keys_of(order):
+            keys = self.lists[name]
+            index = bisect_left(keys, key)
+            assert keys[index] == key, "the order has changed since it was added"
+            del keys[index]
+
+    def keys_of(self, order: PaperOrder) -> Iterator[tuple[str, Key]]:
+        """Yield the lists that an order belongs to, each with its key there."""
+        when = (order.active_ns, order.number, order.id)
+        if order.stage == "UNTRIGGERED":
+            source = source_of(order.terms.trigger_on, order.side)
+            low, high = trigger_levels(order, self.instrument.tick)
+            if low > -math.inf:
+                yield f"{source}_down", (-low, *when)
+            if high < math.inf:
+                yield f"{source}_up", (high, *when)
+        elif order.stage == "RESTING":
+            side = "buys" if order.side == BUY else "sells"
+            key = (-order.side * order.limit, *when)
+            yield side, key
+            if self.model == "touch" and order.ahead != 0:
+                yield f"queued_{side}", key
+            if order.retake:
+                yield "way", (order.active_ns, *when)
+        else:
+            yield ("way" if order.stage == "WAY" else "waiting"), (order.active_ns, *when)
+
+    def reach(self, name: str, limit: float, *, strict: bool = False) -> list[str]:
+        """Return the ids of the orders in a list whose key is at most `limit`; below, if strict."""
+        keys = self.lists[name]
+        ids = []
+        for key in keys:
+            if key[0] > limit or (strict and key[0] == limit):
+                break
+            ids.append(key[3])
+        return ids
+
+    def bounds(self) -> Bounds:
+        """Return the bounds beyond which a row may do something to one of the orders."""
+        low = {source: -self.nearest(f"{source}_down") for source in SOURCES}
+        high = {source: self.nearest(f"{source}_up") for source in SOURCES}
+        buy, sell = -self.nearest("buys"), self.nearest("sells")
+        if self.model == "touch":
+            low["ask"], high["bid"] = max(low["ask"], buy), min(high["bid"], sell)
+            low["bid"] = max(low["bid"], -self.nearest("queued_buys"))
+            high["ask"] = min(high["ask"], self.nearest("queued_sells"))
+        else:
+            buy, sell = math.nextafter(buy, -math.inf), math.nextafter(sell, math.inf)
+        low["trade"], high["trade"] = max(low["trade"], buy), min(high["trade"], sell)
+        pairs = (bound for source in SOURCES for bound in (low[source], high[source]))
+        return Bounds(self.enter_ns(), *pairs)
+
+    def enter_ns(self) -> int:
+        """Return the venue time from which every row matters."""
+        first = [keys[0][1] for name in ("way", "waiting") if (keys := self.lists[name])]
+        return min([*first, *(event[0] for event in self.events[:1])], default=MAX_NS)
+
+    def nearest(self, name: str) -> float:
+        """Return what sorts the first order of a list; infinity where it is empty."""
+        keys = self.lists[name]
+        return keys[0][0] if keys else math.inf
+
+    def taken_from(self, quote_at: QuoteId, side: Side) -> Decimal:
+        """Return what our orders took from a side of a quote."""
+        return self.taken.get(side, Decimal(0)) if self.taken_at == quote_at else Decimal(0)
+
+    def take_from(self, quote_at: QuoteId, side: Side, size: Decimal) -> None:
+        """Note that our orders took from a side of a quote; earlier quotes are forgotten."""
+        if self.taken_at != quote_at:
+            self.taken_at, self.taken = quote_at, {BUY: Decimal(0), SELL: Decimal(0)}
+        self.taken[side] += size

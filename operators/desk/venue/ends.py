@@ -1,0 +1,109 @@
+"""When an order ends, and how: docs/paper.md 6.
+
+    patience, tif, cancel ──▶ the least is E, of equal ones the first ──▶ EXPIRED | CANCELED
+
+What still was on its way to an order that is over is refused.
+"""
+
+from collections.abc import Iterator
+from heapq import heappush
+from typing import NamedTuple
+
+from tapeflow.operators.desk.venue.orders import PaperOrder
+from tapeflow.operators.desk.venue.rules import PaperRules
+from tapeflow.operators.desk.venue.state import VenueState
+from tapeflow.operators.desk.venue.visit import Visit
+from tapeflow.schemas.orders import ReportKind
+
+# What happens at one venue time goes in this order.
+AMEND, ENTER, END, REFUSE_CANCEL, REFUSE_AMENDMENT = range(5)
+
+
+class End(NamedTuple):
+    """An end of an order."""
+
+    at_ns: int
+    kind: ReportKind
+    reason: str
+
+
+def end_of(order: PaperOrder, rules: PaperRules) -> End | None:
+    """Return the end of an order as it is known now."""
+    ends = []
+    takes = not order.has_limit or order.terms.tif in ("IOC", "FOK")
+    if takes and rules.patience_ns is not None and not order.waits_for_trigger:
+        ends.append(End(order.active_ns + rules.patience_ns, "EXPIRED", "NO_MARKET"))
+    if order.tif_ns is not None:
+        ends.append(End(order.tif_ns, "EXPIRED", order.terms.tif))
+    ends += [End(each.at_ns, "CANCELED", each.reason) for each in order.cancels]
+    return min(ends, key=lambda end: end.at_ns, default=None)
+
+
+def entry_by_patience(order: PaperOrder, rules: PaperRules) -> int | None:
+    """Return when a limit order on its way enters, whatever it meets; None: it does not."""
+    is_way = order.stage == "WAY" and not order.waits_for_trigger
+    if rules.patience_ns is None or not is_way:
+        return None
+    rests = order.has_limit and order.terms.tif not in ("IOC", "FOK")
+    return order.active_ns + rules.patience_ns if rests else None
+
+
+def times_of(order: PaperOrder, rules: PaperRules) -> Iterator[tuple[int, int]]:
+    """Yield (venue time, rank) of what happens to an order without a row that it meets."""
+    for amendment in order.amendments:
+        yield amendment.at_ns, AMEND
+    entry_ns = entry_by_patience(order, rules)
+    if entry_ns is not None:
+        yield entry_ns, ENTER
+    end = end_of(order, rules)
+    if end is not None:
+        yield end.at_ns, END
+
+
+def schedule(venue: VenueState, order: PaperOrder) -> None:
+    """Make an event and a timer for each time of an order that has none yet."""
+    for at_ns, rank in times_of(order, venue.rules):
+        if (at_ns, rank) not in order.scheduled:
+            order.scheduled.append((at_ns, rank))
+            event = at_ns, rank, order.number, order.id
+            heappush(venue.book_of(order.instrument).events, event)
+            heappush(venue.timers, (at_ns, False, *event))
+            venue.changed.add(order.instrument)
+
+
+def finish(
+    venue: VenueState,
+    visit: Visit,
+    order: PaperOrder,
+    end: tuple[ReportKind, str],
+    at_ns: int | None = None,
+) -> None:
+    """End an order that is not filled, at venue time `at_ns`, else that of the visit."""
+    kind, reason = end
+    visit.report(order.id, kind, at_ns, reason=reason, cumulative=order.filled)
+    forget(venue, visit, order)
+
+
+def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
+    """Remove an order that is over, and refuse what is on its way to it."""
+    venue.remove(order)
+    refused = [(each.at_ns, REFUSE_CANCEL) for each in order.cancels]
+    refused += [(each.at_ns, REFUSE_AMENDMENT) for each in order.amendments]
+    for at_ns, rank in sorted(refused):
+        if at_ns > visit.log_ns:
+            refuse_later(venue, order.id, at_ns, rank, number=order.number)
+        else:
+            refuse(visit, order.id, at_ns, rank)
+
+
+def refuse_later(
+    venue: VenueState, order_id: str, at_ns: int, rank: int, *, number: int = 0
+) -> None:
+    """Make a timer for a refusal: it comes at its log time, whatever the delay of the feed."""
+    heappush(venue.timers, (at_ns, True, at_ns, rank, number, order_id))
+
+
+def refuse(visit: Visit, order_id: str, at_ns: int, rank: int) -> None:
+    """Report that a cancel or an amendment came too late."""
+    kind: ReportKind = "CANCEL_REFUSED" if rank == REFUSE_CANCEL else "AMEND_REFUSED"
+    visit.report(order_id, kind, at_ns, reason="ORDER_OVER")

@@ -1,0 +1,78 @@
+"""The venue as plain values, and back: a snapshot shares nothing with the state it was made of."""
+
+from decimal import Decimal
+from heapq import heapify
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tapeflow.operators.desk.venue.ends import times_of
+from tapeflow.operators.desk.venue.orders import PaperOrder
+from tapeflow.operators.desk.venue.rows import QuoteId
+from tapeflow.operators.desk.venue.state import Timer, VenueState
+from tapeflow.schemas.sides import Side
+
+Taken = tuple[str, QuoteId, dict[Side, Decimal]]  # instrument, quote, by side
+
+
+class VenueSnapshot(Struct):
+    """The plain form of the venue's state; instruments go by their ids."""
+
+    number: int
+    orders: list[tuple[str, PaperOrder]]
+    positions: list[tuple[str, str, str, Decimal]]
+    taken: list[Taken]
+    timers: list[Timer]
+
+
+def snapshot(venue: VenueState) -> VenueSnapshot:
+    """Return the state of the venue."""
+    ids = venue.instruments.ids
+    return VenueSnapshot(
+        number=venue.number,
+        orders=[(ids[each.instrument], copy_order(each)) for each in venue.orders.values()],
+        positions=[
+            (account, strategy, ids[instrument], size)
+            for (account, strategy, instrument), size in venue.positions.items()
+        ],
+        taken=[
+            (ids[instrument], book.taken_at, dict(book.taken))
+            for instrument, book in venue.books.items()
+            if book.taken
+        ],
+        timers=sorted(venue.timers),
+    )
+
+
+def copy_order(order: PaperOrder) -> PaperOrder:
+    """Copy an order with its lists."""
+    return replace(
+        order,
+        cancels=[*order.cancels],
+        amendments=[*order.amendments],
+        scheduled=[*order.scheduled],
+    )
+
+
+def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
+    """Give an empty venue the state of a snapshot; its table may have grown since.
+
+    Raises KeyError for an instrument that is not in the table any more.
+    """
+    number_of = venue.instruments.number
+    venue.number = saved.number
+    for name, order in saved.orders:
+        restored = copy_order(order)
+        restored.instrument = number_of[name]
+        venue.add(restored)
+        times = set(times_of(restored, venue.rules)) & set(restored.scheduled)
+        events = venue.book_of(restored.instrument).events
+        events += [(*time, restored.number, restored.id) for time in times]
+    for book in venue.books.values():
+        heapify(book.events)
+    for account, strategy, name, size in saved.positions:
+        venue.positions[account, strategy, number_of[name]] = size
+    for name, quote_at, taken in saved.taken:
+        book = venue.book_of(number_of[name])
+        book.taken_at, book.taken = quote_at, dict(taken)
+    venue.timers = [*saved.timers]
