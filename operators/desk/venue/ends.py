@@ -62,8 +62,9 @@ def times_of(order: PaperOrder, rules: PaperRules) -> Iterator[tuple[int, int]]:
 
 def schedule(venue: VenueState, order: PaperOrder) -> None:
     """Make an event and a timer for each time of an order that has none yet."""
-    for at_ns, rank in times_of(order, venue.rules):
-        if (at_ns, rank) not in order.scheduled:
+    times = list(times_of(order, venue.rules))
+    for at_ns, rank in times:  # two amendments may have one time
+        if order.scheduled.count((at_ns, rank)) < times.count((at_ns, rank)):
             order.scheduled.append((at_ns, rank))
             event = at_ns, rank, order.number, order.id
             heappush(venue.book_of(order.instrument).events, event)
@@ -91,16 +92,17 @@ def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
     refused += [(each.at_ns, REFUSE_AMENDMENT) for each in order.amendments]
     for at_ns, rank in sorted(refused):
         if at_ns > visit.log_ns:
-            refuse_later(venue, order.id, at_ns, rank, number=order.number)
+            refuse_later(venue, order.id, at_ns, rank)
         else:
             refuse(visit, order.id, at_ns, rank)
 
 
-def refuse_later(
-    venue: VenueState, order_id: str, at_ns: int, rank: int, *, number: int = 0
-) -> None:
-    """Make a timer for a refusal: it comes at its log time, whatever the delay of the feed."""
-    heappush(venue.timers, (at_ns, True, at_ns, rank, number, order_id))
+def refuse_later(venue: VenueState, order_id: str, at_ns: int, rank: int) -> None:
+    """Make a timer for a refusal: it comes at its log time, whatever the delay of the feed.
+
+    Refusals of one time go by the order's id: the number of an order that is over is forgotten.
+    """
+    heappush(venue.timers, (at_ns, True, at_ns, rank, 0, order_id))
 
 
 def refuse(visit: Visit, order_id: str, at_ns: int, rank: int) -> None:

@@ -92,10 +92,11 @@ def pass_time(
 ) -> list[Report]:
     """Let everything happen that is due at a log time, before all records of that time."""
     reports: list[Report] = []
-    while due := due_events(venue, now_ns, standing_of):
-        for event in sorted(due):
-            if is_current(venue, event):
-                reports += happen_at(venue, now_ns, event, standing_of)
+    due: list[Event] = []
+    while due := sorted(due + due_events(venue, now_ns, standing_of)):
+        event = due.pop(0)  # one by one: it may bring another that goes before the rest
+        if is_current(venue, event):
+            reports += happen_at(venue, now_ns, event, standing_of)
     return reports
 
 
