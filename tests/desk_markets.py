@@ -10,8 +10,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from hashlib import blake2b
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -114,12 +112,6 @@ def go_on(draws: Draws, most: int) -> bool:
     return draws.pick((False, *[True] * most))
 
 
-def uniform(order_id: str, word: str) -> Fraction:
-    """Return a number in [0, 1) drawn from an order's id and a word."""
-    drawn = blake2b(f"{order_id} {word}".encode(), digest_size=8).digest()
-    return Fraction(int.from_bytes(drawn, "big"), 2**64)
-
-
 def long_market(seed: int, rows: int, orders: int, instruments: int = 2, **fixed: Any) -> Scenario:
     """Return a random walk of so many rows with so many orders near the market, quickly."""
     draw = np.random.default_rng(seed)
@@ -202,7 +194,7 @@ def choose_rules(draws: Draws, fixed: dict[str, Any]) -> Rules:
         "patience_ns": (None, None, MINUTE_NS, 30, 6, 1),
     }
     drawn = {name: draws.pick(each) for name, each in choices.items() if name not in fixed}
-    return Rules(**{"draw": uniform, **drawn, **fixed})
+    return Rules(**{**drawn, **fixed})
 
 
 def choose_instrument(draws: Draws, name: str) -> InstrumentRules:

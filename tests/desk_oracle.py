@@ -9,12 +9,12 @@ sections of the page. It was written from the page alone.
 """
 
 import math
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from fractions import Fraction
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from tapeflow.schemas.orders import NO_TRADE, Order
@@ -22,7 +22,15 @@ from tapeflow.schemas.orders import NO_TRADE, Order
 MINUTE_NS, DAY_NS = 60 * 10**9, 24 * 3600 * 10**9
 Place = tuple[int, str, int]  # (log_ns, partition, offset)
 STAYS, NOTHING = "stays", "nothing"  # what an order may meet at entry beside a trade or a touch
-AMENDMENT, PATIENCE, TIF, CANCEL = range(4)  # of equal venue times the first is the first here
+# Of one venue time the first is the first here, then by number (6); of the ends of one order too.
+AMENDMENT, REST, END, REFUSAL = range(4)
+PATIENCE, TIF, CANCEL = range(3)
+
+
+def uniform(order_id: str, word: str) -> Fraction:
+    """Return u in [0, 1), drawn from an order's id and a word (2)."""
+    drawn = blake2b(f"{order_id}\x1f{word}".encode(), digest_size=8).digest()
+    return Fraction(int.from_bytes(drawn, "big"), 2**64)
 
 
 class Trade(NamedTuple):
@@ -122,7 +130,7 @@ class Rules:
     slip: int | None = 0  # None: the part beyond the touch waits
     quote_age_ns: int = MINUTE_NS
     patience_ns: int | None = MINUTE_NS
-    draw: Callable[[str, str], Fraction] = lambda order_id, word: Fraction(0)  # [0, 1)
+    draw: Callable[[str, str], Fraction] = uniform
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,17 @@ class InstrumentRules:
     max_size: Decimal | None = None
     min_notional: Decimal | None = None
     self_trade: str = "none"
+
+
+class Change(NamedTuple):
+    """What will change an order at a venue time, or end it; sorted as of equal times."""
+
+    at_ns: int
+    kind: int  # AMENDMENT, REST (by patience), END, REFUSAL
+    number: int  # of the order
+    cause: int  # of an END: PATIENCE, TIF or CANCEL
+    made: int  # of a command: its running number
+    command: Any = None
 
 
 @dataclass
@@ -156,8 +175,7 @@ class Tape:
 
     touch: Touch | None = None
     last: float | None = None  # price of the last trade
-    log_ns: list[int] = field(default_factory=list)  # of its trades and quotes so far
-    delay_ns: list[int] = field(default_factory=list)  # of each of them
+    delay_ns: int = 0  # of its last trade or quote
 
 
 @dataclass
@@ -191,8 +209,9 @@ class Live:
     best: Fraction | None = None  # of a trailing stop that has begun
     asks: bool = False  # amended: it takes at the next row if the touch is within its limit
     entered_row: int = -1  # the row at which it entered
-    cancels: list[tuple[int, int]] = field(default_factory=list)  # (C, running number)
-    amendments: list[tuple[int, int, AmendOrder]] = field(default_factory=list)  # (M, ..)
+    cancels: list["Change"] = field(default_factory=list)
+    amendments: list["Change"] = field(default_factory=list)
+    delays: dict[tuple[int, int, int], int] = field(default_factory=dict)  # d of a change
 
     @property
     def side(self) -> int:
@@ -282,7 +301,9 @@ class Venue:
         self.made = 0  # reports and commands so far
         self.log_ns, self.rows = -(2**63), 0
         self.place: Place = (self.log_ns, "", -1)  # of the record
-        self.row_event_ns: int | None = None  # of the row that acts; None: a timer
+        self.acts = False  # whether a row acts, or a timer
+        self.trade_event_ns: int | None = None  # of the trade that acts
+        self.touch_of_row: Touch | None = None  # of the quote that acts
         self.left_of_row = Fraction(0)  # what is left of `share x q` of this trade
 
     # -- commands ------------------------------------------------------------------------------
@@ -305,28 +326,33 @@ class Venue:
             end_ns = order.expire_ns
         elif order.tif == "DAY":
             end_ns = (at[0] // DAY_NS + 1) * DAY_NS
+        instrument = self.number_of[order.instrument]
         live = Live(
-            order, self.number_of[order.instrument], number, exact(size), order.limit, order.trigger, at,
+            order, instrument, number, exact(size), order.limit, order.trigger, at,
             at[0] + self.latency_ns(order.id, "entry"), end_ns,
         )  # fmt: skip
         self.orders[order.id] = live
         self.live[live.instrument].append(live)
 
-    def cancel_order(self, at: Place, order_id: str) -> None:
+    def cancel_order(self, command: CancelOrder) -> None:
         """Send a cancel on its way: C = max(A, D' + cancel latency) (6)."""
-        live = self.orders[order_id]
-        self.made += 1
-        at_ns = max(live.arrival_ns, at[0] + self.latency_ns(order_id, "cancel"))
-        live.cancels.append((at_ns, self.made))
+        live = self.orders[command.order_id]
+        live.cancels.append(self.change_by(live, command, "cancel", END, CANCEL))
         self.keep_unanswered(live)
 
-    def amend_order(self, at: Place, command: AmendOrder) -> None:
+    def amend_order(self, command: AmendOrder) -> None:
         """Send an amendment on its way: M = max(A, D' + entry latency) (6)."""
         live = self.orders[command.order_id]
-        self.made += 1
-        at_ns = max(live.arrival_ns, at[0] + self.latency_ns(command.order_id, "entry"))
-        live.amendments.append((at_ns, self.made, command))
+        live.amendments.append(self.change_by(live, command, "entry", AMENDMENT, 0))
         self.keep_unanswered(live)
+
+    def change_by(self, live: Live, command: Any, word: str, kind: int, cause: int) -> Change:
+        """Return what a command changes, and when."""
+        self.made += 1
+        at_ns = command.at[0] + self.latency_ns(live.order.id, word)
+        if not live.is_over:
+            at_ns = max(live.arrival_ns, at_ns)
+        return Change(at_ns, kind, live.number, cause, self.made, command)
 
     def keep_unanswered(self, live: Live) -> None:
         """Remember commands for an order that is over."""
@@ -339,14 +365,14 @@ class Venue:
         """Meet the rows of a record in their order: trades, quotes, mark prices (1)."""
         self.fall_due(record.log_ns)
         self.log_ns, self.place = record.log_ns, (record.log_ns, partition, record.offset)
+        self.acts = True
         rows: list[Trade | Quote] = [*record.trades, *record.quotes]
         for row in rows:
             if isinstance(row, Quote) or is_traded(row.price):
                 venue_ns = self.venue_time(partition, row.event_ns)
                 self.meet(row, venue_ns)
                 tape = self.tapes[row.instrument]
-                tape.log_ns.append(record.log_ns)
-                tape.delay_ns.append(record.log_ns - venue_ns)
+                tape.delay_ns = record.log_ns - venue_ns
                 if isinstance(row, Trade):
                     tape.last = row.price
         for mark in record.marks:
@@ -355,9 +381,8 @@ class Venue:
                 if self.rules.clock == "venue":
                     venue_ns -= self.clocks[partition].delay_ns
                 self.rows += 1
-                self.row_event_ns = venue_ns
                 self.trigger(mark.instrument, venue_ns, "mark", {1: mark.mark, -1: mark.mark})
-        self.row_event_ns = None
+        self.acts, self.touch_of_row = False, None
         heard, self.here = self.here, []
         for report in heard:  # a report that a row brings, at the row's place (8)
             self.hear(report)
@@ -378,11 +403,15 @@ class Venue:
         clock.delay_ns = self.log_ns - venue_ns
         return venue_ns
 
-    def delay_at(self, instrument: int, log_ns: int) -> int:
-        """Return the delay of an instrument before all records of a log time (1)."""
-        tape = self.tapes[instrument]
-        rows_before = bisect_left(tape.log_ns, log_ns)
-        return tape.delay_ns[rows_before - 1] if rows_before else 0
+    def due_ns(self, live: Live, change: Change) -> int:
+        """Return the log time at which a change takes effect if no row comes before (6).
+
+        It is later by the delay of the instrument before all records of its time, or where it
+        became known later: of now. Asked when that time has come, or has been.
+        """
+        now_ns = self.tapes[live.instrument].delay_ns
+        key = change.at_ns, change.kind, change.made if change.kind == AMENDMENT else 0
+        return change.at_ns + live.delays.setdefault(key, now_ns)
 
     def fall_due(self, until_ns: int) -> None:
         """Do what is due at log times up to this one, before the records of each (6, 8).
@@ -391,26 +420,26 @@ class Venue:
         by venue time, then number. What is due in the past is due now.
         """
         while True:
-            due = []
+            due: list[tuple[Any, ...]] = []
             for live in (live for some in self.live for live in some):
-                for at_ns, kind, made in self.changes_of(live):
-                    if at_ns <= until_ns:  # only then its delay is known
-                        log_ns = max(self.log_ns, at_ns + self.delay_at(live.instrument, at_ns))
-                        due.append((log_ns, 0, at_ns, live.number, kind, made, live))
+                for change in self.changes_of(live):
+                    if change.at_ns <= until_ns:  # only then its delay is known
+                        log_ns = max(self.log_ns, self.due_ns(live, change))
+                        due.append((log_ns, 0, change[:5], change, live))
             for live in self.unanswered:  # it is over: refused at log time C (6)
-                for at_ns, kind, made in self.commands_of(live):
-                    log_ns = max(self.log_ns, at_ns)
-                    due.append((log_ns, 0, at_ns, live.number, kind, made, live))
+                for change in self.commands_of(live):
+                    is_amendment = change.kind == AMENDMENT
+                    rank = (change.at_ns, REFUSAL, is_amendment, live.order.id, change.made)
+                    due.append((max(self.log_ns, change.at_ns), 0, rank, change, live))
             for heard_ns, made, report in self.answers:
                 due.append((max(self.log_ns, heard_ns), 1, made, report))
             due = [each for each in due if each[0] <= until_ns]
             if not due:
                 return
-            least = min(due, key=lambda each: each[:6] if each[1] == 0 else each[:3])
+            least = min(due, key=lambda each: each[:3])
             self.log_ns = least[0]
             if least[1] == 0:
-                _, _, at_ns, _, kind, made, live = least
-                self.change(live, at_ns, kind, made)
+                self.change(least[4], least[3])
             else:
                 _, _, made, report = least
                 self.answers = [each for each in self.answers if each[1] != made]
@@ -418,22 +447,21 @@ class Venue:
 
     # -- ends and changes (6) -------------------------------------------------------------------
 
-    def commands_of(self, live: Live) -> list[tuple[int, int, int]]:
-        """Return cancels and amendments that are on their way: (venue time, kind, made)."""
-        return [
-            *((at_ns, AMENDMENT, made) for at_ns, made, _ in live.amendments),
-            *((at_ns, CANCEL, made) for at_ns, made in live.cancels),
-        ]
+    def commands_of(self, live: Live) -> list[Change]:
+        """Return cancels and amendments that are on their way."""
+        return live.amendments + live.cancels
 
-    def changes_of(self, live: Live) -> list[tuple[int, int, int]]:
-        """Return what will change an order if nothing does before: (venue time, kind, made)."""
-        changes = self.commands_of(live)
+    def changes_of(self, live: Live) -> list[Change]:
+        """Return what will change an order if nothing does before: of its ends E, the least."""
+        ends = list(live.cancels)
         if live.end_ns is not None:
-            changes.append((live.end_ns, TIF, 0))
-        if self.rules.patience_ns is not None and (
-            self.ends_by_patience(live) or self.rests_by_patience(live)
-        ):
-            changes.append((live.arrival_ns + self.rules.patience_ns, PATIENCE, 0))
+            ends.append(Change(live.end_ns, END, live.number, TIF, 0))
+        patience_ns = self.rules.patience_ns
+        if patience_ns is not None and self.ends_by_patience(live):
+            ends.append(Change(live.arrival_ns + patience_ns, END, live.number, PATIENCE, 0))
+        changes = live.amendments + sorted(ends)[:1]
+        if patience_ns is not None and self.rests_by_patience(live):
+            changes.append(Change(live.arrival_ns + patience_ns, REST, live.number, 0, 0))
         return changes
 
     def ends_by_patience(self, live: Live) -> bool:
@@ -448,12 +476,7 @@ class Venue:
 
     def end_of(self, live: Live) -> int | None:
         """Return E of an order, None where it has no end yet."""
-        ends = [
-            at_ns
-            for at_ns, kind, _ in self.changes_of(live)
-            if kind in (TIF, CANCEL) or (kind == PATIENCE and self.ends_by_patience(live))
-        ]
-        return min(ends, default=None)
+        return min((each.at_ns for each in self.changes_of(live) if each.kind == END), default=None)
 
     def sees(self, live: Live, venue_ns: int) -> bool:
         """Whether an order sees the present row (2)."""
@@ -465,41 +488,53 @@ class Venue:
             and (end_ns is None or venue_ns < end_ns)
         )
 
-    def change(self, live: Live, at_ns: int, kind: int, made: int) -> None:
+    def change(self, live: Live, change: Change) -> None:
         """Let an end, an amendment, or the patience of an order take effect."""
-        if kind == AMENDMENT:
-            command = next(command for _, each, command in live.amendments if each == made)
-            live.amendments = [each for each in live.amendments if each[1] != made]
-            if live.is_over:
-                self.refuse(live, "AMEND_REFUSED", at_ns)
-            else:
-                self.amend(live, at_ns, command)
-        elif kind == CANCEL:
-            live.cancels = [each for each in live.cancels if each[1] != made]
-            if live.is_over:
-                self.refuse(live, "CANCEL_REFUSED", at_ns)
-            else:
-                self.end(live, "CANCELED", "", at_ns)
-        elif kind == TIF:
-            self.end(live, "EXPIRED", live.order.tif, at_ns)
-        elif self.ends_by_patience(live):
-            self.end(live, "EXPIRED", "NO_MARKET", at_ns)
-        else:  # enters and rests without being asked what it meets
-            reason = self.refusal(live, None, takes=False)
-            if reason:
-                self.end(live, "REJECTED", reason, at_ns)
-            else:
-                self.accept(live, at_ns)
-                self.rest(live)
+        command = self.first_amendment(live, change) if change.kind == AMENDMENT else None
+        live.cancels = [each for each in live.cancels if each != change]
+        at_ns = change.at_ns
+        if live.is_over:
+            self.refuse(
+                live, "AMEND_REFUSED" if change.kind == AMENDMENT else "CANCEL_REFUSED", at_ns
+            )
+        elif change.kind == AMENDMENT:
+            self.amend(live, at_ns, command)
+        elif change.kind == REST:
+            self.enter_without_asking(live, at_ns)
+        elif change.cause == CANCEL:
+            self.end(live, "CANCELED", "", at_ns)
+        else:
+            reason = "NO_MARKET" if change.cause == PATIENCE else live.order.tif
+            self.end(live, "EXPIRED", reason, at_ns)
+
+    def first_amendment(self, live: Live, change: Change) -> AmendOrder:
+        """Remove the present amendment, return the first that was decided of those of its time."""
+        same = [each for each in live.amendments if each.at_ns == change.at_ns]
+        commands = [each.command for each in same]
+        live.amendments = [each for each in live.amendments if each.at_ns != change.at_ns]
+        rest = [each for each in same if each != change]
+        live.amendments += [
+            each._replace(command=command) for each, command in zip(rest, commands[1:], strict=True)
+        ]
+        return commands[0]
+
+    def enter_without_asking(self, live: Live, at_ns: int) -> None:
+        """Let a limit order enter and rest when its patience is over (3)."""
+        reason = self.refusal(live, None, takes=False)
+        if reason:
+            self.end(live, "REJECTED", reason, at_ns)
+        else:
+            self.accept(live, at_ns)
+            self.rest(live)
 
     def refuse(self, live: Live, kind: str, at_ns: int) -> None:
         self.tell(live, kind, at_ns, reason="ORDER_OVER")
         if not self.commands_of(live):
             self.unanswered.remove(live)
 
-    def end(self, live: Live, kind: str, reason: str, at_ns: int, event_ns=None) -> None:
+    def end(self, live: Live, kind: str, reason: str, at_ns: int) -> None:
         """End an order with a report."""
-        self.tell(live, kind, at_ns, reason=reason, event_ns=event_ns)
+        self.tell(live, kind, at_ns, reason=reason)
         self.leave(live)
 
     def leave(self, live: Live) -> None:
@@ -508,6 +543,9 @@ class Venue:
         self.live[live.instrument].remove(live)
         if self.commands_of(live):
             self.unanswered.append(live)
+        late = [each for each in self.commands_of(live) if each.at_ns <= self.log_ns]
+        for change in sorted(late, key=lambda each: (each.at_ns, each.kind == AMENDMENT)):
+            self.change(live, change)  # with its end
 
     def amend(self, live: Live, at_ns: int, command: AmendOrder) -> None:
         """Change size, limit and trigger (6)."""
@@ -524,7 +562,7 @@ class Venue:
         if live.size <= live.filled:
             self.leave(live)
         elif limit_changed or trigger_changed or size_increased:
-            live.arrival_ns = max(live.arrival_ns, at_ns)
+            live.arrival_ns = at_ns
             if live.stage == "resting":
                 self.rest(live)
                 live.asks = True
@@ -535,10 +573,11 @@ class Venue:
         """Let a trade or a quote act."""
         tape = self.tapes[row.instrument]
         self.rows += 1
-        self.row_event_ns = venue_ns if row.event_ns is None else row.event_ns
+        self.trade_event_ns = row.event_ns
         is_trade = isinstance(row, Trade)
         self.left_of_row = self.rules_share(amount(row.size)) if is_trade else Fraction(0)
         touch_after = None if is_trade else touch_of(row, self.log_ns)
+        self.touch_of_row = touch_after
         self.let_changes_take_effect(row.instrument, venue_ns)  # 1
         for live in self.seeing(row.instrument, venue_ns, lambda live: live.priority):  # 2
             if (live.stage == "coming" or live.asks) and self.sees(live, venue_ns):
@@ -563,13 +602,13 @@ class Venue:
     def let_changes_take_effect(self, instrument: int, venue_ns: int) -> None:
         """Let what is due by venue time take effect before a row (6)."""
         while due := [
-            (at_ns, live.number, kind, made, live)
+            (change[:5], change, live)
             for live in self.live[instrument]
-            for at_ns, kind, made in self.changes_of(live)
-            if at_ns <= venue_ns
+            for change in self.changes_of(live)
+            if change.at_ns <= venue_ns
         ]:
-            at_ns, _, kind, made, live = min(due, key=lambda each: each[:4])
-            self.change(live, at_ns, kind, made)
+            _, change, live = min(due, key=lambda each: each[0])
+            self.change(live, change)
 
     def seeing(self, instrument: int, venue_ns: int, key: Callable[[Live], Any]) -> list[Live]:
         """Return the orders that see the row, sorted; one may end before its turn comes."""
@@ -613,16 +652,16 @@ class Venue:
         takes = source is not NOTHING and self.is_within(live, self.price_of(live, source))
         reason = self.refusal(live, row, takes)
         policy = self.instruments[live.instrument].self_trade
-        crossed = self.crossed_by(live) if takes and not live.triggered and not reason else []  # 7
+        crossed = self.crossed_by(live) if takes and not reason else []  # 7
         if policy in ("oldest", "both"):
             for other in crossed:
-                self.end(other, "CANCELED", "SELF_TRADE", venue_ns, self.row_event_ns)
+                self.end(other, "CANCELED", "SELF_TRADE", venue_ns)
         if crossed and policy in ("newest", "both"):
             reason = "SELF_TRADE"
         if reason:
-            self.end(live, "REJECTED", reason, venue_ns, self.row_event_ns)
+            self.end(live, "REJECTED", reason, venue_ns)
             return
-        self.accept(live, venue_ns, self.row_event_ns)
+        self.accept(live, venue_ns)
         live.entered_row = self.rows
         if live.is_conditional and not live.triggered:
             live.stage = "armed"
@@ -634,21 +673,23 @@ class Venue:
         if source is not None:
             self.take(live, source, row, venue_ns)
         elif live.order.tif == "FOK":
-            self.end(live, "CANCELED", "FOK_SHORT", venue_ns, self.row_event_ns)
+            self.end(live, "CANCELED", "FOK_SHORT", venue_ns)
+        if source is not None and not live.is_over and live.order.tif != "IOC":
+            self.end_where_nothing_is_left(live, venue_ns)
         if live.is_over:
             return
         if live.order.tif == "IOC":
-            self.end(live, "CANCELED", "IOC_REST", venue_ns, self.row_event_ns)
+            self.end(live, "CANCELED", "IOC_REST", venue_ns)
         elif live.has_limit:
             self.rest(live)
         else:
             live.stage = "waiting"
 
-    def accept(self, live: Live, at_ns: int, event_ns: int | None = None) -> None:
+    def accept(self, live: Live, at_ns: int) -> None:
         """Report an order as accepted, once."""
         if not live.accepted:
             live.accepted = True
-            self.tell(live, "ACCEPTED", at_ns, event_ns=event_ns)
+            self.tell(live, "ACCEPTED", at_ns)
 
     def refusal(self, live: Live, row, takes: bool) -> str:
         """Return the first of the checks of 2 that fails; those of its form are not repeated."""
@@ -745,7 +786,7 @@ class Venue:
         """Return the opposite resting limit orders of the portfolio that an order would cross."""
         return [
             other
-            for other in sorted(self.live[live.instrument], key=lambda each: each.number)
+            for other in sorted(self.live[live.instrument], key=by_price_and_time)
             if other.stage == "resting" and other.side == -live.side
             if self.is_within(live, exact(other.limit))
         ]
@@ -766,13 +807,13 @@ class Venue:
             parts = [(price, covered)]
             if self.rules.slip is not None:
                 tick = exact(self.instruments[live.instrument].tick)
-                beyond = max(price + live.side * self.rules.slip * tick, tick)
+                beyond = price + live.side * self.rules.slip * tick
                 if self.rules.slip == 0:
                     parts = [(price, wanted)]
-                elif self.is_within(live, beyond):
+                elif beyond > 0 and self.is_within(live, beyond):
                     parts.append((beyond, wanted - covered))
         if live.order.tif == "FOK" and sum(size for _, size in parts) < live.left:
-            self.end(live, "CANCELED", "FOK_SHORT", venue_ns, self.row_event_ns)
+            self.end(live, "CANCELED", "FOK_SHORT", venue_ns)
             return
         if isinstance(source, Trade):
             self.left_of_row -= covered
@@ -799,26 +840,34 @@ class Venue:
         self.position[live.holder] += live.side * size
         self.tell(
             live, "FILL", at_ns, price=price, size=size, liquidity=liquidity, trade_id=trade_id,
-            event_ns=self.row_event_ns,
+            event_ns=None if trade_id == NO_TRADE else self.trade_event_ns,
         )  # fmt: skip
         if live.left == 0:
             self.leave(live)
         for other in sorted(self.live[live.instrument], key=lambda each: each.number):
-            is_asked = other.order.reduce_only and other.accepted and other.holder == live.holder
-            if is_asked and not self.reducible(other):
-                self.end(other, "CANCELED", "NOTHING_TO_REDUCE", at_ns, self.row_event_ns)
+            if other.stage in ("resting", "waiting") and other.holder == live.holder:
+                self.end_where_nothing_is_left(other, at_ns)
+
+    def end_where_nothing_is_left(self, live: Live, at_ns: int) -> None:
+        """End a reduce-only order that has nothing left to reduce (4)."""
+        if live.order.reduce_only and not self.reducible(live):
+            self.end(live, "CANCELED", "NOTHING_TO_REDUCE", at_ns)
 
     # -- resting (4) ----------------------------------------------------------------------------
 
     def rest(self, live: Live) -> None:
         """Let a limit order rest: what stands at its price is ahead of it."""
         live.stage = "resting"
-        touch, limit = self.tapes[live.instrument].touch, float(live.limit)
-        own = touch.price.get(live.side) if touch else None
-        if own is None or own * live.side < limit * live.side:
+        tape, limit = self.tapes[live.instrument], float(live.limit)
+        own: Touch | None = tape.touch
+        if not self.is_usable(own, live.side, tape):
+            own = self.touch_of_row
+            if not self.is_usable(own, live.side, tape):
+                own = None
+        if own is None or own.price[live.side] * live.side < limit * live.side:
             live.ahead = Fraction(0)
-        elif own == limit:
-            live.ahead = touch.size[live.side]
+        elif own.price[live.side] == limit:
+            live.ahead = own.size[live.side]
         else:
             live.ahead = None
 
@@ -848,6 +897,8 @@ class Venue:
                 live.ahead = max(Fraction(0), live.ahead - amount(row.size))
             else:
                 return
+            if is_through:
+                live.ahead = Fraction(0)
             self.left_of_row -= size
             self.fill(live, exact(live.limit), size, "MAKER", row.trade_id, venue_ns)
         elif self.rules.model == "touch" and touch_after:
@@ -870,7 +921,7 @@ class Venue:
                 live.triggered, live.stage = True, "coming"
                 live.arrival_ns = max(live.arrival_ns, venue_ns)
                 live.since = self.place
-                self.tell(live, "TRIGGERED", venue_ns, event_ns=self.row_event_ns)
+                self.tell(live, "TRIGGERED", venue_ns)
 
     def is_triggered(self, live: Live, price: float) -> bool:
         """Whether a price triggers an order; a trailing stop learns from it first."""
@@ -906,7 +957,7 @@ class Venue:
             live.order.id, kind, at_ns if event_ns is None else event_ns, price and to_decimal(price),
             size and to_decimal(size), liquidity, trade_id, reason,
         )  # fmt: skip
-        if self.row_event_ns is not None and heard_ns == self.log_ns:
+        if self.acts and heard_ns == self.log_ns:
             self.here.append(Heard(self.place, *report))
         else:
             self.answers.append((heard_ns, self.made, report))
@@ -950,6 +1001,6 @@ def tell_venue(venue: Venue, command: Command) -> None:
     if isinstance(command, PlaceOrder):
         venue.place_order(command.at, command.order, command.size, command.number)
     elif isinstance(command, CancelOrder):
-        venue.cancel_order(command.at, command.order_id)
+        venue.cancel_order(command)
     else:
-        venue.amend_order(command.at, command)
+        venue.amend_order(command)

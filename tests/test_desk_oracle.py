@@ -379,10 +379,11 @@ def test_what_is_ahead_is_not_known_while_the_touch_is_beyond_the_limit():
 def test_reduce_only_is_clipped_and_the_rest_ends():
     rows = [beat(0), trade(1, 5), beat(2), trade(3, 5)]
     out = order("out", -1, 5, reduce_only=True)
-    stop = order("stop", -1, 2, "stop", trigger=1, reduce_only=True)
-    assert heard(SIZED, rows, (0, order("in", size=2)), (2, stop), (2, out))[2:] == [
-        "stop ACCEPTED @3", "out ACCEPTED @3", "out FILL @3 2 at 5 TAKER",
-        "stop CANCELED @3 NOTHING_TO_REDUCE", "out CANCELED @3 NOTHING_TO_REDUCE",
+    rest = order("rest", -1, 2, "limit", limit=9, reduce_only=True)
+    stop = order("stop", -1, 2, "stop", trigger=1, reduce_only=True)  # it is asked when it enters
+    assert heard(SIZED, rows, (0, order("in", size=2)), (2, rest), (2, stop), (2, out))[2:] == [
+        "rest ACCEPTED @3", "stop ACCEPTED @3", "out ACCEPTED @3", "out FILL @3 2 at 5 TAKER",
+        "rest CANCELED @3 NOTHING_TO_REDUCE", "out CANCELED @3 NOTHING_TO_REDUCE",
     ]  # fmt: skip
     other = order("other", -1, 5, reduce_only=True, strategy="t")
     assert heard(SIZED, rows, (0, order("in", size=2)), (2, other))[2:] == [
