@@ -49,8 +49,8 @@ def happen(venue: VenueState, visit: Visit, event: Event) -> None:
     if rank >= REFUSE_CANCEL:
         refuse(visit, order_id, at_ns, rank)
         return
+    drop(venue, event)
     order = venue.orders[order_id]
-    order.scheduled.remove((at_ns, rank))
     if rank == AMEND:
         amend_order(venue, visit, order, at_ns)
     elif rank == ENTER:
@@ -77,13 +77,22 @@ def bring_events(venue: VenueState, visit: Visit) -> None:
         venue.changed.add(visit.instrument)
         if is_current(venue, event):
             happen(venue, visit, event)
+        else:
+            drop(venue, event)
+
+
+def drop(venue: VenueState, event: Event) -> None:
+    """Forget that an event was scheduled: one of its time may be scheduled anew."""
+    order = venue.orders.get(event[3])
+    if order is not None and event[:2] in order.scheduled:
+        order.scheduled.remove(event[:2])
 
 
 def next_due(venue: VenueState) -> int | None:
     """Return the log time of the next timer, None where there is none."""
     timers = venue.timers
     while timers and not is_current(venue, timers[0][2:]):
-        heappop(timers)
+        drop(venue, heappop(timers)[2:])
     return timers[0][0] if timers else None
 
 
@@ -109,6 +118,7 @@ def due_events(
         log_ns, delayed, *_ = timer = heappop(timers)
         event: Event = timer[2:]
         if not is_current(venue, event):
+            drop(venue, event)
             continue
         if not delayed:
             delay_ns = standing_of(venue.orders[event[3]].instrument).delay_ns
