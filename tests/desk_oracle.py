@@ -490,7 +490,7 @@ class Venue:
 
     def change(self, live: Live, change: Change) -> None:
         """Let an end, an amendment, or the patience of an order take effect."""
-        command = self.first_amendment(live, change) if change.kind == AMENDMENT else None
+        live.amendments = [each for each in live.amendments if each != change]
         live.cancels = [each for each in live.cancels if each != change]
         at_ns = change.at_ns
         if live.is_over:
@@ -498,7 +498,7 @@ class Venue:
                 live, "AMEND_REFUSED" if change.kind == AMENDMENT else "CANCEL_REFUSED", at_ns
             )
         elif change.kind == AMENDMENT:
-            self.amend(live, at_ns, command)
+            self.amend(live, at_ns, change.command)
         elif change.kind == REST:
             self.enter_without_asking(live, at_ns)
         elif change.cause == CANCEL:
@@ -506,17 +506,6 @@ class Venue:
         else:
             reason = "NO_MARKET" if change.cause == PATIENCE else live.order.tif
             self.end(live, "EXPIRED", reason, at_ns)
-
-    def first_amendment(self, live: Live, change: Change) -> AmendOrder:
-        """Remove the present amendment, return the first that was decided of those of its time."""
-        same = [each for each in live.amendments if each.at_ns == change.at_ns]
-        commands = [each.command for each in same]
-        live.amendments = [each for each in live.amendments if each.at_ns != change.at_ns]
-        rest = [each for each in same if each != change]
-        live.amendments += [
-            each._replace(command=command) for each, command in zip(rest, commands[1:], strict=True)
-        ]
-        return commands[0]
 
     def enter_without_asking(self, live: Live, at_ns: int) -> None:
         """Let a limit order enter and rest when its patience is over (3)."""

@@ -59,11 +59,8 @@ class WatchedMarket(Market):
 
     def __init__(self, rules, table):
         super().__init__(rules, table)
-        self.venue, self.rows = NotingVenue(rules, table), []
-
-    @property
-    def sent(self):
-        return self.venue.sent
+        venue = NotingVenue(rules, table)
+        self.venue, self.sent, self.rows = venue, venue.sent, []
 
     def show(self, row):
         standing, before = self.standing[row.instrument], len(self.reports)

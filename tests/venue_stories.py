@@ -8,7 +8,6 @@ from tapeflow.operators.desk.venue.rules import Latency, PaperRules
 from tapeflow.schemas.sides import BUY, SELL
 from tests.venue_market import amend, cancel, instrument, mark, place, quote, trade, until
 
-NAMES = [f"o{number}" for number in range(12)]
 PRICES = st.integers(190, 210).map(lambda half: half / 2)
 WILD = st.sampled_from([0.0, float("nan"), 5.0, 2_000.0, 1e12])
 SIZES = st.one_of(st.integers(1, 9), st.sampled_from([0.5, 2.5, 0, float("nan")]))
@@ -24,6 +23,7 @@ TABLE = (
     instrument("D-USD.BINANCE", self_trade="oldest", max_size=Decimal(6)),
     instrument("E-USD.BINANCE", self_trade="both"),
 )
+INSTRUMENTS = st.integers(0, len(TABLE) - 1)
 
 rules = st.builds(
     PaperRules,
@@ -39,10 +39,10 @@ rules = st.builds(
 
 
 @st.composite
-def rows(draw, log_ns):
+def rows(draw, log_ns, numbers):
     shared = {
         "v": log_ns - draw(st.integers(0, 8)),
-        "i": draw(st.sampled_from([0, 0, 0, 1, 2, 3, 4])),
+        "i": draw(numbers),
     }
     kind = draw(st.sampled_from(["trade", "trade", "trade", "quote", "quote", "mark"]))
     if kind == "mark":
@@ -61,7 +61,7 @@ def rows(draw, log_ns):
 
 
 @st.composite
-def orders(draw, log_ns, name):
+def orders(draw, log_ns, numbers, name):
     kind = draw(st.sampled_from(KINDS))
     terms = {"trigger_on": draw(st.sampled_from(["trade", "quote", "mark"]))}
     if kind.endswith("limit"):
@@ -76,16 +76,16 @@ def orders(draw, log_ns, name):
     terms["tif"] = draw(st.sampled_from(["GTC", "GTC", "GTC", "IOC", "FOK", "GTD", "DAY"]))
     if terms["tif"] == "GTD":
         terms["expire_ns"] = log_ns + draw(st.integers(-3, 40))
-    terms["reduce_only"] = draw(st.integers(0, 3)) == 0
+    terms["reduce_only"] = draw(st.integers(0, 4)) == 0
     return place(
-        log_ns, name, draw(st.sampled_from([BUY, SELL])), draw(st.integers(1, 8)), kind,
-        i=draw(st.sampled_from([0, 0, 0, 1, 2, 3, 4])), strategy=draw(st.sampled_from(["trend", "trend", "reversion"])), **terms,
+        log_ns, name, draw(st.sampled_from([BUY, SELL])), draw(st.sampled_from([2, 4, 6, 6, 8, 3])), kind,
+        i=draw(numbers), strategy=draw(st.sampled_from(["trend", "trend", "reversion"])), **terms,
     )  # fmt: skip
 
 
 @st.composite
-def changes(draw, log_ns):
-    name = draw(st.sampled_from(NAMES))
+def changes(draw, log_ns, names):
+    name = draw(st.sampled_from(names[-6:] or ["nobody"]))
     if draw(st.booleans()):
         return cancel(log_ns, name)
     return amend(
@@ -97,14 +97,16 @@ def changes(draw, log_ns):
 @st.composite
 def stories(draw, most=60):
     """Steps in log order; every order is placed at most once."""
-    log_ns, names, steps = 100, iter(NAMES), []
+    numbers = st.sampled_from([draw(INSTRUMENTS), draw(INSTRUMENTS)])
+    log_ns, placed, steps = 100, [], []
     for _ in range(draw(st.integers(1, most))):
         log_ns += draw(st.sampled_from([0, 0, 1, 1, 2, 3, 8]))
         what = draw(st.sampled_from(["row", "row", "row", "row", "order", "order", "change"]))
-        if what == "order" and (name := next(names, None)) is not None:
-            steps.append(draw(orders(log_ns, name)))
+        if what == "order":
+            placed.append(f"o{len(placed)}")
+            steps.append(draw(orders(log_ns, numbers, placed[-1])))
         elif what == "change":
-            steps.append(draw(changes(log_ns)))
+            steps.append(draw(changes(log_ns, placed)))
         else:
-            steps.append(draw(rows(log_ns)))
+            steps.append(draw(rows(log_ns, numbers)))
     return [*steps, until(log_ns + draw(st.sampled_from([0, 30, 1_000])))]

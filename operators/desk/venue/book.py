@@ -27,7 +27,7 @@ NAMES = (
     *(f"{source}_{direction}" for source in SOURCES for direction in ("up", "down")),
 )
 Key = tuple[float, int, int, str]  # what sorts it, A, number, id
-Event = tuple[int, int, int, str]  # venue time, rank, number, id
+Event = tuple[int, int, int, str, int]  # venue time, rank, number, id, number of the amendment
 
 
 @dataclass(slots=True)

@@ -65,8 +65,8 @@ class Visit:
         `at_ns` is the venue time of what no row brought, `event_ns` that of the public trade.
         """
         at_ns = self.venue_ns if at_ns is None else at_ns
-        heard_ns = at_ns + self.rules.latency_ns(order_id, "answer")
-        position = self.position if heard_ns <= self.log_ns else (heard_ns, "", -1)
+        known_ns = at_ns + self.rules.latency_ns(order_id, "answer")
+        position = self.position if known_ns <= self.log_ns else (known_ns, "", -1)
         happened_ns = at_ns if event_ns is None else event_ns
         self.reports.append(Report(order_id, kind, position, happened_ns, **fields))
 
