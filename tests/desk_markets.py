@@ -69,7 +69,8 @@ class Drawn:
         self.draw = draw
 
     def pick(self, options: Sequence[T]) -> T:
-        return self.draw(st.sampled_from(options))
+        option: T = self.draw(st.sampled_from(options))
+        return option
 
 
 @dataclass(frozen=True)
@@ -153,15 +154,15 @@ def dense_commands(draws: Draws, table, places: Sequence[Place], level, orders: 
     every: list[tuple[int, int, Any]] = []
     for made in range(orders):
         where, number = draws.pick(range(len(places))), draws.pick(range(len(table)))
-        asked = table[number]
+        listed = table[number]
         order = choose_order(
-            draws, f"o{made}", asked, places[where], account="a", strategy=draws.pick("st"),
+            draws, f"o{made}", listed, places[where], account="a", strategy=draws.pick("st"),
             reduce_only=draws.pick((False, False, True)), level=int(level[where, number]), far_ns=10**9,
         )  # fmt: skip
         every.append((where, 0, order))
         for _ in range(draws.pick((0, 0, 1, 2))):
             later = min(len(places) - 1, where + draws.pick((0, 1, 5, 50, 500)))
-            change = choose_change(draws, order, asked, level=int(level[where, number]))
+            change = choose_change(draws, order, listed, level=int(level[where, number]))
             every.append((later, 1, change))
     every.sort(key=lambda each: each[:2])
     return tuple(
@@ -236,36 +237,36 @@ def choose_log(draws: Draws, instruments: Sequence[InstrumentRules]) -> dict[str
     return log
 
 
-def price_at(asked: InstrumentRules, ticks: int | Decimal) -> float:
-    return float(asked.tick * ticks)
+def price_at(listed: InstrumentRules, ticks: int | Decimal) -> float:
+    return float(listed.tick * ticks)
 
 
 def choose_row(draws: Draws, number: int, instruments, log_ns: int, trade_id: int):
     """Choose a trade, a quote or a mark price."""
-    asked = instruments[number]
+    listed = instruments[number]
     ahead = draws.pick(AHEAD_NS)
     event_ns = None if ahead is None else log_ns + ahead
     level = draws.pick(LEVELS * 4 + ABSURD)
     kind = draws.pick(("trade", "trade", "quote", "quote", "mark"))
     if kind == "trade":
-        size = choose_size(draws, asked)
-        return Trade(number, event_ns, price_at(asked, level), size, trade_id)
+        size = choose_size(draws, listed)
+        return Trade(number, event_ns, price_at(listed, level), size, trade_id)
     if kind == "mark":
-        return Mark(number, draws.pick((price_at(asked, level),) * 6 + (0.0, float("nan"))))
+        return Mark(number, draws.pick((price_at(listed, level),) * 6 + (0.0, float("nan"))))
     width = draws.pick((1, 1, 2, 0, 5, -1))  # -1: crossed
-    bid, ask = price_at(asked, level), price_at(asked, level + width)
+    bid, ask = price_at(listed, level), price_at(listed, level + width)
     empty = draws.pick((None,) * 8 + ("bid", "ask", "both"))
     nothing = draws.pick((0.0, float("nan")))
     bid = nothing if empty in ("bid", "both") else bid
     ask = nothing if empty in ("ask", "both") else ask
-    sizes = choose_size(draws, asked), choose_size(draws, asked)
+    sizes = choose_size(draws, listed), choose_size(draws, listed)
     return Quote(number, event_ns, bid, sizes[0], ask, sizes[1])
 
 
-def choose_size(draws: Draws, asked: InstrumentRules) -> float:
+def choose_size(draws: Draws, listed: InstrumentRules) -> float:
     """Choose a size of a row: lots, less than a lot, nothing."""
     lots = draws.pick(("1", "2", "3", "5", "9", "40", "0.5", "2.5", "0", "nan"))
-    return float("nan") if lots == "nan" else float(asked.lot * Decimal(lots))
+    return float("nan") if lots == "nan" else float(listed.lot * Decimal(lots))
 
 
 def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[Command]:
@@ -285,8 +286,8 @@ def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[
         since, order = draws.pick(placed)
         after = draws.pick((len(places), 3, 3))  # often soon
         where = since + draws.pick(range(min(after, len(places) - since)))
-        asked = next(each for each in instruments if each.id == order.instrument)
-        made.append((where, choose_change(draws, order, asked)))
+        listed = next(each for each in instruments if each.id == order.instrument)
+        made.append((where, choose_change(draws, order, listed)))
     placed.sort(key=lambda each: each[0])  # numbers are given in the order of decisions
     every = [
         *((where, PlaceOrder(places[where], order, order.size, number)) for number, (where, order) in enumerate(placed)),
@@ -298,7 +299,7 @@ def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[
 def choose_order(
     draws: Draws,
     name: str,
-    asked: InstrumentRules,
+    listed: InstrumentRules,
     at: Place,
     *,
     level: int = LEVELS[0],
@@ -313,34 +314,34 @@ def choose_order(
     terms: dict[str, Any] = {}
     if kind.endswith("limit"):
         terms |= {
-            "limit": asked.tick * draws.pick(near),
+            "limit": listed.tick * draws.pick(near),
             "post_only": draws.pick((False, False, False, True)),
         }
     if kind not in ("market", "limit", "trailing"):
-        terms |= {"trigger": asked.tick * draws.pick(near)}
+        terms |= {"trigger": listed.tick * draws.pick(near)}
     if kind == "trailing":
         unit = draws.pick(("price", "ticks", "bps"))
         trail = Decimal(draws.pick((1, 2, 3)))
-        trail *= {"price": asked.tick, "ticks": 1, "bps": 70}[unit]
+        trail *= {"price": listed.tick, "ticks": 1, "bps": 70}[unit]
         terms |= {
             "trail": trail,
             "trail_unit": unit,
-            "activate": draws.pick((None, asked.tick * draws.pick(near))),
+            "activate": draws.pick((None, listed.tick * draws.pick(near))),
         }
     if kind not in ("market", "limit"):
         terms |= {"trigger_on": draws.pick(("trade", "quote", "mark"))}
     tif = draws.pick(("GTC", "GTC", "GTC", "GTC", "IOC", "FOK", "GTD", "DAY"))
     if tif == "GTD":
         terms |= {"expire_ns": at[0] + far_ns * draws.pick((3, 1, 0, -1, 10, 10, 30, 30))}
-    size = asked.lot * draws.pick((2, 1, 3, 4, 6, 6, 12, 12) * 4 + (Decimal("0.5"),))
+    size = listed.lot * draws.pick((2, 1, 3, 4, 6, 6, 12, 12) * 4 + (Decimal("0.5"),))
     return Order(
-        0, name, "", whose.pop("account"), whose.pop("strategy"), asked.id, draws.pick((1, -1)), kind, size,
+        0, name, "", whose.pop("account"), whose.pop("strategy"), listed.id, draws.pick((1, -1)), kind, size,
         Decimal(1), at[0], at[0], at[1], at[2], tif=tif, **whose, **terms,
     )  # fmt: skip
 
 
 def choose_change(
-    draws: Draws, order: Order, asked: InstrumentRules, level: int = LEVELS[0]
+    draws: Draws, order: Order, listed: InstrumentRules, level: int = LEVELS[0]
 ) -> Any:
     """Choose a cancel, or an amendment of what the order has."""
     nowhere = (0, "", -1)
@@ -352,7 +353,7 @@ def choose_change(
     return AmendOrder(
         nowhere,
         order.id,
-        None if lots is None else asked.lot * lots,
-        asked.tick * limit if limit and order.limit is not None else None,
-        asked.tick * draws.pick(near) if order.trigger is not None else None,
+        None if lots is None else listed.lot * lots,
+        listed.tick * limit if limit and order.limit is not None else None,
+        listed.tick * draws.pick(near) if order.trigger is not None else None,
     )

@@ -2,7 +2,7 @@
 
     log       {partition: [Record(log_ns, offset, trades, quotes, marks)]}
     commands  Place, Cancel, Amend, each decided at a place, after the rows of its record
-    answer    [Heard(place, order_id, kind, event_ns, price, size, liquidity, trade_id, reason)]
+    answer    [Received(place, order_id, kind, event_ns, price, size, liquidity, trade_id, reason)]
 
 Plain lists and exact fractions; no bounds, no heaps, no batches. The numbers in comments are the
 sections of the page. It was written from the page alone.
@@ -100,7 +100,7 @@ class AmendOrder(NamedTuple):
 Command = PlaceOrder | CancelOrder | AmendOrder
 
 
-class Heard(NamedTuple):
+class Received(NamedTuple):
     """A report, as the desk hears it."""
 
     place: Place
@@ -297,7 +297,7 @@ class Venue:
         self.unanswered: list[Live] = []  # over, with commands that are still on their way
         self.position: dict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
         self.answers: list[tuple[int, int, tuple[Any, ...]]] = []  # (H, in order of making, report)
-        self.here: list[Heard] = []  # reports heard at the place of this record
+        self.here: list[Received] = []  # reports received at the place of this record
         self.made = 0  # reports and commands so far
         self.log_ns, self.rows = -(2**63), 0
         self.place: Place = (self.log_ns, "", -1)  # of the record
@@ -383,8 +383,8 @@ class Venue:
                 self.rows += 1
                 self.trigger(mark.instrument, venue_ns, "mark", {1: mark.mark, -1: mark.mark})
         self.acts, self.touch_of_row = False, None
-        heard, self.here = self.here, []
-        for report in heard:  # a report that a row brings, at the row's place (8)
+        received, self.here = self.here, []
+        for report in received:  # a report that a row brings, at the row's place (8)
             self.hear(report)
 
     def venue_time(self, partition: str, event_ns: int | None) -> int:
@@ -431,8 +431,8 @@ class Venue:
                     is_amendment = change.kind == AMENDMENT
                     rank = (change.at_ns, REFUSAL, is_amendment, live.order.id, change.made)
                     due.append((max(self.log_ns, change.at_ns), 0, rank, change, live))
-            for heard_ns, made, report in self.answers:
-                due.append((max(self.log_ns, heard_ns), 1, made, report))
+            for known_ns, made, report in self.answers:
+                due.append((max(self.log_ns, known_ns), 1, made, report))
             due = [each for each in due if each[0] <= until_ns]
             if not due:
                 return
@@ -443,7 +443,7 @@ class Venue:
             else:
                 _, _, made, report = least
                 self.answers = [each for each in self.answers if each[1] != made]
-                self.hear(Heard((self.log_ns, "", -1), *report))
+                self.hear(Received((self.log_ns, "", -1), *report))
 
     # -- ends and changes (6) -------------------------------------------------------------------
 
@@ -691,27 +691,29 @@ class Venue:
 
     def refusal_of_form(self, live: Live, row) -> str:
         """Return the first of TICK, LOT, SIZE_MIN, SIZE_MAX, NOTIONAL_MIN that fails (2)."""
-        asked = self.instruments[live.instrument]
+        listed = self.instruments[live.instrument]
         prices = (live.limit, live.trigger, live.order.activate)
         has_minima = not live.order.reduce_only
-        min_size, max_size = asked.min_size, asked.max_size
+        min_size, max_size = listed.min_size, listed.max_size
         failed = {
-            "TICK": any(price is not None and exact(price) % exact(asked.tick) for price in prices),
-            "LOT": live.size % exact(asked.lot) != 0,
+            "TICK": any(
+                price is not None and exact(price) % exact(listed.tick) for price in prices
+            ),
+            "LOT": live.size % exact(listed.lot) != 0,
             "SIZE_MIN": has_minima and min_size is not None and live.size < exact(min_size),
             "SIZE_MAX": max_size is not None and live.size > exact(max_size),
-            "NOTIONAL_MIN": has_minima and self.is_below_notional(live, row, asked),
+            "NOTIONAL_MIN": has_minima and self.is_below_notional(live, row, listed),
         }
         return next((reason for reason, fails in failed.items() if fails), "")
 
-    def is_below_notional(self, live: Live, row, asked: InstrumentRules) -> bool:
+    def is_below_notional(self, live: Live, row, listed: InstrumentRules) -> bool:
         """Whether size x price x multiplier is too little; inverse: size x multiplier."""
-        if asked.min_notional is None:
+        if listed.min_notional is None:
             return False
-        price = Fraction(1) if asked.inverse else self.price_for_notional(live, row)
+        price = Fraction(1) if listed.inverse else self.price_for_notional(live, row)
         if price is None:
             return False
-        return live.size * exact(asked.multiplier) * price < exact(asked.min_notional)
+        return live.size * exact(listed.multiplier) * price < exact(listed.min_notional)
 
     def price_for_notional(self, live: Live, row) -> Fraction | None:
         """Return limit, trigger, opposite touch, last trade, or the row's own price (2)."""
@@ -939,17 +941,17 @@ class Venue:
         self, live: Live, kind: str, at_ns: int, *, event_ns: int | None = None, price=None, size=None, liquidity="",
         trade_id=NO_TRADE, reason="",
     ) -> None:  # fmt: skip
-        """Report what happened at venue time `at_ns`: heard with the row, or later."""
+        """Report what happened at venue time `at_ns`: received with the row, or later."""
         self.made += 1
-        heard_ns = max(self.log_ns, at_ns + self.latency_ns(live.order.id, "answer"))
+        known_ns = max(self.log_ns, at_ns + self.latency_ns(live.order.id, "answer"))
         report = (
             live.order.id, kind, at_ns if event_ns is None else event_ns, price and to_decimal(price),
             size and to_decimal(size), liquidity, trade_id, reason,
         )  # fmt: skip
-        if self.acts and heard_ns == self.log_ns:
-            self.here.append(Heard(self.place, *report))
+        if self.acts and known_ns == self.log_ns:
+            self.here.append(Received(self.place, *report))
         else:
-            self.answers.append((heard_ns, self.made, report))
+            self.answers.append((known_ns, self.made, report))
 
 
 def in_log_order(log: Mapping[str, Sequence[Record]]) -> list[tuple[str, Record]]:
@@ -964,14 +966,14 @@ def reports_of(
     log: Mapping[str, Sequence[Record]],
     commands: Iterable[Command],
     until_ns: int | None = None,
-) -> list[Heard]:
+) -> list[Received]:
     """Return the reports in the order in which the desk hears them.
 
     Commands of one place are told in their order, after the rows of its record; each is of a place
     that is a record's. `until_ns` lets time go on after the last record, without rows.
     """
-    heard: list[Heard] = []
-    venue = Venue(rules, instruments, heard.append)
+    received: list[Received] = []
+    venue = Venue(rules, instruments, received.append)
     at = defaultdict(list)
     for command in commands:
         at[command.at].append(command)
@@ -982,7 +984,7 @@ def reports_of(
         venue.fall_due(record.log_ns)
     if until_ns is not None:
         venue.fall_due(until_ns)
-    return heard
+    return received
 
 
 def tell_venue(venue: Venue, command: Command) -> None:

@@ -1,6 +1,6 @@
 """The paper venue hears and answers what its oracle does, on random markets.
 
-    rows in log order ──▶ Venue.meet, pass_time ──▶ answers ──▶ heard      == the oracle's
+    rows in log order ──▶ Venue.meet, pass_time ──▶ answers ──▶ received      == the oracle's
                           every row | only those within the bounds
 
 More of them: TAPEFLOW_MARKETS=100000 pytest tests/test_desk_against_oracle.py
@@ -20,8 +20,8 @@ from tapeflow.schemas.orders import NO_TRADE
 from tapeflow.schemas.time import NO_TIME
 from tests.desk_markets import Scenario, long_market, scenarios, seeded
 from tests.desk_oracle import (
-    Heard,
     PlaceOrder,
+    Received,
     Rules,
     in_log_order,
     is_traded,
@@ -43,12 +43,12 @@ class Driver:
         self.venue = Venue(self.rules, instrument_table(scenario))
         self.standing = [Standing() for _ in scenario.instruments]
         self.clock = OracleVenue(scenario.rules, scenario.instruments, print)  # of venue times
-        self.answers: list[tuple[int, int, Heard]] = []
-        self.heard: list[Heard] = []
-        self.here: list[Heard] = []
+        self.answers: list[tuple[int, int, Received]] = []
+        self.received: list[Received] = []
+        self.here: list[Received] = []
         self.now, self.made = -(2**63), 0
 
-    def run(self) -> list[Heard]:
+    def run(self) -> list[Received]:
         """Return what the desk hears."""
         commands = defaultdict(list)
         for command in self.scenario.commands:
@@ -58,13 +58,13 @@ class Driver:
             self.now = record.log_ns
             place = (record.log_ns, partition, record.offset)
             self.meet_rows(place, record)
-            self.heard += self.here
+            self.received += self.here
             self.here = []
             for command in commands[place]:
                 self.tell(command)
             self.fall_due(self.now)
         self.fall_due(self.scenario.until_ns)
-        return self.heard
+        return self.received
 
     def fall_due(self, until_ns: int) -> None:
         """Let pass what is due: at one log time the venue before answers."""
@@ -80,20 +80,20 @@ class Driver:
             else:
                 self.now = answer_ns
                 self.answers.remove(answer)
-                self.heard.append(answer[2]._replace(place=(self.now, "", -1)))
+                self.received.append(answer[2]._replace(place=(self.now, "", -1)))
 
     def take(self, reports) -> None:
         """Hear reports at their places, or later."""
         for report in reports:
-            heard = Heard(
+            received = Received(
                 report.position, report.order_id, report.kind, report.event_ns, report.price, report.size,
                 report.liquidity, report.trade_id, report.reason,
             )  # fmt: skip
             if report.position[1]:
-                self.here.append(heard)
+                self.here.append(received)
             else:
                 self.made += 1
-                self.answers.append((report.position[0], self.made, heard))
+                self.answers.append((report.position[0], self.made, received))
 
     def tell(self, command) -> None:
         if isinstance(command, PlaceOrder):
@@ -177,9 +177,9 @@ def check(scenario: Scenario) -> None:
         assert [comparable(each) for each in found] == [comparable(each) for each in expected]
 
 
-def comparable(heard: Heard) -> Heard:
+def comparable(received: Received) -> Received:
     """Return a report without what is not said of its kind."""
-    return heard if heard.kind == "FILL" else heard._replace(size=None, trade_id=NO_TRADE)
+    return received if received.kind == "FILL" else received._replace(size=None, trade_id=NO_TRADE)
 
 
 @pytest.mark.parametrize("model", ["trade", "sized", "touch"])

@@ -1,4 +1,4 @@
-"""What must hold of every answer of the paper venue, asked of its oracle on random markets.
+"""What must hold of every answer of the paper venue, listed of its oracle on random markets.
 
 More of them: TAPEFLOW_MARKETS=100000 pytest tests/test_desk_oracle_laws.py
 """
@@ -120,7 +120,7 @@ def check_positions(scenario):
 
 
 def check_hearing(scenario):
-    """Check that reports are heard in the order of log time, none before it was decided."""
+    """Check that reports are received in the order of log time, none before it was decided."""
     reports = answer(scenario)
     times = [each.place[0] for each in reports]
     assert times == sorted(times)
@@ -172,7 +172,7 @@ def instrument_of(scenario, command):
     return orders_of(scenario)[name].instrument
 
 
-def test_more_latency_of_answers_changes_only_when_they_are_heard():
+def test_more_latency_of_answers_changes_only_when_they_are_received():
     for seed in range(MARKETS):
         early = seeded(seed, answer_latency_ns=0, answer_latency_spread_ns=0)
         early = replace(early, until_ns=10**20)
