@@ -16,6 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tapeflow.schemas.orders import Order
+from tapeflow.schemas.signals import AmendIntent, AnyIntent, CancelIntent, Intent, Leg, Signal
 from tests.desk_oracle import (
     MINUTE_NS,
     AmendOrder,
@@ -31,6 +32,7 @@ from tests.desk_oracle import (
     Trade,
     in_log_order,
 )
+from tests.desk_oracle_facts import orders_of
 
 T = TypeVar("T")
 MIDNIGHT_NS = 1_700_006_400 * 10**9  # 2023-11-15
@@ -356,4 +358,100 @@ def choose_change(
         None if lots is None else listed.lot * lots,
         listed.tick * limit if limit and order.limit is not None else None,
         listed.tick * draws.pick(near) if order.trigger is not None else None,
+    )
+
+
+@dataclass(frozen=True)
+class Story:
+    """A market, and what strategies propose in it."""
+
+    rules: Rules
+    instruments: tuple[InstrumentRules, ...]
+    log: dict[str, list[Record]]
+    intents: tuple[AnyIntent, ...]
+    until_ns: int
+
+
+def seeded_story(seed: int, **fixed: Any) -> Story:
+    """Return the story of a seed."""
+    return story(Seeded(seed), **fixed)
+
+
+@st.composite
+def stories(draw, **fixed):
+    """Return stories for hypothesis."""
+    return story(Drawn(draw), **fixed)
+
+
+def story(draws: Draws, **fixed: Any) -> Story:
+    """Choose a market, and intents of all kinds: brackets, linked entries, cancels, amendments."""
+    rules = choose_rules(draws, fixed)
+    instruments = tuple(choose_instrument(draws, name) for name in "AB"[: draws.pick((1, 1, 2))])
+    log = choose_log(draws, instruments)
+    places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
+    intents = choose_intents(draws, instruments, places) if places else []
+    last_ns = places[-1][0] if places else BEGIN_NS
+    return Story(rules, instruments, log, tuple(intents), last_ns + draws.pick((0, 1, 50)))
+
+
+def choose_intents(draws: Draws, instruments, places: Sequence[Place]) -> list[AnyIntent]:
+    """Choose intents, then cancels and amendments of their orders at later places."""
+    made: list[AnyIntent] = []
+    orders: list[tuple[int, Order]] = []
+    while go_on(draws, MOST_ORDERS // 2) and len(made) < MOST_ORDERS:
+        where = draws.pick(range(len(places)))
+        listed, at = draws.pick(instruments), places[where]
+        first = choose_order(
+            draws, "", listed, at, account=draws.pick("aab"), strategy=draws.pick("sst")
+        )
+        others = tuple(choose_leg(draws, listed, at, first.side) for _ in draws.pick(("", "", "x")))
+        exits = tuple(
+            choose_leg(draws, listed, at, -first.side) for _ in draws.pick(("xx", "x", "", "xxx"))
+        )
+        signal = signal_at(at, f"s{len(made)}", first, len(made))
+        intent = Intent(
+            first.account, signal, first.size, first.terms, others, draws.pick(("OCO", "OUO", "")) if others else "",
+            exits, draws.pick(("OUO", "OCO", "")),
+        )  # fmt: skip
+        made.append(intent)
+        orders += [(where, order) for order in orders_of(intent)]
+    while orders and go_on(draws, MOST_CHANGES // 2) and len(made) < 3 * MOST_CHANGES:
+        since, order = draws.pick(orders)
+        where = since + draws.pick(range(min(5, len(places) - since)))
+        listed = next(each for each in instruments if each.id == order.instrument)
+        change = choose_change(draws, order, listed)
+        signal = signal_at(places[where], f"s{len(made)}", order, len(made))
+        if isinstance(change, CancelOrder):
+            made.append(CancelIntent(order.account, signal, order.id))
+        else:
+            made.append(
+                AmendIntent(
+                    order.account, signal, order.id, change.size, change.limit, change.trigger
+                )
+            )
+    return made
+
+
+def choose_leg(draws: Draws, listed: InstrumentRules, at: Place, side: int) -> Leg:
+    """Choose one more order of an intent."""
+    order = choose_order(
+        draws, "", listed, at, account="a", strategy="s", reduce_only=draws.pick((True, False))
+    )
+    return Leg(side, order.size, order.terms)
+
+
+def signal_at(at: Place, name: str, order: Order, number: int) -> Signal:
+    """Return a signal of a place; of one place the lower number is decided first."""
+    return Signal(
+        name,
+        order.strategy,
+        order.instrument,
+        at[0],
+        order.side,
+        1.0,
+        "",
+        number,
+        100.0,
+        at[1],
+        at[2],
     )
