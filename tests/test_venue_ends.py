@@ -9,6 +9,7 @@ from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.sides import BUY, SELL
 from tests.venue_market import (
+    Market,
     amend,
     as_text,
     cancel,
@@ -35,10 +36,13 @@ def timed_outcome(rules, *steps, instruments=()):
 
 def ends(rules, *steps):
     """Return (heard, venue time, kind and reason) of each end."""
-    reports = run_three_ways(rules, steps).reports
+    return ends_of(run_three_ways(rules, steps))
+
+
+def ends_of(market):
     return [
         (report.position[0], report.event_ns, f"{report.kind} {report.reason}".strip())
-        for report in reports
+        for report in market.reports
         if report.kind in ("CANCELED", "EXPIRED", "REJECTED", "CANCEL_REFUSED", "AMEND_REFUSED")
     ]
 
@@ -360,6 +364,18 @@ def test_two_amendments_of_one_time_both_take_effect():
     assert outcome(paper(entry=1), *steps)[1:] == ["o AMENDED", "o AMENDED", "o FILL 3 @ 99 MAKER"]
 
 
+def test_two_amendments_of_one_time_are_put_off_by_one_delay():
+    steps = (
+        limit(8),
+        trade(11, 105),
+        trade(12, 105, v=8),
+        amend(13, "o", size=3),
+        amend(13, "o", size=2),
+    )
+    later = trade(18, 105, v=9)  # the delay is 9 now, and was 4 at log time 15
+    assert timed_outcome(paper(entry=2), *steps, later, until(40))[1:] == [(19, "o AMENDED")] * 2
+
+
 def test_an_amendment_of_an_order_that_is_over_is_refused():
     steps = (
         *ENTERED,
@@ -470,8 +486,34 @@ def test_a_restored_venue_knows_instruments_that_were_added_since():
     assert restored.orders["o"].instrument == 1
 
 
+def test_an_instrument_may_go_once_it_has_no_order_and_no_position():
+    two = instrument("A-USD.BINANCE"), instrument("B-USD.BINANCE")
+    table = InstrumentTable.from_rows(two[1:])
+    flat = (
+        quote(1, 99, 101, 9, 9),
+        limit(2, "a", price=101, size=1),
+        trade(3, 100),
+        limit(4, "b", SELL, 1, 99),
+        trade(5, 100),
+    )
+    saved = run_three_ways(paper(), flat, *two).venue.snapshot()
+    assert Venue.restore(saved, paper(), table).orders == {}
+    for steps in (flat[:3], [*flat, limit(6, "c", price=50)]):
+        with pytest.raises(KeyError, match="A-USD"):
+            Venue.restore(run_three_ways(paper(), steps, *two).venue.snapshot(), paper(), table)
+
+
 def test_the_venue_has_positions_before_the_desk_hears_of_them():
     market = run_three_ways(paper(answer=1_000), [limit(10, size=2), trade(11, 99, 2)])
     assert market.venue.positions == {("main", "trend", 0): Decimal(2)}
     market.run([place(12, "back", SELL, 2), trade(13, 99, 9)])
     assert market.venue.positions == {}
+
+
+def test_orders_that_are_over_leave_no_timers_behind():
+    market = Market(paper(), InstrumentTable.from_rows([instrument()]))
+    for log_ns in range(5_000):
+        market.run([limit(log_ns, f"o{log_ns}", tif="DAY"), cancel(log_ns, f"o{log_ns}")])
+    market.run([limit(5_000, "live", tif="DAY")])
+    assert len(market.venue.timers) < 2_000 and len(market.venue.books[0].events) < 2_000
+    assert ends_of(market.run([until(DAY)]))[-1] == (DAY, DAY, "EXPIRED DAY")

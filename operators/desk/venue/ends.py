@@ -6,10 +6,10 @@ What still was on its way to an order that is over is refused.
 """
 
 from collections.abc import Iterator
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import NamedTuple
 
-from tapeflow.operators.desk.venue.book import Event
+from tapeflow.operators.desk.venue.book import CROWDED, Book, Event
 from tapeflow.operators.desk.venue.orders import PaperOrder
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.operators.desk.venue.state import VenueState
@@ -49,36 +49,27 @@ def entry_by_patience(order: PaperOrder, rules: PaperRules) -> int | None:
     return order.active_ns + rules.patience_ns if rests else None
 
 
-def times_of(order: PaperOrder, rules: PaperRules) -> Iterator[tuple[int, int, int]]:
-    """Yield what happens to an order without a row that it meets.
-
-    It is venue time, rank, and of an amendment its number: two may have one time.
-    """
+def times_of(order: PaperOrder, rules: PaperRules) -> Iterator[tuple[int, int]]:
+    """Yield (venue time, rank) of what happens to an order without a row that it meets."""
     for amendment in order.amendments:
-        yield amendment.at_ns, AMEND, amendment.number
+        yield amendment.at_ns, AMEND
     entry_ns = entry_by_patience(order, rules)
     if entry_ns is not None:
-        yield entry_ns, ENTER, 0
+        yield entry_ns, ENTER
     end = end_of(order, rules)
     if end is not None:
-        yield end.at_ns, END, 0
+        yield end.at_ns, END
 
 
 def schedule(venue: VenueState, order: PaperOrder) -> None:
     """Make an event and a timer for each time of an order that has none yet."""
-    for time in times_of(order, venue.rules):
-        if time not in order.scheduled:
-            order.scheduled.append(time)
-            event = event_of(order, time)
+    for at_ns, rank in times_of(order, venue.rules):
+        if (at_ns, rank) not in order.scheduled:
+            order.scheduled.append((at_ns, rank))
+            event = at_ns, rank, order.number, order.id
             heappush(venue.book_of(order.instrument).events, event)
-            heappush(venue.timers, (time[0], False, *event))
+            heappush(venue.timers, (at_ns, False, *event))
             venue.changed.add(order.instrument)
-
-
-def event_of(order: PaperOrder, time: tuple[int, int, int]) -> Event:
-    """Return what happens to an order at one of its times."""
-    at_ns, rank, amendment = time
-    return at_ns, rank, order.number, order.id, amendment
 
 
 def finish(
@@ -97,6 +88,7 @@ def finish(
 def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
     """Remove an order that is over, and refuse what is on its way to it."""
     venue.remove(order)
+    drop_stale(venue, visit.book)
     refused = [(each.at_ns, REFUSE_CANCEL) for each in order.cancels]
     refused += [(each.at_ns, REFUSE_AMENDMENT) for each in order.amendments]
     for at_ns, rank in sorted(refused):
@@ -106,12 +98,35 @@ def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
             refuse(visit, order.id, at_ns, rank)
 
 
+def unschedule(venue: VenueState, event: Event) -> None:
+    """Note that there is no timer for a time of an order any more."""
+    order = venue.orders.get(event[3])
+    if order is not None and event[:2] in order.scheduled:
+        order.scheduled.remove(event[:2])
+
+
+def drop_stale(venue: VenueState, book: Book) -> None:
+    """Drop events and timers of orders that are over, once they may be half of all."""
+
+    def is_stale(event: Event) -> bool:
+        return event[1] < REFUSE_CANCEL and event[3] not in venue.orders
+
+    if len(venue.timers) >= venue.crowded:
+        venue.timers = [timer for timer in venue.timers if not is_stale(timer[2:])]
+        heapify(venue.timers)
+        venue.crowded = max(CROWDED, 2 * len(venue.timers))
+    if len(book.events) >= book.crowded:
+        book.events = [event for event in book.events if not is_stale(event)]
+        heapify(book.events)
+        book.crowded = max(CROWDED, 2 * len(book.events))
+
+
 def refuse_later(venue: VenueState, order_id: str, at_ns: int, rank: int) -> None:
     """Make a timer for a refusal: it comes at its log time, whatever the delay of the feed.
 
     Refusals of one time go by the order's id: the number of an order that is over is forgotten.
     """
-    heappush(venue.timers, (at_ns, True, at_ns, rank, 0, order_id, 0))
+    heappush(venue.timers, (at_ns, True, at_ns, rank, 0, order_id))
 
 
 def refuse(visit: Visit, order_id: str, at_ns: int, rank: int) -> None:

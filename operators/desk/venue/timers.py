@@ -17,6 +17,7 @@ from tapeflow.operators.desk.venue.ends import (
     entry_by_patience,
     finish,
     refuse,
+    unschedule,
 )
 from tapeflow.operators.desk.venue.entry import enter
 from tapeflow.operators.desk.venue.met import UNMET
@@ -29,14 +30,14 @@ from tapeflow.schemas.orders import Report
 
 def is_current(venue: VenueState, event: Event) -> bool:
     """Return whether an event is still to happen."""
-    at_ns, rank, _, order_id, amendment = event
+    at_ns, rank, _, order_id = event
     if rank >= REFUSE_CANCEL:
         return True
     order = venue.orders.get(order_id)
     if order is None:
         return False
     if rank == AMEND:
-        return any(each.number == amendment for each in order.amendments)
+        return any(each.at_ns == at_ns for each in order.amendments)
     if rank == ENTER:
         return entry_by_patience(order, venue.rules) == at_ns
     end = end_of(order, venue.rules)
@@ -45,14 +46,15 @@ def is_current(venue: VenueState, event: Event) -> bool:
 
 def happen(venue: VenueState, visit: Visit, event: Event) -> None:
     """Let an event happen that is current."""
-    at_ns, rank, _, order_id, amendment = event
+    at_ns, rank, _, order_id = event
     if rank >= REFUSE_CANCEL:
         refuse(visit, order_id, at_ns, rank)
         return
-    drop(venue, event)
     order = venue.orders[order_id]
+    unschedule(venue, event)
     if rank == AMEND:
-        amend_order(venue, visit, order, amendment)
+        while is_current(venue, event):  # several of one time
+            amend_order(venue, visit, order, at_ns)
     elif rank == ENTER:
         enter(venue, visit, order, UNMET, at_ns)
     else:
@@ -71,30 +73,21 @@ def expire(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
 
 def bring_events(venue: VenueState, visit: Visit) -> None:
     """Let everything happen that is due before a row of this venue time."""
-    events = visit.book.events
-    while events and events[0][0] <= visit.venue_ns:
-        event = heappop(events)
+    book = visit.book
+    while book.events and book.events[0][0] <= visit.venue_ns:
+        event = heappop(book.events)
         venue.changed.add(visit.instrument)
         if is_current(venue, event):
             happen(venue, visit, event)
         else:
-            drop(venue, event)
-
-
-def drop(venue: VenueState, event: Event) -> None:
-    """Forget that an event was scheduled: one of its time may be scheduled anew."""
-    order = venue.orders.get(event[3])
-    time = event[0], event[1], event[4]
-    if order is not None and time in order.scheduled:
-        order.scheduled.remove(time)
+            unschedule(venue, event)
 
 
 def next_due(venue: VenueState) -> int | None:
     """Return the log time of the next timer, None where there is none."""
-    timers = venue.timers
-    while timers and not is_current(venue, timers[0][2:]):
-        drop(venue, heappop(timers)[2:])
-    return timers[0][0] if timers else None
+    while venue.timers and not is_current(venue, venue.timers[0][2:]):
+        unschedule(venue, heappop(venue.timers)[2:])
+    return venue.timers[0][0] if venue.timers else None
 
 
 def pass_time(
@@ -107,6 +100,8 @@ def pass_time(
         event = due.pop(0)  # one by one: it may bring another that goes before the rest
         if is_current(venue, event):
             reports += happen_at(venue, now_ns, event, standing_of)
+        else:
+            unschedule(venue, event)
     return reports
 
 
@@ -119,7 +114,7 @@ def due_events(
         log_ns, delayed, *_ = timer = heappop(timers)
         event: Event = timer[2:]
         if not is_current(venue, event):
-            drop(venue, event)
+            unschedule(venue, event)
             continue
         if not delayed:
             delay_ns = standing_of(venue.orders[event[3]].instrument).delay_ns
