@@ -415,12 +415,7 @@ class Venue:
         became known later: of now. Asked when that time has come, or has been.
         """
         now_ns = self.tapes[live.instrument].delay_ns
-        due_ns = change.at_ns + live.delays.setdefault(change.delay_key, now_ns)
-        if change.kind == AMENDMENT:  # at the first of the times of those of one M
-            same = (change.at_ns, AMENDMENT)
-            times = (change.at_ns + d for key, d in live.delays.items() if key[:2] == same)
-            due_ns = min([due_ns, *(time for time in times if time > change.command.at[0])])
-        return due_ns
+        return change.at_ns + live.delays.setdefault(change.delay_key, now_ns)
 
     def fall_due(self, until_ns: int) -> None:
         """Do what is due at log times up to this one, before the records of each (6, 8).

@@ -30,14 +30,14 @@ from tapeflow.schemas.orders import Report
 
 def is_current(venue: VenueState, event: Event) -> bool:
     """Return whether an event is still to happen."""
-    at_ns, rank, _, order_id = event
+    at_ns, rank, _, order_id, amendment = event
     if rank >= REFUSE_CANCEL:
         return True
     order = venue.orders.get(order_id)
     if order is None:
         return False
     if rank == AMEND:
-        return any(each.at_ns == at_ns for each in order.amendments)
+        return any(each.number == amendment for each in order.amendments)
     if rank == ENTER:
         return entry_by_patience(order, venue.rules) == at_ns
     end = end_of(order, venue.rules)
@@ -46,15 +46,14 @@ def is_current(venue: VenueState, event: Event) -> bool:
 
 def happen(venue: VenueState, visit: Visit, event: Event) -> None:
     """Let an event happen that is current."""
-    at_ns, rank, _, order_id = event
+    at_ns, rank, _, order_id, amendment = event
     if rank >= REFUSE_CANCEL:
         refuse(visit, order_id, at_ns, rank)
         return
     order = venue.orders[order_id]
     unschedule(venue, event)
     if rank == AMEND:
-        while is_current(venue, event):  # several of one time
-            amend_order(venue, visit, order, at_ns)
+        amend_order(venue, visit, order, amendment)
     elif rank == ENTER:
         enter(venue, visit, order, UNMET, at_ns)
     else:
