@@ -1,7 +1,7 @@
 """The paper venue hears and answers what its oracle does, on random markets.
 
     rows in log order ──▶ Venue.meet, pass_time ──▶ answers ──▶ received      == the oracle's
-                          every row | only those within the bounds
+                          every row | those within the bounds | restored before each record
 
 More of them: TAPEFLOW_MARKETS=100000 pytest tests/test_desk_against_oracle.py
 """
@@ -9,11 +9,13 @@ More of them: TAPEFLOW_MARKETS=100000 pytest tests/test_desk_against_oracle.py
 import os
 from collections import defaultdict
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
 from tapeflow.operators.desk.venue.rows import MarkRow, QuoteId, QuoteRow, Standing, TradeRow
 from tapeflow.operators.desk.venue.rules import Latency, PaperRules
+from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.orders import NO_TRADE
@@ -30,15 +32,15 @@ from tests.desk_oracle import (
 )
 from tests.desk_oracle import Venue as OracleVenue
 
-MARKETS = int(os.environ.get("TAPEFLOW_MARKETS", "1000"))  # random markets of each test
+MARKETS = int(os.environ.get("TAPEFLOW_MARKETS", "400"))  # random markets of each test
 ROWS = int(os.environ.get("TAPEFLOW_MARKET_ROWS", "3000"))  # of each long market
 
 
 class Driver:
     """Shows the venue of the desk a log, a row at a time, and hears as docs/paper.md 8 says."""
 
-    def __init__(self, scenario: Scenario, mattering: bool):
-        self.scenario, self.mattering = scenario, mattering
+    def __init__(self, scenario: Scenario, mattering: bool, restored: bool = False):
+        self.scenario, self.mattering, self.restored = scenario, mattering, restored
         self.rules = paper_rules(scenario.rules)
         self.venue = Venue(self.rules, instrument_table(scenario))
         self.standing = [Standing() for _ in scenario.instruments]
@@ -54,6 +56,8 @@ class Driver:
         for command in self.scenario.commands:
             commands[command.at].append(command)
         for partition, record in in_log_order(self.scenario.log):
+            if self.restored:
+                self.restore()
             self.fall_due(record.log_ns)
             self.now = record.log_ns
             place = (record.log_ns, partition, record.offset)
@@ -65,6 +69,12 @@ class Driver:
             self.fall_due(self.now)
         self.fall_due(self.scenario.until_ns)
         return self.received
+
+    def restore(self) -> None:
+        """Go on with a venue that was restored from a snapshot."""
+        encoded = msgspec.msgpack.encode(self.venue.snapshot())
+        saved = msgspec.msgpack.decode(encoded, type=VenueSnapshot)
+        self.venue = Venue.restore(saved, self.rules, instrument_table(self.scenario))
 
     def fall_due(self, until_ns: int) -> None:
         """Let pass what is due: at one log time the venue before answers."""
@@ -172,8 +182,8 @@ def check(scenario: Scenario) -> None:
     expected = reports_of(
         scenario.rules, scenario.instruments, scenario.log, scenario.commands, scenario.until_ns
     )
-    for mattering in (False, True):
-        found = Driver(scenario, mattering).run()
+    for mattering, restored in ((False, False), (True, False), (True, True)):
+        found = Driver(scenario, mattering, restored).run()
         assert [comparable(each) for each in found] == [comparable(each) for each in expected]
 
 
@@ -196,4 +206,9 @@ def test_the_venue_answers_as_its_oracle_in_shrunk_markets(scenario):
 
 @pytest.mark.parametrize("model", ["trade", "sized", "touch"])
 def test_the_venue_answers_as_its_oracle_in_a_long_market(model):
-    check(long_market(1, ROWS, ROWS // 20, model=model))
+    scenario = long_market(1, ROWS, ROWS // 20, model=model)
+    expected = reports_of(
+        scenario.rules, scenario.instruments, scenario.log, scenario.commands, scenario.until_ns
+    )
+    found = Driver(scenario, mattering=True).run()
+    assert [comparable(each) for each in found] == [comparable(each) for each in expected]
