@@ -39,11 +39,62 @@ MIDNIGHT_NS = 1_700_006_400 * 10**9  # 2023-11-15
 BEGIN_NS = MIDNIGHT_NS - 30  # so that buckets, days and small latencies meet
 GAPS_NS = (1, 0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 5)  # between records of the log
 LONG_GAPS_NS = (*GAPS_NS, 10, MINUTE_NS - 3)
-AHEAD_NS = (0, 0, -1, -1, -2, -5, -5, None, None, 1, 3, 12, -40)  # event time less log time
-LATENCY_NS = (0, 0, 0, 1, 1, 2, 5, 20)
-SPREAD_NS = (0, 0, 0, 7)
 LEVELS = (100, 101, 99, 102, 98, 103, 97)  # prices, in ticks
 ABSURD = (5, 2000)  # and those far from the last trade
+CONDITIONAL = ("stop", "stop_limit", "take_profit", "take_profit_limit", "trailing")
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What a scenario is made of: of each the first is the simplest, and the frequent come often."""
+
+    gaps_ns: Sequence[Sequence[int]] = (GAPS_NS, GAPS_NS, LONG_GAPS_NS)
+    ahead_ns: Sequence[int | None] = (0, 0, -1, -1, -2, -5, -5, None, None, 1, 3, 12, -40)
+    latency_ns: Sequence[int] = (0, 0, 0, 1, 1, 2, 5, 20)
+    spread_ns: Sequence[int] = (0, 0, 0, 7)
+    answer_ns: Sequence[int] = (0, 0, 0, 1, 1, 2, 5, 20)
+    patience_ns: Sequence[int | None] = (None, None, MINUTE_NS, 30, 6, 1)
+    quote_age_ns: Sequence[int] = (MINUTE_NS, 4, 0)
+    instruments: Sequence[int] = (1, 1, 1, 2, 2, 4)
+    partitions: Sequence[int] = (1, 2, 3)
+    has_rules: Sequence[bool] = (False, False, False, False, True)
+    levels: Sequence[int] = LEVELS * 4 + ABSURD
+    rows: Sequence[str] = ("trade", "trade", "quote", "quote", "mark")
+    widths: Sequence[int] = (1, 1, 2, 0, 5, -1)  # of a quote; -1: crossed
+    empty: Sequence[str] = ("",) * 8 + ("bid", "ask", "both")
+    lots: Sequence[str] = ("1", "2", "3", "5", "9", "40", "0.5", "2.5", "0", "nan")  # of rows
+    near: Sequence[int] = LEVELS * 20  # prices of orders
+    types: Sequence[str] = ("market", "market", *["limit"] * 4, *CONDITIONAL)
+    tifs: Sequence[str] = ("GTC", "GTC", "GTC", "GTC", "IOC", "FOK", "GTD", "DAY")
+    holders: Sequence[Sequence[str]] = (("a s",), ("a s", "a t"), ("a s", "a t", "b s"))
+    reduces: Sequence[Sequence[bool]] = ((False,), (False, False, False, True), (False, True))
+    cancels: Sequence[bool] = (True, False)
+
+
+WILD = Mood()
+CALM = Mood(  # orders live long and meet each other: at few prices, in one market
+    gaps_ns=((1, 1, 0),),
+    ahead_ns=(0, 0, 0, -1, -1, None),
+    latency_ns=(0, 0, 0, 1),
+    spread_ns=(0,),
+    answer_ns=(0, 0, 0, 2),
+    patience_ns=(None, None, None, 30),
+    quote_age_ns=(MINUTE_NS,),
+    instruments=(1,),
+    partitions=(1,),
+    has_rules=(False,),
+    levels=(100, 101, 99) * 12 + ABSURD,
+    rows=("trade",) * 6 + ("quote",) * 6 + ("mark",),
+    widths=(1, 1, 2),
+    empty=("",) * 20 + ("bid", "ask"),
+    lots=("1", "2", "3", "5", "9", "2.5", "0.5"),
+    near=(100, 101, 99, 102) * 10,
+    types=("limit",) * 12 + ("market",) * 3 + CONDITIONAL,
+    tifs=("GTC",) * 10 + ("IOC",),
+    holders=(("a s",), ("a s",), ("a s", "a t")),
+    cancels=(False, False, False, True),
+)
+MOODS = (CALM, WILD)
 MOST_RECORDS, MOST_ORDERS, MOST_CHANGES = 30, 8, 8
 
 
@@ -99,14 +150,14 @@ def scenarios(draw, **fixed):
 
 def scenario(draws: Draws, **fixed: Any) -> Scenario:
     """Choose a scenario."""
-    rules = choose_rules(draws, fixed)
-    instruments = tuple(
-        choose_instrument(draws, name) for name in "ABCD"[: draws.pick((1, 1, 1, 2, 2, 4))]
-    )
-    log = choose_log(draws, instruments)
+    mood = draws.pick(MOODS)
+    rules = choose_rules(draws, mood, fixed)
+    names = "ABCD"[: draws.pick(mood.instruments)]
+    instruments = tuple(choose_instrument(draws, mood, name) for name in names)
+    log = choose_log(draws, mood, instruments)
     places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
     last_ns = places[-1][0] if places else BEGIN_NS
-    commands = choose_commands(draws, instruments, places) if places else []
+    commands = choose_commands(draws, mood, instruments, places) if places else []
     return Scenario(rules, instruments, log, tuple(commands), last_ns + draws.pick((0, 1, 50)))
 
 
@@ -119,7 +170,7 @@ def long_market(seed: int, rows: int, orders: int, instruments: int = 2, **fixed
     """Return a random walk of so many rows with so many orders near the market, quickly."""
     draw = np.random.default_rng(seed)
     draws = Seeded(seed)
-    rules = choose_rules(draws, {"quote_age_ns": MINUTE_NS, **fixed})
+    rules = choose_rules(draws, WILD, {"quote_age_ns": MINUTE_NS, **fixed})
     table = tuple(
         InstrumentRules("ABCDEFGH"[i], Decimal("0.1"), Decimal("0.01")) for i in range(instruments)
     )
@@ -158,13 +209,13 @@ def dense_commands(draws: Draws, table, places: Sequence[Place], level, orders: 
         where, number = draws.pick(range(len(places))), draws.pick(range(len(table)))
         listed = table[number]
         order = choose_order(
-            draws, f"o{made}", listed, places[where], account="a", strategy=draws.pick("st"),
+            draws, WILD, f"o{made}", listed, places[where], account="a", strategy=draws.pick("st"),
             reduce_only=draws.pick((False, False, True)), level=int(level[where, number]), far_ns=10**9,
         )  # fmt: skip
         every.append((where, 0, order))
         for _ in range(draws.pick((0, 0, 1, 2))):
             later = min(len(places) - 1, where + draws.pick((0, 1, 5, 50, 500)))
-            change = choose_change(draws, order, listed, level=int(level[where, number]))
+            change = choose_change(draws, WILD, order, listed, level=int(level[where, number]))
             every.append((later, 1, change))
     every.sort(key=lambda each: each[:2])
     return tuple(
@@ -180,30 +231,30 @@ def lot_of(scenario: Scenario, order: Order) -> Decimal:
     return next(each.lot for each in scenario.instruments if each.id == order.instrument)
 
 
-def choose_rules(draws: Draws, fixed: dict[str, Any]) -> Rules:
+def choose_rules(draws: Draws, mood: Mood, fixed: dict[str, Any]) -> Rules:
     """Choose the settings."""
     choices: dict[str, Sequence[Any]] = {
         "model": ("trade", "sized", "sized", "touch", "touch"),
         "clock": ("log", "venue"),
-        "latency_ns": LATENCY_NS,
-        "latency_spread_ns": SPREAD_NS,
-        "cancel_latency_ns": (None, *LATENCY_NS),
-        "cancel_latency_spread_ns": SPREAD_NS,
-        "answer_latency_ns": LATENCY_NS,
-        "answer_latency_spread_ns": SPREAD_NS,
+        "latency_ns": mood.latency_ns,
+        "latency_spread_ns": mood.spread_ns,
+        "cancel_latency_ns": (None, *mood.latency_ns),
+        "cancel_latency_spread_ns": mood.spread_ns,
+        "answer_latency_ns": mood.answer_ns,
+        "answer_latency_spread_ns": mood.spread_ns,
         "share": (Decimal(1), Decimal(1), Decimal("0.5"), Decimal("0.1")),
         "slip": (0, None, 2),
-        "quote_age_ns": (MINUTE_NS, 4, 0),
-        "patience_ns": (None, None, MINUTE_NS, 30, 6, 1),
+        "quote_age_ns": mood.quote_age_ns,
+        "patience_ns": mood.patience_ns,
     }
     drawn = {name: draws.pick(each) for name, each in choices.items() if name not in fixed}
     return Rules(**{**drawn, **fixed})
 
 
-def choose_instrument(draws: Draws, name: str) -> InstrumentRules:
+def choose_instrument(draws: Draws, mood: Mood, name: str) -> InstrumentRules:
     """Choose the row of an instrument."""
     tick, lot = draws.pick((("1", "1"), ("0.1", "0.01"), ("0.5", "3")))
-    has_rules = draws.pick((False, False, False, False, True))
+    has_rules = draws.pick(mood.has_rules)
     least = Decimal(lot) * 2
     return InstrumentRules(
         name,
@@ -214,17 +265,19 @@ def choose_instrument(draws: Draws, name: str) -> InstrumentRules:
         draws.pick((None, least)) if has_rules else None,
         draws.pick((None, least * 2)) if has_rules else None,
         draws.pick((None, least * 100 * Decimal(tick))) if has_rules else None,
-        draws.pick(("none", "newest", "oldest", "both")),
+        draws.pick(("none", "none", "none", "newest", "oldest", "both")),
     )
 
 
-def choose_log(draws: Draws, instruments: Sequence[InstrumentRules]) -> dict[str, list[Record]]:
+def choose_log(
+    draws: Draws, mood: Mood, instruments: Sequence[InstrumentRules]
+) -> dict[str, list[Record]]:
     """Choose records: each instrument has rows in one partition."""
-    names = ("p0", "p1", "p2")[: draws.pick((1, 2, 3))]
+    names = ("p0", "p1", "p2")[: draws.pick(mood.partitions)]
     home = [draws.pick(names) for _ in instruments]
     log: dict[str, list[Record]] = {name: [] for name in names}
     log_ns, trade_id = draws.pick((BEGIN_NS - MINUTE_NS, BEGIN_NS)), 0
-    gaps_ns = draws.pick((GAPS_NS, GAPS_NS, LONG_GAPS_NS))
+    gaps_ns = draws.pick(mood.gaps_ns)
     while go_on(draws, MOST_RECORDS):
         name = draws.pick(names)
         log_ns += draws.pick(gaps_ns)
@@ -232,7 +285,7 @@ def choose_log(draws: Draws, instruments: Sequence[InstrumentRules]) -> dict[str
         rows = []
         while there and go_on(draws, 2) and len(rows) < 5:
             trade_id += 1
-            rows.append(choose_row(draws, draws.pick(there), instruments, log_ns, trade_id))
+            rows.append(choose_row(draws, mood, draws.pick(there), instruments, log_ns, trade_id))
         kinds = (Trade, Quote, Mark)
         by_kind = ([row for row in rows if isinstance(row, kind)] for kind in kinds)
         log[name].append(Record(log_ns, len(log[name]), *by_kind))
@@ -243,43 +296,45 @@ def price_at(listed: InstrumentRules, ticks: int | Decimal) -> float:
     return float(listed.tick * ticks)
 
 
-def choose_row(draws: Draws, number: int, instruments, log_ns: int, trade_id: int):
+def choose_row(draws: Draws, mood: Mood, number: int, instruments, log_ns: int, trade_id: int):
     """Choose a trade, a quote or a mark price."""
     listed = instruments[number]
-    ahead = draws.pick(AHEAD_NS)
+    ahead = draws.pick(mood.ahead_ns)
     event_ns = None if ahead is None else log_ns + ahead
-    level = draws.pick(LEVELS * 4 + ABSURD)
-    kind = draws.pick(("trade", "trade", "quote", "quote", "mark"))
+    level = draws.pick(mood.levels)
+    kind = draws.pick(mood.rows)
     if kind == "trade":
-        size = choose_size(draws, listed)
+        size = choose_size(draws, mood, listed)
         return Trade(number, event_ns, price_at(listed, level), size, trade_id)
     if kind == "mark":
         return Mark(number, draws.pick((price_at(listed, level),) * 6 + (0.0, float("nan"))))
-    width = draws.pick((1, 1, 2, 0, 5, -1))  # -1: crossed
+    width = draws.pick(mood.widths)
     bid, ask = price_at(listed, level), price_at(listed, level + width)
-    empty = draws.pick((None,) * 8 + ("bid", "ask", "both"))
+    empty = draws.pick(mood.empty)
     nothing = draws.pick((0.0, float("nan")))
     bid = nothing if empty in ("bid", "both") else bid
     ask = nothing if empty in ("ask", "both") else ask
-    sizes = choose_size(draws, listed), choose_size(draws, listed)
+    sizes = choose_size(draws, mood, listed), choose_size(draws, mood, listed)
     return Quote(number, event_ns, bid, sizes[0], ask, sizes[1])
 
 
-def choose_size(draws: Draws, listed: InstrumentRules) -> float:
+def choose_size(draws: Draws, mood: Mood, listed: InstrumentRules) -> float:
     """Choose a size of a row: lots, less than a lot, nothing."""
-    lots = draws.pick(("1", "2", "3", "5", "9", "40", "0.5", "2.5", "0", "nan"))
+    lots = draws.pick(mood.lots)
     return float("nan") if lots == "nan" else float(listed.lot * Decimal(lots))
 
 
-def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[Command]:
+def choose_commands(
+    draws: Draws, mood: Mood, instruments, places: Sequence[Place]
+) -> list[Command]:
     """Choose orders, and then cancels and amendments of them at later places."""
-    holders = draws.pick((("a s",), ("a s", "a t"), ("a s", "a t", "b s")))
-    reduces = draws.pick(((False,), (False, False, False, True), (False, True)))
+    holders = draws.pick(mood.holders)
+    reduces = draws.pick(mood.reduces)
     placed: list[tuple[int, Order]] = []
     while go_on(draws, MOST_ORDERS) and len(placed) < 3 * MOST_ORDERS:
         where = draws.pick(range(len(places)))
         order = choose_order(
-            draws, f"o{len(placed)}", draws.pick(instruments), places[where],
+            draws, mood, f"o{len(placed)}", draws.pick(instruments), places[where],
             account=(holder := draws.pick(holders))[0], strategy=holder[2], reduce_only=draws.pick(reduces),
         )  # fmt: skip
         placed.append((where, order))
@@ -289,7 +344,7 @@ def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[
         after = draws.pick((len(places), 3, 3))  # often soon
         where = since + draws.pick(range(min(after, len(places) - since)))
         listed = next(each for each in instruments if each.id == order.instrument)
-        made.append((where, choose_change(draws, order, listed)))
+        made.append((where, choose_change(draws, mood, order, listed)))
     placed.sort(key=lambda each: each[0])  # numbers are given in the order of decisions
     every = [
         *((where, PlaceOrder(places[where], order, order.size, number)) for number, (where, order) in enumerate(placed)),
@@ -300,6 +355,7 @@ def choose_commands(draws: Draws, instruments, places: Sequence[Place]) -> list[
 
 def choose_order(
     draws: Draws,
+    mood: Mood,
     name: str,
     listed: InstrumentRules,
     at: Place,
@@ -309,10 +365,8 @@ def choose_order(
     **whose: Any,
 ) -> Order:
     """Choose an order with prices near a level, in ticks, and an end some `far_ns` away."""
-    kind = draws.pick(
-        ("market", "market", "limit", "limit", "limit", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing")
-    )  # fmt: skip
-    near = [each - LEVELS[0] + level for each in LEVELS] * 20 + [level + Decimal("0.5")]
+    kind = draws.pick(mood.types)
+    near = [each - LEVELS[0] + level for each in mood.near] + [level + Decimal("0.5")]
     terms: dict[str, Any] = {}
     if kind.endswith("limit"):
         terms |= {
@@ -324,7 +378,7 @@ def choose_order(
     if kind == "trailing":
         unit = draws.pick(("price", "ticks", "bps"))
         trail = Decimal(draws.pick((1, 2, 3)))
-        trail *= {"price": listed.tick, "ticks": 1, "bps": 70}[unit]
+        trail *= {"price": listed.tick, "ticks": 1, "bps": 100}[unit]
         terms |= {
             "trail": trail,
             "trail_unit": unit,
@@ -332,7 +386,7 @@ def choose_order(
         }
     if kind not in ("market", "limit"):
         terms |= {"trigger_on": draws.pick(("trade", "quote", "mark"))}
-    tif = draws.pick(("GTC", "GTC", "GTC", "GTC", "IOC", "FOK", "GTD", "DAY"))
+    tif = draws.pick(mood.tifs)
     if tif == "GTD":
         terms |= {"expire_ns": at[0] + far_ns * draws.pick((3, 1, 0, -1, 10, 10, 30, 30))}
     size = listed.lot * draws.pick((2, 1, 3, 4, 6, 6, 12, 12) * 4 + (Decimal("0.5"),))
@@ -343,14 +397,14 @@ def choose_order(
 
 
 def choose_change(
-    draws: Draws, order: Order, listed: InstrumentRules, level: int = LEVELS[0]
+    draws: Draws, mood: Mood, order: Order, listed: InstrumentRules, level: int = LEVELS[0]
 ) -> Any:
     """Choose a cancel, or an amendment of what the order has."""
     nowhere = (0, "", -1)
-    if draws.pick((True, False)):
+    if draws.pick(mood.cancels):
         return CancelOrder(nowhere, order.id)
     lots = draws.pick((None, 1, 2, 4, 9))
-    near = [each - LEVELS[0] + level for each in LEVELS]
+    near = [each - LEVELS[0] + level for each in mood.near]
     limit = draws.pick((None, *near))
     return AmendOrder(
         nowhere,
@@ -385,16 +439,20 @@ def stories(draw, **fixed):
 
 def story(draws: Draws, **fixed: Any) -> Story:
     """Choose a market, and intents of all kinds: brackets, linked entries, cancels, amendments."""
-    rules = choose_rules(draws, fixed)
-    instruments = tuple(choose_instrument(draws, name) for name in "AB"[: draws.pick((1, 1, 2))])
-    log = choose_log(draws, instruments)
+    mood = draws.pick(MOODS)
+    rules = choose_rules(draws, mood, fixed)
+    names = "ABCD"[: draws.pick(mood.instruments)]
+    instruments = tuple(choose_instrument(draws, mood, name) for name in names)
+    log = choose_log(draws, mood, instruments)
     places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
-    intents = choose_intents(draws, instruments, places) if places else []
+    intents = choose_intents(draws, mood, instruments, places) if places else []
     last_ns = places[-1][0] if places else BEGIN_NS
     return Story(rules, instruments, log, tuple(intents), last_ns + draws.pick((0, 1, 50)))
 
 
-def choose_intents(draws: Draws, instruments, places: Sequence[Place]) -> list[AnyIntent]:
+def choose_intents(
+    draws: Draws, mood: Mood, instruments, places: Sequence[Place]
+) -> list[AnyIntent]:
     """Choose intents, then cancels and amendments of their orders at later places."""
     made: list[AnyIntent] = []
     orders: list[tuple[int, Order]] = []
@@ -402,11 +460,14 @@ def choose_intents(draws: Draws, instruments, places: Sequence[Place]) -> list[A
         where = draws.pick(range(len(places)))
         listed, at = draws.pick(instruments), places[where]
         first = choose_order(
-            draws, "", listed, at, account=draws.pick("aab"), strategy=draws.pick("sst")
+            draws, mood, "", listed, at, account=draws.pick("aab"), strategy=draws.pick("sst")
         )
-        others = tuple(choose_leg(draws, listed, at, first.side) for _ in draws.pick(("", "", "x")))
+        others = tuple(
+            choose_leg(draws, mood, listed, at, first.side) for _ in draws.pick(("", "", "x"))
+        )
         exits = tuple(
-            choose_leg(draws, listed, at, -first.side) for _ in draws.pick(("xx", "x", "", "xxx"))
+            choose_leg(draws, mood, listed, at, -first.side)
+            for _ in draws.pick(("xx", "x", "", "xxx"))
         )
         signal = signal_at(at, f"s{len(made)}", first, len(made))
         intent = Intent(
@@ -419,7 +480,7 @@ def choose_intents(draws: Draws, instruments, places: Sequence[Place]) -> list[A
         since, order = draws.pick(orders)
         where = since + draws.pick(range(min(5, len(places) - since)))
         listed = next(each for each in instruments if each.id == order.instrument)
-        change = choose_change(draws, order, listed)
+        change = choose_change(draws, mood, order, listed)
         signal = signal_at(places[where], f"s{len(made)}", order, len(made))
         if isinstance(change, CancelOrder):
             made.append(CancelIntent(order.account, signal, order.id))
@@ -432,10 +493,17 @@ def choose_intents(draws: Draws, instruments, places: Sequence[Place]) -> list[A
     return made
 
 
-def choose_leg(draws: Draws, listed: InstrumentRules, at: Place, side: int) -> Leg:
+def choose_leg(draws: Draws, mood: Mood, listed: InstrumentRules, at: Place, side: int) -> Leg:
     """Choose one more order of an intent."""
     order = choose_order(
-        draws, "", listed, at, account="a", strategy="s", reduce_only=draws.pick((True, False))
+        draws,
+        mood,
+        "",
+        listed,
+        at,
+        account="a",
+        strategy="s",
+        reduce_only=draws.pick((True, False)),
     )
     return Leg(side, order.size, order.terms)
 
