@@ -130,6 +130,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
             each.slicing is not None and each.slicing.kind == "participation" for each in declared
         ),
         has_triggers=any(each.has_triggers for each in declared),
+        pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
     )
 
