@@ -1,6 +1,6 @@
 """Money of a job: numbers that the tables can hold, and the decimals that its orders need.
 
-tick 0.01 * lot 0.00000001 * multiplier 1  =  0.0000000001     one tick of the least fill: 10 decimals
+tick 0.01 * lot 0.00000001 * multiplier 1  =  0.0000000001   one tick of the least fill: 10 decimals
 """
 
 from collections.abc import Iterable
