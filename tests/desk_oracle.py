@@ -172,6 +172,7 @@ class Touch:
     price: dict[int, float]  # by side of the book: 1 the bid, -1 the ask; empty sides are missing
     size: dict[int, Fraction]
     taken: dict[int, Fraction] = field(default_factory=lambda: {1: Fraction(0), -1: Fraction(0)})
+    has_moved: bool = False  # a later trade, the last one, was at another price than its sides
 
 
 @dataclass
@@ -380,6 +381,8 @@ class Venue:
                 tape.delay_ns = record.log_ns - venue_ns
                 if isinstance(row, Trade):
                     tape.last = row.price
+                    if tape.touch is not None:
+                        tape.touch.has_moved = row.price not in tape.touch.price.values()
         for mark in record.marks:
             if is_traded(mark.mark):
                 venue_ns = record.log_ns
@@ -619,7 +622,7 @@ class Venue:
 
     def is_usable(self, touch: Touch | None, side: int, tape: Tape) -> bool:
         """Whether a side of the touch is usable at the present row (1)."""
-        if touch is None or side not in touch.price:
+        if touch is None or side not in touch.price or touch.has_moved:
             return False
         if self.log_ns - touch.log_ns > self.rules.quote_age_ns:
             return False
@@ -796,17 +799,16 @@ class Venue:
             covered = wanted
             if self.rules.model != "trade":
                 covered = min(wanted, self.to_lot(live, self.left_of_row))
-            parts = [(price, covered)]
         else:
             covered = min(wanted, self.to_lot(live, self.shown(source, -live.side)))
-            parts = [(price, covered)]
-            if self.rules.slip is not None:
-                tick = exact(self.instruments[live.instrument].tick)
-                beyond = price + live.side * self.rules.slip * tick
-                if self.rules.slip == 0:
-                    parts = [(price, wanted)]
-                elif beyond > 0 and self.is_within(live, beyond):
-                    parts.append((beyond, wanted - covered))
+        parts = [(price, covered)]
+        if self.rules.slip is not None:
+            tick = exact(self.instruments[live.instrument].tick)
+            beyond = price + live.side * self.rules.slip * tick
+            if self.rules.slip == 0:
+                parts = [(price, wanted)]
+            elif beyond > 0 and self.is_within(live, beyond):
+                parts.append((beyond, wanted - covered))
         if live.order.tif == "FOK" and sum(size for _, size in parts) < live.left:
             self.end(live, "CANCELED", "FOK_SHORT", venue_ns)
             return
