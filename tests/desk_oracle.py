@@ -861,7 +861,10 @@ class Venue:
             own = self.touch_of_row
             if not self.is_usable(own, live.side, tape):
                 own = None
-        if own is None or own.price[live.side] * live.side < limit * live.side:
+        if own is None:
+            stands = tape.touch is not None and live.side in tape.touch.price
+            live.ahead = None if stands else Fraction(0)
+        elif own.price[live.side] * live.side < limit * live.side:
             live.ahead = Fraction(0)
         elif own.price[live.side] == limit:
             live.ahead = own.size[live.side]
