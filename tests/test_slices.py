@@ -396,6 +396,9 @@ def test_an_order_in_slices_that_is_held_shrinks_with_the_fills_of_another_entry
     bench.fill(bench.open_orders()[0], Decimal(3))
     bench.settle()
     assert (parent.phase, parent.size, len(bench.venue)) == ("HELD", 7, 1)
+    bench.fill(bench.open_orders()[0], Decimal(7))
+    bench.settle()
+    assert (parent.end, parent.reason) == ("CANCELED", "OUO")
 
 
 # --- state and memory ---------------------------------------------------------------------

@@ -123,10 +123,10 @@ def resize_group(
 
 def resize(working: Working, size: Decimal, rule: str) -> list[Action]:
     """Return what brings a living order to a whole size."""
-    name = working.order.id
+    name, waits = working.order.id, working.phase == HELD and working.order.role == "exit"
     if size <= working.filled:
-        return [Cancel(name, PARENT_ENDED if working.phase == HELD else rule)]
-    if working.phase == HELD and working.order.role == "exit":
+        return [Cancel(name, PARENT_ENDED if waits else rule)]
+    if waits:
         return [Release(name, size)]
     return [] if working.target == size else [Amend(name, size=size, reason=rule or "OTO")]
 
