@@ -1,7 +1,6 @@
 """Brackets and groups: exits live by what their entry has filled, whatever comes in which order."""
 
 from decimal import Decimal
-from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -31,7 +30,7 @@ def an_intent(exit_rule="OUO", exits=(("10", TARGET), ("10", STOP)), others=(), 
 
 
 def orders_of(intent):
-    return make_orders(intent, Decimal(100), 250, count(1).__next__)
+    return make_orders(intent, Decimal(100), lambda _: 250)
 
 
 def bracket(**settings):
@@ -65,7 +64,6 @@ def test_ids_of_entries_and_exits_are_derived_and_exits_name_their_entry():
     assert (target.parent, stop.parent, entry.parent) == (entry.id, entry.id, "")
     assert [each.role for each in (entry, target, stop)] == ["entry", "exit", "exit"]
     assert (target.rule, target.group) == ("OUO", stop.group) and entry.group == ""
-    assert [each.seq for each in (entry, target, stop)] == [1, 2, 3]
     assert (stop.terms, stop.side, stop.size) == (STOP, SELL, 10)
     assert (stop.time_ns, stop.active_ns, stop.position) == (50, 300, (50, "x-0", 3))
 

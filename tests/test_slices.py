@@ -1,7 +1,6 @@
 """Orders in slices: what children fill and may fill never passes the order, whatever happens."""
 
 from decimal import Decimal
-from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -32,7 +31,7 @@ def sliced(slicing, size="10", terms=LIMIT, lot="1", exits=(), others=(), entry_
     """Return a bench with an order in slices, and the order."""
     legs = tuple(Leg(SELL, Decimal(size), LIMIT) for _ in exits)
     intent = Intent("main", SIGNAL, Decimal(size), terms, others, entry_rule, legs, slicing=slicing)
-    orders = make_orders(intent, Decimal(100), 0, count(1).__next__)
+    orders = make_orders(intent, Decimal(100), lambda _: 0)
     bench = Bench()
     for order in orders:
         bench.orders.add(begin(order))

@@ -1,8 +1,8 @@
-"""Carry out actions on orders: what the desk reports of itself, and what it tells the venue.
+"""Carry out actions on orders: new orders are numbered, the venue is told, slices go on.
 
-Place, Release ─▶ AMEND_ASKED where the size is another, SENT ─▶ PLACE  ─┐
-Cancel         ─▶ CANCEL_ASKED                                ─▶ CANCEL ─┼─▶ paper venue
-Amend          ─▶ AMEND_ASKED                                 ─▶ AMEND  ─┘
+Place, Release ─▶ PLACE  ─┐
+Cancel         ─▶ CANCEL ─┼─▶ paper venue
+Amend          ─▶ AMEND  ─┘
 """
 
 from collections.abc import Iterator
@@ -29,13 +29,6 @@ def number_order(
     order = action.order
     active_ns = position[0] + settings.paper.latency_ns(order.id, "entry")
     return replace(order, seq=state.accounts[order.account].next_seq(), active_ns=active_ns)
-
-
-def find_working(state: State, action: OrderAction) -> Working | None:
-    """Return the order that an action is about, None where nothing is to be done any more."""
-    name = action.order.id if isinstance(action, Place) else action.order_id
-    working = state.orders.get(name)
-    return None if working is None or working.phase == DONE else working
 
 
 def tell_venue(

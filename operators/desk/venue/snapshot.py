@@ -6,6 +6,7 @@ from heapq import heapify
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tapeflow.operators.desk.venue.ends import event_of
 from tapeflow.operators.desk.venue.orders import PaperOrder
 from tapeflow.operators.desk.venue.rows import QuoteId
 from tapeflow.operators.desk.venue.state import Timer, VenueState
@@ -54,9 +55,10 @@ def copy_order(order: PaperOrder) -> PaperOrder:
 
 
 def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
-    """Give an empty venue the state of a snapshot; its table may have grown since.
+    """Give an empty venue the state of a snapshot; its table may have changed since.
 
-    Raises KeyError for an instrument that is not in the table any more.
+    Raises KeyError for an instrument that is not in the table any more, but has orders or
+    positions.
     """
     number_of = venue.instruments.number
     venue.number = saved.number
@@ -65,12 +67,14 @@ def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
         restored.instrument = number_of[name]
         venue.add(restored)
         events = venue.book_of(restored.instrument).events
-        events += [(*time, restored.number, restored.id) for time in restored.scheduled]
+        events += [event_of(restored, time) for time in restored.scheduled]
     for book in venue.books.values():
         heapify(book.events)
     for account, strategy, name, size in saved.positions:
         venue.positions[account, strategy, number_of[name]] = size
     for name, quote_at, taken in saved.taken:
+        if name not in number_of:  # no order and no position is left there
+            continue
         book = venue.book_of(number_of[name])
         book.taken_at, book.taken = quote_at, dict(taken)
     venue.timers = [*saved.timers]
