@@ -8,6 +8,7 @@ never more than close what their entry has filled.
 from collections import defaultdict
 from decimal import Decimal
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -104,7 +105,7 @@ def intents_of(draw, records):
         later = st.builds(
             replace,
             terms,
-            expire_ns=st.integers(1, 9000).map(lambda ms, at=at: records[at].log_ns + ms * MS),
+            expire_ns=st.integers(-2000, 9000).map(lambda ms, at=at: records[at].log_ns + ms * MS),
         )
         any_terms = st.one_of(terms, later.map(lambda each: replace(each, tif="GTD")))
         exits = [Leg(-side, draw(sizes), draw(any_terms)) for _ in range(draw(st.integers(0, 3)))]
@@ -257,3 +258,21 @@ def test_orders_that_are_linked_and_sliced_live_by_their_rules_wherever_pages_ar
     splits = data.draw(st.lists(st.integers(1, len(records)), max_size=12))
     assert facts_of(desk, records, intents, splits, True) == facts
     check_links(facts, *check_orders(facts))
+
+
+@pytest.mark.parametrize("splits", [[], [1, 2, 3, 4, 5]])
+def test_an_order_whose_time_is_over_when_it_is_decided_ends_then_and_not_before(splits):
+    records = [tick(BEGIN + second * S, instrument=BTC, trade_id=second) for second in range(8)]
+    signal = Signal(
+        "s", "trend", IDS[BTC], records[4].log_ns, BUY, 1.0, "a bar", S, 100.0, PARTITION, 4
+    )
+    gtd = Terms("limit", limit=Decimal(50), tif="GTD", expire_ns=BEGIN + S)
+    desk = desk_of("sized", 250 * MS, 0, None)
+    facts = facts_of(desk, records, [Intent("main", signal, Decimal(1), gtd)], splits, True)
+    events = [
+        (fact.kind, fact.time_ns, fact.event_ns) for fact in facts if isinstance(fact, OrderEvent)
+    ]
+    assert events == [
+        ("SENT", BEGIN + 4 * S, BEGIN + 4 * S),
+        ("EXPIRED", BEGIN + 4 * S, BEGIN + 4 * S),
+    ]
