@@ -328,8 +328,8 @@ class Venue:
     def place_order(self, at: Place, order: Order, size: Decimal, number: int) -> None:
         """Send an order on its way (2, 6)."""
         end_ns = None
-        if order.tif == "GTD":
-            end_ns = order.expire_ns
+        if order.tif == "GTD" and order.expire_ns is not None:
+            end_ns = max(order.expire_ns, at[0])
         elif order.tif == "DAY":
             end_ns = (at[0] // DAY_NS + 1) * DAY_NS
         instrument = self.number_of[order.instrument]
