@@ -27,9 +27,9 @@ class Instrument(Struct, frozen=True):
 
     contract: str = "linear"  # linear | inverse | quanto
     settle: str = ""  # the currency of profit; "": the quote
-    min_size: Decimal | None = None  # of an order
-    max_size: Decimal | None = None
-    min_notional: Decimal | None = None
+    min_size: Decimal | None = None  # least size of an order; NULL: any
+    max_size: Decimal | None = None  # largest size of an order; NULL: any
+    min_notional: Decimal | None = None  # least notional of an order; NULL: any
     self_trade: str = "none"  # none | newest | oldest | both: where two of our orders would meet
 
     @property
