@@ -34,7 +34,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         if kind == "row":
             yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
         elif kind == "funding":
-            yield from funding_facts(state, settings, heappop(state.dues)[1])
+            yield from funding_facts(state, settings, heappop(state.dues)[2])
         elif kind == "bar":
             yield from follow_bar(state, settings, heappop(state.bars))
         elif kind == "intent":

@@ -100,7 +100,7 @@ def snapshot(state: State) -> bytes:
             clocks={partition: clock.tobytes() for partition, clock in merge.clocks.items()},
             marks=[column.tobytes() for column in merge.marks.columns()],
             funding=[column.tobytes() for column in state.funding.columns()],
-            dues=[due for _, due in state.dues],
+            dues=[due for *_, due in sorted(state.dues, key=itemgetter(0, 1))],
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
@@ -143,7 +143,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     copy_known(state.instrument_partition, saved.instrument_partition)
     for column, encoded_column in zip(state.funding.columns(), saved.funding, strict=True):
         copy_known(column, encoded_column)
-    state.dues = [(due.position, due) for due in saved.dues]
+    state.dues = [(due.position, due.instrument, due) for due in saved.dues]
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):

@@ -89,7 +89,7 @@ class State:
     answer_number: int = 0
     slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
     bars: list[DeskBar] = field(default_factory=list)  # a heap
-    dues: list[tuple[LogPosition, FundingDue]] = field(default_factory=list)  # a heap: funding
+    dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now_ns: int = 0  # log time of what is processed
     searched: set[str] = field(
@@ -108,7 +108,7 @@ class State:
     def add_dues(self, batch: DeskBatch) -> None:
         """Let the funding that a batch makes due be paid at its position."""
         for due in self.funding.take_in(batch.market.mark_prices, batch.partition):
-            heappush(self.dues, (due.position, due))
+            heappush(self.dues, (due.position, due.instrument, due))
 
     def add_sample(self, account: AccountState) -> None:
         """Let the next sample of an account come at its time."""
