@@ -22,7 +22,7 @@ from tapeflow.engine.routing import state_keys
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import load
-from tapeflow.operators.desk.selection import account_batches
+from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.market import ACCEPTED, DECODED, Market, Trades
@@ -43,7 +43,7 @@ class Account:
     def __init__(self, instruments: int, step_ns: int) -> None:
         job = load(scaling_workload.write_job(instruments), {})
         self.table = instrument_table(job)
-        self.desk = Desk(wiring.account_contexts(job, self.table, [PARTITION]))
+        self.desk = Desk(wiring.desk_settings(job, self.table, [PARTITION]))
         self.state, self.offset, self.step_ns = self.desk.initial(), 0, step_ns
 
     def batch(self, instruments: list[int], intents: list[tuple[str, int, int]]) -> Batch:
@@ -86,7 +86,7 @@ class Account:
 
     def process(self, batches: list[Batch]) -> float:
         """Process batches; return the CPU seconds that it took."""
-        received = [one for each in batches for one in account_batches(each, self.desk.accounts)]
+        received = [desk_batch(each, self.desk.settings) for each in batches]
         began = time.process_time()
         for each in received:
             self.state, _ = self.desk.step(self.state, each)

@@ -2,7 +2,7 @@
 
     pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ normalise ─▶ signals ─┐
               ┌───────────────────────────────────────────────────────────────────┘
-              ├─▶ to_accounts ─▶ desk ─┬─▶ orders ─▶ Kafka
+              ├─▶ to_desk ─▶ desk ─────┬─▶ orders ─▶ Kafka
               ├─▶ batch_facts ─────────┼─▶ facts ─▶ DuckDB, Kafka
               ├─▶ quality ─────────────┤
               └─▶ unlisted ────────────┘
@@ -36,7 +36,7 @@ from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
 from tapeflow.operators.dedupe import Dedupe, dedupe
-from tapeflow.operators.desk.step import Desk, desk, to_accounts
+from tapeflow.operators.desk.step import Desk, desk, to_desk
 from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality.step import CountQuality, quality
 from tapeflow.operators.records import order_records, records
@@ -61,7 +61,7 @@ STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the
     "trade.unlisted.state": CountUnlisted.VERSION,
     "trade.results": ResultsSink.VERSION,
 }
-MERGES_PARTITIONS = True  # an account processes only what is below the horizon of all partitions
+MERGES_PARTITIONS = True  # the desk processes only what is below the horizon of all partitions
 END_IS_FINAL = True  # the end closes the last bars: records added later could not join them
 
 
@@ -72,7 +72,7 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
     settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
-    scored = normalise("normalise", settled, window=job.normalise.window, instruments=len(table))
+    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table))
     strategies = wiring.strategies(job, table)
     return signals("signals", scored, strategies=strategies, instruments=table.ids)
 
@@ -80,10 +80,9 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
 def trade(
     decided: KeyedStream[Batch], job: Job, table: InstrumentTable, partitions: Iterable[str]
 ) -> KeyedStream[Facts]:
-    """Build the desk of each account over the batches of all partitions."""
-    accounts = wiring.account_contexts(job, table, partitions)
-    account_batches = to_accounts("to_accounts", decided, accounts=accounts)
-    return desk("desk", account_batches, accounts=accounts)
+    """Build the desk of all accounts over the batches of all partitions."""
+    settings = wiring.desk_settings(job, table, partitions)
+    return desk("desk", to_desk("to_desk", decided, settings=settings), settings=settings)
 
 
 def merge_facts(

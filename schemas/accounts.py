@@ -37,7 +37,7 @@ class Decision(Struct, frozen=True, gc=False):
 
 
 class Position(Struct, frozen=True, gc=False):
-    """A strategy's position in one instrument of an account, after a fill."""
+    """A strategy's position in one instrument of an account, after a fill; in `currency`."""
 
     seq: int
     account: str
@@ -45,15 +45,25 @@ class Position(Struct, frozen=True, gc=False):
     instrument: str
     time_ns: Ns
     quantity: Decimal  # signed
-    cost: Decimal  # notional paid for the open quantity; signed like the quantity
-    entry_price: Decimal  # cost / (quantity * multiplier), for display; 0 when flat
+    cost: Decimal  # paid for the open quantity; signed like it, of inverse contracts unlike it
+    entry_price: Decimal  # average price of the open quantity, for display; 0 when flat
     realized: Decimal  # profit of what was closed, before fees
     fees: Decimal
     fill_id: str
+    currency: str = ""  # in which the contract pays; "": the quote currency
+    funding: Decimal = Decimal(0)  # received, less what was paid
+    net: Decimal | None = None  # quantity of the account, over all strategies
+    unrealized: Decimal | None = None  # at `mark`; NULL where there is none, or nothing is open
+    mark: Decimal | None = None  # at which the account values it
+    mark_ns: Ns | None = None  # log time of the mark
+    unvalued: str = ""  # fees in other currencies of which no price is known: they are in no sum
 
 
 class Equity(Struct, frozen=True, gc=False):
-    """Profit of a strategy in an account at a moment of log time; equity starts at 0."""
+    """Profit of a strategy in an account at a moment of log time; equity starts at 0.
+
+    It is in the currencies at par. What is paid in others is converted at the marks of that time.
+    """
 
     seq: int
     account: str
@@ -62,6 +72,8 @@ class Equity(Struct, frozen=True, gc=False):
     realized: Decimal
     unrealized: Decimal
     fees: Decimal
-    equity: Decimal  # realized + unrealized - fees
+    equity: Decimal  # realized + unrealized - fees + funding
     gross: Decimal  # sum of |quantity| * mark
     stale_mark_ns: Ns | None = None  # log time of the oldest mark; NULL: no older than `stale_mark`
+    funding: Decimal = Decimal(0)  # received, less what was paid
+    unvalued: str = ""  # amounts in currencies of which no price is known: they are in no sum

@@ -1,7 +1,7 @@
 """The items that travel between steps: one for each poll of a partition.
 
-Page --decode--> Batch --dedupe, bars, ...--> Batch --to_accounts--> AccountBatch
-frames           columns; each step fills its own fields             one for each account
+Page --decode--> Batch --dedupe, bars, ...--> Batch --to_desk--> DeskBatch
+frames           columns; each step fills its own fields         what the desk uses of it
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.market import Bars, Market
 from tapeflow.schemas.quality import DeadLetter
-from tapeflow.schemas.signals import Intent, Signal
+from tapeflow.schemas.signals import AnyIntent, Signal
 from tapeflow.schemas.time import MAX_NS
 
 
@@ -112,7 +112,7 @@ class Batch(Struct, frozen=True, eq=False):
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     signals: tuple[Signal, ...] = ()
-    intents: tuple[Intent, ...] = ()
+    intents: tuple[AnyIntent, ...] = ()
     written_ns: Ints | None = None  # as of the page
 
     @property
@@ -130,10 +130,9 @@ class Batch(Struct, frozen=True, eq=False):
         return structs.replace(self, market=structs.replace(self.market, trades=trades))
 
 
-class AccountBatch(Struct, frozen=True, eq=False):
-    """One batch as an account's step receives it: progress of the partition, ticks, intents."""
+class DeskBatch(Struct, frozen=True, eq=False):
+    """One batch as the desk receives it: progress of the partition, ticks, intents."""
 
-    account: str
     partition: str
     first_offset: int
     next_offset: int
@@ -141,7 +140,8 @@ class AccountBatch(Struct, frozen=True, eq=False):
     end_of_log: bool
     instruments: Ints  # that have a tick in the batch, whatever became of it
     market: DeskMarket
-    intents: tuple[Intent, ...]  # of this account only
+    intents: tuple[AnyIntent, ...]
+    bars: Bars = NO_BARS  # where orders in slices follow their volume
 
 
 class BarBlock(Struct, frozen=True, eq=False):

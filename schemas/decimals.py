@@ -35,7 +35,11 @@ def to_table_decimal(price: float) -> Decimal:
     >>> to_table_decimal(0.00405), to_table_decimal(0.0123456789012345)
     (Decimal('0.00405'), Decimal('0.012345678901'))
     """
-    value = to_decimal(price)
+    return fit_table(to_decimal(price))
+
+
+def fit_table(value: Decimal) -> Decimal:
+    """Return a value as it is; its digits beyond SCALE, if any, are rounded."""
     return value if count_decimals(value) <= SCALE else round_to_digits(value, SCALE)
 
 

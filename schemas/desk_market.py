@@ -1,9 +1,11 @@
 """The ticks that the desk receives: the rows that it uses, and of them the columns it reads.
 
 Market                                  DeskMarket
-trades       11 columns, all            6, those that were accepted
-quotes        8 columns, all            5, the last of an instrument between two samples
-mark_prices   6 columns, all            4, the same
+trades       11 columns, all            those that were accepted
+quotes        8 columns, all            all, or the last of an instrument between two samples
+mark_prices   6 columns, all            the same
+
+`venue_ns` is the time at which a row happened at its venue, by our clock: see desk/venue_clock.py.
 """
 
 from tapeflow.schemas.columns import Columns, Floats, Ints
@@ -16,21 +18,25 @@ class DeskTicks(Columns, frozen=True, eq=False):
     offset: Ints
     log_ns: Ints
     instrument: Ints
+    event_ns: Ints  # the venue's time; NO_TIME where it sends none
+    venue_ns: Ints  # the log time until the desk has set it
 
 
 class DeskTrades(DeskTicks, frozen=True, eq=False):
     """Accepted trades at prices that are traded: each may fill an order."""
 
-    event_ns: Ints
     trade_id: Ints
     price: Floats
+    size: Floats
 
 
 class DeskQuotes(DeskTicks, frozen=True, eq=False):
     """Best bid and ask."""
 
     bid: Floats
+    bid_size: Floats
     ask: Floats
+    ask_size: Floats
 
 
 class DeskMarkPrices(DeskTicks, frozen=True, eq=False):

@@ -1,11 +1,14 @@
 """Instruments: what is traded, each named `BASE-QUOTE[-PERP].VENUE`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
+Contract = Literal["linear", "inverse", "quanto"]
+SelfTrade = Literal["none", "newest", "oldest", "both"]
 COIN_MARGINED = re.compile(r".+USD_\w+", re.IGNORECASE)  # BTCUSD_PERP, BTCUSD_250328
 
 
@@ -20,23 +23,29 @@ class Instrument(Struct, frozen=True):
     venue_symbol: str  # as the venue writes it: BTCUSDT
     tick: Decimal  # smallest step of a price, in quote; a printed price is never rounded to it
     lot: Decimal  # smallest step of a size, in base
-    multiplier: Decimal  # base units in one unit of size
-    min_size: Decimal | None = None  # of an order; None: no minimum
+    multiplier: Decimal  # of one unit of size: base; inverse: quote; quanto: settle for each point
+
+    contract: str = "linear"  # linear | inverse | quanto
+    settle: str = ""  # the currency of profit; "": the quote
+    min_size: Decimal | None = None  # of an order
     max_size: Decimal | None = None
-    min_notional: Decimal | None = None  # of an order, in quote
-    self_trade: str = "none"  # none, newest, oldest or both: what happens to orders that cross
+    min_notional: Decimal | None = None
+    self_trade: str = "none"  # none | newest | oldest | both: where two of our orders would meet
 
     @property
     def inverse(self) -> bool:
-        """Whether it is coin-margined: profit is paid in the base, and goes with 1 / price.
+        """Whether it is coin-margined: profit is paid in the base, and goes with 1 / price."""
+        return self.contract == "inverse"
 
-        Known by Binance's symbols of such contracts, and by its perpetuals in USD: those that pay
-        in the quote are in USDT or USDC.
-        """
-        if COIN_MARGINED.fullmatch(self.venue_symbol):
-            return True
-        in_usd = self.quote.upper() == "USD" or self.venue_symbol.upper().endswith("USD")
-        return self.kind == "perp" and in_usd and self.venue.upper().startswith("BINANCE")
+    @property
+    def is_spot(self) -> bool:
+        """Whether base and quote themselves change hands."""
+        return self.kind == "spot" and self.contract == "linear"
+
+    @property
+    def settlement(self) -> str:
+        """The currency in which profit is paid."""
+        return self.settle or self.quote
 
 
 class InstrumentTable(Struct, frozen=True):
@@ -59,6 +68,18 @@ class InstrumentTable(Struct, frozen=True):
     def get(self, instrument_id: str) -> Instrument:
         """Return the instrument with this id. Raises KeyError for an id that is not in the job."""
         return self.rows[self.number[instrument_id]]
+
+    def number_of_pair(self, base: str, quotes: Collection[str]) -> int | None:
+        """Return the number of the instrument that says what `base` is worth, None without one.
+
+        It is quoted in one of `quotes`; of several it is one of spot, and the first by its id.
+        """
+        pairs = (
+            (row.kind != "spot", number)
+            for number, row in enumerate(self.rows)
+            if row.base == base and row.quote in quotes
+        )
+        return min(pairs, default=(False, None))[1]
 
     def symbols(self, venue: str) -> dict[str, int]:
         """Return the number of each instrument of a venue, by the symbol that the venue writes."""
@@ -95,3 +116,18 @@ def parse_id(instrument: str) -> InstrumentIdParts:
     raise ValueError(
         f"{instrument!r} is no instrument id: write BASE-QUOTE.VENUE, as BTC-USDT.BINANCE"
     )
+
+
+def derive_contract(parts: InstrumentIdParts, venue_symbol: str) -> Contract:
+    """Return how an instrument pays profit where the job does not say it.
+
+    Coin-margined contracts are known by Binance's symbols of them, and by its perpetuals in USD:
+    those that pay in the quote are in USDT or USDC.
+
+    >>> derive_contract(parse_id("BTC-USD-PERP.BINANCE-USDM"), "BTCUSD_PERP")
+    'inverse'
+    """
+    in_usd = parts.quote.upper() == "USD" or venue_symbol.upper().endswith("USD")
+    of_binance = parts.kind == "perp" and parts.venue.upper().startswith("BINANCE")
+    coin_margined = COIN_MARGINED.fullmatch(venue_symbol) or (in_usd and of_binance)
+    return "inverse" if coin_margined else "linear"

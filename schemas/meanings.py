@@ -37,6 +37,17 @@ SHARED = {  # columns that mean the same wherever they stand without a comment o
     "realized": "profit of all that was closed, before fees",
     "unrealized": "profit of what is open, at the mark",
     "fees": "fees paid so far",
+    "type": "market, limit, stop, stop_limit, take_profit, take_profit_limit or trailing",
+    "limit": "worst price at which it may be filled",
+    "trigger": "price at which a conditional order is triggered",
+    "trigger_on": "trade, quote or mark: the price that triggers it",
+    "trail": "distance of a trailing stop from the best price",
+    "trail_unit": "price, bps or ticks",
+    "activate": "price at which a trailing stop begins; NULL: at once",
+    "tif": "time in force: GTC, IOC, FOK, GTD or DAY",
+    "expire_time": "end of a GTD order, in log time",
+    "post_only": "refused where it would take",
+    "reduce_only": "each fill is clipped to what is left of the position",
 }
 
 

@@ -6,7 +6,7 @@ An `Order` is the approval and never changes; `Working` is what it has become so
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -103,7 +103,7 @@ class Order(Struct, frozen=True, gc=False):
         return self.time_ns, self.partition, self.offset
 
 
-def terms_fields(terms: Terms) -> dict[str, object]:
+def terms_fields(terms: Terms) -> dict[str, Any]:
     """Return the terms as fields of an order."""
     return asdict(terms)
 
@@ -111,7 +111,7 @@ def terms_fields(terms: Terms) -> dict[str, object]:
 ReportKind = Literal[
     "SENT", "ACCEPTED", "TRIGGERED", "FILL", "CANCELED", "EXPIRED", "REJECTED", "AMENDED",
     "CANCEL_ASKED", "AMEND_ASKED", "CANCEL_REFUSED", "AMEND_REFUSED", "UNKNOWN", "LOST",
-    "NOT_SENT",
+    "NOT_SENT", "DENIED",
 ]  # fmt: skip
 
 
@@ -124,9 +124,9 @@ class Report(Struct, frozen=True, gc=False):
     event_ns: Ns  # at the venue
     execution_id: str = ""  # of a FILL: unique at the venue
     price: Decimal | None = None  # of a FILL
-    size: Decimal | None = None  # of a FILL; of AMENDED: the new size
-    limit: Decimal | None = None  # of AMENDED: the new limit, None: as before
-    trigger: Decimal | None = None  # of AMENDED: the new trigger, None: as before
+    size: Decimal | None = None  # of a FILL; of AMEND_ASKED, AMENDED: the new one or None
+    limit: Decimal | None = None  # of AMEND_ASKED, AMENDED: the new one or None
+    trigger: Decimal | None = None  # of AMEND_ASKED, AMENDED: the new one or None
     liquidity: str = ""  # of a FILL: TAKER | MAKER
     trade_id: int = NO_TRADE  # of a FILL: the public trade that made it
     fee: Decimal | None = None  # as the venue says; None: by the fee table of the job
@@ -135,57 +135,8 @@ class Report(Struct, frozen=True, gc=False):
     venue_id: str = ""  # the venue's own id of the order
     reason: str = ""  # code of a refusal or an end
     source: str = "paper"  # desk | paper | venue
-
-
-class OrderEvent(Struct, frozen=True, gc=False):
-    """One step in the life of an order."""
-
-    seq: int  # running number over all order events of the account
-    account: str
-    order_id: str
-    strategy: str
-    instrument: str
-    time_ns: Ns  # log time at which the desk heard of it
-    event_ns: Ns  # at the venue
-    kind: str  # SENT, ACCEPTED, TRIGGERED, FILL, CANCELED, EXPIRED, REJECTED, ..
-    phase: str  # after it: HELD, SENT, OPEN or DONE
-    end: str  # FILLED, CANCELED, EXPIRED, REJECTED, DENIED, LOST, or "" while it lives
-    pending: str  # CANCEL or AMEND where one is on its way
-    filled: Decimal
-    leaves: Decimal  # what may still be filled
-    price: Decimal | None  # of a fill
-    size: Decimal | None  # of a fill or an amendment
-    reason: str
-    alert: str  # what is wrong with it: ILLEGAL, OVERFILL, FILL_DIFFERS, .., or ""
-    source: str  # desk | paper | venue
-    partition: str  # of the record that brought it; "" for a timer of the desk
-    offset: int  # -1 for a timer
-
-
-class Command(Struct, frozen=True, gc=False):
-    """What the desk asks of a venue: to place, cancel or amend an order."""
-
-    seq: int  # running number over all commands of the account
-    account: str
-    action: str  # PLACE | CANCEL | AMEND
-    order_id: str
-    wire_id: str  # id at the venue: that of the order, and 8 hexadecimal digits of the generation
-    instrument: str
-    side: Side
-    time_ns: Ns
-    deadline_ns: Ns  # not to be sent later
-    size: Decimal
-    type: str
-    limit: Decimal | None
-    trigger: Decimal | None
-    trigger_on: str
-    trail: Decimal | None
-    trail_unit: str
-    activate: Decimal | None
-    tif: str
-    expire_ns: Ns | None
-    post_only: bool
-    reduce_only: bool
+    beyond: Decimal | None = None  # of a FILL: the part that neither trade nor quote showed
+    record: LogPosition | None = None  # that brought it; None: a timer did
 
 
 class Fill(Struct, frozen=True, gc=False):
@@ -208,3 +159,5 @@ class Fill(Struct, frozen=True, gc=False):
     trade_id: int  # the public trade that filled it; -1: it took from a quote
     partition: str
     offset: int
+    beyond: Decimal = Decimal(0)  # the part that neither trade nor quote showed: [paper] slip
+    fee_value: Decimal | None = None  # of a fee in another currency, in that of profit

@@ -11,7 +11,8 @@ from msgspec import Struct
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.orders import Command, Fill, Order, OrderEvent
+from tapeflow.schemas.order_events import Command, OrderEvent
+from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.quality import (
     DeadLetter,
     Gap,

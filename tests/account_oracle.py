@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from tapeflow.operators.desk.state import AccountContext
+from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.schemas.accounts import Decision, Equity, Position
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.market import ACCEPTED
@@ -18,7 +18,7 @@ from tests.laws import rows
 
 
 def expected_facts(
-    context: AccountContext, decided: Mapping[str, Sequence[Batch]]
+    settings: DeskSettings, account: str, decided: Mapping[str, Sequence[Batch]]
 ) -> list[tuple[Any, ...]]:
     """Return the facts that a desk must send for these batches, by partition, as short tuples.
 
@@ -38,9 +38,9 @@ def expected_facts(
             for mark in rows(batch.market.mark_prices):
                 records[mark.log_ns, batch.partition, mark.offset][2].append(mark)
             for intent in batch.intents:
-                if intent.account == context.account:
+                if intent.account == account:
                     records[intent.signal.position][3].append(intent)
-    oracle = AccountOracle(context)
+    oracle = AccountOracle(settings, account)
     for position in sorted(records):
         trades, quotes, marks, intents = records[position]
         oracle.sample_up_to(position[0])
@@ -56,8 +56,9 @@ def expected_facts(
 class AccountOracle:
     """One account, a record at a time."""
 
-    def __init__(self, context):
-        self.context, self.facts, self.sample_ns = context, [], 0
+    def __init__(self, settings, account):
+        self.settings, self.facts, self.sample_ns = settings, [], 0
+        self.limits = settings.accounts[account].limits
         self.tick_ns = []  # log times of ticks
         self.resting, self.units, self.notional, self.approved_ns = [], {}, {}, []
         self.quantity = defaultdict(Fraction)  # all three by (strategy, instrument)
@@ -109,17 +110,17 @@ class AccountOracle:
         return Fraction(str(price)), position[0]
 
     def decide(self, intent, position):
-        context, signal, log_ns = self.context, intent.signal, position[0]
+        settings, signal, log_ns = self.settings, intent.signal, position[0]
         name, size, ref = signal.instrument, Fraction(intent.size), Fraction(str(signal.ref_price))
         before = self.units.get(name, Fraction(0))
         after = before + signal.side * size
         others = sum(value for other, value in self.notional.items() if other != name)
-        recent = [ns for ns in self.approved_ns if ns > log_ns - context.limits.orders_window_ns]
-        if abs(after) > context.limits.position_max:
+        recent = [ns for ns in self.approved_ns if ns > log_ns - self.limits.orders_window_ns]
+        if abs(after) > self.limits.position_max:
             reason = "POSITION_LIMIT"
-        elif abs(after) > abs(before) and others + abs(after) * ref > context.limits.gross_max:
+        elif abs(after) > abs(before) and others + abs(after) * ref > self.limits.gross_max:
             reason = "GROSS_LIMIT"
-        elif len(recent) + 1 > context.limits.orders_max:
+        elif len(recent) + 1 > self.limits.orders_max:
             reason = "RATE_LIMIT"
         else:
             reason = ""
@@ -128,8 +129,8 @@ class AccountOracle:
             self.units[name], self.notional[name] = after, abs(after) * ref
             self.approved_ns.append(log_ns)
             order = {
-                "number": context.instruments.number[name], "name": name, "strategy": signal.strategy, "position": position,
-                "active_ns": log_ns + context.latency_ns, "signed": signal.side * size,
+                "number": settings.instruments.number[name], "name": name, "strategy": signal.strategy, "position": position,
+                "active_ns": log_ns + settings.paper.entry.constant_ns, "signed": signal.side * size,
             }  # fmt: skip
             self.resting.append(order)
             self.add("order", log_ns, name, signal.strategy, signal.side)
@@ -137,22 +138,22 @@ class AccountOracle:
     def fill(self, order, position, price):
         price = Fraction(str(price))
         key = (order["strategy"], order["name"])
-        fee = abs(order["signed"]) * price * Fraction(self.context.fee_rate)
+        fee = abs(order["signed"]) * price * Fraction(self.settings.money.fees.other.tiers[0].taker)
         self.quantity[key] += order["signed"]
         self.cash[key] -= order["signed"] * price
         self.fees[key] += fee
         self.add("fill", position, order["name"], order["strategy"], price, fee)
         held = (self.quantity[key], self.cash[key], self.fees[key])
         self.add("position", position[0], *key, *held)
-        interval_ns = self.context.sample_ns
+        interval_ns = self.settings.sample_ns
         self.sample_ns = self.sample_ns or (position[0] // interval_ns + 1) * interval_ns
 
     def sample_up_to(self, log_ns):
         while self.sample_ns and self.sample_ns <= log_ns:
-            begin_ns = self.sample_ns - self.context.sample_ns
+            begin_ns = self.sample_ns - self.settings.sample_ns
             if any(begin_ns <= ns < self.sample_ns for ns in self.tick_ns):
                 self.sample(self.sample_ns)
-            self.sample_ns += self.context.sample_ns
+            self.sample_ns += self.settings.sample_ns
 
     def sample(self, time_ns):
         for strategy in sorted({strategy for strategy, _ in self.quantity}):
@@ -162,11 +163,11 @@ class AccountOracle:
                 if key[0] == strategy:
                     value, fees = value + self.cash[key], fees + self.fees[key]
                     if quantity:
-                        number = self.context.instruments.number[key[1]]
+                        number = self.settings.instruments.number[key[1]]
                         mark, mark_ns = self.mark_of(number, quantity)
                         value, gross = value + quantity * mark, gross + abs(quantity) * mark
                         oldest_ns = min(oldest_ns, mark_ns)
-            stale_ns = oldest_ns if time_ns - oldest_ns > self.context.stale_mark_ns else None
+            stale_ns = oldest_ns if time_ns - oldest_ns > self.settings.stale_mark_ns else None
             self.add("equity", time_ns, strategy, value - fees, fees, gross, stale_ns)
 
 

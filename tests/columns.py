@@ -135,7 +135,8 @@ def desk_ticks(ticks: Ticks) -> Any:
     tables = zip(Market.tables().values(), DeskMarket.tables().values(), strict=True)
     kind = dict(tables)[type(ticks)]
     rows = ticks.take(ticks.verdict == ACCEPTED) if isinstance(ticks, Trades) else ticks
-    return kind(**{name: getattr(rows, name) for name in kind.column_names()})
+    columns = {name: getattr(rows, name, rows.log_ns) for name in kind.column_names()}
+    return kind(**columns)
 
 
 def ints(values: Iterable[int]) -> Any:

@@ -1,27 +1,30 @@
 """The flow of flows/trade.py as plain folds over lists, without the engine, and a job for it.
 
 pages ─▶ inputs_of ─▶ run(step, ...)                       one partition, any step
-log ─▶ account_batches ─▶ interleave ─▶ run(desk, ...)     all partitions, in some order
+log ─▶ desk_batches ─▶ interleave ─▶ run(desk, ...)     all partitions, in some order
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, cycle
 from typing import Any
+
+from msgspec.structs import replace
 
 from tapeflow.flows.job import bar_steps, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
-from tapeflow.operators.desk.selection import account_batches as batches_of_accounts
-from tapeflow.operators.desk.state import AccountContext
+from tapeflow.operators.desk.booking import MoneyRules
+from tapeflow.operators.desk.fees import FeeTable, FeeTier, VenueFees
+from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
-from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.operators.unlisted import CountUnlisted
-from tapeflow.schemas.batches import AccountBatch, Batch, Page
+from tapeflow.schemas.batches import Batch, DeskBatch, Page
 from tapeflow.schemas.venues import venue_of
 from tests.frames import PARTITIONS, Log, to_pages
 from tests.laws import AnyStep, Stateless, run
@@ -32,7 +35,8 @@ JOB = Job.model_validate(
         "dedupe": {"window": 12},
         "normalise": {"window": 2},
         "market": {"mark_prices": True},
-        "results": {"equity_interval": "3s", "stale_mark": "1s"},
+        "paper": {"model": "trade", "clock": "log", "patience": "none"},
+        "results": {"equity_interval": "3s", "stale_mark": "1s", "order_events": False, "position_values": False},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}
             for name in (
@@ -78,12 +82,12 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "judge": bar_steps.judge_trades(job, table),
         "bars": bar_steps.time_bars(job, table),
         "settle": SettleGaps(job.bars.width),
-        "normalise": Normalise(job.normalise.window, len(ids)),
+        "normalise": bar_steps.score_bars(job, table),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids, wiring.channels(job)),
         "unlisted": CountUnlisted(),
         "batch_facts": Stateless(facts_of),
-        "desk": Desk(wiring.account_contexts(job, table, sorted(partitions))),
+        "desk": Desk(wiring.desk_settings(job, table, sorted(partitions))),
         "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
     }
 
@@ -103,22 +107,22 @@ def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) ->
     return values
 
 
-def account_batches(
-    log: Log,
-    sizes: Iterable[int],
-    steps: Mapping[str, AnyStep],
-    account: str,
-    *,
-    end_of_log=True,
-) -> dict[str, list[AccountBatch]]:
-    """Return the batches that the desk of an account receives, by partition."""
+def desk_batches(
+    log: Log, sizes: Iterable[int], steps: Mapping[str, AnyStep], *, end_of_log=True
+) -> dict[str, list[DeskBatch]]:
+    """Return the batches that the desk receives, by partition."""
     decided = decided_batches(log, sizes, steps, end_of_log=end_of_log)
     desk = steps["desk"]
     assert isinstance(desk, Desk)
     return {
-        name: [account_batch(each, desk.accounts[account], account) for each in batches]
+        name: [desk_batch(each, desk.settings) for each in batches]
         for name, batches in decided.items()
     }
+
+
+def facts_of_account(facts: Iterable[Any], account: str) -> list[Any]:
+    """Return the facts of one account."""
+    return [fact for fact in facts if fact.account == account]
 
 
 def decided_batches(
@@ -130,12 +134,6 @@ def decided_batches(
         name: inputs_of("desk", to_pages(name, logged, sizes, end_of_log=end_of_log), steps)
         for name, logged in log.items()
     }
-
-
-def account_batch(batch: Batch, context: AccountContext, account: str = "main") -> AccountBatch:
-    """Return a batch as the desk of one account receives it."""
-    [received] = batches_of_accounts(batch, {account: context})
-    return received
 
 
 def interleave(streams: Mapping[str, Sequence[Any]], choices: Iterable[int]) -> list[Any]:
@@ -152,3 +150,13 @@ def interleave(streams: Mapping[str, Sequence[Any]], choices: Iterable[int]) -> 
         arrived.append(stream.pop(0))
         waiting = [stream for stream in waiting if stream]
     return arrived
+
+
+def money_rules(rules: MoneyRules, changes: dict[str, Any]) -> MoneyRules:
+    """Return the rules of money with one fee for all, and other digits, taken from `changes`."""
+    if "fee_rate" in changes:
+        rate = changes.pop("fee_rate")
+        rules = replace(rules, fees=FeeTable(VenueFees((FeeTier(Decimal(0), rate, rate),)), {}))
+    if "money_digits" in changes:
+        rules = replace(rules, digits=changes.pop("money_digits"))
+    return rules

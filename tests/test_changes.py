@@ -19,6 +19,7 @@ GOLDEN = REFERENCE / "golden-heartbeat"
 WHOLE = Job.model_validate(
     {
         "instruments": {"BTC-USDT.BINANCE": {"tick": "0.01", "lot": "0.1"}},
+        "paper": {"fees": {"binance": {"tiers": [{"volume": 1}]}}},
         "channels": {"binance": ["trade"]},
         "market": {"trades": {"binance": "aggTrade"}},
         "accounts": [
@@ -33,7 +34,10 @@ WHOLE = Job.model_validate(
 )
 OTHERS = {
     "time_unit": "ms", "ties": "log", "money_digits": 3, "epoch": 7, "instruments": ("BTC-*",),
-    "channels": {"binance": ("trade", "aggTrade")},
+    "channels": {"binance": ("trade", "aggTrade")}, "model": "touch", "clock": "log",
+    "cancel_latency": 5, "maker_bps": Decimal(1), "taker_bps": Decimal(1), "contract": "linear",
+    "settle": "USDT", "min_size": Decimal(1), "max_size": Decimal(1), "min_notional": Decimal(1),
+    "self_trade": "both",
 }  # fmt: skip
 OF_TYPE = {
     bool: lambda value: not value,
@@ -115,7 +119,8 @@ def test_every_free_setting_exists():
 
 
 def test_equal_settings_that_are_written_in_another_way_are_equal():
-    paper = {"paper": {"fee_bps": "10.0", "latency": "0.25s"}}
+    fees = {"binance": {"tiers": [{"volume": "1.0"}]}}
+    paper = {"paper": {"fee_bps": "10.0", "latency": "0.25s", "fees": fees}}
     job = Job.model_validate({**WHOLE.model_dump(mode="json"), **paper})
     assert (fixed_settings(job), notified_settings(job)) == (
         fixed_settings(WHOLE),

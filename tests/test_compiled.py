@@ -55,16 +55,20 @@ def test_a_compiled_strategy_gives_the_same_forecasts(strategy, params, bars):
 
 
 @settings(max_examples=100, deadline=None)
-@given(BARS, st.sampled_from([2, 3, 7]))
-@example([(0, close, 0.0) for close in (100.38, 99.34, 99.33, 99.84)], 2)  # a power would differ
-def test_compiled_scores_of_bars_are_the_same(bars, window):
+@given(BARS, st.sampled_from([2, 3, 7]), st.sampled_from([20, 2**63 - 1]))
+@example(
+    [(0, close, 0.0) for close in (100.38, 99.34, 99.33, 99.84)], 2, 99
+)  # a power would differ
+def test_compiled_scores_of_bars_are_the_same(bars, window, hole_ns):
     def scored(score):
         step = normalise.Normalise(window, INSTRUMENTS)
         state = step.initial()
         instrument, close, _ = columns(bars)
         scores = np.empty(len(bars))
+        opens = np.arange(len(bars)) * np.arange(1, len(bars) + 1)  # ever larger holes
+        past = (state.last_close, state.last_end_ns, state.returns, state.returns_seen)
         with np.errstate(over="ignore"):
-            score(instrument, close, state.last_close, state.returns, state.returns_seen, scores)
+            score(instrument, opens, opens + 1, close, hole_ns, *past, scores)
         return scores.tobytes(), step.snapshot(state)
 
     plain: Any = normalise.zscores

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tapeflow.flows.job import wiring
-from tapeflow.flows.job.sections import InstrumentRow
+from tapeflow.flows.job.instrument_rows import InstrumentRow
+from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
+from tapeflow.operators.desk.venue.rules import Latency
 from tapeflow.schemas.accounts import Decision, Equity, Limits, Position
 from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.errors import TapeflowError
@@ -25,11 +27,12 @@ from tests.plain_flow import (
     IDS,
     INSTRUMENTS,
     JOB,
-    account_batch,
-    account_batches,
+    desk_batches,
+    facts_of_account,
     flow_steps,
     inputs_of,
     interleave,
+    money_rules,
 )
 from tests.reference import oracle
 
@@ -39,10 +42,13 @@ LIMITS = Limits(Decimal(5), Decimal(10**6), 100, S)
 A, B = "binance-0", "coinbase-0"
 
 
-def account(*partitions, limits=LIMITS, **changes):
-    """Return the settings of the account `main`, with changes."""
-    context = wiring.account_contexts(JOB, INSTRUMENTS, partitions)["main"]
-    return replace(context, limits=limits, **changes)
+def account(*partitions, limits=LIMITS, name="main", latency_ns=250 * MS, **changes):
+    """Return the settings of a desk of one account, with changes."""
+    desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
+    paper = replace(desk.paper, entry=Latency(latency_ns))
+    accounts = {name: replace(desk.accounts["main"], name=name, limits=limits)}
+    money = money_rules(desk.money, changes)
+    return replace(desk, accounts=accounts, paper=paper, money=money, **changes)
 
 
 def intent(
@@ -56,22 +62,23 @@ def intent(
     number=0,
     strategy="trend",
     partition=A,
+    account="main",
 ):
     """Return an intent decided by the record at `offset`, on the bar that ends at second `number`."""
     signal = Signal(
         f"{strategy}-{instrument}-{number}", strategy, IDS[instrument], log_ns, side, 1.0, "a bar", number * S,
         price, partition, offset,
     )  # fmt: skip
-    return Intent("main", signal, Decimal(str(size)))
+    return Intent(account, signal, Decimal(str(size)))
 
 
-def facts_of(context, *values):
+def facts_of(desk, *values):
     """Return the facts of these batches in this order of arrival, with a restart before each."""
-    step = Desk({"main": context})
+    step = Desk(desk)
     state, facts = step.initial(), []
     for value in values:
         state = step.restore(step.snapshot(state))
-        state, out = step.step(state, account_batch(value, context))
+        state, out = step.step(state, desk_batch(value, desk))
         facts += out
     assert [fact.seq for fact in facts] == [*range(1, len(facts) + 1)]
     return facts
@@ -182,7 +189,8 @@ def test_ids_are_the_same_in_every_run_and_differ_by_account():
     )
     first, second = (facts_of(account(A), log) for _ in range(2))
     assert first == second
-    other = facts_of(account(A, account="main2"), log)
+    renamed = log.replace(intents=(intent(BTC, BUY, 0, 5 * S, account="main2"),))
+    other = facts_of(account(A, name="main2"), renamed)
     ids = {fact.id for fact in only(Order, first) + only(Fill, first)}
     assert ids.isdisjoint(fact.id for fact in only(Order, other) + only(Fill, other))
 
@@ -283,17 +291,15 @@ def test_an_instrument_from_two_partitions_is_refused():
         facts_of(account(A, B), first, second)
 
 
-def test_a_desk_receives_the_accepted_trades_and_only_its_own_intents():
-    of_another = replace(intent(BTC, BUY, 0, 5 * S), account="wide")
+def test_the_desk_receives_the_accepted_trades_and_all_intents():
+    of_another = intent(BTC, BUY, 0, 5 * S, account="wide")
     whole = batch(tick(5 * S), tick(6 * S, verdict=LATE), first_offset=3).replace(
         intents=(intent(BTC, SELL, 3, 5 * S), of_another)
     )
-    context = account(A)
-    received = account_batch(whole, context)
+    received = desk_batch(whole, account(A))
     assert (received.first_offset, received.next_offset, received.log_ns) == (3, 5, 6 * S)
     assert received.market.trades.offset.tolist() == [3]
-    assert [each.account for each in received.intents] == ["main"]
-    assert len(account_batch(whole, context, "nobody").intents) == 0
+    assert [each.account for each in received.intents] == ["main", "wide"]
 
 
 # --- equity -------------------------------------------------------------------------------------
@@ -399,8 +405,8 @@ def test_every_strategy_that_has_traded_has_a_row_of_equity():
 def test_equity_is_the_sum_of_the_positions(log, name):
     """equity = realized + unrealized - fees; a flat strategy has no unrealized profit."""
     steps = flow_steps()
-    received = account_batches(log, [20], steps, name)
-    facts = run(steps["desk"], interleave(received, [0, 1, 2] * 99))[1]
+    received = desk_batches(log, [20], steps)
+    facts = facts_of_account(run(steps["desk"], interleave(received, [0, 1, 2] * 99))[1], name)
     positions = {}
     for fact in facts:
         if isinstance(fact, Position):
@@ -494,7 +500,7 @@ def test_the_flow_gives_the_facts_of_the_reference_job(small_oracle, log, sizes,
     ]
     expected = small_oracle.run(records)
     steps = flow_steps(REFERENCE, SPOT)
-    facts = run(steps["desk"], interleave(account_batches(log, sizes, steps, "main"), order))[1]
+    facts = run(steps["desk"], interleave(desk_batches(log, sizes, steps), order))[1]
     bars = [
         bar
         for name, lines in log.items()

@@ -126,7 +126,7 @@ class Driver:
                         place, row.instrument, venue_ns, row.price, row.size, event_ns, row.trade_id
                     )
                 )
-                self.stand(row, place, venue_ns, last=row.price)
+                self.stand(row, place, venue_ns, last=row.price, last_at=(place[0], place[2]))
         for index, row in enumerate(record.quotes):
             venue_ns = self.clock.venue_time(place[1], row.event_ns)
             event_ns = NO_TIME if row.event_ns is None else row.event_ns
@@ -167,13 +167,13 @@ def paper_rules(rules: Rules) -> PaperRules:
 def instrument_table(scenario: Scenario) -> InstrumentTable:
     rows = [
         Instrument(
-            each.id, "BINANCE-COINM", "A", "USD", "perp" if each.inverse else "spot",
-            "AUSD_PERP" if each.inverse else "A", each.tick, each.lot, each.multiplier, each.min_size,
-            each.max_size, each.min_notional, each.self_trade,
+            id=each.id, venue="BINANCE", base="A", quote="USD", kind="perp", venue_symbol="A", tick=each.tick,
+            lot=each.lot, multiplier=each.multiplier, contract="inverse" if each.inverse else "linear",
+            min_size=each.min_size, max_size=each.max_size, min_notional=each.min_notional,
+            self_trade=each.self_trade,
         )
         for each in scenario.instruments
     ]  # fmt: skip
-    assert [row.inverse for row in rows] == [each.inverse for each in scenario.instruments]
     return InstrumentTable.from_rows(rows)
 
 

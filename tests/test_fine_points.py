@@ -19,7 +19,9 @@ from tapeflow.flows.job import wiring
 from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.positions import PositionState, apply_fill
+from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
+from tapeflow.operators.desk.venue.rules import Latency
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.schemas.accounts import Decision, Equity, Limits
 from tapeflow.schemas.batches import Page
@@ -34,7 +36,7 @@ from tapeflow.schemas.signals import Intent, Signal, Strategy
 from tapeflow.schemas.tables import kind_of
 from tests.columns import bar, batch, heartbeat, tick, with_quotes
 from tests.frames import S
-from tests.plain_flow import IDS, INSTRUMENTS, JOB, account_batch
+from tests.plain_flow import IDS, INSTRUMENTS, JOB, money_rules
 
 BTC = IDS.index("BTC-USDT.BINANCE")
 A, B = "binance-0", "coinbase-0"
@@ -43,9 +45,12 @@ WIDE = Limits(Decimal(10**6), Decimal(10**12), 1000, S)
 
 def account(*partitions, limits=WIDE, multiplier=1, **changes):
     rows = [replace(each, multiplier=Decimal(multiplier)) for each in INSTRUMENTS.rows]
-    context = wiring.account_contexts(JOB, INSTRUMENTS, partitions)["main"]
+    desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
     table = InstrumentTable.from_rows(rows)
-    return replace(context, limits=limits, instruments=table, latency_ns=0, **changes)
+    paper = replace(desk.paper, entry=Latency(0))
+    accounts = {"main": replace(desk.accounts["main"], limits=limits)}
+    money = money_rules(desk.money, changes)
+    return replace(desk, accounts=accounts, instruments=table, paper=paper, money=money, **changes)
 
 
 def intent(offset, log_ns, *, side=BUY, price=100.0, size="1", partition=A):
@@ -56,12 +61,12 @@ def intent(offset, log_ns, *, side=BUY, price=100.0, size="1", partition=A):
 
 
 def facts_of(context, *batches, restart=False):
-    step = Desk({"main": context})
+    step = Desk(context)
     state, facts = step.initial(), []
     for each in batches:
         if restart:
             state = step.restore(step.snapshot(state))
-        state, made = step.step(state, account_batch(each, context))
+        state, made = step.step(state, desk_batch(each, context))
         facts += made
     return facts
 

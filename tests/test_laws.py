@@ -29,10 +29,9 @@ from tapeflow.schemas.registry import FACT_TYPES
 from tests import frames, laws
 from tests.frames import PARTITIONS, to_pages
 from tests.laws import AnyStep, run
-from tests.plain_flow import IDS, JOB, account_batches, flow_steps, inputs_of, interleave
+from tests.plain_flow import IDS, JOB, desk_batches, flow_steps, inputs_of, interleave
 
 STEPS = flow_steps()
-ACCOUNTS = [account.name for account in JOB.accounts]
 
 
 class KernelStep(Struct, frozen=True):
@@ -185,52 +184,42 @@ def test_a_step_changes_neither_its_values_nor_its_outputs(name, log, sizes):
 # --- the desk -----------------------------------------------------------------------------
 
 DESK = STEPS["desk"]
-every_account = pytest.mark.parametrize("account", ACCOUNTS)
 
 
-@every_account
 @settings(max_examples=150, deadline=None)
 @given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), frames.arrival_orders())
-def test_the_order_of_arrival_changes_no_fact_of_the_desk(account, log, sizes, order, other_order):
-    received = account_batches(log, sizes, STEPS, account)
+def test_the_order_of_arrival_changes_no_fact_of_the_desk(log, sizes, order, other_order):
+    received = desk_batches(log, sizes, STEPS)
     laws.arrival_order_changes_nothing(
         DESK, interleave(received, order), interleave(received, other_order)
     )
 
 
-@every_account
 @settings(max_examples=100, deadline=None)
 @given(frames.logs(), frames.page_sizes(1), frames.page_sizes(1), frames.arrival_orders())
-def test_page_sizes_change_no_fact_of_the_desk_and_no_number(
-    account, log, sizes, other_sizes, order
-):
-    values = interleave(account_batches(log, sizes, STEPS, account), order)
-    repaged = interleave(account_batches(log, other_sizes, STEPS, account), order)
+def test_page_sizes_change_no_fact_of_the_desk_and_no_number(log, sizes, other_sizes, order):
+    values = interleave(desk_batches(log, sizes, STEPS), order)
+    repaged = interleave(desk_batches(log, other_sizes, STEPS), order)
     laws.arrival_order_changes_nothing(DESK, values, repaged)
 
 
-@every_account
 @settings(max_examples=100, deadline=None)
 @given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.integers(0, 200))
-def test_a_desk_restored_from_a_snapshot_gives_the_same_facts(account, log, sizes, order, cut_at):
-    values = interleave(account_batches(log, sizes, STEPS, account), order)
+def test_a_desk_restored_from_a_snapshot_gives_the_same_facts(log, sizes, order, cut_at):
+    values = interleave(desk_batches(log, sizes, STEPS), order)
     laws.same_when_resumed(DESK, values, cut_at % (len(values) + 1))
 
 
-@every_account
 @settings(max_examples=20, deadline=None)
 @given(frames.logs(), frames.page_sizes(1), frames.arrival_orders(), st.integers(0, 200))
-def test_the_desk_never_looks_ahead_and_changes_no_value(account, log, sizes, order, cut_at):
-    values = interleave(account_batches(log, sizes, STEPS, account), order)
+def test_the_desk_never_looks_ahead_and_changes_no_value(log, sizes, order, cut_at):
+    values = interleave(desk_batches(log, sizes, STEPS), order)
     laws.never_rewrites_the_past(DESK, values, cut_at % (len(values) + 1))
     laws.changes_no_value(DESK, values)
 
 
-@every_account
-def test_an_empty_page_changes_nothing_for_the_desk(account):
-    without, with_empty = (
-        account_batches(long_log(), sizes, STEPS, account) for sizes in ([5], [0, 5])
-    )
+def test_an_empty_page_changes_nothing_for_the_desk():
+    without, with_empty = (desk_batches(long_log(), sizes, STEPS) for sizes in ([5], [0, 5]))
     order = [*range(300)] * 9
     laws.arrival_order_changes_nothing(
         DESK, interleave(without, order), interleave(with_empty, order)
@@ -259,8 +248,7 @@ def facts_by_table(log, sizes, order=()):
         batches = inputs_of("desk", to_pages(name, records, sizes), STEPS)
         for step in ("batch_facts", "quality", "unlisted"):
             facts += run(STEPS[step], batches)[1]
-    for account in ACCOUNTS:
-        facts += run(DESK, interleave(account_batches(log, sizes, STEPS, account), order))[1]
+    facts += run(DESK, interleave(desk_batches(log, sizes, STEPS), order))[1]
     return {kind.table: [fact for fact in facts if type(fact) is kind.type] for kind in FACT_TYPES}
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.schemas.market import LATE, OFF_MARKET, MarkPrices
+from tapeflow.schemas.time import NO_TIME
 from tests.columns import batch, desk_ticks, ints, quotes, tick
 from tests.frames import MS, S
 
@@ -29,7 +30,8 @@ def quote(at_ns, bid, ask, *, offset=0):
 def mark_price(at_ns, price, *, offset=0):
     """Return the columns of one mark price of instrument 0."""
     prices = np.array([price], np.float64)
-    return MarkPrices(ints([offset]), ints([at_ns]), ints([0]), ints([at_ns]), prices, prices)
+    where = (ints([offset]), ints([at_ns]), ints([0]), ints([at_ns]))
+    return MarkPrices(*where, prices, prices, prices, ints([NO_TIME]))
 
 
 def marks_after(*ticks):
@@ -137,7 +139,7 @@ NO_MARKET = {
 def test_a_quote_that_is_no_market_leaves_the_marks_as_they_are(sides):
     assert prices(trade(S, 105), quote(2 * S, *sides)) == (105, 105)
     assert prices(trade(S, 105), quote(S, 104, 106), quote(2 * S, *sides)) == (104, 106)
-    assert marks_after(quote(S, 104, 106), quote(2 * S, *sides)).quote_at[0].tolist() == [S, 0]
+    assert marks_after(quote(S, 104, 106), quote(2 * S, *sides)).quote_at[0].tolist() == [S, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -235,8 +237,8 @@ def test_the_price_of_a_position_is_that_of_a_plain_model(rows, long):
 def test_quotes_in_one_chunk_or_in_two_give_the_same_marks(rows, cut):
     rows = [(n, ns, 0, b, a) for n, (kind, ns, b, a) in enumerate(rows) if kind == "quote"]
     whole, parts = Marks.empty(1), Marks.empty(1)
-    whole.update(quotes(*rows))
-    parts.update(quotes(*rows[:cut]))
-    parts.update(quotes(*rows[cut:]))
+    whole.update(desk_ticks(quotes(*rows)))
+    parts.update(desk_ticks(quotes(*rows[:cut])))
+    parts.update(desk_ticks(quotes(*rows[cut:])))
     for name in ("quote", "quote_at"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name), equal_nan=True)

@@ -10,17 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.features.normalise import Normalise
+from tapeflow.schemas.time import MAX_NS
 from tests.columns import bar, batch
+from tests.frames import S
 from tests.plain_flow import IDS
 
 WINDOW = 4
 
 
-def scores(closes, window=WINDOW, restore_each=False):
-    """Return the score of each close of one instrument, None where there is none."""
-    step = Normalise(window, len(IDS))
+def scores(closes, window=WINDOW, restore_each=False, numbers=None, hole_ns=MAX_NS):
+    """Return the score of each close of one instrument, None where there is none.
+
+    `numbers` are the seconds of the bars; left out: one after the other.
+    """
+    step = Normalise(window, len(IDS), hole_ns)
     state, outputs = step.initial(), []
-    for number, close in enumerate(closes):
+    for number, close in zip(numbers or range(len(closes)), closes, strict=True):
         if restore_each:
             state = step.restore(step.snapshot(state))
         value = batch(first_offset=number, bars=(bar(close, number=number),))
@@ -115,3 +120,63 @@ def test_extreme_prices_never_raise(closes):
     #   a venue may write them: finite and above zero, but their ratio is no finite float64
     found = scores(closes * 3, window=2)
     assert all(score is None or math.isfinite(score) for score in found)
+
+
+# --- holes ---------------------------------------------------------------------------------------
+
+CALM = [100.0, 101.0, 100.0, 102.0, 99.0, 103.0]
+
+
+def test_a_return_over_a_hole_is_no_return_and_no_part_of_the_window():
+    #   second   0 1 2 3 4 5   | 60 61 62       the bar of second 5 ends at 6: a hole of 54 s
+    numbers = [0, 1, 2, 3, 4, 5, 60, 61, 62]
+    found = scores([*CALM, 900.0, 909.0, 900.0], numbers=numbers, hole_ns=53 * S)
+    assert found[:6] == scores(CALM)
+    assert found[6] is None
+    #   as if the prices after the hole went on from the price before it
+    joined = [*CALM, *(103.0 * each / 900.0 for each in (909.0, 900.0))]
+    assert found[7:] == pytest.approx(scores(joined)[6:])
+
+
+def test_a_hole_as_long_as_the_job_allows_is_none():
+    numbers = [0, 1, 2, 3, 4, 5, 60]
+    closes = [*CALM, 900.0]
+    assert scores(closes, numbers=numbers, hole_ns=54 * S) == scores(closes)
+    assert scores(closes, numbers=numbers, hole_ns=54 * S - 1)[-1] is None
+
+
+def test_after_a_hole_before_a_full_window_returns_are_counted_on():
+    numbers = [0, 1, 2, 3, 100, 101, 102, 103]
+    closes = [100.0, 101.0, 100.0, 102.0, 1.0, 1.1, 1.0, 1.3]
+    found = scores(closes, numbers=numbers, hole_ns=10 * S)
+    assert [score is None for score in found] == [True] * 6 + [False] * 2
+
+
+def test_a_hole_of_one_instrument_is_none_of_another():
+    step, numbers = Normalise(2, len(IDS), 10 * S), [0, 1, 2, 3, 50]
+    state, found = step.initial(), []
+    for number in range(51):
+        bars = [bar(100.0 + number % 3, number=number, instrument=IDS[1])]
+        bars += [bar(5.0 + number % 2, number=number)] if number in numbers else []
+        state, (output,) = step.step(state, batch(first_offset=number, bars=tuple(bars)))
+        found.append(none_for_nan(output.scores))
+    assert found[50][1] is None and found[50][0] is not None
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(90, 110), st.integers(1, 30)), min_size=3, max_size=40),
+    st.booleans(),
+)
+def test_scores_are_those_of_the_returns_that_there_are(bars, restore_each):
+    numbers = np.cumsum([gap for _, gap in bars]).tolist()
+    closes = [close for close, _ in bars]
+    returns = np.diff(np.log(closes))
+    known = [0, *(gap - 1 <= 20 for _, gap in bars[1:])]
+    found = scores(closes, 2, restore_each, numbers, 20 * S)
+    for at, score in enumerate(found):
+        past = [returns[i - 1] for i in range(1, at) if known[i]][-2:]
+        if not known[at] or len(past) < 2:
+            assert score is None
+        elif np.std(past) > 1e-9:
+            assert score == pytest.approx((returns[at - 1] - np.mean(past)) / np.std(past))

@@ -175,7 +175,7 @@ def inverse_line(lines):
         ("BTC-USDT-PERP.BINANCE-USDM", "BTCUSD_PERP", {}),
     ],
 )
-def test_an_inverse_contract_makes_bars_and_is_not_traded(tmp_path, name, native, more, workers):
+def test_an_inverse_contract_is_said_to_be_one_and_traded(tmp_path, name, native, more, workers):
     symbol = native or "BTCUSD"
     tapes = write_tape(
         tmp_path / "tapes", [50000, 50000, 50100, 50000, 49900], symbol=symbol, partition="binance-usdm-0"
@@ -185,9 +185,10 @@ def test_an_inverse_contract_makes_bars_and_is_not_traded(tmp_path, name, native
     assert inverse_line(lines).startswith(f"{name} is coin-margined (inverse)")
     results = tmp_path / "r.duckdb"
     assert len(rows(results, "FROM bars")) == 5
-    assert rows(results, "FROM orders") == rows(results, "FROM positions") == []
-    decisions = rows(results, "SELECT decision, reason FROM decisions")
-    assert decisions and set(decisions) == {("DENIED", "INVERSE_CONTRACT")}
+    paid = rows(results, "SELECT DISTINCT currency FROM positions")
+    assert paid == [("BTC",)]
+    currencies = rows(results, "SELECT DISTINCT fee_currency FROM fills")
+    assert currencies == [("BTC",)]
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,13 @@ WIDE = Limits(Decimal(10**9), Decimal(10**12), 10**9, S)
 
 
 def proposed(
-    after, *, units=0, price=100, instrument="A", at=100 * S, step=Decimal("1E-8"), inverse=False
+    after, *, units=0, price=100, instrument="A", at=100 * S, step=Decimal("1E-8"), unpriced=""
 ):
     after, price = Decimal(str(after)), Decimal(str(price))
     units = Decimal(str(units))
     notional, order_notional = abs(after) * price, abs(after - units) * price
     return ProposedOrder(
-        instrument, at, price, units, after, notional, order_notional, step, inverse
+        instrument, at, price, units, after, notional, order_notional, step, unpriced
     )
 
 
@@ -228,11 +228,11 @@ def test_a_price_out_of_the_range_of_money_is_denied(price, denied):
 # --- what cannot be computed right --------------------------------------------------------------
 
 
-def test_an_inverse_contract_is_denied_before_every_limit():
+def test_an_order_whose_currency_has_no_price_is_denied_before_every_limit():
     zero = Limits(Decimal(0), Decimal(0), 0, S)
     for limits in (zero, WIDE):
-        denied, detail = risk.run_checks(ApprovedExposure(), proposed(1, inverse=True), limits)
-        assert denied == "INVERSE_CONTRACT" and detail.startswith("INVERSE_CONTRACT: A ")
+        found = risk.run_checks(ApprovedExposure(), proposed(1, unpriced="BTC"), limits)
+        assert found == ("NO_RATE", "NO_RATE: no price of BTC is known yet")
 
 
 @pytest.mark.parametrize(

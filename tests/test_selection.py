@@ -11,14 +11,13 @@ from msgspec.structs import replace
 
 from tapeflow.engine.plain import with_views
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.selection import account_batches, rows_before_samples, rows_traded
+from tapeflow.operators.desk.selection import desk_batch, rows_before_samples, rows_traded
 from tapeflow.schemas.columns import NARROW_ROWS
 from tapeflow.schemas.desk_market import DeskTrades
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.market import LATE, Market, MarkPrices
 from tests.columns import batch, desk_ticks, heartbeat, ints, quotes, tick, with_quotes
 from tests.frames import S
-from tests.plain_flow import account_batch
 from tests.test_desk import A, B, account, facts_of
 
 SAMPLE_NS = 3 * S
@@ -28,7 +27,7 @@ NAN = math.nan
 
 def received(whole, context=CONTEXT):
     """Return a batch as the desk receives it."""
-    return account_batch(whole, context)
+    return desk_batch(whole, context)
 
 
 def sent_quotes(*rows):
@@ -84,13 +83,19 @@ def test_an_instrument_with_quotes_of_no_market_in_two_partitions_is_refused():
         facts_of(account(A, B), one, other)
 
 
-def test_every_account_is_sent_the_same_ticks_and_a_page_without_records_its_place():
-    whole = batch(first_offset=7, end_of_log=True)
-    accounts = {name: replace(CONTEXT, account=name) for name in ("main", "wide")}
-    one, other = account_batches(whole, accounts)
-    assert (one.account, other.account) == ("main", "wide")
-    assert one.market is other.market
+def test_a_page_without_records_is_sent_with_its_place():
+    one = received(batch(first_offset=7, end_of_log=True))
     assert (one.first_offset, one.next_offset, one.log_ns, one.end_of_log) == (7, 7, 0, True)
+
+
+def test_every_quote_is_sent_where_orders_meet_quotes_or_the_clock_of_the_venue_is_read():
+    log = with_quotes(
+        batch(tick(S), tick(2 * S)), (0, S, 0, 99.0, 101.0), (1, 2 * S, 0, 101.0, 99.0)
+    )
+    sized = replace(CONTEXT, paper=replace(CONTEXT.paper, model="sized"))
+    for settings_ in (sized, replace(CONTEXT, venue_clock=True)):
+        assert received(log, settings_).market.quotes.bid.tolist() == [99.0, 101.0]
+    assert received(log).market.quotes.bid.tolist() == [99.0]
 
 
 # --- the law ------------------------------------------------------------------------------------
@@ -114,7 +119,7 @@ def market_of(drawn):
     ]
     trades = batch(*records).market.trades
     table = quotes(*zip(range(count), log_ns, number, bid, ask, strict=True))
-    marks = MarkPrices(ints(range(count)), log_ns, number, log_ns, ask, bid)
+    marks = MarkPrices(ints(range(count)), log_ns, number, log_ns, ask, bid, bid, log_ns)
     return Market(trades.take(number != 1), table, marks.take(number != 0))  # not each of each
 
 
@@ -154,7 +159,7 @@ def test_columns_come_out_of_a_pickle_as_they_went_in(drawn, times, near):
     values = [10**18 + each % 70_000 for each in drawn] if near else drawn
     column = np.array(values * times, np.int64)
     prices = np.array([NAN, -0.0, 1e300, 5e-324, 100.25] * (len(column) // 5 + 1))[: len(column)]
-    trades = DeskTrades(column, column[::-1], column, column, column, prices)
+    trades = DeskTrades(column, column[::-1], column, column, column, column, prices, prices)
     found = pickle.loads(pickle.dumps(trades))
     assert type(found) is DeskTrades
     for before, after in zip(trades.arrays(), found.arrays(), strict=True):

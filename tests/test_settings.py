@@ -43,7 +43,7 @@ def load(tmp_path, text, environment=None):
 def refused(tmp_path, text, environment=None):
     with pytest.raises(UsageError) as raised:
         job = load(tmp_path, text, environment)
-        jobs.account_contexts(job, instrument_table(job), ())
+        jobs.desk_settings(job, instrument_table(job), ())
         jobs.decoders(job, instrument_table(job))
     line = str(raised.value)
     assert "\n" not in line
@@ -83,6 +83,27 @@ def test_a_venue_symbol_is_derived_unless_the_job_gives_one(tmp_path):
         ("[bars]", 'channels.binance = ["trades"]\n[bars]', "no channel trades; there are trade"),
         ("[bars]", "[bars", "not TOML"),
         ("[bars]", "channels.binanse = []\n[bars]", "channels.binanse is no venue"),
+        ("[bars]", "paper.fees.binanse = {}\n[bars]", "paper.fees.binanse is no venue"),
+        (
+            "[bars]",
+            "paper.fees.binance.makr_bps = 1\n[bars]",
+            "paper.fees.binance.makr_bps is no setting: did you mean maker_bps?",
+        ),
+        (
+            "[bars]",
+            "paper.fees.binance.tiers = [{ volum = 1 }]\n[bars]",
+            "paper.fees.binance.tiers.0.volum is no setting: did you mean volume?",
+        ),
+        (
+            "[bars]",
+            "paper.fees.binance.tiers = [{ volume = 2 }, { volume = 2 }]\n[bars]",
+            "paper.fees.binance: the volumes of tiers must rise",
+        ),
+        ("[bars]", "paper.slip = -1\n[bars]", "paper.slip: "),
+        ("[bars]", 'paper.patience = "never"\n[bars]', "paper.patience: "),
+        ("[bars]", "paper.share = 0\n[bars]", "paper.share: "),
+        ("[bars]", 'paper.model = "size"\n[bars]', "paper.model: "),
+        ("[bars]", 'normalise.hole = "ever"\n[bars]', "normalise.hole: "),
     ],
 )
 def test_an_error_names_the_place_and_what_to_write(tmp_path, old, new, part):
@@ -104,7 +125,7 @@ def test_the_jobs_in_the_repository_are_good():
     for path in sorted((Path(__file__).parents[1] / "jobs").glob("*.toml")):
         job = settings.load(path, {})
         table = instrument_table(job)
-        assert jobs.account_contexts(job, table, ("binance-0",))
+        assert jobs.desk_settings(job, table, ("binance-0",))
         assert jobs.decoders(job, table)
 
 
@@ -187,7 +208,7 @@ def money_digits(tmp_path, *, size="0.5", tick="0.01", results=""):
     )
     job = load(tmp_path, f"{results}\n{text}")
     table = jobs.validate(job)
-    return jobs.account_contexts(job, table, ("binance-0",))["main"].money_digits
+    return jobs.desk_settings(job, table, ("binance-0",)).money.digits
 
 
 def test_money_has_the_digits_that_one_tick_of_an_order_needs(tmp_path):
@@ -255,3 +276,84 @@ def test_a_limit_is_a_duration_or_none(tmp_path):
 def test_the_reference_job_knows_none_of_the_newer_rules():
     bars = settings.load(JOB, {}).bars
     assert (bars.ahead, bars.gaps, bars.pause, bars.ties) == (None, False, None, "log")
+
+
+# --- what an instrument pays, and the paper venue -------------------------------------------------
+
+
+def instrument(tmp_path, keys, name="BTC-USD-PERP.COINBASE"):
+    row = f'"{name}" = {{ tick = "0.5", lot = "1"{keys and ", "}{keys} }}'
+    return instrument_table(load(tmp_path, f"{GOOD}{row}")).get(name)
+
+
+@pytest.mark.parametrize(
+    ("keys", "contract", "settle"),
+    [
+        ("", "linear", "USD"),
+        ('contract = "linear", settle = "USD"', "linear", "USD"),
+        ('contract = "inverse"', "inverse", "BTC"),
+        ('contract = "quanto", settle = "ETH"', "quanto", "ETH"),
+        ('venue_symbol = "BTCUSD_PERP"', "inverse", "BTC"),
+        ('venue_symbol = "BTCUSD_PERP", contract = "linear"', "linear", "USD"),
+    ],
+)
+def test_a_contract_pays_in_the_quote_the_base_or_what_the_job_says(
+    tmp_path, keys, contract, settle
+):
+    row = instrument(tmp_path, keys)
+    assert (row.contract, row.settle, row.inverse) == (contract, settle, contract == "inverse")
+
+
+@pytest.mark.parametrize(
+    ("keys", "part"),
+    [
+        ('contract = "quanto"', "name it with settle"),
+        ('contract = "quanto", settle = "USD"', "pays in another currency than its quote"),
+        ('settle = "BTC"', "linear pays in USD, not in BTC: leave out settle, or write contract"),
+        ('contract = "inverse", settle = "USD"', "inverse pays in BTC, not in USD"),
+        ('contract = "invers"', "instruments.BTC-USD-PERP.COINBASE.contract: "),
+        ("min_notional = 0", "min_notional: "),
+        ('self_trade = "never"', "self_trade: "),
+    ],
+)
+def test_a_contract_whose_currency_is_another_is_refused(tmp_path, keys, part):
+    with pytest.raises(UsageError) as raised:
+        instrument(tmp_path, keys)
+    assert part in str(raised.value)
+
+
+def test_spot_is_no_inverse_contract(tmp_path):
+    with pytest.raises(UsageError, match=r"ETH-USD\.COINBASE: spot cannot be inverse"):
+        instrument(tmp_path, 'contract = "inverse"', "ETH-USD.COINBASE")
+
+
+def test_the_rules_of_a_venue_are_columns_of_an_instrument(tmp_path):
+    row = instrument(
+        tmp_path, 'min_size = 2, max_size = "9.5", min_notional = 5, self_trade = "both"'
+    )
+    rules = (row.min_size, row.max_size, row.min_notional, row.self_trade)
+    assert rules == (2, Decimal("9.5"), 5, "both")
+    row = instrument(tmp_path, "")
+    assert (row.min_size, row.max_size, row.min_notional, row.self_trade) == (None,) * 3 + ("none",)
+
+
+def test_the_paper_venue_has_the_defaults_of_its_page(tmp_path):
+    paper = load(tmp_path, GOOD).paper
+    assert (paper.model, paper.clock, paper.share, paper.slip) == ("sized", "venue", 1, 0)
+    assert (paper.latency, paper.cancel_ns, paper.answer_latency) == (250_000_000,) * 2 + (0,)
+    assert paper.latency_spread == paper.cancel_latency_spread == paper.answer_latency_spread == 0
+    assert paper.quote_age == paper.patience == 60_000_000_000
+
+
+def test_what_may_be_none_at_the_paper_venue_is_read_again_as_it_was(tmp_path):
+    keys = 'slip = "none"\npatience = "none"\ncancel_latency = "1s"\n'
+    job = load(tmp_path, f"[paper]\n{keys}{GOOD}")
+    assert (job.paper.slip, job.paper.patience, job.paper.cancel_ns) == (None, None, 10**9)
+    assert settings.Job.model_validate_json(job.model_dump_json()) == job
+    assert load(tmp_path, GOOD, {"TAPEFLOW_PAPER_SLIP": "2"}).paper.slip == 2
+
+
+def test_the_reference_job_fills_orders_by_the_oldest_rules():
+    job = settings.load(JOB, {})
+    assert (job.paper.model, job.paper.clock, job.paper.patience) == ("trade", "log", None)
+    assert (job.results.order_events, job.normalise.hole) == (False, None)

@@ -21,14 +21,13 @@ from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
-from tapeflow.operators.desk.selection import account_batches
-from tapeflow.operators.desk.step import Desk
-from tapeflow.operators.features.normalise import Normalise
+from tapeflow.operators.desk.selection import desk_batch
+from tapeflow.operators.desk.step import PORTFOLIO, Desk
 from tapeflow.operators.quality.step import CountQuality
 from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.operators.strategies.step import EvaluateStrategies, bind
 from tapeflow.operators.unlisted import CountUnlisted
-from tapeflow.schemas.batches import AccountBatch, Page
+from tapeflow.schemas.batches import DeskBatch, Page
 
 LARGEST_PAGES = (1, 3, 20, 400, 20_000)
 COMMITS_STORED = 3
@@ -48,25 +47,24 @@ class Scheduler:
     def __init__(self, case: Case, job: Job, draw: random.Random) -> None:
         table = instrument_table(job)
         self.log, self.draw, self.ids = case.log, draw, table.ids
-        accounts = wiring.account_contexts(job, table, sorted(case.log))
+        self.settings = wiring.desk_settings(job, table, sorted(case.log))
         self.decoders = wiring.decoders(job, table)
         self.steps: dict[str, Step[Any, Any, Any]] = {
             "dedupe": bar_steps.dedupe(job, table),
             "judge": bar_steps.judge_trades(job, table),
             "bars": bar_steps.time_bars(job, table),
             "settle": SettleGaps(job.bars.width),
-            "normalise": Normalise(job.normalise.window, len(table)),
+            "normalise": bar_steps.score_bars(job, table),
             "signals": EvaluateStrategies(bind(wiring.strategies(job, table), table.ids)),
             "quality": CountQuality(table.ids, wiring.channels(job)),
             "unlisted": CountUnlisted(),
-            "desk": Desk(accounts),
+            "desk": Desk(self.settings),
         }
-        self.accounts = accounts
         self.largest_page = draw.choice(LARGEST_PAGES)
         self.crashes_left = draw.choice([0, 1, 3, 8])
         self.read = dict.fromkeys(case.log, 0)
         self.states: dict[tuple[str, str], Any] = {}
-        self.waiting: dict[str, deque[AccountBatch]] = {name: deque() for name in case.log}
+        self.waiting: dict[str, deque[DeskBatch]] = {name: deque() for name in case.log}
         self.facts: list[Any] = []
         self.commits = deque([Commit(dict(self.read), {}, 0)], COMMITS_STORED)
 
@@ -99,13 +97,13 @@ class Scheduler:
         self.facts += batch_facts.step(batch, instruments=self.ids)
         for step in ("quality", "unlisted"):
             self.facts += self.fold(step, name, batch)
-        self.waiting[name] += account_batches(batch, self.accounts)
+        self.waiting[name].append(desk_batch(batch, self.settings))
 
     def deliver(self) -> None:
         """Let the next batch of one partition arrive at its desk."""
         name = self.draw.choice([name for name, several in self.waiting.items() if several])
         batch = self.waiting[name].popleft()
-        self.facts += self.fold("desk", batch.account, batch)
+        self.facts += self.fold("desk", PORTFOLIO, batch)
 
     def fold(self, step: str, key: str, value: Any) -> list[Any]:
         """Fold a value into the state of a key; return the outputs."""

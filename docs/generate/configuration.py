@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from docs.generate.markdown import NOTE, code, join, table
 from tapeflow.flows.job.duration import OFF, format_duration, parse_duration, parse_limit
 from tapeflow.flows.job.messages import section_types
+from tapeflow.flows.job.paper import parse_ticks
 from tapeflow.flows.job.sections import Unit
 from tapeflow.flows.job.settings import Job, variables
 from tapeflow.flows.job.width import format_width
@@ -26,6 +27,13 @@ TYPES = {
     float: "number",
     Decimal: "decimal",
     BarWidth: "width",
+}
+PREFIXES = {  # of what a type holds, in words
+    tuple: "list of ",
+    dict: "table of ",
+    Annotated: "",
+    Union: "",
+    UnionType: "",
 }
 BOUNDS = {Gt: (">", "gt"), Ge: (">=", "ge"), Lt: ("<", "lt"), Le: ("<=", "le")}
 HEADER = ("key", "type", "default", "unit", "variable", "meaning")
@@ -46,9 +54,10 @@ RUN = """\
 def page() -> str:
     """Return the page."""
     sections = [
-        section(name, field, kind)
+        part
         for name, field in Job.model_fields.items()
         for kind in section_types(field.annotation)
+        for part in (section(name, field, kind), *inner_sections(name, kind))
     ]
     return join("# Configuration", NOTE, INTRO, *sections, channels(), RUN)
 
@@ -60,6 +69,15 @@ def section(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
     header = HEADER if known else [column for column in HEADER if column != "variable"]
     text = " ".join(filter(None, (summarise(kind), field.description)))
     return f"## {heading(name, field, kind)}\n\n{text}\n\n{table(header, rows)}"
+
+
+def inner_sections(name: str, outer: type[BaseModel]) -> Iterator[str]:
+    """Yield the sections that the keys of a section hold, with those inside them."""
+    for key, field in outer.model_fields.items():
+        for kind in section_types(field.annotation):
+            place = f"{name}.{key}"
+            yield section(place, field, kind)
+            yield from inner_sections(place, kind)
 
 
 def channels() -> str:
@@ -74,6 +92,8 @@ def channels() -> str:
 
 def heading(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
     """Return how the section is written in the file."""
+    if "." in name and get_origin(field.annotation) is dict:
+        return f"`[{name}.<name>]`"
     if get_origin(field.annotation) is not tuple:
         return f"`[{name}]`"
     tag = kind.model_fields.get("kind")
@@ -105,7 +125,7 @@ def is_duration(field: FieldInfo, *parsers: Any) -> bool:
 def type_text(field: FieldInfo) -> str:
     """Return the type of a key and its bounds, in words."""
     name = "duration" if is_duration(field) else annotation_text(field.annotation)
-    name += f" or `{OFF}`" if is_duration(field, parse_limit) else ""
+    name += f" or `{OFF}`" if is_duration(field, parse_limit, parse_ticks) else ""
     bounds = [
         f"{sign} {getattr(mark, attribute):,}"
         for mark in marks(field)
@@ -119,17 +139,17 @@ def annotation_text(annotation: Any) -> str:
     """Return a type in words."""
     if annotation in TYPES:
         return TYPES[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return (
             TYPES[str] if len(arguments) == 1 else " or ".join(f'`"{each}"`' for each in arguments)
         )
-    if origin is tuple:
-        return f"list of {annotation_text(arguments[0])}"
-    if origin is dict:
-        return f"table of {annotation_text(arguments[1])}"
-    if origin in (Union, UnionType):
-        return "values" if NoneType not in arguments else annotation_text(arguments[0])
+    if origin in (Union, UnionType) and NoneType not in arguments:
+        return "values"
+    if origin in PREFIXES:
+        return PREFIXES[origin] + annotation_text(arguments[origin is dict])
     raise TypeError(f"no words for {annotation}: add them to {__file__}")
 
 

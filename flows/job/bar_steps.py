@@ -1,8 +1,9 @@
-"""The steps from trades to bars, built from a job."""
+"""The steps from trades to bars and scores, built from a job."""
 
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.sequence.judge import JudgeTrades
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.time import MAX_NS
@@ -28,3 +29,9 @@ def time_bars(job: Job, table: InstrumentTable) -> TimeBars:
     """Return the step that closes bars."""
     bars = job.bars
     return TimeBars(bars.width, bars.lateness, len(table), bars.ties == "id")
+
+
+def score_bars(job: Job, table: InstrumentTable) -> Normalise:
+    """Return the step that scores the returns of bars."""
+    hole_ns = MAX_NS if job.normalise.hole is None else job.normalise.hole
+    return Normalise(job.normalise.window, len(table), hole_ns)

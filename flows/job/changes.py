@@ -67,6 +67,9 @@ def flatten(
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             yield from flatten(value, written[key], f"{name}.")
+        elif isinstance(value, tuple) and all(isinstance(row, dict) for row in value):
+            for number, rows in enumerate(zip(value, written[key], strict=True)):
+                yield from flatten(*rows, f"{name}.{number}.")
         elif isinstance(value, Decimal):
             yield name, f"{value.normalize():f}"
         else:

@@ -2,7 +2,13 @@
 
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.errors import UsageError
-from tapeflow.schemas.instruments import Instrument, InstrumentTable, parse_id
+from tapeflow.schemas.instruments import (
+    Instrument,
+    InstrumentIdParts,
+    InstrumentTable,
+    derive_contract,
+    parse_id,
+)
 from tapeflow.schemas.venues import VENUES
 
 
@@ -33,17 +39,49 @@ def read_instrument(job: Job, instrument_id: str) -> Instrument:
         known = ", ".join(VENUES).upper()
         raise UsageError(f"instruments: {instrument_id} is of no venue we know: {known}")
     row = job.instruments[instrument_id]
+    symbol = row.venue_symbol or venue.venue_symbol(parts.base, parts.quote)
+    if parts.kind == "spot" and row.contract not in (None, "linear"):
+        raise UsageError(f"instruments.{instrument_id}: spot cannot be {row.contract}: no contract")
+    contract = row.contract or derive_contract(parts, symbol)
     return Instrument(
         id=instrument_id,
         venue=parts.venue,
         base=parts.base,
         quote=parts.quote,
         kind=parts.kind,
-        venue_symbol=row.venue_symbol or venue.venue_symbol(parts.base, parts.quote),
+        venue_symbol=symbol,
         tick=row.tick,
         lot=row.lot,
         multiplier=row.multiplier,
+        contract=contract,
+        settle=settlement(instrument_id, parts, contract, row.settle),
+        min_size=row.min_size,
+        max_size=row.max_size,
+        min_notional=row.min_notional,
+        self_trade=row.self_trade,
     )
+
+
+def settlement(instrument_id: str, parts: InstrumentIdParts, contract: str, named: str) -> str:
+    """Return the currency in which an instrument pays profit.
+
+    Raises UsageError where the contract and the currency do not belong together.
+    """
+    place = f"instruments.{instrument_id}"
+    if contract == "quanto":
+        if named in ("", parts.quote):
+            raise UsageError(
+                f"{place}: a quanto contract pays in another currency than its quote: "
+                "name it with settle"
+            )
+        return named
+    usual = parts.base if contract == "inverse" else parts.quote
+    if named not in ("", usual):
+        raise UsageError(
+            f"{place}: a contract that is {contract} pays in {usual}, not in {named}: leave out "
+            'settle, or write contract = "quanto"'
+        )
+    return usual
 
 
 def listed_venues(job: Job) -> list[str]:

@@ -24,9 +24,11 @@ def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
 
 def keys_at(model: "type[BaseModel]", path: list[str]) -> list[str]:
     """Return the known keys of the section at `path` in the job file."""
-    if not path:
-        return [*model.model_fields]
-    return [key for section in sections_at(model, path[0]) for key in section.model_fields]
+    sections = [model]
+    for part in path:
+        inner = [each for section in sections for each in sections_at(section, part)]
+        sections = inner or sections  # a number or a name of the job: which of them, not what
+    return [key for section in sections for key in section.model_fields]
 
 
 def kinds_at(model: "type[BaseModel]", location: tuple[int | str, ...]) -> set[Any]:

@@ -47,18 +47,22 @@ Positive = Annotated[DecimalText, Field(gt=0, lt=10**12)]
 def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -> int:
     """Return the decimals of one tick of any order of these strategies, at least LEAST_DIGITS.
 
+    What an inverse contract is worth, value / price, has no end: it is rounded to LEAST_DIGITS.
+
     Raises UsageError where the tables do not hold as many.
     """
     digits = LEAST_DIGITS
     for strategy in strategies:
         for name in sorted(strategy.instruments):
             row = table.get(name)
+            if row.inverse:
+                continue
             with localcontext(DECIMAL_CONTEXT):
                 worth = (row.tick * strategy.size * row.multiplier).normalize()
             if count_decimals(worth) > SCALE:
                 raise UsageError(
                     f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} "
-                    f"is {worth} {row.quote}, finer than the {SCALE} decimals of the tables: "
+                    f"is {worth} {row.settlement}, finer than the {SCALE} decimals of the tables: "
                     "trade a larger size, or let [results] money_digits round it"
                 )
             digits = max(digits, count_decimals(worth))

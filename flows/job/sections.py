@@ -1,19 +1,18 @@
-"""The sections of a job file: every key with its type, default, unit and meaning; [bars]: bars.py.
+"""The sections of a job file: every key with its type, default, unit and meaning.
 
-[paper]
-latency = "1s"      ->  Job.paper.latency == 1_000_000_000
+[normalise]
+hole = "1m"         ->  Job.normalise.hole == 60_000_000_000
 
-Durations are nanoseconds here, text in the file. docs/reference/configuration.md is generated from
-this file.
+Durations are nanoseconds here, text in the file. [bars] is in bars.py, [paper] in paper.py, and so
+on; docs/reference/configuration.md is generated from all of them.
 """
 
-from decimal import Decimal
 from typing import Annotated, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from tapeflow.flows.job.duration import Duration, within
-from tapeflow.flows.job.money import DecimalText, Positive
+from tapeflow.flows.job.duration import Duration, Limit, within
+from tapeflow.flows.job.money import DecimalText
 
 
 class Unit(NamedTuple):
@@ -48,6 +47,11 @@ class Normalise(Section):
     window: Annotated[int, Field(ge=2, le=100_000), Unit("bars")] = Field(
         default=60, description="Length of the window of mean and standard deviation."
     )
+    hole: Limit = Field(
+        default=600_000_000_000,
+        description="A bar that begins later than this after the end of its instrument's last one "
+        "has no return: the price went on unseen. `none`: every bar has one.",
+    )
 
 
 class Source(Section):
@@ -76,18 +80,6 @@ class Source(Section):
     )
 
 
-class Paper(Section):
-    """The paper venue."""
-
-    latency: Annotated[Duration, within("0s", "365d")] = Field(
-        default=250_000_000,
-        description="Time from a decision until the order is at the venue, at most 365d.",
-    )
-    fee_bps: Annotated[DecimalText, Field(ge=0, le=10_000), Unit("basis points of notional")] = (
-        Field(default=Decimal(10), description="Fee of a fill.")
-    )
-
-
 class Results(Section):
     """What is written to DuckDB and Kafka."""
 
@@ -103,6 +95,16 @@ class Results(Section):
     money_digits: Annotated[int | None, Field(ge=0, le=12), Unit("decimal places")] = Field(
         default=None,
         description="Rounding of fees and profit. Left out: 8, or what one tick of an order needs.",
+    )
+    position_values: bool = Field(
+        default=True,
+        description="Rows of `positions` also say the account's net, the mark with its time, and "
+        "the unrealized profit.",
+    )
+    order_events: bool = Field(
+        default=True,
+        description="Write `order_events` and `commands`: each step in the life of an order, and "
+        "what was asked of the venue.",
     )
 
 
@@ -138,24 +140,6 @@ class Kafka(Section):
     client: dict[str, str | int | float | bool] = Field(
         default={},
         description="More settings of librdkafka, such as `security.protocol`. Never stored.",
-    )
-
-
-class InstrumentRow(Section):
-    """One instrument; its key is its id, `BASE-QUOTE[-PERP].VENUE`."""
-
-    tick: Annotated[Positive, Unit("quote currency")] = Field(
-        description="Smallest step of a price. Fills have the printed price in any case."
-    )
-    lot: Annotated[Positive, Unit("size")] = Field(description="Smallest step of a size.")
-    multiplier: Annotated[Positive, Unit("base currency")] = Field(
-        default=Decimal(1), description="Base currency in one unit of size."
-    )
-    venue_symbol: str = Field(
-        default="",
-        validation_alias=AliasChoices("venue_symbol", "native"),
-        description="The symbol that the venue writes. Left out: made of base and quote in the "
-        "venue's way.",
     )
 
 

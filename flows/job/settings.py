@@ -15,17 +15,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from tapeflow.flows.job.bars import Bars
+from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
+from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.recovery import Recovery
 from tapeflow.flows.job.sections import (
     Account,
     Dedupe,
-    InstrumentRow,
     Kafka,
     Metrics,
     Normalise,
-    Paper,
     Results,
     Section,
     Source,

@@ -1,10 +1,10 @@
 """The arguments of the steps, built from a job: decoders, strategies, accounts."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.sections import Account
@@ -19,7 +19,8 @@ from tapeflow.schemas.venues.dialect import COMBINED, Dialect
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
     from tapeflow.operators.decode.step import Decoder
-    from tapeflow.operators.desk.state import AccountContext
+    from tapeflow.operators.desk.settings import DeskSettings
+    from tapeflow.operators.desk.venue.rules import PaperRules
 
 NO_TRADING_ACCOUNT = Account.model_validate(
     {"name": "observer", "position_max": 0, "gross_max": 0, "orders_max": 0, "orders_window": "1s"}
@@ -40,7 +41,12 @@ def validate(job: Job) -> InstrumentTable:
 
 def dialects(job: Job) -> dict[str, Dialect]:
     """Return the dialect of each venue, restricted to the channels that the job expects."""
-    for section, names in (("channels", job.channels), ("market.trades", job.market.trades)):
+    by_venue: dict[str, Iterable[str]] = {
+        "channels": job.channels,
+        "market.trades": job.market.trades,
+        "paper.fees": job.paper.fees,
+    }
+    for section, names in by_venue.items():
         for name in names:
             if name not in VENUES:
                 raise UsageError(f"{section}.{name} is no venue: there are {', '.join(VENUES)}")
@@ -122,31 +128,51 @@ def accounts(job: Job) -> dict[str, Account]:
     return {each.name: each for each in job.accounts or (NO_TRADING_ACCOUNT,)}
 
 
-def account_contexts(
-    job: Job, table: InstrumentTable, partitions: Iterable[str]
-) -> dict[str, "AccountContext"]:
-    """Return the settings of each account, by name."""
-    from tapeflow.operators.desk.state import AccountContext  # noqa: PLC0415  # see above
+def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> "DeskSettings":
+    """Return the settings of the desk."""
+    from tapeflow.flows.job.fees import fee_table  # noqa: PLC0415  # see above
+    from tapeflow.operators.desk.booking import MoneyRules  # noqa: PLC0415
+    from tapeflow.operators.desk.settings import AccountSettings, DeskSettings  # noqa: PLC0415
 
     by_name = accounts(job)
     check_accounts(job, table, by_name)
-    digits = money_digits(job, table)
-    return {
-        name: AccountContext(
-            account=name,
-            limits=Limits(
-                account.position_max, account.gross_max, account.orders_max, account.orders_window
-            ),
-            partitions=tuple(partitions),
-            instruments=table,
-            latency_ns=job.paper.latency,
-            fee_rate=job.paper.fee_bps / Decimal(10_000),
-            money_digits=digits,
-            sample_ns=job.results.equity_interval,
-            stale_mark_ns=job.results.stale_mark,
-        )
-        for name, account in by_name.items()
-    }
+    return DeskSettings(
+        accounts={
+            name: AccountSettings(
+                name,
+                Limits(each.position_max, each.gross_max, each.orders_max, each.orders_window),
+                each.at_par,
+            )
+            for name, each in by_name.items()
+        },
+        partitions=tuple(partitions),
+        instruments=table,
+        paper=paper_rules(job),
+        venue_clock=job.paper.clock == "venue",
+        money=MoneyRules(
+            fee_table(job.paper), money_digits(job, table), job.results.position_values
+        ),
+        sample_ns=job.results.equity_interval,
+        stale_mark_ns=job.results.stale_mark,
+        order_events=job.results.order_events,
+    )
+
+
+def paper_rules(job: Job) -> "PaperRules":
+    """Return the rules of the paper venue."""
+    from tapeflow.operators.desk.venue.rules import Latency, PaperRules  # noqa: PLC0415
+
+    paper = job.paper
+    return PaperRules(
+        model=paper.model,
+        share=paper.share,
+        slip=paper.slip,
+        quote_age_ns=paper.quote_age,
+        patience_ns=paper.patience,
+        entry=Latency(paper.latency, paper.latency_spread),
+        cancel=Latency(paper.cancel_ns, paper.cancel_latency_spread),
+        answer=Latency(paper.answer_latency, paper.answer_latency_spread),
+    )
 
 
 def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]) -> None:
@@ -155,6 +181,8 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("strategies: two have the same name")
     if job.accounts and len(by_name) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
+    for account in by_name.values():
+        check_fee_currencies(job, table, account)
     for strategy in strategies(job, table):
         if strategy.account not in by_name or not job.accounts:
             raise UsageError(
@@ -166,12 +194,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"strategies.{strategy.name}: size {strategy.size} is no multiple of the lot "
                     f"{table.get(name).lot} of {name}"
                 )
-            par = by_name[strategy.account].at_par
-            if table.get(name).quote not in par:
-                raise UsageError(
-                    f"accounts.{strategy.account}: {name} is quoted in {table.get(name).quote}, "
-                    f"which is not among its currencies at_par: {', '.join(par)}"
-                )
+            check_currency(by_name[strategy.account], table, name)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 
 

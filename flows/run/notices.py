@@ -19,8 +19,8 @@ def start_notices(plan: Plan) -> Iterator[str]:
     for row in instrument_table(plan.job).rows:
         if row.inverse:
             yield (
-                f"{row.id} is coin-margined (inverse): profit is paid in {row.base}, which is not "
-                "computed yet. Its bars are made; every order is denied with INVERSE_CONTRACT"
+                f"{row.id} is coin-margined (inverse): a unit of size is {row.multiplier} "
+                f"{row.quote}, and profit is paid in {row.base}"
             )
     if plan.state is not None and (plan.state / "work.duckdb").exists():
         yield from held_notices(plan)

@@ -4,7 +4,8 @@
                    └─▶ sums     trend: realized, fees, open: {BTC}      back: ..
 
 A sample visits the strategies, and of their positions those that are open: a book that was closed
-costs nothing any more.
+costs nothing any more. Those that pay in a currency of their own (`foreign`) are visited as long as
+they hold any of it: its price changes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,11 +19,16 @@ NO_POSITION = PositionState()
 
 @dataclass(slots=True)
 class StrategySums:
-    """Realized profit and fees over all positions of a strategy, and those that are open."""
+    """What all positions of a strategy realized and paid, and those that are open.
+
+    The sums are of what is paid in currencies at par; `foreign` are the other positions.
+    """
 
     realized: Decimal = ZERO
     fees: Decimal = ZERO
+    funding: Decimal = ZERO
     open: dict[str, PositionState] = field(default_factory=dict)  # by instrument
+    foreign: dict[str, PositionState] = field(default_factory=dict)  # by instrument, also closed
 
 
 @dataclass(slots=True)
@@ -32,13 +38,18 @@ class Books:
     Money is rounded to a fixed step before it comes here: differences add up to the same sums.
     """
 
+    foreign: frozenset[str] = frozenset()  # instruments that pay in no currency at par
     states: dict[tuple[str, str], PositionState] = field(default_factory=dict)
     sums: dict[str, StrategySums] = field(default_factory=dict)  # by strategy
 
     @classmethod
-    def from_rows(cls, rows: Iterable[tuple[str, str, PositionState]]) -> "Books":
+    def from_rows(
+        cls,
+        rows: Iterable[tuple[str, str, PositionState]],
+        foreign: frozenset[str] = frozenset(),
+    ) -> "Books":
         """Return the books of these rows: strategy, instrument, position."""
-        books = cls()
+        books = cls(foreign)
         for row in rows:
             books.put(*row)
         return books
@@ -57,8 +68,12 @@ class Books:
         before = self.get(strategy, instrument)
         sums = self.sums.setdefault(strategy, StrategySums())
         self.states[strategy, instrument] = position
-        sums.realized += position.realized - before.realized
-        sums.fees += position.fees - before.fees
+        if instrument in self.foreign:
+            sums.foreign[instrument] = position
+        else:
+            sums.realized += position.realized - before.realized
+            sums.fees += position.fees - before.fees
+            sums.funding += position.funding - before.funding
         if position.quantity:
             sums.open[instrument] = position
         else:

@@ -13,62 +13,63 @@ from decimal import Decimal
 from functools import cache, partial
 
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.positions import ZERO, market_value
-from tapeflow.operators.desk.state import AccountContext, State
+from tapeflow.operators.desk.rates import ONE, marked_rates
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import AccountState, State
+from tapeflow.operators.desk.worth import format_amounts
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.decimals import to_decimal
-from tapeflow.schemas.time import LogPosition
+from tapeflow.schemas.instruments import Instrument
 
 
-def next_sample(state: State) -> LogPosition | None:
-    """Return where the next sample of equity is due, or None where that is not certain yet."""
-    position = (state.sample_ns, "", -1)  # before every record of that time
-    if (
-        not state.sample_ns
-        or position >= state.merge.horizon
-        or state.sample_ns > state.merge.log_ns
-    ):
-        return None
-    return position
+def sample_account(
+    state: State, settings: DeskSettings, account: AccountState, now_ns: int
+) -> Iterator[Equity]:
+    """Sample the equity of an account where a mark has changed since its last sample.
 
-
-def sample_equity(state: State, context: AccountContext, position: LogPosition) -> Iterator[Equity]:
-    """Sample equity at the marks of a position in the log, where one has changed since the last."""
-    state.merge.release_before(position)
-    if state.merge.marks_changed:
-        state.merge.marks_changed = False
-        yield from equity_rows(state, context, position[0])
-        state.sample_ns += context.sample_ns
+    Sets the time of the next sample. Every tick before `now_ns` is released by now.
+    """
+    if state.merge.releases != account.sampled_releases:
+        account.sampled_releases = state.merge.releases
+        yield from equity_rows(state, settings, account, now_ns)
+        account.sample_ns += settings.sample_ns
     else:
-        state.sample_ns = (
-            state.merge.next_mark_change_ns() // context.sample_ns + 1
-        ) * context.sample_ns
+        change_ns = state.merge.next_mark_change_ns()
+        account.sample_ns = (change_ns // settings.sample_ns + 1) * settings.sample_ns
 
 
-def equity_rows(state: State, context: AccountContext, time_ns: int) -> Iterator[Equity]:
+def last_samples(state: State, settings: DeskSettings) -> Iterator[Equity]:
+    """Sample the equity of every account that has traded, at the end of the log."""
+    for account in state.accounts.values():
+        if account.sample_ns:
+            yield from equity_rows(state, settings, account, state.merge.log_ns)
+            account.sample_ns = 0
+    state.samples.clear()
+
+
+def equity_rows(
+    state: State, settings: DeskSettings, account: AccountState, time_ns: int
+) -> Iterator[Equity]:
     """Yield the equity of each strategy that has ever traded, at the present marks."""
     mark_of = cache(partial(exact_mark, state.merge.marks))
-    for strategy, sums in sorted(state.books.sums.items()):
-        open_profit = gross = ZERO
-        oldest_ns = time_ns
-        for instrument_id, position in sums.open.items():
-            number = context.instruments.number[instrument_id]
-            mark, mark_ns = mark_of(number, long=position.quantity > 0)
-            multiplier = context.instruments.rows[number].multiplier
-            value = market_value(position, mark, multiplier, context.money_digits)
-            open_profit, gross = open_profit + (value - position.cost), gross + abs(value)
-            oldest_ns = min(oldest_ns, mark_ns)
+    at_par = settings.accounts[account.name].at_par
+    rates = marked_rates(settings.instruments, at_par, state.merge.marks)
+    for strategy in sorted(account.money.books.sums):
+        worth = account.money.worth(strategy, rates, mark_of, settings.money.digits)
+        oldest_ns = time_ns if worth.oldest_ns is None else worth.oldest_ns
         yield Equity(
-            seq=state.next_seq(),
-            account=context.account,
+            seq=account.next_seq(),
+            account=account.name,
             strategy=strategy,
             time_ns=time_ns,
-            realized=sums.realized,
-            unrealized=open_profit,
-            fees=sums.fees,
-            equity=sums.realized + open_profit - sums.fees,
-            gross=gross,
-            stale_mark_ns=oldest_ns if time_ns - oldest_ns > context.stale_mark_ns else None,
+            realized=worth.realized,
+            unrealized=worth.unrealized,
+            fees=worth.fees,
+            equity=worth.equity,
+            gross=worth.gross,
+            stale_mark_ns=oldest_ns if time_ns - oldest_ns > settings.stale_mark_ns else None,
+            funding=worth.funding,
+            unvalued=format_amounts(worth.unvalued),
         )
 
 
@@ -76,3 +77,14 @@ def exact_mark(marks: Marks, instrument: int, *, long: bool) -> tuple[Decimal, i
     """Return the price that a position is valued at, as a decimal, and its log time."""
     price, log_ns = marks.closing_price(instrument, long=long)
     return to_decimal(price), log_ns
+
+
+def notional_rate(
+    state: State, settings: DeskSettings, account: str, instrument: Instrument
+) -> Decimal | None:
+    """Return what the currency of an instrument's notional is worth, None where it is not known."""
+    if instrument.contract != "quanto":
+        return ONE
+    at_par = settings.accounts[account].at_par
+    rates = marked_rates(settings.instruments, at_par, state.merge.marks)
+    return rates.settlement_rate(instrument)

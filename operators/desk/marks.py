@@ -41,46 +41,85 @@ class Marks:
     last: Floats  # of accepted trades
     last_at: Ints  # (instruments, 2): log time and offset; an instrument is of one partition
     quote: Floats  # (instruments, 2): bid and ask
-    quote_at: Ints  # (instruments, 2)
+    quote_size: Floats  # (instruments, 2): of the bid and of the ask
+    quote_at: Ints  # (instruments, 3): log time, offset, number among the quotes of its record
     mark: Floats  # the venue's own, of perpetuals
     mark_ns: Ints  # log time
+    trade_delay_ns: Ints  # of the last trade behind its venue's clock: see venue_clock.py
+    quote_delay_ns: Ints  # of the last quote, one of a market or not
+    quote_row_at: Ints  # (instruments, 2): where that quote was
+    filled: Floats  # price of our last fill: for a position in what has no other price
+    filled_ns: Ints  # log time
 
     @classmethod
     def empty(cls, instruments: int) -> "Marks":
         """Return marks without a price."""
         none, never = np.full(instruments, math.nan), np.full((instruments, 2), [MIN_NS, -1])
-        two = np.full((instruments, 2), math.nan)
-        return cls(none, never, two, never.copy(), none.copy(), never[:, 0].copy())
+        two, zero = np.full((instruments, 2), math.nan), np.zeros(instruments, np.int64)
+        never_quoted = np.full((instruments, 3), [MIN_NS, -1, 0])
+        return cls(
+            last=none,
+            last_at=never,
+            quote=two,
+            quote_size=two.copy(),
+            quote_at=never_quoted,
+            mark=none.copy(),
+            mark_ns=never[:, 0].copy(),
+            trade_delay_ns=zero,
+            quote_delay_ns=zero.copy(),
+            quote_row_at=never.copy(),
+            filled=none.copy(),
+            filled_ns=never[:, 0].copy(),
+        )
 
     def columns(self) -> tuple[Floats | Ints, ...]:
         """Return the arrays, in the order of the fields."""
         return tuple(getattr(self, each.name) for each in fields(self))
 
-    def update(self, ticks: DeskTicks) -> None:
-        """Apply the prices of some rows, in their order.
+    def update(self, ticks: DeskTicks, begin: int = 0, end: int | None = None) -> None:
+        """Apply the prices of rows `begin` to `end`, in their order; without them of all rows.
 
         The tables of a market may come in any order, each in its own.
         """
-        where = (ticks.instrument, ticks.log_ns, ticks.offset)
+        end = len(ticks) if end is None else end
+        where = (ticks.instrument, ticks.log_ns, ticks.offset, ticks.venue_ns)
         if isinstance(ticks, DeskTrades):
-            update_trades(self.last, self.last_at, *where, ticks.price)
+            update_trades(
+                self.last, self.last_at, self.trade_delay_ns, *where, ticks.price, begin, end
+            )
         elif isinstance(ticks, DeskQuotes):
-            update_quotes(self.quote, self.quote_at, *where, ticks.bid, ticks.ask)
+            written = (self.quote, self.quote_size, self.quote_at)
+            seen = (self.quote_row_at, self.quote_delay_ns)
+            columns = (ticks.bid, ticks.bid_size, ticks.ask, ticks.ask_size)
+            update_quotes(*written, *seen, *where, *columns, begin, end)
         elif isinstance(ticks, DeskMarkPrices):
-            update_mark_prices(self.mark, self.mark_ns, *where[:2], ticks.mark)
+            update_mark_prices(self.mark, self.mark_ns, *where[:2], ticks.mark, begin, end)
+
+    def delay_ns(self, instrument: int) -> int:
+        """Return how far the last trade or quote of an instrument is behind its venue's clock."""
+        if self.quote_row_at[instrument].tolist() >= self.last_at[instrument].tolist():
+            return int(self.quote_delay_ns[instrument])
+        return int(self.trade_delay_ns[instrument])
 
     def closing_price(self, instrument: int, *, long: bool) -> Mark:
         """Return the price that a position is valued at: the rule is at the head of this file."""
         last_ns, last_offset = self.last_at[instrument].tolist()
-        quote_ns, quote_offset = self.quote_at[instrument].tolist()
+        quote_ns, quote_offset, _ = self.quote_at[instrument].tolist()
         last = Mark(float(self.last[instrument]), last_ns)
         quote = Mark(float(self.quote[instrument, 0 if long else 1]), quote_ns)
         mark = Mark(float(self.mark[instrument]), int(self.mark_ns[instrument]))
         is_fresh = max(last_ns, quote_ns) - mark.log_ns <= MARK_PRICE_AGE_NS
         if is_fresh and is_near(mark.price, last.price):
             return mark
-        is_newer = quote_offset >= last_offset
-        return quote if is_newer and is_near(quote.price, last.price) else last
+        if quote_offset >= last_offset and is_near(quote.price, last.price):
+            return quote
+        if math.isnan(last.price):
+            return Mark(float(self.filled[instrument]), int(self.filled_ns[instrument]))
+        return last
+
+    def add_fill(self, instrument: int, price: float, log_ns: int) -> None:
+        """Note the price of a fill of ours: one that existed."""
+        self.filled[instrument], self.filled_ns[instrument] = price, log_ns
 
 
 def is_near(price: float, last: float) -> bool:
@@ -90,19 +129,25 @@ def is_near(price: float, last: float) -> bool:
 
 @compiled
 @by_numbers
-def update_trades(  # a kernel takes plain arrays
+def update_trades(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     last: Written[Floats],
     last_at: Written[Ints2],
+    delay_ns: Written[Ints],
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
+    venue_ns: Ints,
     price: Floats,
+    begin: int,
+    end: int,
 ) -> None:
     """Write the last trade of each instrument."""
-    for row in range(len(price)):
-        last[instrument[row]] = price[row]
-        last_at[instrument[row], 0] = log_ns[row]
-        last_at[instrument[row], 1] = offset[row]
+    for row in range(begin, end):
+        number = instrument[row]
+        last[number] = price[row]
+        last_at[number, 0] = log_ns[row]
+        last_at[number, 1] = offset[row]
+        delay_ns[number] = log_ns[row] - venue_ns[row]
 
 
 @inlined
@@ -126,32 +171,57 @@ def is_of_market(low: float, high: float) -> bool:
 
 @compiled
 @by_numbers
-def update_quotes(
+def update_quotes(  # noqa: PLR0913, PLR0917
     quote: Written[Floats2],
+    quote_size: Written[Floats2],
     quote_at: Written[Ints2],
+    quote_row_at: Written[Ints2],
+    delay_ns: Written[Ints],
     instrument: Ints,
     log_ns: Ints,
     offset: Ints,
+    venue_ns: Ints,
     bid: Floats,
+    bid_size: Floats,
     ask: Floats,
+    ask_size: Floats,
+    begin: int,
+    end: int,
 ) -> None:
     """Write the last quote of each instrument that is one of a market; an empty side is NaN."""
-    for row in range(len(bid)):
+    first = begin  # row of its record
+    while first > 0 and begin < end and offset[first - 1] == offset[begin]:
+        first -= 1
+    for row in range(begin, end):
+        number = instrument[row]
+        if offset[row] != offset[first]:
+            first = row
+        quote_row_at[number, 0] = log_ns[row]
+        quote_row_at[number, 1] = offset[row]
+        delay_ns[number] = log_ns[row] - venue_ns[row]
         low, high = nan_if_empty(bid[row]), nan_if_empty(ask[row])
         if not is_of_market(low, high):
             continue
-        quote[instrument[row], 0], quote[instrument[row], 1] = low, high
-        quote_at[instrument[row], 0] = log_ns[row]
-        quote_at[instrument[row], 1] = offset[row]
+        quote[number, 0], quote[number, 1] = low, high
+        quote_size[number, 0], quote_size[number, 1] = bid_size[row], ask_size[row]
+        quote_at[number, 0] = log_ns[row]
+        quote_at[number, 1] = offset[row]
+        quote_at[number, 2] = row - first
 
 
 @compiled
 @by_numbers
 def update_mark_prices(
-    mark: Written[Floats], mark_ns: Written[Ints], instrument: Ints, log_ns: Ints, marks: Floats
+    mark: Written[Floats],
+    mark_ns: Written[Ints],
+    instrument: Ints,
+    log_ns: Ints,
+    marks: Floats,
+    begin: int,
+    end: int,
 ) -> None:
     """Write the last mark price of each instrument; an empty one says that there is none now."""
-    for row in range(len(marks)):
+    for row in range(begin, end):
         price = nan_if_empty(marks[row])
         if is_none_or_in_range(price):
             mark[instrument[row]] = price

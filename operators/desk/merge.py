@@ -9,17 +9,31 @@ A partition without a record stops all others: therefore the run's partitions ar
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.schemas.batches import AccountBatch
-from tapeflow.schemas.desk_market import DeskMarket, DeskTicks, DeskTrades
+from tapeflow.operators.desk.venue_clock import initial_clock, set_venue_times
+from tapeflow.schemas.batches import DeskBatch
+from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.desk_market import DeskMarket, DeskTicks
 from tapeflow.schemas.time import MAX_NS, MIN_NS, LogPosition
 
 BEFORE_LOG: LogPosition = (MIN_NS, "", -1)
-# By table of DeskMarket: chunks that are not below the horizon, as they came.
-Pending = dict[str, deque[DeskTicks]]
+
+
+@dataclass(slots=True)
+class Pending:
+    """The rows of one table of a partition that are not released, in chunks as they came."""
+
+    chunks: deque[DeskTicks] = field(default_factory=deque)
+    begin: int = 0  # rows of the first chunk that are released
+
+    def release(self, rows: int) -> None:
+        """Release rows of the first chunk, up to row `rows` of it."""
+        self.begin = rows
+        if rows == len(self.chunks[0]):
+            self.chunks.popleft()
+            self.begin = 0
 
 
 @dataclass(slots=True)
@@ -28,14 +42,16 @@ class Merge:
 
     partitions: tuple[str, ...]
     marks: Marks
+    uses_venue_clock: bool = False
     next: dict[str, int] = field(default_factory=dict)  # by partition: the offset expected next
     frontier: dict[str, LogPosition] = field(default_factory=dict)
-    pending: dict[str, Pending] = field(default_factory=dict)
+    pending: dict[str, tuple[Pending, ...]] = field(default_factory=dict)  # tables of DeskMarket
+    clocks: dict[str, Ints] = field(default_factory=dict)  # by partition: see venue_clock.py
     horizon: LogPosition = BEFORE_LOG
     log_ns: int = 0  # newest log time of any record
-    marks_changed: bool = False  # since the flag was last cleared
+    releases: int = 0  # of rows so far: marks have changed where it has grown
 
-    def add(self, batch: AccountBatch) -> None:
+    def add(self, batch: DeskBatch) -> None:
         """Add some records of a partition."""
         partition, first = batch.partition, batch.first_offset
         assert partition in self.partitions, f"{partition} is not of this run"
@@ -43,12 +59,16 @@ class Merge:
         assert first == expected, f"{partition}: offset {first} came where {expected} was due"
         self.next[partition] = batch.next_offset
         self.log_ns = max(self.log_ns, batch.log_ns)
+        market = batch.market
+        if self.uses_venue_clock:
+            clock = self.clocks.setdefault(partition, initial_clock())
+            market = set_venue_times(clock, market)
         pending = self.pending.get(partition)
         if pending is None:
-            pending = self.pending[partition] = {name: deque() for name in DeskMarket.tables()}
-        for chunks, ticks in zip(pending.values(), batch.market.columns(), strict=True):
+            pending = self.pending[partition] = tuple(Pending() for _ in DeskMarket.tables())
+        for table, ticks in zip(pending, market.columns(), strict=True):
             if len(ticks):
-                chunks.append(ticks)
+                table.chunks.append(ticks)
         if batch.end_of_log:
             self.frontier[partition] = (MAX_NS, partition, batch.next_offset)
         elif batch.next_offset > first:  # no records, no progress
@@ -68,31 +88,36 @@ class Merge:
         """Whether all partitions have ended."""
         return self.horizon[0] == MAX_NS
 
-    def trades_below_horizon(self, partition: str) -> Iterator[DeskTrades]:
-        """Yield the pending trades of a partition that are below the horizon, in chunks."""
-        for trades in self.pending[partition]["trades"]:
-            assert isinstance(trades, DeskTrades)
-            count = rows_before(self.horizon, partition, trades)
-            if count:
-                yield trades if count == len(trades) else trades.take(slice(None, count))
-            if count < len(trades):
-                return
-
     def release_before(self, position: LogPosition) -> None:
         """Release the ticks before a position: they become the marks."""
-        for partition, pending in self.pending.items():
-            for chunks in filter(None, pending.values()):
-                for ticks in pop_before(chunks, position, partition):
-                    self.marks.update(ticks)
-                    self.marks_changed = True
+        for partition in self.pending:
+            self.release_partition(partition, position)
+
+    def release_partition(self, partition: str, position: LogPosition) -> None:
+        """Release the ticks of one partition before a position."""
+        for table in self.pending[partition]:
+            while table.chunks:
+                head = table.chunks[0]
+                count = rows_before(position, partition, head)
+                if count <= table.begin:
+                    break
+                self.release(table, count)
+                if count < len(head):
+                    break
+
+    def release(self, table: Pending, rows: int) -> None:
+        """Release the rows of the first chunk of a table up to row `rows`."""
+        self.marks.update(table.chunks[0], table.begin, rows)
+        self.releases += 1
+        table.release(rows)
 
     def next_mark_change_ns(self) -> int:
         """Return the earliest log time at which a pending or a future tick can change a mark."""
         heads = [
-            int(chunks[0].log_ns[0])
+            int(table.chunks[0].log_ns[table.begin])
             for pending in self.pending.values()
-            for chunks in pending.values()
-            if chunks
+            for table in pending
+            if table.chunks
         ]
         return min([self.horizon[0], *heads])
 
@@ -103,15 +128,3 @@ def rows_before(position: LogPosition, partition: str, ticks: DeskTicks) -> int:
     if partition == name and log_ns != MAX_NS:
         return int(ticks.offset.searchsorted(offset))
     return int(ticks.log_ns.searchsorted(log_ns, "right" if partition < name else "left"))
-
-
-def pop_before(
-    chunks: deque[DeskTicks], position: LogPosition, partition: str
-) -> Iterator[DeskTicks]:
-    """Pop the rows before a position off the head of the chunks; the others cost nothing."""
-    while chunks and (count := rows_before(position, partition, chunks[0])):
-        head = chunks.popleft()
-        yield head if count == len(head) else head.take(slice(None, count))
-        if count < len(head):
-            chunks.appendleft(head.take(slice(count, None)))
-            return

@@ -5,11 +5,15 @@
 
 The state is a cost, not an average price, so that cash adds up at every fill (multiplier 1):
     realized + (quantity * mark - cost) == sum of (-signed size * price) + quantity * mark
+
+All of it is in the settlement currency. What a position is worth, and so its cost, has the sign of
+its quantity; of an inverse contract the other one: see contracts.py.
 """
 
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tapeflow.schemas.decimals import round_to_digits
 
@@ -20,15 +24,22 @@ class PositionState(Struct, frozen=True):
     """One strategy's position in one instrument."""
 
     quantity: Decimal = ZERO  # signed
-    cost: Decimal = ZERO  # of the open quantity, signed like it
+    cost: Decimal = ZERO  # of the open quantity, signed like its value
     realized: Decimal = ZERO  # of what was closed, before fees
     fees: Decimal = ZERO
+    funding: Decimal = ZERO  # received, less what was paid
 
 
 def apply_fill(
-    position: PositionState, signed: Decimal, notional: Decimal, fee: Decimal, digits: int
+    position: PositionState,
+    signed: Decimal,
+    worth: Decimal,
+    fee: Decimal,
+    digits: int,
+    *,
+    inverse: bool = False,
 ) -> PositionState:
-    """Return the position after a fill of `signed` size, worth `notional` > 0 in all.
+    """Return the position after a fill of `signed` size, `worth` > 0 in the settlement currency.
 
     Money is rounded to `digits` after the point.
 
@@ -38,11 +49,10 @@ def apply_fill(
     Decimal('492.50000000')
     """
     fees = position.fees + fee
-    value = notional.copy_sign(signed)
+    value = worth.copy_sign(-signed if inverse else signed)
+    quantity = position.quantity + signed
     if position.quantity * signed >= 0:
-        return PositionState(
-            position.quantity + signed, position.cost + value, position.realized, fees
-        )
+        return replace(position, quantity=quantity, cost=position.cost + value, fees=fees)
     closing = min(abs(signed), abs(position.quantity))
     if closing == abs(signed):
         proceeds, rest = value, ZERO
@@ -55,19 +65,29 @@ def apply_fill(
         freed = round_to_digits(position.cost * closing / abs(position.quantity), digits)
     # proceeds and cost have opposite signs: what a sale brings, less what was paid
     realized = position.realized - proceeds - freed
-    return PositionState(position.quantity + signed, position.cost - freed + rest, realized, fees)
+    cost = position.cost - freed + rest
+    return replace(position, quantity=quantity, cost=cost, realized=realized, fees=fees)
 
 
 def market_value(
-    position: PositionState, mark: Decimal, multiplier: Decimal, digits: int
+    position: PositionState,
+    mark: Decimal,
+    multiplier: Decimal,
+    digits: int,
+    *,
+    inverse: bool = False,
 ) -> Decimal:
-    """Return what the open quantity is worth at `mark`, signed like it.
+    """Return what the open quantity is worth at `mark`, signed like its cost.
 
     Less the cost it is what closing would add to the realized profit, before fees.
     """
-    return round_to_digits(position.quantity * mark * multiplier, digits)
+    units = position.quantity * multiplier
+    return round_to_digits(-units / mark if inverse else units * mark, digits)
 
 
-def entry_price(position: PositionState, multiplier: Decimal) -> Decimal:
+def entry_price(position: PositionState, multiplier: Decimal, *, inverse: bool = False) -> Decimal:
     """Return the average price of the open quantity, for display; 0 when flat."""
-    return position.cost / (position.quantity * multiplier) if position.quantity else ZERO
+    units = position.quantity * multiplier
+    if inverse:
+        return -units / position.cost if position.cost else ZERO
+    return position.cost / units if units else ZERO

@@ -1,8 +1,9 @@
 """The reach of an account: more than any of its sums can come to, whatever the prices.
 
-    position    what it has realized, cost and paid in fees, and its quantity at PRICE_MAX
+    position    what it has realized, cost, paid in fees and funding, and its quantity at PRICE_MAX
     order       three times its size at PRICE_MAX: what it adds to a position, realizes, and pays
 
+That of an inverse contract is its quantity at PRICE_MIN, which is 1 / PRICE_MAX: the same number.
 A fill at any price turns an order into no more than its reach, and an account whose reach is below
 REACH_MAX has no sum that its tables could not hold.
 """
@@ -32,4 +33,5 @@ def reach_of_position(position: PositionState, multiplier: Decimal) -> Decimal:
     Decimal('6')
     """
     held = abs(position.quantity) * multiplier * HIGHEST_PRICE
-    return abs(position.realized) + position.fees + abs(position.cost) + held
+    paid = abs(position.realized) + abs(position.fees) + abs(position.funding)
+    return paid + abs(position.cost) + held

@@ -5,8 +5,8 @@
                     +----------------+-----------------+---------------+--> DENIED, reason, detail
 
 Exposure is what was approved, filled or not. A value equal to a limit passes. What cannot be
-computed right is denied too: INVERSE_CONTRACT before all others, MONEY_STEP and MONEY_RANGE after
-them. The detail names them only where they deny.
+computed right is denied too: NO_RATE before all others, MONEY_STEP and MONEY_RANGE after them. The
+detail names them only where they deny.
 """
 
 import math
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -30,8 +31,9 @@ class ApprovedExposure:
     """The exposure that an account was approved for so far, changed in place."""
 
     units: dict[str, Decimal] = field(default_factory=dict)  # by instrument, signed
-    # by instrument: |units| at the reference price of its last approved order
+    # by instrument: |units| at the reference price of its last approved order, and that of one unit
     notional: dict[str, Decimal] = field(default_factory=dict)
+    unit_notional: dict[str, Decimal] = field(default_factory=dict)
     times_ns: deque[int] = field(default_factory=deque)  # of approvals in the rate window
     gross: ExactSum = field(init=False)  # of `notional`: no check goes over all instruments
 
@@ -41,9 +43,41 @@ class ApprovedExposure:
     def add(self, proposed: "ProposedOrder") -> None:
         """Add a proposed order that was approved."""
         self.units[proposed.instrument] = proposed.units_after
-        self.gross.replace(self.notional.get(proposed.instrument), proposed.notional_after)
-        self.notional[proposed.instrument] = proposed.notional_after
+        self.unit_notional[proposed.instrument] = proposed.unit_notional
+        self.set_notional(proposed.instrument, proposed.notional_after)
         self.times_ns.append(proposed.time_ns)
+
+    def of(self, instrument: str) -> "Approval":
+        """Return what is approved in an instrument, to go back to it."""
+        units, unit = (each.get(instrument, ZERO) for each in (self.units, self.unit_notional))
+        return Approval(units, unit, self.notional.get(instrument, ZERO), len(self.times_ns))
+
+    def go_back(self, instrument: str, before: "Approval") -> None:
+        """Take back the approvals since then."""
+        self.units[instrument], self.unit_notional[instrument] = before[:2]
+        self.set_notional(instrument, before.notional)
+        while len(self.times_ns) > before.approvals:
+            self.times_ns.pop()
+
+    def change(self, instrument: str, units: Decimal) -> None:
+        """Change the units by what an order will not fill, or fills beyond its approval."""
+        after = self.units.get(instrument, ZERO) + units
+        self.units[instrument] = after
+        self.set_notional(instrument, abs(after) * self.unit_notional.get(instrument, ZERO))
+
+    def set_notional(self, instrument: str, notional: Decimal) -> None:
+        """Replace the notional of an instrument."""
+        self.gross.replace(self.notional.get(instrument), notional)
+        self.notional[instrument] = notional
+
+
+class Approval(NamedTuple):
+    """What was approved in one instrument at some time."""
+
+    units: Decimal
+    unit_notional: Decimal
+    notional: Decimal
+    approvals: int  # in the rate window of the account
 
 
 class ProposedOrder(Struct, frozen=True):
@@ -54,11 +88,12 @@ class ProposedOrder(Struct, frozen=True):
     ref_price: Decimal
     units: Decimal  # approved before
     units_after: Decimal
-    notional_after: Decimal
-    order_notional: Decimal
+    notional_after: Decimal  # in currencies at par
+    order_value: Decimal  # in the settlement currency
     money_step: Decimal  # what money is rounded to
-    inverse: bool  # see schemas.instruments
+    unpriced: str = ""  # the settlement currency, where no price of it is known: see rates.py
     reach: Decimal = ZERO  # of the account after the order: see reach.py
+    unit_notional: Decimal = ZERO  # of one unit of size, at the reference price
 
     @property
     def reduces(self) -> bool:
@@ -118,7 +153,7 @@ def rate_limit(approved: ApprovedExposure, proposed: ProposedOrder, limits: Limi
 
 def money_step(proposed: ProposedOrder) -> CheckResult:
     """Check that an order is worth at least the step of money: a smaller one would cost nothing."""
-    observed, limit = proposed.order_notional, proposed.money_step
+    observed, limit = proposed.order_value, proposed.money_step
     return CheckResult("MONEY_STEP", proposed.reduces or observed >= limit, observed, limit)
 
 
@@ -139,8 +174,8 @@ def run_checks(
     approved: ApprovedExposure, proposed: ProposedOrder, limits: Limits
 ) -> tuple[str, str]:
     """Run the checks; return the reason of the one that fails, or "", and the observed values."""
-    if proposed.inverse:
-        return "INVERSE_CONTRACT", f"INVERSE_CONTRACT: {proposed.instrument} pays in its base"
+    if proposed.unpriced:
+        return "NO_RATE", f"NO_RATE: no price of {proposed.unpriced} is known yet"
     results = []
     for check in CHECKS:
         result = check(approved, proposed, limits)

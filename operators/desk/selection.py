@@ -1,8 +1,9 @@
-"""Select what the desk of an account is sent of a batch: the rows it uses, and their columns only.
+"""Select what the desk is sent of a batch: the rows it uses, and their columns only.
 
     trades    accepted, at prices that are traded              each may fill an order
-    quotes    q1 q2 x | q3 x | x | q4      |: equity is due     of each instrument the last one
-              -  q2 - | q3 - | x | q4                           before each sample
+    quotes    q1 q2 x | q3 x | x | q4      |: equity is due     where orders meet trades by log time
+              -  q2 - | q3 - | x | q4                           alone: of each instrument the last
+                                                                before each sample; else all
 
 Equity is valued at nothing else of quotes and mark prices. Where none of the rows between two
 samples is of a market (x), one is sent all the same: a sample is taken where ticks have come.
@@ -10,16 +11,15 @@ samples is of a market (x), one is sent all the same: a sample is taken where ti
 Every worker does this for the partitions that it reads; the desk alone is one worker's.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.marks import is_of_market, nan_if_empty
-from tapeflow.operators.desk.state import AccountContext
-from tapeflow.schemas.batches import AccountBatch, Batch
-from tapeflow.schemas.columns import Floats, Ints, Written
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.schemas.batches import NO_BARS, Batch, DeskBatch
+from tapeflow.schemas.columns import Columns, Floats, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.desk_market import DeskMarket, DeskMarkPrices, DeskQuotes, DeskTrades
 from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Trades
@@ -27,21 +27,20 @@ from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Trades
 ABSENT, PRESENT = 0, 1  # of an instrument in a batch; above: the interval whose last row is sent
 
 
-def account_batches(batch: Batch, accounts: Mapping[str, AccountContext]) -> Iterator[AccountBatch]:
-    """Yield a batch as the desk of each account receives it."""
-    instruments, market = select(batch, next(iter(accounts.values())))
-    for account in accounts:
-        yield AccountBatch(
-            account=account,
-            partition=batch.partition,
-            first_offset=batch.first_offset,
-            next_offset=batch.next_offset,
-            log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
-            end_of_log=batch.end_of_log,
-            instruments=instruments,
-            market=market,
-            intents=tuple(intent for intent in batch.intents if intent.account == account),
-        )
+def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
+    """Return a batch as the desk receives it."""
+    instruments, market = select(batch, settings)
+    return DeskBatch(
+        partition=batch.partition,
+        first_offset=batch.first_offset,
+        next_offset=batch.next_offset,
+        log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
+        end_of_log=batch.end_of_log,
+        instruments=instruments,
+        market=market,
+        intents=batch.intents,
+        bars=batch.bars if settings.reads_bars else NO_BARS,
+    )
 
 
 class Selected(NamedTuple):
@@ -51,16 +50,28 @@ class Selected(NamedTuple):
     market: DeskMarket
 
 
-def select(batch: Batch, context: AccountContext) -> Selected:
-    """Return what the desk is sent of the ticks of a batch; every account is sent the same."""
+def select(batch: Batch, settings: DeskSettings) -> Selected:
+    """Return what the desk is sent of the ticks of a batch."""
     market = batch.market
-    seen = np.zeros(len(context.instruments), np.int64)  # by instrument: ABSENT, PRESENT, ..
-    chosen = DeskMarket(
-        select_trades(market.trades, seen),
-        select_quotes(market.quotes, seen, context.sample_ns),
-        select_mark_prices(market.mark_prices, seen, context.sample_ns),
-    )
-    return Selected(seen.nonzero()[0], chosen)
+    seen = np.zeros(len(settings.instruments), np.int64)  # by instrument: ABSENT, PRESENT, ..
+    trades = select_trades(market.trades, seen)
+    if settings.sees_every_quote:
+        seen[market.quotes.instrument] = seen[market.mark_prices.instrument] = PRESENT
+        quotes = to_desk(DeskQuotes, market.quotes)
+        marks = to_desk(DeskMarkPrices, market.mark_prices)
+    else:
+        quotes = select_quotes(market.quotes, seen, settings.sample_ns)
+        marks = select_mark_prices(market.mark_prices, seen, settings.sample_ns)
+    return Selected(seen.nonzero()[0], DeskMarket(trades, quotes, marks))
+
+
+T = TypeVar("T", bound=Columns)
+
+
+def to_desk(kind: type[T], ticks: Columns) -> T:
+    """Return all rows of a table with the columns of `kind`."""
+    columns = {name: getattr(ticks, name, None) for name in kind.column_names()}
+    return kind(**{**columns, "venue_ns": columns["log_ns"]})
 
 
 def select_trades(trades: Trades, seen: Ints) -> DeskTrades:
@@ -69,7 +80,7 @@ def select_trades(trades: Trades, seen: Ints) -> DeskTrades:
         return DeskTrades.empty()
     rows = np.empty(len(trades), np.int64)
     count = rows_traded(trades.instrument, trades.verdict, trades.price, seen, rows)
-    columns = DeskTrades(*(getattr(trades, name) for name in DeskTrades.column_names()))
+    columns = to_desk(DeskTrades, trades)
     return columns if count == len(rows) else columns.take(rows[:count])
 
 
@@ -79,8 +90,7 @@ def select_quotes(quotes: Quotes, seen: Ints, sample_ns: int) -> DeskQuotes:
         return DeskQuotes.empty()
     rows, where = np.empty(len(quotes), np.int64), (quotes.log_ns, quotes.instrument)
     begin = rows_before_samples(*where, quotes.bid, quotes.ask, sample_ns, seen, rows)
-    columns = DeskQuotes(quotes.offset, *where, quotes.bid, quotes.ask)
-    return columns.take(rows[begin:])
+    return to_desk(DeskQuotes, quotes).take(rows[begin:])
 
 
 def select_mark_prices(marks: MarkPrices, seen: Ints, sample_ns: int) -> DeskMarkPrices:
@@ -89,7 +99,7 @@ def select_mark_prices(marks: MarkPrices, seen: Ints, sample_ns: int) -> DeskMar
         return DeskMarkPrices.empty()
     rows, where = np.empty(len(marks), np.int64), (marks.log_ns, marks.instrument)
     begin = rows_before_samples(*where, marks.mark, marks.mark, sample_ns, seen, rows)
-    return DeskMarkPrices(marks.offset, *where, marks.mark).take(rows[begin:])
+    return to_desk(DeskMarkPrices, marks).take(rows[begin:])
 
 
 @compiled

@@ -1,14 +1,14 @@
-"""The desk of one account: merges the partitions in log order and turns intents into positions.
+"""The desk: merges the partitions in log order and turns intents of all accounts into positions.
 
-    AccountBatch ──▶ merge ──▶ risk ──▶ paper venue ──▶ positions ──▶ facts
-    (partitions)      │ horizon  │ decision   │ fill       │ position, equity
-                      ▼          ▼ order      ▼            ▼
+    DeskBatch ──▶ merge ──▶ risk ──▶ paper venue ──▶ life of orders ──▶ positions ──▶ facts
+    (partitions)   │ horizon  │ decision   │ report        │ event         │ fill, position, equity
+                   ▼          ▼ order      ▼               ▼               ▼
 
-Everything below the horizon is certain and is processed at once (events.py), nothing above it is.
-So the facts and their running numbers do not depend on how the partitions were read.
+Everything below the horizon is certain and is processed at once (loop.py), nothing above it is. So
+the facts and their running numbers do not depend on how the partitions were read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from decimal import localcontext
 from heapq import heappush
 from typing import ClassVar
@@ -19,63 +19,75 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.fold import fold
-from tapeflow.operators.desk.events import Fact, process_events
-from tapeflow.operators.desk.selection import account_batches
-from tapeflow.operators.desk.state import AccountContext, State, initial_state, restore, snapshot
-from tapeflow.schemas.batches import AccountBatch, Batch
+from tapeflow.operators.desk.hear import Fact
+from tapeflow.operators.desk.loop import process_events
+from tapeflow.operators.desk.selection import desk_batch
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.snapshot import restore, snapshot
+from tapeflow.operators.desk.state import DeskBar, State, initial_state
+from tapeflow.schemas.batches import Batch, DeskBatch
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.errors import TapeflowError
 
+PORTFOLIO = "portfolio"  # the one key: limits, liquidity and the log's order are of all accounts
 
-def check_single_partition(state: State, batch: AccountBatch, context: AccountContext) -> None:
+
+def check_single_partition(state: State, batch: DeskBatch, settings: DeskSettings) -> None:
     """Refuse an instrument that comes from two partitions: the order of its ticks would be lost.
 
     Raises TapeflowError, naming the instrument and both partitions.
     """
-    number = context.partitions.index(batch.partition)
+    number = settings.partitions.index(batch.partition)
     partition_of = state.instrument_partition[batch.instruments]
     if (partition_of == number).all():
         return
     for code, other in zip(batch.instruments.tolist(), partition_of.tolist(), strict=True):
         if other not in (number, -1):
             raise TapeflowError(
-                f"{context.instruments.ids[code]} comes from two partitions, "
-                f"{context.partitions[other]} and {batch.partition}: the order of its ticks is "
+                f"{settings.instruments.ids[code]} comes from two partitions, "
+                f"{settings.partitions[other]} and {batch.partition}: the order of its ticks is "
                 "lost; write every instrument to one partition"
             )
     state.instrument_partition[batch.instruments] = number
 
 
+def add_bars(state: State, batch: DeskBatch, settings: DeskSettings) -> None:
+    """Let the bars of a batch be followed at their positions."""
+    bars = batch.bars
+    for row in range(len(bars)):
+        position = (int(bars.log_ns[row]), batch.partition, int(bars.offset[row]))
+        instrument = settings.instruments.ids[bars.instrument[row]]
+        times_ns = int(bars.close_ns[row]), int(bars.open_ns[row])
+        bar = DeskBar(position, times_ns[0], instrument, times_ns[1], float(bars.volume[row]))
+        heappush(state.bars, bar)
+
+
 class Desk(Struct, frozen=True):
-    """Runs each account over the batches of all partitions; the key is the account's name."""
+    """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 5
+    VERSION: ClassVar[int] = 6
 
-    accounts: Mapping[str, AccountContext]
-
-    @property
-    def any_account(self) -> AccountContext:
-        """Return one of the contexts, for the tables that all of them share."""
-        return next(iter(self.accounts.values()))
+    settings: DeskSettings
 
     def initial(self) -> State:
         """Return the state before any record."""
-        return initial_state(self.any_account)
+        return initial_state(self.settings)
 
-    def step(self, state: State, batch: AccountBatch) -> tuple[State, Iterable[Fact]]:
+    def step(self, state: State, batch: DeskBatch) -> tuple[State, Iterable[Fact]]:
         """Add one batch to the merge and process every event below the new horizon.
 
         Raises TapeflowError for an instrument that comes from two partitions.
         """
-        context = self.accounts[batch.account]
-        check_single_partition(state, batch, context)
+        check_single_partition(state, batch, self.settings)
         state.merge.add(batch)
         for intent in batch.intents:
-            heappush(state.intents, (intent.sort_key, intent))
+            state.add_intent(intent)
+        if len(batch.bars):
+            add_bars(state, batch, self.settings)
         if not state.merge.advance():
             return state, ()
         with localcontext(DECIMAL_CONTEXT):
-            return state, list(process_events(state, context))
+            return state, list(process_events(state, self.settings))
 
     def snapshot(self, state: State) -> bytes:
         """Return the state as msgpack."""
@@ -83,25 +95,20 @@ class Desk(Struct, frozen=True):
 
     def restore(self, snapshot: bytes) -> State:
         """Return the state of a snapshot."""
-        return restore(snapshot, self.any_account)
+        return restore(snapshot, self.settings)
 
 
 @operator
-def to_accounts(
-    step_id: str, up: KeyedStream[Batch], *, accounts: Mapping[str, AccountContext]
-) -> KeyedStream[AccountBatch]:
-    """Send every batch to every account: each of them tracks the progress of all partitions."""
-
-    def batches_of(keyed: tuple[str, Batch]) -> Iterator[tuple[str, AccountBatch]]:
-        for batch in account_batches(keyed[1], accounts):
-            yield batch.account, batch
-
-    return op.flat_map("batch", up, batches_of)
+def to_desk(
+    step_id: str, up: KeyedStream[Batch], *, settings: DeskSettings
+) -> KeyedStream[DeskBatch]:
+    """Send the desk what it uses of every batch."""
+    return op.map("batch", up, lambda keyed: (PORTFOLIO, desk_batch(keyed[1], settings)))
 
 
 @operator
 def desk(
-    step_id: str, up: KeyedStream[AccountBatch], *, accounts: Mapping[str, AccountContext]
+    step_id: str, up: KeyedStream[DeskBatch], *, settings: DeskSettings
 ) -> KeyedStream[tuple[Fact, ...]]:
-    """Run the desk of each account; the key is the account's name."""
-    return op.stateful_batch("state", up, fold(Desk(accounts), emit_batches=True))
+    """Run the desk of a portfolio; there is one key."""
+    return op.stateful_batch("state", up, fold(Desk(settings), emit_batches=True))

@@ -21,7 +21,7 @@ def wanted_of(venue: VenueState, order: PaperOrder) -> Decimal:
     return order.leaves
 
 
-def fill(
+def fill(  # noqa: PLR0913, PLR0917
     venue: VenueState,
     visit: Visit,
     order: PaperOrder,
@@ -29,8 +29,9 @@ def fill(
     size: Decimal,
     liquidity: str,
     trade: TradeRow | None,
+    beyond: Decimal = ZERO,
 ) -> None:
-    """Fill a part of an order; `trade` is what made it, None for a quote."""
+    """Fill a part of an order; `trade` made it, None: a quote; `beyond` of it nothing showed."""
     order.filled += size
     order.fills += 1
     owner = owner_of(order)
@@ -48,6 +49,7 @@ def fill(
         liquidity=liquidity,
         trade_id=NO_TRADE if trade is None else trade.trade_id,
         cumulative=order.filled,
+        beyond=beyond,
     )
     if order.leaves <= 0:
         forget(venue, visit, order)

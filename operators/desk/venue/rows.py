@@ -66,6 +66,7 @@ class Standing(NamedTuple):
     ask_size: float = math.nan
     quote_at: QuoteId = QuoteId(MIN_NS, -1)
     last: float = math.nan  # price of the last trade
+    last_at: tuple[int, int] = (MIN_NS, -1)  # log time and offset of it
     delay_ns: int = 0  # log time less venue time of the last trade or quote
 
 

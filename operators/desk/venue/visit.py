@@ -68,7 +68,9 @@ class Visit:
         known_ns = at_ns + self.rules.latency_ns(order_id, "answer")
         position = self.position if known_ns <= self.log_ns else (known_ns, "", -1)
         happened_ns = at_ns if event_ns is None else event_ns
-        self.reports.append(Report(order_id, kind, position, happened_ns, **fields))
+        record = None if self.row is None else self.position
+        report = Report(order_id, kind, position, happened_ns, record=record, **fields)
+        self.reports.append(report)
 
     def touch(self, side: Side) -> Touch | None:
         """Return a side of the touch, None where it is not usable."""
@@ -109,10 +111,13 @@ class Visit:
 
 
 def usable_touch(standing: Standing, side: Side, log_ns: int, rules: PaperRules) -> Touch | None:
-    """Return a side of a touch, None where it is empty, too old, or absurd: docs/paper.md 1."""
+    """Return a side of a touch, None where it is not usable: docs/paper.md 1."""
     price, size = (
         (standing.bid, standing.bid_size) if side == BUY else (standing.ask, standing.ask_size)
     )
+    shown = (standing.bid, standing.ask)
+    if standing.last_at > standing.quote_at[:2] and standing.last not in shown:
+        return None  # a later trade at another price: the touch has moved
     is_recent = log_ns - standing.quote_at.log_ns <= rules.quote_age_ns
     if not (price >= PRICE_MIN and is_recent and is_near(price, standing.last)):
         return None

@@ -1,0 +1,98 @@
+"""Decide a wish to cancel or to amend an order.
+
+CancelIntent ─▶ CANCEL_ASKED            never refused by risk
+AmendIntent  ─▶ risk, of what it adds ─▶ AMEND_ASKED, or a Decision that says DENIED
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tapeflow.operators.desk import risk
+from tapeflow.operators.desk.actions import Amend, Cancel
+from tapeflow.operators.desk.hear import Fact, carry_out, hear
+from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.proposal import propose_order
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import AccountState, State
+from tapeflow.operators.desk.working import DONE, Working
+from tapeflow.schemas.accounts import Decision
+from tapeflow.schemas.decimals import clamp_for_table
+from tapeflow.schemas.ids import derive_id
+from tapeflow.schemas.orders import Report, ReportKind
+from tapeflow.schemas.signals import AmendIntent, CancelIntent
+
+
+def decide_change(
+    state: State, settings: DeskSettings, intent: CancelIntent | AmendIntent
+) -> Iterator[Fact]:
+    """Decide a wish about an order and carry it out; yield the facts."""
+    account, position = state.accounts[intent.account], intent.signal.position
+    working = state.orders.get(intent.order_id)
+    if working is None or working.order.account != account.name:
+        detail = f"ORDER_UNKNOWN: {intent.order_id}"
+        yield refuse(account, intent, ZERO, "ORDER_UNKNOWN", detail)
+    elif working.phase == DONE:
+        yield from hear(state, settings, refusal(intent, working))
+    elif isinstance(intent, CancelIntent):
+        yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
+    else:
+        added = ZERO if intent.size is None else max(intent.size - working.target, ZERO)
+        reason, detail = check_added(state, settings, account, working, intent, added)
+        if reason:
+            yield refuse(account, intent, added, reason, detail)
+            return
+        change = Amend(intent.order_id, intent.size, intent.limit, intent.trigger)
+        yield from carry_out(state, settings, change, position)
+
+
+def check_added(
+    state: State,
+    settings: DeskSettings,
+    account: AccountState,
+    working: Working,
+    intent: AmendIntent,
+    added: Decimal,
+) -> tuple[str, str]:
+    """Run the risk checks on what an amendment adds to an order; nothing added passes."""
+    if not added:
+        return "", ""
+    time_ns, partition, offset = intent.signal.position
+    order = replace(working.order, size=added, time_ns=time_ns, partition=partition, offset=offset)
+    proposed = propose_order(state, settings, account, order, intent.signal.ref_price)
+    return risk.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
+
+
+def refusal(intent: CancelIntent | AmendIntent, working: Working) -> Report:
+    """Return the report of a wish about an order that is over."""
+    kind: ReportKind = "CANCEL_REFUSED" if isinstance(intent, CancelIntent) else "AMEND_REFUSED"
+    position = intent.signal.position
+    return Report(working.order.id, kind, position, position[0], reason="ORDER_OVER", source="desk")
+
+
+def refuse(
+    account: AccountState,
+    intent: CancelIntent | AmendIntent,
+    size: Decimal,
+    reason: str,
+    detail: str,
+) -> Decision:
+    """Return the decision that refuses a wish; it has an id of its own."""
+    signal = intent.signal
+    return Decision(
+        seq=account.next_seq(),
+        order_id=derive_id("change", intent.order_id, signal.id),
+        signal_id=signal.id,
+        account=account.name,
+        strategy=signal.strategy,
+        instrument=signal.instrument,
+        time_ns=signal.time_ns,
+        side=signal.side,
+        size=size,
+        ref_price=clamp_for_table(risk.reference_price(signal.ref_price)),
+        close_ns=signal.close_ns,
+        decision="DENIED",
+        reason=reason,
+        detail=detail,
+    )

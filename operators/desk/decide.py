@@ -1,0 +1,137 @@
+"""Decide an intent: the risk checks of its orders, then all of them, or a refusal.
+
+    intent ─▶ orders of its legs ─▶ risk ─┬─ a Decision that says DENIED, and why
+                                          └─ a Decision and an Order each ─▶ HELD ─▶ venue
+
+Exits only reduce, so they have no exposure of their own. An intent is approved as a whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from tapeflow.operators.desk import risk, slices
+from tapeflow.operators.desk.actions import Release
+from tapeflow.operators.desk.change import decide_change
+from tapeflow.operators.desk.hear import Fact, carry_out
+from tapeflow.operators.desk.legs import make_orders
+from tapeflow.operators.desk.perform import hold_order
+from tapeflow.operators.desk.proposal import propose_order
+from tapeflow.operators.desk.reach import reach_of_order
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import AccountState, State
+from tapeflow.schemas.accounts import Decision
+from tapeflow.schemas.decimals import clamp_for_table
+from tapeflow.schemas.orders import Order
+from tapeflow.schemas.signals import AnyIntent, Intent
+
+
+class Verdict(NamedTuple):
+    """What the risk checks say of an order: the reason of a refusal, or ""; what they observed."""
+
+    reason: str = ""
+    detail: str = ""
+
+
+def decide(state: State, settings: DeskSettings, intent: AnyIntent) -> Iterator[Fact]:
+    """Decide an intent and carry it out; yield the facts."""
+    if isinstance(intent, Intent):
+        yield from decide_orders(state, settings, intent)
+    else:
+        yield from decide_change(state, settings, intent)
+
+
+def decide_orders(state: State, settings: DeskSettings, intent: Intent) -> Iterator[Fact]:
+    """Run the risk checks on the orders of an intent; send the entries. Yield the facts."""
+    account = state.accounts[intent.account]
+    orders = orders_of(settings, intent)
+    refused, verdicts = check_orders(state, settings, account, orders, intent)
+    for order, verdict in zip(orders, verdicts, strict=True):
+        if refused is None or order is refused:
+            yield make_decision(account, order, intent, verdict)
+        if refused is None:
+            numbered = replace(order, seq=account.next_seq())
+            yield numbered
+            hold_order(state, numbered)
+    if refused is None:
+        for order in orders:
+            if order.role == "entry":
+                yield from begin_order(state, settings, order, intent)
+
+
+def begin_order(
+    state: State, settings: DeskSettings, order: Order, intent: Intent
+) -> Iterator[Fact]:
+    """Send an entry to the venue, or its first slice."""
+    position = intent.signal.position
+    working = state.orders.get(order.id)
+    assert working is not None, "an order that was just approved"
+    if intent.slicing is None:
+        yield from carry_out(state, settings, Release(order.id, order.size), position)
+        return
+    lot = settings.instruments.get(order.instrument).lot
+    for action in slices.start(state.orders, working, intent.slicing, lot, position):
+        yield from carry_out(state, settings, action, position)
+
+
+def orders_of(settings: DeskSettings, intent: Intent) -> list[Order]:
+    """Return the orders of an intent, each entry before its exits; these only reduce."""
+    exits = tuple(replace(leg, terms=replace(leg.terms, reduce_only=True)) for leg in intent.exits)
+    price = clamp_for_table(risk.reference_price(intent.signal.ref_price))
+    orders = make_orders(replace(intent, exits=exits), price, 0, lambda: 0)
+    latency_ns = settings.paper.latency_ns
+    return [replace(o, active_ns=o.time_ns + latency_ns(o.id, "entry")) for o in orders]
+
+
+def check_orders(
+    state: State,
+    settings: DeskSettings,
+    account: AccountState,
+    orders: Sequence[Order],
+    intent: Intent,
+) -> tuple[Order | None, list[Verdict]]:
+    """Run the risk checks on orders, each after those before it are approved.
+
+    Returns the order that was refused, and the verdict on each: where one is refused, none of them
+    counts in what the account is approved for.
+    """
+    before, reach = account.approved.of(intent.signal.instrument), account.reach
+    limits, verdicts = settings.accounts[account.name].limits, []
+    for order in orders:
+        if order.role == "exit":
+            verdicts.append(Verdict("", "EXIT: only reduces what its entry has filled"))
+            multiplier = settings.instruments.get(order.instrument).multiplier
+            account.reach += reach_of_order(order.size, multiplier)
+            continue
+        proposed = propose_order(state, settings, account, order, intent.signal.ref_price)
+        verdicts.append(Verdict(*risk.run_checks(account.approved, proposed, limits)))
+        if verdicts[-1].reason:
+            account.approved.go_back(intent.signal.instrument, before)
+            account.reach = reach
+            return order, verdicts + [Verdict()] * (len(orders) - len(verdicts))
+        account.approved.add(proposed)
+        account.reach = proposed.reach
+    return None, verdicts
+
+
+def make_decision(
+    account: AccountState, order: Order, intent: AnyIntent, verdict: Verdict
+) -> Decision:
+    """Return the fact of a decision."""
+    return Decision(
+        seq=account.next_seq(),
+        order_id=order.id,
+        signal_id=order.signal_id,
+        account=account.name,
+        strategy=order.strategy,
+        instrument=order.instrument,
+        time_ns=order.time_ns,
+        side=order.side,
+        size=order.size,
+        ref_price=order.ref_price,
+        close_ns=intent.signal.close_ns,
+        decision="DENIED" if verdict.reason else "APPROVED",
+        reason=verdict.reason,
+        detail=verdict.detail,
+    )

@@ -1,0 +1,107 @@
+"""Hear reports and carry out actions: each changes an order, and by that money and other orders.
+
+Report ─▶ life ─▶ Outcome ─┬─ new fill ─▶ Fill, Position
+  ▲                        ├─ news ─────▶ OrderEvent
+  │                        ├─ exposure is given back for what will not be filled
+  └──── Action ◀── links ──┘
+          └─▶ Command, venue
+"""
+
+from collections.abc import Iterable, Iterator
+from heapq import heappush
+
+from tapeflow.operators.desk import order_facts, perform
+from tapeflow.operators.desk.actions import Action, Apply, Place, Slice, Timer
+from tapeflow.operators.desk.exposure import change_exposure, exposed_size, open_size
+from tapeflow.operators.desk.fill_facts import fill_facts
+from tapeflow.operators.desk.life import apply_report
+from tapeflow.operators.desk.links import follow
+from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
+from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.order_events import Command, OrderEvent
+from tapeflow.schemas.orders import Fill, Order, Report
+from tapeflow.schemas.time import LogPosition
+
+Fact = Decision | Order | Fill | Position | Equity | OrderEvent | Command
+
+
+def hear_all(
+    state: State, settings: DeskSettings, reports: Iterable[Report], now: LogPosition
+) -> Iterator[Fact]:
+    """Hear the reports of the venue that have come by now; the others are on their way."""
+    for report in reports:
+        if report.position <= now:
+            yield from hear(state, settings, report)
+        else:
+            state.answer_number += 1
+            heappush(state.answers, (report.position[0], state.answer_number, report))
+
+
+def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]:
+    """Apply a report to its order; yield the facts that follow.
+
+    One about an order that is forgotten, as it was over long ago, changes nothing.
+    """
+    state.orders.forget(report.position[0])
+    working = state.orders.get(report.order_id)
+    if working is None:
+        return
+    exposed, opened = exposed_size(working), open_size(working)
+    outcome = apply_report(working, report)
+    filled = ZERO
+    if outcome.is_new_fill and report.size is not None:
+        filled = report.size
+        if report.source != "desk":  # there it is the fill of a slice, booked as that
+            yield from fill_facts(state, settings, working, report)
+    change_exposure(state, working, exposed, opened, filled)
+    yield from event_of(state, settings, working, outcome)
+    if outcome.ended:
+        state.orders.note_end(working)
+    for action in follow(state.orders, working, outcome):
+        yield from carry_out(state, settings, action, report.position)
+
+
+def carry_out(
+    state: State, settings: DeskSettings, action: Action, position: LogPosition
+) -> Iterator[Fact]:
+    """Carry out an action that was decided at a position; yield the facts of it."""
+    if isinstance(action, Apply):
+        yield from hear(state, settings, action.report)
+    elif isinstance(action, Timer):
+        heappush(state.slice_timers, (action.due_ns, action.order_id))
+    elif isinstance(action, Place):
+        order = perform.number_order(state, settings, action, position)
+        yield order
+        perform.hold_order(state, order)
+        yield from request(state, settings, action, position)
+    elif action.order_id in state.orders.slices:
+        for each in perform.slice_actions(state, action, position):
+            yield from carry_out(state, settings, each, position)
+    elif not isinstance(action, Slice):
+        yield from request(state, settings, action, position)
+
+
+def request(
+    state: State, settings: DeskSettings, action: perform.OrderAction, position: LogPosition
+) -> Iterator[Fact]:
+    """Request an action of the venue, unless the order is over; yield the facts of it."""
+    working = perform.find_working(state, action)
+    if working is None:
+        return
+    was_held = working.phase == HELD
+    for report in perform.requests(working, action, position):
+        yield from hear(state, settings, report)
+    if working.phase != DONE and not (was_held and working.phase == HELD):
+        yield from perform.tell_venue(state, settings, working, action, position)
+
+
+def event_of(
+    state: State, settings: DeskSettings, working: Working, outcome: Outcome
+) -> Iterator[OrderEvent]:
+    """Yield the event of an outcome, where it is news and events are wanted."""
+    if settings.order_events and outcome.is_news:
+        account = state.accounts[working.order.account]
+        yield order_facts.order_event(account.next_event_seq(), working, outcome)

@@ -1,0 +1,99 @@
+"""Carry out actions on orders: what the desk reports of itself, and what it tells the venue.
+
+Place, Release ─▶ AMEND_ASKED where the size is another, SENT ─▶ PLACE  ─┐
+Cancel         ─▶ CANCEL_ASKED                                ─▶ CANCEL ─┼─▶ paper venue
+Amend          ─▶ AMEND_ASKED                                 ─▶ AMEND  ─┘
+"""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from tapeflow.operators.desk import order_facts, slices
+from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release, Slice
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.working import DONE, Working, begin
+from tapeflow.schemas.order_events import Command
+from tapeflow.schemas.orders import Order, Report
+from tapeflow.schemas.time import LogPosition
+
+COMMAND_AGE_NS = 2_000_000_000  # a command that is older is not to be sent
+OrderAction = Place | Release | Cancel | Amend
+
+
+def number_order(
+    state: State, settings: DeskSettings, action: Place, position: LogPosition
+) -> Order:
+    """Return the order of a Place with its number, and when it reaches the venue."""
+    order = action.order
+    active_ns = position[0] + settings.paper.latency_ns(order.id, "entry")
+    return replace(order, seq=state.accounts[order.account].next_seq(), active_ns=active_ns)
+
+
+def find_working(state: State, action: OrderAction) -> Working | None:
+    """Return the order that an action is about, None where nothing is to be done any more."""
+    name = action.order.id if isinstance(action, Place) else action.order_id
+    working = state.orders.get(name)
+    return None if working is None or working.phase == DONE else working
+
+
+def requests(working: Working, action: OrderAction, position: LogPosition) -> Iterator[Report]:
+    """Yield what the desk reports of itself: the request of an action."""
+    fields = {"order_id": working.order.id, "position": position, "event_ns": position[0]}
+    if isinstance(action, Cancel):
+        yield Report(kind="CANCEL_ASKED", reason=action.reason, source="desk", **fields)  # type: ignore[arg-type]
+    elif isinstance(action, Amend):
+        yield Report(
+            kind="AMEND_ASKED",
+            size=action.size,
+            limit=action.limit,
+            trigger=action.trigger,
+            source="desk",
+            **fields,  # type: ignore[arg-type]
+        )
+    else:
+        if action.size != working.size:
+            yield Report(kind="AMEND_ASKED", size=action.size, source="desk", **fields)  # type: ignore[arg-type]
+        yield Report(kind="SENT", source="desk", **fields)  # type: ignore[arg-type]
+
+
+def tell_venue(
+    state: State,
+    settings: DeskSettings,
+    working: Working,
+    action: OrderAction,
+    position: LogPosition,
+) -> Iterator[Command]:
+    """Tell the paper venue; yield the command, where commands are wanted."""
+    if settings.order_events:
+        seq = state.accounts[working.order.account].next_command_seq()
+        yield order_facts.command(seq, working, action, position[0], COMMAND_AGE_NS)
+    if isinstance(action, Cancel):
+        state.venue.cancel(working.order.id, position, action.reason)
+    elif isinstance(action, Amend):
+        change = {"size": action.size, "limit": action.limit, "trigger": action.trigger}
+        state.venue.amend(working.order.id, position, **change)
+    else:
+        state.venue.place(working.order, working.terms, working.size, position)
+
+
+def hold_order(state: State, order: Order) -> Working:
+    """Add an order that was approved: it waits for its parent, or to be sent."""
+    return state.orders.add(begin(order))
+
+
+def slice_actions(
+    state: State, action: Release | Cancel | Amend | Slice, position: LogPosition
+) -> list[Action]:
+    """Return what an action means for an order in slices, which no venue knows."""
+    orders = state.orders
+    if isinstance(action, Slice):
+        return slices.go_on(orders, action.order_id, position)
+    parent = orders.get(action.order_id)
+    if parent is None or parent.phase == DONE:
+        return []
+    if isinstance(action, Cancel):
+        return slices.cancel(orders, parent, action.reason, position)
+    assert isinstance(action, Amend), "an order in slices is never sent"
+    return slices.amend(orders, parent, action, position)

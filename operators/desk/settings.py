@@ -1,0 +1,36 @@
+"""The settings of the desk: those of the portfolio, and those of each account."""
+
+from msgspec import Struct
+
+from tapeflow.operators.desk.booking import MoneyRules
+from tapeflow.operators.desk.venue.rules import PaperRules
+from tapeflow.schemas.accounts import Limits
+from tapeflow.schemas.instruments import InstrumentTable
+
+
+class AccountSettings(Struct, frozen=True):
+    """The settings of one account."""
+
+    name: str
+    limits: Limits
+    at_par: tuple[str, ...]  # currencies that are added up one to one
+
+
+class DeskSettings(Struct, frozen=True):
+    """The settings of the desk, and the tables of its job."""
+
+    accounts: dict[str, AccountSettings]  # by name
+    partitions: tuple[str, ...]  # all of the run, in the order in which they are read
+    instruments: InstrumentTable
+    paper: PaperRules
+    venue_clock: bool  # an order acts at the venue's clock; else at that of the log
+    money: MoneyRules
+    sample_ns: int  # between samples of equity, in log time
+    stale_mark_ns: int  # equity names the time of a mark that is older than this
+    reads_bars: bool = False  # whether orders in slices follow the volume of bars
+    order_events: bool = True  # whether order events and commands are facts
+
+    @property
+    def sees_every_quote(self) -> bool:
+        """Whether orders meet quotes, or the venue's clock is read from them."""
+        return self.venue_clock or self.paper.model != "trade"
