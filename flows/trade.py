@@ -35,7 +35,7 @@ from tapeflow.flows.run.source import log_source
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
-from tapeflow.operators.dedupe import Dedupe, dedupe
+from tapeflow.operators.dedupe.step import Dedupe, dedupe
 from tapeflow.operators.desk.step import Desk, desk, to_desk
 from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality.step import CountQuality, quality
@@ -68,13 +68,13 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table))
-    judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
-    with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
-    settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
-    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table))
-    strategies = wiring.strategies(job, table)
-    return signals("signals", scored, strategies=strategies, instruments=table.ids)
+    ids, strategies = table.ids, wiring.strategies(job, table)
+    unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
+    judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)
+    with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table), instruments=ids)
+    settled = settle("settle", with_bars, step=SettleGaps(job.bars.width), instruments=ids)
+    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
+    return signals("signals", scored, strategies=strategies, instruments=ids)
 
 
 def trade(
