@@ -38,6 +38,11 @@ class Instrument(Struct, frozen=True):
         return self.contract == "inverse"
 
     @property
+    def is_spot(self) -> bool:
+        """Whether base and quote themselves change hands."""
+        return self.kind == "spot" and self.contract == "linear"
+
+    @property
     def settlement(self) -> str:
         """The currency in which profit is paid."""
         return self.settle or self.quote

@@ -2,7 +2,7 @@
 
     Market   trades       offset log_ns instrument event_ns | trade_id count aggressor .. price size
              quotes       offset log_ns instrument event_ns | bid bid_size ask ask_size
-             mark_prices  offset log_ns instrument event_ns | mark index
+             mark_prices  offset log_ns instrument event_ns | mark index funding_rate funding_ns
 
 Code that handles a market (decode, merge, snapshots, quality) iterates over its fields: a new kind
 of market data is a class of columns, a field of `Market`, and a channel of a dialect that fills it.
@@ -63,6 +63,8 @@ class MarkPrices(Ticks, frozen=True, eq=False):
 
     mark: Floats
     index: Floats  # of the underlying, over several venues
+    funding_rate: Floats  # that the holders of longs pay at `funding_ns`; NaN where there is none
+    funding_ns: Ints  # the venue's time of the next payment; NO_TIME where there is none
 
 
 class Tables(Struct, frozen=True, eq=False):

@@ -160,3 +160,4 @@ class Fill(Struct, frozen=True, gc=False):
     partition: str
     offset: int
     beyond: Decimal = Decimal(0)  # the part that neither trade nor quote showed: [paper] slip
+    fee_value: Decimal | None = None  # of a fee in another currency, in that of profit

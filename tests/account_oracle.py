@@ -138,7 +138,7 @@ class AccountOracle:
     def fill(self, order, position, price):
         price = Fraction(str(price))
         key = (order["strategy"], order["name"])
-        fee = abs(order["signed"]) * price * Fraction(self.settings.fee_rate)
+        fee = abs(order["signed"]) * price * Fraction(self.settings.money.fees.other.tiers[0].taker)
         self.quantity[key] += order["signed"]
         self.cash[key] -= order["signed"] * price
         self.fees[key] += fee

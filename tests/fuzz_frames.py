@@ -109,7 +109,20 @@ ANSWERS = (
 SPOT = (SPOT_TRADE, SPOT_QUOTE, DEPTH_UPDATE, KLINE, *ANSWERS)
 USDM = (USDM_TRADE, USDM_QUOTE, DEPTH_UPDATE, KLINE, *ANSWERS)
 DAY_TICKERS = (array(DAY_TICKER), array(DAY_TICKER, DAY_TICKER.replace(b"BNB", b"ETH")))
-MARK_PRICES = (MARK_PRICE, array(MARK_PRICE, MARK_PRICE.replace(b"BTC", b"NEW")), array(MARK_PRICE))
+NEGATIVE = MARK_PRICE.replace(b'"0.0001"', b'"-0.00038167"')
+EXPIRING = MARK_PRICE.replace(b'"0.0001"', b'""').replace(b"1735761600000}", b"0}")
+NO_RATE = MARK_PRICE.replace(b'"0.0001"', b'"0.00000000"').replace(
+    b"1735761600000", b"1735761600000000"
+)
+MARK_PRICES = (
+    NEGATIVE,
+    EXPIRING,
+    NO_RATE,
+    MARK_PRICE,
+    array(NEGATIVE, EXPIRING),
+    array(MARK_PRICE, MARK_PRICE.replace(b"BTC", b"NEW")),
+    array(MARK_PRICE),
+)
 US_TRADE = SPOT_TRADE.replace(b"342,", b"342000,").replace(b"343,", b"343000,")
 SAMPLES = {
     "binance": (

@@ -5,14 +5,19 @@ log ─▶ desk_batches ─▶ interleave ─▶ run(desk, ...)     all partitio
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, cycle
 from typing import Any
+
+from msgspec.structs import replace
 
 from tapeflow.flows.job import bar_steps, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
+from tapeflow.operators.desk.booking import MoneyRules
+from tapeflow.operators.desk.fees import FeeTable, FeeTier, VenueFees
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.quality.step import CountQuality
@@ -31,7 +36,7 @@ JOB = Job.model_validate(
         "normalise": {"window": 2},
         "market": {"mark_prices": True},
         "paper": {"model": "trade", "clock": "log", "patience": "none"},
-        "results": {"equity_interval": "3s", "stale_mark": "1s", "order_events": False},
+        "results": {"equity_interval": "3s", "stale_mark": "1s", "order_events": False, "position_values": False},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}
             for name in (
@@ -145,3 +150,13 @@ def interleave(streams: Mapping[str, Sequence[Any]], choices: Iterable[int]) -> 
         arrived.append(stream.pop(0))
         waiting = [stream for stream in waiting if stream]
     return arrived
+
+
+def money_rules(rules: MoneyRules, changes: dict[str, Any]) -> MoneyRules:
+    """Return the rules of money with one fee for all, and other digits, taken from `changes`."""
+    if "fee_rate" in changes:
+        rate = changes.pop("fee_rate")
+        rules = replace(rules, fees=FeeTable(VenueFees((FeeTier(Decimal(0), rate, rate),)), {}))
+    if "money_digits" in changes:
+        rules = replace(rules, digits=changes.pop("money_digits"))
+    return rules

@@ -32,6 +32,7 @@ from tests.plain_flow import (
     flow_steps,
     inputs_of,
     interleave,
+    money_rules,
 )
 from tests.reference import oracle
 
@@ -45,7 +46,9 @@ def account(*partitions, limits=LIMITS, name="main", latency_ns=250 * MS, **chan
     """Return the settings of a desk of one account, with changes."""
     desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
     paper = replace(desk.paper, entry=Latency(latency_ns))
-    return replace(desk, accounts={name: replace(desk.accounts["main"], name=name, limits=limits)}, paper=paper, **changes)
+    accounts = {name: replace(desk.accounts["main"], name=name, limits=limits)}
+    money = money_rules(desk.money, changes)
+    return replace(desk, accounts=accounts, paper=paper, money=money, **changes)
 
 
 def intent(

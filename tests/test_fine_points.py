@@ -36,7 +36,7 @@ from tapeflow.schemas.signals import Intent, Signal, Strategy
 from tapeflow.schemas.tables import kind_of
 from tests.columns import bar, batch, heartbeat, tick, with_quotes
 from tests.frames import S
-from tests.plain_flow import IDS, INSTRUMENTS, JOB
+from tests.plain_flow import IDS, INSTRUMENTS, JOB, money_rules
 
 BTC = IDS.index("BTC-USDT.BINANCE")
 A, B = "binance-0", "coinbase-0"
@@ -49,7 +49,8 @@ def account(*partitions, limits=WIDE, multiplier=1, **changes):
     table = InstrumentTable.from_rows(rows)
     paper = replace(desk.paper, entry=Latency(0))
     accounts = {"main": replace(desk.accounts["main"], limits=limits)}
-    return replace(desk, accounts=accounts, instruments=table, paper=paper, **changes)
+    money = money_rules(desk.money, changes)
+    return replace(desk, accounts=accounts, instruments=table, paper=paper, money=money, **changes)
 
 
 def intent(offset, log_ns, *, side=BUY, price=100.0, size="1", partition=A):

@@ -32,7 +32,8 @@ def an_order(size="10", **fields):
 def report(kind, *, at=100, **fields):
     for name in {"price", "size", "limit", "trigger", "cumulative"} & fields.keys():
         fields[name] = None if fields[name] is None else Decimal(fields[name])
-    return Report("5f0c" * 6, kind, (at, "x-0", 8), fields.pop("event_ns", at), **fields)
+    position = (at, "x-0", 8)
+    return Report("5f0c" * 6, kind, position, fields.pop("event_ns", at), record=position, **fields)
 
 
 def fill(name, size, price="99", **fields):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.schemas.market import LATE, OFF_MARKET, MarkPrices
+from tapeflow.schemas.time import NO_TIME
 from tests.columns import batch, desk_ticks, ints, quotes, tick
 from tests.frames import MS, S
 
@@ -29,7 +30,8 @@ def quote(at_ns, bid, ask, *, offset=0):
 def mark_price(at_ns, price, *, offset=0):
     """Return the columns of one mark price of instrument 0."""
     prices = np.array([price], np.float64)
-    return MarkPrices(ints([offset]), ints([at_ns]), ints([0]), ints([at_ns]), prices, prices)
+    where = (ints([offset]), ints([at_ns]), ints([0]), ints([at_ns]))
+    return MarkPrices(*where, prices, prices, prices, ints([NO_TIME]))
 
 
 def marks_after(*ticks):
@@ -235,8 +237,8 @@ def test_the_price_of_a_position_is_that_of_a_plain_model(rows, long):
 def test_quotes_in_one_chunk_or_in_two_give_the_same_marks(rows, cut):
     rows = [(n, ns, 0, b, a) for n, (kind, ns, b, a) in enumerate(rows) if kind == "quote"]
     whole, parts = Marks.empty(1), Marks.empty(1)
-    whole.update(quotes(*rows))
-    parts.update(quotes(*rows[:cut]))
-    parts.update(quotes(*rows[cut:]))
+    whole.update(desk_ticks(quotes(*rows)))
+    parts.update(desk_ticks(quotes(*rows[:cut])))
+    parts.update(desk_ticks(quotes(*rows[cut:])))
     for name in ("quote", "quote_at"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name), equal_nan=True)

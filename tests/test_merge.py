@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tapeflow.flows.job import wiring
 from tapeflow.operators.desk import merge as merge_module
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.merge import Merge, rows_before
+from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.schemas.market import Trades
 from tapeflow.schemas.time import MAX_NS
 from tests import frames
@@ -20,9 +20,9 @@ from tests.laws import rows, run
 from tests.plain_flow import (
     INSTRUMENTS,
     JOB,
+    decided_batches,
     desk_batches,
     facts_of_account,
-    decided_batches,
     flow_steps,
     interleave,
 )

@@ -19,6 +19,7 @@ from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.registry import BY_TYPE
 from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.tables import columns
+from tapeflow.schemas.time import NO_TIME
 from tests.columns import batch, heartbeat, ints, tick, with_quotes
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS
@@ -33,7 +34,9 @@ def with_mark_prices(log, *rows):
     """Return a batch with mark prices of BTC: (offset, log time, price)."""
     prices = np.array([price for *_, price in rows], np.float64)
     offsets, log_ns = ints(row[0] for row in rows), ints(row[1] for row in rows)
-    marks = MarkPrices(offsets, log_ns, ints([BTC] * len(rows)), log_ns, prices, prices)
+    never = np.full(len(rows), NO_TIME)
+    where = (offsets, log_ns, ints([BTC] * len(rows)), log_ns)
+    marks = MarkPrices(*where, prices, prices, prices, never)
     return log.replace(market=replace(log.market, mark_prices=marks))
 
 

@@ -119,7 +119,7 @@ def market_of(drawn):
     ]
     trades = batch(*records).market.trades
     table = quotes(*zip(range(count), log_ns, number, bid, ask, strict=True))
-    marks = MarkPrices(ints(range(count)), log_ns, number, log_ns, ask, bid)
+    marks = MarkPrices(ints(range(count)), log_ns, number, log_ns, ask, bid, bid, log_ns)
     return Market(trades.take(number != 1), table, marks.take(number != 0))  # not each of each
 
 

@@ -208,7 +208,7 @@ def money_digits(tmp_path, *, size="0.5", tick="0.01", results=""):
     )
     job = load(tmp_path, f"{results}\n{text}")
     table = jobs.validate(job)
-    return jobs.desk_settings(job, table, ("binance-0",)).money_digits
+    return jobs.desk_settings(job, table, ("binance-0",)).money.digits
 
 
 def test_money_has_the_digits_that_one_tick_of_an_order_needs(tmp_path):

@@ -253,6 +253,18 @@ def test_a_fill_that_comes_while_children_are_being_canceled_counts():
     assert bench.alerts == []
 
 
+def test_children_are_canceled_once():
+    bench, parent = sliced(TWAP)
+    bench.settle()
+    bench.carry_out(Cancel(parent.order.id, "USER"))
+    bench.fill(bench.open_orders()[0], Decimal(1))
+    bench.hear()
+    bench.carry_out(Cancel(parent.order.id, "USER"))
+    bench.settle()
+    canceled = [each.order_id for each in bench.actions if isinstance(each, Cancel)]
+    assert canceled.count(children(bench, parent)[0].order.id) == 1
+
+
 @pytest.mark.parametrize("tif", ["GTD", "DAY"])
 def test_an_order_with_an_end_sends_no_slice_after_it_and_its_children_end_with_it(tif):
     day_ns = 86_400 * SECOND
@@ -398,6 +410,8 @@ SLICINGS = [
 class Slices(RuleBasedStateMachine):
     """An order in slices whose venue does what it likes, and reports in order."""
 
+    in_order = True
+
     def __init__(self):
         super().__init__()
         self.bench = None
@@ -427,9 +441,20 @@ class Slices(RuleBasedStateMachine):
         self.bench.end(names[which % len(names)], kind)
 
     @precondition(lambda self: self.bench and self.bench.reports)
+    @rule(which=choices, doubled=st.booleans())
+    def hear(self, which, doubled):
+        if self.in_order:
+            self.bench.hear()
+        else:
+            self.bench.hear(which % len(self.bench.reports), doubled)
+
+    @precondition(lambda self: self.bench)
     @rule()
-    def hear(self):
-        self.bench.hear()
+    def settle(self):
+        self.bench.settle()
+        parent = self.bench.get(self.name)
+        leaves = sum(each.leaves for each in children(self.bench, parent))
+        assert leaves <= max(parent.size - parent.filled, 0)
 
     @precondition(lambda self: self.bench)
     @rule(later=st.integers(1, 3 * SECOND))
@@ -464,6 +489,9 @@ class Slices(RuleBasedStateMachine):
             return
         parent = self.bench.get(self.name)
         all_children = children(self.bench, parent)
+        assert parent.filled == sum(each.filled for each in all_children)
+        if not self.in_order:
+            return
         outstanding = sum(
             max(each.leaves, each.target - each.filled) if each.phase != "DONE" else 0
             for each in all_children
@@ -491,5 +519,13 @@ class Slices(RuleBasedStateMachine):
         assert not self.bench.orders.by_id
 
 
+class SlicesInAnyOrder(Slices):
+    """The same with reports in any order, doubled: what was sent too much is taken back."""
+
+    in_order = False
+
+
 TestSlices = Slices.TestCase
 TestSlices.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSlicesInAnyOrder = SlicesInAnyOrder.TestCase
+TestSlicesInAnyOrder.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -232,7 +232,7 @@ def test_marks_are_ticks_too_also_of_an_open_minute(capsys, tmp_path):
 def shown(**figures):
     """The summary of some figures, the others being zero."""
     zero = dict.fromkeys(
-        ["records", "with_ticks", "heartbeats", "recognised", "unlisted", "dead_letters", "ticks", "trades", "quotes", "mark_prices", "duplicates", "late", "ahead", "history", "off_market", "set_aside", "bars", "signals", "undecided_signals", "orders", "unfilled_orders", "fills"], 0,
+        ["records", "with_ticks", "heartbeats", "recognised", "unlisted", "dead_letters", "ticks", "trades", "quotes", "mark_prices", "duplicates", "late", "ahead", "history", "off_market", "set_aside", "bars", "signals", "undecided_signals", "orders", "unfilled_orders", "partly_filled_orders", "ended_unfilled_orders", "ended_partly_filled_orders", "fills"], 0,
     )  # fmt: skip
     return format_summary({**zero, "refusals": {}, "strategies": [], "hints": [], **figures})
 

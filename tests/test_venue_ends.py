@@ -9,6 +9,7 @@ from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.sides import BUY, SELL
 from tests.venue_market import (
+    Market,
     amend,
     as_text,
     cancel,
@@ -27,7 +28,7 @@ DAY = 86_400_000_000_000
 FAR = quote(1, 90, 110, 9, 9)
 
 
-def heard(rules, *steps, instruments=()):
+def timed_outcome(rules, *steps, instruments=()):
     """Return (log time at which it is heard, report) of each report."""
     reports = run_three_ways(rules, steps, *instruments).reports
     return [(report.position[0], as_text(report)) for report in reports]
@@ -35,10 +36,13 @@ def heard(rules, *steps, instruments=()):
 
 def ends(rules, *steps):
     """Return (heard, venue time, kind and reason) of each end."""
-    reports = run_three_ways(rules, steps).reports
+    return ends_of(run_three_ways(rules, steps))
+
+
+def ends_of(market):
     return [
         (report.position[0], report.event_ns, f"{report.kind} {report.reason}".strip())
-        for report in reports
+        for report in market.reports
         if report.kind in ("CANCELED", "EXPIRED", "REJECTED", "CANCEL_REFUSED", "AMEND_REFUSED")
     ]
 
@@ -102,7 +106,7 @@ def test_the_delay_is_that_of_the_instrument_of_the_order():
         place(10, "o", BUY, 1, "limit", limit=100, i=1, tif="GTD", expire_ns=20),
         trade(18, 105, v=1, i=0), trade(19, 105, v=16, i=1), until(30),
     )  # fmt: skip
-    assert heard(paper(), *steps, instruments=two)[1:] == [(23, "o EXPIRED GTD")]
+    assert timed_outcome(paper(), *steps, instruments=two)[1:] == [(23, "o EXPIRED GTD")]
 
 
 def test_ends_of_one_log_time_go_by_venue_time_then_by_number():
@@ -111,7 +115,7 @@ def test_ends_of_one_log_time_go_by_venue_time_then_by_number():
     late = place(10, "x", BUY, 1, "limit", limit=100, i=1, tif="GTD", expire_ns=20)
     steps = *early, late, trade(12, 105, i=0), trade(12, 105, v=10, i=1), until(30)
     expected = [(22, f"{name} EXPIRED GTD") for name in "xzy"]
-    assert heard(paper(), *steps, instruments=two)[3:] == expected
+    assert timed_outcome(paper(), *steps, instruments=two)[3:] == expected
 
 
 def test_ends_that_one_row_brings_go_by_venue_time_then_by_number():
@@ -153,7 +157,7 @@ def test_a_market_order_that_is_filled_in_part_expires_too():
 @pytest.mark.parametrize("model", MODELS)
 def test_a_limit_order_that_finds_no_market_enters_and_rests(model):
     steps = limit(10), until(40)
-    assert heard(paper(model, patience=30), *steps) == [(40, "o ACCEPTED")]
+    assert timed_outcome(paper(model, patience=30), *steps) == [(40, "o ACCEPTED")]
     assert outcome(paper(model, patience=30), *steps, trade(41, 99, 9))[1:] == [
         "o FILL 5 @ 100 MAKER"
     ]
@@ -226,7 +230,7 @@ def test_a_cancel_is_refused_with_the_fill_that_comes_after_its_log_time():
         cancel(13, "o"),
         trade(19, 99, 9, v=16),
     )
-    assert heard(paper(cancel=5), *steps)[1:] == [
+    assert timed_outcome(paper(cancel=5), *steps)[1:] == [
         (19, "o FILL 5 @ 100 MAKER"),
         (19, "o CANCEL_REFUSED ORDER_OVER"),
     ]
@@ -251,29 +255,29 @@ def test_an_order_is_placed_once():
 
 # --- amendments ---------------------------------------------------------------------------
 
-BOOKED = FAR, limit(10), trade(11, 105)
+ENTERED = FAR, limit(10), trade(11, 105)
 
 
 def test_an_amendment_takes_effect_at_its_arrival():
-    steps = *BOOKED, amend(12, "o", size=2, limit=99)
+    steps = *ENTERED, amend(12, "o", size=2, limit=99)
     rules = paper(entry=1)
     assert outcome(rules, *steps, trade(13, 98.5, 9)) == [
         "o ACCEPTED",
         "o AMENDED",
         "o FILL 2 @ 99 MAKER",
     ]
-    assert heard(rules, *steps, until(30))[1:] == [(13, "o AMENDED")]
+    assert timed_outcome(rules, *steps, until(30))[1:] == [(13, "o AMENDED")]
     report = run_three_ways(rules, [*steps, until(30)]).reports[-1]
     assert (report.size, report.limit, report.trigger) == (2, 99, None)
 
 
 def test_an_amendment_says_the_whole_size_even_where_it_is_not_changed():
-    report = run_three_ways(paper(), [*BOOKED, amend(12, "o", limit=99)]).reports[-1]
+    report = run_three_ways(paper(), [*ENTERED, amend(12, "o", limit=99)]).reports[-1]
     assert (report.kind, report.size, report.limit) == ("AMENDED", 5, 99)
 
 
 def test_an_amendment_to_what_is_filled_ends_the_order():
-    steps = *BOOKED, trade(12, 99, 2), amend(13, "o", size=2), trade(14, 90, 9), cancel(15, "o")
+    steps = *ENTERED, trade(12, 99, 2), amend(13, "o", size=2), trade(14, 90, 9), cancel(15, "o")
     assert outcome(paper(), *steps) == [
         "o ACCEPTED", "o FILL 2 @ 100 MAKER", "o AMENDED", "o CANCEL_REFUSED ORDER_OVER",
     ]  # fmt: skip
@@ -314,7 +318,7 @@ def test_an_amended_limit_takes_from_the_touch_that_it_now_reaches():
 
 
 def test_an_amended_limit_that_is_not_within_the_touch_before_the_next_row_rests():
-    steps = *BOOKED, amend(12, "o", limit=103), quote(13, 90, 102, 9, 9), trade(14, 103)
+    steps = *ENTERED, amend(12, "o", limit=103), quote(13, 90, 102, 9, 9), trade(14, 103)
     assert outcome(paper(), *steps)[1:] == ["o AMENDED"]
 
 
@@ -351,18 +355,18 @@ def test_an_order_on_its_way_is_amended_before_it_enters():
 
 
 def test_an_amendment_comes_before_an_end_of_the_same_time():
-    steps = *BOOKED, amend(12, "o", size=3), cancel(12, "o"), until(30)
+    steps = *ENTERED, amend(12, "o", size=3), cancel(12, "o"), until(30)
     assert outcome(paper(entry=1, cancel=1), *steps)[1:] == ["o AMENDED", "o CANCELED"]
 
 
 def test_two_amendments_of_one_time_both_take_effect():
-    steps = *BOOKED, amend(12, "o", size=3), amend(12, "o", limit=99), trade(14, 98, 9)
+    steps = *ENTERED, amend(12, "o", size=3), amend(12, "o", limit=99), trade(14, 98, 9)
     assert outcome(paper(entry=1), *steps)[1:] == ["o AMENDED", "o AMENDED", "o FILL 3 @ 99 MAKER"]
 
 
 def test_an_amendment_of_an_order_that_is_over_is_refused():
     steps = (
-        *BOOKED,
+        *ENTERED,
         amend(12, "o", size=3),
         trade(12, 99, 9),
         until(30),
@@ -376,15 +380,15 @@ def test_an_amendment_of_an_order_that_is_over_is_refused():
 
 def test_an_amendment_waits_for_the_delay_of_the_feed():
     steps = limit(8), trade(11, 105), trade(12, 105, v=8), amend(13, "o", limit=99)
-    assert heard(paper(entry=2), *steps, until(18))[1:] == []
-    assert heard(paper(entry=2), *steps, until(19))[1:] == [(19, "o AMENDED")]
+    assert timed_outcome(paper(entry=2), *steps, until(18))[1:] == []
+    assert timed_outcome(paper(entry=2), *steps, until(19))[1:] == [(19, "o AMENDED")]
     filled = ["o FILL 5 @ 100 MAKER", "o AMEND_REFUSED ORDER_OVER"]
     assert outcome(paper(entry=2), *steps, trade(16, 99.5, 9, v=14))[1:] == filled
     assert outcome(paper(entry=2), *steps, trade(16, 99.5, 9, v=15))[1:] == ["o AMENDED"]
 
 
 def test_an_amended_order_sees_no_row_that_is_stamped_before_its_change():
-    steps = *BOOKED, amend(12, "o", limit=101), trade(14, 105), trade(15, 90, 9, v=11)
+    steps = *ENTERED, amend(12, "o", limit=101), trade(14, 105), trade(15, 90, 9, v=11)
     assert outcome(paper(entry=1), *steps)[1:] == ["o AMENDED"]
 
 
@@ -451,7 +455,7 @@ def test_each_fill_has_its_own_id_and_the_sum_so_far():
 
 
 def test_a_snapshot_is_not_changed_by_what_comes_later():
-    market = run_three_ways(paper(), [*BOOKED, cancel(12, "o"), limit(12, "p"), trade(12, 105)])
+    market = run_three_ways(paper(), [*ENTERED, cancel(12, "o"), limit(12, "p"), trade(12, 105)])
     market.run([limit(13, "q"), amend(13, "q", size=3)])
     saved = market.venue.snapshot()
     before = repr(saved)
@@ -475,3 +479,12 @@ def test_the_venue_has_positions_before_the_desk_hears_of_them():
     assert market.venue.positions == {("main", "trend", 0): Decimal(2)}
     market.run([place(12, "back", SELL, 2), trade(13, 99, 9)])
     assert market.venue.positions == {}
+
+
+def test_orders_that_are_over_leave_no_timers_behind():
+    market = Market(paper(), InstrumentTable.from_rows([instrument()]))
+    for log_ns in range(5_000):
+        market.run([limit(log_ns, f"o{log_ns}", tif="DAY"), cancel(log_ns, f"o{log_ns}")])
+    market.run([limit(5_000, "live", tif="DAY")])
+    assert len(market.venue.timers) < 2_000 and len(market.venue.books[0].events) < 2_000
+    assert ends_of(market.run([until(DAY)]))[-1] == (DAY, DAY, "EXPIRED DAY")

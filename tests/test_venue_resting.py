@@ -352,17 +352,7 @@ def test_a_triggered_order_is_checked_for_self_trade():
     assert reports[4:] == ["o ACCEPTED", "o TRIGGERED", "o REJECTED SELF_TRADE"]
 
 
-# --- many orders --------------------------------------------------------------------------
-
-
-def test_a_far_row_is_not_shown_to_the_venue():
-    steps = [
-        FAR,
-        *(place(10, f"o{n}", BUY, 1, "limit", limit=50 + n) for n in range(20)),
-        trade(11, 95),
-    ]
-    market = run_three_ways(paper("touch"), steps + [trade(20 + n, 80 + n % 9) for n in range(50)])
-    assert market.venue.bounds(0).trade_low == 69
+# --- what is over, what is changed ----------------------------------------------------------
 
 
 def test_an_order_that_is_over_is_met_no_more():

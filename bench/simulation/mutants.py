@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.dedupe.step import Dedupe
-from tapeflow.operators.desk import events
+from tapeflow.operators.desk import hear
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.sequence import settle
@@ -49,7 +49,9 @@ def loosen_horizon(right: Any) -> Any:
 
 def ignore_quotes(right: Any) -> Any:
     """Value positions at the last trade, whatever is quoted after it."""
-    return lambda marks, ticks: None if isinstance(ticks, DeskQuotes) else right(marks, ticks)
+    return lambda marks, ticks, *rows: (
+        None if isinstance(ticks, DeskQuotes) else right(marks, ticks, *rows)
+    )
 
 
 def beat_when_recognised(right: Any) -> Any:
@@ -66,9 +68,12 @@ def beat_when_recognised(right: Any) -> Any:
 def charge_for_one(right: Any) -> Any:
     """Take a fee that knows no size: that of one unit."""
 
-    def fill(state: Any, context: Any, match: Any) -> Any:
-        cheap = context.fee_rate / match.order.size
-        return right(state, replace(context, fee_rate=cheap), match)
+    def fill(state: Any, settings: Any, working: Any, report: Any) -> Any:
+        fees = settings.money.fees
+        tier = replace(fees.other.tiers[0], taker=fees.other.tiers[0].taker / report.size)
+        other = replace(fees.other, tiers=(tier,))
+        money = replace(settings.money, fees=replace(fees, other=other))
+        return right(state, replace(settings, money=money), working, report)
 
     return fill
 
@@ -96,7 +101,7 @@ MUTANTS: dict[str, tuple[Any, str, Change]] = {
     "the horizon of the furthest partition": (Merge, "advance", loosen_horizon),
     "quotes that change no mark": (Marks, "update", ignore_quotes),
     "recognised frames that move the clock of bars": (TimeBars, "step", beat_when_recognised),
-    "a fee that ignores the size": (events, "fill_order", charge_for_one),
+    "a fee that ignores the size": (hear, "fill_facts", charge_for_one),
     "the reference price of another bar": (strategies, "make_signal", take_first_bar),
     "duplicates forgotten at a restart": (Dedupe, "restore", forget_copies),
     "gaps that touch no bar": (settle, "is_touched", touch_nothing),

@@ -1,4 +1,8 @@
-"""What a kept state holds at the venue: open positions and orders without a fill, by strategy."""
+"""What a kept state holds at the venue: open positions and orders that live, by strategy.
+
+An order lives that is neither full nor known to have ended. Without order events no end is known
+but a full one: an order that has expired or was canceled counts as living.
+"""
 
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +16,8 @@ POSITIONS = """
     FROM positions GROUP BY ALL HAVING quantity <> 0 ORDER BY ALL
 """
 ORDERS = """
-    SELECT account, strategy, instrument, side, size FROM orders
-    WHERE id NOT IN (SELECT order_id FROM fills) ORDER BY account, seq
+    SELECT account, strategy, instrument, side, leaves FROM order_states
+    WHERE phase IS DISTINCT FROM 'DONE' AND role <> 'child' ORDER BY account, seq
 """
 
 
@@ -27,13 +31,13 @@ class HeldPosition(NamedTuple):
 
 
 class RestingOrder(NamedTuple):
-    """An order that has no fill yet."""
+    """An order that lives: one that is held, on its way or at the venue."""
 
     account: str
     strategy: str
     instrument: str
     side: str  # BUY | SELL
-    size: Decimal
+    size: Decimal  # that may still be filled; of an order in slices with that of its children
 
 
 def read_held(work: Path) -> tuple[list[HeldPosition], list[RestingOrder]]:

@@ -14,6 +14,7 @@ from tapeflow.flows.job.duration import OFF, Duration, Limit, within
 from tapeflow.flows.job.money import DecimalText
 from tapeflow.flows.job.sections import Delay, Section, Unit
 
+QUOTE, BASE = "quote", "base"  # words for a currency of fees
 NOTIONAL_BPS = Unit("basis points of notional")
 Bps = Annotated[DecimalText, Field(ge=0, le=10_000), NOTIONAL_BPS]
 SignedBps = Annotated[DecimalText, Field(ge=-10_000, le=10_000), NOTIONAL_BPS]  # below 0: a rebate
@@ -60,11 +61,11 @@ class VenueFees(Section):
         default=None, description="Fee of an order that takes. Left out: that of `[paper]`."
     )
     currency: str = Field(
-        default="quote",
+        default=QUOTE,
         min_length=1,
-        description="Currency of the fees: `quote`, `base` (of what is bought on spot, less is "
-        "received) or a code, such as `BNB`. Contracts pay in their settlement currency instead of "
-        "`quote` and `base`.",
+        description="Currency of the fees: `quote`; `base`, of which a buy of spot receives less, "
+        "while a sell pays in quote; or a code, such as `BNB`, of which an instrument of the job "
+        "says the price. Contracts pay in their settlement currency instead of the first two.",
     )
     tiers: tuple[FeeTier, ...] = Field(default=(), description="Rates by volume, rising.")
 

@@ -96,6 +96,11 @@ class Results(Section):
         default=None,
         description="Rounding of fees and profit. Left out: 8, or what one tick of an order needs.",
     )
+    position_values: bool = Field(
+        default=True,
+        description="Rows of `positions` also say the account's net, the mark with its time, and "
+        "the unrealized profit.",
+    )
     order_events: bool = Field(
         default=True,
         description="Write `order_events` and `commands`: each step in the life of an order, and "

@@ -1,11 +1,10 @@
 """The arguments of the steps, built from a job: decoders, strategies, accounts."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from tapeflow.flows.job.currencies import check_currency
+from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.sections import Account
@@ -131,6 +130,8 @@ def accounts(job: Job) -> dict[str, Account]:
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> "DeskSettings":
     """Return the settings of the desk."""
+    from tapeflow.flows.job.fees import fee_table  # noqa: PLC0415  # see above
+    from tapeflow.operators.desk.booking import MoneyRules  # noqa: PLC0415
     from tapeflow.operators.desk.settings import AccountSettings, DeskSettings  # noqa: PLC0415
 
     by_name = accounts(job)
@@ -148,8 +149,9 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         instruments=table,
         paper=paper_rules(job),
         venue_clock=job.paper.clock == "venue",
-        fee_rate=job.paper.fee_bps / Decimal(10_000),
-        money_digits=money_digits(job, table),
+        money=MoneyRules(
+            fee_table(job.paper), money_digits(job, table), job.results.position_values
+        ),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
         order_events=job.results.order_events,
@@ -179,6 +181,8 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("strategies: two have the same name")
     if job.accounts and len(by_name) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
+    for account in by_name.values():
+        check_fee_currencies(job, table, account)
     for strategy in strategies(job, table):
         if strategy.account not in by_name or not job.accounts:
             raise UsageError(

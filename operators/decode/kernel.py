@@ -49,6 +49,7 @@ FILL_WORDS, FILL_COLUMN, FILL_VALUE = 2, 0, 1
 SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
 REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
 IS_DECIMAL, IS_DECIMAL_OR_NONE, IS_EPOCH, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 14)
+IS_SIGNED_OR_NONE, IS_EPOCH_OR_NONE, NO_TIME = 14, 15, -1  # the last: of schemas/time.py
 FRAME_AT, CHANNEL_AT, UNUSED, FIRST_ID_AT, INSTRUMENT_AT, COUNT_AT = *range(5), 7
 LEVELS, LONGEST, COUNT_MAX = 8, 23, 2**31 - 1  # the last: of strict.py
 DECODED, HEARTBEAT, IGNORED, UNLISTED, SLOW_PATH = 0, 1, 2, 3, 5  # of schemas/market.py
@@ -228,13 +229,11 @@ def minute_of(p):
         return np.int64(-1)
     if not (2000 <= year <= 2261 and 1 <= month <= 12 and day >= 1):
         return np.int64(-1)
-    if not (0 <= hour <= 23 and 0 <= minute <= 59):
-        return np.int64(-1)
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     longest = 30 + ((month + (month >> 3)) & 1)
     if month == 2:
         longest = 29 if leap else 28
-    if day > longest:
+    if not (0 <= hour <= 23 and 0 <= minute <= 59) or day > longest:
         return np.int64(-1)
     march = (month + 9) % 12  # a year that begins in March ends in its leap day
     y = year - (1 if month <= 2 else 0)
@@ -451,19 +450,18 @@ def closing_quote(p):
 
 
 @inlined
-def read_decimal(p, or_none):
+def read_decimal(p, action):
     """Read a decimal in a string as the bits of its float64; where none is allowed it is NaN."""
+    or_none, is_signed = action != IS_DECIMAL, action == IS_SIGNED_OR_NONE
     if byte(p) != QUOTE:
         return bits_of(NAN), p + 4 if or_none and load(p) & TRUE_MASK == NULL else BAD
     text = p + 1
-    real, p = decimal(text)
-    if p == BAD and or_none:
-        p = text  # empty, where a quote is there
-    if real == 0.0:
-        if not or_none:
-            return np.int64(0), BAD
-        real = NAN
-    return bits_of(real), closing_quote(p)
+    is_below = is_signed and byte(text) == MINUS
+    real, p = decimal(text + np.int64(is_below))
+    p = text if p == BAD and or_none else p  # empty, where a quote is there
+    if real == 0.0 and not is_signed:
+        real, p = NAN, p if or_none else BAD
+    return bits_of(-real if is_below else real), closing_quote(p)
 
 
 @inlined
@@ -502,9 +500,11 @@ def read_integer_text(p):
 
 
 @inlined
-def read_epoch(p, by_digits):
-    """Read ms as ns; `by_digits`: of 13 digits, or us of 16: others are left to the slow path."""
-    value, after = integer(p)
+def read_epoch(p, action):
+    """Read ms as ns; by digits: of 13 digits, or us of 16: others are left to the slow path."""
+    (value, after), by_digits = integer(p), action != IS_MILLIS
+    if action == IS_EPOCH_OR_NONE and value == 0 and after != BAD:
+        return np.int64(NO_TIME), after
     if by_digits and after - p == 16:
         return value * MICRO, after if value <= MICROS_MAX else BAD
     fits = value <= MILLIS_MAX and (not by_digits or after - p == 13)
@@ -532,16 +532,16 @@ def read_boolean(p, entry):
 @inlined
 def read_value(p, end, entry, action, scratch, tables):
     """Read a value that holds no rows, by the action of its key's entry."""
-    if action == IS_DECIMAL or action == IS_DECIMAL_OR_NONE:
-        return read_decimal(p, action == IS_DECIMAL_OR_NONE)
+    if action == IS_DECIMAL or action == IS_DECIMAL_OR_NONE or action == IS_SIGNED_OR_NONE:
+        return read_decimal(p, action)
     if action == IS_CHOICE:
         return read_choice(p, entry, tables.choices)
     if action == IS_SYMBOL:
         return read_symbol(p, tables)
     if action == IS_INTEGER:
         return integer(p)
-    if action == IS_EPOCH or action == IS_MILLIS:
-        return read_epoch(p, action == IS_EPOCH)
+    if action == IS_EPOCH or action == IS_MILLIS or action == IS_EPOCH_OR_NONE:
+        return read_epoch(p, action)
     if action == IS_BOOLEAN:
         return read_boolean(p, entry)
     if action == IS_RFC3339:

@@ -28,6 +28,7 @@ SYMBOL_WORDS, SYMBOL_VALUE = 4, 3
 # What an entry does with the value of its key:
 REFUSE, SKIP, OBJECT, ARRAY, IS_CHOICE, IS_SYMBOL, IS_INTEGER, IS_INTEGER_TEXT = range(8)
 IS_DECIMAL, IS_DECIMAL_OR_NONE, IS_EPOCH, IS_MILLIS, IS_RFC3339, IS_BOOLEAN = range(8, 14)
+IS_SIGNED_OR_NONE, IS_EPOCH_OR_NONE = 14, 15
 # Columns of the rows: first these, then INTS and FLOATS, however many there are.
 # UNUSED: values that are not stored. FIRST_ID_AT: of the trades in a row, see COUNTED.
 FRAME_AT, CHANNEL_AT, UNUSED, FIRST_ID_AT, INSTRUMENT_AT = range(5)

@@ -18,10 +18,12 @@ from tapeflow.operators.decode.layout import (
     IS_DECIMAL,
     IS_DECIMAL_OR_NONE,
     IS_EPOCH,
+    IS_EPOCH_OR_NONE,
     IS_INTEGER,
     IS_INTEGER_TEXT,
     IS_MILLIS,
     IS_RFC3339,
+    IS_SIGNED_OR_NONE,
     IS_SYMBOL,
     NEWEST_FIRST,
     NO_ROWS,
@@ -49,6 +51,8 @@ ACTIONS = {
     Kind.RFC3339: IS_RFC3339,
     Kind.BOOLEAN: IS_BOOLEAN,
     Kind.CHOICE: IS_CHOICE,
+    Kind.SIGNED_OR_NONE: IS_SIGNED_OR_NONE,
+    Kind.EPOCH_OR_NONE: IS_EPOCH_OR_NONE,
 }
 COLUMNS = {name: at for at, name in enumerate((*INTS, *FLOATS), INSTRUMENT_AT)}
 DEFAULTS = dict(

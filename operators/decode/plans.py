@@ -152,7 +152,7 @@ class TableBuilder(Struct):
     def add_field(self, field: Field) -> list[int]:
         """Write the choices of a field; return the last words of its entry, from ACTION on."""
         column = column_of(field)
-        is_float = field.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_NONE)
+        is_float = field.kind in (Kind.DECIMAL, Kind.DECIMAL_OR_NONE, Kind.SIGNED_OR_NONE)
         require_scannable(
             column == UNUSED or (field.column in FLOATS) == is_float,
             "an integer where a float belongs",

@@ -33,7 +33,13 @@ INTS, FLOATS = row_columns(np.int64), row_columns(np.float64)
 INSTRUMENT = INTS.index("instrument")
 # Values of the columns that a frame does not fill:
 INT_DEFAULTS = tuple(
-    {"instrument": -1, "event_ns": NO_TIME, "count": 1, "verdict": ACCEPTED}.get(name, 0)
+    {
+        "instrument": -1,
+        "event_ns": NO_TIME,
+        "funding_ns": NO_TIME,
+        "count": 1,
+        "verdict": ACCEPTED,
+    }.get(name, 0)
     for name in INTS
 )
 FLOAT_DEFAULTS = (math.nan,) * len(FLOATS)

@@ -15,9 +15,9 @@ SIZE, POWER, MASK, STOP, SHIFT, PART_WORDS = range(10, 16)
 TEMPLATE_WORDS = PARTS_AT + PARTS_MAX * PART_WORDS
 LITERAL_MAX = 24  # a longer literal takes several parts
 TEXT_MAX = 47  # of a text whose size is expected: PADDING ends behind what is read of it
-# VALUE: what is read behind the literal. VALUE_A: of a DECIMAL, 1 if zero is NaN; of a TIME_IN_MS,
-# 1 if digits show its unit; of a BOOLEAN or CHOICE, the number of the entry. Literals hold the
-# quotes around a value, but for those of a CHOICE.
+# VALUE: what is read behind the literal. VALUE_A: of a DECIMAL or TIME_IN_MS, the action of
+# layout.py that reads it; of a BOOLEAN or CHOICE, the number of the entry. Literals hold the quotes
+# around a value, but for those of a CHOICE.
 NOTHING, ANYTHING, TEXT, SYMBOL, INTEGER, TIME_IN_MS, RFC3339, DECIMAL, BOOLEAN, CHOICE = range(10)
 # Words of a thread's memory. LAST: address of the template that fitted last, 0 for none. MISSES: of
 # a page, frames read along a plan that could have a template; MISSED: one of them, and its plan.

@@ -22,10 +22,13 @@ from tapeflow.operators.decode.byte_kernel import (
 from tapeflow.operators.decode.kernel import (
     BAD,
     INT_POWERS,
+    IS_DECIMAL_OR_NONE,
+    IS_SIGNED_OR_NONE,
     LETTER_Z,
     LONGEST,
     MILLI,
     MILLIS_MAX,
+    MINUS,
     MINUTE,
     NAN,
     POINT,
@@ -112,14 +115,17 @@ def short_decimal(p):
 
 
 @inlined
-def decimal_in_quotes(p, or_none):
+def decimal_in_quotes(p, action):
     """Read a decimal between quotes, as `read_decimal` does; an empty one is BAD."""
+    is_signed = action == IS_SIGNED_OR_NONE
+    is_below = is_signed and byte(p) == MINUS
+    p += np.int64(is_below)
     real, after = short_decimal(p)
     if after == BAD:
         real, after = decimal(p)
-    if real == 0.0:
-        real, after = NAN, after if or_none else BAD
-    return bits_of(real), after
+    if real == 0.0 and not is_signed:
+        real, after = NAN, after if action == IS_DECIMAL_OR_NONE else BAD
+    return bits_of(-real if is_below else real), after
 
 
 @inlined

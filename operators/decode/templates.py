@@ -53,6 +53,7 @@ find_end = JSONDecoder().raw_decode  # of a value
 IN_QUOTES = {  # how a value is read, by the action of its entry
     layout.IS_DECIMAL: DECIMAL,
     layout.IS_DECIMAL_OR_NONE: DECIMAL,
+    layout.IS_SIGNED_OR_NONE: DECIMAL,
     layout.IS_SYMBOL: SYMBOL,
     layout.IS_INTEGER_TEXT: INTEGER,
     layout.IS_RFC3339: RFC3339,
@@ -61,6 +62,7 @@ IN_QUOTES = {  # how a value is read, by the action of its entry
 BARE = {
     layout.IS_INTEGER: INTEGER,
     layout.IS_EPOCH: TIME_IN_MS,
+    layout.IS_EPOCH_OR_NONE: TIME_IN_MS,
     layout.IS_MILLIS: TIME_IN_MS,
     layout.IS_BOOLEAN: BOOLEAN,
     layout.SKIP: ANYTHING,
@@ -141,9 +143,8 @@ class Sample:
             if not is_literal or entry[layout.COLUMN] != layout.UNUSED:
                 self.values.append(Value(at, end, CHOICE, entry[layout.COLUMN], number))
         elif self.text[at] == '"' and action in IN_QUOTES:
-            is_none = action == layout.IS_DECIMAL_OR_NONE
             kind = IN_QUOTES[action]
-            self.values.append(Value(at + 1, end - 1, kind, entry[layout.COLUMN], int(is_none)))
+            self.values.append(Value(at + 1, end - 1, kind, entry[layout.COLUMN], action))
         elif action in BARE:
             self.values.append(self.bare_value(at, end, action, number))
         else:
@@ -156,8 +157,7 @@ class Sample:
         if action == layout.SKIP:
             text = self.text[at:end]
             kind = next((each for form, each in SKIPPED if re.fullmatch(form, text)), ANYTHING)
-        by_digits = action == layout.IS_EPOCH
-        return Value(at, end, kind, column, number if kind == BOOLEAN else int(by_digits))
+        return Value(at, end, kind, column, number if kind == BOOLEAN else action)
 
     def to_parts(self) -> Iterator[list[int]]:
         """Yield the words of the parts: the text before each value, and how it is read."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from tapeflow.operators.decode.messages import MalformedError, require
-from tapeflow.schemas.time import LAST_NS
+from tapeflow.schemas.time import LAST_NS, NO_TIME
 from tapeflow.schemas.venues.dialect import Field, Kind
 
 MISSING = object()
@@ -67,6 +67,15 @@ def read_decimal_or_none(value: Any, name: str) -> float:
     return parse_decimal(expect_type(value, name, str), name) or math.nan
 
 
+def read_signed_or_none(value: Any, name: str) -> float:
+    """Read a plain decimal of any sign; an empty string and null, which mean none, as NaN."""
+    if value is None or value == "":
+        return math.nan
+    text = expect_type(value, name, str)
+    number = parse_decimal(text.removeprefix("-"), name)
+    return -number if text.startswith("-") else number
+
+
 def parse_decimal(text: str, name: str) -> float:
     """Parse a plain decimal."""
     if DECIMAL.fullmatch(text) is None:
@@ -92,6 +101,11 @@ def read_epoch(value: Any, name: str) -> int:
     if time_ns > LAST_NS:
         raise MalformedError(f"{name} is out of range: read by its {digits} digits, after 2262")
     return time_ns
+
+
+def read_epoch_or_none(value: Any, name: str) -> int:
+    """Read a time as `read_epoch` does; 0, which means none, as NO_TIME."""
+    return read_epoch(value, name) if read_integer(value, name) else NO_TIME
 
 
 def read_millis(value: Any, name: str) -> int:
@@ -135,6 +149,8 @@ READERS: dict[Kind, Callable[[Any, str], int | float]] = {
     Kind.EPOCH: read_epoch,
     Kind.MILLIS: read_millis,
     Kind.RFC3339: read_rfc3339,
+    Kind.SIGNED_OR_NONE: read_signed_or_none,
+    Kind.EPOCH_OR_NONE: read_epoch_or_none,
 }
 
 

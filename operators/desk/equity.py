@@ -16,7 +16,7 @@ from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.rates import ONE, marked_rates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
-from tapeflow.operators.desk.worth import format_amounts, strategy_worth
+from tapeflow.operators.desk.worth import format_amounts
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.decimals import to_decimal
 from tapeflow.schemas.instruments import Instrument
@@ -54,8 +54,8 @@ def equity_rows(
     mark_of = cache(partial(exact_mark, state.merge.marks))
     at_par = settings.accounts[account.name].at_par
     rates = marked_rates(settings.instruments, at_par, state.merge.marks)
-    for strategy, sums in sorted(account.books.sums.items()):
-        worth = strategy_worth(sums, rates, mark_of, settings.money_digits)
+    for strategy in sorted(account.money.books.sums):
+        worth = account.money.worth(strategy, rates, mark_of, settings.money.digits)
         oldest_ns = time_ns if worth.oldest_ns is None else worth.oldest_ns
         yield Equity(
             seq=account.next_seq(),

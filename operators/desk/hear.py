@@ -12,8 +12,8 @@ from heapq import heappush
 
 from tapeflow.operators.desk import order_facts, perform
 from tapeflow.operators.desk.actions import Action, Apply, Place, Slice, Timer
-from tapeflow.operators.desk.booking import book_fill
 from tapeflow.operators.desk.exposure import change_exposure, exposed_size, open_size
+from tapeflow.operators.desk.fill_facts import fill_facts
 from tapeflow.operators.desk.life import apply_report
 from tapeflow.operators.desk.links import follow
 from tapeflow.operators.desk.positions import ZERO
@@ -55,7 +55,7 @@ def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]
     if outcome.is_new_fill and report.size is not None:
         filled = report.size
         if report.source != "desk":  # there it is the fill of a slice, booked as that
-            yield from book_fill(state, settings, working, report)
+            yield from fill_facts(state, settings, working, report)
     change_exposure(state, working, exposed, opened, filled)
     yield from event_of(state, settings, working, outcome)
     if outcome.ended:

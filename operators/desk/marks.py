@@ -48,6 +48,8 @@ class Marks:
     trade_delay_ns: Ints  # of the last trade behind its venue's clock: see venue_clock.py
     quote_delay_ns: Ints  # of the last quote, one of a market or not
     quote_row_at: Ints  # (instruments, 2): where that quote was
+    filled: Floats  # price of our last fill: for a position in what has no other price
+    filled_ns: Ints  # log time
 
     @classmethod
     def empty(cls, instruments: int) -> "Marks":
@@ -66,6 +68,8 @@ class Marks:
             trade_delay_ns=zero,
             quote_delay_ns=zero.copy(),
             quote_row_at=never.copy(),
+            filled=none.copy(),
+            filled_ns=never[:, 0].copy(),
         )
 
     def columns(self) -> tuple[Floats | Ints, ...]:
@@ -107,8 +111,15 @@ class Marks:
         is_fresh = max(last_ns, quote_ns) - mark.log_ns <= MARK_PRICE_AGE_NS
         if is_fresh and is_near(mark.price, last.price):
             return mark
-        is_newer = quote_offset >= last_offset
-        return quote if is_newer and is_near(quote.price, last.price) else last
+        if quote_offset >= last_offset and is_near(quote.price, last.price):
+            return quote
+        if math.isnan(last.price):
+            return Mark(float(self.filled[instrument]), int(self.filled_ns[instrument]))
+        return last
+
+    def add_fill(self, instrument: int, price: float, log_ns: int) -> None:
+        """Note the price of a fill of ours: one that existed."""
+        self.filled[instrument], self.filled_ns[instrument] = price, log_ns
 
 
 def is_near(price: float, last: float) -> bool:

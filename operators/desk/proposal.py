@@ -34,6 +34,6 @@ def propose_order(
         notional_after=notional(instrument, abs(after), price) * (rate or ONE),
         unpriced="" if rate is not None else instrument.settlement,
         order_value=exact_value(instrument, order.size, price),
-        money_step=Decimal(1).scaleb(-settings.money_digits),
+        money_step=Decimal(1).scaleb(-settings.money.digits),
         reach=account.reach + reach_of_order(order.size, instrument.multiplier),
     )

@@ -1,9 +1,8 @@
 """The settings of the desk: those of the portfolio, and those of each account."""
 
-from decimal import Decimal
-
 from msgspec import Struct
 
+from tapeflow.operators.desk.booking import MoneyRules
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
@@ -25,8 +24,7 @@ class DeskSettings(Struct, frozen=True):
     instruments: InstrumentTable
     paper: PaperRules
     venue_clock: bool  # an order acts at the venue's clock; else at that of the log
-    fee_rate: Decimal  # of notional
-    money_digits: int  # digits after the point that money is rounded to
+    money: MoneyRules
     sample_ns: int  # between samples of equity, in log time
     stale_mark_ns: int  # equity names the time of a mark that is older than this
     reads_bars: bool = False  # whether orders in slices follow the volume of bars

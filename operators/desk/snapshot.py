@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.operators.desk.books import Books
+from tapeflow.operators.desk.account import AccountRows, account_of, account_rows
 from tapeflow.operators.desk.merge import Merge, Pending
-from tapeflow.operators.desk.positions import ZERO, PositionState
+from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
 from tapeflow.operators.desk.risk import ApprovedExposure
@@ -48,7 +48,7 @@ class AccountSnapshot(Struct):
     notional: dict[str, Decimal]
     unit_notional: dict[str, Decimal]
     times_ns: list[int]
-    positions: list[tuple[str, str, PositionState]]
+    money: AccountRows
     sample_ns: int
     marks_changed: bool  # since its last sample
     seq: int
@@ -116,7 +116,7 @@ def account_snapshot(account: AccountState, merge: Merge) -> AccountSnapshot:
         notional=approved.notional,
         unit_notional=approved.unit_notional,
         times_ns=list(approved.times_ns),
-        positions=[*account.books.rows()],
+        money=account_rows(account.money),
         sample_ns=account.sample_ns,
         marks_changed=account.sampled_releases != merge.releases,
         seq=account.seq,
@@ -181,7 +181,10 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
     table = settings.instruments
     orders = [each for each in state.orders.rows() if each.order.account == saved.name]
     reach = sum(
-        (reach_of_position(each, table.get(name).multiplier) for _, name, each in saved.positions),
+        (
+            reach_of_position(each, table.get(name).multiplier)
+            for _, name, each in saved.money.positions
+        ),
         ZERO,
     )
     reach += sum(
@@ -198,7 +201,7 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
         approved=ApprovedExposure(
             saved.units, saved.notional, saved.unit_notional, deque(saved.times_ns)
         ),
-        books=Books.from_rows(saved.positions, foreign),
+        money=account_of(saved.money, foreign),
         reach=reach,
         sample_ns=saved.sample_ns,
         sampled_releases=-1 if saved.marks_changed else state.merge.releases,
@@ -224,7 +227,7 @@ def check_accounts(state: State, settings: DeskSettings) -> None:
     for name, account in state.accounts.items():
         if name in settings.accounts:
             continue
-        held = sorted({i for _, i, position in account.books.rows() if position.quantity})
+        held = sorted({i for _, i, position in account.money.books.rows() if position.quantity})
         held += sorted(each.order.instrument for each in state.orders.rows() if is_open(each, name))
         if held:
             raise TapeflowError(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tapeflow.operators.desk.account import Account
 from tapeflow.operators.desk.books import Books
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
@@ -39,7 +40,7 @@ class AccountState:
 
     name: str
     approved: ApprovedExposure = field(default_factory=ApprovedExposure)
-    books: Books = field(default_factory=Books)
+    money: Account = field(default_factory=Account)
     reach: Decimal = ZERO  # of all positions and orders: see reach.py
     sample_ns: int = 0  # log time of the next equity sample; 0: none before the next fill
     sampled_releases: int = 0  # the merge's releases at the last sample
@@ -122,4 +123,4 @@ def initial_state(settings: DeskSettings) -> State:
 def new_account(name: str, settings: DeskSettings) -> AccountState:
     """Return the state of an account before its first fill."""
     foreign = foreign_instruments(settings.instruments, settings.accounts[name].at_par)
-    return AccountState(name, books=Books(foreign))
+    return AccountState(name, money=Account(Books(foreign)))

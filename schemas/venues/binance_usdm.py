@@ -23,8 +23,10 @@ from tapeflow.schemas.venues.dialect import (
     decimal,
     decimal_or_none,
     epoch,
+    epoch_or_none,
     ignored_channels,
     literal,
+    signed_or_none,
 )
 
 TRADE: Shape = {
@@ -44,6 +46,8 @@ MARK_PRICE: Shape = {
     "E": epoch("event_ns"),
     "p": decimal_or_none("mark"),
     "i": decimal_or_none("index", optional=True),
+    "r": signed_or_none("funding_rate", optional=True),  # "" and 0 of contracts that expire
+    "T": epoch_or_none("funding_ns", optional=True),
 }
 MARK_PRICES = Channel("markPriceUpdate", MARK_PRICE, table=MarkPrices)
 OF_ALL_SYMBOLS = ignored_channels(

@@ -45,6 +45,8 @@ class Kind(IntEnum):
     RFC3339 = 10  # a string, UTC with Z, up to 9 fraction digits
     BOOLEAN = 11  # JSON true or false
     CHOICE = 12  # one of several texts
+    SIGNED_OR_NONE = 13  # a string of [-]digits[.digits], zero too; "" and null are read as NaN
+    EPOCH_OR_NONE = 14  # as EPOCH; 0, which means none, as NO_TIME
 
 
 class Field(Struct, frozen=True):
@@ -167,6 +169,11 @@ def decimal_or_none(column: str, *, optional: bool = False, usual: bool = False)
     return Field(Kind.DECIMAL_OR_NONE, column, optional=optional, usual=usual)
 
 
+def signed_or_none(column: str, *, optional: bool = False) -> Field:
+    """Read a plain decimal of any sign in a string; "" and null, which mean none, as NaN."""
+    return Field(Kind.SIGNED_OR_NONE, column, optional=optional)
+
+
 def id_range(first: str, last: str) -> dict[str, Field]:
     """Read the ids of the first and the last trade of a row as their `count`."""
     return {first: integer(FIRST_ID), last: integer("count")}
@@ -175,6 +182,11 @@ def id_range(first: str, last: str) -> dict[str, Field]:
 def epoch(column: str, *, optional: bool = False) -> Field:
     """Read the time since 1970 in s, ms, us or ns, as 10, 13, 16 or 19 digits show; no others."""
     return Field(Kind.EPOCH, column, optional=optional)
+
+
+def epoch_or_none(column: str, *, optional: bool = False) -> Field:
+    """Read a time as `epoch` does; 0, which means none, as NO_TIME."""
+    return Field(Kind.EPOCH_OR_NONE, column, optional=optional)
 
 
 def rfc3339(column: str, *, optional: bool = False) -> Field:

@@ -19,6 +19,10 @@ REFUSED = """
     GROUP BY strategy HAVING count(*) FILTER (reason = '') = 0 ORDER BY strategy
 """
 ORDERS = "SELECT count(*), (SELECT count(*) FROM fills) FROM orders"
+ENDED = """
+    SELECT trim("end" || ' ' || reason) AS end, count(*) AS orders FROM order_states
+    WHERE phase = 'DONE' GROUP BY ALL ORDER BY orders DESC, 1
+"""
 MOST_LINES = 5  # of instruments off their tick or lot
 MEANS = {  # of a step: what it is of, and what follows from a wrong one
     "tick": ("price", "fills have the printed price"),
@@ -86,10 +90,9 @@ def find_refused(con: Any, job: dict[str, Any]) -> Iterator[str]:
         )
     orders, fills = con.execute(ORDERS).fetchone()
     if orders and not fills:
-        yield (
-            f"none of {orders:,} orders was filled: behind them the log holds no trade that could "
-            "fill one"
-        )
+        ended = [f"{count:,} ended {end}" for end, count in con.execute(ENDED).fetchall()]
+        why = "behind them the log holds no trade that could fill one"
+        yield f"none of {orders:,} orders was filled: {', '.join(ended) or why}"
 
 
 def find_off_steps(con: Any, job: dict[str, Any]) -> Iterator[str]:

@@ -26,6 +26,7 @@ NAMES = (
     *("way", "waiting", "buys", "sells", "queued_buys", "queued_sells"),
     *(f"{source}_{direction}" for source in SOURCES for direction in ("up", "down")),
 )
+CROWDED = 1_000
 Key = tuple[float, int, int, str]  # what sorts it, A, number, id
 Event = tuple[int, int, int, str]  # venue time, rank, number, id
 
@@ -38,6 +39,7 @@ class Book:
     model: Model
     lists: dict[str, list[Key]] = field(default_factory=lambda: {name: [] for name in NAMES})
     events: list[Event] = field(default_factory=list)  # a heap; stale ones are dropped when met
+    crowded: int = CROWDED  # so many events: those of orders that are over are to be dropped
     taken_at: QuoteId = NOTHING.quote_at
     taken: dict[Side, Decimal] = field(default_factory=dict)  # of that quote, by its side
 

@@ -6,9 +6,10 @@ What still was on its way to an order that is over is refused.
 """
 
 from collections.abc import Iterator
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import NamedTuple
 
+from tapeflow.operators.desk.venue.book import CROWDED, Book, Event
 from tapeflow.operators.desk.venue.orders import PaperOrder
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.operators.desk.venue.state import VenueState
@@ -87,6 +88,7 @@ def finish(
 def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
     """Remove an order that is over, and refuse what is on its way to it."""
     venue.remove(order)
+    drop_stale(venue, visit.book)
     refused = [(each.at_ns, REFUSE_CANCEL) for each in order.cancels]
     refused += [(each.at_ns, REFUSE_AMENDMENT) for each in order.amendments]
     for at_ns, rank in sorted(refused):
@@ -94,6 +96,29 @@ def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
             refuse_later(venue, order.id, at_ns, rank, number=order.number)
         else:
             refuse(visit, order.id, at_ns, rank)
+
+
+def unschedule(venue: VenueState, event: Event) -> None:
+    """Note that there is no timer for a time of an order any more."""
+    order = venue.orders.get(event[3])
+    if order is not None and event[:2] in order.scheduled:
+        order.scheduled.remove(event[:2])
+
+
+def drop_stale(venue: VenueState, book: Book) -> None:
+    """Drop events and timers of orders that are over, once they may be half of all."""
+
+    def is_stale(event: Event) -> bool:
+        return event[1] < REFUSE_CANCEL and event[3] not in venue.orders
+
+    if len(venue.timers) >= venue.crowded:
+        venue.timers = [timer for timer in venue.timers if not is_stale(timer[2:])]
+        heapify(venue.timers)
+        venue.crowded = max(CROWDED, 2 * len(venue.timers))
+    if len(book.events) >= book.crowded:
+        book.events = [event for event in book.events if not is_stale(event)]
+        heapify(book.events)
+        book.crowded = max(CROWDED, 2 * len(book.events))
 
 
 def refuse_later(

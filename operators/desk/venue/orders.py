@@ -32,7 +32,7 @@ class Cancellation(Struct, frozen=True):
     reason: str
 
 
-class PaperOrder(Struct):
+class PaperOrder(Struct, omit_defaults=True):
     """An order at the venue, or on its way there."""
 
     id: str

@@ -6,7 +6,6 @@ from heapq import heapify
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tapeflow.operators.desk.venue.ends import times_of
 from tapeflow.operators.desk.venue.orders import PaperOrder
 from tapeflow.operators.desk.venue.rows import QuoteId
 from tapeflow.operators.desk.venue.state import Timer, VenueState
@@ -65,9 +64,8 @@ def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
         restored = copy_order(order)
         restored.instrument = number_of[name]
         venue.add(restored)
-        times = set(times_of(restored, venue.rules)) & set(restored.scheduled)
         events = venue.book_of(restored.instrument).events
-        events += [(*time, restored.number, restored.id) for time in times]
+        events += [(*time, restored.number, restored.id) for time in restored.scheduled]
     for book in venue.books.values():
         heapify(book.events)
     for account, strategy, name, size in saved.positions:

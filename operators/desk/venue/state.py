@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tapeflow.operators.desk.venue.book import Book
+from tapeflow.operators.desk.venue.book import CROWDED, Book
 from tapeflow.operators.desk.venue.orders import ZERO, PaperOrder
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.instruments import InstrumentTable
@@ -28,6 +28,7 @@ class VenueState:
     positions: dict[Owner, Decimal] = field(default_factory=dict)  # signed, as the venue has them
     reducers: dict[Owner, dict[str, PaperOrder]] = field(default_factory=dict)  # reduce-only
     timers: list[Timer] = field(default_factory=list)  # a heap; stale ones are dropped when due
+    crowded: int = CROWDED  # so many timers: those of orders that are over are to be dropped
     number: int = 0  # of the newest order
     changed: set[int] = field(default_factory=set)  # instruments whose bounds may have changed
 

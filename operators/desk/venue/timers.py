@@ -17,6 +17,7 @@ from tapeflow.operators.desk.venue.ends import (
     entry_by_patience,
     finish,
     refuse,
+    unschedule,
 )
 from tapeflow.operators.desk.venue.entry import enter
 from tapeflow.operators.desk.venue.met import UNMET
@@ -50,7 +51,7 @@ def happen(venue: VenueState, visit: Visit, event: Event) -> None:
         refuse(visit, order_id, at_ns, rank)
         return
     order = venue.orders[order_id]
-    order.scheduled.remove((at_ns, rank))
+    unschedule(venue, event)
     if rank == AMEND:
         amend_order(venue, visit, order, at_ns)
     elif rank == ENTER:
@@ -71,20 +72,21 @@ def expire(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
 
 def bring_events(venue: VenueState, visit: Visit) -> None:
     """Let everything happen that is due before a row of this venue time."""
-    events = visit.book.events
-    while events and events[0][0] <= visit.venue_ns:
-        event = heappop(events)
+    book = visit.book
+    while book.events and book.events[0][0] <= visit.venue_ns:
+        event = heappop(book.events)
         venue.changed.add(visit.instrument)
         if is_current(venue, event):
             happen(venue, visit, event)
+        else:
+            unschedule(venue, event)
 
 
 def next_due(venue: VenueState) -> int | None:
     """Return the log time of the next timer, None where there is none."""
-    timers = venue.timers
-    while timers and not is_current(venue, timers[0][2:]):
-        heappop(timers)
-    return timers[0][0] if timers else None
+    while venue.timers and not is_current(venue, venue.timers[0][2:]):
+        unschedule(venue, heappop(venue.timers)[2:])
+    return venue.timers[0][0] if venue.timers else None
 
 
 def pass_time(
@@ -108,6 +110,7 @@ def due_events(
         log_ns, delayed, *_ = timer = heappop(timers)
         event: Event = timer[2:]
         if not is_current(venue, event):
+            unschedule(venue, event)
             continue
         if not delayed:
             delay_ns = standing_of(venue.orders[event[3]].instrument).delay_ns

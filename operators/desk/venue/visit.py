@@ -55,8 +55,8 @@ class Visit:
         self, order_id: str, kind: ReportKind, event_ns: int | None = None, **fields: Any
     ) -> None:
         """Add a report, at the place at which the desk hears it."""
-        heard_ns = self.venue_ns + self.rules.latency_ns(order_id, "answer")
-        position = self.position if heard_ns <= self.log_ns else (heard_ns, "", -1)
+        known_ns = self.venue_ns + self.rules.latency_ns(order_id, "answer")
+        position = self.position if known_ns <= self.log_ns else (known_ns, "", -1)
         happened_ns = self.venue_ns if event_ns is None else event_ns
         record = None if self.row is None else self.position
         report = Report(order_id, kind, position, happened_ns, record=record, **fields)

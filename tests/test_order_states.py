@@ -1,0 +1,179 @@
+"""What has become of orders: the view over orders, their events and fills, and who reads it."""
+
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from msgspec import structs
+
+from tapeflow.connectors.duckdb.file import ResultPaths
+from tapeflow.connectors.duckdb.held import read_held
+from tapeflow.connectors.duckdb.insertion import create, insert_facts
+from tapeflow.connectors.duckdb.query import connect
+from tapeflow.connectors.duckdb.tables import RunInfo
+from tapeflow.flows.cli.summary.figures import summarise
+from tapeflow.flows.cli.summary.trading_hints import find_refused
+from tapeflow.operators.desk.actions import Place
+from tapeflow.operators.desk.life import apply_report
+from tapeflow.operators.desk.order_facts import command, order_event
+from tapeflow.operators.desk.working import begin
+from tapeflow.schemas.arrow import to_record_batch
+from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.orders import Fill, Order, Report
+from tapeflow.schemas.registry import FACT_TYPES, TABLES, decode, encode, identity
+from tapeflow.schemas.sides import SELL
+
+JOB = '{"strategies": [], "accounts": [], "instruments": []}'
+RUN = RunInfo("1", "replay", JOB, InstrumentTable.from_rows(()))
+
+
+def an_order(name, size="10", **fields):
+    return Order(
+        len(name), name, "s", "main", "trend", "BTC-USD.X", SELL, "limit", Decimal(size),
+        Decimal(100), 5, 6, "x-0", 7, limit=Decimal(99), **fields,
+    )  # fmt: skip
+
+
+def a_fill(order, size, number=0):
+    return Fill(
+        1, f"{order.id}-{number}", order.id, "main", "trend", order.instrument, order.side,
+        Decimal(100), Decimal(size), Decimal(0), "USD", "MAKER", 9, 9, -1, "x-0", 8,
+    )  # fmt: skip
+
+
+def facts_of(order, *steps):
+    """Return an order with its events and fills, after steps: a size that is filled, or a kind."""
+    working, facts = begin(order), [order]
+    for number, step in enumerate(steps):
+        fields = {"kind": step[0], "reason": step[1]} if isinstance(step, tuple) else {"kind": step}
+        if not isinstance(step, str | tuple):
+            size = Decimal(step)
+            fields = {
+                "kind": "FILL",
+                "execution_id": str(number),
+                "size": size,
+                "price": Decimal(100),
+            }
+            if order.role == "child" or not order.id.startswith("parent"):
+                facts.append(a_fill(order, step, number))
+        outcome = apply_report(
+            working, Report(order.id, position=(9, "x-0", 8), event_ns=9, **fields)
+        )
+        facts.append(order_event(number, working, outcome))
+    return facts
+
+
+def results_of(tmp_path, *facts, events=True):
+    """Write facts as results; return the path of the file."""
+    tmp_path.mkdir(exist_ok=True)
+    path = tmp_path / "r.duckdb"
+    con = create(ResultPaths(path, path), RUN)
+    tables = {}
+    for kind in {type(fact) for fact in facts}:
+        if events or TABLES[kind] != "order_events":
+            rows = [fact for fact in facts if type(fact) is kind]
+            tables[TABLES[kind]] = pa.Table.from_batches([to_record_batch(kind, rows)])
+    con.begin()
+    insert_facts(con, 1, tables)
+    con.commit()
+    con.close()
+    return path
+
+
+def states(path):
+    with connect(path) as con:
+        query = 'SELECT order_id, filled, leaves, phase, "end", reason FROM order_states'
+        return {row[0]: row[1:] for row in con.execute(query).fetchall()}
+
+
+STORY = [
+    *facts_of(an_order("waits", role="exit")),
+    *facts_of(an_order("rests"), "SENT", "ACCEPTED"),
+    *facts_of(an_order("partly"), "SENT", 4),
+    *facts_of(an_order("full"), "SENT", 4, 6),
+    *facts_of(an_order("over"), "SENT", 4, 7),
+    *facts_of(an_order("expired"), "SENT", ("EXPIRED", "NO_MARKET")),
+    *facts_of(an_order("canceled"), "SENT", 4, "CANCELED"),
+]  # fmt: skip
+
+
+def test_events_say_what_has_become_of_an_order(tmp_path):
+    assert states(results_of(tmp_path, *STORY)) == {
+        "waits": (0, 10, "HELD", "", ""),
+        "rests": (0, 10, "OPEN", "", ""),
+        "partly": (4, 6, "OPEN", "", ""),
+        "full": (10, 0, "DONE", "FILLED", ""),
+        "over": (11, 0, "DONE", "FILLED", ""),
+        "expired": (0, 0, "DONE", "EXPIRED", "NO_MARKET"),
+        "canceled": (4, 0, "DONE", "CANCELED", ""),
+    }
+
+
+def test_without_events_fills_say_what_they_can_and_an_end_is_not_known(tmp_path):
+    assert states(results_of(tmp_path, *STORY, events=False)) == {
+        "waits": (0, 10, None, "", ""),
+        "rests": (0, 10, None, "", ""),
+        "partly": (4, 6, None, "", ""),
+        "full": (10, 0, "DONE", "FILLED", ""),
+        "over": (11, 0, "DONE", "FILLED", ""),
+        "expired": (0, 10, None, "", ""),
+        "canceled": (4, 6, None, "", ""),
+    }
+
+
+@pytest.mark.parametrize("events", [True, False])
+def test_a_state_holds_orders_that_live_with_what_they_may_still_fill(tmp_path, events):
+    _, orders = read_held(results_of(tmp_path, *STORY, events=events))
+    known = [10, 10, 6] if events else [10, 10, 6, 10, 6]
+    assert sorted(order.size for order in orders) == sorted(map(Decimal, known))
+    assert {order[:4] for order in orders} == {("main", "trend", "BTC-USD.X", "SELL")}
+
+
+def test_an_order_in_slices_is_held_once_with_all_that_its_children_may_fill(tmp_path):
+    parent = an_order("parent")
+    child = structs.replace(an_order("child", "4"), role="child", parent="parent")
+    facts = [*facts_of(parent, 3), *facts_of(child, "SENT", 3)]
+    for events in (True, False):
+        _, orders = read_held(results_of(tmp_path / str(events), *facts, events=events))
+        assert [order.size for order in orders] == [7]
+
+
+def test_the_summary_counts_orders_that_live_and_orders_that_ended_without_being_full(tmp_path):
+    figures = summarise(results_of(tmp_path, *STORY))
+    names = (
+        "orders",
+        "unfilled_orders",
+        "partly_filled_orders",
+        "ended_unfilled_orders",
+        "ended_partly_filled_orders",
+    )
+    assert [figures[name] for name in names] == [7, 2, 1, 1, 1]
+    (tmp_path / "r.duckdb").unlink()
+    figures = summarise(results_of(tmp_path, *STORY, events=False))
+    assert [figures[name] for name in names] == [7, 3, 2, 0, 0]
+
+
+def test_the_summary_says_how_orders_ended_where_nothing_was_filled(tmp_path):
+    first = facts_of(an_order("a"), "SENT", ("REJECTED", "TICK"))
+    second = facts_of(an_order("b"), "SENT", ("REJECTED", "TICK"))
+    expired = facts_of(an_order("c"), "SENT", ("EXPIRED", "NO_MARKET"))
+    with connect(results_of(tmp_path, *first, *second, *expired)) as con:
+        (line,) = find_refused(con, {})
+    assert line == "none of 3 orders was filled: 2 ended REJECTED TICK, 1 ended EXPIRED NO_MARKET"
+
+
+def test_order_events_and_commands_are_tables_and_topics(tmp_path):
+    working = begin(an_order("placed", tif="GTD", expire_ns=77))
+    outcome = apply_report(working, Report("placed", "SENT", (9, "", -1), 9, source="desk"))
+    event = order_event(5, working, outcome)
+    request = command(6, working, Place(working.order, working.size), 9, 100)
+    path = results_of(tmp_path, working.order, event, request)
+    with connect(path) as con:
+        query = 'SELECT seq, kind, phase, "end", source, "offset", epoch_ns(time) FROM order_events'
+        assert con.execute(query).fetchall() == [(5, "SENT", "SENT", "", "desk", -1, 9)]
+        query = 'SELECT seq, action, side, "limit", epoch_ns(deadline_time), epoch_ns(expire_time) FROM commands'
+        assert con.execute(query).fetchall() == [(6, "PLACE", "SELL", 99, 109, 77)]
+    kinds = {kind.type: kind for kind in FACT_TYPES}
+    for fact in (event, request):
+        assert decode(kinds[type(fact)], encode(fact)) == fact
+    assert (identity(event), identity(request)) == ("main/5", "main/6")
