@@ -23,6 +23,7 @@ from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
+from tapeflow.engine.recovery import read_snapshot
 from tapeflow.flows.job import bar_steps, changes, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
@@ -36,7 +37,8 @@ from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
 from tapeflow.operators.dedupe.step import Dedupe, dedupe
-from tapeflow.operators.desk.step import Desk, desk, to_desk
+from tapeflow.operators.desk.snapshot import check_snapshot
+from tapeflow.operators.desk.step import PORTFOLIO, Desk, desk, to_desk
 from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality.step import CountQuality, quality
 from tapeflow.operators.records import order_records, records
@@ -140,6 +142,19 @@ def flow() -> Dataflow:
     return dataflow(plan, progress, environment.notify)
 
 
-fixed_settings, notified_settings = changes.fixed_settings, changes.notified_settings
+def check_changes(plan: Plan) -> None:
+    """Check that a changed job still trades what its state holds.
+
+    Raises TapeflowError where it does not: nothing would close that.
+    """
+    assert plan.state is not None, "no state, no changes"
+    resumed = read_snapshot(plan.state / "recovery", "trade.desk.state", PORTFOLIO)
+    if resumed is not None:
+        table = instrument_table(plan.job)
+        check_snapshot(resumed[1], wiring.desk_settings(plan.job, table, plan.log))
+
+
+fixed_settings = changes.fixed_settings
+fixed_rows, notified_rows = changes.fixed_rows, changes.notified_rows
 open_outputs, finish = results.open_outputs, results.finish
 keep_unfinished, start_notices = results.keep_unfinished, notices.start_notices

@@ -96,6 +96,8 @@ def check_orders(
     Returns the order that was refused, and the verdict on each: where one is refused, none of them
     counts in what the account is approved for.
     """
+    if (stale := check_stale(state, settings, intent)).reason:
+        return orders[0], [stale] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
     limits, verdicts = settings.accounts[account.name].limits, []
     for order in orders:
@@ -113,6 +115,20 @@ def check_orders(
         account.approved.add(proposed)
         account.reach = proposed.reach
     return None, verdicts
+
+
+def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict:
+    """Refuse an intent of what the job has not traded any more since, or of a time long decided.
+
+    Either comes only of a state whose job has changed: that of a partition which is new to it is of
+    the past until it has come to where the state is.
+    """
+    signal = intent.signal
+    if not settings.may_trade(intent.account, signal.strategy, signal.instrument):
+        return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
+    if signal.position < state.merge.passed:
+        return Verdict("PAST", f"PAST: the state was at {state.merge.passed[0]}")
+    return Verdict()
 
 
 def make_decision(

@@ -78,8 +78,9 @@ class CountQuality(Struct, frozen=True):
 
     def snapshot(self, state: State) -> Any:
         """Return the open minute as plain values and bytes: its rows by their instruments."""
-        names, numbers = (None, *self.instruments, *state.gone), state.counts.any(axis=1).nonzero()
-        counted = tuple(names[number] for number in numbers[0].tolist())
+        names = (None, *self.instruments, *state.gone)
+        numbers = np.flatnonzero(state.counts.any(axis=1))
+        counted = tuple(names[number] for number in numbers.tolist())
         sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
         others = (state.partition, dict(state.ignored))
         return counted, state.counts[numbers].tobytes(), state.minute, *sums, *others

@@ -54,9 +54,9 @@ def copy_order(order: PaperOrder) -> PaperOrder:
 
 
 def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
-    """Give an empty venue the state of a snapshot; its table may have grown since.
+    """Give an empty venue the state of a snapshot; its table may have changed since.
 
-    Raises KeyError for an instrument that is not in the table any more.
+    Raises KeyError for an order of an instrument that is not in the table any more.
     """
     number_of = venue.instruments.number
     venue.number = saved.number
@@ -69,8 +69,12 @@ def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
     for book in venue.books.values():
         heapify(book.events)
     for account, strategy, name, size in saved.positions:
+        if name not in number_of:
+            continue  # flat: see held.py
         venue.positions[account, strategy, number_of[name]] = size
     for name, quote_at, taken in saved.taken:
+        if name not in number_of:
+            continue
         book = venue.book_of(number_of[name])
         book.taken_at, book.taken = quote_at, dict(taken)
     venue.timers = [*saved.timers]
