@@ -3,8 +3,11 @@
 stop_at(200)    records  0 ........ 200 |  the same state goes on with another job
 """
 
+import multiprocessing
 import random
+import time
 from contextlib import contextmanager
+from datetime import UTC
 
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.connectors.source.progress import Progress
@@ -110,6 +113,25 @@ def run_on(folder, tapes, job, **shape):
     except StoppedError:
         lines.append("stopped")
     return lines
+
+
+def killed_on(folder, tapes, job, after_s, **shape):
+    """Run a job on the state of a folder in a process, and kill that where it is after some time."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=run_on, args=(folder, tapes, job), kwargs=shape)
+    process.start()
+    manifest = folder / "state" / "manifest.json"
+    before = manifest.stat().st_mtime_ns if manifest.exists() else 0
+    while process.is_alive() and not (manifest.exists() and manifest.stat().st_mtime_ns > before):
+        time.sleep(0.01)
+    process.join(after_s)
+    process.kill()
+    process.join()
+
+
+def records_until(time):
+    """Return how many records of a log come before or at a time as DuckDB gives it, in UTC."""
+    return round((time.replace(tzinfo=UTC).timestamp() - BEGIN / S) / (STEP / S)) + 1
 
 
 def facts(folder, table, where="true", without=()):

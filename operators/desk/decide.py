@@ -118,16 +118,16 @@ def check_orders(
 
 
 def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict:
-    """Refuse an intent of what the job has not traded any more since, or of a time long decided.
+    """Refuse an intent of what the job does not trade any more, or of a time long decided.
 
-    Either comes only of a state whose job has changed: that of a partition which is new to it is of
-    the past until it has come to where the state is.
+    Either comes only of a state whose job has changed: what a partition that is new to it tells is
+    of the past until it has come to where the state was.
     """
     signal = intent.signal
     if not settings.may_trade(intent.account, signal.strategy, signal.instrument):
         return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
-    if signal.position < state.merge.passed:
-        return Verdict("PAST", f"PAST: the state was at {state.merge.passed[0]}")
+    if state.merge.is_past(signal.position):
+        return Verdict("PAST", "PAST: the state was past it when its partition was new")
     return Verdict()
 
 

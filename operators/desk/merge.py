@@ -48,7 +48,7 @@ class Merge:
     pending: dict[str, tuple[Pending, ...]] = field(default_factory=dict)  # tables of DeskMarket
     clocks: dict[str, Ints] = field(default_factory=dict)  # by partition: see venue_clock.py
     horizon: LogPosition = BEFORE_LOG
-    passed: LogPosition = BEFORE_LOG  # the horizon before the last move: below it all is decided
+    joined: dict[str, LogPosition] = field(default_factory=dict)  # where a state was, by partition
     log_ns: int = 0  # newest log time of any record
     releases: int = 0  # of rows so far: marks have changed where it has grown
 
@@ -82,8 +82,12 @@ class Merge:
         """
         if len(self.frontier) < len(self.partitions):
             return False
-        self.passed, self.horizon = self.horizon, max(self.horizon, min(self.frontier.values()))
-        return self.horizon != self.passed
+        before, self.horizon = self.horizon, max(self.horizon, min(self.frontier.values()))
+        return self.horizon != before
+
+    def is_past(self, position: LogPosition) -> bool:
+        """Return whether a position is one of a partition before it came to where the state was."""
+        return bool(self.joined) and position < self.joined.get(position[1], BEFORE_LOG)
 
     @property
     def ended(self) -> bool:

@@ -2,9 +2,9 @@
 
     state ── snapshot ──▶ msgpack ── restore ──▶ state, with the accounts of the job as it is now
 
-Instruments and partitions go by their names: the job may have got new ones, which begin empty, and
-lost others. What the job does not trade any more must be flat: see held.py. An account that has
-gone is remembered, with the running numbers of its facts.
+Instruments go by their names: the job may have got new ones, which begin empty, and lost others.
+What the job does not trade any more must be flat: see held.py. An account that has gone is
+remembered, with the running numbers of its facts. Partitions that are new come last.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from tapeflow.engine.renumbering import GONE, move_rows, renumber
+from tapeflow.engine.renumbering import move_rows, renumber
 from tapeflow.operators.desk.account_snapshot import (
     AccountSnapshot,
     account_snapshot,
@@ -36,6 +36,7 @@ from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
+from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.orders import Report
 from tapeflow.schemas.signals import AnyIntent
 from tapeflow.schemas.time import LogPosition
@@ -49,6 +50,7 @@ class Snapshot(Struct):
     next: dict[str, int]
     frontier: dict[str, LogPosition]
     horizon: LogPosition
+    joined: dict[str, LogPosition]
     log_ns: int
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
@@ -77,6 +79,7 @@ def snapshot(state: State) -> bytes:
             next=merge.next,
             frontier=merge.frontier,
             horizon=merge.horizon,
+            joined=merge.joined,
             log_ns=merge.log_ns,
             pending={
                 partition: [to_ipc(*each) for each in zip(tables, pending, strict=True)]
@@ -99,9 +102,15 @@ def snapshot(state: State) -> bytes:
 def check_snapshot(encoded: bytes, settings: DeskSettings) -> Snapshot:
     """Check that the job still trades what a snapshot holds; return it.
 
-    Raises TapeflowError with a line that names what it does not.
+    Raises TapeflowError with a line that names what it does not, and where the partitions of the
+    state are not the first ones of the run: the keys of their states would be others.
     """
     saved = SNAPSHOTS.decode(encoded)
+    if list(settings.partitions[: len(saved.partitions)]) != saved.partitions:
+        raise TapeflowError(
+            f"the state has read the partitions {', '.join(saved.partitions)}, in this order, and "
+            f"now they are {', '.join(settings.partitions)}: new ones must come last"
+        )
     positions = (
         held_positions(each.name, each.money.positions, each.foreign) for each in saved.accounts
     )
@@ -117,7 +126,9 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     saved = check_snapshot(encoded, settings)
     state, numbers = initial_state(settings), renumber(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
-    restore_partitions(state, saved, numbers)
+    move_rows(
+        np.frombuffer(saved.instrument_partition, np.int64), numbers, state.instrument_partition
+    )
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):
@@ -140,29 +151,19 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
 def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
     """Restore the progress of the partitions, the pending ticks, and the marks.
 
-    `numbers` are those of the instruments now, by the number that each had. Partitions that are not
-    of the run any more are forgotten: nothing can still come of them.
+    `numbers` are those of the instruments now, by the number that each had.
     """
-    here = set(merge.partitions)
-    merge.next = {name: offset for name, offset in saved.next.items() if name in here}
-    merge.frontier = {name: place for name, place in saved.frontier.items() if name in here}
+    merge.next, merge.frontier = saved.next, saved.frontier
     merge.horizon, merge.log_ns = saved.horizon, saved.log_ns
+    new = merge.partitions[len(saved.partitions) :]
+    merge.joined = saved.joined | dict.fromkeys(new, saved.horizon)
     tables = DeskMarket.tables().values()
-    for partition in here & saved.pending.keys():
-        pending = zip(tables, saved.pending[partition], strict=True)
+    for partition, pending in saved.pending.items():
         merge.pending[partition] = tuple(
-            Pending(deque(from_ipc(*each, numbers))) for each in pending
+            Pending(deque(from_ipc(*each, numbers))) for each in zip(tables, pending, strict=True)
         )
-    for partition in here & saved.clocks.keys():
-        merge.clocks[partition] = np.frombuffer(saved.clocks[partition], np.int64).copy()
+    for partition, clock in saved.clocks.items():
+        merge.clocks[partition] = np.frombuffer(clock, np.int64).copy()
     for column, encoded in zip(merge.marks.columns(), saved.marks, strict=True):
         rows = np.frombuffer(encoded, column.dtype)
         move_rows(rows.reshape(len(numbers), *column.shape[1:]), numbers, column)
-
-
-def restore_partitions(state: State, saved: Snapshot, numbers: Ints) -> None:
-    """Restore which partition each instrument comes from."""
-    partitions = renumber(saved.partitions, state.merge.partitions)
-    were_of = np.frombuffer(saved.instrument_partition, np.int64)
-    are_of = np.where(were_of == GONE, GONE, partitions[were_of])  # -1: before its first tick
-    move_rows(are_of, numbers, state.instrument_partition)
