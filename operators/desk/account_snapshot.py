@@ -28,6 +28,7 @@ class AccountSnapshot(Struct):
     seq: int
     event_seq: int
     command_seq: int
+    funding_seq: int
     foreign: dict[str, str]  # instruments of `money` that pay in no currency at par: in which
 
 
@@ -47,6 +48,7 @@ def account_snapshot(account: AccountState, state: State) -> AccountSnapshot:
         seq=account.seq,
         event_seq=account.event_seq,
         command_seq=account.command_seq,
+        funding_seq=account.funding_seq,
         foreign={name: table.get(name).settlement for name in sorted(foreign)},
     )
 
@@ -75,6 +77,7 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
         seq=saved.seq,
         event_seq=saved.event_seq,
         command_seq=saved.command_seq,
+        funding_seq=saved.funding_seq,
     )
     if account.sample_ns:
         state.add_sample(account)

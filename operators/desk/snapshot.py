@@ -16,13 +16,15 @@ from operator import itemgetter
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tapeflow.engine.renumbering import move_rows, renumber
+from tapeflow.engine.renumbering import GONE, move_rows, renumber
 from tapeflow.operators.desk.account_snapshot import (
     AccountSnapshot,
     account_snapshot,
     restore_account,
 )
+from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.held import check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, to_ipc
@@ -33,7 +35,7 @@ from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.working import Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
-from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.errors import TapeflowError
@@ -55,6 +57,8 @@ class Snapshot(Struct):
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
     marks: list[bytes]  # in the order of the fields of Marks
+    funding: list[bytes]  # in the order of the fields of FundingTerms
+    dues: list[FundingDue]
     instrument_partition: bytes
     venue: VenueSnapshot
     orders: list[Working]
@@ -87,6 +91,8 @@ def snapshot(state: State) -> bytes:
             },
             clocks={partition: clock.tobytes() for partition, clock in merge.clocks.items()},
             marks=[column.tobytes() for column in merge.marks.columns()],
+            funding=[column.tobytes() for column in state.funding.columns()],
+            dues=[due for *_, due in sorted(state.dues, key=itemgetter(0, 1))],
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
@@ -126,9 +132,11 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     saved = check_snapshot(encoded, settings)
     state, numbers = initial_state(settings), renumber(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
-    move_rows(
-        np.frombuffer(saved.instrument_partition, np.int64), numbers, state.instrument_partition
-    )
+    restore_column(state.instrument_partition, saved.instrument_partition, numbers)
+    for column, rows in zip(state.funding.columns(), saved.funding, strict=True):
+        restore_column(column, rows, numbers)
+    dues = (replace(due, instrument=int(numbers[due.instrument])) for due in saved.dues)
+    state.dues = [(due.position, due.instrument, due) for due in dues if due.instrument != GONE]
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):
@@ -165,5 +173,10 @@ def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
     for partition, clock in saved.clocks.items():
         merge.clocks[partition] = np.frombuffer(clock, np.int64).copy()
     for column, encoded in zip(merge.marks.columns(), saved.marks, strict=True):
-        rows = np.frombuffer(encoded, column.dtype)
-        move_rows(rows.reshape(len(numbers), *column.shape[1:]), numbers, column)
+        restore_column(column, encoded, numbers)
+
+
+def restore_column(column: Ints | Floats, encoded: bytes, numbers: Ints) -> None:
+    """Write the rows of a snapshot to a column of as many rows as there are instruments now."""
+    rows = np.frombuffer(encoded, column.dtype)
+    move_rows(rows.reshape(len(numbers), *column.shape[1:]), numbers, column)

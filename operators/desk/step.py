@@ -65,7 +65,7 @@ def add_bars(state: State, batch: DeskBatch, settings: DeskSettings) -> None:
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 8
+    VERSION: ClassVar[int] = 7
 
     settings: DeskSettings
 
@@ -80,6 +80,8 @@ class Desk(Struct, frozen=True):
         """
         check_single_partition(state, batch, self.settings)
         state.merge.add(batch)
+        if self.settings.pays_funding:
+            state.add_dues(batch)
         for intent in batch.intents:
             state.add_intent(intent)
         if len(batch.bars):

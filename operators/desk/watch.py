@@ -30,7 +30,6 @@ class FoundRow(NamedTuple):
     position: LogPosition
     table: int  # its number among the tables of DeskMarket
     pending: Pending
-    chunk: int  # its number among the pending ones
     row: int
 
 
@@ -62,6 +61,8 @@ class Watch:
             return
         first: FoundRow | None = None
         for number, pending in enumerate(merge.pending.get(partition, ())):
+            if not pending.chunks:
+                continue
             row = self.search_table(merge.horizon, partition, number, pending)
             if row is not None and (first is None or row[:2] < first[:2]):
                 first = row
@@ -73,12 +74,12 @@ class Watch:
     ) -> FoundRow | None:
         """Return the first row of a table below the horizon that matters."""
         begin = pending.begin
-        for chunk, ticks in enumerate(pending.chunks):
+        for ticks in pending.chunks:
             end = rows_before(horizon, partition, ticks)
             row = self.next_row(ticks, begin, end)
             if row < end:
                 position = (int(ticks.log_ns[row]), partition, int(ticks.offset[row]))
-                return FoundRow(position, number, pending, chunk, row)
+                return FoundRow(position, number, pending, row)
             if end < len(ticks):
                 break
             begin = 0

@@ -98,7 +98,8 @@ class Venue(VenueState):
             refuse_later(self, order_id, at_ns, REFUSE_AMENDMENT)
             return
         at_ns = max(order.active_ns, at_ns)
-        order.amendments.append(Amendment(at_ns, size, limit, trigger))
+        order.amended += 1
+        order.amendments.append(Amendment(at_ns, size, limit, trigger, order.amended))
         schedule(self, order)
 
     def meet(self, row: Row, standing: Standing) -> list[Report]:
@@ -151,9 +152,10 @@ class Venue(VenueState):
     ) -> "Venue":
         """Return the venue of a snapshot; all of its instruments are in `changed`.
 
-        The table may have more instruments than when the snapshot was made.
+        The table may have changed since the snapshot was made.
 
-        Raises KeyError for an instrument that is not in the table any more.
+        Raises KeyError for an instrument that is not in the table any more, but has orders or
+        positions.
         """
         venue = cls(rules, instruments)
         restore_into(venue, saved)
