@@ -4,10 +4,17 @@ state of BTC, ETH ──ADA, ZEC are added──▶ BTC, ETH as if nothing had b
                                           ADA, ZEC as in a run that begins there
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from bytewax._bytewax import run_main
+from bytewax.recovery import RecoveryConfig, init_db_dir
 
+from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.source.source import STOP_REQUESTED
+from tapeflow.flows import trade
+from tapeflow.flows.run.plan import BY_ENGINE, Plan
+from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import TapeflowError
 from tests.growing import (
     ADA,
@@ -26,6 +33,7 @@ from tests.growing import (
     strategy,
     write_tape,
 )
+from tests.running import silent
 
 RECORDS, CUT = 800, 350
 ALL = records_of(["BTC", "ADA", "ETH", "ZEC"], RECORDS)
@@ -207,3 +215,32 @@ def test_a_venue_that_is_new_is_read_from_its_beginning_and_traded_from_where_th
     assert records_until(times[0]) <= CUT <= records_until(times[1])
     assert len(past) + len(others) == len(facts(tmp_path, "signals", where))
     assert len(facts(tmp_path, "fills", where)) > 10
+
+
+def run_by_engine(folder, tapes, job):
+    """Run a job on the engine's own store, as `python -m bytewax.run` does: without a manifest."""
+    STOP_REQUESTED.clear()
+    store = folder / "engine"
+    if not store.exists():
+        store.mkdir(parents=True)
+        init_db_dir(store, 1)
+    plan = Plan(
+        command=BY_ENGINE, log=find_tapes([tapes], job), job=job, results=folder / "r.duckdb"
+    )
+    flow = trade.dataflow(plan, Progress(tuple(plan.log), job.source.max_lead), silent)
+    run_main(
+        flow, epoch_interval=timedelta(milliseconds=100), recovery_config=RecoveryConfig(store)
+    )
+
+
+def test_a_job_changes_under_the_engines_own_command_too(
+    tmp_path, tapes, unbroken, begun_there, monkeypatch
+):
+    with stop_at(CUT, monkeypatch):
+        run_by_engine(tmp_path, tapes, OLD)
+    assert not (tmp_path / "r.duckdb").exists(), "it has not come to its end"
+    run_by_engine(tmp_path, tapes, NEW)
+    assert old_facts(tmp_path) == old_facts(unbroken)
+    assert new_facts(tmp_path) == new_facts(begun_there)
+    with pytest.raises(TapeflowError, match="which the job no longer has it trade"):
+        run_by_engine(tmp_path, tapes, job_of([ADA]))
