@@ -49,7 +49,7 @@ def database_columns() -> dict[str, list[tuple[str, str]]]:
     """Return name and SQL type of each column, by table."""
     with tempfile.TemporaryDirectory() as folder:
         paths = ResultPaths.for_stateless_run(Path(folder) / "results.duckdb")
-        with create(paths, RunInfo("", "", "{}", InstrumentTable.from_rows(()))) as con:
+        with create(paths) as con:
             rows = con.execute(
                 "SELECT table_name, column_name, data_type FROM duckdb_columns() "
                 "WHERE NOT internal AND schema_name = 'main' ORDER BY table_oid, column_index"

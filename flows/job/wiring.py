@@ -156,6 +156,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         stale_mark_ns=job.results.stale_mark,
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
+        traded={(each.account, each.name): each.instruments for each in strategies(job, table)},
     )
 
 
