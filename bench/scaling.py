@@ -5,6 +5,7 @@
 A log of 10,000 ticks a second, replayed as the reference job does, EMAs crossing on bars of 1 s, on
 one core: over 10, 100 and 1,000 instruments; in the small pages of a live feed; and with 1, 20 and
 200 strategies on 50 instruments. The share of a core is that of a live feed at the log's own rate.
+Then the desk alone, with resting orders and more accounts: bench.desk_scaling.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench import report, scaling_workload
+from bench import desk_scaling, report, scaling_workload
 from bench.measurement import Measurement
 from bench.replay import measure_pinned
 
@@ -91,7 +92,9 @@ def main() -> None:
     for title, shapes in TABLES.items():
         tables[title] = measure_table(shapes, args.records, args.runs)
         print("\n".join(format_table(title, tables[title])), flush=True)
-    figures = {"records": args.records, "runs": args.runs, "tables": tables}
+    desk = desk_scaling.measure(args.runs)
+    print("\n".join(desk_scaling.format_tables(desk)))
+    figures = {"records": args.records, "runs": args.runs, "tables": tables, "desk": desk}
     print(f"all numbers and the machine in {report.save('scaling', figures)}")
 
 

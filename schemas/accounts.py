@@ -77,3 +77,20 @@ class Equity(Struct, frozen=True, gc=False):
     stale_mark_ns: Ns | None = None  # log time of the oldest mark; NULL: no older than `stale_mark`
     funding: Decimal = Decimal(0)  # received, less what was paid
     unvalued: str = ""  # amounts in currencies of which no price is known: they are in no sum
+
+
+class Funding(Struct, frozen=True, gc=False):
+    """Funding that a strategy's position in a perpetual paid or received."""
+
+    seq: int  # running number over all funding of the account
+    account: str
+    strategy: str
+    instrument: str
+    time_ns: Ns  # log time of the record that told of it
+    due_ns: Ns  # the venue's time of the payment
+    next_ns: Ns  # the venue's time of the next one; payments between were not told of
+    rate: Decimal | None  # above 0: longs pay; NULL: the venue said none, and nothing is booked
+    mark: Decimal | None  # mark price; NULL: none was known, and nothing is booked
+    quantity: Decimal  # signed
+    amount: Decimal | None  # received; below 0: paid; NULL: not known
+    currency: str  # of the amount

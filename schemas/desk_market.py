@@ -3,7 +3,7 @@
 Market                                  DeskMarket
 trades       11 columns, all            those that were accepted
 quotes        8 columns, all            all, or the last of an instrument between two samples
-mark_prices   6 columns, all            the same
+mark_prices   8 columns, all            the same, and those that funding depends on
 
 `venue_ns` is the time at which a row happened at its venue, by our clock: see desk/venue_clock.py.
 """
@@ -40,9 +40,11 @@ class DeskQuotes(DeskTicks, frozen=True, eq=False):
 
 
 class DeskMarkPrices(DeskTicks, frozen=True, eq=False):
-    """Mark prices."""
+    """Mark prices, and what the venue says with them of funding."""
 
     mark: Floats
+    funding_rate: Floats
+    funding_ns: Ints
 
 
 class DeskMarket(Tables, frozen=True, eq=False):

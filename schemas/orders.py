@@ -6,6 +6,7 @@ An `Order` is the approval and never changes; `Working` is what it has become so
 """
 
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -57,6 +58,7 @@ class Terms(Struct, frozen=True, gc=False):
 
 
 MARKET = Terms()
+READ_TERMS = attrgetter(*Terms.__struct_fields__)
 
 
 class Order(Struct, frozen=True, gc=False):
@@ -95,7 +97,7 @@ class Order(Struct, frozen=True, gc=False):
     @property
     def terms(self) -> Terms:
         """How it is to be executed, as approved."""
-        return Terms(**{name: getattr(self, name) for name in Terms.__struct_fields__})
+        return Terms(*READ_TERMS(self))
 
     @property
     def position(self) -> LogPosition:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.order_events import Command, OrderEvent
@@ -64,6 +64,9 @@ FACT_TYPES = (
     FactType(Fill, "fills", "fills", "account", ("id",), ACCOUNT_SEQ),
     FactType(Position, "positions", "positions", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
     FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
+    FactType(
+        Funding, "funding", "funding", "account", ACCOUNT_SEQ, ACCOUNT_SEQ, digested="with rows"
+    ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",
         ("partition", "offset", "instrument", "trade_id"),

@@ -11,9 +11,11 @@ from decimal import Decimal
 import msgspec
 
 from tapeflow.operators.desk import slices
+from tapeflow.operators.desk.action_reports import reports_of
 from tapeflow.operators.desk.actions import Amend, Apply, Cancel, Place, Release, Slice, Timer
 from tapeflow.operators.desk.life import apply_report
 from tapeflow.operators.desk.links import follow
+from tapeflow.operators.desk.order_facts import command
 from tapeflow.operators.desk.working import Sliced, Working, begin
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.orders import Report
@@ -84,16 +86,6 @@ class Bench:
     def carry_out(self, action):
         """Carry out an action as the loop of the desk does."""
         self.actions.append(action)
-        name = getattr(action, "order_id", "")
-        if isinstance(action, Cancel | Amend | Release) and self.get(name).phase == "DONE":
-            return
-        if isinstance(action, Cancel) and name in self.orders.slices:
-            follows = slices.cancel(self.orders, self.get(name), action.reason, self.position)
-            self.carry_out_all(follows)
-            return
-        if isinstance(action, Amend) and name in self.orders.slices:
-            self.carry_out_all(slices.amend(self.orders, self.get(name), action, self.position))
-            return
         match action:
             case Timer(due_ns, name):
                 self.timers.append((due_ns, name))
@@ -101,20 +93,25 @@ class Bench:
                 self.carry_out_all(slices.go_on(self.orders, name, self.position))
             case Apply(report):
                 self.apply(report)
-            case Place(order, size):
-                self.orders.add(begin(order))
-                self.send(order.id, size)
-            case Release(name, size):
-                self.send(name, size)
-            case Cancel(name, reason):
-                phase = self.get(name).phase
-                self.apply(self.report(name, "CANCEL_ASKED", reason=reason))
-                if phase in ("SENT", "OPEN"):
-                    self.commands.append(("CANCEL", name, None))
-            case Amend(name, size):
-                fields = {} if size is None else {"size": size}
-                self.apply(self.report(name, "AMEND_ASKED", **fields))
-                self.commands.append(("AMEND", name, size or self.get(name).size))
+            case Cancel(name, reason) if name in self.orders.slices:
+                follows = slices.cancel(self.orders, self.get(name), reason, self.position)
+                self.carry_out_all(follows)
+            case Amend(name) if name in self.orders.slices:
+                follows = slices.amend(self.orders, self.get(name), action, self.position)
+                self.carry_out_all(follows)
+            case Place(order):
+                self.request(action, self.orders.add(begin(order)))
+            case _:
+                self.request(action, self.get(action.order_id))
+
+    def request(self, action, working):
+        """Apply the desk's own reports of an action, and send the command."""
+        was_held = working.phase == "HELD"
+        reports = reports_of(action, working, self.position)
+        for each in reports:
+            self.apply(each)
+        if reports and (isinstance(action, Place | Release) or not was_held):
+            self.commands.append(command(1, working, action, self.now, 1000))
 
     def carry_out_all(self, actions):
         for action in actions:
@@ -134,17 +131,12 @@ class Bench:
         opened = self.now if open_ns is None else open_ns
         self.carry_out_all(slices.on_bar(self.orders, instrument, opened, volume, self.position))
 
-    def send(self, name, size):
-        if size != self.get(name).size:
-            self.apply(self.report(name, "AMEND_ASKED", size=size))
-        self.apply(self.report(name, "SENT"))
-        self.commands.append(("PLACE", name, size))
-
     # --- the venue ---
 
     def take(self, refuse=False):
         """Let the venue take the next command; it may refuse what it could do."""
-        action, name, size = self.commands.pop(0)
+        given = self.commands.pop(0)
+        action, name, size = given.action, given.order_id, given.size
         order = self.venue.get(name)
         if action == "PLACE":
             assert order is None, "sent twice"

@@ -2,7 +2,9 @@
 
 import os
 import random
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -445,3 +447,37 @@ def test_a_command_names_the_order_its_generation_and_the_time_until_which_it_ma
     assert (amend.size, amend.limit, len(amend.wire_id)) == (8, 98, 32)
     cancel = command(4, working, Cancel(working.order.id, "OCO"), 30, 2_000)
     assert (cancel.action, cancel.wire_id[-8:]) == ("CANCEL", "00000001")
+
+
+# --- the page -----------------------------------------------------------------------------
+
+
+def test_the_page_of_orders_has_the_table_of_the_code():
+    page = (Path(__file__).parents[1] / "docs" / "orders.md").read_text()
+    rows = {}
+    for line in page.partition("## Life")[2].partition("\n\n- ")[0].splitlines():
+        kinds, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        rows |= {kind: cells for kind in kinds.split(", ") if len(cells) == 4}
+    assert rows.keys() - {"report", "---"} == LIFE.keys()
+    for kind, cells in LIFE.items():
+        for shown, cell in zip(rows[kind], cells, strict=True):
+            if cell in (".", "!"):
+                assert shown.partition(";")[0] == cell
+            elif cell in PHASES:
+                assert shown.startswith(cell)
+            elif cell.startswith("+"):
+                assert shown == f"alert `{cell[1:]}`"
+            else:
+                assert shown not in (".", "!") or (kind, cell) == ("AMEND_REFUSED", "refuse")
+
+
+def test_the_page_of_orders_explains_each_alert():
+    page = (Path(__file__).parents[1] / "docs" / "orders.md").read_text()
+    code = "".join(
+        (Path(__file__).parents[1] / "operators" / "desk" / name).read_text()
+        for name in ("life.py", "requests.py")
+    )
+    in_cells = {cell[1:] for cells in LIFE.values() for cell in cells if cell.startswith("+")}
+    alerts = in_cells | set(re.findall(r'append\(f?"([A-Z_]+)', code))
+    assert len(alerts) >= 9
+    assert all(f"`{alert}" in page for alert in alerts)

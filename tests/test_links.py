@@ -1,7 +1,6 @@
 """Brackets and groups: exits live by what their entry has filled, whatever comes in which order."""
 
 from decimal import Decimal
-from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -31,7 +30,7 @@ def an_intent(exit_rule="OUO", exits=(("10", TARGET), ("10", STOP)), others=(), 
 
 
 def orders_of(intent):
-    return make_orders(intent, Decimal(100), 250, count(1).__next__)
+    return make_orders(intent, Decimal(100), lambda _: 250)
 
 
 def bracket(**settings):
@@ -51,6 +50,10 @@ def fill(bench, name, size):
     return list(bench.actions)
 
 
+def amend(name, size, rule="OUO"):
+    return Amend(name, Decimal(size), reason=rule)
+
+
 # --- the orders of an intent --------------------------------------------------------------
 
 
@@ -61,7 +64,6 @@ def test_ids_of_entries_and_exits_are_derived_and_exits_name_their_entry():
     assert (target.parent, stop.parent, entry.parent) == (entry.id, entry.id, "")
     assert [each.role for each in (entry, target, stop)] == ["entry", "exit", "exit"]
     assert (target.rule, target.group) == ("OUO", stop.group) and entry.group == ""
-    assert [each.seq for each in (entry, target, stop)] == [1, 2, 3]
     assert (stop.terms, stop.side, stop.size) == (STOP, SELL, 10)
     assert (stop.time_ns, stop.active_ns, stop.position) == (50, 300, (50, "x-0", 3))
 
@@ -100,7 +102,7 @@ def test_exits_wait_until_their_entry_fills_and_are_sent_with_what_it_filled():
     assert [bench.get(each).phase for each in (target, stop)] == ["HELD", "HELD"]
     assert fill(bench, entry, 4) == [Release(target, Decimal(4)), Release(stop, Decimal(4))]
     bench.settle()
-    assert fill(bench, entry, 6) == [Amend(target, Decimal(10)), Amend(stop, Decimal(10))]
+    assert fill(bench, entry, 6) == [amend(target, 10), amend(stop, 10)]
     bench.settle()
     assert [bench.venue[each].leaves for each in (target, stop)] == [10, 10]
 
@@ -109,7 +111,7 @@ def test_what_one_exit_fills_is_taken_from_the_other_at_the_same_place():
     bench, entry, target, stop = bracket()
     fill(bench, entry, 10)
     bench.settle()
-    assert fill(bench, target, 3) == [Amend(stop, Decimal(7))]
+    assert fill(bench, target, 3) == [amend(stop, 7)]
     bench.settle()
     assert fill(bench, target, 7) == [Cancel(stop, "OUO")]
     bench.settle()
@@ -150,7 +152,7 @@ def test_exits_without_a_rule_follow_the_entry_and_not_each_other():
     fill(bench, entry, 4)
     bench.settle()
     assert fill(bench, first, 1) == []
-    assert fill(bench, entry, 2) == [Amend(first, Decimal(6)), Amend(second, Decimal(6))]
+    assert fill(bench, entry, 2) == [amend(first, 6, "OTO"), amend(second, 6, "OTO")]
 
 
 def test_exits_of_a_part_stay_within_their_part():
@@ -164,9 +166,9 @@ def test_exits_of_a_part_stay_within_their_part():
     fill(bench, entry, 6)
     bench.settle()
     assert [bench.venue[each].leaves for each in (one, two, stop)] == [5, 5, 10]
-    assert fill(bench, one, 5) == [Amend(stop, Decimal(5))]
+    assert fill(bench, one, 5) == [amend(stop, 5)]
     bench.settle()
-    assert fill(bench, two, 2) == [Amend(stop, Decimal(3))]
+    assert fill(bench, two, 2) == [amend(stop, 3)]
 
 
 def test_a_cancel_of_the_rest_of_an_entry_leaves_the_exits_for_what_was_filled():
@@ -214,7 +216,7 @@ def test_an_entry_that_fills_on_after_its_exits_gets_new_exits():
     assert (again.parent, again.group, again.role) == (entry, bench.get(stop).order.group, "exit")
     assert again.position == bench.get(entry).order.position or again.time_ns > 50
     bench.settle()
-    assert fill(bench, again.id, 2) == [Amend(derive_id("order", target, "again"), Decimal(4))]
+    assert fill(bench, again.id, 2) == [amend(derive_id("order", target, "again"), 4)]
 
 
 def test_an_exit_that_fills_while_it_is_being_enlarged_is_replaced_once_that_is_refused():
@@ -222,7 +224,7 @@ def test_an_exit_that_fills_while_it_is_being_enlarged_is_replaced_once_that_is_
     fill(bench, entry, 4)
     bench.settle()
     fill(bench, entry, 6)  # the amendments are on their way
-    assert fill(bench, target, 4) == [Amend(stop, Decimal(6))]
+    assert fill(bench, target, 4) == [amend(stop, 6)]
     bench.settle()
     assert bench.get(target).end == "FILLED"
     again = derive_id("order", target, "again")
@@ -250,7 +252,7 @@ def test_an_exit_that_the_venue_does_not_enlarge_is_amended_again_with_the_next_
     bench.take(refuse=True)
     bench.settle()
     assert [bench.venue[each].leaves for each in (target, stop)] == [4, 6]
-    assert fill(bench, entry, 4) == [Amend(target, Decimal(10)), Amend(stop, Decimal(10))]
+    assert fill(bench, entry, 4) == [amend(target, 10), amend(stop, 10)]
 
 
 def test_exits_follow_an_entry_that_filled_more_than_its_size():
@@ -280,8 +282,26 @@ def test_a_late_fill_of_an_exit_that_was_replaced_takes_from_the_new_ones():
         fill(bench, name, size)
         bench.settle()
     new = [derive_id("order", each, "again") for each in (target, stop)]
-    assert fill(bench, target, 1) == [Amend(each, Decimal(5)) for each in new]
+    assert fill(bench, target, 1) == [amend(each, 5, "OCO") for each in new]
     assert bench.alerts == ["OVERFILL"]
+
+
+def test_an_exit_that_a_user_has_made_smaller_stays_so():
+    bench, entry, target, stop = bracket()
+    fill(bench, entry, 4)
+    bench.settle()
+    bench.carry_out(Amend(target, size=Decimal(3)))
+    bench.settle()
+    assert fill(bench, entry, 6) == [amend(stop, 10)]
+    bench.settle()
+    assert fill(bench, target, 3) == [amend(stop, 7)]
+
+
+def test_exits_follow_an_entry_that_a_user_has_made_larger():
+    bench, entry, target, stop = bracket()
+    bench.carry_out(Amend(entry, size=Decimal(12)))
+    bench.settle()
+    assert fill(bench, entry, 12) == [Release(each, Decimal(12)) for each in (target, stop)]
 
 
 # --- entries ------------------------------------------------------------------------------
@@ -304,12 +324,30 @@ def test_of_oco_entries_the_first_that_fills_cancels_the_others():
 
 def test_of_ouo_entries_a_fill_takes_from_the_others():
     bench, first, second = two_entries("OUO")
-    assert Amend(second, Decimal(7)) in fill(bench, first, 3)
+    assert amend(second, 7) in fill(bench, first, 3)
     bench.settle()
-    assert Amend(first, Decimal(8)) in fill(bench, second, 2)
+    assert amend(first, 8) in fill(bench, second, 2)
     bench.settle()
     assert [bench.venue[each].leaves for each in (first, second)] == [5, 5]
     assert Cancel(second, "OUO") in fill(bench, first, 5)
+
+
+def test_of_ouo_entries_a_fill_takes_from_what_a_user_has_made_of_them():
+    bench, first, second = two_entries("OUO")
+    bench.carry_out(Amend(second, size=Decimal(14)))
+    bench.settle()
+    assert amend(second, 11) in fill(bench, first, 3)
+    bench.settle()
+    assert amend(second, 9) in fill(bench, first, 2)
+
+
+def test_an_oco_entry_that_a_user_has_made_larger_fills_on():
+    bench, first, second = two_entries("OCO")
+    bench.carry_out(Amend(first, size=Decimal(14)))
+    bench.settle()
+    assert fill(bench, first, 10)[0] == Cancel(second, "OCO")
+    bench.settle()
+    assert bench.venue[first].leaves == 4
 
 
 # --- state and memory ---------------------------------------------------------------------
@@ -347,7 +385,7 @@ def test_a_restored_book_of_orders_goes_on_as_before():
     fill(bench, entry, 4)
     bench.restart()
     bench.settle()
-    assert fill(bench, entry, 6) == [Amend(target, Decimal(10)), Amend(stop, Decimal(10))]
+    assert fill(bench, entry, 6) == [amend(target, 10), amend(stop, 10)]
     bench.restart()
     bench.settle()
     fill(bench, stop, 10)
@@ -387,9 +425,9 @@ class Brackets(RuleBasedStateMachine):
     @precondition(lambda self: self.bench and self.bench.commands)
     @rule(refuse=st.booleans())
     def take(self, refuse):
-        action, name, size = self.bench.commands[0]
-        refuse = refuse and action != "CANCEL"
-        if refuse and (action == "PLACE" or size > self.bench.venue[name].size):
+        first = self.bench.commands[0]
+        name, refuse = first.order_id, refuse and first.action != "CANCEL"
+        if refuse and (first.action == "PLACE" or first.size > self.bench.venue[name].size):
             self.undone.add(name)
         self.bench.take(refuse)
 

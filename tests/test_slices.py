@@ -1,7 +1,6 @@
 """Orders in slices: what children fill and may fill never passes the order, whatever happens."""
 
 from decimal import Decimal
-from itertools import count
 
 import pytest
 from hypothesis import settings
@@ -32,7 +31,7 @@ def sliced(slicing, size="10", terms=LIMIT, lot="1", exits=(), others=(), entry_
     """Return a bench with an order in slices, and the order."""
     legs = tuple(Leg(SELL, Decimal(size), LIMIT) for _ in exits)
     intent = Intent("main", SIGNAL, Decimal(size), terms, others, entry_rule, legs, slicing=slicing)
-    orders = make_orders(intent, Decimal(100), 0, count(1).__next__)
+    orders = make_orders(intent, Decimal(100), lambda _: 0)
     bench = Bench()
     for order in orders:
         bench.orders.add(begin(order))
@@ -230,7 +229,7 @@ def test_a_cancel_of_the_order_cancels_its_children_and_then_it(part):
         bench.settle()
     bench.carry_out(Cancel(parent.order.id, "USER"))
     assert parent.phase == ("OPEN" if part else "HELD")
-    assert len([each for each in bench.commands if each[0] == "CANCEL"]) == 2
+    assert len([each for each in bench.commands if each.action == "CANCEL"]) == 2
     bench.settle()
     assert (parent.end, parent.reason, parent.filled) == ("CANCELED", "USER", part)
     bench.advance(100 + 10 * SECOND)
@@ -298,7 +297,7 @@ def test_an_amendment_changes_what_follows_and_what_is_at_the_venue():
     bench.carry_out(Amend(parent.order.id, size=Decimal(4), limit=Decimal(98)))
     name = children(bench, parent)[1].order.id
     assert [each for each in bench.actions if isinstance(each, Amend)][1:] == [
-        Amend(name, limit=Decimal(98)), Amend(name, size=Decimal(2)),
+        Amend(name, limit=Decimal(98)), Amend(name, size=Decimal(2), reason="PARENT_ENDED"),
     ]  # fmt: skip
     assert (parent.size, parent.terms.limit, parent.phase) == (4, 98, "OPEN")
     fill_all(bench)
@@ -309,7 +308,7 @@ def test_a_child_that_the_venue_does_not_shrink_is_canceled_and_sent_anew():
     bench, parent = sliced(ICEBERG, size="3")
     bench.settle()
     bench.carry_out(Amend(parent.order.id, size=Decimal(2)))
-    assert bench.commands[-1][::2] == ("AMEND", Decimal(2))
+    assert (bench.commands[-1].action, bench.commands[-1].size) == ("AMEND", 2)
     bench.take(refuse=True)
     bench.settle()
     assert [int(bench.venue[each].leaves) for each in bench.open_orders()] == [2]
@@ -370,6 +369,15 @@ def test_an_order_in_slices_that_loses_to_another_entry_stops():
     assert bench.open_orders() == [other.order.id]
 
 
+def test_an_order_in_slices_that_is_held_shrinks_with_the_fills_of_another_entry():
+    others = (Leg(BUY, Decimal(10), LIMIT),)
+    bench, parent = sliced(PARTICIPATION, others=others, entry_rule="OUO")
+    bench.settle()
+    bench.fill(bench.open_orders()[0], Decimal(3))
+    bench.settle()
+    assert (parent.phase, parent.size, len(bench.venue)) == ("HELD", 7, 1)
+
+
 # --- state and memory ---------------------------------------------------------------------
 
 
@@ -425,7 +433,7 @@ class Slices(RuleBasedStateMachine):
     @precondition(lambda self: self.bench and self.bench.commands)
     @rule(refuse=st.booleans())
     def take(self, refuse):
-        self.bench.take(refuse and self.bench.commands[0][0] != "CANCEL")
+        self.bench.take(refuse and self.bench.commands[0].action != "CANCEL")
 
     @precondition(lambda self: self.bench and self.bench.open_orders())
     @rule(which=choices, size=st.integers(1, 5))

@@ -207,6 +207,12 @@ def test_a_cancel_ends_the_order_at_its_arrival():
     assert ends(rules, *steps, until(20)) == [(17, 17, "CANCELED OCO")]
 
 
+def test_a_row_that_has_passed_a_cancel_brings_it_however_far_its_price():
+    steps = limit(8), trade(11, 105), trade(12, 105, v=8), cancel(13, "o"), trade(16, 500, v=15)
+    assert ends(paper(cancel=2), *steps) == [(16, 15, "CANCELED")]
+    assert ends(paper(cancel=3), *steps, until(20)) == [(20, 16, "CANCELED")], "not yet passed"
+
+
 def test_a_cancel_never_overtakes_its_order():
     steps = limit(10), cancel(11, "o"), until(40)
     assert ends(paper(entry=20, cancel=2), *steps) == [(30, 30, "CANCELED")]
@@ -364,6 +370,18 @@ def test_two_amendments_of_one_time_both_take_effect():
     assert outcome(paper(entry=1), *steps)[1:] == ["o AMENDED", "o AMENDED", "o FILL 3 @ 99 MAKER"]
 
 
+def test_two_amendments_of_one_time_are_put_off_by_one_delay():
+    steps = (
+        limit(8),
+        trade(11, 105),
+        trade(12, 105, v=8),
+        amend(13, "o", size=3),
+        amend(13, "o", size=2),
+    )
+    later = trade(18, 105, v=9)  # the delay is 9 now, and was 4 at log time 15
+    assert timed_outcome(paper(entry=2), *steps, later, until(40))[1:] == [(19, "o AMENDED")] * 2
+
+
 def test_an_amendment_of_an_order_that_is_over_is_refused():
     steps = (
         *ENTERED,
@@ -474,6 +492,23 @@ def test_a_restored_venue_knows_instruments_that_were_added_since():
     assert restored.orders["o"].instrument == 1
 
 
+def test_an_instrument_may_go_once_it_has_no_order_and_no_position():
+    two = instrument("A-USD.BINANCE"), instrument("B-USD.BINANCE")
+    table = InstrumentTable.from_rows(two[1:])
+    flat = (
+        quote(1, 99, 101, 9, 9),
+        limit(2, "a", price=101, size=1),
+        trade(3, 100),
+        limit(4, "b", SELL, 1, 99),
+        trade(5, 100),
+    )
+    saved = run_three_ways(paper(), flat, *two).venue.snapshot()
+    assert Venue.restore(saved, paper(), table).orders == {}
+    for steps in (flat[:3], [*flat, limit(6, "c", price=50)]):
+        with pytest.raises(KeyError, match="A-USD"):
+            Venue.restore(run_three_ways(paper(), steps, *two).venue.snapshot(), paper(), table)
+
+
 def test_the_venue_has_positions_before_the_desk_hears_of_them():
     market = run_three_ways(paper(answer=1_000), [limit(10, size=2), trade(11, 99, 2)])
     assert market.venue.positions == {("main", "trend", 0): Decimal(2)}
@@ -483,8 +518,19 @@ def test_the_venue_has_positions_before_the_desk_hears_of_them():
 
 def test_orders_that_are_over_leave_no_timers_behind():
     market = Market(paper(), InstrumentTable.from_rows([instrument()]))
+    market.run([limit(0, "first", tif="GTD", expire_ns=9_000), limit(0, "live", tif="DAY")])
     for log_ns in range(5_000):
         market.run([limit(log_ns, f"o{log_ns}", tif="DAY"), cancel(log_ns, f"o{log_ns}")])
-    market.run([limit(5_000, "live", tif="DAY")])
     assert len(market.venue.timers) < 2_000 and len(market.venue.books[0].events) < 2_000
-    assert ends_of(market.run([until(DAY)]))[-1] == (DAY, DAY, "EXPIRED DAY")
+    last = ends_of(market.run([until(DAY)]))[-2:]
+    assert last == [(9_000, 9_000, "EXPIRED GTD"), (DAY, DAY, "EXPIRED DAY")]
+
+
+def test_an_end_that_was_put_behind_another_and_comes_back_takes_effect():
+    steps = (
+        place(0, "o", SELL, 2, "stop", trigger=98, tif="GTD", expire_ns=55), trade(5, 100),
+        trade(30, 98, v=20),  # triggered: patience ends at 20 + 30, put off by 10
+        amend(45, "o", size=3),  # at 48, put off to 58: patience ends at 78, and GTD is the end again
+        until(100),
+    )  # fmt: skip
+    assert ends(paper("touch", entry=3, patience=30), *steps) == [(65, 55, "EXPIRED GTD")]

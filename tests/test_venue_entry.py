@@ -152,6 +152,16 @@ def test_a_market_order_is_valued_by_the_touch_else_the_last_trade_else_the_row(
     assert reports[:1] == first
 
 
+def test_an_order_that_enters_at_a_quote_without_its_opposite_side_is_valued_by_the_other():
+    strict = [instrument(min_notional=Decimal(200))]
+    order = place(10, "o", BUY, 2, "trailing", trail=5)
+    assert outcome(paper(), order, quote(11, 99.5, 0), instruments=strict) == [
+        "o REJECTED NOTIONAL_MIN"
+    ]
+    assert outcome(paper(), order, quote(11, 100, 0), instruments=strict) == ["o ACCEPTED"]
+    assert outcome(paper(), order, quote(11, 0, 0), instruments=strict) == ["o ACCEPTED"], "unknown"
+
+
 def test_an_inverse_instrument_counts_its_contracts_as_notional():
     inverse = instrument(
         kind="perp", venue_symbol="AUSD_PERP", multiplier=Decimal(10), min_notional=Decimal(30)
@@ -333,13 +343,14 @@ def test_a_sell_slips_downwards_and_never_to_zero():
 
 def test_what_our_orders_took_from_a_quote_is_not_shown_again():
     steps = (
-        quote(1, 99, 101, 9, 4), place(2, "o", BUY, 3), trade(3, 100),
-        place(4, "p", BUY, 3), trade(5, 100), quote(6, 99, 101, 9, 2.5),
+        quote(1, 99, 101, 9, 6), place(2, "o", BUY, 3), trade(3, 100), place(4, "p", BUY, 2), trade(5, 100),
+        place(6, "q", BUY, 3), trade(7, 100), quote(8, 99, 101, 9, 2.5),
     )  # fmt: skip
     assert [text for text in outcome(paper(slip=None), *steps) if "FILL" in text] == [
         "o FILL 3 @ 101 TAKER",
-        "p FILL 1 @ 101 TAKER",
         "p FILL 2 @ 101 TAKER",
+        "q FILL 1 @ 101 TAKER",
+        "q FILL 2 @ 101 TAKER",
     ]
 
 

@@ -14,7 +14,7 @@ elements distinguish channels, and no frame without a row whose channel has rows
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from tapeflow.schemas.venues.dialect import Channel, Field, Kind, distinguishes
+from tapeflow.schemas.venues.dialect import Channel, Field, Kind, Shape
 
 Path: TypeAlias = tuple[str, ...]  # keys, from the outermost object on
 Conditions: TypeAlias = dict[Path, str]  # by path: PRESENT, ABSENT, OBJECT, ARRAY or "=text"
@@ -24,6 +24,13 @@ ELEMENT = "[]"  # in a path: each element of an array
 
 class UnscannableError(Exception):
     """The tables of the scanner cannot express this channel."""
+
+
+def distinguishes(part: "Field | Shape | list[Shape]") -> bool:
+    """Return whether a part of a shape holds a field by which channels are distinguished."""
+    if isinstance(part, Field):
+        return part.kind <= Kind.ABSENT
+    return any(map(distinguishes, part if isinstance(part, list) else part.values()))
 
 
 def discriminators(part: Any, path: Path = (), *, required: bool = False) -> Conditions:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from tapeflow.operators.decode.guards import (
     Path,
     UnscannableError,
+    distinguishes,
     guards,
     require_scannable,
     without_values,
@@ -56,7 +57,7 @@ from tapeflow.operators.decode.objects import (
 from tapeflow.operators.decode.rows import FLOATS
 from tapeflow.operators.decode.strict import Symbols
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape, distinguishes
+from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, Shape
 
 
 class ScanTables(NamedTuple):

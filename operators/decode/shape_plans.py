@@ -7,8 +7,9 @@ literals  e = "trade"        fields  s -> instrument, p -> price, each with its 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tapeflow.operators.decode.guards import distinguishes
 from tapeflow.operators.decode.values import field_reader
-from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind, distinguishes
+from tapeflow.schemas.venues.dialect import Channel, Dialect, Field, Kind
 
 Read = Callable[[Any, str], int | float]
 PLANS_MAX = 256  # dialects: a job has one by venue

@@ -3,10 +3,10 @@
     outcome of a report ──▶ links.follow ──▶ [Release(stop, 2), Amend(target, size 2)]
     timer, bar, fill ─────▶ slices ───────▶ [Place(child), Timer(next slice)]
 
-An action is carried out as a report about its order (CANCEL_ASKED, AMEND_ASKED, SENT), and a
-command to the venue where the order is SENT or OPEN. The loop carries out one after the other, and
-what follows from one before the next; for an order that is DONE there is nothing to do any more. An
-order that is sliced is known to no venue: its Cancel and its Amend go to slices.py.
+The loop carries out one after the other, and what follows from one before the next. Place, Release,
+Cancel and Amend are reports of the desk (action_reports.py) and, unless the order was HELD before
+its Cancel or Amend, a command to the venue. An order in slices is known to no venue: its Cancel and
+Amend are `slices.cancel` and `slices.amend`.
 """
 
 from decimal import Decimal
@@ -18,10 +18,10 @@ from tapeflow.schemas.time import Ns
 
 
 class Place(Struct, frozen=True):
-    """Send a new order; the loop numbers it and sets when it reaches the venue."""
+    """Add a new order, and send it; the loop numbers it and sets when it reaches the venue."""
 
     order: Order
-    size: Decimal  # of it that is sent, as with Release
+    size: Decimal  # of it that is sent
 
 
 class Release(Struct, frozen=True):
@@ -45,6 +45,7 @@ class Amend(Struct, frozen=True):
     size: Decimal | None = None  # the whole size, with what is filled
     limit: Decimal | None = None
     trigger: Decimal | None = None
+    reason: str = ""  # OCO, OUO: for the sake of a link; "": somebody wants it so
 
 
 class Timer(Struct, frozen=True):

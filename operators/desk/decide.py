@@ -7,6 +7,7 @@ Exits only reduce, so they have no exposure of their own. An intent is approved 
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -79,9 +80,8 @@ def orders_of(settings: DeskSettings, intent: Intent) -> list[Order]:
     """Return the orders of an intent, each entry before its exits; these only reduce."""
     exits = tuple(replace(leg, terms=replace(leg.terms, reduce_only=True)) for leg in intent.exits)
     price = clamp_for_table(risk.reference_price(intent.signal.ref_price))
-    orders = make_orders(replace(intent, exits=exits), price, 0, lambda: 0)
-    latency_ns = settings.paper.latency_ns
-    return [replace(o, active_ns=o.time_ns + latency_ns(o.id, "entry")) for o in orders]
+    intent = replace(intent, exits=exits) if exits else intent
+    return make_orders(intent, price, partial(settings.paper.latency_ns, kind="entry"))
 
 
 def check_orders(

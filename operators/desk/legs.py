@@ -9,6 +9,7 @@ it. An exit without a rule is a group of its own.
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.orders import Order, terms_fields
@@ -16,9 +17,12 @@ from tapeflow.schemas.signals import Intent, Leg
 
 
 def make_orders(
-    intent: Intent, ref_price: Decimal, latency_ns: int, number: Callable[[], int]
+    intent: Intent, ref_price: Decimal, latency_of: Callable[[str], int]
 ) -> list[Order]:
-    """Return the orders of an intent, each entry before its exits; `number` numbers them."""
+    """Return the orders of an intent, each entry before its exits; they have no number yet.
+
+    `latency_of` is the time, in ns, from the decision until the order of an id is at the venue.
+    """
     signal = intent.signal
     legs = (Leg(signal.side, intent.size, intent.terms), *intent.others)
     ids = [entry_id(intent, place) for place in range(len(legs))]
@@ -28,7 +32,7 @@ def make_orders(
     for leg, order_id in zip(legs, ids, strict=True):
         orders.append(
             leg_order(
-                intent, leg, ref_price, latency_ns, seq=number(), id=order_id, role="entry",
+                intent, leg, ref_price, latency_of, order_id=order_id, role="entry",
                 group=group, rule=intent.entry_rule if linked else "",
             )
         )  # fmt: skip
@@ -37,7 +41,7 @@ def make_orders(
             parts = (order_id, "exit") if intent.exit_rule else (exit_id,)
             orders.append(
                 leg_order(
-                    intent, exit_leg, ref_price, latency_ns, seq=number(), id=exit_id, role="exit",
+                    intent, exit_leg, ref_price, latency_of, order_id=exit_id, role="exit",
                     parent=order_id, group=derive_id("group", *parts), rule=intent.exit_rule,
                 )
             )  # fmt: skip
@@ -61,11 +65,19 @@ def exits_of(intent: Intent, entry: Leg, entries: tuple[Leg, ...]) -> list[tuple
 
 
 def leg_order(
-    intent: Intent, leg: Leg, ref_price: Decimal, latency_ns: int, **fields: str | int
+    intent: Intent,
+    leg: Leg,
+    ref_price: Decimal,
+    latency_of: Callable[[str], int],
+    *,
+    order_id: str,
+    **fields: Any,
 ) -> Order:
     """Return the order of a leg, decided at the signal's place."""
     signal = intent.signal
     return Order(
+        seq=0,
+        id=order_id,
         signal_id=signal.id,
         account=intent.account,
         strategy=signal.strategy,
@@ -74,9 +86,9 @@ def leg_order(
         size=leg.size,
         ref_price=ref_price,
         time_ns=signal.time_ns,
-        active_ns=signal.time_ns + latency_ns,
+        active_ns=signal.time_ns + latency_of(order_id),
         partition=signal.partition,
         offset=signal.offset,
         **terms_fields(leg.terms),
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )

@@ -41,6 +41,11 @@ LIFE: dict[str, tuple[str, str, str, str]] = {
     "NOT_SENT":       ("end",    "end",      "!",              "."),
     "DENIED":         ("end",    "!",        "!",              "."),
 }  # fmt: skip
+CELLS = {
+    (kind, phase): cell
+    for kind, cells in LIFE.items()
+    for phase, cell in zip(PHASES, cells, strict=True)
+}
 ENDS = {  # end of an order, by the report that ends it
     "CANCELED": "CANCELED", "EXPIRED": "EXPIRED", "REJECTED": "REJECTED", "DENIED": "DENIED",
     "LOST": "LOST", "CANCEL_ASKED": "CANCELED", "NOT_SENT": "EXPIRED",
@@ -53,8 +58,7 @@ def apply_report(working: Working, report: Report) -> Outcome:
     """Change an order by a report about it, as LIFE says; return what changed."""
     before, leaves, was = working.phase, working.leaves, signature(working)
     executions = len(working.trades)
-    cells = LIFE.get(report.kind)
-    cell = cells[PHASES.index(before)] if cells else "!"
+    cell = CELLS.get((report.kind, before), "!")
     alerts: list[str] = []
     if cell == "!":
         alerts.append("ILLEGAL")

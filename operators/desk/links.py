@@ -50,7 +50,7 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
         entry = orders.by_id[order.parent]
         return follow_exits(orders, entry, orders.members(order.group), working, outcome)
     actions = follow_entries(orders.members(order.group), working, outcome) if order.group else []
-    for exits in orders.exits_of(order.id):
+    for exits in orders.exits_of(order.id) if order.id in orders.children else ():
         actions += follow_exits(orders, working, exits, working, outcome)
     if outcome.ended and order.id in orders.slices:
         actions.append(Slice(order.id))
@@ -60,7 +60,11 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
 def follow_entries(entries: Sequence[Working], working: Working, outcome: Outcome) -> list[Action]:
     """Return what follows for the entries of a group."""
     total = sum((each.filled for each in entries), ZERO)
-    sizes = {each.order.id: each.order.size - (total - each.filled) for each in entries}
+    takes = entries[0].order.rule == "OUO"
+    sizes = {
+        each.order.id: each.whole - (total - each.filled) if takes else each.target
+        for each in entries
+    }
     return resize_group(entries, sizes, working, outcome)
 
 
@@ -76,7 +80,7 @@ def follow_exits(
     sizes = {}
     for each in exits:
         left = entry.filled - (total - each.filled)
-        sizes[each.order.id] = min(left, each.order.size) if is_part(each, entry) else left
+        sizes[each.order.id] = min(left, each.whole) if is_part(each, entry) else left
     actions: list[Action] = []
     if entry.filled or entry.phase == DONE:
         actions += resize_group(exits, sizes, working, outcome)
@@ -90,8 +94,9 @@ def follow_exits(
 
 
 def is_part(exit_order: Working, entry: Working) -> bool:
-    """Return whether an exit closes a part of its entry only."""
-    return exit_order.order.size < entry.order.size
+    """Return whether an exit closes a part of its entry only, from the start or by an amendment."""
+    order = exit_order.order
+    return order.size < entry.order.size or exit_order.whole < order.size
 
 
 def resize_group(
@@ -119,9 +124,9 @@ def resize(working: Working, size: Decimal, rule: str) -> list[Action]:
     name = working.order.id
     if size <= working.filled:
         return [Cancel(name, PARENT_ENDED if working.phase == HELD else rule)]
-    if working.phase == HELD:
+    if working.phase == HELD and working.order.role == "exit":
         return [Release(name, size)]
-    return [] if working.target == size else [Amend(name, size=size)]
+    return [] if working.target == size else [Amend(name, size=size, reason=rule or "OTO")]
 
 
 def cancel_too_large(working: Working, size: Decimal, outcome: Outcome) -> list[Action]:
@@ -166,7 +171,7 @@ def replace(
 ) -> list[Action]:
     """Return the order that stands in for an exit that is over, unless one does."""
     order, new_id = working.order, derive_id("order", working.order.id, "again")
-    whole = order.size - working.filled if is_part(working, entry) else order.size
+    whole = working.whole - working.filled if is_part(working, entry) else order.size
     if whole <= 0 or orders.get(new_id) is not None:
         return []
     time_ns, partition, offset = position

@@ -22,6 +22,13 @@ def await_answer(working: Working, report: Report, alerts: list[str]) -> None:
     working.generation += 1
     if report.size is not None:
         working.target = report.size
+    note_whole(working, report)
+
+
+def note_whole(working: Working, report: Report) -> None:
+    """Remember a size that is requested, and not for the sake of a link: those give a reason."""
+    if report.kind == "AMEND_ASKED" and report.size is not None and not report.reason:
+        working.whole = report.size
 
 
 def refuse_request(working: Working, report: Report, alerts: list[str]) -> None:
@@ -57,6 +64,7 @@ def resize(working: Working, report: Report, alerts: list[str]) -> None:
 
 def change_terms(working: Working, report: Report, alerts: list[str] | None = None) -> None:
     """Change size, limit and trigger, each unless a later amendment has changed it."""
+    note_whole(working, report)
     for name in ("size", "limit", "trigger"):
         value = getattr(report, name)
         if value is None or report.event_ns < working.amended_ns.get(name, MIN_NS):

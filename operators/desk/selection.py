@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
+from tapeflow.operators.desk.funding_terms import rows_of_funding
 from tapeflow.operators.desk.marks import is_of_market, nan_if_empty
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.schemas.batches import NO_BARS, Batch, DeskBatch
@@ -94,12 +95,16 @@ def select_quotes(quotes: Quotes, seen: Ints, sample_ns: int) -> DeskQuotes:
 
 
 def select_mark_prices(marks: MarkPrices, seen: Ints, sample_ns: int) -> DeskMarkPrices:
-    """Return the last mark price of each instrument before each sample."""
+    """Return the last mark price of each instrument before each sample, and those of funding."""
     if not len(marks):
         return DeskMarkPrices.empty()
-    rows, where = np.empty(len(marks), np.int64), (marks.log_ns, marks.instrument)
+    rows, wanted = np.empty(len(marks), np.int64), np.zeros(len(marks), np.bool_)
+    where = (marks.log_ns, marks.instrument)
     begin = rows_before_samples(*where, marks.mark, marks.mark, sample_ns, seen, rows)
-    return to_desk(DeskMarkPrices, marks).take(rows[begin:])
+    wanted[rows[begin:]] = True
+    never = np.full(len(seen), -1, np.int64)
+    rows_of_funding(marks.instrument, marks.funding_ns, never, wanted)
+    return to_desk(DeskMarkPrices, marks).take(np.flatnonzero(wanted))
 
 
 @compiled

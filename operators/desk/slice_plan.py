@@ -8,10 +8,13 @@ Sums and not sizes: what a child gives back is in the next one.
 from decimal import Decimal
 from hashlib import blake2b
 
+from msgspec import structs
+
 from tapeflow.operators.desk.actions import Timer
 from tapeflow.operators.desk.working import ZERO, Sliced, Working
 from tapeflow.schemas.ids import derive_id
-from tapeflow.schemas.orders import Order
+from tapeflow.schemas.orders import Order, terms_fields
+from tapeflow.schemas.time import LogPosition
 
 SPARE = 8  # children of an iceberg beyond those that it needs
 PARTICIPATION_MAX = 1_000  # children of an order that follows the volume
@@ -90,3 +93,18 @@ def is_used_up(sliced: Sliced, parent: Working) -> bool:
     if sliced.slicing.kind == "twap":
         return sliced.step == sliced.slicing.count
     return sliced.children >= children_max(sliced, parent)
+
+
+def make_child(sliced: Sliced, parent: Working, size: Decimal, position: LogPosition) -> Order:
+    """Return the next child of an order, with its terms as they are now; count it as living."""
+    terms, (time_ns, partition, offset) = parent.terms, position
+    if sliced.end_ns is not None:  # a day of the order, and not of the child
+        terms = structs.replace(terms, tif="GTD", expire_ns=sliced.end_ns)
+    name = child_id(parent.order, sliced.children)
+    sliced.children += 1
+    sliced.living.append(name)
+    fields = terms_fields(terms) | {"display": None}
+    return structs.replace(
+        parent.order, id=name, seq=0, role="child", parent=parent.order.id, group="", rule="",
+        size=size, time_ns=time_ns, active_ns=time_ns, partition=partition, offset=offset, **fields,
+    )  # fmt: skip

@@ -21,19 +21,20 @@ from decimal import Decimal
 
 from msgspec import structs
 
+from tapeflow.operators.desk.action_reports import reports_of
 from tapeflow.operators.desk.actions import Action, Amend, Apply, Cancel, Place, Slice, Timer
 from tapeflow.operators.desk.slice_plan import (
-    child_id,
     children_max,
     end_timer,
     is_used_up,
+    make_child,
     next_timer,
     wanted_sum,
 )
 from tapeflow.operators.desk.working import DONE, HELD, ZERO, Outcome, Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.decimals import to_decimal
-from tapeflow.schemas.orders import Order, Report, ReportKind, terms_fields
+from tapeflow.schemas.orders import Report, ReportKind
 from tapeflow.schemas.signals import Slicing
 from tapeflow.schemas.time import LogPosition
 
@@ -102,6 +103,8 @@ def cancel(
 ) -> list[Action]:
     """Cancel an order in slices: its children first, then it ends."""
     sliced = orders.slices[parent.order.id]
+    if parent.phase == DONE:
+        return []
     sliced.end, sliced.reason = "CANCELED", reason
     if parent.phase == HELD or parent.pending == "CANCEL":
         return [Slice(parent.order.id)]
@@ -112,12 +115,15 @@ def amend(
     orders: WorkingOrders, parent: Working, change: Amend, position: LogPosition
 ) -> list[Action]:
     """Amend an order in slices: at once, and the prices of its living children."""
-    kind: ReportKind = "AMEND_ASKED" if parent.phase == HELD else "AMENDED"
-    report = own_report(parent, kind, position).report
-    prices = {"limit": change.limit, "trigger": change.trigger}
-    actions: list[Action] = [Apply(structs.replace(report, size=change.size, **prices))]
+    if parent.phase == DONE:
+        return []
+    (request,) = reports_of(change, parent, position)
+    actions: list[Action] = [Apply(request)]
+    if parent.phase != HELD:
+        actions.append(Apply(structs.replace(request, kind="AMENDED", reason="")))
     if change.limit is not None or change.trigger is not None:
-        actions += [Amend(each, **prices) for each in orders.slices[parent.order.id].living]
+        for each in orders.slices[parent.order.id].living:
+            actions.append(Amend(each, limit=change.limit, trigger=change.trigger))
     return [*actions, Slice(parent.order.id)]
 
 
@@ -143,21 +149,6 @@ def go_on(
     return actions if step == sliced.step else [*actions, *next_timer(sliced, parent.order)]
 
 
-def make_child(sliced: Sliced, parent: Working, size: Decimal, position: LogPosition) -> Order:
-    """Return the next child of an order, with its terms as they are now; count it as living."""
-    terms, (time_ns, partition, offset) = parent.terms, position
-    if sliced.end_ns is not None:  # a day of the order, and not of the child
-        terms = structs.replace(terms, tif="GTD", expire_ns=sliced.end_ns)
-    name = child_id(parent.order, sliced.children)
-    sliced.children += 1
-    sliced.living.append(name)
-    fields = terms_fields(terms) | {"display": None}
-    return structs.replace(
-        parent.order, id=name, seq=0, role="child", parent=parent.order.id, group="", rule="",
-        size=size, time_ns=time_ns, active_ns=time_ns, partition=partition, offset=offset, **fields,
-    )  # fmt: skip
-
-
 def shrink(parent: Working, living: list[Working], by_cancel: bool = False) -> list[Action]:
     """Return what takes back what living children have too much, the newest first.
 
@@ -175,7 +166,7 @@ def shrink(parent: Working, living: list[Working], by_cancel: bool = False) -> l
         if by_cancel or size <= each.filled:
             actions.append(Cancel(each.order.id, STOPPED))
         else:
-            actions.append(Amend(each.order.id, size=size))
+            actions.append(Amend(each.order.id, size=size, reason=STOPPED))
     return actions
 
 

@@ -10,9 +10,10 @@ the last minute is taken off. One that runs behind cannot be told from a feed th
 taken as one: an order then fills later than it had to, never earlier than it could.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.schemas.columns import Ints, Written
@@ -22,6 +23,9 @@ from tapeflow.schemas.time import MAX_NS, NO_TIME, NS_PER_MINUTE
 # The state of a partition: minute of log time, greatest lead in it and in the one before, delay.
 MINUTE, LEAD, LEAD_BEFORE, DELAY = range(4)
 WIDTH = 4
+
+
+T = TypeVar("T", bound=DeskTicks)
 
 
 def initial_clock() -> Ints:
@@ -35,14 +39,12 @@ def set_venue_times(clock: Ints, market: DeskMarket) -> DeskMarket:
     times = [np.empty(len(each), np.int64) for each in (trades, quotes, marks)]
     where = [(each.offset, each.log_ns, each.event_ns) for each in (trades, quotes, marks)]
     write_venue_times(clock, *where[0], *where[1], *where[2][:2], *times)
-    stamped = [with_times(*each) for each in zip((trades, quotes, marks), times, strict=True)]
-    return DeskMarket(*stamped)  # type: ignore[arg-type]  # each is of its field's class
+    return DeskMarket(*map(with_times, (trades, quotes, marks), times))
 
 
-def with_times(ticks: DeskTicks, venue_ns: Ints) -> DeskTicks:
+def with_times(ticks: T, venue_ns: Ints) -> T:
     """Return the same rows with their venue times."""
-    columns = dict(zip(ticks.column_names(), ticks.arrays(), strict=True))
-    return type(ticks)(**{**columns, "venue_ns": venue_ns})  # type: ignore[arg-type]
+    return replace(ticks, venue_ns=venue_ns) if len(ticks) else ticks
 
 
 @inlined

@@ -62,6 +62,8 @@ class Watch:
             return
         first: FoundRow | None = None
         for number, pending in enumerate(merge.pending.get(partition, ())):
+            if not pending.chunks:
+                continue
             row = self.search_table(merge.horizon, partition, number, pending)
             if row is not None and (first is None or row[:2] < first[:2]):
                 first = row

@@ -24,7 +24,8 @@ class Working(Struct):
     order: Order  # as approved
     terms: Terms  # as amended
     size: Decimal  # the whole size, as amended
-    target: Decimal  # the whole size requested last; `size` where no amendment is on its way
+    target: Decimal  # the size requested last; `size` where no amendment is on its way
+    whole: Decimal  # the size apart from what its links took: as approved, or amended by others
     phase: str = HELD
     end: str = ""  # FILLED, CANCELED, EXPIRED, REJECTED, DENIED, LOST, or "" while it lives
     pending: str = ""  # CANCEL or AMEND where one is on its way
@@ -86,4 +87,4 @@ class Outcome(Struct, frozen=True):
 
 def begin(order: Order) -> Working:
     """Return an order at the begin of its life: HELD."""
-    return Working(order, order.terms, order.size, order.size)
+    return Working(order, order.terms, order.size, order.size, order.size)

@@ -103,6 +103,9 @@ class WorkingOrders:
 
     def family(self, working: Working) -> list[Working]:
         """Return all orders that are linked to this one, over any number of links."""
+        order = working.order
+        if not (order.parent or order.group or order.id in self.children):
+            return [working]
         found: dict[str, Working] = {}
         to_visit = [working]
         while to_visit:

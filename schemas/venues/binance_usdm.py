@@ -18,15 +18,15 @@ from tapeflow.schemas.venues.dialect import (
     SYMBOL,
     Channel,
     Dialect,
+    Field,
+    Kind,
     Shape,
     choice,
     decimal,
     decimal_or_none,
     epoch,
-    epoch_or_none,
     ignored_channels,
     literal,
-    signed_or_none,
 )
 
 TRADE: Shape = {
@@ -40,14 +40,14 @@ BOOK_TICKER: Shape = {
     "e": literal("bookTicker"),
     "T": epoch("event_ns", optional=True),
 }
-MARK_PRICE: Shape = {
+MARK_PRICE: Shape = {  # of contracts that expire r is "", and T is 0
     "e": literal("markPriceUpdate"),
     "s": SYMBOL,
     "E": epoch("event_ns"),
     "p": decimal_or_none("mark"),
     "i": decimal_or_none("index", optional=True),
-    "r": signed_or_none("funding_rate", optional=True),  # "" and 0 of contracts that expire
-    "T": epoch_or_none("funding_ns", optional=True),
+    "r": Field(Kind.SIGNED_OR_NONE, "funding_rate", optional=True),
+    "T": Field(Kind.EPOCH_OR_NONE, "funding_ns", optional=True),
 }
 MARK_PRICES = Channel("markPriceUpdate", MARK_PRICE, table=MarkPrices)
 OF_ALL_SYMBOLS = ignored_channels(

@@ -132,13 +132,6 @@ def shape_in_ms(shape: Any) -> Any:
     return replace(shape, kind=Kind.MILLIS if shape.kind is Kind.EPOCH else shape.kind, since_ns=0)
 
 
-def distinguishes(part: "Field | Shape | list[Shape]") -> bool:
-    """Return whether a part of a shape holds a field by which channels are distinguished."""
-    if isinstance(part, Field):
-        return part.kind <= Kind.ABSENT
-    return any(map(distinguishes, part if isinstance(part, list) else part.values()))
-
-
 def literal(text: str) -> Field:
     """Match exactly this text."""
     return Field(Kind.LITERAL, words=((text, 0),))
@@ -169,11 +162,6 @@ def decimal_or_none(column: str, *, optional: bool = False, usual: bool = False)
     return Field(Kind.DECIMAL_OR_NONE, column, optional=optional, usual=usual)
 
 
-def signed_or_none(column: str, *, optional: bool = False) -> Field:
-    """Read a plain decimal of any sign in a string; "" and null, which mean none, as NaN."""
-    return Field(Kind.SIGNED_OR_NONE, column, optional=optional)
-
-
 def id_range(first: str, last: str) -> dict[str, Field]:
     """Read the ids of the first and the last trade of a row as their `count`."""
     return {first: integer(FIRST_ID), last: integer("count")}
@@ -182,11 +170,6 @@ def id_range(first: str, last: str) -> dict[str, Field]:
 def epoch(column: str, *, optional: bool = False) -> Field:
     """Read the time since 1970 in s, ms, us or ns, as 10, 13, 16 or 19 digits show; no others."""
     return Field(Kind.EPOCH, column, optional=optional)
-
-
-def epoch_or_none(column: str, *, optional: bool = False) -> Field:
-    """Read a time as `epoch` does; 0, which means none, as NO_TIME."""
-    return Field(Kind.EPOCH_OR_NONE, column, optional=optional)
 
 
 def rfc3339(column: str, *, optional: bool = False) -> Field:

@@ -89,23 +89,37 @@ class Book:
 
     def bounds(self) -> Bounds:
         """Return the bounds beyond which a row may do something to one of the orders."""
-        low = {source: -self.nearest(f"{source}_down") for source in SOURCES}
-        high = {source: self.nearest(f"{source}_up") for source in SOURCES}
-        buy, sell = -self.nearest("buys"), self.nearest("sells")
+        nearest = self.nearest
+        buy, sell = -nearest("buys"), nearest("sells")
+        bid_low, ask_high = -nearest("bid_down"), nearest("ask_up")
+        bid_high, ask_low = nearest("bid_up"), -nearest("ask_down")
         if self.model == "touch":
-            low["ask"], high["bid"] = max(low["ask"], buy), min(high["bid"], sell)
-            low["bid"] = max(low["bid"], -self.nearest("queued_buys"))
-            high["ask"] = min(high["ask"], self.nearest("queued_sells"))
+            ask_low, bid_high = max(ask_low, buy), min(bid_high, sell)
+            bid_low = max(bid_low, -nearest("queued_buys"))
+            ask_high = min(ask_high, nearest("queued_sells"))
         else:
             buy, sell = math.nextafter(buy, -math.inf), math.nextafter(sell, math.inf)
-        low["trade"], high["trade"] = max(low["trade"], buy), min(high["trade"], sell)
-        pairs = (bound for source in SOURCES for bound in (low[source], high[source]))
-        return Bounds(self.enter_ns(), *pairs)
+        return Bounds(
+            enter_ns=self.enter_ns(),
+            trade_low=max(-nearest("trade_down"), buy),
+            trade_high=min(nearest("trade_up"), sell),
+            bid_low=bid_low,
+            bid_high=bid_high,
+            ask_low=ask_low,
+            ask_high=ask_high,
+            mark_low=-nearest("mark_down"),
+            mark_high=nearest("mark_up"),
+        )
 
     def enter_ns(self) -> int:
         """Return the venue time from which every row matters."""
-        first = [keys[0][1] for name in ("way", "waiting") if (keys := self.lists[name])]
-        return min([*first, *(event[0] for event in self.events[:1])], default=MAX_NS)
+        way, waiting, events = self.lists["way"], self.lists["waiting"], self.events
+        first = events[0][0] if events else MAX_NS
+        if way and way[0][1] < first:
+            first = way[0][1]
+        if waiting and waiting[0][1] < first:
+            first = waiting[0][1]
+        return first
 
     def nearest(self, name: str) -> float:
         """Return what sorts the first order of a list; infinity where it is empty."""

@@ -54,9 +54,10 @@ def copy_order(order: PaperOrder) -> PaperOrder:
 
 
 def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
-    """Give an empty venue the state of a snapshot; its table may have grown since.
+    """Give an empty venue the state of a snapshot; its table may have changed since.
 
-    Raises KeyError for an instrument that is not in the table any more.
+    Raises KeyError for an instrument that is not in the table any more, but has orders or
+    positions.
     """
     number_of = venue.instruments.number
     venue.number = saved.number
@@ -71,6 +72,8 @@ def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
     for account, strategy, name, size in saved.positions:
         venue.positions[account, strategy, number_of[name]] = size
     for name, quote_at, taken in saved.taken:
+        if name not in number_of:  # no order and no position is left there
+            continue
         book = venue.book_of(number_of[name])
         book.taken_at, book.taken = quote_at, dict(taken)
     venue.timers = [*saved.timers]

@@ -53,7 +53,8 @@ def happen(venue: VenueState, visit: Visit, event: Event) -> None:
     order = venue.orders[order_id]
     unschedule(venue, event)
     if rank == AMEND:
-        amend_order(venue, visit, order, at_ns)
+        while is_current(venue, event):  # several of one time
+            amend_order(venue, visit, order, at_ns)
     elif rank == ENTER:
         enter(venue, visit, order, UNMET, at_ns)
     else:
@@ -83,10 +84,14 @@ def bring_events(venue: VenueState, visit: Visit) -> None:
 
 
 def next_due(venue: VenueState) -> int | None:
-    """Return the log time of the next timer, None where there is none."""
-    while venue.timers and not is_current(venue, venue.timers[0][2:]):
-        unschedule(venue, heappop(venue.timers)[2:])
-    return venue.timers[0][0] if venue.timers else None
+    """Return the log time of the next timer, None where there is none.
+
+    One of an order that is not over may be stale: then `pass_time` does nothing.
+    """
+    timers, orders = venue.timers, venue.orders
+    while timers and timers[0][3] < REFUSE_CANCEL and timers[0][5] not in orders:
+        unschedule(venue, heappop(timers)[2:])
+    return timers[0][0] if timers else None
 
 
 def pass_time(
@@ -98,6 +103,8 @@ def pass_time(
         for event in sorted(due):
             if is_current(venue, event):
                 reports += happen_at(venue, now_ns, event, standing_of)
+            else:
+                unschedule(venue, event)
     return reports
 
 

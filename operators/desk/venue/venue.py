@@ -151,9 +151,10 @@ class Venue(VenueState):
     ) -> "Venue":
         """Return the venue of a snapshot; all of its instruments are in `changed`.
 
-        The table may have more instruments than when the snapshot was made.
+        The table may have changed since the snapshot was made.
 
-        Raises KeyError for an instrument that is not in the table any more.
+        Raises KeyError for an instrument that is not in the table any more, but has orders or
+        positions.
         """
         venue = cls(rules, instruments)
         restore_into(venue, saved)
