@@ -28,8 +28,8 @@ class Instrument(Struct, frozen=True):
     contract: str = "linear"  # linear | inverse | quanto
     settle: str = ""  # the currency of profit; "": the quote
     min_size: Decimal | None = None  # of an order
-    max_size: Decimal | None = None
-    min_notional: Decimal | None = None
+    max_size: Decimal | None = None  # of an order
+    min_notional: Decimal | None = None  # of an order: size x price x multiplier
     self_trade: str = "none"  # none | newest | oldest | both: where two of our orders would meet
 
     @property

@@ -1,4 +1,4 @@
-"""Stories of the desk: rows and wishes at their places, and the facts of it as short lines.
+"""Stories of the desk: rows and requests at their places, and the facts of it as short lines.
 
     facts = run_desk(desk(), [trade(5, 100), trade(6, 101)], [buy("a", at=0, size=2)])
     events(facts) == ["5 a SENT", "6 a ACCEPTED", ..]
@@ -94,10 +94,10 @@ def desk(
     return replace(settings, **changes)
 
 
-# --- wishes -------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------
 
 
-class Wish(NamedTuple):
+class Asked(NamedTuple):
     """Something that is decided at the row of this number."""
 
     at: int
@@ -106,19 +106,19 @@ class Wish(NamedTuple):
     fields: dict[str, Any]
 
 
-def wish(strategy: str, *, at: int, account: str = "main", **fields: Any) -> Wish:
-    """Return a wish of a strategy, named as its order."""
-    return Wish(at, strategy, account, fields)
+def ask(strategy: str, *, at: int, account: str = "main", **fields: Any) -> Asked:
+    """Return a ask of a strategy, named as its order."""
+    return Asked(at, strategy, account, fields)
 
 
-def buy(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Wish:
-    """Return the wish to buy."""
-    return wish(strategy, at=at, account=account, size=size, side=BUY, **fields)
+def buy(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Asked:
+    """Return the ask to buy."""
+    return ask(strategy, at=at, account=account, size=size, side=BUY, **fields)
 
 
-def sell(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Wish:
-    """Return the wish to sell."""
-    return wish(strategy, at=at, account=account, size=size, side=SELL, **fields)
+def sell(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Asked:
+    """Return the ask to sell."""
+    return ask(strategy, at=at, account=account, size=size, side=SELL, **fields)
 
 
 def limit(price: Any, **terms: Any) -> Terms:
@@ -126,8 +126,8 @@ def limit(price: Any, **terms: Any) -> Terms:
     return Terms(type="limit", limit=Decimal(str(price)), **terms)
 
 
-def intent_of(each: Wish, rows: Sequence[Any], partition: str, named: dict[str, str]) -> AnyIntent:
-    """Return the intent of a wish; `named` are the ids of earlier orders by their strategy."""
+def intent_of(each: Asked, rows: Sequence[Any], partition: str, named: dict[str, str]) -> AnyIntent:
+    """Return the intent of a ask; `named` are the ids of earlier orders by their strategy."""
     fields = dict(each.fields)
     instrument, side = fields.pop("i", BTC), fields.pop("side", BUY)
     signal = Signal(
@@ -152,16 +152,16 @@ def intent_of(each: Wish, rows: Sequence[Any], partition: str, named: dict[str, 
 
 def batches_of(
     rows: Sequence[Any],
-    wishes: Iterable[Wish],
+    requests: Iterable[Asked],
     *,
     partition: str = A,
     bars: Sequence[Bar] = (),
     one_by_one: bool = False,
     end_of_log: bool = True,
 ) -> list[Batch]:
-    """Return rows as batches, with the wishes of each."""
+    """Return rows as batches, with the requests of each."""
     named: dict[str, str] = {}
-    ordered = sorted(wishes, key=lambda each: each.at)
+    ordered = sorted(requests, key=lambda each: each.at)
     intents = [(each.at, intent_of(each, rows, partition, named)) for each in ordered]
     edges = range(len(rows)) if one_by_one else [0]
     batches = []
@@ -198,11 +198,11 @@ def build(rows: Sequence[Any], begin: int, partition: str, **fields: Any) -> Bat
 
 
 def run_desk(
-    settings: DeskSettings, rows: Sequence[Any], wishes: Sequence[Wish], **fields: Any
+    settings: DeskSettings, rows: Sequence[Any], requests: Sequence[Asked], **fields: Any
 ) -> list[Any]:
     """Return the facts of a story; they are the same in any batches, and over restarts."""
-    whole = facts_of(settings, batches_of(rows, wishes, **fields))
-    split = batches_of(rows, wishes, one_by_one=True, **fields)
+    whole = facts_of(settings, batches_of(rows, requests, **fields))
+    split = batches_of(rows, requests, one_by_one=True, **fields)
     assert plain(facts_of(settings, split)) == plain(whole)
     assert plain(facts_of(settings, split, restored=True)) == plain(whole)
     return whole

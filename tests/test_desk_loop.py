@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.desk.venue.rules import Latency, draw_of
 from tapeflow.schemas.accounts import Decision, Limits
 from tapeflow.schemas.order_events import Command
@@ -19,7 +20,6 @@ from tests.desk_stories import (
     BTC,
     ETH,
     A,
-    S,
     batches_of,
     buy,
     commands,
@@ -38,8 +38,9 @@ from tests.desk_stories import (
     sell,
     silence,
     trade,
-    wish,
+    ask,
 )
+from tests.frames import S
 from tests.laws import plain, run
 from tests.plain_flow import IDS, desk_batches, facts_of_account, flow_steps, interleave
 
@@ -51,22 +52,22 @@ D = Decimal
 
 def test_accounts_share_what_a_trade_shows():
     rows = [trade(5, 100), trade(6, 100, 3), trade(7, 101, 9)]
-    wishes = [buy("a", at=0, size=2), buy("b", at=0, size=2, account="wide")]
-    facts = run_desk(desk("sized", accounts=("main", "wide"), slip=None), rows, wishes)
+    requests = [buy("a", at=0, size=2), buy("b", at=0, size=2, account="wide")]
+    facts = run_desk(desk("sized", accounts=("main", "wide"), slip=None), rows, requests)
     assert fills(facts) == ["6 a 2 @ 100", "6 b 1 @ 100", "7 b 1 @ 101"]
 
 
 def test_accounts_share_what_a_quote_shows():
     rows = [quote(4, 99, 100, (1, 3)), silence(5), trade(6, 100, 9), quote(7, 99, 101, (1, 9))]
-    wishes = [buy("a", at=1, size=2), buy("b", at=1, size=2, account="wide")]
-    facts = run_desk(desk("sized", accounts=("main", "wide"), slip=None), rows, wishes)
+    requests = [buy("a", at=1, size=2), buy("b", at=1, size=2, account="wide")]
+    facts = run_desk(desk("sized", accounts=("main", "wide"), slip=None), rows, requests)
     assert fills(facts) == ["6 a 2 @ 100", "6 b 1 @ 100", "7 b 1 @ 101"]
 
 
 def test_a_trade_fills_the_orders_of_all_accounts_whole_where_size_is_not_asked():
     rows = [trade(5, 100), trade(6, 100, 1)]
-    wishes = [buy("a", at=0, size=2), buy("b", at=0, size=2, account="wide")]
-    facts = run_desk(desk("trade", accounts=("main", "wide")), rows, wishes)
+    requests = [buy("a", at=0, size=2), buy("b", at=0, size=2, account="wide")]
+    facts = run_desk(desk("trade", accounts=("main", "wide")), rows, requests)
     assert fills(facts) == ["6 a 2 @ 100", "6 b 2 @ 100"]
 
 
@@ -74,9 +75,8 @@ def test_a_trade_fills_the_orders_of_all_accounts_whole_where_size_is_not_asked(
 @given(frames.logs(), frames.page_sizes(1), st.sampled_from(["main", "wide"]))
 def test_an_account_has_the_same_facts_alone_where_liquidity_is_not_shared(log, sizes, name):
     both = flow_steps()["desk"]
-    alone = replace(
-        both, settings=replace(both.settings, accounts={name: both.settings.accounts[name]})
-    )
+    assert isinstance(both, Desk)
+    alone = Desk(replace(both.settings, accounts={name: both.settings.accounts[name]}))
     received = interleave(desk_batches(log, sizes, flow_steps()), [])
     own = [
         replace(each, intents=tuple(i for i in each.intents if i.account == name))
@@ -90,15 +90,15 @@ def test_an_account_is_checked_against_its_own_limits():
     settings_ = desk(accounts=("main", "wide"))
     small = replace(settings_.accounts["wide"], limits=FIVE)
     settings_ = replace(settings_, accounts={**settings_.accounts, "wide": small})
-    wishes = [buy("a", at=0, size=6), buy("b", at=0, size=6, account="wide")]
-    facts = run_desk(settings_, [trade(5, 100)], wishes)
+    requests = [buy("a", at=0, size=6), buy("b", at=0, size=6, account="wide")]
+    facts = run_desk(settings_, [trade(5, 100)], requests)
     assert decisions(facts) == ["a APPROVED", "b POSITION_LIMIT"]
 
 
 def test_events_and_commands_are_not_in_the_numbers_of_other_facts():
-    rows, wishes = [trade(5, 100), trade(6, 100)], [buy("a", at=0)]
-    with_events = run_desk(desk(), rows, wishes)
-    without = run_desk(desk(order_events=False), rows, wishes)
+    rows, requests = [trade(5, 100), trade(6, 100)], [buy("a", at=0)]
+    with_events = run_desk(desk(), rows, requests)
+    without = run_desk(desk(order_events=False), rows, requests)
     assert {type(each).__name__ for each in with_events} - {type(each).__name__ for each in without} == {
         "OrderEvent", "Command",
     }  # fmt: skip
@@ -140,11 +140,11 @@ def test_at_one_time_the_venue_acts_before_an_answer_is_heard():
     early, late = ids_by_draw("answer")
     slow = replace(desk().paper, answer=Latency(0, 2))
     rows = [trade(5, 100), trade(9 - 1e-9, 99), silence(10)]
-    wishes = [
+    requests = [
         buy(late, at=0, terms=limit(100)),
         buy(early, at=0, terms=limit(50, tif="GTD", expire_ns=9 * S)),
     ]
-    facts = run_desk(desk(paper=slow), rows, wishes)
+    facts = run_desk(desk(paper=slow), rows, requests)
     assert [each for each in events(facts) if each.startswith("9 ")] == [
         f"9 {early} EXPIRED GTD DONE EXPIRED",
         f"9 {late} ACCEPTED",
@@ -182,8 +182,8 @@ def test_a_bar_is_followed_after_the_rows_of_its_record_and_before_its_intents()
     pov = Slicing("participation", share=D("0.5"))
     closing = replace(bar(100, number=6, log_ns=ns(7), offset=1), instrument=IDS[BTC], volume=4.0)
     rows = [trade(5, 100), trade(7, 100, 9), trade(8, 100)]
-    wishes = [buy("a", at=0, size=5, slicing=pov), sell("b", at=1)]
-    facts = run_desk(desk(reads_bars=True), rows, wishes, bars=[closing])
+    requests = [buy("a", at=0, size=5, slicing=pov), sell("b", at=1)]
+    facts = run_desk(desk(reads_bars=True), rows, requests, bars=[closing])
     assert commands(facts) == ["7 PLACE a.child 2", "7 PLACE b 1"]
 
 
@@ -193,8 +193,8 @@ def test_a_bar_is_followed_after_the_rows_of_its_record_and_before_its_intents()
 @pytest.mark.parametrize(("at", "filled"), [(6.4, True), (6.5, False), (6.6, False)])
 def test_a_cancel_ends_an_order_when_it_has_come_to_the_venue(at, filled):
     rows = [trade(5, 100), silence(6), trade(at, 98), silence(8)]
-    wishes = [buy("a", at=0, terms=limit(99)), wish("b", at=1, cancels="a")]
-    facts = run_desk(desk(cancel=0.5), rows, wishes)
+    requests = [buy("a", at=0, terms=limit(99)), ask("b", at=1, cancels="a")]
+    facts = run_desk(desk(cancel=0.5), rows, requests)
     assert bool(fills(facts)) is filled
     assert events(facts)[-1] == (
         "6.5 a CANCEL_REFUSED ORDER_OVER DONE FILLED" if filled else "6.5 a CANCELED DONE CANCELED"
@@ -225,12 +225,12 @@ def test_the_life_of_an_order_is_in_its_events_and_commands():
         trade(5, 100), trade(6, 100, 9), trade(7, 98, 1), silence(8), trade(9, 98.5, 2), silence(10),
         trade(11, 90, 9),
     ]  # fmt: skip
-    wishes = [
+    requests = [
         buy("a", at=0, size=5, terms=limit(99)),
-        wish("b", at=3, amends="a", size=4, limit=99.5),
-        wish("c", at=5, cancels="a"),
+        ask("b", at=3, amends="a", size=4, limit=99.5),
+        ask("c", at=5, cancels="a"),
     ]
-    facts = run_desk(desk("sized", entry=0.25, cancel=0.5, answer=0.25), rows, wishes)
+    facts = run_desk(desk("sized", entry=0.25, cancel=0.5, answer=0.25), rows, requests)
     assert events(facts) == [
         "5 a SENT",
         "6.25 a ACCEPTED",
@@ -269,28 +269,28 @@ FAR = limit(50)
         (limit(50, tif="GTD", expire_ns=7 * S), []),
         (limit(50, tif="IOC"), []),
         (limit(50.1), []),
-        (FAR, [wish("x", at=1, cancels="a")]),
-        (FAR, [wish("x", at=1, amends="a", size=1)]),
+        (FAR, [ask("x", at=1, cancels="a")]),
+        (FAR, [ask("x", at=1, amends="a", size=1)]),
     ],
     ids=["expired", "rest of an IOC", "rejected", "canceled", "amended"],
 )
 def test_what_an_order_will_not_fill_is_given_back(terms, others):
     rows = [trade(5, 100), trade(6, 100), trade(7, 100), trade(8, 100)]
-    wishes = [
+    requests = [
         buy("a", at=0, size=5, terms=terms), *others,
         buy("b", at=0, size=4), buy("c", at=3, size=4),
     ]  # fmt: skip
-    facts = run_desk(desk(limits=FIVE), rows, wishes)
+    facts = run_desk(desk(limits=FIVE), rows, requests)
     assert decisions(facts) == ["a APPROVED", "b POSITION_LIMIT", "c APPROVED"]
 
 
 def test_what_was_filled_stays_in_the_exposure():
     rows = [trade(5, 100), trade(6, 99, 2), trade(7, 100), trade(8, 100)]
-    wishes = [
-        buy("a", at=0, size=5, terms=limit(99.5)), wish("x", at=2, cancels="a"),
+    requests = [
+        buy("a", at=0, size=5, terms=limit(99.5)), ask("x", at=2, cancels="a"),
         buy("b", at=3, size=4), buy("c", at=3, size=3),
     ]  # fmt: skip
-    facts = run_desk(desk("sized", limits=FIVE, slip=None), rows, wishes)
+    facts = run_desk(desk("sized", limits=FIVE, slip=None), rows, requests)
     assert fills(facts)[0] == "6 a 2 @ 99"
     assert decisions(facts)[1:] == ["b POSITION_LIMIT", "c APPROVED"]
 
@@ -298,33 +298,33 @@ def test_what_was_filled_stays_in_the_exposure():
 def test_an_exit_that_fills_gives_exposure_back():
     exit_ = Leg(SELL, D(5), limit(110))
     rows = [trade(5, 100), trade(6, 100), trade(7, 111), trade(8, 100)]
-    wishes = [
+    requests = [
         buy("a", at=0, size=5, exits=(exit_,)),
         buy("b", at=1, size=1),
         buy("c", at=3, size=5),
     ]
-    facts = run_desk(desk(limits=FIVE), rows, wishes)
+    facts = run_desk(desk(limits=FIVE), rows, requests)
     assert decisions(facts) == ["a APPROVED", "a APPROVED", "b POSITION_LIMIT", "c APPROVED"]
 
 
 def test_a_larger_size_of_an_amendment_is_checked_and_counts():
     rows = [trade(5, 100), silence(6), silence(7), silence(8)]
-    wishes = [
-        buy("a", at=0, size=3, terms=FAR), wish("x", at=1, amends="a", size=6),
-        wish("y", at=2, amends="a", size=4), buy("b", at=3, size=2), buy("c", at=3, size=1),
+    requests = [
+        buy("a", at=0, size=3, terms=FAR), ask("x", at=1, amends="a", size=6),
+        ask("y", at=2, amends="a", size=4), buy("b", at=3, size=2), buy("c", at=3, size=1),
     ]  # fmt: skip
-    facts = run_desk(desk(limits=FIVE), rows, wishes)
+    facts = run_desk(desk(limits=FIVE), rows, requests)
     assert decisions(facts) == ["a APPROVED", "x POSITION_LIMIT", "b POSITION_LIMIT", "c APPROVED"]
     assert commands(facts)[:2] == ["5 PLACE a 3 @ 50", "7 AMEND a 4 @ 50"]
 
 
-# --- wishes about orders ------------------------------------------------------------------
+# --- requests about orders ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("what", ["cancels", "amends"])
 def test_a_wish_about_an_unknown_order_is_refused(what):
     fields = {what: "nothing"} | ({"size": 2} if what == "amends" else {})
-    facts = run_desk(desk(), [trade(5, 100)], [wish("x", at=0, **fields)])
+    facts = run_desk(desk(), [trade(5, 100)], [ask("x", at=0, **fields)])
     (decision,) = facts
     assert (decision.decision, decision.reason) == ("DENIED", "ORDER_UNKNOWN")
     assert decision.detail == "ORDER_UNKNOWN: nothing"
@@ -333,9 +333,9 @@ def test_a_wish_about_an_unknown_order_is_refused(what):
 @pytest.mark.parametrize("what", ["cancels", "amends"])
 def test_a_wish_about_an_order_of_another_account_is_refused(what):
     fields = {what: "a"} | ({"size": 2} if what == "amends" else {})
-    wishes = [buy("a", at=0, terms=FAR), wish("x", at=1, account="wide", **fields)]
+    requests = [buy("a", at=0, terms=FAR), ask("x", at=1, account="wide", **fields)]
     facts = run_desk(
-        desk(accounts=("main", "wide")), [trade(5, 100), trade(6, 100), silence(7)], wishes
+        desk(accounts=("main", "wide")), [trade(5, 100), trade(6, 100), silence(7)], requests
     )
     assert decisions(facts) == ["a APPROVED", "x ORDER_UNKNOWN"]
     assert commands(facts) == ["5 PLACE a 1 @ 50"]
@@ -344,8 +344,8 @@ def test_a_wish_about_an_order_of_another_account_is_refused(what):
 @pytest.mark.parametrize(("what", "kind"), [("cancels", "CANCEL"), ("amends", "AMEND")])
 def test_a_wish_about_an_order_that_is_over_changes_nothing(what, kind):
     fields = {what: "a"} | ({"size": 2} if what == "amends" else {})
-    wishes = [buy("a", at=0), wish("x", at=2, **fields)]
-    facts = run_desk(desk(), [trade(5, 100), trade(6, 100), silence(7), silence(8)], wishes)
+    requests = [buy("a", at=0), ask("x", at=2, **fields)]
+    facts = run_desk(desk(), [trade(5, 100), trade(6, 100), silence(7), silence(8)], requests)
     assert events(facts)[-1] == f"7 a {kind}_REFUSED ORDER_OVER DONE FILLED"
     assert commands(facts) == ["5 PLACE a 1"]
 
@@ -376,7 +376,7 @@ def test_legs_that_are_approved_are_all_sent():
 
 
 def bracket(**fields):
-    """Return the wish to buy 4 with a target and a stop, of which one fill takes from the other."""
+    """Return the ask to buy 4 with a target and a stop, of which one fill takes from the other."""
     target, stop = Leg(SELL, D(4), limit(110)), Leg(SELL, D(4), Terms(type="stop", trigger=D(90)))
     return buy("a", at=0, size=4, exits=(target, stop), **fields)
 
@@ -414,8 +414,8 @@ def test_exits_are_sent_with_what_the_entry_has_filled_and_follow_it():
 
 def test_exits_of_an_entry_that_never_fills_are_canceled_and_never_sent():
     rows = [trade(5, 100), trade(6, 100), silence(7), silence(8)]
-    wishes = [bracket(terms=FAR), wish("x", at=2, cancels="a")]
-    facts = run_desk(desk(), rows, wishes)
+    requests = [bracket(terms=FAR), ask("x", at=2, cancels="a")]
+    facts = run_desk(desk(), rows, requests)
     assert commands(facts) == ["5 PLACE a 4 @ 50", "7 CANCEL a 4 @ 50"]
     assert events(facts)[-3:] == [
         "7 a CANCELED DONE CANCELED",
@@ -445,7 +445,7 @@ def test_an_iceberg_shows_one_slice_at_a_time():
     facts = run_desk(
         desk("sized"), rows, [buy("a", at=0, size=5, terms=limit(99), slicing=iceberg)]
     )
-    assert [each.split()[0:3] for each in commands(facts)][0] == ["5", "PLACE", "a.child"]
+    assert commands(facts)[0] == "5 PLACE a.child 2 @ 99"
     assert [each.size for each in only(Command, facts)] == [2, 2, 1]
     assert sum(each.size for each in only(Fill, facts)) == 5
 
@@ -470,11 +470,11 @@ def test_an_order_that_follows_the_volume_takes_its_share_of_each_bar_since():
 def test_a_cancel_of_an_order_in_slices_ends_its_living_slice_and_sends_no_more():
     twap = Slicing("twap", count=4, every_ns=ns(2))
     rows = [trade(5, 100), silence(6), silence(8), silence(12), silence(13)]
-    wishes = [
-        buy("a", at=0, size=8, terms=FAR, slicing=twap), wish("x", at=1, cancels="a"),
+    requests = [
+        buy("a", at=0, size=8, terms=FAR, slicing=twap), ask("x", at=1, cancels="a"),
         buy("b", at=3, size=5),
     ]  # fmt: skip
-    facts = run_desk(desk(limits=Limits(D(8), D(10**12), 99, S)), rows, wishes)
+    facts = run_desk(desk(limits=Limits(D(8), D(10**12), 99, S)), rows, requests)
     assert commands(facts) == ["5 PLACE a.child 2 @ 50", "6 CANCEL a.child 2 @ 50", "12 PLACE b 5"]
     assert decisions(facts)[-1] == "b APPROVED", "what was not filled is given back"
 

@@ -6,7 +6,6 @@ amend; restarts between.
 """
 
 from decimal import Decimal
-from itertools import count
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -48,7 +47,7 @@ class Families(RuleBasedStateMachine):
     @rule(intent=intents)
     def start(self, intent):
         self.bench = Bench()
-        orders = make_orders(intent, Decimal(100), 0, count(1).__next__)
+        orders = make_orders(intent, Decimal(100), lambda _: 0)
         for order in orders:
             self.bench.orders.add(begin(order))
         for order in orders:
