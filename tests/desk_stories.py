@@ -107,17 +107,17 @@ class Asked(NamedTuple):
 
 
 def ask(strategy: str, *, at: int, account: str = "main", **fields: Any) -> Asked:
-    """Return a ask of a strategy, named as its order."""
+    """Return what a strategy asks of the desk; it is named as its order."""
     return Asked(at, strategy, account, fields)
 
 
 def buy(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Asked:
-    """Return the ask to buy."""
+    """Ask to buy."""
     return ask(strategy, at=at, account=account, size=size, side=BUY, **fields)
 
 
 def sell(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Asked:
-    """Return the ask to sell."""
+    """Ask to sell."""
     return ask(strategy, at=at, account=account, size=size, side=SELL, **fields)
 
 
@@ -127,7 +127,7 @@ def limit(price: Any, **terms: Any) -> Terms:
 
 
 def intent_of(each: Asked, rows: Sequence[Any], partition: str, named: dict[str, str]) -> AnyIntent:
-    """Return the intent of a ask; `named` are the ids of earlier orders by their strategy."""
+    """Return the intent of what was asked; `named` are the ids of earlier orders by their strategy."""
     fields = dict(each.fields)
     instrument, side = fields.pop("i", BTC), fields.pop("side", BUY)
     signal = Signal(

@@ -376,7 +376,7 @@ def test_legs_that_are_approved_are_all_sent():
 
 
 def bracket(**fields):
-    """Return the ask to buy 4 with a target and a stop, of which one fill takes from the other."""
+    """Ask to buy 4 with a target and a stop, of which one fill takes from the other."""
     target, stop = Leg(SELL, D(4), limit(110)), Leg(SELL, D(4), Terms(type="stop", trigger=D(90)))
     return buy("a", at=0, size=4, exits=(target, stop), **fields)
 
