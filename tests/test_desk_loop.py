@@ -20,6 +20,7 @@ from tests.desk_stories import (
     BTC,
     ETH,
     A,
+    ask,
     batches_of,
     buy,
     commands,
@@ -38,7 +39,6 @@ from tests.desk_stories import (
     sell,
     silence,
     trade,
-    ask,
 )
 from tests.frames import S
 from tests.laws import plain, run
