@@ -132,6 +132,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
+        traded={(each.account, each.name): each.instruments for each in strategies(job, table)},
     )
 
 

@@ -1,5 +1,7 @@
 """The settings of the desk: those of the portfolio, and those of each account."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from tapeflow.operators.desk.booking import MoneyRules
@@ -33,6 +35,13 @@ class DeskSettings(Struct, frozen=True):
         False  # whether orders wait for a trigger: they meet quotes and mark prices
     )
     order_events: bool = True  # whether order events and commands are facts
+    traded: Mapping[tuple[str, str], frozenset[str]] | None = None  # by account and strategy: ids
+
+    def may_trade(self, account: str, strategy: str, instrument: str) -> bool:
+        """Return whether a strategy of the job trades an instrument; all do without `traded`."""
+        if self.traded is None:
+            return account in self.accounts and instrument in self.instruments.number
+        return instrument in self.traded.get((account, strategy), ())
 
     @property
     def sees_every_quote(self) -> bool:

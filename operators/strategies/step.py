@@ -11,7 +11,7 @@ Its state is a row of float64 for each instrument, zeros at first.
 """
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import bytewax.operators as op
 import numpy as np
@@ -20,11 +20,12 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.fold import fold
+from tapeflow.engine.renumbering import GONE, keep_rows
 from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.operators.strategies.order_plan import make_intent
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Bools, Floats
+from tapeflow.schemas.columns import Bools, Floats, Ints
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
@@ -116,7 +117,7 @@ def make_signal(bound: BoundStrategy, batch: Batch, row: int, forecast: float) -
 class EvaluateStrategies(Struct, frozen=True):
     """Evaluates every strategy on every batch with bars."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     strategies: tuple[BoundStrategy, ...]
 
@@ -164,6 +165,15 @@ class EvaluateStrategies(Struct, frozen=True):
                 )
         return state
 
+    def renumbered(self, snapshot: dict[str, Any], numbers: Ints) -> dict[str, Any]:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
+        moved = {}
+        for name, (kind, params, known, rows) in snapshot.items():
+            after = numbers[np.frombuffer(known, np.int64)]
+            kept = after != GONE
+            moved[name] = kind, params, after[kept].tobytes(), keep_rows(rows, kept)
+        return moved
+
 
 @operator
 def signals(
@@ -175,4 +185,4 @@ def signals(
 ) -> KeyedStream[Batch]:
     """Evaluate strategies on the bars of a partition."""
     step = EvaluateStrategies(bind(strategies, instruments))
-    return op.stateful_batch("state", up, fold(step))
+    return op.stateful_batch("state", up, fold(step, rows=instruments.ids))
