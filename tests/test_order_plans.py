@@ -391,6 +391,9 @@ def test_what_a_strategy_declares_is_read_again_as_it_was_written(tmp_path):
     assert job.strategies[0].order.lifetime == 60 * S
 
 
-def test_market_orders_share_their_terms():
+def test_market_orders_share_their_terms(tmp_path):
     """No object more for what most orders are."""
-    assert make_terms(OrderPlan(), BUY, Decimal(1), Decimal(1), 0) is MARKET
+    assert intent(tmp_path, "").terms is MARKET
+    twap = 'slices = { kind = "twap", count = 2, every = "1s" }'
+    assert intent(tmp_path, twap).terms is MARKET
+    assert intent(tmp_path, 'exits = [{ type = "stop", at_bps = 1 }]').terms == MARKET
