@@ -328,6 +328,9 @@ def test_orders_with_triggers_meet_every_quote_even_by_trades_and_the_logs_clock
         ('slices = { kind = "twap", count = 1, every = "1s" }', "slices.count: .*greater"),
         ('slices = { kind = "twap", count = 5, every = "1s", jitter = "1s" }', "jitter must be below"),
         ('slices = { kind = "twap", count = 11, every = "1s" }', "more than the lots in 1 BTC-USDT"),
+        ('slices = { kind = "twap", count = 3, every = "36500d" }', "after more than 36500d"),
+        ('order = "limit"', r"order: write a table: \{ key = value"),
+        ('exits = { type = "stop", at_bps = 1 }', r"exits: write a list: \["),
         ('slices = { kind = "participation", share = 2 }', "slices.share: "),
         ('slices = { kind = "iceberg", display = "0.2" }', "an iceberg rests in the book: it needs a"),
         (
