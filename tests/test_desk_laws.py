@@ -1,6 +1,6 @@
 """The desk under the laws of a step, with orders of every kind, in every model and by both clocks."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -114,7 +114,7 @@ def test_what_is_filled_and_what_is_over_adds_up(name, log, page_sizes, drawn):
     desk = DESKS[name]
     facts = run(desk, interleave(received_by(desk, log, page_sizes, drawn), []))[1]
     children = [each for each in facts if isinstance(each, Order) and each.role == "child"]
-    filled = Counter()
+    filled = defaultdict(Decimal)
     for fill in facts:
         if isinstance(fill, Fill):
             filled[fill.order_id] += fill.size
