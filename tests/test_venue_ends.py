@@ -78,7 +78,7 @@ def test_an_order_on_its_way_ends_the_same_way():
 
 def test_an_end_that_is_past_when_the_order_is_decided_is_due_at_once():
     steps = limit(10, tif="GTD", expire_ns=5), trade(11, 90)
-    assert ends(paper(), *steps) == [(10, 5, "EXPIRED GTD")]
+    assert ends(paper(), *steps) == [(10, 10, "EXPIRED GTD")]
 
 
 # --- when an end takes effect -------------------------------------------------------------
