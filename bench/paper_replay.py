@@ -87,14 +87,15 @@ class Replay:
             self.refresh()
         delay_ns = self.now_ns - row.venue_ns
         if isinstance(row, TradeRow):
+            last_at = self.now_ns, row.position[2]
             self.standing = self.standing._replace(
-                last=row.price, last_at=(self.now_ns, row.position[2]), delay_ns=delay_ns
+                last=row.price, last_at=last_at, delay_ns=delay_ns
             )
         elif isinstance(row, QuoteRow) and is_of_market(row.bid, row.ask):
             quote_at = QuoteId(self.now_ns, row.position[2])
             sides = row.bid, row.bid_size, row.ask, row.ask_size
-            last = self.standing.last, self.standing.last_at
-            self.standing = Standing(*sides, quote_at, *last, delay_ns)
+            last, last_at = self.standing.last, self.standing.last_at
+            self.standing = Standing(*sides, quote_at, last, last_at, delay_ns)
             self.mid_ns.append(self.now_ns)
             self.mids.append((row.bid + row.ask) / 2)
 

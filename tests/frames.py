@@ -92,11 +92,15 @@ def ack_frame(partition: str) -> bytes:
     )
 
 
-def mark_price_frame(mark: Any, *, at: int, pair="BTC") -> bytes:
-    """Return a mark price of Binance USD-M."""
+EIGHT_HOURS = 8 * 3600 * S  # between payments of funding
+
+
+def mark_price_frame(mark: Any, *, at: int, pair="BTC", rate="0.0001", next_ns=None) -> bytes:
+    """Return a mark price of Binance USD-M; funding is paid every 8 hours, or at `next_ns`."""
+    next_ns = (at // EIGHT_HOURS + 1) * EIGHT_HOURS if next_ns is None else next_ns
     return (
         f'{{"e":"markPriceUpdate","E":{at // MS},"s":"{pair}USDT","p":"{mark}","P":"{mark}",'
-        f'"i":"{mark}","r":"0.0001","T":{at // MS}}}'
+        f'"i":"{mark}","r":"{rate}","T":{next_ns // MS}}}'
     ).encode()
 
 

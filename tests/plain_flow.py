@@ -35,7 +35,7 @@ JOB = Job.model_validate(
         "dedupe": {"window": 12},
         "normalise": {"window": 2},
         "market": {"mark_prices": True},
-        "paper": {"model": "trade", "clock": "log", "patience": "none"},
+        "paper": {"model": "trade", "clock": "log", "patience": "none", "funding": False},
         "results": {"equity_interval": "3s", "stale_mark": "1s", "order_events": False, "position_values": False},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}

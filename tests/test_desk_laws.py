@@ -43,6 +43,7 @@ DESKS = {
     for model in ("trade", "sized", "touch")
     for venue_clock in (False, True)
 }
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a log
 every_desk = pytest.mark.parametrize("name", DESKS)
 sizes = frames.page_sizes(1)
 forty = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

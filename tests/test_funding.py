@@ -40,7 +40,7 @@ FREE = rules(fee_bps=0)
 def pay(account, instrument, rate, mark, *, digits=8):
     """Pay what is due on an instrument; return the facts."""
     number = TABLE.number[instrument]
-    due = FundingDue(number, 8 * HOUR + S, 8 * HOUR, 16 * HOUR, rate, mark)
+    due = FundingDue((8 * HOUR + S, "p", 1), number, 8 * HOUR, 16 * HOUR, rate, mark)
     seq = count(1)
     with localcontext(DECIMAL_CONTEXT):
         return list(
@@ -150,11 +150,7 @@ def rows_of(*drawn):
 
 def dues_of(rows, terms=None):
     """Return the payments that rows make due."""
-    terms, found, row = terms or FundingTerms.empty(3), [], 0
-    while (row := terms.pass_rows(rows, row)) < len(rows):
-        found.append(terms.take_due(rows, row))
-        row += 1
-    return found
+    return list((terms or FundingTerms.empty(3)).take_in(rows, "p"))
 
 
 def at(hours, mark=100.0, rate=0.01, next_hours=8, *, number=0, late_ns=0):
@@ -168,8 +164,8 @@ def test_the_row_that_names_a_later_time_makes_due_what_was_said_before_it():
         at(16.1, 107.0, 0.09, 24),
     )  # fmt: skip
     assert dues_of(rows) == [
-        FundingDue(0, 8 * HOUR, 8 * HOUR, 16 * HOUR, 0.02, 101.0),
-        FundingDue(0, round(16.1 * HOUR), 16 * HOUR, 24 * HOUR, 0.08, 106.0),
+        FundingDue((8 * HOUR, "p", 2), 0, 8 * HOUR, 16 * HOUR, 0.02, 101.0),
+        FundingDue((round(16.1 * HOUR), "p", 4), 0, 16 * HOUR, 24 * HOUR, 0.08, 106.0),
     ]
 
 
@@ -234,7 +230,7 @@ def expected_dues(rows):
             continue
         due_ns, rate, mark = latest.get(number, (next_ns, None, None))
         if next_ns > due_ns and log_ns >= due_ns - LEEWAY_NS:
-            found.append(FundingDue(number, log_ns, due_ns, next_ns, rate, mark))
+            found.append(FundingDue((log_ns, "p", row), number, due_ns, next_ns, rate, mark))
         price = float(rows.mark[row])
         latest[number] = next_ns, float(rows.funding_rate[row]), price if price > 0 else math.nan
     return found

@@ -456,8 +456,8 @@ def test_the_page_of_orders_has_the_table_of_the_code():
     page = (Path(__file__).parents[1] / "docs" / "orders.md").read_text()
     rows: dict[str, list[str]] = {}
     for line in page.partition("## Life")[2].partition("\n\n- ")[0].splitlines():
-        kinds, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        rows |= {kind: cells for kind in kinds.split(", ") if len(cells) == 4}
+        kinds, *words = [cell.strip() for cell in line.strip("|").split("|")]
+        rows |= {kind: words for kind in kinds.split(", ") if len(words) == 4}
     assert rows.keys() - {"report", "---"} == LIFE.keys()
     for kind, of_code in LIFE.items():
         for shown, cell in zip(rows[kind], of_code, strict=True):

@@ -314,7 +314,7 @@ def test_a_smaller_size_keeps_what_is_ahead_and_every_other_change_learns_it_ane
 
 
 def test_an_amended_limit_takes_from_the_touch_that_it_now_reaches():
-    steps = quote(1, 90, 102, 9, 3), limit(10), trade(11, 105), amend(12, "o", limit=103)
+    steps = quote(1, 90, 102, 9, 3), limit(10), trade(11, 102), amend(12, "o", limit=103)
     for model in ("sized", "touch"):
         assert outcome(paper(model, slip=None), *steps, trade(13, 104))[1:] == [
             "o AMENDED",
@@ -332,7 +332,7 @@ def test_an_amended_post_only_order_that_would_take_is_rejected():
     steps = (
         quote(1, 90, 102),
         limit(10, post_only=True),
-        trade(11, 105),
+        trade(11, 102),
         amend(12, "o", limit=103),
         trade(13, 104),
     )

@@ -164,7 +164,7 @@ def test_an_order_that_enters_at_a_quote_without_its_opposite_side_is_valued_by_
 
 def test_an_inverse_instrument_counts_its_contracts_as_notional():
     inverse = instrument(
-        kind="perp", venue_symbol="AUSD_PERP", multiplier=Decimal(10), min_notional=Decimal(30)
+        kind="perp", contract="inverse", multiplier=Decimal(10), min_notional=Decimal(30)
     )
     steps = place(10, "low", BUY, 2), place(10, "enough", BUY, 3), trade(11, 10_000, 9)
     reports = outcome(paper(), *steps, instruments=[inverse])
@@ -296,6 +296,26 @@ def test_a_touch_more_than_ten_times_below_the_last_trade_is_not_usable(bid, pri
     assert outcome(paper(), *steps)[1:] == [f"o FILL 1 @ {price} TAKER"]
 
 
+@pytest.mark.parametrize(
+    ("later", "fill"),
+    [
+        ([], 101),
+        ([trade(2, 101)], 101),  # at the ask
+        ([trade(2, 99)], 101),  # at the bid
+        ([trade(2, 100)], 98),  # the touch has moved
+        ([trade(2, 100), quote(3, 99, 101)], 101),  # and is seen again
+        (
+            [quote(3, 99, 101), trade(3, 100), quote(3, 99, 101.5, same=True)],
+            101.5,
+        ),  # of one record
+    ],
+)
+@pytest.mark.parametrize("first", [[], [trade(1, 100)]])
+def test_a_later_trade_at_another_price_shows_that_the_touch_has_moved(first, later, fill):
+    steps = *first, quote(1, 99, 101), *later, place(10, "o", BUY, 1), trade(11, 98)
+    assert outcome(paper(), *steps)[1:] == [f"o FILL 1 @ {fill} TAKER"]
+
+
 def test_a_crossed_quote_does_not_become_the_touch():
     steps = quote(1, 99, 101), quote(2, 103, 102), place(10, "o", BUY, 1), trade(12, 99)
     assert outcome(paper(), *steps)[1:] == ["o FILL 1 @ 101 TAKER"]
@@ -335,6 +355,33 @@ def test_the_part_beyond_what_the_touch_shows_slips_or_waits(model, slip, limit,
     assert outcome(paper(model, slip=slip), *steps)[1:] == fills
 
 
+@pytest.mark.parametrize(
+    ("slip", "fills"),
+    [
+        (0, ["o FILL 5 @ 100 TAKER"]),
+        (2, ["o FILL 3 @ 100 TAKER", "o FILL 2 @ 101 TAKER"]),
+        (None, ["o FILL 3 @ 100 TAKER"]),
+    ],
+)
+def test_the_part_beyond_the_size_of_a_trade_slips_or_waits(slip, fills):
+    steps = place(10, "o", BUY, 5), trade(11, 100, 3.9)
+    assert outcome(paper(slip=slip), *steps)[1:] == fills
+
+
+@pytest.mark.parametrize(("slip", "beyond"), [(0, [2]), (1, [0, 2]), (None, [0])])
+def test_a_fill_says_what_of_it_was_not_shown(slip, beyond):
+    for row in (trade(11, 101, 3), quote(11, 99, 101, 3, 3)):
+        reports = run_three_ways(paper(slip=slip), [place(10, "o", BUY, 5), row]).reports
+        assert [report.beyond for report in reports if report.kind == "FILL"] == beyond
+
+
+def test_what_is_beyond_a_trade_takes_nothing_of_it():
+    steps = place(10, "o", BUY, 2), place(10, "p", BUY, 5), trade(11, 100, 3)
+    reports = run_three_ways(paper(slip=0), steps).reports
+    fills = [(each.size, each.beyond) for each in reports if each.kind == "FILL"]
+    assert fills == [(2, 0), (5, 4)]
+
+
 def test_a_sell_slips_downwards_and_never_to_zero():
     steps = quote(1, 1, 101, 3, 3), place(10, "o", SELL, 5), trade(11, 5)
     assert outcome(paper(slip=1), *steps)[1:] == ["o FILL 3 @ 1 TAKER", "o FILL 2 @ 0.5 TAKER"]
@@ -343,8 +390,8 @@ def test_a_sell_slips_downwards_and_never_to_zero():
 
 def test_what_our_orders_took_from_a_quote_is_not_shown_again():
     steps = (
-        quote(1, 99, 101, 9, 6), place(2, "o", BUY, 3), trade(3, 100), place(4, "p", BUY, 2), trade(5, 100),
-        place(6, "q", BUY, 3), trade(7, 100), quote(8, 99, 101, 9, 2.5),
+        quote(1, 99, 101, 9, 6), place(2, "o", BUY, 3), trade(3, 101), place(4, "p", BUY, 2), trade(5, 99),
+        place(6, "q", BUY, 3), trade(7, 101), quote(8, 99, 101, 9, 2.5),
     )  # fmt: skip
     assert [text for text in outcome(paper(slip=None), *steps) if "FILL" in text] == [
         "o FILL 3 @ 101 TAKER",
@@ -423,7 +470,7 @@ def test_the_rest_of_a_limit_order_that_took_rests():
 
 def test_a_waiting_order_of_sized_takes_from_quotes_but_from_no_trade_beside_a_usable_touch():
     steps = (
-        quote(1, 99, 101, 1, 1), place(2, "o", BUY, 5), trade(3, 100, 9), trade(4, 100, 9),
+        quote(1, 99, 101, 1, 1), place(2, "o", BUY, 5), trade(3, 101, 9), trade(4, 101, 9),
         quote(5, 99, 102, 1, 2), quote(6, 0, 0), trade(7, 103, 1),
     )  # fmt: skip
     assert outcome(paper(slip=None), *steps)[1:] == [

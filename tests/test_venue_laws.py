@@ -98,7 +98,8 @@ def test_rows_that_do_not_matter_do_nothing_and_a_restored_venue_goes_on_the_sam
 def test_no_trade_is_used_more_than_its_share(paper, story):
     for row, _, reports in watch(paper, story).rows:
         if isinstance(row, TradeRow) and paper.model != "trade":
-            used = sum(each.size for each in fills_of(reports) if each.trade_id != NO_TRADE)
+            fills = [each for each in fills_of(reports) if each.trade_id != NO_TRADE]
+            used = sum(each.size - each.beyond for each in fills)
             assert used <= decimal_size(row.size) * paper.share
 
 

@@ -266,7 +266,7 @@ def test_other_reduce_only_orders_end_where_nothing_is_left_in_the_order_of_numb
 
 def test_a_fill_of_an_order_that_is_not_reduce_only_ends_them_too():
     exit_order = place(10, "exit", SELL, 4, "limit", limit=105, reduce_only=True)
-    steps = *OPEN, exit_order, trade(11, 95), place(12, "flip", SELL, 6), trade(13, 95)
+    steps = *OPEN, exit_order, trade(11, 90), place(12, "flip", SELL, 6), trade(13, 90)
     assert outcome(paper(), *steps)[3:] == [
         "flip ACCEPTED", "flip FILL 6 @ 90 TAKER", "exit CANCELED NOTHING_TO_REDUCE",
     ]  # fmt: skip
@@ -277,9 +277,9 @@ def test_an_untriggered_reduce_only_order_stays_and_is_checked_when_it_enters():
     steps = (
         *OPEN,
         stop,
-        trade(11, 95),
+        trade(11, 90),
         place(12, "close", SELL, 4),
-        trade(13, 95),
+        trade(13, 90),
         trade(14, 80),
         trade(15, 80),
     )
@@ -291,8 +291,8 @@ def test_an_untriggered_reduce_only_order_stays_and_is_checked_when_it_enters():
 
 def test_a_waiting_reduce_only_order_ends_where_nothing_is_left():
     steps = (
-        *OPEN, quote(9, 90, 110, 1, 1), place(10, "exit", SELL, 4, reduce_only=True), trade(11, 95),
-        place(12, "close", SELL, 3, "limit", limit=96), trade(13, 95), trade(14, 97, 9),
+        *OPEN, quote(9, 90, 110, 1, 1), place(10, "exit", SELL, 4, reduce_only=True), trade(11, 90),
+        place(12, "close", SELL, 3, "limit", limit=96), trade(13, 90), trade(14, 97, 9),
     )  # fmt: skip
     assert outcome(paper(slip=None), *steps)[2:] == [
         "exit ACCEPTED", "exit FILL 1 @ 90 TAKER", "close ACCEPTED",

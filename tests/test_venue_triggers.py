@@ -132,7 +132,7 @@ def test_a_gap_through_a_stop_fills_at_the_market_and_not_at_the_trigger():
     steps = place(10, "o", SELL, 2, "stop", trigger=98), FIRST, trade(12, 80), trade(13, 79)
     assert reports_of(*steps, model="trade")[2:] == ["o FILL 2 @ 79 TAKER"]
     quoted = [*steps[:-1], quote(13, 81, 82, 9, 9), trade(14, 80)]
-    assert reports_of(*quoted, model="touch")[1:] == ["o TRIGGERED", "o FILL 2 @ 99.5 TAKER"]
+    assert reports_of(*quoted, model="touch")[1:] == ["o TRIGGERED", "o FILL 2 @ 81 TAKER"]
 
 
 def test_a_triggered_order_enters_at_the_next_place_and_not_at_another_row_of_the_same():

@@ -30,10 +30,12 @@ def instrument(name="A-USD.BINANCE", **changes):
     return Instrument(**{**fields, **changes})
 
 
-def paper(model="sized", *, entry=0, cancel=0, answer=0, patience=None, age=1_000, **changes):
+def paper(
+    model="sized", *, entry=0, cancel=0, answer=0, patience=None, age=1_000, slip=None, **changes
+):
     return PaperRules(
         model=model, entry=as_latency(entry), cancel=as_latency(cancel), answer=as_latency(answer),
-        patience_ns=patience, quote_age_ns=age, **changes,
+        patience_ns=patience, quote_age_ns=age, slip=slip, **changes,
     )  # fmt: skip
 
 
@@ -92,7 +94,7 @@ class Market:
         if not isinstance(row, MarkRow):
             standing = standing._replace(delay_ns=row.position[0] - row.venue_ns)
         if isinstance(row, TradeRow):
-            standing = standing._replace(last=row.price)
+            standing = standing._replace(last=row.price, last_at=(row.position[0], row.position[2]))
         elif isinstance(row, QuoteRow) and is_of_market(row):
             identity = QuoteId(row.position[0], row.position[2], row.row)
             standing = standing._replace(

@@ -135,6 +135,11 @@ class Paper(Section):
     taker_bps: SignedBps | None = Field(
         default=None, description="Fee of an order that takes. Left out: `fee_bps`."
     )
+    funding: bool = Field(
+        default=True,
+        description="Pay and receive the funding of perpetuals, where `[market] mark_prices` are "
+        "read and say it.",
+    )
     fees: dict[str, VenueFees] = Field(
         default={}, description="They take the place of those above."
     )

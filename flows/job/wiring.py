@@ -154,6 +154,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         ),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
+        pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
     )
 

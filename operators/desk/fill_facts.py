@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from tapeflow.operators.desk.booking import Booking, book_fill, position_fields
-from tapeflow.operators.desk.equity import exact_mark
 from tapeflow.operators.desk.positions import ZERO
-from tapeflow.operators.desk.rates import marked_rates
+from tapeflow.operators.desk.prices import mark_at, rates_at
 from tapeflow.operators.desk.reach import reach_of_position
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
@@ -21,8 +20,7 @@ def fill_facts(
 ) -> Iterator[Fill | Position]:
     """Book a new execution of an order; yield the fill and the position after it."""
     order, account = working.order, state.accounts[working.order.account]
-    at_par, marks = settings.accounts[account.name].at_par, state.merge.marks
-    rates = marked_rates(settings.instruments, at_par, marks)
+    rates = rates_at(state, settings, account.name, report.position)
     booking = book_fill(account.money, settings.money, order, report, rates)
     fill = make_fill(account, working, report, booking)
     yield fill
@@ -31,8 +29,10 @@ def fill_facts(
     account.reach -= reach_of_position(booking.before, multiplier)
     account.reach += reach_of_position(booking.after, multiplier)
     number = settings.instruments.number[order.instrument]
-    marks.add_fill(number, float(fill.price), fill.log_ns)
-    mark = exact_mark(marks, number, long=booking.after.quantity > 0)
+    state.merge.marks.add_fill(number, float(fill.price), fill.log_ns)
+    mark = None
+    if settings.money.position_values:
+        mark = mark_at(state, number, report.position, long=booking.after.quantity > 0)
     yield Position(
         seq=account.next_seq(),
         account=account.name,

@@ -15,6 +15,9 @@ from tapeflow.operators.desk.account import Account
 from tapeflow.operators.desk.booking import book_funding, holders
 from tapeflow.operators.desk.contracts import exact_value
 from tapeflow.operators.desk.funding_terms import FundingDue
+from tapeflow.operators.desk.reach import reach_of_position
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
 from tapeflow.schemas.accounts import Funding
 from tapeflow.schemas.decimals import round_to_digits, to_table_decimal
 from tapeflow.schemas.instruments import Instrument
@@ -47,7 +50,7 @@ def pay_funding(
             account=name,
             strategy=strategy,
             instrument=row.id,
-            time_ns=due.log_ns,
+            time_ns=due.position[0],
             due_ns=due.due_ns,
             next_ns=due.next_ns,
             rate=rate,
@@ -56,6 +59,20 @@ def pay_funding(
             amount=amount,
             currency=row.settlement,
         )
+
+
+def funding_facts(state: State, settings: DeskSettings, due: FundingDue) -> Iterator[Funding]:
+    """Pay what is due in all accounts; yield a fact for each position."""
+    row = settings.instruments.rows[due.instrument]
+    for name, account in state.accounts.items():
+        before = [position for _, position in holders(account.money, row.id)]
+        yield from pay_funding(
+            account.money, name, row, due, settings.money.digits, account.next_funding_seq
+        )
+        after = [position for _, position in holders(account.money, row.id)]
+        for sign, positions in ((-1, before), (1, after)):
+            for position in positions:
+                account.reach += sign * reach_of_position(position, row.multiplier)
 
 
 def known(number: float) -> Decimal | None:

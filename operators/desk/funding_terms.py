@@ -9,6 +9,7 @@ time. A time that is put off before it has come is no payment.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -18,16 +19,16 @@ from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.marks import is_none_or_in_range, nan_if_empty
 from tapeflow.schemas.columns import Bools, Floats, Ints, Written
 from tapeflow.schemas.desk_market import DeskMarkPrices
-from tapeflow.schemas.time import NO_TIME
+from tapeflow.schemas.time import NO_TIME, LogPosition
 
 LEEWAY_NS = 60_000_000_000  # by so much the clock of the log may be behind the venue's
 
 
-class FundingDue(Struct, frozen=True):
+class FundingDue(Struct, frozen=True, order=True):
     """A payment that is due on every position in an instrument."""
 
+    position: LogPosition  # of the row that says so
     instrument: int  # its number
-    log_ns: int  # of the row that says so
     due_ns: int  # the venue's time
     next_ns: int  # of the next payment
     rate: float  # NaN: the venue said none
@@ -61,12 +62,19 @@ class FundingTerms:
         state = (self.next_ns, self.rate, self.mark)
         return pass_terms(rows.instrument, rows.log_ns, *prices, begin, *state)
 
-    def take_due(self, rows: DeskMarkPrices, row: int) -> FundingDue:
+    def take_in(self, rows: DeskMarkPrices, partition: str) -> Iterator[FundingDue]:
+        """Take in rows of a partition, and yield the payments that they make due."""
+        row = self.pass_rows(rows, 0)
+        while row < len(rows):
+            yield self.take_due(rows, row, partition)
+            row = self.pass_rows(rows, row + 1)
+
+    def take_due(self, rows: DeskMarkPrices, row: int, partition: str) -> FundingDue:
         """Return the payment that a row makes due, and take in the row."""
         number = int(rows.instrument[row])
         due = FundingDue(
+            position=(int(rows.log_ns[row]), partition, int(rows.offset[row])),
             instrument=number,
-            log_ns=int(rows.log_ns[row]),
             due_ns=int(self.next_ns[number]),
             next_ns=int(rows.funding_ns[row]),
             rate=float(self.rate[number]),

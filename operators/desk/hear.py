@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappush
 
 from tapeflow.operators.desk import order_facts, perform
+from tapeflow.operators.desk.action_reports import reports_of
 from tapeflow.operators.desk.actions import Action, Apply, Place, Slice, Timer
 from tapeflow.operators.desk.exposure import change_exposure, exposed_size, open_size
 from tapeflow.operators.desk.fill_facts import fill_facts
@@ -20,12 +21,12 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
-from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.time import LogPosition
 
-Fact = Decision | Order | Fill | Position | Equity | OrderEvent | Command
+Fact = Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command
 
 
 def hear_all(
@@ -88,13 +89,15 @@ def request(
     state: State, settings: DeskSettings, action: perform.OrderAction, position: LogPosition
 ) -> Iterator[Fact]:
     """Request an action of the venue, unless the order is over; yield the facts of it."""
-    working = perform.find_working(state, action)
+    name = action.order.id if isinstance(action, Place) else action.order_id
+    working = state.orders.get(name)
     if working is None:
         return
     was_held = working.phase == HELD
-    for report in perform.requests(working, action, position):
+    reports = reports_of(action, working, position)
+    for report in reports:
         yield from hear(state, settings, report)
-    if working.phase != DONE and not (was_held and working.phase == HELD):
+    if reports and working.phase != DONE and not (was_held and working.phase == HELD):
         yield from perform.tell_venue(state, settings, working, action, position)
 
 

@@ -5,7 +5,7 @@
                 venue  venue  decide  venue     answer, sample
 
 At one log time timers go first: the venue's, answers, samples of equity. At one position rows go
-first, in the order of their tables, then bars, then intents.
+first, in the order of their tables, then funding, bars and intents.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from heapq import heappop
 
 from tapeflow.operators.desk import equity, slices, timers
 from tapeflow.operators.desk.decide import decide
+from tapeflow.operators.desk.funding import funding_facts
 from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
@@ -20,7 +21,7 @@ from tapeflow.operators.desk.state import DeskBar, State
 from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
-BAR, INTENT = 3, 4  # their ranks at a position: after the rows of every table
+FUNDING, BAR, INTENT = 3, 4, 5  # their ranks at a position: after the rows of every table
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -34,6 +35,8 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         state.now_ns = position[0]
         if kind == "row":
             yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
+        elif kind == "funding":
+            yield from funding_facts(state, settings, heappop(state.dues)[2])
         elif kind == "bar":
             yield from follow_bar(state, settings, heappop(state.bars))
         elif kind == "intent":
@@ -54,7 +57,9 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
         first = (row.position, row.table, "row")
     bar = state.bars[0].position if state.bars else None
     intent = state.intents[0][0][0] if state.intents else None
-    for position, rank, kind in ((bar, BAR, "bar"), (intent, INTENT, "intent")):
+    funding = state.dues[0][0] if state.dues else None
+    others = ((funding, FUNDING, "funding"), (bar, BAR, "bar"), (intent, INTENT, "intent"))
+    for position, rank, kind in others:
         if position is None or position >= state.merge.horizon:
             continue
         if first is None or (position, rank) < first[:2]:

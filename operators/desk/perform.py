@@ -1,8 +1,8 @@
-"""Carry out actions on orders: what the desk reports of itself, and what it tells the venue.
+"""Carry out actions on orders: new orders are numbered, the venue is told, slices go on.
 
-Place, Release ─▶ AMEND_ASKED where the size is another, SENT ─▶ PLACE  ─┐
-Cancel         ─▶ CANCEL_ASKED                                ─▶ CANCEL ─┼─▶ paper venue
-Amend          ─▶ AMEND_ASKED                                 ─▶ AMEND  ─┘
+Place, Release ─▶ PLACE  ─┐
+Cancel         ─▶ CANCEL ─┼─▶ paper venue
+Amend          ─▶ AMEND  ─┘
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, Working, begin
 from tapeflow.schemas.order_events import Command
-from tapeflow.schemas.orders import Order, Report
+from tapeflow.schemas.orders import Order
 from tapeflow.schemas.time import LogPosition
 
 COMMAND_AGE_NS = 2_000_000_000  # a command that is older is not to be sent
@@ -29,33 +29,6 @@ def number_order(
     order = action.order
     active_ns = position[0] + settings.paper.latency_ns(order.id, "entry")
     return replace(order, seq=state.accounts[order.account].next_seq(), active_ns=active_ns)
-
-
-def find_working(state: State, action: OrderAction) -> Working | None:
-    """Return the order that an action is about, None where nothing is to be done any more."""
-    name = action.order.id if isinstance(action, Place) else action.order_id
-    working = state.orders.get(name)
-    return None if working is None or working.phase == DONE else working
-
-
-def requests(working: Working, action: OrderAction, position: LogPosition) -> Iterator[Report]:
-    """Yield what the desk reports of itself: the request of an action."""
-    fields = {"order_id": working.order.id, "position": position, "event_ns": position[0]}
-    if isinstance(action, Cancel):
-        yield Report(kind="CANCEL_ASKED", reason=action.reason, source="desk", **fields)  # type: ignore[arg-type]
-    elif isinstance(action, Amend):
-        yield Report(
-            kind="AMEND_ASKED",
-            size=action.size,
-            limit=action.limit,
-            trigger=action.trigger,
-            source="desk",
-            **fields,  # type: ignore[arg-type]
-        )
-    else:
-        if action.size != working.size:
-            yield Report(kind="AMEND_ASKED", size=action.size, source="desk", **fields)  # type: ignore[arg-type]
-        yield Report(kind="SENT", source="desk", **fields)  # type: ignore[arg-type]
 
 
 def tell_venue(

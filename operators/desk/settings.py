@@ -27,6 +27,7 @@ class DeskSettings(Struct, frozen=True):
     money: MoneyRules
     sample_ns: int  # between samples of equity, in log time
     stale_mark_ns: int  # equity names the time of a mark that is older than this
+    pays_funding: bool = False  # whether mark prices say what is paid
     reads_bars: bool = False  # whether orders in slices follow the volume of bars
     order_events: bool = True  # whether order events and commands are facts
 

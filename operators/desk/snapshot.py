@@ -18,6 +18,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.operators.desk.account import AccountRows, account_of, account_rows
+from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
@@ -54,6 +55,7 @@ class AccountSnapshot(Struct):
     seq: int
     event_seq: int
     command_seq: int
+    funding_seq: int
 
 
 class Snapshot(Struct):
@@ -66,6 +68,8 @@ class Snapshot(Struct):
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
     marks: list[bytes]  # in the order of the fields of Marks
+    funding: list[bytes]  # in the order of the fields of FundingTerms
+    dues: list[FundingDue]
     instrument_partition: bytes
     venue: VenueSnapshot
     orders: list[Working]
@@ -95,6 +99,8 @@ def snapshot(state: State) -> bytes:
             },
             clocks={partition: clock.tobytes() for partition, clock in merge.clocks.items()},
             marks=[column.tobytes() for column in merge.marks.columns()],
+            funding=[column.tobytes() for column in state.funding.columns()],
+            dues=[due for *_, due in sorted(state.dues, key=itemgetter(0, 1))],
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
@@ -122,6 +128,7 @@ def account_snapshot(account: AccountState, merge: Merge) -> AccountSnapshot:
         seq=account.seq,
         event_seq=account.event_seq,
         command_seq=account.command_seq,
+        funding_seq=account.funding_seq,
     )
 
 
@@ -134,6 +141,9 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state = initial_state(settings)
     restore_merge(state.merge, saved)
     copy_known(state.instrument_partition, saved.instrument_partition)
+    for column, encoded_column in zip(state.funding.columns(), saved.funding, strict=True):
+        copy_known(column, encoded_column)
+    state.dues = [(due.position, due.instrument, due) for due in saved.dues]
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):
@@ -208,6 +218,7 @@ def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings
         seq=saved.seq,
         event_seq=saved.event_seq,
         command_seq=saved.command_seq,
+        funding_seq=saved.funding_seq,
     )
     if account.sample_ns:
         state.add_sample(account)

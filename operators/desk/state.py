@@ -9,6 +9,7 @@ import numpy as np
 
 from tapeflow.operators.desk.account import Account
 from tapeflow.operators.desk.books import Books
+from tapeflow.operators.desk.funding_terms import FundingDue, FundingTerms
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge
 from tapeflow.operators.desk.positions import ZERO
@@ -18,6 +19,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.watch import Watch
 from tapeflow.operators.desk.working_orders import WorkingOrders
+from tapeflow.schemas.batches import DeskBatch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.orders import Report
 from tapeflow.schemas.signals import AnyIntent
@@ -47,6 +49,7 @@ class AccountState:
     seq: int = 0
     event_seq: int = 0
     command_seq: int = 0
+    funding_seq: int = 0
 
     def next_seq(self) -> int:
         """Return the next running number of its facts."""
@@ -63,6 +66,11 @@ class AccountState:
         self.command_seq += 1
         return self.command_seq
 
+    def next_funding_seq(self) -> int:
+        """Return the next running number of its funding."""
+        self.funding_seq += 1
+        return self.funding_seq
+
 
 @dataclass(slots=True)
 class State:
@@ -73,6 +81,7 @@ class State:
     watch: Watch
     instrument_partition: Ints  # by instrument: number of its partition, -1 before its first tick
     accounts: dict[str, AccountState]  # by name
+    funding: FundingTerms
     orders: WorkingOrders = field(default_factory=WorkingOrders)
     intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
     intent_number: int = 0  # of the newest intent
@@ -80,6 +89,7 @@ class State:
     answer_number: int = 0
     slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
     bars: list[DeskBar] = field(default_factory=list)  # a heap
+    dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now_ns: int = 0  # log time of what is processed
     searched: set[str] = field(
@@ -95,6 +105,11 @@ class State:
         """Let an intent be decided at its position; those of equal keys as they came."""
         self.intent_number += 1
         heappush(self.intents, (intent.sort_key, self.intent_number, intent))
+
+    def add_dues(self, batch: DeskBatch) -> None:
+        """Let the funding that a batch makes due be paid at its position."""
+        for due in self.funding.take_in(batch.market.mark_prices, batch.partition):
+            heappush(self.dues, (due.position, due.instrument, due))
 
     def add_sample(self, account: AccountState) -> None:
         """Let the next sample of an account come at its time."""
@@ -119,6 +134,7 @@ def initial_state(settings: DeskSettings) -> State:
         watch=Watch.empty(instruments),
         instrument_partition=np.full(instruments, -1, np.int64),
         accounts={name: new_account(name, settings) for name in settings.accounts},
+        funding=FundingTerms.empty(instruments),
     )
 
 

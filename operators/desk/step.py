@@ -81,6 +81,8 @@ class Desk(Struct, frozen=True):
         """
         check_single_partition(state, batch, self.settings)
         state.merge.add(batch)
+        if self.settings.pays_funding:
+            state.add_dues(batch)
         for intent in batch.intents:
             state.add_intent(intent)
         if len(batch.bars):

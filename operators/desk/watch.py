@@ -30,7 +30,6 @@ class FoundRow(NamedTuple):
     position: LogPosition
     table: int  # its number among the tables of DeskMarket
     pending: Pending
-    chunk: int  # its number among the pending ones
     row: int
 
 
@@ -75,12 +74,12 @@ class Watch:
     ) -> FoundRow | None:
         """Return the first row of a table below the horizon that matters."""
         begin = pending.begin
-        for chunk, ticks in enumerate(pending.chunks):
+        for ticks in pending.chunks:
             end = rows_before(horizon, partition, ticks)
             row = self.next_row(ticks, begin, end)
             if row < end:
                 position = (int(ticks.log_ns[row]), partition, int(ticks.offset[row]))
-                return FoundRow(position, number, pending, chunk, row)
+                return FoundRow(position, number, pending, row)
             if end < len(ticks):
                 break
             begin = 0

@@ -15,15 +15,15 @@ from tapeflow.operators.desk.venue.state import VenueState
 from tapeflow.operators.desk.venue.visit import Visit
 
 
-def amend_order(venue: VenueState, visit: Visit, order: PaperOrder, at_ns: int) -> None:
-    """Apply the amendment of an order that arrived at venue time `at_ns`."""
-    amendment = next(each for each in order.amendments if each.at_ns == at_ns)
+def amend_order(venue: VenueState, visit: Visit, order: PaperOrder, number: int) -> None:
+    """Apply the amendment of an order with this number among its amendments."""
+    amendment = next(each for each in order.amendments if each.number == number)
     order.amendments.remove(amendment)
     size = order.size if amendment.size is None else amendment.size
     visit.report(
         order.id,
         "AMENDED",
-        at_ns,
+        amendment.at_ns,
         size=size,
         limit=amendment.limit,
         trigger=amendment.trigger,

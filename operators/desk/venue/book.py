@@ -28,7 +28,7 @@ NAMES = (
 )
 CROWDED = 1_000
 Key = tuple[float, int, int, str]  # what sorts it, A, number, id
-Event = tuple[int, int, int, str]  # venue time, rank, number, id
+Event = tuple[int, int, int, str, int]  # venue time, rank, number, id, number of the amendment
 
 
 @dataclass(slots=True)

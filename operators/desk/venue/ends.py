@@ -49,27 +49,36 @@ def entry_by_patience(order: PaperOrder, rules: PaperRules) -> int | None:
     return order.active_ns + rules.patience_ns if rests else None
 
 
-def times_of(order: PaperOrder, rules: PaperRules) -> Iterator[tuple[int, int]]:
-    """Yield (venue time, rank) of what happens to an order without a row that it meets."""
+def times_of(order: PaperOrder, rules: PaperRules) -> Iterator[tuple[int, int, int]]:
+    """Yield what happens to an order without a row that it meets.
+
+    It is venue time, rank, and of an amendment its number: two may have one time.
+    """
     for amendment in order.amendments:
-        yield amendment.at_ns, AMEND
+        yield amendment.at_ns, AMEND, amendment.number
     entry_ns = entry_by_patience(order, rules)
     if entry_ns is not None:
-        yield entry_ns, ENTER
+        yield entry_ns, ENTER, 0
     end = end_of(order, rules)
     if end is not None:
-        yield end.at_ns, END
+        yield end.at_ns, END, 0
 
 
 def schedule(venue: VenueState, order: PaperOrder) -> None:
     """Make an event and a timer for each time of an order that has none yet."""
-    for at_ns, rank in times_of(order, venue.rules):
-        if (at_ns, rank) not in order.scheduled:
-            order.scheduled.append((at_ns, rank))
-            event = at_ns, rank, order.number, order.id
+    for time in times_of(order, venue.rules):
+        if time not in order.scheduled:
+            order.scheduled.append(time)
+            event = event_of(order, time)
             heappush(venue.book_of(order.instrument).events, event)
-            heappush(venue.timers, (at_ns, False, *event))
+            heappush(venue.timers, (time[0], False, *event))
             venue.changed.add(order.instrument)
+
+
+def event_of(order: PaperOrder, time: tuple[int, int, int]) -> Event:
+    """Return what happens to an order at one of its times."""
+    at_ns, rank, amendment = time
+    return at_ns, rank, order.number, order.id, amendment
 
 
 def finish(
@@ -93,7 +102,7 @@ def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
     refused += [(each.at_ns, REFUSE_AMENDMENT) for each in order.amendments]
     for at_ns, rank in sorted(refused):
         if at_ns > visit.log_ns:
-            refuse_later(venue, order.id, at_ns, rank, number=order.number)
+            refuse_later(venue, order.id, at_ns, rank)
         else:
             refuse(visit, order.id, at_ns, rank)
 
@@ -101,8 +110,9 @@ def forget(venue: VenueState, visit: Visit, order: PaperOrder) -> None:
 def unschedule(venue: VenueState, event: Event) -> None:
     """Note that there is no timer for a time of an order any more."""
     order = venue.orders.get(event[3])
-    if order is not None and event[:2] in order.scheduled:
-        order.scheduled.remove(event[:2])
+    time = event[0], event[1], event[4]
+    if order is not None and time in order.scheduled:
+        order.scheduled.remove(time)
 
 
 def drop_stale(venue: VenueState, book: Book) -> None:
@@ -121,11 +131,12 @@ def drop_stale(venue: VenueState, book: Book) -> None:
         book.crowded = max(CROWDED, 2 * len(book.events))
 
 
-def refuse_later(
-    venue: VenueState, order_id: str, at_ns: int, rank: int, *, number: int = 0
-) -> None:
-    """Make a timer for a refusal: it comes at its log time, whatever the delay of the feed."""
-    heappush(venue.timers, (at_ns, True, at_ns, rank, number, order_id))
+def refuse_later(venue: VenueState, order_id: str, at_ns: int, rank: int) -> None:
+    """Make a timer for a refusal: it comes at its log time, whatever the delay of the feed.
+
+    Refusals of one time go by the order's id: the number of an order that is over is forgotten.
+    """
+    heappush(venue.timers, (at_ns, True, at_ns, rank, 0, order_id, 0))
 
 
 def refuse(visit: Visit, order_id: str, at_ns: int, rank: int) -> None:

@@ -42,7 +42,7 @@ def fill(  # noqa: PLR0913, PLR0917
     visit.report(
         order.id,
         "FILL",
-        trade.event_ns if trade is not None and is_timed else None,
+        event_ns=trade.event_ns if trade is not None and is_timed else None,
         execution_id=f"{order.id}-{order.fills}",
         price=price,
         size=size,

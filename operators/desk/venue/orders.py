@@ -23,6 +23,7 @@ class Amendment(Struct, frozen=True):
     size: Decimal | None
     limit: Decimal | None
     trigger: Decimal | None
+    number: int  # among the amendments of its order
 
 
 class Cancellation(Struct, frozen=True):
@@ -55,7 +56,8 @@ class PaperOrder(Struct, omit_defaults=True):
     ahead: Decimal | None = None  # of a resting order, model touch; None: not known
     cancels: list[Cancellation] = []
     amendments: list[Amendment] = []
-    scheduled: list[tuple[int, int]] = []  # (venue time, rank) of what timers exist for
+    amended: int = 0  # amendments so far
+    scheduled: list[tuple[int, int, int]] = []  # what timers exist for: see `times_of`
 
     @property
     def leaves(self) -> Decimal:

@@ -6,6 +6,7 @@ from heapq import heapify
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tapeflow.operators.desk.venue.ends import event_of
 from tapeflow.operators.desk.venue.orders import PaperOrder
 from tapeflow.operators.desk.venue.rows import QuoteId
 from tapeflow.operators.desk.venue.state import Timer, VenueState
@@ -66,7 +67,7 @@ def restore_into(venue: VenueState, saved: VenueSnapshot) -> None:
         restored.instrument = number_of[name]
         venue.add(restored)
         events = venue.book_of(restored.instrument).events
-        events += [(*time, restored.number, restored.id) for time in restored.scheduled]
+        events += [event_of(restored, time) for time in restored.scheduled]
     for book in venue.books.values():
         heapify(book.events)
     for account, strategy, name, size in saved.positions:

@@ -9,7 +9,7 @@ from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.instruments import InstrumentTable
 
 Owner = tuple[str, str, int]  # account, strategy, instrument
-Timer = tuple[int, bool, int, int, int, str]  # log time, delayed, then as an event of a book
+Timer = tuple[int, bool, int, int, int, str, int]  # log time, delayed, then as an event of a book
 
 
 def owner_of(order: PaperOrder) -> Owner:

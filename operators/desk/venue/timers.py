@@ -30,14 +30,14 @@ from tapeflow.schemas.orders import Report
 
 def is_current(venue: VenueState, event: Event) -> bool:
     """Return whether an event is still to happen."""
-    at_ns, rank, _, order_id = event
+    at_ns, rank, _, order_id, amendment = event
     if rank >= REFUSE_CANCEL:
         return True
     order = venue.orders.get(order_id)
     if order is None:
         return False
     if rank == AMEND:
-        return any(each.at_ns == at_ns for each in order.amendments)
+        return any(each.number == amendment for each in order.amendments)
     if rank == ENTER:
         return entry_by_patience(order, venue.rules) == at_ns
     end = end_of(order, venue.rules)
@@ -46,15 +46,14 @@ def is_current(venue: VenueState, event: Event) -> bool:
 
 def happen(venue: VenueState, visit: Visit, event: Event) -> None:
     """Let an event happen that is current."""
-    at_ns, rank, _, order_id = event
+    at_ns, rank, _, order_id, amendment = event
     if rank >= REFUSE_CANCEL:
         refuse(visit, order_id, at_ns, rank)
         return
     order = venue.orders[order_id]
     unschedule(venue, event)
     if rank == AMEND:
-        while is_current(venue, event):  # several of one time
-            amend_order(venue, visit, order, at_ns)
+        amend_order(venue, visit, order, amendment)
     elif rank == ENTER:
         enter(venue, visit, order, UNMET, at_ns)
     else:
@@ -99,12 +98,13 @@ def pass_time(
 ) -> list[Report]:
     """Let everything happen that is due at a log time, before all records of that time."""
     reports: list[Report] = []
-    while due := due_events(venue, now_ns, standing_of):
-        for event in sorted(due):
-            if is_current(venue, event):
-                reports += happen_at(venue, now_ns, event, standing_of)
-            else:
-                unschedule(venue, event)
+    due: list[Event] = []
+    while due := sorted(due + due_events(venue, now_ns, standing_of)):
+        event = due.pop(0)  # one by one: it may bring another that goes before the rest
+        if is_current(venue, event):
+            reports += happen_at(venue, now_ns, event, standing_of)
+        else:
+            unschedule(venue, event)
     return reports
 
 

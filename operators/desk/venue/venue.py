@@ -98,7 +98,8 @@ class Venue(VenueState):
             refuse_later(self, order_id, at_ns, REFUSE_AMENDMENT)
             return
         at_ns = max(order.active_ns, at_ns)
-        order.amendments.append(Amendment(at_ns, size, limit, trigger))
+        order.amended += 1
+        order.amendments.append(Amendment(at_ns, size, limit, trigger, order.amended))
         schedule(self, order)
 
     def meet(self, row: Row, standing: Standing) -> list[Report]:

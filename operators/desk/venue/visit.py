@@ -52,12 +52,22 @@ class Visit:
         return order.active_ns <= self.venue_ns and self.position > order.placed_at
 
     def report(
-        self, order_id: str, kind: ReportKind, event_ns: int | None = None, **fields: Any
+        self,
+        order_id: str,
+        kind: ReportKind,
+        at_ns: int | None = None,
+        *,
+        event_ns: int | None = None,
+        **fields: Any,
     ) -> None:
-        """Add a report, at the place at which the desk hears it."""
-        known_ns = self.venue_ns + self.rules.latency_ns(order_id, "answer")
+        """Add a report, at the place at which the desk hears it.
+
+        `at_ns` is the venue time of what no row brought, `event_ns` that of the public trade.
+        """
+        at_ns = self.venue_ns if at_ns is None else at_ns
+        known_ns = at_ns + self.rules.latency_ns(order_id, "answer")
         position = self.position if known_ns <= self.log_ns else (known_ns, "", -1)
-        happened_ns = self.venue_ns if event_ns is None else event_ns
+        happened_ns = at_ns if event_ns is None else event_ns
         record = None if self.row is None else self.position
         report = Report(order_id, kind, position, happened_ns, record=record, **fields)
         self.reports.append(report)
