@@ -1,6 +1,7 @@
 """The desk under the laws of a step, with orders of every kind, in every model and by both clocks."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -43,6 +44,7 @@ DESKS = {
     for model in ("trade", "sized", "touch")
     for venue_clock in (False, True)
 }
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a log
 every_desk = pytest.mark.parametrize("name", DESKS)
 sizes = frames.page_sizes(1)
 forty = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
