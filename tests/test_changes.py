@@ -41,7 +41,8 @@ WHOLE = Job.model_validate(
 )
 OTHERS = {
     "time_unit": "ms", "ties": "log", "money_digits": 3, "epoch": 7, "instruments": ("BTC-*",),
-    "channels": {"binance": ("trade", "aggTrade")}, "model": "touch", "clock": "log",
+    "channels": {"binance": ("trade", "aggTrade")}, "trades": {"binance": "trade"},
+    "model": "touch", "clock": "log",
     "cancel_latency": 5, "maker_bps": Decimal(1), "taker_bps": Decimal(1), "contract": "linear",
     "settle": "USDT", "min_size": Decimal(1), "max_size": Decimal(1), "min_notional": Decimal(1),
     "self_trade": "both",
