@@ -25,7 +25,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.recovery import read_snapshot
-from tapeflow.flows.job import bar_steps, changes, wiring
+from tapeflow.flows.job import bar_steps, changes, declared, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -72,13 +72,13 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    ids, strategies = table.ids, wiring.strategies(job, table)
+    ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table), instruments=ids)
     settled = settle("settle", with_bars, step=SettleGaps(job.bars.width), instruments=ids)
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
-    return signals("signals", scored, strategies=strategies, instruments=ids)
+    return signals("signals", scored, strategies=strategies, instruments=table)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:

@@ -14,7 +14,9 @@ from tapeflow.flows.job.changes import (
     fixed_settings,
     notified_rows,
 )
+from tapeflow.flows.job.orders import ExitSettings
 from tapeflow.flows.job.settings import Job
+from tapeflow.flows.job.slices import SliceSettings
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
@@ -33,19 +35,33 @@ WHOLE = Job.model_validate(
             {"name": "a", "position_max": 9, "gross_max": 9, "orders_max": 9, "orders_window": "1s"}
         ],
         "strategies": [
-            {"name": "s", "kind": "ema_cross", "account": "a", "size": "1"},
+            {
+                "name": "s",
+                "kind": "ema_cross",
+                "account": "a",
+                "size": "1",
+                "order": {"type": "limit", "limit_bps": 1},
+                "exits": [{"type": "stop", "at_bps": 1}],
+                "slices": {"kind": "twap", "count": 2, "every": "1s"},
+            },
             {"name": "r", "kind": "reversion", "account": "a", "size": "1"},
         ],
         "tapes": [{"files": "*.x", "partition": "binance-0"}],
     }
 )
+STOP_EXIT = ExitSettings(type="stop", at_bps=1)
+TWAP = SliceSettings(kind="twap", count=2, every="1s")
 OTHERS = {
     "time_unit": "ms", "ties": "log", "money_digits": 3, "epoch": 7, "instruments": ("BTC-*",),
     "channels": {"binance": ("trade", "aggTrade")}, "trades": {"binance": "trade"},
     "model": "touch", "clock": "log",
     "cancel_latency": 5, "maker_bps": Decimal(1), "taker_bps": Decimal(1), "contract": "linear",
     "settle": "USDT", "min_size": Decimal(1), "max_size": Decimal(1), "min_notional": Decimal(1),
-    "self_trade": "both",
+    "self_trade": "both", "limit_bps": Decimal(2), "trigger_bps": Decimal(1),
+    "trail_bps": Decimal(1), "trail_ticks": 1, "trail_price": Decimal(1), "after_bps": Decimal(1),
+    "lifetime": 5, "tif": "DAY", "trigger_on": "quote", "at_bps": Decimal(2), "jitter": 5,
+    "display": Decimal(1), "share": Decimal("0.5"), "exit_rule": "OCO", "exits": (STOP_EXIT,),
+    "slices": TWAP, "type": "stop_limit",
 }  # fmt: skip
 OF_TYPE = {
     bool: lambda value: not value,

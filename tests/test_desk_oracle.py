@@ -27,7 +27,7 @@ from tests.desk_oracle import (
 
 D = Decimal
 PLAIN = InstrumentRules("A", D(1), D(1))
-LOG = Rules(clock="log", latency_ns=0, patience_ns=None)
+LOG = Rules(clock="log", latency_ns=0, patience_ns=None, slip=None)
 SIZED, TOUCH = LOG, dataclasses.replace(LOG, model="touch")
 TRADE = dataclasses.replace(LOG, model="trade")
 
@@ -201,7 +201,7 @@ def test_the_minimum_notional_of_an_inverse_contract_is_without_price():
 
 
 def test_orders_enter_by_arrival_then_number():
-    rules = dataclasses.replace(SIZED, latency_ns=0, latency_spread_ns=10)
+    rules = dataclasses.replace(SIZED, latency_ns=0, latency_spread_ns=10, slip=None)
     rules = dataclasses.replace(
         rules, draw=lambda name, _: {"x": Fraction(1, 2)}.get(name, Fraction(0))
     )
@@ -228,12 +228,32 @@ def test_trade_model_fills_many_orders_whole_at_one_trade_and_waits_at_a_quote()
 
 
 def test_sized_model_takes_trade_after_trade_where_there_is_no_touch():
-    rules = dataclasses.replace(SIZED, share=D("0.5"))
+    rules = dataclasses.replace(SIZED, share=D("0.5"), slip=None)
     rows = [beat(0), trade(1, 5, 7), trade(2, 6, 1), trade(3, 7, 8)]  # 3.5 -> 3, 0.5 -> 0, 4
     assert received(rules, rows, (0, order("x", size=5)), (0, order("y", size=1))) == [
         "x ACCEPTED @1", "x FILL @1 3 at 5 TAKER", "y ACCEPTED @1",
         "x FILL @3 2 at 7 TAKER", "y FILL @3 1 at 7 TAKER",
     ]  # fmt: skip
+
+
+def test_what_a_trade_does_not_cover_slips_as_what_the_touch_does_not():
+    rows = [beat(0), trade(1, 5, 3)]
+
+    def taken(slip):
+        changed = dataclasses.replace(SIZED, slip=slip)
+        return received(changed, rows, (0, order("x", size=5)), (0, order("y", -1, size=2)))[1:]
+
+    assert taken(0) == ["x FILL @1 5 at 5 TAKER", "y ACCEPTED @1", "y FILL @1 2 at 5 TAKER"]
+    assert taken(1) == [
+        "x FILL @1 3 at 5 TAKER", "x FILL @1 2 at 6 TAKER", "y ACCEPTED @1", "y FILL @1 2 at 4 TAKER",
+    ]  # fmt: skip
+
+
+def test_a_later_trade_at_another_price_contradicts_the_touch_until_one_at_a_side_of_it():
+    inside = [quote(0, 4, 6), trade(1, 5), trade(3, 5)]
+    assert received(SIZED, inside, (1, order("o")))[1:] == ["o FILL @3 1 at 5 TAKER"]
+    again = [quote(0, 4, 6), trade(1, 5), trade(2, 4), trade(3, 5)]
+    assert received(SIZED, again, (2, order("o")))[1:] == ["o FILL @3 1 at 6 TAKER"]
 
 
 @pytest.mark.parametrize("rules", [SIZED, TOUCH])
@@ -249,9 +269,22 @@ def test_a_market_order_takes_the_touch_before_the_row_and_slips_beyond_it(rules
     assert taken(None)[1:] == ["o FILL @1 3 at 6 TAKER"]
 
 
+def test_the_part_beyond_a_trade_slips_as_beyond_a_touch():
+    rows = [beat(0), trade(1, 5, 3)]
+    for slip, fills in ((0, ["5 at 5"]), (2, ["3 at 5", "2 at 7"]), (None, ["3 at 5"])):
+        reports = received(dataclasses.replace(SIZED, slip=slip), rows, (0, order("o", size=5)))
+        assert reports[1:] == [f"o FILL @1 {fill} TAKER" for fill in fills]
+
+
+def test_a_touch_has_moved_when_a_later_trade_was_at_neither_of_its_prices():
+    for price, taken in ((4, 6), (6, 6), (5, 7)):
+        rows = [quote(0, 4, 6), trade(1, price), trade(2, 7)]
+        assert received(SIZED, rows, (1, order("o")))[1] == f"o FILL @2 1 at {taken} TAKER"
+
+
 def test_what_waits_takes_from_the_next_quote_and_no_quote_is_used_twice():
     rules = dataclasses.replace(SIZED, slip=None)
-    rows = [quote(0, 4, 6, ask_size=3), trade(1, 9), trade(2, 9), quote(3, 4, 7, ask_size=3)]
+    rows = [quote(0, 4, 6, ask_size=3), trade(1, 6), trade(2, 6), quote(3, 4, 7, ask_size=3)]
     assert received(rules, rows, (0, order("x", size=5)), (1, order("y", size=3))) == [
         "x ACCEPTED @1", "x FILL @1 3 at 6 TAKER",
         "y ACCEPTED @2",
@@ -300,20 +333,21 @@ def test_a_touch_that_is_old_or_absurd_is_not_used():
 
 
 def test_fill_or_kill_and_immediate_or_cancel():
+    rules = dataclasses.replace(SIZED, slip=None)
     rows = [beat(0), trade(1, 5, 3), trade(2, 5, 9)]
-    assert received(SIZED, rows, (0, order("o", size=4, tif="FOK"))) == [
+    assert received(rules, rows, (0, order("o", size=4, tif="FOK"))) == [
         "o ACCEPTED @1", "o CANCELED @1 FOK_SHORT",
     ]  # fmt: skip
-    assert received(SIZED, rows, (0, order("o", size=4, tif="IOC"))) == [
+    assert received(rules, rows, (0, order("o", size=4, tif="IOC"))) == [
         "o ACCEPTED @1", "o FILL @1 3 at 5 TAKER", "o CANCELED @1 IOC_REST",
     ]  # fmt: skip
-    assert received(SIZED, rows, (0, order("o", size=3, tif="FOK")))[1] == "o FILL @1 3 at 5 TAKER"
+    assert received(rules, rows, (0, order("o", size=3, tif="FOK")))[1] == "o FILL @1 3 at 5 TAKER"
     far = order("o", kind="limit", limit=4, tif="IOC")
-    assert received(SIZED, rows, (0, far)) == ["o ACCEPTED @1", "o CANCELED @1 IOC_REST"]
+    assert received(rules, rows, (0, far)) == ["o ACCEPTED @1", "o CANCELED @1 IOC_REST"]
 
 
 def test_patience_ends_what_takes_and_lets_a_limit_order_rest():
-    rules = dataclasses.replace(SIZED, latency_ns=2, patience_ns=5)
+    rules = dataclasses.replace(SIZED, latency_ns=2, patience_ns=5, slip=None)
     rows = [beat(0), quote(1, 4, 0), beat(9)]
     assert received(rules, rows, (0, order("o"))) == ["o EXPIRED @7: NO_MARKET"]
     rows = [beat(0), beat(9), trade(10, 3)]
@@ -523,7 +557,7 @@ def test_an_amendment_to_what_is_filled_ends_the_order():
 
 def test_an_amended_limit_takes_the_touch_that_is_within_it_but_no_trade():
     limit = order("x", kind="limit", limit=4)
-    rows = [quote(0, 4, 7), trade(1, 9), beat(2), trade(3, 9)]
+    rows = [quote(0, 4, 7), trade(1, 7), beat(2), trade(3, 9)]
     assert received(SIZED, rows, (0, limit), (2, "x", {"limit": 7}))[1:] == [
         "x AMENDED @2: 1", "x FILL @3 1 at 7 TAKER",
     ]  # fmt: skip

@@ -454,13 +454,13 @@ def test_a_command_names_the_order_its_generation_and_the_time_until_which_it_ma
 
 def test_the_page_of_orders_has_the_table_of_the_code():
     page = (Path(__file__).parents[1] / "docs" / "orders.md").read_text()
-    rows = {}
+    rows: dict[str, list[str]] = {}
     for line in page.partition("## Life")[2].partition("\n\n- ")[0].splitlines():
         kinds, *words = [cell.strip() for cell in line.strip("|").split("|")]
         rows |= {kind: words for kind in kinds.split(", ") if len(words) == 4}
     assert rows.keys() - {"report", "---"} == LIFE.keys()
-    for kind, cells in LIFE.items():
-        for shown, cell in zip(rows[kind], cells, strict=True):
+    for kind, of_code in LIFE.items():
+        for shown, cell in zip(rows[kind], of_code, strict=True):
             if cell in (".", "!"):
                 assert shown.partition(";")[0] == cell
             elif cell in PHASES:

@@ -534,3 +534,16 @@ def test_an_end_that_was_put_behind_another_and_comes_back_takes_effect():
         until(100),
     )  # fmt: skip
     assert ends(paper("touch", entry=3, patience=30), *steps) == [(65, 55, "EXPIRED GTD")]
+
+
+def test_dropping_the_timers_of_orders_that_are_over_leaves_the_others_in_order():
+    market = Market(paper(cancel=9_000), InstrumentTable.from_rows([instrument()]))
+    refused = [cancel(5, f"nobody{number}") for number in range(300)]
+    ends_ns = {f"o{n}": 20_000 + n * 7_919 % 3_001 for n in range(1_500)}
+    placed = [limit(0, name, size=1, tif="GTD", expire_ns=end) for name, end in ends_ns.items()]
+    some = [cancel(1, name) for name in list(ends_ns)[::3]]
+    market.run([*placed, trade(0, 105), *some, *refused, until(9_001)])
+    found = ends_of(market.run([until(30_000)]))
+    assert found[500:800] == [(9_005, 9_005, "CANCEL_REFUSED ORDER_OVER")] * 300
+    expired = [log_ns for log_ns, _, what in found if what == "EXPIRED GTD"]
+    assert expired == sorted(end for n, end in enumerate(ends_ns.values()) if n % 3)

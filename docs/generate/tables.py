@@ -7,8 +7,7 @@ from pathlib import Path
 from docs.generate.markdown import NOTE, code, join, table
 from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.insertion import create
-from tapeflow.connectors.duckdb.tables import RunInfo, descriptions
-from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.connectors.duckdb.tables import descriptions
 from tapeflow.schemas.meanings import SHARED
 from tapeflow.schemas.registry import FACT_TYPES
 from tapeflow.schemas.tables import columns

@@ -26,8 +26,10 @@ FUNDING, BAR, INTENT = 3, 4, 5  # their ranks at a position: after the rows of e
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     """Process everything below the horizon, in log order; yield the facts."""
+    state.watch_orders()
     for partition in state.merge.pending:
         state.watch.search(state.merge, partition)
+    state.searched.clear()
     while (due := next_due(state)) is not None:
         position, kind = due
         state.now_ns = position[0]

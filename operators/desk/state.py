@@ -96,9 +96,10 @@ class State:
         default_factory=set
     )  # partitions to search anew; empty between steps
 
-    def partition_of(self, instrument: int) -> str:
-        """Return the partition that the ticks of an instrument come from."""
-        return self.merge.partitions[int(self.instrument_partition[instrument])]
+    def partition_of(self, instrument: int) -> str | None:
+        """Return the partition that the ticks of an instrument come from, None before its first."""
+        number = int(self.instrument_partition[instrument])
+        return None if number < 0 else self.merge.partitions[number]
 
     def add_intent(self, intent: AnyIntent) -> None:
         """Let an intent be decided at its position; those of equal keys as they came."""
@@ -117,9 +118,10 @@ class State:
     def watch_orders(self) -> None:
         """Write the bounds of the instruments of which they may have changed."""
         for instrument in self.venue.changed:
-            partition, bounds = self.partition_of(instrument), self.venue.bounds(instrument)
-            self.watch.set_bounds(partition, instrument, bounds)
-            self.searched.add(partition)
+            partition = self.partition_of(instrument)
+            if partition is not None:  # else it is watched from its first tick on: see step.py
+                self.watch.set_bounds(partition, instrument, self.venue.bounds(instrument))
+                self.searched.add(partition)
         self.venue.changed.clear()
 
 

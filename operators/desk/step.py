@@ -49,6 +49,7 @@ def check_single_partition(state: State, batch: DeskBatch, settings: DeskSetting
                 "lost; write every instrument to one partition"
             )
     state.instrument_partition[batch.instruments] = number
+    state.venue.changed.update(batch.instruments.tolist())  # an order may wait for its first tick
 
 
 def add_bars(state: State, batch: DeskBatch, settings: DeskSettings) -> None:

@@ -56,7 +56,9 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
 
 def standing_at(state: State, now_ns: int, instrument: int) -> Standing:
     """Return what stands of an instrument before the records of a log time."""
-    state.merge.release_partition(state.partition_of(instrument), (now_ns, "", -1))
+    partition = state.partition_of(instrument)
+    if partition is not None:
+        state.merge.release_partition(partition, (now_ns, "", -1))
     return standing_before(state.merge.marks, instrument)
 
 

@@ -3,7 +3,7 @@
 bars, scores   b1       b2  b3        in log order
 ema_cross      -        S   -
 reversion      -        S   -         the signals of a bar in the order of the strategies' names
-intents                 I I           one for each signal, of the strategy's size
+intents                 I I           one for each signal: order_plan.py
 
 A strategy is a kernel over columns of bars. It gives a *forecast* for each bar, a signed number:
 above zero it would buy, below zero it would sell, zero is none; its absolute value is the strength.
@@ -22,13 +22,15 @@ from msgspec import Struct
 from tapeflow.engine.fold import fold
 from tapeflow.engine.renumbering import GONE, keep_rows
 from tapeflow.operators.strategies import ema_cross, reversion
+from tapeflow.operators.strategies.order_plan import make_intent
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Bools, Floats, Ints
 from tapeflow.schemas.ids import derive_id
+from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.signals import Intent, Signal, Strategy
+from tapeflow.schemas.signals import Signal, Strategy
 
 
 class Kind(NamedTuple):
@@ -50,7 +52,7 @@ class BoundStrategy(Struct, frozen=True):
     """A strategy bound to the instruments of a job."""
 
     strategy: Strategy
-    ids: tuple[str, ...]  # of all instruments, by number
+    instruments: InstrumentTable  # of the job
     mask: Bools  # by number: whether it trades the instrument
 
     @property
@@ -60,7 +62,7 @@ class BoundStrategy(Struct, frozen=True):
 
     def initial(self) -> Floats:
         """Return the state before the first bar."""
-        return np.zeros((len(self.ids), self.kind.width))
+        return np.zeros((len(self.instruments), self.kind.width))
 
     def evaluate(self, state: Floats, bars: Bars, scores: Floats) -> Iterable[tuple[int, float]]:
         """Evaluate the strategy on the bars of its instruments, and update its state.
@@ -81,10 +83,12 @@ class BoundStrategy(Struct, frozen=True):
         return zip(rows[hits].tolist(), forecasts[hits].tolist(), strict=True)
 
 
-def bind(strategies: Iterable[Strategy], ids: tuple[str, ...]) -> tuple[BoundStrategy, ...]:
-    """Bind strategies, in the order of their names, to instruments; `ids` by number."""
+def bind(strategies: Iterable[Strategy], table: InstrumentTable) -> tuple[BoundStrategy, ...]:
+    """Bind strategies, in the order of their names, to the instruments of a job."""
     return tuple(
-        BoundStrategy(each, ids, np.array([name in each.instruments for name in ids], np.bool_))
+        BoundStrategy(
+            each, table, np.array([name in each.instruments for name in table.ids], np.bool_)
+        )
         for each in sorted(strategies, key=lambda strategy: strategy.name.encode())
     )
 
@@ -92,7 +96,7 @@ def bind(strategies: Iterable[Strategy], ids: tuple[str, ...]) -> tuple[BoundStr
 def make_signal(bound: BoundStrategy, batch: Batch, row: int, forecast: float) -> Signal:
     """Return the signal of a forecast for the bar in `row` of the batch."""
     bars, strategy = batch.bars, bound.strategy.name
-    instrument = bound.ids[bars.instrument[row]]
+    instrument = bound.instruments.ids[bars.instrument[row]]
     close_ns = int(bars.close_ns[row])
     cause = bar_id(instrument, int(bars.open_ns[row]), close_ns)
     return Signal(
@@ -133,8 +137,10 @@ class EvaluateStrategies(Struct, frozen=True):
         signals, intents = [], []
         for row, number, forecast in forecasts:
             bound = self.strategies[number]
-            signals.append(make_signal(bound, batch, row, forecast))
-            intents.append(Intent(bound.strategy.account, signals[-1], bound.strategy.size))
+            signal = make_signal(bound, batch, row, forecast)
+            signals.append(signal)
+            instrument = bound.instruments.get(signal.instrument)
+            intents.append(make_intent(bound.strategy, signal, instrument))
         return state, (batch.replace(signals=tuple(signals), intents=tuple(intents)),)
 
     def snapshot(self, state: State) -> dict[str, tuple[str, dict[str, float], bytes, bytes]]:
@@ -175,8 +181,8 @@ def signals(
     up: KeyedStream[Batch],
     *,
     strategies: tuple[Strategy, ...],
-    instruments: tuple[str, ...],
+    instruments: InstrumentTable,
 ) -> KeyedStream[Batch]:
-    """Evaluate strategies on the bars of a partition; `instruments` are the ids by number."""
+    """Evaluate strategies on the bars of a partition."""
     step = EvaluateStrategies(bind(strategies, instruments))
-    return op.stateful_batch("state", up, fold(step, rows=instruments))
+    return op.stateful_batch("state", up, fold(step, rows=instruments.ids))
