@@ -21,6 +21,12 @@ from tests.running import ROOT, digest, job_of, replay, silent
 
 BRACKETS = ROOT / "jobs" / "brackets.toml"
 SECONDS, RATE = 200, 600.0
+MODELS = {
+    "sized": {},
+    "touch": {"model": "touch", "slip": None, "share": Decimal("0.3"), "latency_spread": 10**8},
+    "slip": {"slip": 2, "clock": "log", "answer_latency_spread": 10**9},
+    "trade": {"model": "trade", "clock": "log", "patience": None},
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +37,28 @@ def tapes(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        name if name == "sized" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS
+    ],
+)
+def model(request):
+    """Return the name of a way to fill orders."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def results(tapes, tmp_path_factory):
+def job(model):
+    """Return the job by a model."""
+    return job_of(BRACKETS, paper=MODELS[model])
+
+
+@pytest.fixture(scope="module")
+def results(tapes, job, tmp_path_factory):
     """Return the results of an unbroken run of one worker."""
     path = tmp_path_factory.mktemp("unbroken") / "results.duckdb"
-    replay(tapes, path, job_of(BRACKETS))
+    replay(tapes, path, job)
     return path
 
 
@@ -115,7 +138,7 @@ def test_every_order_ends_or_works_on(query):
     """)
         == []
     ), "only exits that wait for their entry and orders in slices are not sent at once"
-    assert query("SELECT * FROM order_events WHERE alert <> ''") == []
+    assert query("SELECT * FROM order_events WHERE alert NOT IN ('', 'MISSED_FILL')") == []
 
 
 def test_an_order_that_ends_by_time_ends_in_time(query):
@@ -190,10 +213,12 @@ def test_exits_fill_at_most_what_their_entry_has_filled(query):
 
 
 def test_exits_only_reduce_the_position_of_their_strategy(query):
+    """In the order of the rows that filled them: the desk may hear of them in another."""
     held = defaultdict(Decimal)
     for strategy, instrument, role, signed in query("""
         SELECT signed.strategy, signed.instrument, role, signed
-        FROM signed JOIN orders ON order_id = orders.id ORDER BY signed.seq
+        FROM signed JOIN orders ON order_id = orders.id
+        ORDER BY signed.log_time, signed."offset", signed.seq
     """):
         before = held[strategy, instrument]
         held[strategy, instrument] += signed
@@ -201,8 +226,10 @@ def test_exits_only_reduce_the_position_of_their_strategy(query):
             assert before * signed < 0 and abs(signed) <= abs(before)
 
 
-def test_no_size_of_a_trade_is_used_twice(query, tapes):
-    """But for what is said to be beyond it."""
+def test_no_size_of_a_trade_is_used_twice(query, tapes, model):
+    """But for what is said to be beyond it; by the model `trade` each order may take it all."""
+    if model == "trade":
+        return
     sizes = sizes_of_trades(tapes)
     taken = query("""
         SELECT partition, "offset", instrument, trade_id, sum(size - beyond) FROM fills
@@ -242,7 +269,8 @@ def test_cash_is_what_fills_paid_less_fees(query):
         held[key] += signed
         cash[key] -= signed * price * multiplier
         fees[key] += fee
-        assert currency in ("USD", "USDT") and fee == round(abs(signed) * price / 2_000, 12)
+        assert currency in ("USD", "USDT")
+        assert abs(fee - abs(signed) * price / 2_000) <= Decimal("5E-9")
     rows = query("""
         SELECT strategy, instrument, arg_max(quantity, seq), arg_max(realized - cost, seq),
             arg_max(fees, seq) FROM positions GROUP BY ALL
@@ -277,21 +305,18 @@ def test_the_last_equity_is_the_cash_and_the_value_of_what_is_held(query):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 1)])
-def test_the_answer_is_the_same_in_any_shape(results, tapes, tmp_path, processes, workers):
-    job, path = job_of(BRACKETS), tmp_path / "results.duckdb"
-    shape = {"processes": processes, "workers": workers}
-    run_plan(
-        Plan(command="t", log=find_tapes([tapes], job), job=job, results=path, **shape),
-        silent,
-        silent,
-    )
+def test_the_answer_is_the_same_in_any_shape(results, job, tapes, tmp_path, processes, workers):
+    path, shape = tmp_path / "results.duckdb", {"processes": processes, "workers": workers}
+    plan = Plan(command="t", log=find_tapes([tapes], job), job=job, results=path, **shape)
+    run_plan(plan, silent, silent)
     assert digest(path) == digest(results)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("records", [37, 1_000])
-def test_the_answer_is_the_same_in_any_pages(results, tapes, tmp_path, records):
-    job = job_of(BRACKETS, source={"page_records": records, "max_lead": 2 * 10**9})
+def test_the_answer_is_the_same_in_any_pages(results, model, tapes, tmp_path, records):
+    source = {"page_records": records, "max_lead": 2 * 10**9}
+    job = job_of(BRACKETS, paper=MODELS[model], source=source)
     assert replay(tapes, tmp_path / "results.duckdb", job) == digest(results)
 
 

@@ -353,7 +353,7 @@ def test_orders_with_triggers_meet_every_quote_even_by_trades_and_the_logs_clock
         ),
         (
             'order = { type = "stop", trigger_bps = 1, trigger_on = "mark" }',
-            f'{BTC} has no mark prices that could trigger an order: write trigger_on = "trade"',
+            f"no mark prices of {BTC} are read that could trigger an order: write another",
         ),
     ],
 )  # fmt: skip
@@ -363,11 +363,25 @@ def test_what_makes_no_sense_is_refused_in_one_line(tmp_path, text, line):
     assert re.search(line, found), found
 
 
-def test_a_mark_price_triggers_only_where_marks_are_read(tmp_path):
-    text = 'order = { type = "stop", trigger_bps = 1, trigger_on = "mark" }'
-    assert "set [market] mark_prices" in refusal(tmp_path, text, instrument=PERP)
-    strategy, *_ = declared(tmp_path, text, instrument=PERP, marks="true")
-    assert strategy.order.trigger_on == "mark"
+@pytest.mark.parametrize("place", ["order", "exits"])
+def test_a_trigger_needs_prices_that_are_read(tmp_path, place):
+    stop = f'type = "stop", {"trigger" if place == "order" else "at"}_bps = 1, trigger_on = "mark"'
+    text = f"order = {{ {stop} }}" if place == "order" else f"exits = [{{ {stop} }}]"
+    assert "set [market] mark_prices, or write" in refusal(tmp_path, text, instrument=PERP)
+    assert "order: write another trigger_on" in refusal(tmp_path, text, marks="true")
+    declared(tmp_path, text, instrument=PERP, marks="true")
+    quotes = text.replace('"mark"', '"quote"')
+    declared(tmp_path, quotes)
+    only_trades = '\n[channels]\nbinance = ["trade"]\n'
+    assert "no quote prices of BTC-USDT.BINANCE are read" in refusal(tmp_path, quotes + only_trades)
+
+
+def test_an_order_must_live_until_it_is_at_the_venue(tmp_path):
+    text = 'order = {{ type = "limit", limit_bps = 1, tif = "GTD", lifetime = "{}" }}'
+    line = refusal(tmp_path, text.format("250ms"))
+    assert "the lifetime 250ms of an order ends before it is at the venue" in line
+    declared(tmp_path, text.format("251ms"))
+    declared(tmp_path, text.format("250ms") + '\n[paper]\nlatency = "100ms"\n')
 
 
 def test_what_a_strategy_declares_is_read_again_as_it_was_written(tmp_path):

@@ -4,15 +4,20 @@ Each check raises with one line that says what to write instead: ValueError wher
 place, UsageError where the instruments must be known.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
+from tapeflow.flows.job.duration import format_duration
 from tapeflow.flows.job.orders import ExitSettings, OrderSettings
 from tapeflow.flows.job.slices import SliceSettings
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
-from tapeflow.schemas.market import MarkPrices
+from tapeflow.schemas.market import MarkPrices, Quotes, Trades
 from tapeflow.schemas.signals import Slicing, Strategy
 from tapeflow.schemas.venues import VENUES
+
+Tables = Mapping[str, set[type | None]]  # tables of ticks that the job reads, by venue
+TICKS = {"trade": Trades, "quote": Quotes, "mark": MarkPrices}  # by `trigger_on`
 
 
 def check_exits(order: OrderSettings, exits: tuple[ExitSettings, ...], rule: str | None) -> None:
@@ -42,13 +47,21 @@ def check_slices(order: OrderSettings, slices: SliceSettings, size: Decimal) -> 
         raise ValueError("the last slice would come after the lifetime of the order: lengthen it")
 
 
-def check_strategy(strategy: Strategy, table: InstrumentTable, marks: bool) -> None:
-    """Check what a strategy declares against its instruments; `marks`: mark prices are read.
+def check_strategy(
+    strategy: Strategy, table: InstrumentTable, read: Tables, latency_ns: int
+) -> None:
+    """Check what a strategy declares against its instruments, what is read of them, and latency.
 
     Raises UsageError, naming the strategy and the instrument.
     """
+    place, lifetime_ns = f"strategies.{strategy.name}", strategy.order.lifetime_ns
+    if lifetime_ns is not None and lifetime_ns <= latency_ns:
+        raise UsageError(
+            f"{place}: the lifetime {format_duration(lifetime_ns)} of an order ends before it is "
+            f"at the venue, [paper] latency {format_duration(latency_ns)}: lengthen it"
+        )
     for name in sorted(strategy.instruments):
-        row, place = table.get(name), f"strategies.{strategy.name}"
+        row = table.get(name)
         for number, each in enumerate(strategy.exits):
             if strategy.size * each.share < row.lot:
                 raise UsageError(
@@ -56,16 +69,24 @@ def check_strategy(strategy: Strategy, table: InstrumentTable, marks: bool) -> N
                 )
         if strategy.slicing is not None:
             check_lots(strategy.slicing, strategy.size, row, place)
-        by_mark = any(each.trigger_on == "mark" for each in (strategy.order, *strategy.exits))
-        if by_mark and not (marks and has_mark_prices(row)):
-            raise UsageError(
-                f"{place}: {name} has no mark prices that could trigger an order: "
-                + (
-                    "set [market] mark_prices"
-                    if has_mark_prices(row)
-                    else 'write trigger_on = "trade"'
-                )
-            )
+        for plan in (strategy.order, *strategy.exits):
+            if plan.is_conditional:
+                check_source(plan.trigger_on, row, read, place)
+
+
+def check_source(trigger_on: str, row: Instrument, read: Tables, place: str) -> None:
+    """Refuse a trigger on prices of which the job reads none."""
+    venue = row.venue.lower()
+    if TICKS[trigger_on] in read[venue]:
+        return
+    sent = {each.table for each in VENUES[venue].dialect.channels}
+    hint = "write another trigger_on"
+    if TICKS[trigger_on] in sent:
+        section = "[market] mark_prices" if trigger_on == "mark" else "its channel in [channels]"
+        hint = f"set {section}, or {hint}"
+    raise UsageError(
+        f"{place}: no {trigger_on} prices of {row.id} are read that could trigger an order: {hint}"
+    )
 
 
 def check_lots(slicing: Slicing, size: Decimal, row: Instrument, place: str) -> None:
@@ -80,9 +101,3 @@ def check_lots(slicing: Slicing, size: Decimal, row: Instrument, place: str) -> 
             f"{place}: slices.count {slicing.count} is more than the lots in {size} {row.id}, of "
             f"{row.lot} each"
         )
-
-
-def has_mark_prices(row: Instrument) -> bool:
-    """Return whether the venue of an instrument sends mark prices of it."""
-    channels = VENUES[row.venue.lower()].dialect.channels
-    return row.kind == "perp" and any(each.table is MarkPrices for each in channels)

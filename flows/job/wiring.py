@@ -165,6 +165,10 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("accounts: two have the same name")
     for account in by_name.values():
         check_fee_currencies(job, table, account)
+    read = {
+        name: {each.table for each in known.channels if not each.reason}
+        for name, known in dialects(job).items()
+    }
     for strategy in strategies(job, table):
         if strategy.account not in by_name or not job.accounts:
             raise UsageError(
@@ -177,7 +181,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"{table.get(name).lot} of {name}"
                 )
             check_currency(by_name[strategy.account], table, name)
-        check_strategy(strategy, table, job.market.mark_prices)
+        check_strategy(strategy, table, read, job.paper.latency)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 
 

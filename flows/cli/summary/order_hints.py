@@ -13,7 +13,15 @@ BEYOND = """
     SELECT instrument, count(*) FILTER (beyond > 0), count(*), sum(beyond), sum(size) FROM fills
     GROUP BY 1 ORDER BY sum(beyond) / sum(size) DESC, 1
 """
-ALERTS = "SELECT alert, count(*) FROM order_events WHERE alert <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
+# A fill of which we hear after a later one is missed for a moment only.
+ALERTS = """
+    SELECT alert, count(*) FROM order_events AS event WHERE alert <> '' AND NOT (
+        alert = 'MISSED_FILL' AND EXISTS (
+            FROM order_events AS later
+            WHERE later.order_id = event.order_id AND later.seq > event.seq AND later.kind = 'FILL'
+        )
+    ) GROUP BY 1 ORDER BY 2 DESC, 1
+"""
 UNFILLED = """
     SELECT count(*), count(*) FILTER (type = 'market'), (SELECT count(*) FROM fills) FROM orders
 """
