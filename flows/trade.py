@@ -84,7 +84,7 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:
     """Return the settings of a desk that refuses what no strategy of the job trades."""
     settings = wiring.desk_settings(job, table, partitions)
-    return replace(settings, traded=wiring.traded(job, table))
+    return replace(settings, traded=wiring.trading_instruments(job, table))
 
 
 def trade(

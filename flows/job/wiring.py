@@ -135,7 +135,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     )
 
 
-def traded(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
+def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
     """Return the ids of the instruments that each strategy trades, by account and strategy."""
     return {(each.account, each.name): each.instruments for each in strategies(job, table)}
 
