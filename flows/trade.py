@@ -17,6 +17,7 @@ from functools import partial
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
+from msgspec.structs import replace
 
 from tapeflow.connectors.duckdb.file import check_replaceable
 from tapeflow.connectors.duckdb.sink import ResultsSink
@@ -37,6 +38,7 @@ from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
 from tapeflow.operators.dedupe.step import Dedupe, dedupe
+from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.snapshot import check_snapshot
 from tapeflow.operators.desk.step import PORTFOLIO, Desk, desk, to_desk
 from tapeflow.operators.features.normalise import Normalise, normalise
@@ -79,11 +81,17 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     return signals("signals", scored, strategies=strategies, instruments=table)
 
 
+def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:
+    """Return the settings of a desk that refuses what no strategy of the job trades."""
+    settings = wiring.desk_settings(job, table, partitions)
+    return replace(settings, traded=wiring.trading_instruments(job, table))
+
+
 def trade(
     decided: KeyedStream[Batch], job: Job, table: InstrumentTable, partitions: Iterable[str]
 ) -> KeyedStream[Facts]:
     """Build the desk of all accounts over the batches of all partitions."""
-    settings = wiring.desk_settings(job, table, partitions)
+    settings = desk_settings(job, table, partitions)
     return desk("desk", to_desk("to_desk", decided, settings=settings), settings=settings)
 
 
@@ -151,7 +159,7 @@ def check_changes(plan: Plan) -> None:
     resumed = read_snapshot(plan.state / "recovery", "trade.desk.state", PORTFOLIO)
     if resumed is not None:
         table = instrument_table(plan.job)
-        check_snapshot(resumed[1], wiring.desk_settings(plan.job, table, plan.log))
+        check_snapshot(resumed[1], desk_settings(plan.job, table, tuple(plan.log)))
 
 
 fixed_settings = changes.fixed_settings

@@ -97,7 +97,7 @@ def desk(
 # --- requests -------------------------------------------------------------------------------
 
 
-class Asked(NamedTuple):
+class Ask(NamedTuple):
     """Something that is decided at the row of this number."""
 
     at: int
@@ -106,17 +106,17 @@ class Asked(NamedTuple):
     fields: dict[str, Any]
 
 
-def ask(strategy: str, *, at: int, account: str = "main", **fields: Any) -> Asked:
+def ask(strategy: str, *, at: int, account: str = "main", **fields: Any) -> Ask:
     """Return what a strategy asks of the desk; it is named as its order."""
-    return Asked(at, strategy, account, fields)
+    return Ask(at, strategy, account, fields)
 
 
-def buy(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Asked:
+def buy(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Ask:
     """Ask to buy."""
     return ask(strategy, at=at, account=account, size=size, side=BUY, **fields)
 
 
-def sell(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Asked:
+def sell(strategy: str, *, at: int, size: Any = 1, account: str = "main", **fields: Any) -> Ask:
     """Ask to sell."""
     return ask(strategy, at=at, account=account, size=size, side=SELL, **fields)
 
@@ -126,7 +126,7 @@ def limit(price: Any, **terms: Any) -> Terms:
     return Terms(type="limit", limit=Decimal(str(price)), **terms)
 
 
-def intent_of(each: Asked, rows: Sequence[Any], partition: str, named: dict[str, str]) -> AnyIntent:
+def intent_of(each: Ask, rows: Sequence[Any], partition: str, named: dict[str, str]) -> AnyIntent:
     """Return the intent of what was asked; `named` are the ids of earlier orders by their strategy."""
     fields = dict(each.fields)
     instrument, side = fields.pop("i", BTC), fields.pop("side", BUY)
@@ -152,7 +152,7 @@ def intent_of(each: Asked, rows: Sequence[Any], partition: str, named: dict[str,
 
 def batches_of(
     rows: Sequence[Any],
-    requests: Iterable[Asked],
+    requests: Iterable[Ask],
     *,
     partition: str = A,
     bars: Sequence[Bar] = (),
@@ -198,7 +198,7 @@ def build(rows: Sequence[Any], begin: int, partition: str, **fields: Any) -> Bat
 
 
 def run_desk(
-    settings: DeskSettings, rows: Sequence[Any], requests: Sequence[Asked], **fields: Any
+    settings: DeskSettings, rows: Sequence[Any], requests: Sequence[Ask], **fields: Any
 ) -> list[Any]:
     """Return the facts of a story; they are the same in any batches, and over restarts."""
     whole = facts_of(settings, batches_of(rows, requests, **fields))

@@ -24,7 +24,7 @@ BEGIN = 1_767_600_000 * S
 STEP = 100 * MS  # of log time, between two records
 PAGE = 25  # records
 ADA, BTC, ETH, ZEC = (f"{name}-USDT.BINANCE" for name in ("ADA", "BTC", "ETH", "ZEC"))
-SOL = "SOL-USD.COINBASE"
+SOL, PERP = "SOL-USD.COINBASE", "BTC-USDT-PERP.BINANCE-USDM"
 ROW = {"tick": "0.01", "lot": "0.001"}
 ACCOUNT = {"position_max": 10**6, "gross_max": 10**9, "orders_max": 10**5, "orders_window": "1s"}
 

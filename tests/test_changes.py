@@ -53,7 +53,8 @@ STOP_EXIT = ExitSettings(type="stop", at_bps=1)
 TWAP = SliceSettings(kind="twap", count=2, every="1s")
 OTHERS = {
     "time_unit": "ms", "ties": "log", "money_digits": 3, "epoch": 7, "instruments": ("BTC-*",),
-    "channels": {"binance": ("trade", "aggTrade")}, "model": "touch", "clock": "log",
+    "channels": {"binance": ("trade", "aggTrade")}, "trades": {"binance": "trade"},
+    "model": "touch", "clock": "log",
     "cancel_latency": 5, "maker_bps": Decimal(1), "taker_bps": Decimal(1), "contract": "linear",
     "settle": "USDT", "min_size": Decimal(1), "max_size": Decimal(1), "min_notional": Decimal(1),
     "self_trade": "both", "limit_bps": Decimal(2), "trigger_bps": Decimal(1),

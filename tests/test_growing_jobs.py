@@ -21,6 +21,7 @@ from tests.growing import (
     BTC,
     ETH,
     OLD,
+    PERP,
     SOL,
     ZEC,
     facts,
@@ -196,11 +197,12 @@ def test_a_venue_that_is_new_is_read_from_its_beginning_and_traded_from_where_th
     with stop_at(CUT, monkeypatch):
         run_on(tmp_path, tapes, OLD, workers=workers)
     write_tape(tapes, records_of(["SOL"], RECORDS, partition="coinbase-0"), "coinbase-0")
+    write_tape(tapes, records_of(["BTC"], RECORDS, partition="binance-usdm-0"), "binance-usdm-0")
     strategies = [strategy("trend", BTC, ETH), strategy("sun", SOL, account="second")]
-    job = job_of([BTC, ETH, SOL], strategies, accounts=("main", "second"))
+    job = job_of([BTC, ETH, SOL, PERP], strategies, accounts=("main", "second"))
     lines = run_on(tmp_path, tapes, job, workers=workers)
     assert any("partition coinbase-0 is new to this state" in line for line in lines)
-    assert any(f"instruments: {SOL} added" in line for line in lines)
+    assert any(f"instruments: {PERP}, {SOL} added" in line for line in lines)
     assert old_facts(tmp_path) == old_facts(unbroken)
     whole = tmp_path / "whole"
     run_on(whole, tapes, job)

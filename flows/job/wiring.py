@@ -132,8 +132,12 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
-        traded={(each.account, each.name): each.instruments for each in strategies(job, table)},
     )
+
+
+def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
+    """Return the ids of the instruments that each strategy trades, by account and strategy."""
+    return {(each.account, each.name): each.instruments for each in strategies(job, table)}
 
 
 def paper_rules(job: Job) -> "PaperRules":

@@ -99,9 +99,11 @@ class Merge:
         for partition in self.pending:
             self.release_partition(partition, position)
 
-    def release_partition(self, partition: str, position: LogPosition) -> None:
-        """Release the ticks of one partition before a position."""
-        for table in self.pending[partition]:
+    def release_partition(
+        self, partition: str, position: LogPosition, tables: int | None = None
+    ) -> None:
+        """Release the ticks of one partition before a position, of its first tables or of all."""
+        for table in self.pending[partition][:tables]:
             while table.chunks:
                 head = table.chunks[0]
                 count = rows_before(position, partition, head)

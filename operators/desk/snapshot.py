@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tapeflow.engine.renumbering import GONE, move_rows, renumber
+from tapeflow.engine.renumbering import GONE, find_numbers, move_rows
 from tapeflow.operators.desk.account_snapshot import (
     AccountSnapshot,
     account_snapshot,
@@ -108,15 +108,9 @@ def snapshot(state: State) -> bytes:
 def check_snapshot(encoded: bytes, settings: DeskSettings) -> Snapshot:
     """Check that the job still trades what a snapshot holds; return it.
 
-    Raises TapeflowError with a line that names what it does not, and where the partitions of the
-    state are not the first ones of the run: the keys of their states would be others.
+    Raises TapeflowError with a line that names what it does not.
     """
     saved = SNAPSHOTS.decode(encoded)
-    if list(settings.partitions[: len(saved.partitions)]) != saved.partitions:
-        raise TapeflowError(
-            f"the state has read the partitions {', '.join(saved.partitions)}, in this order, and "
-            f"now they are {', '.join(settings.partitions)}: new ones must come last"
-        )
     positions = (
         held_positions(each.name, each.money.positions, each.foreign) for each in saved.accounts
     )
@@ -127,10 +121,17 @@ def check_snapshot(encoded: bytes, settings: DeskSettings) -> Snapshot:
 def restore(encoded: bytes, settings: DeskSettings) -> State:
     """Return the state of a snapshot.
 
-    Raises TapeflowError where it holds what the job does not trade any more.
+    Raises TapeflowError where it holds what the job does not trade any more, and where its
+    partitions are not the first ones of the run: the keys of their states would be others.
     """
     saved = check_snapshot(encoded, settings)
-    state, numbers = initial_state(settings), renumber(saved.instruments, settings.instruments.ids)
+    if list(settings.partitions[: len(saved.partitions)]) != saved.partitions:
+        raise TapeflowError(
+            f"the state has read the partitions {', '.join(saved.partitions)}, in this order, and "
+            f"now they are {', '.join(settings.partitions)}: new ones must come last"
+        )
+    state = initial_state(settings)
+    numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)
     for column, rows in zip(state.funding.columns(), saved.funding, strict=True):
