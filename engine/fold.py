@@ -8,15 +8,21 @@
 
 A stop changes no state; a step may then report what it holds (`report_open`). The end of a log is
 a page with `end_of_log`; the end of input is not.
+
+A snapshot that refers to rows of a table by their numbers is stored with the names of the rows: the
+table may have changed when it is restored (`rows`, `renumbered`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, runtime_checkable
 
+import msgspec
 from bytewax.dataflow import Dataflow, Operator
 from bytewax.operators import StatefulBatchLogic
 
 from tapeflow.engine.errors import capture_errors
+from tapeflow.engine.renumbering import renumber
+from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
 
 S = TypeVar("S")  # state
@@ -56,11 +62,27 @@ class ReportsAtStop(Protocol):
         """Return what the state holds and no output has said yet; the state stays as it is."""
 
 
+class Numbered(Protocol):
+    """A step whose snapshot refers to rows of a table by their numbers."""
+
+    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+        """Return a snapshot of another table with the numbers of the present one.
+
+        `numbers`, by the number that a row had: that of now, or GONE. New rows are as at first.
+        """
+
+
+NAMES = msgspec.msgpack.Decoder(tuple[str, ...])  # made here, and not by two threads at once
+
+
 class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
     """The logic of one key: its state, and the step that folds values into it."""
 
-    def __init__(self, step: Step[S, V, W], state: S, *, emit_batches: bool) -> None:
+    def __init__(
+        self, step: Step[S, V, W], state: S, *, emit_batches: bool, names: tuple[bytes, ...] = ()
+    ) -> None:
         self.step, self.state, self.emit_batches = step, state, emit_batches
+        self.names = names  # of the rows of its table, where the snapshot refers to them
 
     @capture_errors
     def on_batch(self, values: list[V]) -> tuple[list[Any], bool]:
@@ -88,16 +110,19 @@ class Fold(StatefulBatchLogic[V, Any, Any], Generic[S, V, W]):
         return [*outputs], StatefulBatchLogic.RETAIN
 
     @capture_errors
-    def snapshot(self) -> tuple[int, Any]:
-        """Return the snapshot with its version."""
-        return self.step.VERSION, self.step.snapshot(self.state)
+    def snapshot(self) -> tuple[Any, ...]:
+        """Return version and snapshot, and the names of the rows that it refers to."""
+        return self.step.VERSION, self.step.snapshot(self.state), *self.names
 
 
 class FoldBuilder(Generic[S, V, W]):
     """Builds the logic of each key for `op.stateful_batch`."""
 
-    def __init__(self, step: Step[S, V, W], *, emit_batches: bool) -> None:
-        self.step, self.emit_batches = step, emit_batches
+    def __init__(
+        self, step: Step[S, V, W], *, emit_batches: bool, rows: tuple[str, ...] | None = None
+    ) -> None:
+        self.step, self.emit_batches, self.rows = step, emit_batches, rows
+        self.names = () if rows is None else (msgspec.msgpack.encode(rows),)
 
     @capture_errors
     def __call__(self, resume_state: Any) -> Fold[S, V, W]:
@@ -106,24 +131,33 @@ class FoldBuilder(Generic[S, V, W]):
         Raises TapeflowError for a snapshot of another version.
         """
         step = self.step
-        if resume_state is None:
-            return Fold(step, step.initial(), emit_batches=self.emit_batches)
-        version, snapshot = resume_state
+        state = step.initial() if resume_state is None else self.restore(*resume_state)
+        return Fold(step, state, emit_batches=self.emit_batches, names=self.names)
+
+    def restore(self, version: int, snapshot: Any, *names: bytes) -> S:
+        """Return the state of a snapshot; of the table that it refers to rows may have changed."""
+        step = self.step
         if version != step.VERSION:
             raise TapeflowError(
                 f"the state holds {type(step).__name__} in version {version}, this is version "
                 f"{step.VERSION}: start with a fresh --state"
             )
-        return Fold(step, step.restore(snapshot), emit_batches=self.emit_batches)
+        if names != self.names:
+            numbers = renumber(NAMES.decode(names[0]), self.rows or ())
+            snapshot = cast(Numbered, step).renumbered(snapshot, numbers)
+        return step.restore(snapshot)
 
 
-def fold(step: Step[S, V, W], *, emit_batches: bool = False) -> Callable[[Any], Fold[S, V, W]]:
+def fold(
+    step: Step[S, V, W], *, emit_batches: bool = False, rows: tuple[str, ...] | None = None
+) -> Callable[[Any], Fold[S, V, W]]:
     """Return the builder that makes a step the logic of `op.stateful_batch`.
 
     Outputs travel as one item each, or, with `emit_batches`, as one tuple for all values that have
-    arrived together: the engine's cost is per item.
+    arrived together: the engine's cost is per item. `rows` are the names by number of a table that
+    the step's snapshot refers to: the step is `Numbered` then.
     """
-    return FoldBuilder(step, emit_batches=emit_batches)
+    return FoldBuilder(step, emit_batches=emit_batches, rows=rows)
 
 
 def state_versions(flow: Dataflow) -> dict[str, int]:

@@ -12,7 +12,9 @@ from then on, and a second crash combines snapshots that do not belong together.
 start the snapshots of the resume epoch and of later ones are deleted here.
 """
 
+import pickle
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -59,10 +61,25 @@ def has_begun(folder: Path) -> bool:
         return True
 
 
-def read(store: Path, query: str) -> list[tuple[Any, ...]]:
+def read(store: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Return the rows of a query to one file of a store."""
     with closing(sqlite3.connect(store)) as con:
-        return con.execute(query).fetchall()
+        return con.execute(query, values).fetchall()
+
+
+def read_snapshot(folder: Path, step: str, key: str) -> Any:
+    """Return the snapshot with which the engine will resume a key of a step, None without one.
+
+    As the engine does, it unpickles what is there: a store is a file of our own.
+    """
+    stores = sorted(folder.glob(STORES))
+    values = (step, key, resume_epoch(stores))
+    query = """
+        SELECT snap_epoch, ser_change FROM snaps
+        WHERE step_id = ? AND state_key = ? AND snap_epoch < ? AND ser_change IS NOT NULL
+    """
+    found = [row for store in stores for row in read(store, query, values)]
+    return pickle.loads(max(found)[1]) if found else None
 
 
 def delete_unfinished_snapshots(folder: Path) -> int:

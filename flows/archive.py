@@ -19,6 +19,7 @@ from bytewax.dataflow import Dataflow
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
+from tapeflow.connectors.state.manifest import Rows
 from tapeflow.connectors.tapes.archive import ArchiveSink, exclusive_lock
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.plan import Plan
@@ -46,9 +47,18 @@ def fixed_settings(job: Job) -> dict[str, Any]:
     return {}
 
 
-def notified_settings(job: Job) -> dict[str, Any]:
-    """Return the settings whose changes under a state are said: none."""
+def fixed_rows(job: Job) -> Rows:
+    """Return the rows that stay as they are under a state: none."""
     return {}
+
+
+def notified_rows(job: Job) -> Rows:
+    """Return the rows whose changes under a state are said: none."""
+    return {}
+
+
+def check_changes(plan: Plan) -> None:
+    """Refuse nothing: no answer depends on a setting."""
 
 
 @contextmanager

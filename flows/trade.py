@@ -17,13 +17,15 @@ from functools import partial
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.operators import KeyedStream
+from msgspec.structs import replace
 
 from tapeflow.connectors.duckdb.file import check_replaceable
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
-from tapeflow.flows.job import bar_steps, changes, wiring
+from tapeflow.engine.recovery import read_snapshot
+from tapeflow.flows.job import bar_steps, changes, declared, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -35,8 +37,10 @@ from tapeflow.flows.run.source import log_source
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
-from tapeflow.operators.dedupe import Dedupe, dedupe
-from tapeflow.operators.desk.step import Desk, desk, to_desk
+from tapeflow.operators.dedupe.step import Dedupe, dedupe
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.snapshot import check_snapshot
+from tapeflow.operators.desk.step import PORTFOLIO, Desk, desk, to_desk
 from tapeflow.operators.features.normalise import Normalise, normalise
 from tapeflow.operators.quality.step import CountQuality, quality
 from tapeflow.operators.records import order_records, records
@@ -68,20 +72,26 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table))
-    judged = judge("judge", unique, step=bar_steps.judge_trades(job, table))
-    with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table))
-    settled = settle("settle", with_bars, step=SettleGaps(job.bars.width))
-    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table))
-    strategies = wiring.strategies(job, table)
-    return signals("signals", scored, strategies=strategies, instruments=table.ids)
+    ids, strategies = table.ids, declared.strategies(job, table)
+    unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
+    judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)
+    with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table), instruments=ids)
+    settled = settle("settle", with_bars, step=SettleGaps(job.bars.width), instruments=ids)
+    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
+    return signals("signals", scored, strategies=strategies, instruments=table)
+
+
+def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:
+    """Return the settings of a desk that refuses what no strategy of the job trades."""
+    settings = wiring.desk_settings(job, table, partitions)
+    return replace(settings, traded=wiring.traded(job, table))
 
 
 def trade(
     decided: KeyedStream[Batch], job: Job, table: InstrumentTable, partitions: Iterable[str]
 ) -> KeyedStream[Facts]:
     """Build the desk of all accounts over the batches of all partitions."""
-    settings = wiring.desk_settings(job, table, partitions)
+    settings = desk_settings(job, table, partitions)
     return desk("desk", to_desk("to_desk", decided, settings=settings), settings=settings)
 
 
@@ -140,6 +150,19 @@ def flow() -> Dataflow:
     return dataflow(plan, progress, environment.notify)
 
 
-fixed_settings, notified_settings = changes.fixed_settings, changes.notified_settings
+def check_changes(plan: Plan) -> None:
+    """Check that a changed job still trades what its state holds.
+
+    Raises TapeflowError where it does not: nothing would close that.
+    """
+    assert plan.state is not None, "no state, no changes"
+    resumed = read_snapshot(plan.state / "recovery", "trade.desk.state", PORTFOLIO)
+    if resumed is not None:
+        table = instrument_table(plan.job)
+        check_snapshot(resumed[1], desk_settings(plan.job, table, tuple(plan.log)))
+
+
+fixed_settings = changes.fixed_settings
+fixed_rows, notified_rows = changes.fixed_rows, changes.notified_rows
 open_outputs, finish = results.open_outputs, results.finish
 keep_unfinished, start_notices = results.keep_unfinished, notices.start_notices

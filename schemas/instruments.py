@@ -27,9 +27,9 @@ class Instrument(Struct, frozen=True):
 
     contract: str = "linear"  # linear | inverse | quanto
     settle: str = ""  # the currency of profit; "": the quote
-    min_size: Decimal | None = None  # of an order
-    max_size: Decimal | None = None  # of an order
-    min_notional: Decimal | None = None  # of an order: size x price x multiplier
+    min_size: Decimal | None = None  # least size of an order; NULL: any
+    max_size: Decimal | None = None  # largest size of an order; NULL: any
+    min_notional: Decimal | None = None  # least notional of an order; NULL: any
     self_trade: str = "none"  # none | newest | oldest | both: where two of our orders would meet
 
     @property
@@ -54,13 +54,17 @@ class InstrumentTable(Struct, frozen=True):
     rows: tuple[Instrument, ...]
     ids: tuple[str, ...]  # by number
     number: dict[str, int]  # by id
+    of_base: dict[str, list[int]]  # numbers by base, those of spot first
 
     @classmethod
     def from_rows(cls, rows: Iterable[Instrument]) -> "InstrumentTable":
         """Sort instruments by their ids, as byte strings, and number them."""
         ordered = tuple(sorted(rows, key=lambda row: row.id.encode()))
         ids = tuple(row.id for row in ordered)
-        return cls(ordered, ids, {each: number for number, each in enumerate(ids)})
+        of_base: dict[str, list[int]] = {}
+        for number in sorted(range(len(ids)), key=lambda each: ordered[each].kind != "spot"):
+            of_base.setdefault(ordered[number].base, []).append(number)
+        return cls(ordered, ids, {each: number for number, each in enumerate(ids)}, of_base)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,12 +78,8 @@ class InstrumentTable(Struct, frozen=True):
 
         It is quoted in one of `quotes`; of several it is one of spot, and the first by its id.
         """
-        pairs = (
-            (row.kind != "spot", number)
-            for number, row in enumerate(self.rows)
-            if row.base == base and row.quote in quotes
-        )
-        return min(pairs, default=(False, None))[1]
+        numbers = self.of_base.get(base, ())
+        return next((each for each in numbers if self.rows[each].quote in quotes), None)
 
     def symbols(self, venue: str) -> dict[str, int]:
         """Return the number of each instrument of a venue, by the symbol that the venue writes."""

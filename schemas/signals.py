@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
 from tapeflow.schemas.orders import MARKET, LinkRule, Terms
 from tapeflow.schemas.sides import Side
 from tapeflow.schemas.time import LogPosition, Ns
@@ -31,25 +32,6 @@ class Signal(Struct, frozen=True, gc=False):
         return self.time_ns, self.partition, self.offset
 
 
-class Strategy(Struct, frozen=True):
-    """A strategy as the job declares it: kind, parameters, instruments, account, order size."""
-
-    name: str
-    kind: str  # a key of operators.strategies.step.STRATEGIES
-    params: dict[str, float]
-    account: str
-    size: Decimal  # of each order
-    instruments: frozenset[str]
-
-
-class Leg(Struct, frozen=True, gc=False):
-    """One more order of an intent: another entry, or an exit."""
-
-    side: Side
-    size: Decimal
-    terms: Terms
-
-
 class Slicing(Struct, frozen=True, gc=False):
     """How an order is executed in slices; their sum never passes the order."""
 
@@ -59,6 +41,34 @@ class Slicing(Struct, frozen=True, gc=False):
     jitter_ns: int = 0  # of twap: each slice is later by up to this, drawn from its id
     display: Decimal | None = None  # of iceberg: size of a slice
     share: Decimal | None = None  # of participation: part of the volume of each bar
+
+
+class Strategy(Struct, frozen=True):
+    """A strategy as the job declares it: kind, parameters, instruments, account, orders."""
+
+    name: str
+    kind: str  # a key of operators.strategies.step.STRATEGIES
+    params: dict[str, float]
+    account: str
+    size: Decimal  # of each order
+    instruments: frozenset[str]
+    order: OrderPlan = AT_MARKET
+    exits: tuple[OrderPlan, ...] = ()  # prices relative to that of the entry, of the other side
+    exit_rule: LinkRule = "OUO"
+    slicing: Slicing | None = None
+
+    @property
+    def has_triggers(self) -> bool:
+        """Whether any of its orders waits for a trigger."""
+        return any(plan.is_conditional for plan in (self.order, *self.exits))
+
+
+class Leg(Struct, frozen=True, gc=False):
+    """One more order of an intent: another entry, or an exit."""
+
+    side: Side
+    size: Decimal
+    terms: Terms
 
 
 class Intent(Struct, frozen=True, gc=False, tag="intent"):

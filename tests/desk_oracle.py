@@ -169,10 +169,10 @@ class Touch:
     """A quote of a market, and what our orders took from it."""
 
     log_ns: int
+    place: tuple[int, int]  # log time and offset of its record
     price: dict[int, float]  # by side of the book: 1 the bid, -1 the ask; empty sides are missing
     size: dict[int, Fraction]
     taken: dict[int, Fraction] = field(default_factory=lambda: {1: Fraction(0), -1: Fraction(0)})
-    has_moved: bool = False  # a later trade, the last one, was at another price than its sides
 
 
 @dataclass
@@ -181,6 +181,7 @@ class Tape:
 
     touch: Touch | None = None
     last: float | None = None  # price of the last trade
+    last_place: tuple[int, int] = (-(2**63), -1)  # log time and offset of its record
     delay_ns: int = 0  # of its last trade or quote
 
 
@@ -270,7 +271,7 @@ def is_traded(price: float) -> bool:
     return 1e-12 <= price < 1e12
 
 
-def touch_of(quote: Quote, log_ns: int) -> Touch | None:
+def touch_of(quote: Quote, log_ns: int, offset: int = 0) -> Touch | None:
     """Return a quote as a touch, None where it is not one of a market (1)."""
     sides = {1: (quote.bid, quote.bid_size), -1: (quote.ask, quote.ask_size)}
     there = {side: each for side, each in sides.items() if each[0] != 0 and not math.isnan(each[0])}
@@ -280,6 +281,7 @@ def touch_of(quote: Quote, log_ns: int) -> Touch | None:
         return None
     return Touch(
         log_ns,
+        (log_ns, offset),
         {side: price for side, (price, _) in there.items()},
         {side: amount(size) for side, (_, size) in there.items()},
     )
@@ -328,8 +330,8 @@ class Venue:
     def place_order(self, at: Place, order: Order, size: Decimal, number: int) -> None:
         """Send an order on its way (2, 6)."""
         end_ns = None
-        if order.tif == "GTD":
-            end_ns = order.expire_ns
+        if order.tif == "GTD" and order.expire_ns is not None:
+            end_ns = max(order.expire_ns, at[0])
         elif order.tif == "DAY":
             end_ns = (at[0] // DAY_NS + 1) * DAY_NS
         instrument = self.number_of[order.instrument]
@@ -380,9 +382,7 @@ class Venue:
                 tape = self.tapes[row.instrument]
                 tape.delay_ns = record.log_ns - venue_ns
                 if isinstance(row, Trade):
-                    tape.last = row.price
-                    if tape.touch is not None:
-                        tape.touch.has_moved = row.price not in tape.touch.price.values()
+                    tape.last, tape.last_place = row.price, (record.log_ns, record.offset)
         for mark in record.marks:
             if is_traded(mark.mark):
                 venue_ns = record.log_ns
@@ -572,7 +572,7 @@ class Venue:
         self.trade_event_ns = row.event_ns
         is_trade = isinstance(row, Trade)
         self.left_of_row = self.rules_share(amount(row.size)) if is_trade else Fraction(0)
-        touch_after = None if is_trade else touch_of(row, self.log_ns)
+        touch_after = None if is_trade else touch_of(row, self.log_ns, self.place[2])
         self.touch_of_row = touch_after
         self.let_changes_take_effect(row.instrument, venue_ns)  # 1
         for live in self.seeing(row.instrument, venue_ns, lambda live: live.priority):  # 2
@@ -622,11 +622,15 @@ class Venue:
 
     def is_usable(self, touch: Touch | None, side: int, tape: Tape) -> bool:
         """Whether a side of the touch is usable at the present row (1)."""
-        if touch is None or side not in touch.price or touch.has_moved:
+        if touch is None or side not in touch.price:
             return False
         if self.log_ns - touch.log_ns > self.rules.quote_age_ns:
             return False
-        return tape.last is None or tape.last / 10 <= touch.price[side] <= tape.last * 10
+        if tape.last is None:
+            return True
+        if tape.last_place > touch.place and tape.last not in touch.price.values():
+            return False  # a later trade shows that the touch has moved
+        return tape.last / 10 <= touch.price[side] <= tape.last * 10
 
     def shown(self, touch: Touch, side: int) -> Fraction:
         """Return what a side of the touch shows (1)."""
@@ -735,7 +739,9 @@ class Venue:
             return exact(last)
         if isinstance(row, Trade):
             return exact(row.price)
-        after = touch_of(row, self.log_ns)  # a quote: the side that it would take, else the other
+        after = touch_of(
+            row, self.log_ns, self.place[2]
+        )  # a quote: the side that it would take, else the other
         own = after.price.get(-live.side, after.price.get(live.side)) if after else None
         return None if own is None else exact(own)
 
@@ -795,19 +801,16 @@ class Venue:
         """Fill an order from a trade or a touch."""
         wanted = self.wanted(live)
         price = exact(self.price_of(live, source))
-        if isinstance(source, Trade):
-            covered = wanted
-            if self.rules.model != "trade":
-                covered = min(wanted, self.to_lot(live, self.left_of_row))
-        else:
-            covered = min(wanted, self.to_lot(live, self.shown(source, -live.side)))
+        is_trade = isinstance(source, Trade)
+        shown = self.left_of_row if is_trade else self.shown(source, -live.side)
+        covered = min(wanted, self.to_lot(live, shown))
         parts = [(price, covered)]
-        if self.rules.slip is not None:
+        if self.rules.model == "trade" or self.rules.slip == 0:
+            parts = [(price, wanted)]
+        elif self.rules.slip is not None:
             tick = exact(self.instruments[live.instrument].tick)
             beyond = price + live.side * self.rules.slip * tick
-            if self.rules.slip == 0:
-                parts = [(price, wanted)]
-            elif beyond > 0 and self.is_within(live, beyond):
+            if beyond > 0 and self.is_within(live, beyond):
                 parts.append((beyond, wanted - covered))
         if live.order.tif == "FOK" and sum(size for _, size in parts) < live.left:
             self.end(live, "CANCELED", "FOK_SHORT", venue_ns)
@@ -861,7 +864,10 @@ class Venue:
             own = self.touch_of_row
             if not self.is_usable(own, live.side, tape):
                 own = None
-        if own is None or own.price[live.side] * live.side < limit * live.side:
+        if own is None:
+            stands = tape.touch is not None and live.side in tape.touch.price
+            live.ahead = None if stands else Fraction(0)
+        elif own.price[live.side] * live.side < limit * live.side:
             live.ahead = Fraction(0)
         elif own.price[live.side] == limit:
             live.ahead = own.size[live.side]

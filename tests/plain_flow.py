@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tapeflow.flows.job import bar_steps, wiring
+from tapeflow.flows.job import bar_steps, declared, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
@@ -68,7 +68,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
     table = instrument_table(job)
     ids = table.ids
     decoders = wiring.decoders(job, table)
-    strategies = bind(wiring.strategies(job, table), ids)
+    strategies = bind(declared.strategies(job, table), table)
 
     def decode_page(page: Page) -> list[Batch]:
         return [decode.step(page, decoder=decoders[venue_of(page.partition)])]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.flows.job.width import parse_width
+from tapeflow.operators.bars import open_bars
 from tapeflow.operators.bars import step as bars_step
 from tapeflow.operators.bars.layout import NONE
 from tapeflow.operators.bars.step import TimeBars
@@ -444,11 +445,11 @@ def test_one_instrument_may_have_many_open_bars():
 def test_the_table_of_open_bars_grows_in_the_middle_of_a_batch():
     log = [
         tick((1_000 + number) * S, instrument=number % 5)
-        for number in range(bars_step.OPEN_ROWS_MIN * 5)
+        for number in range(open_bars.OPEN_ROWS_MIN * 5)
     ]
     log += [tick(1_500 * S, instrument=0), tick(9_000 * S, instrument=0)]
     bars = check(log, lateness=700 * S)
-    assert len(bars) == bars_step.OPEN_ROWS_MIN * 5 + 2
+    assert len(bars) == open_bars.OPEN_ROWS_MIN * 5 + 2
 
 
 def test_rows_of_closed_bars_are_used_again():
@@ -603,6 +604,6 @@ def test_bars_have_the_name_of_their_partition():
 @given(st.lists(record(NEAR), min_size=10, max_size=60), GAPS, st.lists(st.integers(0, 60)))
 def test_bars_equal_the_oracle_where_every_table_is_too_small(drawn, gaps, splits):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(bars_step, "OPEN_ROWS_MIN", 1)
+        patched.setattr(open_bars, "OPEN_ROWS_MIN", 1)
         patched.setattr(bars_step, "CLOSED_ROWS_MIN", 1)
         check(with_log_times(drawn, gaps), splits)

@@ -6,8 +6,17 @@ from itertools import chain
 import pytest
 from pydantic import BaseModel
 
-from tapeflow.flows.job.changes import ALL, FREE, NOTIFIED, fixed_settings, notified_settings
+from tapeflow.flows.job.changes import (
+    ALL,
+    FREE,
+    NOTIFIED,
+    fixed_rows,
+    fixed_settings,
+    notified_rows,
+)
+from tapeflow.flows.job.orders import ExitSettings
 from tapeflow.flows.job.settings import Job
+from tapeflow.flows.job.slices import SliceSettings
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
@@ -26,18 +35,33 @@ WHOLE = Job.model_validate(
             {"name": "a", "position_max": 9, "gross_max": 9, "orders_max": 9, "orders_window": "1s"}
         ],
         "strategies": [
-            {"name": "s", "kind": "ema_cross", "account": "a", "size": "1"},
+            {
+                "name": "s",
+                "kind": "ema_cross",
+                "account": "a",
+                "size": "1",
+                "order": {"type": "limit", "limit_bps": 1},
+                "exits": [{"type": "stop", "at_bps": 1}],
+                "slices": {"kind": "twap", "count": 2, "every": "1s"},
+            },
             {"name": "r", "kind": "reversion", "account": "a", "size": "1"},
         ],
         "tapes": [{"files": "*.x", "partition": "binance-0"}],
     }
 )
+STOP_EXIT = ExitSettings(type="stop", at_bps=1)
+TWAP = SliceSettings(kind="twap", count=2, every="1s")
 OTHERS = {
     "time_unit": "ms", "ties": "log", "money_digits": 3, "epoch": 7, "instruments": ("BTC-*",),
-    "channels": {"binance": ("trade", "aggTrade")}, "model": "touch", "clock": "log",
+    "channels": {"binance": ("trade", "aggTrade")}, "trades": {"binance": "trade"},
+    "model": "touch", "clock": "log",
     "cancel_latency": 5, "maker_bps": Decimal(1), "taker_bps": Decimal(1), "contract": "linear",
     "settle": "USDT", "min_size": Decimal(1), "max_size": Decimal(1), "min_notional": Decimal(1),
-    "self_trade": "both",
+    "self_trade": "both", "limit_bps": Decimal(2), "trigger_bps": Decimal(1),
+    "trail_bps": Decimal(1), "trail_ticks": 1, "trail_price": Decimal(1), "after_bps": Decimal(1),
+    "lifetime": 5, "tif": "DAY", "trigger_on": "quote", "at_bps": Decimal(2), "jitter": 5,
+    "display": Decimal(1), "share": Decimal("0.5"), "exit_rule": "OCO", "exits": (STOP_EXIT,),
+    "slices": TWAP, "type": "stop_limit",
 }  # fmt: skip
 OF_TYPE = {
     bool: lambda value: not value,
@@ -98,14 +122,18 @@ def test_the_walk_goes_over_every_section_and_key():
     assert len(VARIANTS) > 50
 
 
+def fixed_of(job):
+    return fixed_settings(job), fixed_rows(job)
+
+
 @pytest.mark.parametrize(
     ("path", "job"), VARIANTS, ids=lambda each: ".".join(each) if isinstance(each, tuple) else ""
 )
 def test_every_setting_is_fixed_or_said_or_listed_as_free(path, job):
     section, key = path[0], path[-1]
     free = key in FREE.get(section, ()) or ALL in FREE.get(section, ())
-    fixed = fixed_settings(job) != fixed_settings(WHOLE)
-    notified = notified_settings(job) != notified_settings(WHOLE)
+    fixed = fixed_of(job) != fixed_of(WHOLE)
+    notified = notified_rows(job) != notified_rows(WHOLE)
     if section in NOTIFIED:
         assert notified, "not in silence"
     else:
@@ -122,10 +150,7 @@ def test_equal_settings_that_are_written_in_another_way_are_equal():
     fees = {"binance": {"tiers": [{"volume": "1.0"}]}}
     paper = {"paper": {"fee_bps": "10.0", "latency": "0.25s", "fees": fees}}
     job = Job.model_validate({**WHOLE.model_dump(mode="json"), **paper})
-    assert (fixed_settings(job), notified_settings(job)) == (
-        fixed_settings(WHOLE),
-        notified_settings(WHOLE),
-    )
+    assert (fixed_of(job), notified_rows(job)) == (fixed_of(WHOLE), notified_rows(WHOLE))
 
 
 # --- under a state ------------------------------------------------------------------------------
@@ -180,14 +205,16 @@ def test_an_instrument_that_changes_is_refused_by_its_name(state):
 def test_limits_and_strategies_may_change_and_are_said_once(state):
     job = job_of()
     account = job.accounts[0].model_copy(update={"orders_max": 1})
-    strategy = job.strategies[0].model_copy(update={"fast": 11, "name": "renamed"})
-    update = {"accounts": (account,), "strategies": (strategy, *job.strategies[1:])}
+    first = job.strategies[0].model_copy(update={"size": job.strategies[0].size * 2})
+    added = first.model_copy(update={"name": "new"})
+    update = {"accounts": (account,), "strategies": (first, *job.strategies[1:], added)}
     changed, lines = job.model_copy(update=update), []
     run_on(state, changed, lines.append)
     notified = [line for line in lines if line.startswith("under this state")]
     assert any(f"accounts.{account.name}.orders_max = " in line for line in notified)
-    assert any("strategies = [" in line and "renamed" in line for line in notified)
-    assert not any("strategies.renamed" in line for line in notified)
+    assert any(f"strategies.{first.name}.size = " in line for line in notified)
+    assert sum("strategies: new added: " in line for line in notified) == 1
+    assert not any("strategies.new" in line for line in notified)
     lines.clear()
     run_on(state, changed, lines.append)
     assert not [line for line in lines if line.startswith("under this state")]

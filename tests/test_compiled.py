@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tapeflow.engine.plain import with_views
 from tapeflow.engine.rungs import are_compiled
-from tapeflow.operators import dedupe
 from tapeflow.operators.bars import step as bars_step
+from tapeflow.operators.dedupe import kernel as dedupe
 from tapeflow.operators.features import normalise
 from tapeflow.operators.sequence import judge
 from tapeflow.operators.strategies import ema_cross, reversion

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators import dedupe
-from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.dedupe import step as dedupe
+from tapeflow.operators.dedupe.step import Dedupe
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HISTORICAL, OFF_MARKET
 from tests.columns import batch, batches, heartbeat, no_tick, tick
 from tests.frames import S

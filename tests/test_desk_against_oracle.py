@@ -22,6 +22,7 @@ from tapeflow.schemas.orders import NO_TRADE
 from tapeflow.schemas.time import NO_TIME
 from tests.desk_markets import Scenario, long_market, scenarios, seeded
 from tests.desk_oracle import (
+    InstrumentRules,
     PlaceOrder,
     Received,
     Rules,
@@ -31,6 +32,7 @@ from tests.desk_oracle import (
     touch_of,
 )
 from tests.desk_oracle import Venue as OracleVenue
+from tests.test_desk_oracle import D, order, quote, records
 
 MARKETS = int(os.environ.get("TAPEFLOW_MARKETS", "400"))  # random markets of each test
 ROWS = int(os.environ.get("TAPEFLOW_MARKET_ROWS", "3000"))  # of each long market
@@ -167,14 +169,13 @@ def paper_rules(rules: Rules) -> PaperRules:
 def instrument_table(scenario: Scenario) -> InstrumentTable:
     rows = [
         Instrument(
-            each.id, "BINANCE-COINM", "A", "USD", "perp" if each.inverse else "spot",
-            "AUSD_PERP" if each.inverse else "A", each.tick, each.lot, each.multiplier,
-            contract="inverse" if each.inverse else "linear", min_size=each.min_size,
-            max_size=each.max_size, min_notional=each.min_notional, self_trade=each.self_trade,
+            id=each.id, venue="BINANCE", base="A", quote="USD", kind="perp", venue_symbol="A", tick=each.tick,
+            lot=each.lot, multiplier=each.multiplier, contract="inverse" if each.inverse else "linear",
+            min_size=each.min_size, max_size=each.max_size, min_notional=each.min_notional,
+            self_trade=each.self_trade,
         )
         for each in scenario.instruments
     ]  # fmt: skip
-    assert [row.inverse for row in rows] == [each.inverse for each in scenario.instruments]
     return InstrumentTable.from_rows(rows)
 
 
@@ -213,3 +214,16 @@ def test_the_venue_answers_as_its_oracle_in_a_long_market(model):
     )
     found = Driver(scenario, mattering=True).run()
     assert [comparable(each) for each in found] == [comparable(each) for each in expected]
+
+
+@pytest.mark.parametrize("model", ["sized", "touch"])
+def test_a_side_that_was_taken_stays_so_when_the_other_side_of_the_next_quote_is_taken(model):
+    #   ask of the first quote: x, then none is left for z; bid of the second: y, between them
+    rules = Rules(model=model, clock="log", latency_ns=0, slip=None)
+    log = records(quote(0, 0, 6, ask_size=2), quote(1, 4, 7, bid_size=5))
+    orders = [order("x", 1, 2), order("y", -1, 1), order("z", 1, 2)]
+    placed = [PlaceOrder((0, "A", 0), each, each.size, n) for n, each in enumerate(orders)]
+    scenario = Scenario(rules, (InstrumentRules("A", D(1), D(1)),), {"A": log}, tuple(placed), 1)
+    check(scenario)
+    fills = [each.order_id for each in Driver(scenario, mattering=True).run() if each.price]
+    assert fills == ["x", "y"]

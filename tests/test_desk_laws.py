@@ -1,6 +1,7 @@
 """The desk under the laws of a step, with orders of every kind, in every model and by both clocks."""
 
-from collections import Counter
+from collections import defaultdict
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -115,7 +116,7 @@ def test_what_is_filled_and_what_is_over_adds_up(name, log, page_sizes, drawn):
     desk = DESKS[name]
     facts = run(desk, interleave(received_by(desk, log, page_sizes, drawn), []))[1]
     children = [each for each in facts if isinstance(each, Order) and each.role == "child"]
-    filled = Counter()
+    filled = defaultdict(Decimal)
     for fill in facts:
         if isinstance(fill, Fill):
             filled[fill.order_id] += fill.size

@@ -27,7 +27,7 @@ from tests.desk_oracle import (
 
 D = Decimal
 PLAIN = InstrumentRules("A", D(1), D(1))
-LOG = Rules(clock="log", latency_ns=0, patience_ns=None)
+LOG = Rules(clock="log", latency_ns=0, patience_ns=None, slip=None)
 SIZED, TOUCH = LOG, dataclasses.replace(LOG, model="touch")
 TRADE = dataclasses.replace(LOG, model="trade")
 
@@ -267,6 +267,19 @@ def test_a_market_order_takes_the_touch_before_the_row_and_slips_beyond_it(rules
     assert taken(0)[1:] == ["o FILL @1 5 at 6 TAKER"]
     assert taken(2)[1:] == ["o FILL @1 3 at 6 TAKER", "o FILL @1 2 at 8 TAKER"]
     assert taken(None)[1:] == ["o FILL @1 3 at 6 TAKER"]
+
+
+def test_the_part_beyond_a_trade_slips_as_beyond_a_touch():
+    rows = [beat(0), trade(1, 5, 3)]
+    for slip, fills in ((0, ["5 at 5"]), (2, ["3 at 5", "2 at 7"]), (None, ["3 at 5"])):
+        reports = received(dataclasses.replace(SIZED, slip=slip), rows, (0, order("o", size=5)))
+        assert reports[1:] == [f"o FILL @1 {fill} TAKER" for fill in fills]
+
+
+def test_a_touch_has_moved_when_a_later_trade_was_at_neither_of_its_prices():
+    for price, taken in ((4, 6), (6, 6), (5, 7)):
+        rows = [quote(0, 4, 6), trade(1, price), trade(2, 7)]
+        assert received(SIZED, rows, (1, order("o")))[1] == f"o FILL @2 1 at {taken} TAKER"
 
 
 def test_what_waits_takes_from_the_next_quote_and_no_quote_is_used_twice():

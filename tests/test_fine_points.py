@@ -218,7 +218,7 @@ def test_a_signal_names_the_close_of_the_bar_that_caused_it():
     strategy = Strategy(
         "t", "ema_cross", {"fast": 1, "slow": 2}, "main", Decimal(1), frozenset(IDS)
     )
-    step = EvaluateStrategies(bind([strategy], IDS))
+    step = EvaluateStrategies(bind([strategy], INSTRUMENTS))
     closes = [100.0, 90.0, 80.0, 200.0, 190.0, 10.0]
     bars = [bar(close, number=number, offset=number) for number, close in enumerate(closes)]
     made = batch(*(heartbeat(number * S) for number in range(7)), bars=bars)
@@ -233,7 +233,10 @@ def test_a_strategy_whose_parameters_have_changed_starts_over():
     def step_of(slow):
         params = {"fast": 1, "slow": slow}
         return EvaluateStrategies(
-            bind([Strategy("t", "ema_cross", params, "main", Decimal(1), frozenset(IDS))], IDS)
+            bind(
+                [Strategy("t", "ema_cross", params, "main", Decimal(1), frozenset(IDS))],
+                INSTRUMENTS,
+            )
         )
 
     state = step_of(2).initial()

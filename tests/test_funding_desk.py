@@ -134,11 +134,11 @@ def test_a_fee_in_bnb_is_converted_at_the_last_trade_of_bnb_before_the_desk_hear
     prices = {}
     for ns, frame in LOG[SPOT]:
         prices[ns] = D(frame.split(b'"p":"')[1].split(b'"')[0].decode())
-    known_ns = {fact.fill_id: fact.time_ns for fact in of_type(Position)}
+    time_of = {fact.fill_id: fact.time_ns for fact in of_type(Position)}
     fills = of_type(Fill)
     assert len(fills) > 20 and {fill.fee_currency for fill in fills} == {"BNB"}
     for fill in fills:
-        price = prices[max(ns for ns in prices if ns < known_ns[fill.id])]
+        price = prices[max(ns for ns in prices if ns < time_of[fill.id])]
         assert fill.fee_value == fill.price * fill.size * D("0.0004")
         assert fill.fee == pytest.approx(fill.fee_value / price, abs=D("1e-8"))
 

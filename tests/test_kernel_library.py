@@ -17,7 +17,7 @@ from tapeflow.engine.compiled import FIRST_RUNG, HAS_NUMBA, LIBRARY, compiled
 from tapeflow.engine.fingerprint import fingerprint
 from tapeflow.engine.kernel_types import Array, KernelError, signature_of
 from tapeflow.flows.cli import build_kernels
-from tapeflow.operators import dedupe
+from tapeflow.operators.dedupe import kernel as dedupe
 from tapeflow.schemas.columns import Floats, Ints, Ints2, Written
 from tests.running import JOB, REFERENCE, ROOT
 from tests.test_without_numba import DIGESTS
@@ -369,7 +369,7 @@ def test_kernels_that_changed_since_the_library_was_built_are_named(monkeypatch)
     monkeypatch.delenv(FIRST_RUNG, raising=False)
     build_kernels.kernels_of_rooms()
     assert rungs.stale_kernels() == ""
-    name = "tapeflow.operators.dedupe.mark_duplicates"
+    name = "tapeflow.operators.dedupe.kernel.mark_duplicates"
     monkeypatch.setattr(kernels, "rungs", lambda: {name: "cache", "pairs.step": "cache"})
     assert rungs.stale_kernels().startswith(f"{name}: changed since the library")
     monkeypatch.setenv(FIRST_RUNG, "cache")

@@ -17,7 +17,7 @@ from msgspec import Struct
 from tapeflow import operators
 from tapeflow.connectors.duckdb.query import digest, digests, query
 from tapeflow.engine.rungs import are_compiled
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import declared
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
@@ -343,4 +343,4 @@ def test_the_engine_gives_the_facts_of_the_plain_folds(results):
 def test_the_job_of_these_tests_is_valid():
     instruments = instrument_table(JOB)
     assert [*instruments.ids] == sorted(IDS)
-    assert len(wiring.strategies(JOB, instruments)) == 3
+    assert len(declared.strategies(JOB, instruments)) == 3

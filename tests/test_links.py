@@ -297,6 +297,17 @@ def test_an_exit_that_a_user_has_made_smaller_stays_so():
     assert fill(bench, target, 3) == [amend(stop, 7)]
 
 
+def test_an_exit_that_a_user_makes_larger_than_what_is_left_is_brought_back():
+    bench, entry, target, _ = bracket()
+    fill(bench, entry, 4)
+    bench.settle()
+    bench.actions.clear()
+    bench.carry_out(Amend(target, size=Decimal(8)))
+    bench.settle()
+    assert bench.actions[1:] == [amend(target, 4)]
+    assert bench.venue[target].leaves == 4
+
+
 def test_exits_follow_an_entry_that_a_user_has_made_larger():
     bench, entry, target, stop = bracket()
     bench.carry_out(Amend(entry, size=Decimal(12)))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.schemas.time import MAX_NS
 from tests.columns import bar, batch
-from tests.frames import S
+from tests.frames import MS, S, binance_trade
 from tests.plain_flow import IDS
+from tests.test_notices import BEGIN, job_of, rows, run
 
 WINDOW = 4
 
@@ -180,3 +181,27 @@ def test_scores_are_those_of_the_returns_that_there_are(bars, restore_each):
             assert score is None
         elif np.std(past) > 1e-9:
             assert score == pytest.approx((returns[at - 1] - np.mean(past)) / np.std(past))
+
+
+@pytest.mark.parametrize(("hole", "strong"), [("10m", 0), ("none", 1)])
+def test_a_price_that_moved_during_an_outage_gives_no_signal(tmp_path, hole, strong):
+    #   a move of 0.01 % a second; two hours without a trade, and one of 5 %; then as before
+    prices = [
+        *(10_000 + number % 2 for number in range(30)),
+        *(10_500 + number % 2 for number in range(30)),
+    ]
+    lines = [
+        b"%d %b\n" % (at + 5 * MS, binance_trade(number, at=at, price=price))
+        for number, price in enumerate(prices)
+        for at in [BEGIN + number * S + (7200 * S if number >= 30 else 0)]
+    ]
+    (tmp_path / "tapes").mkdir()
+    (tmp_path / "tapes" / "binance-0.tape").write_bytes(b"".join(lines))
+    reversion = {"name": "back", "kind": "reversion", "entry": 3.0, "account": "main", "size": 1}
+    job = job_of(
+        {"BTC-USDT.BINANCE": {"tick": "0.01", "lot": "1"}}, strategies=[reversion],
+        normalise={"window": 20, "hole": hole},
+    )  # fmt: skip
+    run(tmp_path / "tapes", tmp_path / "r.duckdb", job)
+    found = rows(tmp_path / "r.duckdb", "SELECT count(*) FROM signals WHERE strength > 100")
+    assert found == [(strong,)]

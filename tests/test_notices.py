@@ -228,27 +228,30 @@ def held_state(tmp_path):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_strategy_that_a_job_no_longer_names_is_said_with_what_it_holds(tmp_path, processes):
+def test_a_strategy_that_a_job_no_longer_names_is_refused_with_what_it_holds(tmp_path, processes):
     tapes = held_state(tmp_path)
     before = digest(tmp_path / "r.duckdb")
     job = job_of(LISTED, strategies=[trend("other")])
     shape = {"state": tmp_path / "state", "processes": processes}
-    lines = run(tapes, tmp_path / "r.duckdb", job, **shape)
-    assert [each for each in lines if each.startswith('under this state strategies = ["gone"] ch')]
-    (line,) = [each for each in lines if "holds" in each]
-    assert line.startswith(
-        "strategy gone of account main holds 1 BTC-USDT.BINANCE, an order to SELL 1 BTC-USDT.BINANCE, "
-        "which the job no longer has it trade"
-    )
-    assert "start with a fresh --state" in line
+    for _ in range(2):
+        with pytest.raises(TapeflowError) as raised:
+            run(tapes, tmp_path / "r.duckdb", job, **shape)
+        assert str(raised.value) == (
+            "strategy gone of account main holds 1 BTC-USDT.BINANCE, an order to SELL 1 "
+            "BTC-USDT.BINANCE, which the job no longer has it trade: nothing would close them. "
+            "Name it in the job again, or start with a fresh --state"
+        )
     assert digest(tmp_path / "r.duckdb") == before
+    again = job_of(LISTED, strategies=[trend("gone", instruments=["BTC-*"]), trend("other")])
+    lines = run(tapes, tmp_path / "r.duckdb", again, **shape)
+    assert [line for line in lines if line.startswith("under this state strategies: other added")]
 
 
-def test_a_strategy_that_no_longer_trades_an_instrument_is_said(tmp_path):
+def test_a_strategy_that_no_longer_trades_an_instrument_that_it_holds_is_refused(tmp_path):
     tapes = held_state(tmp_path)
     job = job_of(LISTED, strategies=[trend("gone", instruments=["ETH-*"])])
-    lines = run(tapes, tmp_path / "r.duckdb", job, state=tmp_path / "state")
-    assert sum("gone of account main holds 1 BTC" in line for line in lines) == 1
+    with pytest.raises(TapeflowError, match=r"gone of account main holds 1 BTC"):
+        run(tapes, tmp_path / "r.duckdb", job, state=tmp_path / "state")
 
 
 def test_a_strategy_that_is_still_there_is_not_said(tmp_path):
@@ -259,16 +262,16 @@ def test_a_strategy_that_is_still_there_is_not_said(tmp_path):
     assert any('strategies.gone.size = "1" changes to strat' in line for line in lines)
 
 
-def test_an_account_or_instrument_that_a_job_no_longer_names_is_refused(tmp_path):
+def test_an_account_or_instrument_that_is_gone_and_in_which_something_is_held_is_refused(tmp_path):
     tapes = held_state(tmp_path)
     account = {"name": "new", "position_max": 1, "gross_max": 1, "orders_max": 1, "orders_window": "1s"}  # fmt: skip
     strategy = {**trend("gone"), "account": "new"}
-    with pytest.raises(TapeflowError, match="accounts"):
+    with pytest.raises(TapeflowError, match="gone of account main holds 1 BTC-USDT"):
         run(
             tapes, tmp_path / "r.duckdb",
             job_of(LISTED, accounts=[account], strategies=[strategy]), state=tmp_path / "state",
         )  # fmt: skip
-    with pytest.raises(TapeflowError, match="instruments"):
+    with pytest.raises(TapeflowError, match="gone of account main holds 1 BTC-USDT"):
         run(tapes, tmp_path / "r.duckdb", job_of({ETH: LISTED[ETH]}), state=tmp_path / "state")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.operators.bars.step import TimeBars
-from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.dedupe.step import Dedupe
 from tapeflow.operators.sequence import judge, layout, ranges
 from tapeflow.operators.sequence.judge import JudgeTrades
 from tapeflow.operators.sequence.ranges import PATIENCE_NS, RANGES_MAX

@@ -218,6 +218,16 @@ def test_money_has_the_digits_that_one_tick_of_an_order_needs(tmp_path):
     assert money_digits(tmp_path, size="0.00000001", results="[results]\nmoney_digits = 2") == 2
 
 
+def test_money_has_the_digits_of_a_lot_where_orders_fill_in_parts(tmp_path):
+    text = GOOD.replace('lot = "0.1"', 'lot = "0.00000001"')
+    for model, digits in (("trade", 8), ("sized", 10), ("touch", 10)):
+        job = load(tmp_path, f'[paper]\nmodel = "{model}"\n{text}')
+        assert jobs.money_digits(job, jobs.validate(job)) == digits
+    fine = GOOD.replace('lot = "0.1"', 'lot = "0.000000000001"')
+    job = load(tmp_path, fine)
+    assert jobs.money_digits(job, jobs.validate(job)) == 12, "rounded"
+
+
 def test_an_order_whose_tick_is_finer_than_the_tables_is_refused(tmp_path):
     with pytest.raises(UsageError, match="one tick of an order of") as raised:
         money_digits(tmp_path, size="0.00001", tick="0.00000001")

@@ -17,7 +17,7 @@ from tapeflow.schemas.signals import Strategy
 from tests.columns import bar, bar_values, batch
 from tests.frames import S
 from tests.laws import run
-from tests.plain_flow import IDS
+from tests.plain_flow import IDS, INSTRUMENTS
 
 PRICES = st.floats(1e-6, 1e6) | st.sampled_from([100.0, 100.5, 101.0])
 CLOSES = st.lists(PRICES, max_size=9) | st.lists(PRICES, min_size=28, max_size=50)
@@ -191,7 +191,7 @@ def outputs_of(closes, *strategies, scores=None, instrument=IDS[0]):
 
 def step_of(*strategies):
     """Return the step of these strategies, on the instruments of the tests."""
-    return EvaluateStrategies(bind(strategies, IDS))
+    return EvaluateStrategies(bind(strategies, INSTRUMENTS))
 
 
 def scored(*bars, score=None):

@@ -288,31 +288,50 @@ def test_an_order_with_an_end_sends_no_slice_after_it_and_its_children_end_with_
     )
 
 
-def test_an_amendment_changes_what_follows_and_what_is_at_the_venue():
+def test_an_amendment_changes_what_follows_and_the_prices_at_the_venue():
     bench, parent = sliced(TWAP)
     fill_all(bench)
     bench.advance(100 + SECOND)
     bench.settle()
     bench.actions.clear()
-    bench.carry_out(Amend(parent.order.id, size=Decimal(4), limit=Decimal(98)))
+    bench.carry_out(Amend(parent.order.id, size=Decimal(6), limit=Decimal(98)))
     name = children(bench, parent)[1].order.id
     assert [each for each in bench.actions if isinstance(each, Amend)][1:] == [
-        Amend(name, limit=Decimal(98)), Amend(name, size=Decimal(2), reason="PARENT_ENDED"),
-    ]  # fmt: skip
-    assert (parent.size, parent.terms.limit, parent.phase) == (4, 98, "OPEN")
+        Amend(name, limit=Decimal(98))
+    ]
+    assert (parent.size, parent.terms.limit, parent.phase) == (6, 98, "OPEN")
     fill_all(bench)
-    assert (parent.end, parent.filled) == ("FILLED", 4)
+    bench.advance(100 + 9 * SECOND)
+    fill_all(bench)
+    assert (parent.end, parent.filled, sizes(bench, parent)) == ("FILLED", 6, [2, 3, 1])
 
 
-def test_a_child_that_the_venue_does_not_shrink_is_canceled_and_sent_anew():
-    bench, parent = sliced(ICEBERG, size="3")
+@pytest.mark.parametrize("filled", [0, 2])
+def test_an_order_is_not_made_smaller_than_what_its_children_may_fill(filled):
+    bench, parent = sliced(ICEBERG)
     bench.settle()
-    bench.carry_out(Amend(parent.order.id, size=Decimal(2)))
-    assert (bench.commands[-1].action, bench.commands[-1].size) == ("AMEND", 2)
+    if filled:
+        bench.fill(bench.open_orders()[0], Decimal(filled))
+        bench.settle()
+    bench.carry_out(Amend(parent.order.id, size=Decimal(1)))
+    assert (parent.size, bench.commands) == (3, [])
+    fill_all(bench)
+    assert (parent.end, parent.filled, bench.alerts) == ("FILLED", 3, [])
+
+
+def test_a_late_fill_is_taken_back_by_a_cancel_where_the_venue_does_not_amend():
+    bench, parent = sliced(Slicing("iceberg", display=Decimal(7)))
+    bench.settle()
+    (first,) = bench.open_orders()
+    bench.end(first, "CANCELED")
+    bench.settle()
+    bench.reports.append(bench.report(first, "FILL", execution_id="late", size="6", price="99"))
+    bench.hear()
+    assert (bench.commands[-1].action, bench.commands[-1].size) == ("AMEND", 4)
     bench.take(refuse=True)
     bench.settle()
-    assert [int(bench.venue[each].leaves) for each in bench.open_orders()] == [2]
-    assert len(bench.venue) == 2
+    assert [int(bench.venue[each].leaves) for each in bench.open_orders()] == [4]
+    assert (len(bench.venue), parent.filled) == (3, 6)
 
 
 def test_a_fill_after_the_end_of_its_child_is_taken_back_from_those_that_live():
@@ -376,6 +395,9 @@ def test_an_order_in_slices_that_is_held_shrinks_with_the_fills_of_another_entry
     bench.fill(bench.open_orders()[0], Decimal(3))
     bench.settle()
     assert (parent.phase, parent.size, len(bench.venue)) == ("HELD", 7, 1)
+    bench.fill(bench.open_orders()[0], Decimal(7))
+    bench.settle()
+    assert (parent.end, parent.reason) == ("CANCELED", "OUO")
 
 
 # --- state and memory ---------------------------------------------------------------------

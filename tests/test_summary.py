@@ -232,9 +232,19 @@ def test_marks_are_ticks_too_also_of_an_open_minute(capsys, tmp_path):
 def shown(**figures):
     """The summary of some figures, the others being zero."""
     zero = dict.fromkeys(
-        ["records", "with_ticks", "heartbeats", "recognised", "unlisted", "dead_letters", "ticks", "trades", "quotes", "mark_prices", "duplicates", "late", "ahead", "history", "off_market", "set_aside", "bars", "signals", "undecided_signals", "orders", "unfilled_orders", "partly_filled_orders", "ended_unfilled_orders", "ended_partly_filled_orders", "fills"], 0,
+        ["records", "with_ticks", "heartbeats", "recognised", "unlisted", "dead_letters", "ticks", "trades", "quotes", "mark_prices", "duplicates", "late", "ahead", "history", "off_market", "set_aside", "bars", "signals", "undecided_signals", "orders", "fills"], 0,
     )  # fmt: skip
-    return format_summary({**zero, "refusals": {}, "strategies": [], "hints": [], **figures})
+    return format_summary(
+        {
+            **zero,
+            "refusals": {},
+            "order_ends": {},
+            "order_reasons": {},
+            "strategies": [],
+            "hints": [],
+            **figures,
+        }
+    )
 
 
 def strategy(name="trend", fills=1, realized="0", unrealized="0", fees="0", profit="0"):
@@ -310,13 +320,16 @@ def test_a_run_without_oddities_gives_no_hint(capsys, tmp_path):
     assert hints_of(replay(capsys, tmp_path)) == []
 
 
-def test_the_demo_says_only_which_trades_its_damaged_frames_lost(capsys, tmp_path, monkeypatch):
+def test_the_demo_says_which_trades_its_damaged_frames_lost_and_what_it_assumed(
+    capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert main(["demo", "--seconds", "120"]) == 0
-    (hint,) = hints_of(capsys.readouterr().out)
-    assert hint.startswith(
+    missing, beyond = hints_of(capsys.readouterr().out)
+    assert missing.startswith(
         "3 trades are missing between others, by the venue's numbers: binance-0 3"
     )
+    assert "fills took more than the log showed" in beyond
 
 
 def test_a_partition_of_unlisted_symbols_is_said(capsys, tmp_path):

@@ -78,7 +78,7 @@ def test_an_order_on_its_way_ends_the_same_way():
 
 def test_an_end_that_is_past_when_the_order_is_decided_is_due_at_once():
     steps = limit(10, tif="GTD", expire_ns=5), trade(11, 90)
-    assert ends(paper(), *steps) == [(10, 5, "EXPIRED GTD")]
+    assert ends(paper(), *steps) == [(10, 10, "EXPIRED GTD")]
 
 
 # --- when an end takes effect -------------------------------------------------------------
@@ -492,7 +492,7 @@ def test_a_restored_venue_knows_instruments_that_were_added_since():
     assert restored.orders["o"].instrument == 1
 
 
-def test_an_instrument_may_go_once_it_has_no_order_and_no_position():
+def test_an_instrument_may_go_once_it_has_no_order():
     two = instrument("A-USD.BINANCE"), instrument("B-USD.BINANCE")
     table = InstrumentTable.from_rows(two[1:])
     flat = (
@@ -504,9 +504,9 @@ def test_an_instrument_may_go_once_it_has_no_order_and_no_position():
     )
     saved = run_three_ways(paper(), flat, *two).venue.snapshot()
     assert Venue.restore(saved, paper(), table).orders == {}
-    for steps in (flat[:3], [*flat, limit(6, "c", price=50)]):
-        with pytest.raises(KeyError, match="A-USD"):
-            Venue.restore(run_three_ways(paper(), steps, *two).venue.snapshot(), paper(), table)
+    working = run_three_ways(paper(), [*flat, limit(6, "c", price=50)], *two).venue.snapshot()
+    with pytest.raises(KeyError, match="A-USD"):
+        Venue.restore(working, paper(), table)
 
 
 def test_the_venue_has_positions_before_the_desk_hears_of_them():
@@ -534,3 +534,16 @@ def test_an_end_that_was_put_behind_another_and_comes_back_takes_effect():
         until(100),
     )  # fmt: skip
     assert ends(paper("touch", entry=3, patience=30), *steps) == [(65, 55, "EXPIRED GTD")]
+
+
+def test_dropping_the_timers_of_orders_that_are_over_leaves_the_others_in_order():
+    market = Market(paper(cancel=9_000), InstrumentTable.from_rows([instrument()]))
+    refused = [cancel(5, f"nobody{number}") for number in range(300)]
+    ends_ns = {f"o{n}": 20_000 + n * 7_919 % 3_001 for n in range(1_500)}
+    placed = [limit(0, name, size=1, tif="GTD", expire_ns=end) for name, end in ends_ns.items()]
+    some = [cancel(1, name) for name in list(ends_ns)[::3]]
+    market.run([*placed, trade(0, 105), *some, *refused, until(9_001)])
+    found = ends_of(market.run([until(30_000)]))
+    assert found[500:800] == [(9_005, 9_005, "CANCEL_REFUSED ORDER_OVER")] * 300
+    expired = [log_ns for log_ns, _, what in found if what == "EXPIRED GTD"]
+    assert expired == sorted(end for n, end in enumerate(ends_ns.values()) if n % 3)

@@ -134,6 +134,37 @@ def test_without_a_touch_nothing_is_ahead():
     assert fills(paper("touch"), *steps) == ["o 2 @ 100 MAKER"]
 
 
+@pytest.mark.parametrize(
+    ("before", "filled"),
+    [
+        ([quote(1, 0, 110)], 2),  # nobody bids
+        ([quote(1, 101, 100)], 2),  # no quote of a market
+        ([trade(1, 100), quote(2, 9, 110)], 0),  # absurd
+        ([quote(1, 99, 110), trade(2, 100.5)], 0),  # moved
+        ([quote(1, 99, 110)], 2),
+    ],
+)
+def test_where_a_touch_is_there_but_not_usable_it_is_not_known_what_is_ahead(before, filled):
+    steps = *before, place(10, "o", BUY, 3, "limit", limit=100), trade(11, 105), trade(12, 100, 2)
+    expected = [f"o {filled} @ 100 MAKER"] if filled else []
+    assert fills(paper("touch"), *steps) == expected
+    assert (
+        fills(paper("touch"), *steps, quote(13, 99, 110), trade(14, 100, 1))[-1]
+        == "o 1 @ 100 MAKER"
+    )
+
+
+def test_an_old_touch_does_not_tell_what_is_ahead():
+    steps = (
+        quote(1, 99, 110),
+        place(10, "o", BUY, 3, "limit", limit=100),
+        trade(11, 105),
+        trade(12, 100, 2),
+    )
+    assert fills(paper("touch", age=10), *steps) == ["o 2 @ 100 MAKER"]
+    assert fills(paper("touch", age=9), *steps) == []
+
+
 def test_behind_the_touch_it_is_not_known_what_is_ahead_until_a_quote_shows_it():
     assert resting(trade(12, 100, 50), bid=101) == []
     rows = quote(12, 100, 110, 4, 9), trade(13, 100, 6)

@@ -230,6 +230,14 @@ def test_a_trailing_order_begins_at_the_price_of_its_activation():
     assert trail(SELL, [103, 101], trail=2, activate=103) == 101, "at it"
 
 
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_trail_is_exact_where_a_float64_is_not(side):
+    order = place(10, "o", side, 1, "trailing", trail="0.00000000000000001")
+    assert reports_of(order, FIRST, trade(12, 100), trade(13, 100), model="trade") == ["o ACCEPTED"]
+    steps = place(10, "o", side, 1, "trailing", trail="0.1"), FIRST, trade(12, 100 + side * 0.1)
+    assert reports_of(*steps, model="trade") == ["o ACCEPTED", "o TRIGGERED"]
+
+
 def test_a_trail_of_nothing_triggers_at_once():
     assert outcome(paper("trade"), place(10, "o", SELL, 1, "trailing", trail=0), FIRST) == [
         "o ACCEPTED",

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from tapeflow.operators.bars.step import TimeBars
-from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.dedupe.step import Dedupe
 from tapeflow.operators.desk import hear
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge

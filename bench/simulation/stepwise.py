@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from bench.simulation.case import Case
 from tapeflow.engine.fold import Step
-from tapeflow.flows.job import bar_steps, wiring
+from tapeflow.flows.job import bar_steps, declared, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts
@@ -55,7 +55,7 @@ class Scheduler:
             "bars": bar_steps.time_bars(job, table),
             "settle": SettleGaps(job.bars.width),
             "normalise": bar_steps.score_bars(job, table),
-            "signals": EvaluateStrategies(bind(wiring.strategies(job, table), table.ids)),
+            "signals": EvaluateStrategies(bind(declared.strategies(job, table), table)),
             "quality": CountQuality(table.ids, wiring.channels(job)),
             "unlisted": CountUnlisted(),
             "desk": Desk(self.settings),

@@ -17,7 +17,7 @@ from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.instruments import Instrument
 
 
-def create(paths: ResultPaths, run: RunInfo) -> Any:
+def create(paths: ResultPaths) -> Any:
     """Make a fresh work file with all tables, and return the owner's connection to it.
 
     That the results may be replaced was checked before (`check_replaceable`).
@@ -32,11 +32,16 @@ def create(paths: ResultPaths, run: RunInfo) -> Any:
         failed.callback(con.close)
         con.begin()
         create_tables(con)
-        rows = pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)])
-        insert(con, "instruments", rows)
         con.commit()
         failed.pop_all()
     return con
+
+
+def put_instruments(con: Any, run: RunInfo) -> None:
+    """Insert the instruments of a run, or replace them; those of earlier runs stay."""
+    rows = pa.Table.from_batches([to_record_batch(Instrument, run.instruments.rows)])
+    con.execute("DELETE FROM instruments WHERE list_contains(?, id)", [[*run.instruments.ids]])
+    insert(con, "instruments", rows)
 
 
 def insert(con: Any, name: str, table: Any) -> None:

@@ -73,7 +73,7 @@ class ResultsSink(FixedPartitionedSink[Facts, State]):
         """Make the work file, or delete from it what was written after the state to resume."""
         committed, pending = 0, PendingTables()
         if resume_state is None:
-            con = create(self.paths, self.run)
+            con = create(self.paths)
         else:
             version, committed, pending = resume_state
             if version != self.VERSION:

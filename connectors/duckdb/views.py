@@ -97,7 +97,7 @@ ORDER_STATES = View(
         "leaves": "what may still be filled",
         "phase": "HELD, SENT, OPEN or DONE; NULL: not known, as there are no order events",
         "end": 'FILLED, CANCELED, EXPIRED, REJECTED, DENIED, LOST, or "" while it lives',
-        "reason": "code of its last event",
+        "reason": "code of its end",
         "seq": "that of the order",
     },
     """
@@ -111,8 +111,11 @@ ORDER_STATES = View(
     FROM orders
     LEFT JOIN (
         SELECT order_id, arg_max({
-            'filled': filled, 'leaves': leaves, 'phase': phase, 'end': "end", 'reason': reason
-        }, seq) AS last FROM order_events GROUP BY order_id
+            'filled': filled, 'leaves': leaves, 'phase': phase, 'end': "end", 'reason': end_reason
+        }, seq) AS last FROM (
+            SELECT *, first_value(reason) OVER (PARTITION BY order_id, "end" ORDER BY seq)
+                AS end_reason FROM order_events
+        ) GROUP BY order_id
     ) AS events ON orders.id = events.order_id
     LEFT JOIN (
         SELECT if(role = 'child', parent, orders.id) AS executed_id, sum(fills.size) AS executed

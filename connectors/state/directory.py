@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from tapeflow.connectors.state.manifest import (
     describe_setting,
     describe_version,
     differences,
+    row_differences,
     to_json_dict,
 )
 from tapeflow.engine.memory_store import settle
@@ -73,8 +75,12 @@ class StateDir:
         """File of the partitions' read progress."""
         return self.folder / "progress"
 
-    def check_compatible(self, wanted: Manifest) -> Resumed:
+    def check_compatible(
+        self, wanted: Manifest, check_changes: Callable[[], None] = lambda: None
+    ) -> Resumed:
         """Check that a run may resume this state, or start it; then write its manifest.
+
+        `check_changes` is called where it may resume, with settings that have changed.
 
         Raises TapeflowError, naming the first difference, where the state does not fit.
         """
@@ -91,7 +97,9 @@ class StateDir:
                 name for name in wanted.partitions if name not in known.partitions
             )
             partition_order = (*known.partitions, *new_partitions)
-            changes = tuple(describe_changes(known.notified_settings, wanted.notified_settings))
+            changes = tuple(describe_changes(known, wanted))
+            if changes:
+                check_changes()
         manifest = json.dumps(to_json_dict(wanted, partition_order), indent=2, sort_keys=True)
         next_path = path.with_suffix(".next")
         next_path.write_text(manifest + "\n")
@@ -157,6 +165,11 @@ class StateDir:
                     f"{self.folder}: the state was made with {describe(name, was)}, this is "
                     f"{describe(name, now)}: {START_FRESH}"
                 )
+        for name, was, now in row_differences(known.fixed_rows, wanted.fixed_rows):
+            raise TapeflowError(
+                f"{self.folder}: the state was made with {describe_setting(name, was)}, this is "
+                f"{describe_setting(name, now)}: {START_FRESH}"
+            )
         if gone := [name for name in known.partitions if name not in wanted.partitions]:
             raise TapeflowError(
                 f"{self.folder}: the state has read {', '.join(gone)}, which is not there now: "

@@ -6,8 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
-FORMAT = 3  # of the manifest
+FORMAT = 4  # of the manifest
 VALUE_CHARS = 80  # of a differing value in a line
+
+
+Rows = dict[str, dict[str, dict[str, Any]]]  # section -> name of a row -> its settings by name
 
 
 class Manifest(Struct, frozen=True):
@@ -20,7 +23,8 @@ class Manifest(Struct, frozen=True):
     fixed_settings: dict[str, Any]  # with which it must go on
     source: str  # tapes or topics: a position in one means nothing in the other
     partitions: tuple[str, ...]  # in the order of the source; new ones come last
-    notified_settings: dict[str, Any] = {}  # which may change, and are said then
+    fixed_rows: Rows = {}  # which may come and go; those that stay must stay as they are
+    notified_rows: Rows = {}  # which may change too; all that is said
 
 
 def differences(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -30,17 +34,27 @@ def differences(was: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str,
             yield name, was.get(name), now.get(name)
 
 
-def describe_changes(was: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
-    """Yield a line for each setting that changes under a state.
+def row_differences(was: Rows, now: Rows) -> Iterator[tuple[str, Any, Any]]:
+    """Yield name, old and new value of the settings that differ in rows which are in both."""
+    for section in sorted(was.keys() & now.keys()):
+        for row in sorted(was[section].keys() & now[section].keys()):
+            yield from differences(was[section][row], now[section][row])
 
-    Those of a row that comes or goes are not named: the list of the rows' names is.
-    """
-    for name, old, new in differences(was, now):
-        if old is None or new is None:
-            continue
+
+def describe_changes(was: Manifest, now: Manifest) -> Iterator[str]:
+    """Yield a line for each section whose rows come or go, and each setting that changes."""
+    said = "what was read before keeps what it has led to"
+    for old, new in ((was.fixed_rows, now.fixed_rows), (was.notified_rows, now.notified_rows)):
+        for section in sorted(old.keys() | new.keys()):
+            before, after = old.get(section, {}).keys(), new.get(section, {}).keys()
+            parts = [f"{', '.join(sorted(after - before))} added"] if after - before else []
+            parts += [f"{', '.join(sorted(before - after))} removed"] if before - after else []
+            if parts:
+                yield f"under this state {section}: {'; '.join(parts)}: {said}"
+    for name, before, after in row_differences(was.notified_rows, now.notified_rows):
         yield (
-            f"under this state {describe_setting(name, old)} changes to "
-            f"{describe_setting(name, new)}: what was read before keeps what it has led to"
+            f"under this state {describe_setting(name, before)} changes to "
+            f"{describe_setting(name, after)}: {said}"
         )
 
 
@@ -74,7 +88,8 @@ def to_json_dict(manifest: Manifest, partition_order: tuple[str, ...]) -> dict[s
         "engine": manifest.engine,
         "states": manifest.states,
         "fixed_settings": manifest.fixed_settings,
-        "notified_settings": manifest.notified_settings,
+        "fixed_rows": manifest.fixed_rows,
+        "notified_rows": manifest.notified_rows,
         "source": manifest.source,
         "partitions": partition_order,
     }

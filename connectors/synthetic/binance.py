@@ -89,7 +89,7 @@ USDM_FOREIGN = (
     '{"stream":"<s>@depth@100ms","data":{"e":"depthUpdate","E":<ms>,"T":<ms>,"s":"<S>","U":<us>,'
     '"u":<us>,"pu":<ms>,"b":[],"a":[["<price>","0"]]}}',
     '{"stream":"<s>@markPrice@1s","data":{"e":"markPriceUpdate","E":<ms>,"s":"<S>","p":"<price>",'
-    '"P":"<price>","i":"<price>","r":"0.00002754","T":<ms>}}',
+    '"P":"<price>","i":"<price>","r":"0.00002754","T":<funding>}}',
 )
 
 

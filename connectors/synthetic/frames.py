@@ -15,6 +15,8 @@ import numpy as np
 from tapeflow.connectors.synthetic.listings import Frames, Listing, TopOfBook, fill_template
 from tapeflow.schemas.columns import Ints
 
+EIGHT_HOURS_US = 8 * 3600 * 1_000_000
+
 
 def format_frames(template: bytes, *columns: Iterable[Any]) -> Frames:
     """Return one frame for each row of the columns.
@@ -53,4 +55,6 @@ def foreign_frame(listing: Listing, choice: int, us: int) -> bytes:
     template = listing.venue.foreign[choice % len(listing.venue.foreign)]
     time = f"{rfc3339(us // 1_000_000).decode()}.{us % 1_000_000:06d}"
     names = {"s": listing.symbol.lower(), "S": listing.symbol, "price": f"{listing.coin.price:g}"}
-    return fill_template(template, {**names, "ms": str(us // 1000), "us": str(us), "time": time})
+    funding_us = (us // EIGHT_HOURS_US + 1) * EIGHT_HOURS_US  # the next payment
+    times = {"ms": str(us // 1000), "us": str(us), "time": time, "funding": str(funding_us // 1000)}
+    return fill_template(template, names | times)

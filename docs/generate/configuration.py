@@ -59,7 +59,8 @@ def page() -> str:
         for kind in section_types(field.annotation)
         for part in (section(name, field, kind), *inner_sections(name, kind))
     ]
-    return join("# Configuration", NOTE, INTRO, *sections, channels(), RUN)
+    once = dict.fromkeys(sections)  # kinds of one section share some that are inside them
+    return join("# Configuration", NOTE, INTRO, *once, channels(), RUN)
 
 
 def section(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
@@ -156,7 +157,7 @@ def annotation_text(annotation: Any) -> str:
 def default_text(field: FieldInfo) -> str:
     """Return a default as it would be written in the file."""
     value = field.default
-    if value is None:
+    if value is None or isinstance(value, BaseModel):
         return ""
     if is_duration(field):
         return f'"{format_duration(value)}"'

@@ -7,8 +7,7 @@ from pathlib import Path
 from docs.generate.markdown import NOTE, code, join, table
 from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.insertion import create
-from tapeflow.connectors.duckdb.tables import RunInfo, descriptions
-from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.connectors.duckdb.tables import descriptions
 from tapeflow.schemas.meanings import SHARED
 from tapeflow.schemas.registry import FACT_TYPES
 from tapeflow.schemas.tables import columns
@@ -49,7 +48,7 @@ def database_columns() -> dict[str, list[tuple[str, str]]]:
     """Return name and SQL type of each column, by table."""
     with tempfile.TemporaryDirectory() as folder:
         paths = ResultPaths.for_stateless_run(Path(folder) / "results.duckdb")
-        with create(paths, RunInfo("", "", "{}", InstrumentTable.from_rows(()))) as con:
+        with create(paths) as con:
             rows = con.execute(
                 "SELECT table_name, column_name, data_type FROM duckdb_columns() "
                 "WHERE NOT internal AND schema_name = 'main' ORDER BY table_oid, column_index"

@@ -33,6 +33,12 @@ def add(commands: Commands) -> None:
         run,
     )
     parser.add_argument(
+        "--config",
+        type=options.path,
+        metavar="FILE",
+        help="job file in TOML, such as jobs/brackets.toml (default: the demo's job)",
+    )
+    parser.add_argument(
         "--seconds",
         type=options.positive,
         default=300,
@@ -57,7 +63,7 @@ def run(args: Namespace) -> int:
     from tapeflow.flows.cli import summary
 
     with EmbeddedBroker() as broker:
-        job = job_at(broker)
+        job = job_at(broker, args.config or options.DEFAULT_JOB)
         load_market(args, job, broker)
         trade(args, job)
     code = summary.print_summary(args)
@@ -66,12 +72,12 @@ def run(args: Namespace) -> int:
     return code
 
 
-def job_at(broker: "EmbeddedBroker") -> "Job":
-    """Return the demo's job, reading from this broker."""
+def job_at(broker: "EmbeddedBroker", path: Path) -> "Job":
+    """Return the job of a file, reading from this broker."""
     from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
     from tapeflow.flows.job import settings
 
-    job = settings.load(options.DEFAULT_JOB)
+    job = settings.load(path)
     there = {"bootstrap": broker.bootstrap, "client": EMBEDDED_CONSUMER}
     return job.model_copy(update={"kafka": job.kafka.model_copy(update=there)})
 

@@ -2,7 +2,7 @@
 
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators.bars.step import TimeBars
-from tapeflow.operators.dedupe import Dedupe
+from tapeflow.operators.dedupe.step import Dedupe
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.sequence.judge import JudgeTrades
 from tapeflow.schemas.instruments import InstrumentTable

@@ -4,13 +4,15 @@
     notified the value may change while a run goes on, as limits do; the run says so at its start
     free     no answer depends on it
 
-A setting that is new is fixed until it is listed.
+A setting that is new is fixed until it is listed. Rows may come and go, which is said: those of
+accounts and strategies may also change, those of instruments and venues are fixed while they stay.
 """
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from tapeflow.connectors.state.manifest import Rows
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import money_digits
@@ -23,36 +25,67 @@ FREE: Mapping[str, frozenset[str]] = {  # by section
     "metrics": frozenset({ALL}),
     "tapes": frozenset({ALL}),  # names of files: what is in them is proven
 }
-NOTIFIED = ("accounts", "strategies")  # their names as well, but for those of accounts
+NOTIFIED = ("accounts", "strategies")  # sections of rows
+OF_VENUES = ("channels", "market.trades", "paper.fees")  # settings by venue
 
 
 def fixed_settings(job: Job) -> dict[str, Any]:
     """Return the settings with which a state must go on, as JSON values by name."""
-    values = (
-        job.model_dump(exclude=set(NOTIFIED)),
-        job.model_dump(mode="json", exclude=set(NOTIFIED)),
-    )
-    found = dict(flatten(*values))
+    found = flat_settings(job, {"instruments", *NOTIFIED})
     for section, keys in FREE.items():
         for name in [each for each in found if each.partition(".")[0] == section]:
             if ALL in keys or name.partition(".")[2] in keys:
                 del found[name]
+    for name in [each for each in found if each.startswith(tuple(f"{s}." for s in OF_VENUES))]:
+        del found[name]
     found["results.money_digits"] = money_digits(job, instrument_table(job))
-    found["accounts"] = sorted(each.name for each in job.accounts)
     return found
 
 
-def notified_settings(job: Job) -> dict[str, Any]:
-    """Return the settings that may change under a state, as JSON values by name."""
-    found: dict[str, Any] = {}
+def fixed_rows(job: Job) -> Rows:
+    """Return the settings of each row that must stay as they are while it stays, by section."""
+    listed, found = instrument_table(job), flat_settings(job, set(NOTIFIED))
+    prefixes: dict[str, dict[str, tuple[str, ...]]] = {
+        "instruments": {each: (f"instruments.{each}.",) for each in listed.ids},
+        "venues": {
+            each: tuple(f"{section}.{each}{end}" for section in OF_VENUES for end in ("", "."))
+            for each in sorted({row.venue.lower() for row in listed.rows})
+        },
+    }
+    return {
+        section: {name: settings_of(found, some) for name, some in rows.items()}
+        for section, rows in prefixes.items()
+    }
+
+
+def settings_of(found: dict[str, Any], prefixes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the settings with one of these names, or below one that ends in a point."""
+    return {
+        name: value
+        for name, value in found.items()
+        if name in prefixes or name.startswith(tuple(each for each in prefixes if each[-1] == "."))
+    }
+
+
+def notified_rows(job: Job) -> Rows:
+    """Return the settings of each row that may change under a state, by section."""
+    found: Rows = {}
     for section in NOTIFIED:
         rows, written = (
             {row["name"]: row for row in job.model_dump(mode=mode)[section]}
             for mode in ("python", "json")
         )
-        found |= flatten(rows, written, f"{section}.")
-    found["strategies"] = [each.name for each in job.strategies]
+        found[section] = {
+            name: dict(flatten(row, written[name], f"{section}.{name}."))
+            for name, row in rows.items()
+        }
     return found
+
+
+def flat_settings(job: Job, exclude: set[str]) -> dict[str, Any]:
+    """Return the settings of a job without some sections, as JSON values by name."""
+    values = (job.model_dump(exclude=exclude), job.model_dump(mode="json", exclude=exclude))
+    return dict(flatten(*values))
 
 
 def flatten(

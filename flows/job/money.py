@@ -1,6 +1,6 @@
 """Money of a job: numbers that the tables can hold, and the decimals that its orders need.
 
-tick 0.01 * size 0.00000001 * multiplier 1  =  0.0000000001     one tick of the order: 10 decimals
+tick 0.01 * lot 0.00000001 * multiplier 1  =  0.0000000001   one tick of the least fill: 10 decimals
 """
 
 from collections.abc import Iterable
@@ -44,12 +44,15 @@ DecimalText = Annotated[Decimal, AfterValidator(check_decimals)]
 Positive = Annotated[DecimalText, Field(gt=0, lt=10**12)]
 
 
-def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -> int:
-    """Return the decimals of one tick of any order of these strategies, at least LEAST_DIGITS.
+def count_money_digits(
+    strategies: Iterable[Strategy], table: InstrumentTable, *, in_parts: bool
+) -> int:
+    """Return the decimals of one tick of any fill of these strategies, at least LEAST_DIGITS.
 
-    What an inverse contract is worth, value / price, has no end: it is rounded to LEAST_DIGITS.
+    Where orders fill in parts, the least fill is a lot; of a finer one the tables hold SCALE
+    decimals. What an inverse contract is worth, value / price, has no end: LEAST_DIGITS.
 
-    Raises UsageError where the tables do not hold as many.
+    Raises UsageError where the tables do not hold as many as one tick of a whole order needs.
     """
     digits = LEAST_DIGITS
     for strategy in strategies:
@@ -59,13 +62,14 @@ def count_money_digits(strategies: Iterable[Strategy], table: InstrumentTable) -
                 continue
             with localcontext(DECIMAL_CONTEXT):
                 worth = (row.tick * strategy.size * row.multiplier).normalize()
+                least = (row.tick * row.lot * row.multiplier).normalize() if in_parts else worth
             if count_decimals(worth) > SCALE:
                 raise UsageError(
                     f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} "
                     f"is {worth} {row.settlement}, finer than the {SCALE} decimals of the tables: "
                     "trade a larger size, or let [results] money_digits round it"
                 )
-            digits = max(digits, count_decimals(worth))
+            digits = max(digits, min(count_decimals(least), SCALE))
     return digits
 
 

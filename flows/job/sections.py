@@ -94,7 +94,7 @@ class Results(Section):
     )
     money_digits: Annotated[int | None, Field(ge=0, le=12), Unit("decimal places")] = Field(
         default=None,
-        description="Rounding of fees and profit. Left out: 8, or what one tick of an order needs.",
+        description="Rounding of fees and profit. Left out: 8, or what one tick of a fill needs.",
     )
     position_values: bool = Field(
         default=True,

@@ -3,12 +3,15 @@
 Durations, descriptions and units as in sections.py.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tapeflow.flows.job.money import Positive
+from tapeflow.flows.job.order_checks import check_exits, check_slices
+from tapeflow.flows.job.orders import ExitSettings, OrderSettings
 from tapeflow.flows.job.sections import Section, Unit
+from tapeflow.flows.job.slices import SliceSettings
 
 
 class StrategySettings(Section):
@@ -22,6 +25,28 @@ class StrategySettings(Section):
     instruments: tuple[str, ...] = Field(
         default=("*",), description="Instrument ids, or patterns of them such as `BTC-*`."
     )
+    order: OrderSettings = Field(
+        default=OrderSettings(), description="The order of a signal. Left out: a market order."
+    )
+    exits: tuple[ExitSettings, ...] = Field(
+        default=(), description="Orders that close what the order of a signal has filled."
+    )
+    exit_rule: Literal["OUO", "OCO"] | None = Field(
+        default=None,
+        description="What a fill of one exit does to the others: `OUO` shrinks them by it, `OCO` "
+        "cancels them. Left out: `OUO`.",
+    )
+    slices: SliceSettings | None = Field(
+        default=None, description="How the order of a signal is sent in parts. Left out: whole."
+    )
+
+    @model_validator(mode="after")
+    def check_orders(self) -> Self:
+        """Refuse exits and slices that make no sense with the order."""
+        check_exits(self.order, self.exits, self.exit_rule)
+        if self.slices is not None:
+            check_slices(self.order, self.slices, self.size)
+        return self
 
 
 class EmaCross(StrategySettings):

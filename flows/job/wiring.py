@@ -1,19 +1,19 @@
 """The arguments of the steps, built from a job: decoders, strategies, accounts."""
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
+from tapeflow.flows.job.declared import strategies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
+from tapeflow.flows.job.order_checks import check_strategy
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
-from tapeflow.schemas.signals import Strategy
 from tapeflow.schemas.venues import VENUES, venue_of
 from tapeflow.schemas.venues.dialect import COMBINED, Dialect
 
@@ -94,35 +94,6 @@ def decoders(job: Job, table: InstrumentTable) -> dict[str, "Decoder"]:
     }
 
 
-def strategies(job: Job, table: InstrumentTable) -> tuple[Strategy, ...]:
-    """Return the strategies of a job, with the instruments that they trade."""
-    return tuple(
-        Strategy(
-            name=each.name,
-            kind=each.kind,
-            params=each.model_dump(include=set(type(each).model_fields) - STRATEGY_KEYS),
-            account=each.account,
-            size=each.size,
-            instruments=match_instruments(each.name, each.instruments, table),
-        )
-        for each in job.strategies
-    )
-
-
-STRATEGY_KEYS = {"name", "kind", "account", "size", "instruments"}
-
-
-def match_instruments(name: str, patterns: Iterable[str], table: InstrumentTable) -> frozenset[str]:
-    """Return the ids that match any of the patterns; a pattern that matches none is refused."""
-    matched: set[str] = set()
-    for pattern in patterns:
-        ids = {each for each in table.ids if fnmatchcase(each, pattern)}
-        if not ids:
-            raise UsageError(f"strategies.{name}: no instrument of the job is {pattern}")
-        matched |= ids
-    return frozenset(matched)
-
-
 def accounts(job: Job) -> dict[str, Account]:
     """Return the accounts by name; a job without accounts has one that trades nothing."""
     return {each.name: each for each in job.accounts or (NO_TRADING_ACCOUNT,)}
@@ -136,6 +107,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
 
     by_name = accounts(job)
     check_accounts(job, table, by_name)
+    declared = strategies(job, table)
     return DeskSettings(
         accounts={
             name: AccountSettings(
@@ -154,9 +126,18 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         ),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
+        reads_bars=any(
+            each.slicing is not None and each.slicing.kind == "participation" for each in declared
+        ),
+        has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
     )
+
+
+def traded(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
+    """Return the ids of the instruments that each strategy trades, by account and strategy."""
+    return {(each.account, each.name): each.instruments for each in strategies(job, table)}
 
 
 def paper_rules(job: Job) -> "PaperRules":
@@ -184,6 +165,10 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("accounts: two have the same name")
     for account in by_name.values():
         check_fee_currencies(job, table, account)
+    read = {
+        name: {each.table for each in known.channels if not each.reason}
+        for name, known in dialects(job).items()
+    }
     for strategy in strategies(job, table):
         if strategy.account not in by_name or not job.accounts:
             raise UsageError(
@@ -196,6 +181,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"{table.get(name).lot} of {name}"
                 )
             check_currency(by_name[strategy.account], table, name)
+        check_strategy(strategy, table, read, job.paper.latency)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 
 
@@ -203,7 +189,8 @@ def money_digits(job: Job, table: InstrumentTable) -> int:
     """Return the digits that money is rounded to: those of the job, else those it needs."""
     if job.results.money_digits is not None:
         return job.results.money_digits
-    return count_money_digits(strategies(job, table), table)
+    in_parts = job.paper.model != "trade"
+    return count_money_digits(strategies(job, table), table, in_parts=in_parts)
 
 
 def check_partitions(partitions: Iterable[str]) -> None:

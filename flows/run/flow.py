@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from bytewax.dataflow import Dataflow
 
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.connectors.state.manifest import Rows
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.notify import Notify
@@ -30,8 +31,14 @@ class Flow(Protocol):
     def fixed_settings(self, job: Job) -> dict[str, Any]:
         """Return the settings with which a state must go on, as JSON values by name."""
 
-    def notified_settings(self, job: Job) -> dict[str, Any]:
-        """Return the settings that may change under a state, and are said, by name."""
+    def fixed_rows(self, job: Job) -> Rows:
+        """Return the rows that may come and go under a state, and stay as they are in between."""
+
+    def notified_rows(self, job: Job) -> Rows:
+        """Return the rows that may come, change and go under a state, as is said."""
+
+    def check_changes(self, plan: Plan) -> None:
+        """Refuse a plan whose settings have changed where its state does not allow it."""
 
     def dataflow(self, plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
         """Build the flow of a plan; sources and sinks open when the engine starts them."""

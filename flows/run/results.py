@@ -52,7 +52,7 @@ def finish(plan: Plan, *, ended: bool) -> str:
     """
     paths, keep = result_paths(plan), plan.state is not None
     if not paths.work.exists():  # stopped before it was made
-        with create(paths, run_info(plan)) as con:
+        with create(paths) as con:
             begin_run(con, run_info(plan))
     if ended:
         complete(paths, keep=keep)

@@ -128,7 +128,10 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
         return
     state = StateDir(plan.state.resolve())
     try:
-        order, new, changed = state.check_compatible(manifest(plan, flow))
+        resumed = replace(plan, state=state.folder)
+        order, new, changed = state.check_compatible(
+            manifest(plan, flow), lambda: flow.check_changes(resumed)
+        )
         for line in changed:
             notify(line)
         for name in new:
@@ -183,7 +186,8 @@ def manifest(plan: Plan, flow: Flow) -> Manifest:
         engine=f"bytewax {version('bytewax')}",
         states=flow.STATE_VERSIONS,
         fixed_settings=flow.fixed_settings(plan.job),
-        notified_settings=flow.notified_settings(plan.job),
         source="topics" if topics else "tapes",
         partitions=tuple(plan.log),
+        fixed_rows=flow.fixed_rows(plan.job),
+        notified_rows=flow.notified_rows(plan.job),
     )

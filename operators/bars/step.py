@@ -7,10 +7,12 @@
 
 A heartbeat advances W by the log time since the newest trade. Each partition has one W: a record
 may close bars of many instruments, in the order of (end, instrument).
+
+The log covers an instrument from its first trade on, or, where the job lists it since later, from
+the newest event time at that moment on: a bar that began before is not complete.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
@@ -21,6 +23,7 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.fold import fold
+from tapeflow.engine.renumbering import GONE, move_rows
 from tapeflow.operators.bars.kernel import fold_rows
 from tapeflow.operators.bars.layout import (
     BAR,
@@ -28,48 +31,17 @@ from tapeflow.operators.bars.layout import (
     MIDDLE_NS,
     NEVER_MID_NS,
     NONE,
-    SCALARS,
     Clock,
     Rows,
-    Slots,
 )
+from tapeflow.operators.bars.open_bars import State, add_free_rows, close_all, empty, to_bars
 from tapeflow.schemas.bar_width import BarWidth
-from tapeflow.schemas.batches import NO_BARS, Batch
+from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.time import LAST_NS
 
-OPEN_ROWS_MIN = 64  # rows for open bars
 CLOSED_ROWS_MIN = 512  # rows for bars that a page closes: most close fewer
-
-
-@dataclass(slots=True)
-class State:
-    """Open bars and the watermark of one partition, changed in place."""
-
-    scalars: Rows  # (1,) of SCALARS: watermark, free slots
-    first_slot: Ints  # (instruments,): of its newest open bar, NONE without one
-    bars: Rows  # of BAR; start_ns is NONE in a free one
-    last_log_ns: int = 0  # of the last record; log time of bars that the end of the log closes
-
-
-def empty(instruments: int) -> State:
-    """Return the tables of `instruments` instruments, without a bar."""
-    scalars = np.array([(*Clock(NONE, NONE, NONE, NONE), *Slots(NONE, 0, NEVER_MID_NS))], SCALARS)
-    state = State(scalars, np.full(instruments, NONE, np.int64), np.empty(0, BAR))
-    return add_free_rows(state)
-
-
-def add_free_rows(state: State) -> State:
-    """Double the rows of the table, the new ones free; return the state."""
-    rows, more = len(state.bars), max(len(state.bars), OPEN_ROWS_MIN)
-    bars = np.zeros(rows + more, BAR)
-    bars[:rows] = state.bars
-    bars["start_ns"][rows:] = NONE
-    bars["next"][rows:] = np.arange(rows + 1, rows + more + 1)
-    bars["next"][-1] = state.scalars["free"][0]
-    state.scalars["free"], state.bars = rows, bars
-    return state
 
 
 @cache
@@ -107,40 +79,10 @@ def fold_batch(
     return verdict, np.frombuffer(b"".join(closed_rows), BAR)
 
 
-def close_all(state: State, offset: int) -> Rows:
-    """Close every open bar after the last record, at `offset`; return them."""
-    bars: Rows = state.bars[state.bars["start_ns"] != NONE]
-    bars = bars[np.lexsort((bars["instrument"], bars["start_ns"]))]
-    bars["log_ns"], bars["offset"] = state.last_log_ns, offset
-    tables = empty(len(state.first_slot))
-    for name in Slots._fields:
-        state.scalars[name] = tables.scalars[name]
-    state.first_slot, state.bars = tables.first_slot, tables.bars
-    return bars
-
-
-def to_bars(rows: Rows, first_ns: int, until_mid_ns: int) -> Bars:
-    """Return rows as columns of bars; the log covers event times from `first_ns` to an end.
-
-    The end of a bar that ends beyond LAST_NS is LAST_NS there.
-    """
-    if not len(rows):
-        return NO_BARS
-    open_ns, end_mid_ns = rows["start_ns"], rows["end_mid_ns"]
-    derived = {
-        "open_ns": open_ns,
-        "close_ns": np.minimum(end_mid_ns, LAST_NS - MIDDLE_NS) + MIDDLE_NS,
-        "vwap": rows["notional"] / rows["volume"],
-        "complete": (first_ns <= open_ns) & (end_mid_ns <= until_mid_ns),
-    }
-    columns = (derived[name] if name in derived else rows[name] for name in Bars.column_names())
-    return Bars(*map(np.ascontiguousarray, columns))  # kernels need it; a field of `rows` is not
-
-
 class TimeBars(Struct, frozen=True):
     """Bars of event time, closed when the watermark has passed their end."""
 
-    VERSION: ClassVar[int] = 5
+    VERSION: ClassVar[int] = 6
 
     width: BarWidth
     lateness_ns: int  # how far the watermark is behind the newest event time
@@ -154,25 +96,26 @@ class TimeBars(Struct, frozen=True):
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
         """Mark late trades, and add the bars that these records close."""
         verdict, rows = fold_batch(state, batch, self.width, self.lateness_ns, by_id=self.by_id)
-        first_ns, newest_ns = state.scalars[["first_ns", "newest_ns"]].item()
-        bars = to_bars(rows, first_ns, NEVER_MID_NS)
+        bars = to_bars(rows, state, NEVER_MID_NS)
         if len(batch.log_ns):
             state.last_log_ns = int(batch.log_ns[-1])
         if batch.end_of_log:
             rows = close_all(state, batch.next_offset - 1)
-            last = to_bars(rows, first_ns, newest_ns - MIDDLE_NS)
+            last = to_bars(rows, state, int(state.scalars["newest_ns"][0]) - MIDDLE_NS)
             bars = Bars.concat([bars, last])
         return state, (batch.with_verdict(verdict).replace(bars=bars),)
 
     def snapshot(self, state: State) -> Any:
-        """Return the clock and the open bars, as rows."""
+        """Return the clock, the open bars as rows, and since when instruments are listed."""
         rows = state.bars[state.bars["start_ns"] != NONE].tobytes()
-        return state.scalars[[*Clock._fields]].item(), state.last_log_ns, rows
+        clock = state.scalars[[*Clock._fields]].item()
+        return clock, state.last_log_ns, rows, state.begin_ns.tobytes()
 
     def restore(self, snapshot: Any) -> State:
         """Return the tables of a snapshot."""
-        clock, last_log_ns, rows = snapshot
+        clock, last_log_ns, rows, begin_ns = snapshot
         state = self.initial()
+        state.begin_ns[:] = np.frombuffer(begin_ns, np.int64)
         state.scalars[[*Clock._fields]], state.last_log_ns = clock, last_log_ns
         for row in np.frombuffer(rows, BAR):
             if state.scalars["free"][0] == NONE:
@@ -187,8 +130,24 @@ class TimeBars(Struct, frozen=True):
             state.first_slot[instrument] = slot
         return state
 
+    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+        """Return the snapshot of another table of instruments with the numbers of this one.
+
+        Open bars of instruments that have gone are left out.
+        """
+        clock, last_log_ns, encoded, begin_ns = snapshot
+        rows = np.frombuffer(encoded, BAR).copy()
+        rows["instrument"] = numbers[rows["instrument"]]
+        newest_ns = Clock(*clock).newest_ns
+        first_ns = NONE if newest_ns == NONE else min(newest_ns, LAST_NS - 1) + 1
+        begins_ns = np.full(self.instruments, first_ns, np.int64)
+        move_rows(np.frombuffer(begin_ns, np.int64), numbers, begins_ns)
+        return clock, last_log_ns, rows[rows["instrument"] != GONE].tobytes(), begins_ns.tobytes()
+
 
 @operator
-def bars(step_id: str, up: KeyedStream[Batch], *, step: TimeBars) -> KeyedStream[Batch]:
-    """Close bars over the trades of each partition."""
-    return op.stateful_batch("state", up, fold(step))
+def bars(
+    step_id: str, up: KeyedStream[Batch], *, step: TimeBars, instruments: tuple[str, ...]
+) -> KeyedStream[Batch]:
+    """Close bars over the trades of each partition; `instruments` are the ids by number."""
+    return op.stateful_batch("state", up, fold(step, rows=instruments))

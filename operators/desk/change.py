@@ -35,6 +35,9 @@ def decide_change(
         yield refuse(account, intent, ZERO, "ORDER_UNKNOWN", detail)
     elif working.phase == DONE:
         yield from hear(state, settings, refusal(intent, working))
+    elif working.order.role == "child" and isinstance(intent, AmendIntent):
+        detail = f"SLICE: amend {working.order.parent}, of which it is a slice"
+        yield refuse(account, intent, ZERO, "SLICE", detail)
     elif isinstance(intent, CancelIntent):
         yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
     else:

@@ -96,6 +96,8 @@ def check_orders(
     Returns the order that was refused, and the verdict on each: where one is refused, none of them
     counts in what the account is approved for.
     """
+    if (stale := check_stale(state, settings, intent)).reason:
+        return orders[0], [stale] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
     limits, verdicts = settings.accounts[account.name].limits, []
     for order in orders:
@@ -113,6 +115,20 @@ def check_orders(
         account.approved.add(proposed)
         account.reach = proposed.reach
     return None, verdicts
+
+
+def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict:
+    """Refuse an intent of what the job does not trade any more, or of a time long decided.
+
+    Either comes only of a state whose job has changed: what a partition that is new to it tells is
+    of the past until it has come to where the state was.
+    """
+    signal = intent.signal
+    if not settings.may_trade(intent.account, signal.strategy, signal.instrument):
+        return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
+    if state.merge.is_past(signal.position):
+        return Verdict("PAST", "PAST: the state was past it when its partition was new")
+    return Verdict()
 
 
 def make_decision(

@@ -38,7 +38,7 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
     """Return what follows for other orders from a report about one."""
     order, kind = working.order, outcome.report.kind
     moved = outcome.is_new_fill or outcome.ended or (kind == "TRIGGERED" and outcome.is_news)
-    answered = kind == "AMEND_REFUSED" or (kind == "AMENDED" and outcome.before == DONE)
+    answered = kind == "AMEND_REFUSED" or (kind == "AMENDED" and order.role != "entry")
     found = outcome.before == DONE != outcome.after
     if not (moved or answered or found):
         return []
@@ -109,6 +109,8 @@ def resize_group(
         if any(each is working for each in living):
             return cancel_too_large(working, sizes[working.order.id], outcome)
         return []
+    if outcome.report.kind == "AMENDED":  # by somebody else, perhaps to more than is left
+        living = [each for each in living if each is working]
     winner = find_winner(members, working, outcome) if rule == "OCO" else None
     actions: list[Action] = []
     for each in living:
@@ -121,10 +123,10 @@ def resize_group(
 
 def resize(working: Working, size: Decimal, rule: str) -> list[Action]:
     """Return what brings a living order to a whole size."""
-    name = working.order.id
+    name, waits = working.order.id, working.phase == HELD and working.order.role == "exit"
     if size <= working.filled:
-        return [Cancel(name, PARENT_ENDED if working.phase == HELD else rule)]
-    if working.phase == HELD and working.order.role == "exit":
+        return [Cancel(name, PARENT_ENDED if waits else rule)]
+    if waits:
         return [Release(name, size)]
     return [] if working.target == size else [Amend(name, size=size, reason=rule or "OTO")]
 

@@ -33,6 +33,9 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     while (due := next_due(state)) is not None:
         position, kind = due
         state.now_ns = position[0]
+        if kind in ("funding", "bar", "intent"):  # what is decided here meets later rows only
+            log_ns, partition, offset = position
+            state.merge.release_before((log_ns, partition, offset + 1))
         if kind == "row":
             yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
         elif kind == "funding":
@@ -81,6 +84,8 @@ def meet_row(state: State, settings: DeskSettings, found: FoundRow) -> Iterator[
     """Let the orders of an instrument meet a row of the market; it becomes the mark."""
     partition, merge = found.position[1], state.merge
     merge.release_partition(partition, found.position)
+    log_ns, _, offset = found.position  # of its own record, the tables before its own
+    merge.release_partition(partition, (log_ns, partition, offset + 1), found.table)
     ticks = found.pending.chunks[0]
     if found.row > found.pending.begin:
         merge.release(found.pending, found.row)

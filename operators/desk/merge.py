@@ -48,6 +48,7 @@ class Merge:
     pending: dict[str, tuple[Pending, ...]] = field(default_factory=dict)  # tables of DeskMarket
     clocks: dict[str, Ints] = field(default_factory=dict)  # by partition: see venue_clock.py
     horizon: LogPosition = BEFORE_LOG
+    joined: dict[str, LogPosition] = field(default_factory=dict)  # where a state was, by partition
     log_ns: int = 0  # newest log time of any record
     releases: int = 0  # of rows so far: marks have changed where it has grown
 
@@ -75,13 +76,18 @@ class Merge:
             self.frontier[partition] = (batch.log_ns, partition, batch.next_offset)
 
     def advance(self) -> bool:
-        """Move the horizon; return whether it has moved."""
+        """Move the horizon; return whether it has moved.
+
+        It never goes back: a partition that is new to a state first comes to where that is.
+        """
         if len(self.frontier) < len(self.partitions):
             return False
-        horizon = min(self.frontier.values())
-        moved = horizon != self.horizon
-        self.horizon = horizon
-        return moved
+        before, self.horizon = self.horizon, max(self.horizon, min(self.frontier.values()))
+        return self.horizon != before
+
+    def is_past(self, position: LogPosition) -> bool:
+        """Return whether a position is one of a partition before it came to where the state was."""
+        return bool(self.joined) and position < self.joined.get(position[1], BEFORE_LOG)
 
     @property
     def ended(self) -> bool:
@@ -93,9 +99,11 @@ class Merge:
         for partition in self.pending:
             self.release_partition(partition, position)
 
-    def release_partition(self, partition: str, position: LogPosition) -> None:
-        """Release the ticks of one partition before a position."""
-        for table in self.pending[partition]:
+    def release_partition(
+        self, partition: str, position: LogPosition, tables: int | None = None
+    ) -> None:
+        """Release the ticks of one partition before a position, of its first tables or of all."""
+        for table in self.pending[partition][:tables]:
             while table.chunks:
                 head = table.chunks[0]
                 count = rows_before(position, partition, head)

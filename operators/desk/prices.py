@@ -19,9 +19,10 @@ def mark_at(
 
     `instrument` is its number. None where there is no price before the position.
     """
-    if state.instrument_partition[instrument] < 0:
+    partition = state.partition_of(instrument)
+    if partition is None:
         return None
-    state.merge.release_partition(state.partition_of(instrument), position)
+    state.merge.release_partition(partition, position)
     price, log_ns = state.merge.marks.closing_price(instrument, long=long)
     return (to_decimal(price), log_ns) if price > 0 else None  # NaN: none yet
 

@@ -1,5 +1,7 @@
 """The settings of the desk: those of the portfolio, and those of each account."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from tapeflow.operators.desk.booking import MoneyRules
@@ -29,9 +31,19 @@ class DeskSettings(Struct, frozen=True):
     stale_mark_ns: int  # equity names the time of a mark that is older than this
     pays_funding: bool = False  # whether mark prices say what is paid
     reads_bars: bool = False  # whether orders in slices follow the volume of bars
+    has_triggers: bool = (
+        False  # whether orders wait for a trigger: they meet quotes and mark prices
+    )
     order_events: bool = True  # whether order events and commands are facts
+    traded: Mapping[tuple[str, str], frozenset[str]] | None = None  # by account and strategy: ids
+
+    def may_trade(self, account: str, strategy: str, instrument: str) -> bool:
+        """Return whether a strategy of the job trades an instrument; all do without `traded`."""
+        if self.traded is None:
+            return account in self.accounts and instrument in self.instruments.number
+        return instrument in self.traded.get((account, strategy), ())
 
     @property
     def sees_every_quote(self) -> bool:
         """Whether orders meet quotes, or the venue's clock is read from them."""
-        return self.venue_clock or self.paper.model != "trade"
+        return self.venue_clock or self.has_triggers or self.paper.model != "trade"

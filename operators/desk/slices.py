@@ -114,9 +114,16 @@ def cancel(
 def amend(
     orders: WorkingOrders, parent: Working, change: Amend, position: LogPosition
 ) -> list[Action]:
-    """Amend an order in slices: at once, and the prices of its living children."""
+    """Amend an order in slices: at once, and the prices of its living children.
+
+    Its size is not made less than what is filled or at the venue: its children may fill it.
+    """
     if parent.phase == DONE:
         return []
+    if change.size is not None:
+        living = orders.slices[parent.order.id].living
+        least = parent.filled + sum((orders.by_id[each].leaves for each in living), ZERO)
+        change = structs.replace(change, size=max(change.size, least))
     (request,) = reports_of(change, parent, position)
     actions: list[Action] = [Apply(request)]
     if parent.phase != HELD:

@@ -2,37 +2,40 @@
 
     state ── snapshot ──▶ msgpack ── restore ──▶ state, with the accounts of the job as it is now
 
-What is new in the job begins empty: instruments, which are numbered after all others, and accounts.
-An account that has gone is remembered, and refused while it holds a position or has an order.
+Instruments go by their names: the job may have got new ones, which begin empty, and lost others.
+What the job does not trade any more must be flat: see held.py. An account that has gone is
+remembered, with the running numbers of its facts. Partitions that are new come last.
 """
 
 from collections import deque
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from heapq import heappush
+from itertools import chain
 from operator import itemgetter
-from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tapeflow.operators.desk.account import AccountRows, account_of, account_rows
+from tapeflow.engine.renumbering import GONE, move_rows, renumber
+from tapeflow.operators.desk.account_snapshot import (
+    AccountSnapshot,
+    account_snapshot,
+    restore_account,
+)
 from tapeflow.operators.desk.funding_terms import FundingDue
+from tapeflow.operators.desk.held import check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
-from tapeflow.operators.desk.positions import ZERO
-from tapeflow.operators.desk.rates import foreign_instruments
-from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
-from tapeflow.operators.desk.risk import ApprovedExposure
+from tapeflow.operators.desk.pending import from_ipc, to_ipc
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
-from tapeflow.operators.desk.state import AccountState, DeskBar, State, initial_state
+from tapeflow.operators.desk.state import DeskBar, State, initial_state
 from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
-from tapeflow.operators.desk.working import DONE, Sliced, Working
+from tapeflow.operators.desk.working import Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
-from tapeflow.schemas.arrow import to_array
-from tapeflow.schemas.columns import Columns, Floats, Ints
+from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.errors import TapeflowError
@@ -41,29 +44,15 @@ from tapeflow.schemas.signals import AnyIntent
 from tapeflow.schemas.time import LogPosition
 
 
-class AccountSnapshot(Struct):
-    """The plain form of an account's state."""
-
-    name: str
-    units: dict[str, Decimal]
-    notional: dict[str, Decimal]
-    unit_notional: dict[str, Decimal]
-    times_ns: list[int]
-    money: AccountRows
-    sample_ns: int
-    marks_changed: bool  # since its last sample
-    seq: int
-    event_seq: int
-    command_seq: int
-    funding_seq: int
-
-
 class Snapshot(Struct):
     """The plain form of the desk's state."""
 
+    instruments: list[str]  # ids by number
+    partitions: list[str]  # by number
     next: dict[str, int]
     frontier: dict[str, LogPosition]
     horizon: LogPosition
+    joined: dict[str, LogPosition]
     log_ns: int
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
@@ -89,9 +78,12 @@ def snapshot(state: State) -> bytes:
     merge, tables = state.merge, tuple(DeskMarket.tables().values())
     return msgspec.msgpack.encode(
         Snapshot(
+            instruments=[*state.venue.instruments.ids],
+            partitions=[*merge.partitions],
             next=merge.next,
             frontier=merge.frontier,
             horizon=merge.horizon,
+            joined=merge.joined,
             log_ns=merge.log_ns,
             pending={
                 partition: [to_ipc(*each) for each in zip(tables, pending, strict=True)]
@@ -104,7 +96,7 @@ def snapshot(state: State) -> bytes:
             instrument_partition=state.instrument_partition.tobytes(),
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
-            accounts=[account_snapshot(each, merge) for each in state.accounts.values()],
+            accounts=[account_snapshot(each, state) for each in state.accounts.values()],
             intents=[intent for _, _, intent in sorted(state.intents, key=itemgetter(0, 1))],
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
@@ -113,43 +105,43 @@ def snapshot(state: State) -> bytes:
     )
 
 
-def account_snapshot(account: AccountState, merge: Merge) -> AccountSnapshot:
-    """Return the plain form of an account's state."""
-    approved = account.approved
-    return AccountSnapshot(
-        name=account.name,
-        units=approved.units,
-        notional=approved.notional,
-        unit_notional=approved.unit_notional,
-        times_ns=list(approved.times_ns),
-        money=account_rows(account.money),
-        sample_ns=account.sample_ns,
-        marks_changed=account.sampled_releases != merge.releases,
-        seq=account.seq,
-        event_seq=account.event_seq,
-        command_seq=account.command_seq,
-        funding_seq=account.funding_seq,
+def check_snapshot(encoded: bytes, settings: DeskSettings) -> Snapshot:
+    """Check that the job still trades what a snapshot holds; return it.
+
+    Raises TapeflowError with a line that names what it does not.
+    """
+    saved = SNAPSHOTS.decode(encoded)
+    positions = (
+        held_positions(each.name, each.money.positions, each.foreign) for each in saved.accounts
     )
+    check_held([*chain.from_iterable(positions), *held_orders(saved.orders)], settings)
+    return saved
 
 
 def restore(encoded: bytes, settings: DeskSettings) -> State:
     """Return the state of a snapshot.
 
-    Raises TapeflowError for an account that has gone and holds a position or has an order.
+    Raises TapeflowError where it holds what the job does not trade any more, and where its
+    partitions are not the first ones of the run: the keys of their states would be others.
     """
-    saved = SNAPSHOTS.decode(encoded)
-    state = initial_state(settings)
-    restore_merge(state.merge, saved)
-    copy_known(state.instrument_partition, saved.instrument_partition)
-    for column, encoded_column in zip(state.funding.columns(), saved.funding, strict=True):
-        copy_known(column, encoded_column)
-    state.dues = [(due.position, due.instrument, due) for due in saved.dues]
+    saved = check_snapshot(encoded, settings)
+    if list(settings.partitions[: len(saved.partitions)]) != saved.partitions:
+        raise TapeflowError(
+            f"the state has read the partitions {', '.join(saved.partitions)}, in this order, and "
+            f"now they are {', '.join(settings.partitions)}: new ones must come last"
+        )
+    state, numbers = initial_state(settings), renumber(saved.instruments, settings.instruments.ids)
+    restore_merge(state.merge, saved, numbers)
+    restore_column(state.instrument_partition, saved.instrument_partition, numbers)
+    for column, rows in zip(state.funding.columns(), saved.funding, strict=True):
+        restore_column(column, rows, numbers)
+    dues = (replace(due, instrument=int(numbers[due.instrument])) for due in saved.dues)
+    state.dues = [(due.position, due.instrument, due) for due in dues if due.instrument != GONE]
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
     with localcontext(DECIMAL_CONTEXT):
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)
-    check_accounts(state, settings)
     for intent in saved.intents:
         state.add_intent(intent)
     state.answers = [
@@ -164,105 +156,27 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     return state
 
 
-def restore_merge(merge: Merge, saved: Snapshot) -> None:
-    """Restore the progress of the partitions, the pending ticks, and the marks."""
+def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
+    """Restore the progress of the partitions, the pending ticks, and the marks.
+
+    `numbers` are those of the instruments now, by the number that each had.
+    """
     merge.next, merge.frontier = saved.next, saved.frontier
     merge.horizon, merge.log_ns = saved.horizon, saved.log_ns
+    new = merge.partitions[len(saved.partitions) :]
+    merge.joined = saved.joined | dict.fromkeys(new, saved.horizon)
     tables = DeskMarket.tables().values()
     for partition, pending in saved.pending.items():
         merge.pending[partition] = tuple(
-            Pending(deque(from_ipc(*each))) for each in zip(tables, pending, strict=True)
+            Pending(deque(from_ipc(*each, numbers))) for each in zip(tables, pending, strict=True)
         )
     for partition, clock in saved.clocks.items():
         merge.clocks[partition] = np.frombuffer(clock, np.int64).copy()
     for column, encoded in zip(merge.marks.columns(), saved.marks, strict=True):
-        copy_known(column, encoded)
+        restore_column(column, encoded, numbers)
 
 
-def copy_known(column: Ints | Floats, encoded: bytes) -> None:
-    """Copy the rows of a snapshot to the first rows of a column: later ones are new instruments."""
-    known = np.frombuffer(encoded, column.dtype).reshape(-1, *column.shape[1:])
-    assert len(known) <= len(column), "the table of instruments has shrunk"
-    column[: len(known)] = known
-
-
-def restore_account(saved: AccountSnapshot, state: State, settings: DeskSettings) -> AccountState:
-    """Return the state of an account; its reach is that of all it has."""
-    table = settings.instruments
-    orders = [each for each in state.orders.rows() if each.order.account == saved.name]
-    reach = sum(
-        (
-            reach_of_position(each, table.get(name).multiplier)
-            for _, name, each in saved.money.positions
-        ),
-        ZERO,
-    )
-    reach += sum(
-        (
-            reach_of_order(each.leaves, table.get(each.order.instrument).multiplier)
-            for each in orders
-        ),
-        ZERO,
-    )
-    known = settings.accounts.get(saved.name)
-    foreign = foreign_instruments(table, known.at_par) if known else frozenset()
-    account = AccountState(
-        name=saved.name,
-        approved=ApprovedExposure(
-            saved.units, saved.notional, saved.unit_notional, deque(saved.times_ns)
-        ),
-        money=account_of(saved.money, foreign),
-        reach=reach,
-        sample_ns=saved.sample_ns,
-        sampled_releases=-1 if saved.marks_changed else state.merge.releases,
-        seq=saved.seq,
-        event_seq=saved.event_seq,
-        command_seq=saved.command_seq,
-        funding_seq=saved.funding_seq,
-    )
-    if account.sample_ns:
-        state.add_sample(account)
-    return account
-
-
-def is_open(working: Working, account: str) -> bool:
-    """Return whether an order is of an account and lives."""
-    return working.order.account == account and working.phase != DONE
-
-
-def check_accounts(state: State, settings: DeskSettings) -> None:
-    """Refuse a state of which an account has gone that is not done.
-
-    Raises TapeflowError, naming the account.
-    """
-    for name, account in state.accounts.items():
-        if name in settings.accounts:
-            continue
-        held = sorted({i for _, i, position in account.money.books.rows() if position.quantity})
-        held += sorted(each.order.instrument for each in state.orders.rows() if is_open(each, name))
-        if held:
-            raise TapeflowError(
-                f"account {name} is not in the job any more and holds {held[0]}: close it first"
-            )
-
-
-def to_ipc(kind: type[Columns], pending: Pending) -> bytes:
-    """Return the pending rows of a table as one Arrow IPC stream; empty where there are none."""
-    if not pending.chunks:
-        return b""
-    whole = kind.concat(list(pending.chunks)).take(slice(pending.begin, None))
-    arrays = [to_array(column) for column in whole.arrays()]
-    batch = pa.RecordBatch.from_arrays(arrays, [*kind.column_names()])
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
-        writer.write_batch(batch)
-    return bytes(sink.getvalue())
-
-
-def from_ipc(kind: type[Columns], ipc: bytes) -> list[Any]:
-    """Return the columns of an Arrow IPC stream as one chunk, or none."""
-    if not ipc:
-        return []
-    table = pa.ipc.open_stream(ipc).read_all()
-    return [kind(*(column.to_numpy() for column in table.columns))]
+def restore_column(column: Ints | Floats, encoded: bytes, numbers: Ints) -> None:
+    """Write the rows of a snapshot to a column of as many rows as there are instruments now."""
+    rows = np.frombuffer(encoded, column.dtype)
+    move_rows(rows.reshape(len(numbers), *column.shape[1:]), numbers, column)

@@ -66,7 +66,7 @@ def add_bars(state: State, batch: DeskBatch, settings: DeskSettings) -> None:
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 6
+    VERSION: ClassVar[int] = 7
 
     settings: DeskSettings
 

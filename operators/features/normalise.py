@@ -35,6 +35,7 @@ from msgspec import Struct
 
 from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.engine.fold import fold
+from tapeflow.engine.renumbering import GONE, keep_rows
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Floats, Floats2, Ints, Written
 from tapeflow.schemas.time import MAX_NS
@@ -107,7 +108,7 @@ def zscores(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 class Normalise(Struct, frozen=True):
     """Scores the return of each bar against the `window` returns before it."""
 
-    VERSION: ClassVar[int] = 5
+    VERSION: ClassVar[int] = 6
 
     window: int  # bars
     instruments: int  # in the job's table
@@ -159,8 +160,16 @@ class Normalise(Struct, frozen=True):
         state.returns_seen[rows] = np.frombuffer(returns_seen, np.int64)
         return state
 
+    def renumbered(self, snapshot: tuple[bytes, ...], numbers: Ints) -> tuple[bytes, ...]:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
+        after = numbers[np.frombuffer(snapshot[0], np.int64)]
+        kept = after != GONE
+        return after[kept].tobytes(), *(keep_rows(each, kept) for each in snapshot[1:])
+
 
 @operator
-def normalise(step_id: str, up: KeyedStream[Batch], *, step: Normalise) -> KeyedStream[Batch]:
-    """Score the returns of bars."""
-    return op.stateful_batch("state", up, fold(step))
+def normalise(
+    step_id: str, up: KeyedStream[Batch], *, step: Normalise, instruments: tuple[str, ...]
+) -> KeyedStream[Batch]:
+    """Score the returns of bars; `instruments` are the ids by number."""
+    return op.stateful_batch("state", up, fold(step, rows=instruments))

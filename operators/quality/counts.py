@@ -1,6 +1,7 @@
 """The counts of one minute: records by status, ticks, log times, delays, bars, signals.
 
-counts   (1 + instruments, COLUMNS)      a row for each instrument; row 0: about none
+counts   (1 + instruments, COLUMNS)      a row for each instrument; row 0: about none. Last those
+                                         that the job does not list any more
 status ×5 | verdict ×6 | ticks of each table | missing | stepped back, ahead
 """
 
@@ -28,7 +29,7 @@ HALF, LOW_HALF = 32, 2**32 - 1  # delays are summed in halves of 32 bits: none o
 class State:
     """The open minute of one partition, changed in place."""
 
-    counts: Ints  # (1 + instruments, COLUMNS); row 0: of records that are about no instrument
+    counts: Ints  # (1 + instruments + gone, COLUMNS); row 0: about no instrument
     minute: int = -1
     delay_sum: int = 0  # ns from event to log, of accepted trades; may leave 64 bits
     delay_max: int = MIN_NS
@@ -36,6 +37,7 @@ class State:
     signals: int = 0
     partition: str = ""
     ignored: dict[str, int] = field(default_factory=dict)  # frames, by the name of the metric
+    gone: tuple[str, ...] = ()  # instruments that have rows behind those of the job
 
 
 def count_range(state: State, batch: Batch, begin: int, end: int) -> None:

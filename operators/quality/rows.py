@@ -16,15 +16,15 @@ QualityRow = QualityCounts | Metric
 def minute_rows(state: State, partition: str, instruments: tuple[str, ...]) -> Iterator[QualityRow]:
     """Yield the counts and metrics of a minute that has ended."""
     time_ns = state.minute * NS_PER_MINUTE
+    names = (None, *instruments, *state.gone)
     for number in np.flatnonzero(state.counts.any(axis=1)).tolist():
-        instrument = instruments[number - 1] if number else None
         decoded, heartbeats, recognised, unlisted, malformed, *rest = state.counts[number].tolist()
         accepted, duplicate, late, historical, off_market, ahead, *ticks, missing, back, forth = (
             rest
         )
         records = decoded + heartbeats + recognised + unlisted + malformed
         yield QualityCounts(
-            partition, instrument, time_ns, records, heartbeats, recognised, malformed, unlisted,
+            partition, names[number], time_ns, records, heartbeats, recognised, malformed, unlisted,
             ticks[TABLES.index("quotes")], duplicate, late, historical, off_market, accepted,
             ahead, missing, back, forth,
         )  # fmt: skip

@@ -34,7 +34,7 @@ from tapeflow.schemas.venues import venue_of
 class CountQuality(Struct, frozen=True):
     """Counts the records of each partition by minute of log time."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
     instruments: tuple[str, ...]  # the ids by number
     channels: Mapping[str, tuple[str, ...]]  # by venue: names of its channels, by number
@@ -70,23 +70,32 @@ class CountQuality(Struct, frozen=True):
     def report_open(self, state: State) -> Iterator[OpenCounts]:
         """Yield the counts of the open minute, which a stop leaves open."""
         mark_prices = TICKS + TABLES.index("mark_prices")
+        names = (None, *self.instruments, *state.gone)
         for row in minute_rows(state, state.partition, self.instruments):
             if isinstance(row, QualityCounts):
-                number = 0 if row.instrument is None else self.instruments.index(row.instrument) + 1
+                number = names.index(row.instrument)
                 yield OpenCounts(**asdict(row), mark_prices=int(state.counts[number, mark_prices]))
 
     def snapshot(self, state: State) -> Any:
-        """Return the open minute as plain values and bytes."""
+        """Return the open minute as plain values and bytes: its rows by their instruments."""
+        names = (None, *self.instruments, *state.gone)
+        numbers = np.flatnonzero(state.counts.any(axis=1))
+        counted = tuple(names[number] for number in numbers.tolist())
         sums = (state.delay_sum, state.delay_max, state.bars, state.signals)
         others = (state.partition, dict(state.ignored))
-        return state.counts.tobytes(), state.minute, *sums, *others
+        return counted, state.counts[numbers].tobytes(), state.minute, *sums, *others
 
     def restore(self, snapshot: Any) -> State:
-        """Return the open minute of a snapshot."""
-        counts, *numbers, ignored = snapshot
-        rows = np.frombuffer(counts, np.int64).reshape(-1, COLUMNS).copy()
-        state = State(rows, *numbers)
-        state.ignored = dict(ignored)  # the snapshot's own is shared with nobody
+        """Return the open minute of a snapshot; it keeps what was counted of any instrument."""
+        counted, rows, *numbers, ignored = snapshot
+        number_of = {name: number for number, name in enumerate((None, *self.instruments))}
+        gone = tuple(name for name in counted if name not in number_of)
+        number_of |= {name: len(number_of) + number for number, name in enumerate(gone)}
+        state = State(np.zeros((len(number_of), COLUMNS), np.int64), *numbers)
+        state.counts[[number_of[name] for name in counted]] = np.frombuffer(rows, np.int64).reshape(
+            -1, COLUMNS
+        )
+        state.ignored, state.gone = dict(ignored), gone  # the snapshot's are shared with nobody
         return state
 
 

@@ -20,6 +20,7 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.fold import fold
+from tapeflow.engine.renumbering import GONE, move_rows
 from tapeflow.operators.sequence.kernel import find_breaks
 from tapeflow.operators.sequence.layout import (
     BREAK,
@@ -50,7 +51,7 @@ class State:
 class JudgeTrades(Struct, frozen=True):
     """Marks trades ahead of the log or out of range, finds missing ids, and takes missed trades."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     numbered: tuple[bool, ...]  # by instrument: its venue numbers trades one by one
     ahead_ns: int  # MAX_NS: no trade is ahead
@@ -96,8 +97,21 @@ class JudgeTrades(Struct, frozen=True):
         state.ranges[state.held > 0] = np.frombuffer(used, RANGE).reshape(-1, RANGES_MAX)
         return state
 
+    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
+        state, (clock, seen, held, used) = self.initial(), snapshot
+        move_rows(np.frombuffer(seen, SEEN), numbers, state.seen)
+        were_held = np.frombuffer(held, np.int64)
+        move_rows(were_held, numbers, state.held)
+        after = numbers[were_held > 0]
+        rows = np.frombuffer(used, RANGE).reshape(-1, RANGES_MAX)[after != GONE]
+        ranges = rows[np.argsort(after[after != GONE])]
+        return clock, *(each.tobytes() for each in (state.seen, state.held, ranges))
+
 
 @operator
-def judge(step_id: str, up: KeyedStream[Batch], *, step: JudgeTrades) -> KeyedStream[Batch]:
-    """Judge the trades of each partition by stamp and id."""
-    return op.stateful_batch("state", up, fold(step))
+def judge(
+    step_id: str, up: KeyedStream[Batch], *, step: JudgeTrades, instruments: tuple[str, ...]
+) -> KeyedStream[Batch]:
+    """Judge the trades of each partition; `instruments` are the ids by number."""
+    return op.stateful_batch("state", up, fold(step, rows=instruments))

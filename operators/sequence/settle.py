@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from tapeflow.engine.fold import fold
+from tapeflow.engine.renumbering import GONE
 from tapeflow.operators.sequence.ranges import (
     END_NS,
     Break,
@@ -31,8 +32,8 @@ from tapeflow.operators.sequence.ranges import (
 )
 from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Columns
-from tapeflow.schemas.gaps import Breaks, Gaps
+from tapeflow.schemas.columns import Columns, Ints
+from tapeflow.schemas.gaps import NO_INSTRUMENT, Breaks, Gaps
 from tapeflow.schemas.time import MAX_NS
 
 BEFORE = Gaps.column_names().index("before_ns")
@@ -47,7 +48,7 @@ def rows_of(columns: Columns, names: Iterable[str]) -> Iterator[tuple[int, ...]]
 class SettleGaps(Struct, frozen=True):
     """Marks bars of which trades may be missing as not complete, and reports the gaps."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     width: BarWidth
 
@@ -90,8 +91,17 @@ class SettleGaps(Struct, frozen=True):
         *times, ranges = snapshot
         return State({number: [Range(*row) for row in rows] for number, *rows in ranges}, *times)
 
+    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
+        *times, ranges = snapshot
+        pauses = [each for each in ranges if each[0] == NO_INSTRUMENT]
+        others = [(int(numbers[each[0]]), *each[1:]) for each in ranges if each[0] != NO_INSTRUMENT]
+        return *times, (*pauses, *sorted(each for each in others if each[0] != GONE))
+
 
 @operator
-def settle(step_id: str, up: KeyedStream[Batch], *, step: SettleGaps) -> KeyedStream[Batch]:
-    """Report the gaps of each partition, and mark the bars that they touch."""
-    return op.stateful_batch("state", up, fold(step))
+def settle(
+    step_id: str, up: KeyedStream[Batch], *, step: SettleGaps, instruments: tuple[str, ...]
+) -> KeyedStream[Batch]:
+    """Report gaps, and mark the bars that they touch; `instruments` are the ids by number."""
+    return op.stateful_batch("state", up, fold(step, rows=instruments))

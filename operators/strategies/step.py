@@ -3,7 +3,7 @@
 bars, scores   b1       b2  b3        in log order
 ema_cross      -        S   -
 reversion      -        S   -         the signals of a bar in the order of the strategies' names
-intents                 I I           one for each signal, of the strategy's size
+intents                 I I           one for each signal: order_plan.py
 
 A strategy is a kernel over columns of bars. It gives a *forecast* for each bar, a signed number:
 above zero it would buy, below zero it would sell, zero is none; its absolute value is the strength.
@@ -11,7 +11,7 @@ Its state is a row of float64 for each instrument, zeros at first.
 """
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import bytewax.operators as op
 import numpy as np
@@ -20,14 +20,17 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.fold import fold
+from tapeflow.engine.renumbering import GONE, keep_rows
 from tapeflow.operators.strategies import ema_cross, reversion
+from tapeflow.operators.strategies.order_plan import make_intent
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.columns import Bools, Floats
+from tapeflow.schemas.columns import Bools, Floats, Ints
 from tapeflow.schemas.ids import derive_id
+from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.signals import Intent, Signal, Strategy
+from tapeflow.schemas.signals import Signal, Strategy
 
 
 class Kind(NamedTuple):
@@ -49,7 +52,7 @@ class BoundStrategy(Struct, frozen=True):
     """A strategy bound to the instruments of a job."""
 
     strategy: Strategy
-    ids: tuple[str, ...]  # of all instruments, by number
+    instruments: InstrumentTable  # of the job
     mask: Bools  # by number: whether it trades the instrument
 
     @property
@@ -59,7 +62,7 @@ class BoundStrategy(Struct, frozen=True):
 
     def initial(self) -> Floats:
         """Return the state before the first bar."""
-        return np.zeros((len(self.ids), self.kind.width))
+        return np.zeros((len(self.instruments), self.kind.width))
 
     def evaluate(self, state: Floats, bars: Bars, scores: Floats) -> Iterable[tuple[int, float]]:
         """Evaluate the strategy on the bars of its instruments, and update its state.
@@ -80,10 +83,12 @@ class BoundStrategy(Struct, frozen=True):
         return zip(rows[hits].tolist(), forecasts[hits].tolist(), strict=True)
 
 
-def bind(strategies: Iterable[Strategy], ids: tuple[str, ...]) -> tuple[BoundStrategy, ...]:
-    """Bind strategies, in the order of their names, to instruments; `ids` by number."""
+def bind(strategies: Iterable[Strategy], table: InstrumentTable) -> tuple[BoundStrategy, ...]:
+    """Bind strategies, in the order of their names, to the instruments of a job."""
     return tuple(
-        BoundStrategy(each, ids, np.array([name in each.instruments for name in ids], np.bool_))
+        BoundStrategy(
+            each, table, np.array([name in each.instruments for name in table.ids], np.bool_)
+        )
         for each in sorted(strategies, key=lambda strategy: strategy.name.encode())
     )
 
@@ -91,7 +96,7 @@ def bind(strategies: Iterable[Strategy], ids: tuple[str, ...]) -> tuple[BoundStr
 def make_signal(bound: BoundStrategy, batch: Batch, row: int, forecast: float) -> Signal:
     """Return the signal of a forecast for the bar in `row` of the batch."""
     bars, strategy = batch.bars, bound.strategy.name
-    instrument = bound.ids[bars.instrument[row]]
+    instrument = bound.instruments.ids[bars.instrument[row]]
     close_ns = int(bars.close_ns[row])
     cause = bar_id(instrument, int(bars.open_ns[row]), close_ns)
     return Signal(
@@ -112,7 +117,7 @@ def make_signal(bound: BoundStrategy, batch: Batch, row: int, forecast: float) -
 class EvaluateStrategies(Struct, frozen=True):
     """Evaluates every strategy on every batch with bars."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     strategies: tuple[BoundStrategy, ...]
 
@@ -132,8 +137,10 @@ class EvaluateStrategies(Struct, frozen=True):
         signals, intents = [], []
         for row, number, forecast in forecasts:
             bound = self.strategies[number]
-            signals.append(make_signal(bound, batch, row, forecast))
-            intents.append(Intent(bound.strategy.account, signals[-1], bound.strategy.size))
+            signal = make_signal(bound, batch, row, forecast)
+            signals.append(signal)
+            instrument = bound.instruments.get(signal.instrument)
+            intents.append(make_intent(bound.strategy, signal, instrument))
         return state, (batch.replace(signals=tuple(signals), intents=tuple(intents)),)
 
     def snapshot(self, state: State) -> dict[str, tuple[str, dict[str, float], bytes, bytes]]:
@@ -158,6 +165,15 @@ class EvaluateStrategies(Struct, frozen=True):
                 )
         return state
 
+    def renumbered(self, snapshot: dict[str, Any], numbers: Ints) -> dict[str, Any]:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
+        moved = {}
+        for name, (kind, params, known, rows) in snapshot.items():
+            after = numbers[np.frombuffer(known, np.int64)]
+            kept = after != GONE
+            moved[name] = kind, params, after[kept].tobytes(), keep_rows(rows, kept)
+        return moved
+
 
 @operator
 def signals(
@@ -165,8 +181,8 @@ def signals(
     up: KeyedStream[Batch],
     *,
     strategies: tuple[Strategy, ...],
-    instruments: tuple[str, ...],
+    instruments: InstrumentTable,
 ) -> KeyedStream[Batch]:
-    """Evaluate strategies on the bars of a partition; `instruments` are the ids by number."""
+    """Evaluate strategies on the bars of a partition."""
     step = EvaluateStrategies(bind(strategies, instruments))
-    return op.stateful_batch("state", up, fold(step))
+    return op.stateful_batch("state", up, fold(step, rows=instruments.ids))

@@ -11,6 +11,7 @@ from typing import Any
 
 from tapeflow.connectors.duckdb.query import connect
 from tapeflow.flows.cli.summary.hints import hints
+from tapeflow.flows.cli.summary.orders import order_figures
 from tapeflow.flows.cli.summary.tables import Counts, counts_by_partition, mark_prices
 
 TOTALS = {  # by figure, the table whose rows it counts
@@ -23,20 +24,6 @@ REFUSALS = (
     "SELECT reason, count(*) FROM decisions WHERE reason <> '' GROUP BY reason ORDER BY reason"
 )
 UNDECIDED = "SELECT count(*) FROM signals ANTI JOIN decisions ON signals.id = signal_id"
-UNFILLED = """
-    SELECT count(*) FILTER (lives AND filled = 0) AS unfilled_orders,
-        count(*) FILTER (lives AND filled > 0) AS partly_filled_orders,
-        count(*) FILTER (NOT lives AND filled = 0) AS ended_unfilled_orders,
-        count(*) FILTER (NOT lives AND filled > 0) AS ended_partly_filled_orders
-    FROM (SELECT filled, phase IS DISTINCT FROM 'DONE' AS lives FROM order_states
-        WHERE "end" <> 'FILLED')
-"""
-UNFILLED_COLUMNS = (
-    "unfilled_orders",
-    "partly_filled_orders",
-    "ended_unfilled_orders",
-    "ended_partly_filled_orders",
-)
 PROFIT = """
     SELECT strategy, account, fills, last.realized, last.unrealized, last.fees, last.equity
     FROM (SELECT strategy, account, count(*) AS fills FROM fills GROUP BY ALL)
@@ -69,7 +56,7 @@ def summarise(results: Path) -> dict[str, Any]:
         for name, table in TOTALS.items():
             figures[name] = con.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         figures["undecided_signals"] = con.execute(UNDECIDED).fetchone()[0]
-        figures |= zip(UNFILLED_COLUMNS, con.execute(UNFILLED).fetchone(), strict=True)
+        figures["order_ends"], figures["order_reasons"] = order_figures(con)
         figures["refusals"] = dict(con.execute(REFUSALS).fetchall())
         figures["strategies"] = [
             dict(zip(PROFIT_COLUMNS, map(decimal_text, row), strict=True))

@@ -19,12 +19,6 @@ RECORDS = {  # word of the summary, by figure
 }
 TICKS = {"trades": "trades", "quotes": "quotes", "mark_prices": "mark prices"}
 VERDICTS = ("duplicates", "late", "ahead", "history", "off_market")  # of trades
-ORDERS = {
-    "unfilled_orders": "not filled",
-    "partly_filled_orders": "partly filled",
-    "ended_unfilled_orders": "ended unfilled",
-    "ended_partly_filled_orders": "ended partly filled",
-}
 NUMBER_WIDTH = 10  # characters, at least
 MONEY_WIDTH = 12
 PLACES, PLACES_MAX = 2, 12  # decimals of money
@@ -40,7 +34,8 @@ def format_summary(figures: dict[str, Any]) -> str:
         ("set aside", figures["set_aside"], breakdown(unused_parts(figures))),
         ("bars", figures["bars"], ""),
         ("signals", figures["signals"], breakdown({"not decided": figures["undecided_signals"]})),
-        ("orders", figures["orders"], breakdown(order_parts(figures))),
+        ("orders", figures["orders"], breakdown(figures["order_ends"])),
+        *((end, sum(of.values()), breakdown(of)) for end, of in figures["order_reasons"].items()),
         ("refusals", sum(refusals.values()), breakdown(refusals)),
         ("fills", figures["fills"], ""),
     ]
@@ -68,11 +63,6 @@ def unused_parts(figures: dict[str, Any]) -> dict[str, int]:
         word + share(figures[name], trades) * (name in VERDICTS): figures[name]
         for name, word in UNUSED.items()
     }
-
-
-def order_parts(figures: dict[str, Any]) -> dict[str, int]:
-    """Return the counts of orders that are not full: that live, and that ended."""
-    return {word: figures[name] for name, word in ORDERS.items()}
 
 
 def share(part: int, whole: int) -> str:

@@ -1,15 +1,13 @@
 """Hints about trading: strategies in their warm-up, without trades, refused; ticks and lots."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tapeflow.connectors.duckdb import off_step
 from tapeflow.flows.cli.summary.tables import counts_by
-from tapeflow.flows.cli.summary.wording import names
+from tapeflow.flows.cli.summary.wording import Hint, names
 from tapeflow.schemas.venues import venue_of
-
-Hint = Callable[[Any, dict[str, Any]], Iterator[str]]
 
 MOST_BARS = "SELECT instrument, count(*) FROM bars GROUP BY 1"
 SIGNALS = "SELECT strategy, count(*) FROM signals GROUP BY 1"
@@ -17,11 +15,6 @@ REFUSED = """
     SELECT strategy, count(*), mode(reason), count(*) FILTER (reason = most)
     FROM (SELECT *, mode(reason) OVER (PARTITION BY strategy) AS most FROM decisions)
     GROUP BY strategy HAVING count(*) FILTER (reason = '') = 0 ORDER BY strategy
-"""
-ORDERS = "SELECT count(*), (SELECT count(*) FROM fills) FROM orders"
-ENDED = """
-    SELECT trim("end" || ' ' || reason) AS end, count(*) AS orders FROM order_states
-    WHERE phase = 'DONE' GROUP BY ALL ORDER BY orders DESC, 1
 """
 MOST_LINES = 5  # of instruments off their tick or lot
 MEANS = {  # of a step: what it is of, and what follows from a wrong one
@@ -81,18 +74,13 @@ def bars_needed(strategy: dict[str, Any], job: dict[str, Any]) -> tuple[int, str
 
 
 def find_refused(con: Any, job: dict[str, Any]) -> Iterator[str]:
-    """Yield which strategies had all their intents refused, and orders that nothing filled."""
+    """Yield which strategies had all their intents refused."""
     for strategy, intents, reason, count in con.execute(REFUSED).fetchall():
         yield (
             f"all {intents:,} intents of strategy {strategy} were refused, {count:,} of them by "
             f"{reason}; see its account's limits in [[accounts]], and `detail` in the table "
             "decisions"
         )
-    orders, fills = con.execute(ORDERS).fetchone()
-    if orders and not fills:
-        ended = [f"{count:,} ended {end}" for end, count in con.execute(ENDED).fetchall()]
-        why = "behind them the log holds no trade that could fill one"
-        yield f"none of {orders:,} orders was filled: {', '.join(ended) or why}"
 
 
 def find_off_steps(con: Any, job: dict[str, Any]) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Words that hints share: shares, lists of names, durations."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+Hint = Callable[[Any, dict[str, Any]], Iterator[str]]  # about trading: results, and their job
 NAMED = 4  # symbols, partitions or instruments in a hint
 
 

@@ -16,8 +16,9 @@ from tapeflow.schemas.sides import BUY, SELL
 def learn_ahead(visit: Visit, order: PaperOrder) -> Decimal | None:
     """Return what is ahead of an order that begins to rest; None: not known."""
     touch = visit.touch(order.side) or visit.touch_after(order.side)
-    if touch is None:
-        return ZERO
+    if touch is None:  # too old, absurd or moved: who knows; none at all: nothing is ahead
+        own = visit.standing.bid if order.side == BUY else visit.standing.ask
+        return None if own > 0 else ZERO
     beyond = order.side * (touch.price - order.limit)
     if beyond > 0:
         return None

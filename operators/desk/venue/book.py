@@ -14,11 +14,11 @@ from decimal import Decimal
 
 from tapeflow.operators.desk.venue.bounds import Bounds
 from tapeflow.operators.desk.venue.levels import source_of, trigger_levels
-from tapeflow.operators.desk.venue.orders import PaperOrder
-from tapeflow.operators.desk.venue.rows import NOTHING, QuoteId
+from tapeflow.operators.desk.venue.orders import ZERO, PaperOrder
+from tapeflow.operators.desk.venue.rows import QuoteId
 from tapeflow.operators.desk.venue.rules import Model
 from tapeflow.schemas.instruments import Instrument
-from tapeflow.schemas.sides import BUY, SELL, Side
+from tapeflow.schemas.sides import BUY, Side
 from tapeflow.schemas.time import MAX_NS
 
 SOURCES = ("trade", "bid", "ask", "mark")
@@ -40,8 +40,7 @@ class Book:
     lists: dict[str, list[Key]] = field(default_factory=lambda: {name: [] for name in NAMES})
     events: list[Event] = field(default_factory=list)  # a heap; stale ones are dropped when met
     crowded: int = CROWDED  # so many events: those of orders that are over are to be dropped
-    taken_at: QuoteId = NOTHING.quote_at
-    taken: dict[Side, Decimal] = field(default_factory=dict)  # of that quote, by its side
+    taken: dict[Side, tuple[QuoteId, Decimal]] = field(default_factory=dict)  # from each side
 
     def add(self, order: PaperOrder) -> None:
         """Sort an order in, by the stage it is in."""
@@ -128,10 +127,12 @@ class Book:
 
     def taken_from(self, quote_at: QuoteId, side: Side) -> Decimal:
         """Return what our orders took from a side of a quote."""
-        return self.taken.get(side, Decimal(0)) if self.taken_at == quote_at else Decimal(0)
+        last_at, size = self.taken.get(side, (quote_at, ZERO))
+        return size if last_at == quote_at else ZERO
 
     def take_from(self, quote_at: QuoteId, side: Side, size: Decimal) -> None:
-        """Note that our orders took from a side of a quote; earlier quotes are forgotten."""
-        if self.taken_at != quote_at:
-            self.taken_at, self.taken = quote_at, {BUY: Decimal(0), SELL: Decimal(0)}
-        self.taken[side] += size
+        """Note that our orders took from a side of a quote; of each side the last is known.
+
+        At one row the sides may be of two quotes: the touch before it, and its own.
+        """
+        self.taken[side] = quote_at, self.taken_from(quote_at, side) + size

@@ -45,7 +45,10 @@ def trigger_levels(order: PaperOrder, tick: Decimal) -> tuple[float, float]:
 
 
 def trailing_stop(order: PaperOrder, tick: Decimal) -> float:
-    """Return the price at which a trailing order that has begun triggers."""
+    """Return the price at which a trailing order that has begun triggers.
+
+    Best and trail are decimals: it is the first float64 at or beyond their sum or difference.
+    """
     terms = order.terms
     assert order.best is not None and terms.trail is not None
     best, distance = to_decimal(order.best), terms.trail
@@ -54,5 +57,9 @@ def trailing_stop(order: PaperOrder, tick: Decimal) -> float:
     elif terms.trail_unit == "bps":
         distance = DECIMAL_CONTEXT.divide(DECIMAL_CONTEXT.multiply(best, distance), BPS)
     if order.side == BUY:
-        return float(DECIMAL_CONTEXT.add(best, distance))
-    return float(DECIMAL_CONTEXT.subtract(best, distance))
+        stop = DECIMAL_CONTEXT.add(best, distance)
+        price = float(stop)
+        return price if to_decimal(price) >= stop else math.nextafter(price, math.inf)
+    stop = DECIMAL_CONTEXT.subtract(best, distance)
+    price = float(stop)
+    return price if to_decimal(price) <= stop else math.nextafter(price, -math.inf)

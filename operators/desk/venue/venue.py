@@ -168,7 +168,10 @@ class Venue(VenueState):
 
 
 def end_by_tif(terms: Terms, decided_ns: int) -> int | None:
-    """Return when an order ends by its time in force: GTD, or DAY at the next midnight UTC."""
-    if terms.tif == "GTD":
-        return terms.expire_ns
+    """Return when an order ends by its time in force: GTD, or DAY at the next midnight UTC.
+
+    It is not before its decision: an exit may be sent when its time is over.
+    """
+    if terms.tif == "GTD" and terms.expire_ns is not None:
+        return max(terms.expire_ns, decided_ns)
     return (decided_ns // DAY_NS + 1) * DAY_NS if terms.tif == "DAY" else None

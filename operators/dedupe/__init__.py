@@ -1,0 +1,1 @@
+"""Trades that their partition has sent before."""
