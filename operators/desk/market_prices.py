@@ -1,6 +1,6 @@
 """Which prices are those of a market: tests of one price, or of both sides of a quote.
 
-    99 / 101    market        103 / 102    crossed        0 / 101    no bid        9 / 1001    absurd
+    99 / 101   market      103 / 102   crossed      0 / 101   no bid      9 / 1001   absurd
 
 An empty side is 0 or NaN. Whoever values, fills or triggers at a price asks here.
 """
