@@ -46,6 +46,7 @@ from tests.plain_flow import IDS, desk_batches, facts_of_account, flow_steps, in
 
 FIVE = Limits(Decimal(5), Decimal(10**12), 10**6, S)
 D = Decimal
+STEPS = flow_steps()
 
 # --- what accounts share ------------------------------------------------------------------
 
@@ -74,10 +75,10 @@ def test_a_trade_fills_the_orders_of_all_accounts_whole_where_size_is_not_asked(
 @settings(max_examples=40, deadline=None)
 @given(frames.logs(), frames.page_sizes(1), st.sampled_from(["main", "wide"]))
 def test_an_account_has_the_same_facts_alone_where_liquidity_is_not_shared(log, sizes, name):
-    both = flow_steps()["desk"]
+    both = STEPS["desk"]
     assert isinstance(both, Desk)
     alone = Desk(replace(both.settings, accounts={name: both.settings.accounts[name]}))
-    received = interleave(desk_batches(log, sizes, flow_steps()), [])
+    received = interleave(desk_batches(log, sizes, STEPS), [])
     own = [
         replace(each, intents=tuple(i for i in each.intents if i.account == name))
         for each in received

@@ -65,9 +65,9 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
     bar = state.bars[0].position if state.bars else None
     intent = state.intents[0][0][0] if state.intents else None
     funding = state.dues[0][0] if state.dues else None
-    heard = state.now if state.reports else None
+    reported = state.now if state.reports else None
     others = (
-        (heard, HEAR, "hear"),
+        (reported, HEAR, "hear"),
         (funding, FUNDING, "funding"),
         (bar, BAR, "bar"),
         (intent, INTENT, "intent"),
