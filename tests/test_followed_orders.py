@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.operators.desk.held import check_followed
 from tapeflow.operators.desk.snapshot import restore, snapshot
 from tapeflow.operators.desk.state import initial_state
@@ -16,7 +16,7 @@ from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.signals import Slicing
 from tests.plain_flow import IDS, INSTRUMENTS, JOB
 
-DESK = wiring.desk_settings(JOB, INSTRUMENTS, ("binance-0",))
+DESK = portfolio.desk_settings(JOB, INSTRUMENTS, ("binance-0",))
 STRATEGY = JOB.strategies[0]
 LOT = INSTRUMENTS.get(IDS[0]).lot
 
