@@ -20,7 +20,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from bench import report, scaling_workload
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import load
 from tapeflow.operators.desk.selection import desk_batch
@@ -45,7 +45,7 @@ class Feed:
     def __init__(self, accounts: int = 1) -> None:
         job = load(Path(scaling_workload.write_job(INSTRUMENTS)), {})
         self.table = instrument_table(job)
-        settings = wiring.desk_settings(job, self.table, [PARTITION])
+        settings = portfolio.desk_settings(job, self.table, [PARTITION])
         main = settings.accounts["main"]
         names = [f"a{number:03d}" for number in range(accounts)]
         of_name = {name: replace(main, name=name) for name in names}

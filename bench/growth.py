@@ -19,7 +19,7 @@ import numpy as np
 
 from bench import report, scaling_workload
 from tapeflow.engine.routing import state_keys
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import load
 from tapeflow.operators.desk.selection import desk_batch
@@ -43,7 +43,7 @@ class Account:
     def __init__(self, instruments: int, step_ns: int) -> None:
         job = load(scaling_workload.write_job(instruments), {})
         self.table = instrument_table(job)
-        self.desk = Desk(wiring.desk_settings(job, self.table, [PARTITION]))
+        self.desk = Desk(portfolio.desk_settings(job, self.table, [PARTITION]))
         self.state, self.offset, self.step_ns = self.desk.initial(), 0, step_ns
 
     def batch(self, instruments: list[int], intents: list[tuple[str, int, int]]) -> Batch:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.scanner import Scanner
 from tapeflow.operators.decode.step import Decoder
-from tapeflow.operators.desk.market_prices import is_of_market
+from tapeflow.operators.desk.mark_kernels import is_of_market
 from tapeflow.operators.desk.venue.rows import QuoteId, QuoteRow, Row, Standing, TradeRow
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.operators.desk.venue.venue import Venue

@@ -10,7 +10,7 @@ A stop changes no state; a step may then report what it holds (`report_open`). T
 a page with `end_of_log`; the end of input is not.
 
 A snapshot that refers to rows of a table by their numbers is stored with the names of the rows: the
-table may have changed when it is restored (`rows`, `renumbered`).
+table may have changed when it is restored (`rows`, `renumber`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ from bytewax.dataflow import Dataflow, Operator
 from bytewax.operators import StatefulBatchLogic
 
 from tapeflow.engine.errors import capture_errors
-from tapeflow.engine.renumbering import renumber
+from tapeflow.engine.renumbering import find_numbers
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.errors import TapeflowError
 
@@ -65,7 +65,7 @@ class ReportsAtStop(Protocol):
 class Numbered(Protocol):
     """A step whose snapshot refers to rows of a table by their numbers."""
 
-    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+    def renumber(self, snapshot: Any, numbers: Ints) -> Any:
         """Return a snapshot of another table with the numbers of the present one.
 
         `numbers`, by the number that a row had: that of now, or GONE. New rows are as at first.
@@ -143,8 +143,8 @@ class FoldBuilder(Generic[S, V, W]):
                 f"{step.VERSION}: start with a fresh --state"
             )
         if names != self.names:
-            numbers = renumber(NAMES.decode(names[0]), self.rows or ())
-            snapshot = cast(Numbered, step).renumbered(snapshot, numbers)
+            numbers = find_numbers(NAMES.decode(names[0]), self.rows or ())
+            snapshot = cast(Numbered, step).renumber(snapshot, numbers)
         return step.restore(snapshot)
 
 

@@ -15,10 +15,10 @@ from tapeflow.schemas.columns import Bools, Ints
 GONE = -1
 
 
-def renumber(was: Sequence[str], now: Sequence[str]) -> Ints:
+def find_numbers(was: Sequence[str], now: Sequence[str]) -> Ints:
     """Return, by the number that each row of a table had, the one that it has now, or GONE.
 
-    >>> renumber(["A", "B", "D"], ["A", "C", "D"]).tolist()
+    >>> find_numbers(["A", "B", "D"], ["A", "C", "D"]).tolist()
     [0, -1, 2]
     """
     number_of = {name: number for number, name in enumerate(now)}
@@ -30,12 +30,12 @@ def move_rows(rows: npt.NDArray[Any], numbers: Ints, target: npt.NDArray[Any]) -
 
     Rows of `target` that are new stay as they are.
     """
-    kept = numbers != GONE
-    target[numbers[kept]] = rows[kept]
+    here = numbers != GONE
+    target[numbers[here]] = rows[here]
     return target
 
 
-def keep_rows(encoded: bytes, kept: Bools) -> bytes:
-    """Return the rows of an array, as bytes, that are kept; `kept` has one value for each row."""
-    width = len(encoded) // max(len(kept), 1)
-    return np.frombuffer(encoded, np.uint8).reshape(len(kept), width)[kept].tobytes()
+def keep_rows(encoded: bytes, here: Bools) -> bytes:
+    """Return the rows of an array, as bytes, that are here; `here` has one value for each row."""
+    width = len(encoded) // max(len(here), 1)
+    return np.frombuffer(encoded, np.uint8).reshape(len(here), width)[here].tobytes()

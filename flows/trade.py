@@ -25,7 +25,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.recovery import read_snapshot
-from tapeflow.flows.job import bar_steps, changes, declared, wiring
+from tapeflow.flows.job import bar_steps, changes, declared, portfolio, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -83,8 +83,8 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:
     """Return the settings of a desk that refuses what no strategy of the job trades."""
-    settings = wiring.desk_settings(job, table, partitions)
-    return replace(settings, traded=wiring.traded(job, table))
+    settings = portfolio.desk_settings(job, table, partitions)
+    return replace(settings, traded=portfolio.trading_instruments(job, table))
 
 
 def trade(

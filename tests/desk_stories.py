@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.operators.desk.legs import entry_id
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.settings import AccountSettings, DeskSettings
@@ -84,7 +84,7 @@ def desk(
     **changes: Any,
 ) -> DeskSettings:
     """Return the settings of a desk; times in seconds."""
-    base = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
+    base = portfolio.desk_settings(JOB, INSTRUMENTS, partitions)
     paper = PaperRules(
         model, Decimal(str(share)), slip, entry=Latency(ns(entry)), cancel=Latency(ns(cancel)),
         answer=Latency(ns(answer)), patience_ns=None if patience is None else ns(patience),

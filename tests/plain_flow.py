@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tapeflow.flows.job import bar_steps, declared, wiring
+from tapeflow.flows.job import bar_steps, declared, portfolio, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.settings import Job
@@ -94,7 +94,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "quality": CountQuality(ids, wiring.channels(job)),
         "unlisted": CountUnlisted(),
         "batch_facts": Stateless(facts_of),
-        "desk": Desk(wiring.desk_settings(job, table, sorted(partitions))),
+        "desk": Desk(portfolio.desk_settings(job, table, sorted(partitions))),
         "records": Stateless(lambda fact: (records.step(fact, prefix="t."),)),
     }
 

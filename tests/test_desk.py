@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
@@ -44,7 +44,7 @@ A, B = "binance-0", "coinbase-0"
 
 def account(*partitions, limits=LIMITS, name="main", latency_ns=250 * MS, **changes):
     """Return the settings of a desk of one account, with changes."""
-    desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
+    desk = portfolio.desk_settings(JOB, INSTRUMENTS, partitions)
     paper = replace(desk.paper, entry=Latency(latency_ns))
     accounts = {name: replace(desk.accounts["main"], name=name, limits=limits)}
     money = money_rules(desk.money, changes)

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.desk.venue.rules import Latency
@@ -34,7 +34,7 @@ BEGIN = 1_000 * S
 
 def desk_of(model, latency_ns, answer_ns, patience_ns):
     """Return the settings of a desk of one account, for a model and latencies."""
-    desk = wiring.desk_settings(JOB, INSTRUMENTS, [PARTITION])
+    desk = portfolio.desk_settings(JOB, INSTRUMENTS, [PARTITION])
     paper = replace(
         desk.paper, model=model, entry=Latency(latency_ns), cancel=Latency(latency_ns // 2),
         answer=Latency(answer_ns, answer_ns), patience_ns=patience_ns,

@@ -15,7 +15,7 @@ from tapeflow.connectors.duckdb.async_writer import AsyncWriter
 from tapeflow.connectors.duckdb.fact_digest import digest_of
 from tapeflow.connectors.state.directory import StateDir
 from tapeflow.connectors.state.manifest import FORMAT, Manifest
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio, wiring
 from tapeflow.operators import batch_facts
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.desk.positions import PositionState, apply_fill
@@ -45,7 +45,7 @@ WIDE = Limits(Decimal(10**6), Decimal(10**12), 1000, S)
 
 def account(*partitions, limits=WIDE, multiplier=1, **changes):
     rows = [replace(each, multiplier=Decimal(multiplier)) for each in INSTRUMENTS.rows]
-    desk = wiring.desk_settings(JOB, INSTRUMENTS, partitions)
+    desk = portfolio.desk_settings(JOB, INSTRUMENTS, partitions)
     table = InstrumentTable.from_rows(rows)
     paper = replace(desk.paper, entry=Latency(0))
     accounts = {"main": replace(desk.accounts["main"], limits=limits)}

@@ -12,8 +12,7 @@ from tapeflow.flows.job import wiring
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.decode import step as decode
 from tapeflow.operators.decode.values import field_reader
-from tapeflow.operators.desk.market_prices import ABSURD
-from tapeflow.operators.desk.marks import MARK_PRICE_AGE_NS, Marks
+from tapeflow.operators.desk.marks import ABSURD, MARK_PRICE_AGE_NS, Marks
 from tapeflow.operators.sequence.kernel import JUMP_MAX, add_range, break_kind, judge_history
 from tapeflow.operators.sequence.layout import NONE, RANGES_MAX, no_ranges
 from tapeflow.operators.sequence.ranges import (

@@ -70,7 +70,7 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
         name: (STEPS[step], partial(inputs_of, step, steps=STEPS))
         for name, step in {
             "decode.step.step": "decode",
-            "dedupe.Dedupe": "dedupe",
+            "dedupe.step.Dedupe": "dedupe",
             "sequence.judge.JudgeTrades": "judge",
             "bars.step.TimeBars": "bars",
             "sequence.settle.SettleGaps": "settle",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.flows.job import wiring
+from tapeflow.flows.job import portfolio
 from tapeflow.operators.desk import merge as merge_module
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import Merge, rows_before
@@ -28,7 +28,7 @@ from tests.plain_flow import (
 )
 
 STEPS = flow_steps()
-SETTINGS = wiring.desk_settings(JOB, INSTRUMENTS, PARTITIONS)
+SETTINGS = portfolio.desk_settings(JOB, INSTRUMENTS, PARTITIONS)
 LAST_NAME = chr(0x10FFFF)  # a partition that sorts behind all others
 
 

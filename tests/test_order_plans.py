@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tapeflow.flows.job import portfolio, wiring
 from tapeflow.flows.job import settings as job_settings
-from tapeflow.flows.job import wiring
 from tapeflow.flows.job.declared import strategies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.operators.strategies.order_plan import make_intent, make_terms
@@ -58,7 +58,11 @@ def declared(folder, text, **fields):
     table = instrument_table(job)
     wiring.validate(job)
     (strategy,) = strategies(job, table)
-    return strategy, table.get(fields.get("instrument", BTC)), wiring.desk_settings(job, table, ())
+    return (
+        strategy,
+        table.get(fields.get("instrument", BTC)),
+        portfolio.desk_settings(job, table, ()),
+    )
 
 
 def signal(side, ref_price=100.0):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.engine.fold import fold
-from tapeflow.engine.renumbering import GONE, keep_rows, move_rows, renumber
+from tapeflow.engine.renumbering import GONE, find_numbers, keep_rows, move_rows
 from tapeflow.flows.job.instruments import instrument_table
 from tests.frames import PARTITIONS, arrival_orders, logs, page_sizes, to_pages
 from tests.laws import plain, run, run_on
@@ -28,7 +28,7 @@ names = st.lists(st.text("abc", min_size=1, max_size=2), unique=True)
 @settings(deadline=None)
 @given(names, names)
 def test_what_is_in_both_tables_gets_the_number_of_its_name(was, now):
-    numbers = renumber(was, now)
+    numbers = find_numbers(was, now)
     assert [None if n == GONE else now[n] for n in numbers] == [
         n if n in now else None for n in was
     ]
@@ -36,8 +36,8 @@ def test_what_is_in_both_tables_gets_the_number_of_its_name(was, now):
     moved = move_rows(rows, numbers, np.full((len(now), 2), -7))
     expected = [rows[was.index(name)].tolist() if name in was else [-7, -7] for name in now]
     assert moved.tolist() == expected
-    kept = numbers != GONE
-    assert keep_rows(rows.tobytes(), kept) == rows[kept].tobytes()
+    here = numbers != GONE
+    assert keep_rows(rows.tobytes(), here) == rows[here].tobytes()
 
 
 def through_fold(name, was, now, values, more):

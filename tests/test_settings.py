@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tapeflow.flows.job import settings
+from tapeflow.flows.job import portfolio, settings
 from tapeflow.flows.job import wiring as jobs
 from tapeflow.flows.job.duration import format_duration, parse_duration
 from tapeflow.flows.job.instruments import instrument_table
@@ -43,7 +43,7 @@ def load(tmp_path, text, environment=None):
 def refused(tmp_path, text, environment=None):
     with pytest.raises(UsageError) as raised:
         job = load(tmp_path, text, environment)
-        jobs.desk_settings(job, instrument_table(job), ())
+        portfolio.desk_settings(job, instrument_table(job), ())
         jobs.decoders(job, instrument_table(job))
     line = str(raised.value)
     assert "\n" not in line
@@ -125,7 +125,7 @@ def test_the_jobs_in_the_repository_are_good():
     for path in sorted((Path(__file__).parents[1] / "jobs").glob("*.toml")):
         job = settings.load(path, {})
         table = instrument_table(job)
-        assert jobs.desk_settings(job, table, ("binance-0",))
+        assert portfolio.desk_settings(job, table, ("binance-0",))
         assert jobs.decoders(job, table)
 
 
@@ -208,7 +208,7 @@ def money_digits(tmp_path, *, size="0.5", tick="0.01", results=""):
     )
     job = load(tmp_path, f"{results}\n{text}")
     table = jobs.validate(job)
-    return jobs.desk_settings(job, table, ("binance-0",)).money.digits
+    return portfolio.desk_settings(job, table, ("binance-0",)).money.digits
 
 
 def test_money_has_the_digits_that_one_tick_of_an_order_needs(tmp_path):

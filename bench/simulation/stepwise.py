@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from bench.simulation.case import Case
 from tapeflow.engine.fold import Step
-from tapeflow.flows.job import bar_steps, declared, wiring
+from tapeflow.flows.job import bar_steps, declared, portfolio, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts
@@ -47,7 +47,7 @@ class Scheduler:
     def __init__(self, case: Case, job: Job, draw: random.Random) -> None:
         table = instrument_table(job)
         self.log, self.draw, self.ids = case.log, draw, table.ids
-        self.settings = wiring.desk_settings(job, table, sorted(case.log))
+        self.settings = portfolio.desk_settings(job, table, sorted(case.log))
         self.decoders = wiring.decoders(job, table)
         self.steps: dict[str, Step[Any, Any, Any]] = {
             "dedupe": bar_steps.dedupe(job, table),

@@ -43,18 +43,18 @@ def row_differences(was: Rows, now: Rows) -> Iterator[tuple[str, Any, Any]]:
 
 def describe_changes(was: Manifest, now: Manifest) -> Iterator[str]:
     """Yield a line for each section whose rows come or go, and each setting that changes."""
-    said = "what was read before keeps what it has led to"
+    note = "what was read before keeps what it has led to"
     for old, new in ((was.fixed_rows, now.fixed_rows), (was.notified_rows, now.notified_rows)):
         for section in sorted(old.keys() | new.keys()):
             before, after = old.get(section, {}).keys(), new.get(section, {}).keys()
             parts = [f"{', '.join(sorted(after - before))} added"] if after - before else []
             parts += [f"{', '.join(sorted(before - after))} removed"] if before - after else []
             if parts:
-                yield f"under this state {section}: {'; '.join(parts)}: {said}"
+                yield f"under this state {section}: {'; '.join(parts)}: {note}"
     for name, before, after in row_differences(was.notified_rows, now.notified_rows):
         yield (
             f"under this state {describe_setting(name, before)} changes to "
-            f"{describe_setting(name, after)}: {said}"
+            f"{describe_setting(name, after)}: {note}"
         )
 
 

@@ -10,7 +10,6 @@ from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.order_checks import check_strategy
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
-from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
@@ -19,8 +18,6 @@ from tapeflow.schemas.venues.dialect import COMBINED, Dialect
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
     from tapeflow.operators.decode.step import Decoder
-    from tapeflow.operators.desk.settings import DeskSettings
-    from tapeflow.operators.desk.venue.rules import PaperRules
 
 NO_TRADING_ACCOUNT = Account.model_validate(
     {"name": "observer", "position_max": 0, "gross_max": 0, "orders_max": 0, "orders_window": "1s"}
@@ -97,64 +94,6 @@ def decoders(job: Job, table: InstrumentTable) -> dict[str, "Decoder"]:
 def accounts(job: Job) -> dict[str, Account]:
     """Return the accounts by name; a job without accounts has one that trades nothing."""
     return {each.name: each for each in job.accounts or (NO_TRADING_ACCOUNT,)}
-
-
-def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> "DeskSettings":
-    """Return the settings of the desk."""
-    from tapeflow.flows.job.fees import fee_table  # noqa: PLC0415  # see above
-    from tapeflow.operators.desk.booking import MoneyRules  # noqa: PLC0415
-    from tapeflow.operators.desk.settings import AccountSettings, DeskSettings  # noqa: PLC0415
-
-    by_name = accounts(job)
-    check_accounts(job, table, by_name)
-    declared = strategies(job, table)
-    return DeskSettings(
-        accounts={
-            name: AccountSettings(
-                name,
-                Limits(each.position_max, each.gross_max, each.orders_max, each.orders_window),
-                each.at_par,
-            )
-            for name, each in by_name.items()
-        },
-        partitions=tuple(partitions),
-        instruments=table,
-        paper=paper_rules(job),
-        venue_clock=job.paper.clock == "venue",
-        money=MoneyRules(
-            fee_table(job.paper), money_digits(job, table), job.results.position_values
-        ),
-        sample_ns=job.results.equity_interval,
-        stale_mark_ns=job.results.stale_mark,
-        reads_bars=any(
-            each.slicing is not None and each.slicing.kind == "participation" for each in declared
-        ),
-        has_triggers=any(each.has_triggers for each in declared),
-        pays_funding=job.market.mark_prices and job.paper.funding,
-        order_events=job.results.order_events,
-    )
-
-
-def traded(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
-    """Return the ids of the instruments that each strategy trades, by account and strategy."""
-    return {(each.account, each.name): each.instruments for each in strategies(job, table)}
-
-
-def paper_rules(job: Job) -> "PaperRules":
-    """Return the rules of the paper venue."""
-    from tapeflow.operators.desk.venue.rules import Latency, PaperRules  # noqa: PLC0415
-
-    paper = job.paper
-    return PaperRules(
-        model=paper.model,
-        share=paper.share,
-        slip=paper.slip,
-        quote_age_ns=paper.quote_age,
-        patience_ns=paper.patience,
-        entry=Latency(paper.latency, paper.latency_spread),
-        cancel=Latency(paper.cancel_ns, paper.cancel_latency_spread),
-        answer=Latency(paper.answer_latency, paper.answer_latency_spread),
-    )
 
 
 def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]) -> None:

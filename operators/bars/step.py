@@ -130,7 +130,7 @@ class TimeBars(Struct, frozen=True):
             state.first_slot[instrument] = slot
         return state
 
-    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+    def renumber(self, snapshot: Any, numbers: Ints) -> Any:
         """Return the snapshot of another table of instruments with the numbers of this one.
 
         Open bars of instruments that have gone are left out.

@@ -130,7 +130,7 @@ class Dedupe(Struct, frozen=True):
         insert_rows(state, rows)
         return state
 
-    def renumbered(self, snapshot: tuple[bytes, bytes], numbers: Ints) -> tuple[bytes, bytes]:
+    def renumber(self, snapshot: tuple[bytes, bytes], numbers: Ints) -> tuple[bytes, bytes]:
         """Return the snapshot of another table of instruments with the numbers of this one."""
         rows = np.frombuffer(snapshot[0], np.int64).reshape(-1, 3).copy()
         rows[:, INSTRUMENT] = numbers[rows[:, INSTRUMENT]]

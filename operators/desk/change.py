@@ -38,6 +38,10 @@ def decide_change(
     elif working.order.role == "child" and isinstance(intent, AmendIntent):
         detail = f"SLICE: amend {working.order.parent}, of which it is a slice"
         yield refuse(account, intent, ZERO, "SLICE", detail)
+    elif working.pending == "CANCEL":
+        if isinstance(intent, AmendIntent):  # a second cancel asks for what is on its way
+            detail = f"CANCEL_PENDING: {intent.order_id} is being canceled"
+            yield refuse(account, intent, ZERO, "CANCEL_PENDING", detail)
     elif isinstance(intent, CancelIntent):
         yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
     else:

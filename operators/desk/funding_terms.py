@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 
 from tapeflow.engine.compiled import by_numbers, compiled
-from tapeflow.operators.desk.market_prices import is_none_or_in_range, nan_if_empty
+from tapeflow.operators.desk.mark_kernels import is_none_or_in_range, nan_if_empty
 from tapeflow.schemas.columns import Bools, Floats, Ints, Written
 from tapeflow.schemas.desk_market import DeskMarkPrices
 from tapeflow.schemas.time import NO_TIME, LogPosition

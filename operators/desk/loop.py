@@ -4,8 +4,9 @@
                   │      │      │       │           │     |
                 venue  venue  decide  venue     answer, sample
 
-At one log time timers go first: the venue's, answers, samples of equity. At one position rows go
-first, in the order of their tables, then funding, bars and intents.
+At one log time timers go first: the venue's, answers, samples of equity. At one position all rows
+of the record go first, in the order of their tables; then the desk hears what they brought, then
+come funding, bars and intents, and last what of all that is due in the past.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from tapeflow.operators.desk.state import DeskBar, State
 from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
-FUNDING, BAR, INTENT = 3, 4, 5  # their ranks at a position: after the rows of every table
+HEAR, FUNDING, BAR, INTENT, LATE = range(3, 8)  # ranks at a position: the rows of tables are 0 to 2
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -32,12 +33,15 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     state.searched.clear()
     while (due := next_due(state)) is not None:
         position, kind = due
-        state.now_ns = position[0]
+        state.now = position
         if kind in ("funding", "bar", "intent"):  # what is decided here meets later rows only
             log_ns, partition, offset = position
             state.merge.release_before((log_ns, partition, offset + 1))
         if kind == "row":
-            yield from meet_row(state, settings, min(state.watch.found.values(), key=row_key))
+            meet_row(state, min(state.watch.found.values(), key=row_key))
+        elif kind == "hear":
+            reports, state.reports = state.reports, []
+            yield from hear_all(state, settings, reports, position)
         elif kind == "funding":
             yield from funding_facts(state, settings, heappop(state.dues)[2])
         elif kind == "bar":
@@ -61,7 +65,13 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
     bar = state.bars[0].position if state.bars else None
     intent = state.intents[0][0][0] if state.intents else None
     funding = state.dues[0][0] if state.dues else None
-    others = ((funding, FUNDING, "funding"), (bar, BAR, "bar"), (intent, INTENT, "intent"))
+    reported = state.now if state.reports else None
+    others = (
+        (reported, HEAR, "hear"),
+        (funding, FUNDING, "funding"),
+        (bar, BAR, "bar"),
+        (intent, INTENT, "intent"),
+    )
     for position, rank, kind in others:
         if position is None or position >= state.merge.horizon:
             continue
@@ -69,9 +79,11 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
             first = (position, rank, kind)
     time_ns = timers.next_due_ns(state)
     if time_ns is not None:
-        position = (time_ns, "", -1)  # before every record of that time
-        if first is None or position < first[0]:
-            first = (position, 0, "timer")
+        due = ((time_ns, "", -1), 0)  # before every record of that time
+        if time_ns <= state.now[0]:
+            due = (state.now, LATE)
+        if first is None or due < first[:2]:
+            first = (*due, "timer")
     return None if first is None else (first[0], first[2])
 
 
@@ -80,7 +92,7 @@ def row_key(row: FoundRow) -> tuple[LogPosition, int]:
     return row.position, row.table
 
 
-def meet_row(state: State, settings: DeskSettings, found: FoundRow) -> Iterator[Fact]:
+def meet_row(state: State, found: FoundRow) -> None:
     """Let the orders of an instrument meet a row of the market; it becomes the mark."""
     partition, merge = found.position[1], state.merge
     merge.release_partition(partition, found.position)
@@ -90,10 +102,9 @@ def meet_row(state: State, settings: DeskSettings, found: FoundRow) -> Iterator[
     if found.row > found.pending.begin:
         merge.release(found.pending, found.row)
     row = market_row(ticks, found.row, partition)
-    reports = state.venue.meet(row, standing_before(merge.marks, row.instrument))
+    state.reports += state.venue.meet(row, standing_before(merge.marks, row.instrument))
     merge.release(found.pending, found.row + 1)
     state.searched.add(partition)
-    yield from hear_all(state, settings, reports, found.position)
 
 
 def follow_bar(state: State, settings: DeskSettings, bar: DeskBar) -> Iterator[Fact]:

@@ -1,11 +1,13 @@
-"""Write the newest prices of a market to marks: one pass over the rows of a table.
+"""Write the newest price of each instrument: passes over rows of trades, quotes and mark prices.
 
-Rows are in the order of the log; a row that is no market leaves the marks as they are.
+rows begin .. end ──▶ arrays by instrument; what is no market leaves them as they are
 """
 
-from tapeflow.engine.compiled import by_numbers, compiled
-from tapeflow.operators.desk.market_prices import is_none_or_in_range, is_of_market, nan_if_empty
+import math
+
+from tapeflow.engine.compiled import by_numbers, compiled, inlined
 from tapeflow.schemas.columns import Floats, Floats2, Ints, Ints2, Written
+from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 
 
 @compiled
@@ -29,6 +31,25 @@ def update_trades(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
         last_at[number, 0] = log_ns[row]
         last_at[number, 1] = offset[row]
         delay_ns[number] = log_ns[row] - venue_ns[row]
+
+
+@inlined
+def nan_if_empty(price: float) -> float:
+    """Return the price; NaN where it is zero, as venues also write that there is none."""
+    return math.nan if price == 0.0 else price
+
+
+@inlined
+def is_none_or_in_range(price: float) -> bool:
+    """Return whether a price is NaN or in [PRICE_MIN, PRICE_MAX)."""
+    return math.isnan(price) or PRICE_MIN <= price < PRICE_MAX
+
+
+@inlined
+def is_of_market(low: float, high: float) -> bool:
+    """Return whether two sides, NaN where empty, are in range and not crossed."""
+    is_crossed = low > high
+    return not is_crossed and is_none_or_in_range(low) and is_none_or_in_range(high)
 
 
 @compiled

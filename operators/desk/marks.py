@@ -8,7 +8,7 @@ The venue's own mark price is taken where it is read and not MARK_PRICE_AGE_NS o
 trade or quote. Otherwise the newer one of the last trade and the last quote is taken; of a quote
 the side at which the position could be closed. What is no market is never a mark: a crossed quote
 (bid above ask), a price outside of [PRICE_MIN, PRICE_MAX), or one that is ABSURD times above or
-below the last trade: market_prices.py. It leaves the marks as they are.
+below the last trade. It leaves the marks as they are.
 """
 
 import math
@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tapeflow.operators.desk.mark_kernels import update_mark_prices, update_quotes, update_trades
-from tapeflow.operators.desk.market_prices import is_near
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.desk_market import DeskMarkPrices, DeskQuotes, DeskTicks, DeskTrades
 from tapeflow.schemas.time import MIN_NS
 
+ABSURD = 10.0  # a quote or mark price so many times above or below the last trade is no market
 MARK_PRICE_AGE_NS = 5_000_000_000  # venues send mark prices every 1 or 3 s: one may be missing
 
 
@@ -119,3 +119,8 @@ class Marks:
     def add_fill(self, instrument: int, price: float, log_ns: int) -> None:
         """Note the price of a fill of ours: one that existed."""
         self.filled[instrument], self.filled_ns[instrument] = price, log_ns
+
+
+def is_near(price: float, last: float) -> bool:
+    """Return whether a price is one of the market whose last trade was at `last`, NaN for none."""
+    return not math.isnan(price) and not (price > last * ABSURD or price * ABSURD < last)

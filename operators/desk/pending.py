@@ -35,5 +35,5 @@ def from_ipc(kind: type[Columns], ipc: bytes, numbers: Ints) -> list[Any]:
     table = pa.ipc.open_stream(ipc).read_all()
     ticks: Any = kind(*(column.to_numpy() for column in table.columns))
     ticks = replace(ticks, instrument=numbers[ticks.instrument])
-    kept = ticks.take(ticks.instrument != GONE)
-    return [kept] if len(kept) else []
+    here = ticks.take(ticks.instrument != GONE)
+    return [here] if len(here) else []

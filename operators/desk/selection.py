@@ -17,7 +17,7 @@ import numpy as np
 
 from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.funding_terms import rows_of_funding
-from tapeflow.operators.desk.market_prices import is_of_market, nan_if_empty
+from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.schemas.batches import NO_BARS, Batch, DeskBatch
 from tapeflow.schemas.columns import Columns, Floats, Ints, Written

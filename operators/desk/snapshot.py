@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tapeflow.engine.renumbering import GONE, move_rows, renumber
+from tapeflow.engine.renumbering import GONE, find_numbers, move_rows
 from tapeflow.operators.desk.account_snapshot import (
     AccountSnapshot,
     account_snapshot,
@@ -130,7 +130,8 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             f"the state has read the partitions {', '.join(saved.partitions)}, in this order, and "
             f"now they are {', '.join(settings.partitions)}: new ones must come last"
         )
-    state, numbers = initial_state(settings), renumber(saved.instruments, settings.instruments.ids)
+    state = initial_state(settings)
+    numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)
     for column, rows in zip(state.funding.columns(), saved.funding, strict=True):

@@ -11,7 +11,7 @@ from tapeflow.operators.desk.account import Account
 from tapeflow.operators.desk.books import Books
 from tapeflow.operators.desk.funding_terms import FundingDue, FundingTerms
 from tapeflow.operators.desk.marks import Marks
-from tapeflow.operators.desk.merge import Merge
+from tapeflow.operators.desk.merge import BEFORE_LOG, Merge
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk import ApprovedExposure
@@ -91,7 +91,8 @@ class State:
     bars: list[DeskBar] = field(default_factory=list)  # a heap
     dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
-    now_ns: int = 0  # log time of what is processed
+    now: LogPosition = BEFORE_LOG  # of what is processed
+    reports: list[Report] = field(default_factory=list)  # of the rows of one record
     searched: set[str] = field(
         default_factory=set
     )  # partitions to search anew; empty between steps

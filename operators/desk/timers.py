@@ -33,7 +33,7 @@ def next_due_ns(state: State) -> int | None:
     ]
     if not times:
         return None
-    first = max(min(times), state.now_ns)  # what comes too late happens at once
+    first = max(min(times), state.now[0])  # what comes too late happens at once
     is_certain = (first, "", -1) < state.merge.horizon and first <= state.merge.log_ns
     return first if is_certain else None
 

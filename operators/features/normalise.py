@@ -160,11 +160,11 @@ class Normalise(Struct, frozen=True):
         state.returns_seen[rows] = np.frombuffer(returns_seen, np.int64)
         return state
 
-    def renumbered(self, snapshot: tuple[bytes, ...], numbers: Ints) -> tuple[bytes, ...]:
+    def renumber(self, snapshot: tuple[bytes, ...], numbers: Ints) -> tuple[bytes, ...]:
         """Return the snapshot of another table of instruments with the numbers of this one."""
         after = numbers[np.frombuffer(snapshot[0], np.int64)]
-        kept = after != GONE
-        return after[kept].tobytes(), *(keep_rows(each, kept) for each in snapshot[1:])
+        here = after != GONE
+        return after[here].tobytes(), *(keep_rows(each, here) for each in snapshot[1:])
 
 
 @operator

@@ -97,7 +97,7 @@ class JudgeTrades(Struct, frozen=True):
         state.ranges[state.held > 0] = np.frombuffer(used, RANGE).reshape(-1, RANGES_MAX)
         return state
 
-    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+    def renumber(self, snapshot: Any, numbers: Ints) -> Any:
         """Return the snapshot of another table of instruments with the numbers of this one."""
         state, (clock, seen, held, used) = self.initial(), snapshot
         move_rows(np.frombuffer(seen, SEEN), numbers, state.seen)

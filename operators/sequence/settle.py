@@ -91,7 +91,7 @@ class SettleGaps(Struct, frozen=True):
         *times, ranges = snapshot
         return State({number: [Range(*row) for row in rows] for number, *rows in ranges}, *times)
 
-    def renumbered(self, snapshot: Any, numbers: Ints) -> Any:
+    def renumber(self, snapshot: Any, numbers: Ints) -> Any:
         """Return the snapshot of another table of instruments with the numbers of this one."""
         *times, ranges = snapshot
         pauses = [each for each in ranges if each[0] == NO_INSTRUMENT]

@@ -165,13 +165,13 @@ class EvaluateStrategies(Struct, frozen=True):
                 )
         return state
 
-    def renumbered(self, snapshot: dict[str, Any], numbers: Ints) -> dict[str, Any]:
+    def renumber(self, snapshot: dict[str, Any], numbers: Ints) -> dict[str, Any]:
         """Return the snapshot of another table of instruments with the numbers of this one."""
         moved = {}
         for name, (kind, params, known, rows) in snapshot.items():
             after = numbers[np.frombuffer(known, np.int64)]
-            kept = after != GONE
-            moved[name] = kind, params, after[kept].tobytes(), keep_rows(rows, kept)
+            here = after != GONE
+            moved[name] = kind, params, after[here].tobytes(), keep_rows(rows, here)
         return moved
 
 

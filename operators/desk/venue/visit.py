@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from tapeflow.operators.desk.market_prices import is_near, is_of_market, nan_if_empty
+from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
+from tapeflow.operators.desk.marks import is_near
 from tapeflow.operators.desk.venue.book import Book
 from tapeflow.operators.desk.venue.orders import ZERO, PaperOrder
 from tapeflow.operators.desk.venue.rows import QuoteId, QuoteRow, Row, Standing, TradeRow
