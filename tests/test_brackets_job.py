@@ -1,5 +1,6 @@
 """jobs/brackets.toml over the demo's market: money, sizes and ends add up, one answer in any shape."""
 
+import json
 from collections import defaultdict
 from decimal import Decimal
 
@@ -8,16 +9,18 @@ import pytest
 
 from bench.crashing import Crashing
 from tapeflow.connectors.synthetic.market import Market, write_tapes
+from tapeflow.flows.cli.main import main
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.log import reader_factories
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.raw_topics import find_topics
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topics import read_pages
 from tapeflow.operators.decode import step as decode
 from tapeflow.schemas.venues import venue_of
-from tests.running import ROOT, digest, job_of, replay, silent
+from tests.running import ROOT, digest, job_of, loaded, replay, silent
 
 BRACKETS = ROOT / "jobs" / "brackets.toml"
 SECONDS, RATE = 200, 600.0
@@ -318,6 +321,23 @@ def test_the_answer_is_the_same_in_any_pages(results, model, tapes, tmp_path, re
     source = {"page_records": records, "max_lead": 2 * 10**9}
     job = job_of(BRACKETS, paper=MODELS[model], source=source)
     assert replay(tapes, tmp_path / "results.duckdb", job) == digest(results)
+
+
+def test_the_demo_trades_any_job_over_its_market(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--config", str(BRACKETS), "--seconds", "60", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["orders"] == sum(figures["order_ends"].values()) > 0
+    assert {row["strategy"] for row in figures["strategies"]} >= {"pullback", "in_parts"}
+
+
+@pytest.mark.slow
+def test_topics_give_the_answer_of_tapes(results, job, tapes, tmp_path):
+    path = tmp_path / "results.duckdb"
+    with loaded(tapes, job, packed=(False, True)) as there:
+        log = find_topics(there, silent, tail=False)
+        run_plan(Plan(command="t", log=log, job=there, results=path, workers=2), silent, silent)
+    assert digest(path) == digest(results)
 
 
 @pytest.mark.slow

@@ -332,6 +332,9 @@ def test_orders_with_triggers_meet_every_quote_even_by_trades_and_the_logs_clock
         ('slices = { kind = "twap", count = 1, every = "1s" }', "slices.count: .*greater"),
         ('slices = { kind = "twap", count = 5, every = "1s", jitter = "1s" }', "jitter must be below"),
         ('slices = { kind = "twap", count = 11, every = "1s" }', "more than the lots in 1 BTC-USDT"),
+        ('slices = { kind = "twap", count = 3, every = "36500d" }', "after more than 36500d"),
+        ('order = "limit"', r"order: write a table: \{ key = value"),
+        ('exits = { type = "stop", at_bps = 1 }', r"exits: write a list: \["),
         ('slices = { kind = "participation", share = 2 }', "slices.share: "),
         ('slices = { kind = "iceberg", display = "0.2" }', "an iceberg rests in the book: it needs a"),
         (
@@ -395,6 +398,9 @@ def test_what_a_strategy_declares_is_read_again_as_it_was_written(tmp_path):
     assert job.strategies[0].order.lifetime == 60 * S
 
 
-def test_market_orders_share_their_terms():
+def test_market_orders_share_their_terms(tmp_path):
     """No object more for what most orders are."""
-    assert make_terms(OrderPlan(), BUY, Decimal(1), Decimal(1), 0) is MARKET
+    assert intent(tmp_path, "").terms is MARKET
+    twap = 'slices = { kind = "twap", count = 2, every = "1s" }'
+    assert intent(tmp_path, twap).terms is MARKET
+    assert intent(tmp_path, 'exits = [{ type = "stop", at_bps = 1 }]').terms == MARKET

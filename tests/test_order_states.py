@@ -237,8 +237,8 @@ def test_a_fill_that_is_heard_after_a_later_one_is_missed_for_a_moment_only(tmp_
     story = [fact for fact in facts_of(an_order("o"), "SENT", 4, 6) if not isinstance(fact, Fill)]
     order, sent, first, second = story
     missed = structs.replace(first, alert="MISSED_FILL")
-    late = results_of(tmp_path / "1", order, sent, missed, second)
-    assert lines(late, find_alerts) == []
+    whole = results_of(tmp_path / "1", order, sent, missed, second)
+    assert lines(whole, find_alerts) == []
     (line,) = lines(results_of(tmp_path / "2", order, sent, missed), find_alerts)
     assert "1 MISSED_FILL" in line
 

@@ -160,7 +160,7 @@ def test_a_variable_that_is_not_json_is_named(tmp_path):
 
 def test_a_section_that_is_no_table_is_refused_under_a_variable_too(tmp_path):
     text = GOOD.replace("[bars]", "kafka = 1\n[bars]", 1)
-    assert "kafka: Input should be" in refused(tmp_path, text, {"TAPEFLOW_KAFKA_RAW_PREFIX": "x"})
+    assert "kafka: write a table" in refused(tmp_path, text, {"TAPEFLOW_KAFKA_RAW_PREFIX": "x"})
 
 
 def test_a_mistyped_key_of_a_strategy_is_met_with_those_of_all_kinds(tmp_path):

@@ -140,10 +140,10 @@ SIDES = {  # by field of Bounds: a row that is at 100 there, and nowhere else
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize(("beside", "matters"), [(-0.5, False), (0.0, True), (0.5, True)])
-def test_a_row_matters_at_a_bound_and_beyond_it(side, beside, matters):
+@pytest.mark.parametrize(("distance", "matters"), [(-0.5, False), (0.0, True), (0.5, True)])
+def test_a_row_matters_at_a_bound_and_beyond_it(side, distance, matters):
     kind, *prices = SIDES[side]
-    bound = 100.0 + (beside if side.endswith("low") else -beside)
+    bound = 100.0 + (distance if side.endswith("low") else -distance)
     watch = Watch.empty(2)
     watch.set_bounds(A, 1, Bounds(**{side: bound}))
     row = (kind, 0, 100, 100, 1, *prices)

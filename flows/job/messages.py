@@ -8,6 +8,13 @@ if TYPE_CHECKING:  # the command line suggests names too, and starts without pyd
     from pydantic import BaseModel, ValidationError
 
 
+SHAPES = {  # by pydantic's type of an error: what TOML calls it
+    "model_type": "write a table: { key = value, ... }",
+    "model_attributes_type": "write a table: { key = value, ... }",
+    "tuple_type": "write a list: [ ... ]",
+}
+
+
 def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
     """Return one line about the first error that pydantic found in a `model`."""
     found = error.errors(include_url=False)
@@ -19,7 +26,7 @@ def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
         return f"{where} is no setting{suggestion(path[-1], keys_at(model, path[:-1]))}"
     if first["type"] == "missing":
         return f"{where} is missing"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {SHAPES.get(first['type']) or first['msg'].removeprefix('Value error, ')}"
 
 
 def keys_at(model: "type[BaseModel]", path: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tapeflow.flows.job.duration import DURATION_MAX, DURATION_MAX_NS
 from tapeflow.flows.job.money import DecimalText, Positive
 from tapeflow.flows.job.order_keys import SLICE_KEYS, check_keys
 from tapeflow.flows.job.sections import Delay, Section, Span, Unit
@@ -42,6 +43,8 @@ class SliceSettings(Section):
         check_keys(self, self.kind, self.kind, SLICE_KEYS)
         if self.every is not None and (self.jitter or 0) >= self.every:
             raise ValueError("jitter must be below every: slices keep their order")
+        if self.span_ns > DURATION_MAX_NS:
+            raise ValueError(f"the last slice comes after more than {DURATION_MAX}")
         return self
 
     @property

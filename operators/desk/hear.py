@@ -42,14 +42,10 @@ def hear_all(
 
 
 def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]:
-    """Apply a report to its order; yield the facts that follow.
-
-    One about an order that is forgotten, as it was over long ago, changes nothing.
-    """
+    """Apply a report to its order; yield the facts that follow."""
     state.orders.forget(report.position[0])
     working = state.orders.get(report.order_id)
-    if working is None:
-        return
+    assert working is not None, f"a report of order {report.order_id}, which is forgotten"
     exposed, opened = exposed_size(working), open_size(working)
     outcome = apply_report(working, report)
     filled = ZERO

@@ -139,7 +139,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     dues = (replace(due, instrument=int(numbers[due.instrument])) for due in saved.dues)
     state.dues = [(due.position, due.instrument, due) for due in dues if due.instrument != GONE]
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
-    state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced)
+    state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced, state.orders.late_ns)
     with localcontext(DECIMAL_CONTEXT):
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)

@@ -18,7 +18,7 @@ from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.watch import Watch
-from tapeflow.operators.desk.working_orders import WorkingOrders
+from tapeflow.operators.desk.working_orders import LATE_NS, WorkingOrders
 from tapeflow.schemas.batches import DeskBatch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.orders import Report
@@ -82,7 +82,7 @@ class State:
     instrument_partition: Ints  # by instrument: number of its partition, -1 before its first tick
     accounts: dict[str, AccountState]  # by name
     funding: FundingTerms
-    orders: WorkingOrders = field(default_factory=WorkingOrders)
+    orders: WorkingOrders
     intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
     intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
@@ -136,6 +136,7 @@ def initial_state(settings: DeskSettings) -> State:
         instrument_partition=np.full(instruments, -1, np.int64),
         accounts={name: new_account(name, settings) for name in settings.accounts},
         funding=FundingTerms.empty(instruments),
+        orders=WorkingOrders(LATE_NS + settings.paper.longest_ns),
     )
 
 

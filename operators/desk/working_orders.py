@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from tapeflow.operators.desk.working import DONE, Sliced, Working
 
-LATE_NS = 60_000_000_000  # longer than any report or refusal of a venue takes
+LATE_NS = 60_000_000_000  # added to the longest that a request and its answer take
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT, PRICE_MAX, clamp_for_table, to_decimal
 from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
-from tapeflow.schemas.orders import MARKET, Terms
+from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.sides import Side
 from tapeflow.schemas.signals import Intent, Leg, Signal, Strategy
 from tapeflow.schemas.time import Ns
@@ -28,6 +28,8 @@ STOPS = ("stop", "stop_limit")
 
 def make_intent(strategy: Strategy, signal: Signal, instrument: Instrument) -> Intent:
     """Return the intent of a signal: its order, and the exits of that."""
+    if strategy.order == AT_MARKET and not strategy.exits:  # most are: no price is needed
+        return Intent(strategy.account, signal, strategy.size, slicing=strategy.slicing)
     reference = reference_price(signal.ref_price)
     terms = make_terms(strategy.order, signal.side, reference, instrument.tick, signal.time_ns)
     if strategy.slicing is not None:
@@ -70,8 +72,6 @@ def entry_price(terms: Terms, side: Side, reference: Decimal) -> Decimal:
 
 def make_terms(plan: OrderPlan, side: Side, base: Decimal, tick: Decimal, now_ns: Ns) -> Terms:
     """Return the terms of an order on `side`, its prices relative to `base`."""
-    if plan == AT_MARKET:
-        return MARKET
     trigger = price_at(base, plan.trigger_bps, side, tick, side if plan.type in STOPS else -side)
     return Terms(
         type=plan.type,

@@ -41,6 +41,12 @@ class PaperRules(Struct, frozen=True):
             return latency.constant_ns
         return latency.constant_ns + int(latency.spread_ns * draw_of(order_id, kind))
 
+    @property
+    def longest_ns(self) -> int:
+        """Return a time within which every request is at the venue, and answered."""
+        latencies = (self.entry, self.cancel, self.answer)
+        return sum(each.constant_ns + each.spread_ns for each in latencies)
+
 
 def draw_of(order_id: str, kind: str) -> Fraction:
     """Return a number in [0, 1) that depends on an order and a word only.
