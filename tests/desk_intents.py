@@ -146,7 +146,7 @@ def make_intent(
     account, log_ns = fields.pop("account"), position[0]
     signal = Signal(
         f"signal-{number}", f"s{number % 3}", IDS[fields.pop("instrument")], log_ns, fields.pop("side"),
-        1.0, "a bar", log_ns // S * S, 100.0, position[1], position[2],
+        1.0, "a bar", 0, 100.0, position[1], position[2],
     )  # fmt: skip
     if kind == "cancel":
         return CancelIntent(account, signal, target)

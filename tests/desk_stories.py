@@ -132,7 +132,7 @@ def intent_of(each: Ask, rows: Sequence[Any], partition: str, named: dict[str, s
     instrument, side = fields.pop("i", BTC), fields.pop("side", BUY)
     signal = Signal(
         f"{each.strategy}-{each.at}", each.strategy, IDS[instrument], rows[each.at].log_ns, side, 1.0,
-        "a bar", 0, fields.pop("price", 100.0), partition, each.at,
+        "a bar", rows[each.at].log_ns, fields.pop("price", 100.0), partition, each.at,
     )  # fmt: skip
     if "cancels" in fields:
         name = fields.pop("cancels")

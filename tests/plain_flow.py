@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tapeflow.flows.job import bar_steps, declared, portfolio, wiring
 from tapeflow.flows.job.instruments import instrument_table
+from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
@@ -59,6 +60,12 @@ JOB = Job.model_validate(
         ],
     }
 )  # fmt: skip
+DEFAULT_JOB = JOB.model_copy(  # the same by the rules of the paper venue that a new job has
+    update={
+        "paper": Paper(),
+        "results": JOB.results.model_copy(update={"order_events": True, "position_values": True}),
+    }
+)
 INSTRUMENTS = instrument_table(JOB)
 IDS = INSTRUMENTS.ids  # by the instrument's number
 

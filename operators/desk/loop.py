@@ -22,7 +22,8 @@ from tapeflow.operators.desk.state import DeskBar, State
 from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
-HEAR, FUNDING, BAR, INTENT, LATE = range(3, 8)  # ranks at a position: the rows of tables are 0 to 2
+HEAR, FUNDING, DECIDE, LATE = range(3, 7)  # ranks at a position: the rows of tables are 0 to 2
+BAR, INTENT = 0, 1  # of one end of bar; bars that the end of a log closes stand at its last record
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -58,19 +59,19 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
 
 def next_due(state: State) -> tuple[LogPosition, str] | None:
     """Return the position and the kind of what is due next, or None up to the horizon."""
-    first: tuple[LogPosition, int, str] | None = None
+    first: tuple[LogPosition, tuple[int, ...], str] | None = None
     if state.watch.found:
         row = min(state.watch.found.values(), key=row_key)
-        first = (row.position, row.table, "row")
-    bar = state.bars[0].position if state.bars else None
-    intent = state.intents[0][0][0] if state.intents else None
+        first = (row.position, (row.table,), "row")
+    bar, bar_close_ns = state.bars[0][:2] if state.bars else (None, 0)
+    intent, close_ns = state.intents[0][0][:2] if state.intents else (None, 0)
     funding = state.dues[0][0] if state.dues else None
     reported = state.now if state.reports else None
     others = (
-        (reported, HEAR, "hear"),
-        (funding, FUNDING, "funding"),
-        (bar, BAR, "bar"),
-        (intent, INTENT, "intent"),
+        (reported, (HEAR,), "hear"),
+        (funding, (FUNDING,), "funding"),
+        (bar, (DECIDE, bar_close_ns, BAR), "bar"),
+        (intent, (DECIDE, close_ns, INTENT), "intent"),
     )
     for position, rank, kind in others:
         if position is None or position >= state.merge.horizon:
@@ -79,9 +80,12 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
             first = (position, rank, kind)
     time_ns = timers.next_due_ns(state)
     if time_ns is not None:
-        due = ((time_ns, "", -1), 0)  # before every record of that time
+        due: tuple[LogPosition, tuple[int, ...]] = (
+            (time_ns, "", -1),
+            (0,),
+        )  # before every record of that time
         if time_ns <= state.now[0]:
-            due = (state.now, LATE)
+            due = (state.now, (LATE,))
         if first is None or due < first[:2]:
             first = (*due, "timer")
     return None if first is None else (first[0], first[2])
