@@ -80,14 +80,12 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
             first = (position, rank, kind)
     time_ns = timers.next_due_ns(state)
     if time_ns is not None:
-        due: tuple[LogPosition, tuple[int, ...]] = (
-            (time_ns, "", -1),
-            (0,),
-        )  # before every record of that time
+        position = (time_ns, "", -1)  # before every record of that time
+        rank = 0
         if time_ns <= state.now[0]:
-            due = (state.now, (LATE,))
-        if first is None or due < first[:2]:
-            first = (*due, "timer")
+            position, rank = state.now, LATE
+        if first is None or (position, (rank,)) < first[:2]:
+            first = (position, (rank,), "timer")
     return None if first is None else (first[0], first[2])
 
 
