@@ -80,14 +80,11 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
             first = (position, rank, kind)
     time_ns = timers.next_due_ns(state)
     if time_ns is not None:
-        due: tuple[LogPosition, tuple[int, ...]] = (
-            (time_ns, "", -1),
-            (0,),
-        )  # before every record of that time
+        due: tuple[LogPosition, int] = (time_ns, "", -1), 0  # before every record of that time
         if time_ns <= state.now[0]:
-            due = (state.now, (LATE,))
-        if first is None or due < first[:2]:
-            first = (*due, "timer")
+            due = state.now, LATE
+        if first is None or (due[0], (due[1],)) < first[:2]:
+            first = (due[0], (due[1],), "timer")
     return None if first is None else (first[0], first[2])
 
 
