@@ -59,33 +59,28 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
 
 def next_due(state: State) -> tuple[LogPosition, str] | None:
     """Return the position and the kind of what is due next, or None up to the horizon."""
-    first: tuple[LogPosition, tuple[int, ...], str] | None = None
+    due: list[tuple[LogPosition, tuple[int, ...], str]] = []
     if state.watch.found:
         row = min(state.watch.found.values(), key=row_key)
-        first = (row.position, (row.table,), "row")
-    bar, bar_close_ns = state.bars[0][:2] if state.bars else (None, 0)
-    intent, close_ns = state.intents[0][0][:2] if state.intents else (None, 0)
-    funding = state.dues[0][0] if state.dues else None
-    reported = state.now if state.reports else None
-    others = (
-        (reported, (HEAR,), "hear"),
-        (funding, (FUNDING,), "funding"),
-        (bar, (DECIDE, bar_close_ns, BAR), "bar"),
-        (intent, (DECIDE, close_ns, INTENT), "intent"),
-    )
-    for position, rank, kind in others:
-        if position is None or position >= state.merge.horizon:
-            continue
-        if first is None or (position, rank) < first[:2]:
-            first = (position, rank, kind)
+        due.append((row.position, (row.table,), "row"))
+    if state.reports:
+        due.append((state.now, (HEAR,), "hear"))
+    if state.dues:
+        due.append((state.dues[0][0], (FUNDING,), "funding"))
+    if state.bars:
+        due.append((state.bars[0].position, (DECIDE, state.bars[0].close_ns, BAR), "bar"))
+    if state.intents:
+        position, close_ns = state.intents[0][0][:2]
+        due.append((position, (DECIDE, close_ns, INTENT), "intent"))
     time_ns = timers.next_due_ns(state)
-    if time_ns is not None:
-        due: tuple[LogPosition, int] = (time_ns, "", -1), 0  # before every record of that time
-        if time_ns <= state.now[0]:
-            due = state.now, LATE
-        if first is None or (due[0], (due[1],)) < first[:2]:
-            first = (due[0], (due[1],), "timer")
-    return None if first is None else (first[0], first[2])
+    if time_ns is not None and time_ns > state.now[0]:
+        due.append(((time_ns, "", -1), (0,), "timer"))  # before every record of that time
+    elif time_ns is not None:
+        due.append((state.now, (LATE,), "timer"))
+    first = min(due, default=None)
+    if first is None or first[0] >= state.merge.horizon:
+        return None
+    return first[0], first[2]
 
 
 def row_key(row: FoundRow) -> tuple[LogPosition, int]:
