@@ -65,6 +65,20 @@ def test_accounts_share_what_a_quote_shows():
     assert fills(facts) == ["6 a 2 @ 100", "6 b 1 @ 100", "7 b 1 @ 101"]
 
 
+@pytest.mark.parametrize(
+    ("slip", "parts"), [(0, [(5, 2)]), (1, [(3, 0), (2, 2)]), (None, [(3, 0), (2, 0)])]
+)
+def test_a_fill_says_what_of_it_nothing_showed(slip, parts):
+    rows = [
+        quote(4, 99, 100, (1, 3)),
+        silence(5),
+        quote(6, 99, 100, (1, 3)),
+        quote(7, 99, 100, (1, 9)),
+    ]
+    facts = run_desk(desk("sized", slip=slip), rows, [buy("a", at=1, size=5)])
+    assert [(each.size, each.beyond) for each in only(Fill, facts)] == parts
+
+
 def test_a_trade_fills_the_orders_of_all_accounts_whole_where_size_is_not_asked():
     rows = [trade(5, 100), trade(6, 100, 1)]
     requests = [buy("a", at=0, size=2), buy("b", at=0, size=2, account="wide")]
