@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tapeflow.operators.desk.positions import PositionState
 from tapeflow.operators.desk.settings import DeskSettings
-from tapeflow.operators.desk.working import DONE, Working
+from tapeflow.operators.desk.working import DONE, Sliced, Working
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.sides import BUY
 
@@ -73,6 +73,32 @@ def check_held(held: Iterable[Held], settings: DeskSettings) -> None:
             f"{'; '.join(lines)}, which the job no longer has it trade: nothing would close them. "
             "Name it in the job again, or start with a fresh --state"
         )
+
+
+def check_followed(
+    orders: Iterable[Working], sliced: Iterable[Sliced], settings: DeskSettings
+) -> None:
+    """Check that the desk is still sent what living orders follow: bars, and every quote.
+
+    It is sent them where a strategy of the job declares such orders. Raises TapeflowError.
+    """
+    living = {each.order.id: each.order for each in orders if each.phase != DONE}
+    by_volume = [
+        living[each.order_id]
+        for each in sliced
+        if each.order_id in living and each.slicing.kind == "participation"
+    ]
+    waiting = [each for each in living.values() if each.terms.is_conditional]
+    for found, is_sent, what, key in (
+        (by_volume, settings.reads_bars, "follows the volume of bars", "slices"),
+        (waiting, settings.sees_every_quote, "waits for a trigger", "order or exits"),
+    ):
+        if found and not is_sent:
+            raise TapeflowError(
+                f"strategy {found[0].strategy} of account {found[0].account} holds an order that "
+                f"{what}, and no strategy of the job declares one: leave {key} as they were, or "
+                "start with a fresh --state"
+            )
 
 
 def format_decimal(value: Decimal) -> str:

@@ -25,7 +25,7 @@ from tapeflow.operators.desk.account_snapshot import (
     restore_account,
 )
 from tapeflow.operators.desk.funding_terms import FundingDue
-from tapeflow.operators.desk.held import check_held, held_orders, held_positions
+from tapeflow.operators.desk.held import check_followed, check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, to_ipc
 from tapeflow.operators.desk.settings import DeskSettings
@@ -115,6 +115,7 @@ def check_snapshot(encoded: bytes, settings: DeskSettings) -> Snapshot:
         held_positions(each.name, each.money.positions, each.foreign) for each in saved.accounts
     )
     check_held([*chain.from_iterable(positions), *held_orders(saved.orders)], settings)
+    check_followed(saved.orders, saved.sliced, settings)
     return saved
 
 

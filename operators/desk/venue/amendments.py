@@ -27,7 +27,6 @@ def amend_order(venue: VenueState, visit: Visit, order: PaperOrder, number: int)
         size=size,
         limit=amendment.limit,
         trigger=amendment.trigger,
-        cumulative=order.filled,
     )
     if size <= order.filled:
         forget(venue, visit, order)

@@ -90,7 +90,7 @@ def finish(
 ) -> None:
     """End an order that is not filled, at venue time `at_ns`, else that of the visit."""
     kind, reason = end
-    visit.report(order.id, kind, at_ns, reason=reason, cumulative=order.filled)
+    visit.report(order.id, kind, at_ns, reason=reason)
     forget(venue, visit, order)
 
 

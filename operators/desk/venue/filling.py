@@ -48,7 +48,6 @@ def fill(  # noqa: PLR0913, PLR0917
         size=size,
         liquidity=liquidity,
         trade_id=NO_TRADE if trade is None else trade.trade_id,
-        cumulative=order.filled,
         beyond=beyond,
     )
     if order.leaves <= 0:
