@@ -90,7 +90,14 @@ def desk(
         answer=Latency(ns(answer)), patience_ns=None if patience is None else ns(patience),
     )  # fmt: skip
     names = {name: AccountSettings(name, limits, CASH) for name in accounts}
-    settings = replace(base, accounts=names, paper=paper, sample_ns=ns(sample), order_events=True)
+    settings = replace(
+        base,
+        accounts=names,
+        paper=paper,
+        sample_ns=ns(sample),
+        order_events=True,
+        has_triggers=True,
+    )
     return replace(settings, **changes)
 
 
