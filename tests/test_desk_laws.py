@@ -35,6 +35,7 @@ def desk_of(model, *, venue_clock):
     return Desk(
         replace(
             base.settings, paper=paper, venue_clock=venue_clock, order_events=True, reads_bars=True,
+            has_triggers=True,
         )
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from tests.desk_stories import (
     BTC,
     ETH,
     A,
+    B,
     ask,
     batches_of,
     buy,
@@ -65,6 +66,20 @@ def test_accounts_share_what_a_quote_shows():
     assert fills(facts) == ["6 a 2 @ 100", "6 b 1 @ 100", "7 b 1 @ 101"]
 
 
+@pytest.mark.parametrize(
+    ("slip", "parts"), [(0, [(5, 2)]), (1, [(3, 0), (2, 2)]), (None, [(3, 0), (2, 0)])]
+)
+def test_a_fill_says_what_of_it_nothing_showed(slip, parts):
+    rows = [
+        quote(4, 99, 100, (1, 3)),
+        silence(5),
+        quote(6, 99, 100, (1, 3)),
+        quote(7, 99, 100, (1, 9)),
+    ]
+    facts = run_desk(desk("sized", slip=slip), rows, [buy("a", at=1, size=5)])
+    assert [(each.size, each.beyond) for each in only(Fill, facts)] == parts
+
+
 def test_a_trade_fills_the_orders_of_all_accounts_whole_where_size_is_not_asked():
     rows = [trade(5, 100), trade(6, 100, 1)]
     requests = [buy("a", at=0, size=2), buy("b", at=0, size=2, account="wide")]
@@ -104,6 +119,19 @@ def test_events_and_commands_are_not_in_the_numbers_of_other_facts():
         "OrderEvent", "Command",
     }  # fmt: skip
     assert [each for each in with_events if type(each) in {type(f) for f in without}] == without
+
+
+def test_an_order_waits_for_the_first_tick_of_its_instrument_wherever_that_comes_from():
+    #   decided at a record of binance; of the instrument of coinbase nothing has come yet
+    other = IDS.index("BTC-USD.COINBASE")
+    first = batches_of([trade(5, 100), silence(9)], [buy("a", at=0, i=other)])
+    second = batches_of(
+        [silence(5.5), trade(6, 70, i=other), silence(9)], [], partition=B, one_by_one=True
+    )
+    settings_ = desk(partitions=(B, A))
+    late = facts_of(settings_, [*first, *second])
+    assert fills(late) == ["6 a 1 @ 70"]
+    assert late == facts_of(settings_, [*second[:1], *first, *second[1:]], restored=True)
 
 
 # --- what is due at one time --------------------------------------------------------------
@@ -306,6 +334,17 @@ def test_an_exit_that_fills_gives_exposure_back():
     ]
     facts = run_desk(desk(limits=FIVE), rows, requests)
     assert decisions(facts) == ["a APPROVED", "a APPROVED", "b POSITION_LIMIT", "c APPROVED"]
+
+
+def test_a_larger_size_counts_while_the_amendment_is_on_its_way():
+    requests = [
+        buy("a", at=0, size=3, terms=FAR),
+        ask("x", at=1, amends="a", size=5),
+        buy("b", at=2, size=1),
+    ]
+    rows = [trade(5, 100), silence(6), silence(7), silence(8)]
+    facts = run_desk(desk(limits=FIVE, entry=5), rows, requests)
+    assert decisions(facts) == ["a APPROVED", "b POSITION_LIMIT"]
 
 
 def test_a_larger_size_of_an_amendment_is_checked_and_counts():
