@@ -53,8 +53,7 @@ def test_a_replay_with_a_state_opens_its_work_file_once_at_each_start(tmp_path, 
     replay(tmp_path, state=tmp_path / "state")
     assert opened_files == ["work.duckdb"]
     replay(tmp_path, state=tmp_path / "state")
-    # the open positions are read before the run
-    assert opened_files[1:] == ["r.duckdb", "work.duckdb", "work.duckdb"]
+    assert opened_files[1:] == ["r.duckdb", "work.duckdb"]
 
 
 def test_a_connection_that_nobody_takes_is_closed_with_the_run(tmp_path):

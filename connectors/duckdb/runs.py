@@ -15,7 +15,6 @@ import duckdb
 from msgspec import Struct
 
 from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed, sibling
-from tapeflow.connectors.duckdb.insertion import put_instruments
 from tapeflow.connectors.duckdb.lock import is_locked
 from tapeflow.connectors.duckdb.tables import INTERNAL, RunInfo
 from tapeflow.schemas.errors import TapeflowError
@@ -43,11 +42,7 @@ class Status(Struct, frozen=True):
 
 
 def begin_run(con: Any, run: RunInfo) -> None:
-    """Add a row to `runs`: a run has begun, or has resumed and goes on with its open minutes.
-
-    Instruments of earlier runs stay, as facts of them do.
-    """
-    put_instruments(con, run)
+    """Add a row to `runs`: a run has begun, or has resumed and goes on with its open minutes."""
     con.execute(f"DELETE FROM {INTERNAL}.{OPEN_MINUTES}")
     con.execute(
         "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, NULL, NULL, ?, ?, ? FROM runs",
