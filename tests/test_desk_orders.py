@@ -40,7 +40,8 @@ def desk_of(model, latency_ns, answer_ns, patience_ns):
         answer=Latency(answer_ns, answer_ns), patience_ns=patience_ns,
     )  # fmt: skip
     accounts = {"main": replace(desk.accounts["main"], limits=LIMITS)}
-    return replace(desk, accounts=accounts, paper=paper, order_events=True, reads_bars=True)
+    sent = {"reads_bars": True, "has_triggers": True}
+    return replace(desk, accounts=accounts, paper=paper, order_events=True, **sent)
 
 
 @st.composite

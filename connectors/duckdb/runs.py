@@ -42,7 +42,13 @@ class Status(Struct, frozen=True):
 
 
 def begin_run(con: Any, run: RunInfo) -> None:
-    """Add a row to `runs`: a run has begun, or has resumed and goes on with its open minutes."""
+    """Add a row to `runs`: a run has begun, or has resumed and goes on with its open minutes.
+
+    Instruments of earlier runs stay, as facts of them do.
+    """
+    from tapeflow.connectors.duckdb.insertion import put_instruments  # noqa: PLC0415  # slow
+
+    put_instruments(con, run)
     con.execute(f"DELETE FROM {INTERNAL}.{OPEN_MINUTES}")
     con.execute(
         "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, NULL, NULL, ?, ?, ? FROM runs",

@@ -25,7 +25,7 @@ from tapeflow.connectors.duckdb.file import (
 )
 from tapeflow.connectors.duckdb.flight import QueryServer
 from tapeflow.connectors.duckdb.handover import pass_on
-from tapeflow.connectors.duckdb.insertion import create, insert_facts, put_instruments
+from tapeflow.connectors.duckdb.insertion import create, insert_facts
 from tapeflow.connectors.duckdb.publisher import Publisher
 from tapeflow.connectors.duckdb.runs import begin_run, mark
 from tapeflow.connectors.duckdb.tables import RunInfo, roll_back_to
@@ -114,7 +114,6 @@ class ResultsSinkPartition(StatefulSinkPartition[Facts, State]):
             for number, streams in pending:
                 insert_facts(con, number, from_ipc(streams))
                 self.transaction = number
-            put_instruments(self.con, run)  # those of earlier runs stay, as facts of them do
             begin_run(self.con, run)
             self.con.commit()
         self.healthy = True  # no write has failed: what is committed may be published
