@@ -13,7 +13,7 @@ from tapeflow.engine.compiled import FIRST_RUNG
 from tests.running import JOB, REFERENCE, ROOT
 
 HIDDEN = ROOT / "tests" / "without_numba"
-LAWS = "bars dedupe normalise sequence signals marks merge paper selection risk quality log_clock fine_points"
+LAWS = "bars dedupe normalise sequence signals marks merge watch venue_clock funding selection risk quality log_clock fine_points"
 DIGESTS = {
     "golden": "8007d6b0e0bc170ed29f653b57ba54afffecefc81cb14ec20841abbb03df869b",
     "golden-heartbeat": "7a2a0ae254f4625a35c5dcada60f95f0e187f5e4d0df4355cb81a3a98f107678",
