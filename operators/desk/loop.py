@@ -25,6 +25,8 @@ from tapeflow.schemas.time import LogPosition
 HEAR, FUNDING, DECIDE, LATE = range(3, 7)  # ranks at a position: the rows of tables are 0 to 2
 BAR, INTENT = 0, 1  # of one end of bar; bars that the end of a log closes stand at its last record
 
+DECIDES = ("hear", "funding", "bar", "intent")  # kinds of events at which orders are decided
+
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     """Process everything below the horizon, in log order; yield the facts."""
@@ -35,7 +37,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     while (due := next_due(state)) is not None:
         position, kind = due
         state.now = position
-        if kind in ("funding", "bar", "intent"):  # what is decided here meets later rows only
+        if kind in DECIDES:  # what is decided here meets later rows only
             log_ns, partition, offset = position
             state.merge.release_before((log_ns, partition, offset + 1))
         if kind == "row":
