@@ -1,4 +1,4 @@
-"""What the models of the paper venue make of a recording: fills, costs, gains of fills.
+"""Compare the models of the paper venue on a recording: fills, their costs and gains.
 
     python -m bench.paper_models RECORDING.gz [--venue binance] [--symbol BTCUSDT] [--sizes 0.01 2]
 

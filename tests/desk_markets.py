@@ -3,7 +3,7 @@
     scenario(draws) -> Scenario(rules, instruments, log, commands)
 
 One generator over two sources of choices: hypothesis, which shrinks (`scenarios()`), and a seed,
-which is fast (`seeded(7)`). Of the options of a choice the first is the simplest.
+which is fast (`make_scenario(7)`). Of the options of a choice the first is the simplest.
 """
 
 import random
@@ -137,7 +137,7 @@ class Scenario:
     until_ns: int  # time goes on to this one after the last record
 
 
-def seeded(seed: int, **fixed: Any) -> Scenario:
+def make_scenario(seed: int, **fixed: Any) -> Scenario:
     """Return the scenario of a seed; `fixed` are settings that it does not choose."""
     return scenario(Seeded(seed), **fixed)
 
@@ -148,14 +148,20 @@ def scenarios(draw, **fixed):
     return scenario(Drawn(draw), **fixed)
 
 
-def scenario(draws: Draws, **fixed: Any) -> Scenario:
-    """Choose a scenario."""
+def choose_market(draws: Draws, fixed: dict[str, Any]) -> tuple[Any, ...]:
+    """Choose mood, rules, instruments, log, and the places of its records."""
     mood = draws.pick(MOODS)
     rules = choose_rules(draws, mood, fixed)
     names = "ABCD"[: draws.pick(mood.instruments)]
     instruments = tuple(choose_instrument(draws, mood, name) for name in names)
     log = choose_log(draws, mood, instruments)
     places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
+    return mood, rules, instruments, log, places
+
+
+def scenario(draws: Draws, **fixed: Any) -> Scenario:
+    """Choose a scenario."""
+    mood, rules, instruments, log, places = choose_market(draws, fixed)
     last_ns = places[-1][0] if places else BEGIN_NS
     commands = choose_commands(draws, mood, instruments, places) if places else []
     return Scenario(rules, instruments, log, tuple(commands), last_ns + draws.pick((0, 1, 50)))
@@ -426,7 +432,7 @@ class Story:
     until_ns: int
 
 
-def seeded_story(seed: int, **fixed: Any) -> Story:
+def make_story(seed: int, **fixed: Any) -> Story:
     """Return the story of a seed."""
     return story(Seeded(seed), **fixed)
 
@@ -439,12 +445,7 @@ def stories(draw, **fixed):
 
 def story(draws: Draws, **fixed: Any) -> Story:
     """Choose a market, and intents of all kinds: brackets, linked entries, cancels, amendments."""
-    mood = draws.pick(MOODS)
-    rules = choose_rules(draws, mood, fixed)
-    names = "ABCD"[: draws.pick(mood.instruments)]
-    instruments = tuple(choose_instrument(draws, mood, name) for name in names)
-    log = choose_log(draws, mood, instruments)
-    places = [(record.log_ns, name, record.offset) for name, record in in_log_order(log)]
+    mood, rules, instruments, log, places = choose_market(draws, fixed)
     intents = choose_intents(draws, mood, instruments, places) if places else []
     last_ns = places[-1][0] if places else BEGIN_NS
     return Story(rules, instruments, log, tuple(intents), last_ns + draws.pick((0, 1, 50)))

@@ -799,7 +799,7 @@ class Venue:
 
     def take(self, live: Live, source: Trade | Touch, row, venue_ns: int) -> None:
         """Fill an order from a trade or a touch."""
-        wanted = self.wanted(live)
+        wanted = self.fillable(live)
         price = exact(self.price_of(live, source))
         is_trade = isinstance(source, Trade)
         shown = self.left_of_row if is_trade else self.shown(source, -live.side)
@@ -824,7 +824,7 @@ class Venue:
             if not live.is_over:
                 self.fill(live, price, size, "TAKER", trade_id, venue_ns)
 
-    def wanted(self, live: Live) -> Fraction:
+    def fillable(self, live: Live) -> Fraction:
         """Return what an order wants: what is left of it, clipped where it is reduce-only (4)."""
         return min(live.left, self.reducible(live)) if live.order.reduce_only else live.left
 
@@ -887,7 +887,7 @@ class Venue:
 
     def fill_resting(self, live: Live, row, touch_after: Touch | None, venue_ns: int) -> None:
         """Fill a resting limit order as maker at its limit, by model."""
-        limit, wanted = float(live.limit), self.wanted(live)
+        limit, wanted = float(live.limit), self.fillable(live)
         if isinstance(row, Trade):
             is_through = row.price * live.side < limit * live.side
             if is_through and self.rules.model == "trade":

@@ -92,12 +92,12 @@ def stop_at(records, monkeypatch):
     with monkeypatch.context() as patched:
         update = Progress.update
 
-        def watched(progress, *arguments, **named):
+        def spy(progress, *arguments, **named):
             update(progress, *arguments, **named)
             if progress.records() >= records:
                 STOP_REQUESTED.set()
 
-        patched.setattr(Progress, "update", watched)
+        patched.setattr(Progress, "update", spy)
         yield
 
 

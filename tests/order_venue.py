@@ -74,7 +74,7 @@ class Bench:
         outcome = apply_report(working, report)
         if outcome.alert:
             self.alerts.append(outcome.alert)
-        if outcome.ended:
+        if outcome.has_ended:
             self.orders.note_end(working)
         self.carry_out_all(follow(self.orders, working, outcome))
         return outcome

@@ -20,7 +20,7 @@ from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.orders import NO_TRADE
 from tapeflow.schemas.time import NO_TIME
-from tests.desk_markets import Scenario, long_market, scenarios, seeded
+from tests.desk_markets import Scenario, long_market, make_scenario, scenarios
 from tests.desk_oracle import (
     InstrumentRules,
     PlaceOrder,
@@ -197,7 +197,7 @@ def comparable(received: Received) -> Received:
 @pytest.mark.parametrize("model", ["trade", "sized", "touch"])
 def test_the_venue_answers_as_its_oracle(model):
     for seed in range(MARKETS):
-        check(seeded(seed, model=model))
+        check(make_scenario(seed, model=model))
 
 
 @settings(max_examples=100, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.signals import CancelIntent, Intent, Leg, Signal
-from tests.desk_markets import seeded_story, stories
+from tests.desk_markets import make_story, stories
 from tests.desk_oracle import InstrumentRules
 from tests.desk_oracle_facts import facts_of, orders_of
 from tests.test_desk_oracle import SIZED, beat, records, trade
@@ -170,7 +170,7 @@ CHECKS = (check_orders, check_positions, check_exits)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_what_the_desk_says_is_possible(check):
     for seed in range(MARKETS):
-        check(seeded_story(seed))
+        check(make_story(seed))
 
 
 @settings(max_examples=60, deadline=None)
@@ -182,6 +182,6 @@ def test_what_the_desk_says_is_possible_in_shrunk_stories(story):
 
 def test_the_order_of_intents_does_not_matter():
     for seed in range(MARKETS // 3):
-        story = seeded_story(seed)
+        story = make_story(seed)
         turned = replace(story, intents=story.intents[::-1])
         assert facts_of_story(turned) == facts_of_story(story)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 
 from tapeflow.schemas.orders import NO_TRADE
 from tests.account_oracle import AccountOracle
-from tests.desk_markets import Scenario, lot_of, scenarios, seeded
+from tests.desk_markets import Scenario, lot_of, make_scenario, scenarios
 from tests.desk_oracle import (
     AmendOrder,
     PlaceOrder,
@@ -143,7 +143,7 @@ CHECKS = (check_each_order, check_liquidity, check_positions, check_hearing)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_what_the_oracle_answers_is_possible(check):
     for seed in range(MARKETS):
-        check(seeded(seed))
+        check(make_scenario(seed))
 
 
 @settings(max_examples=60, deadline=None)
@@ -156,7 +156,7 @@ def test_what_the_oracle_answers_is_possible_in_shrunk_markets(scenario):
 def test_other_partitions_do_not_change_what_an_instrument_does():
     # orders of one instrument, whose strategy holds no other, hear the same without the others
     for seed in range(MARKETS):
-        scenario = seeded(seed, answer_latency_ns=0, answer_latency_spread_ns=0)
+        scenario = make_scenario(seed, answer_latency_ns=0, answer_latency_spread_ns=0)
         name = scenario.instruments[0].id
         alone = [each for each in scenario.commands if instrument_of(scenario, each) == name]
         expected = [
@@ -177,7 +177,7 @@ def instrument_of(scenario, command):
 
 def test_more_latency_of_answers_changes_only_when_they_are_received():
     for seed in range(MARKETS):
-        early = seeded(seed, answer_latency_ns=0, answer_latency_spread_ns=0)
+        early = make_scenario(seed, answer_latency_ns=0, answer_latency_spread_ns=0)
         early = replace(early, until_ns=10**20)
         late = replace(early, rules=replace(early.rules, answer_latency_ns=7))
         without_place = [sorted(each[1:] for each in answer(one)) for one in (early, late)]
@@ -186,7 +186,7 @@ def test_more_latency_of_answers_changes_only_when_they_are_received():
 
 def test_market_orders_by_the_reference_rules_fill_as_the_oracle_of_an_account_says():
     for seed in range(MARKETS):
-        scenario = seeded(
+        scenario = make_scenario(
             seed, model="trade", clock="log", patience_ns=None, latency_spread_ns=0,
             answer_latency_ns=0, answer_latency_spread_ns=0,
         )  # fmt: skip

@@ -23,7 +23,7 @@ from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.signals import Intent
 from tapeflow.schemas.time import NO_TIME
 from tests.columns import batch, heartbeat, ints
-from tests.desk_markets import seeded_story
+from tests.desk_markets import make_story
 from tests.desk_oracle_facts import facts_of
 from tests.test_desk import account
 from tests.test_desk_against_oracle import instrument_table, paper_rules
@@ -136,7 +136,7 @@ def plain(intent):
 
 def story_of(seed):
     """Return a story that ends with its log, of plain intents."""
-    story = seeded_story(seed)
+    story = make_story(seed)
     intents = tuple(plain(each) if isinstance(each, Intent) else each for each in story.intents)
     return replace(story, intents=intents, until_ns=0)
 
@@ -167,7 +167,7 @@ def bracket_story(seed):
     def rule_of(intent):
         return "OUO" if any(leg.terms.is_conditional for leg in intent.exits) else intent.exit_rule
 
-    story = seeded_story(seed)
+    story = make_story(seed)
     intents = tuple(
         changed(
             each,

@@ -30,19 +30,19 @@ def living(**terms):
     return begin(order)
 
 
-def sliced(kind):
+def slice_job(kind):
     return Sliced("o", Slicing(kind, count=2, every_ns=5, share=Decimal(1)), LOT, None)
 
 
 def test_an_order_that_follows_bars_needs_a_job_that_sends_them():
     working = living()
     for kind, reads_bars in (("participation", True), ("twap", False), ("twap", True)):
-        check_followed([working], [sliced(kind)], replace(DESK, reads_bars=reads_bars))
+        check_followed([working], [slice_job(kind)], replace(DESK, reads_bars=reads_bars))
     line = f"strategy {STRATEGY.name} of account {STRATEGY.account} .* follows the volume of bars"
     with pytest.raises(TapeflowError, match=line):
-        check_followed([working], [sliced("participation")], replace(DESK, reads_bars=False))
+        check_followed([working], [slice_job("participation")], replace(DESK, reads_bars=False))
     working.phase = DONE
-    check_followed([working], [sliced("participation")], replace(DESK, reads_bars=False))
+    check_followed([working], [slice_job("participation")], replace(DESK, reads_bars=False))
 
 
 def test_an_order_with_a_trigger_needs_a_job_that_sends_every_quote():
@@ -62,9 +62,9 @@ def test_an_order_with_a_trigger_needs_a_job_that_sends_every_quote():
 def test_a_state_is_asked_when_it_is_restored():
     state = initial_state(DESK)
     state.orders.add(living())
-    state.orders.slices["o"] = sliced("participation")
+    state.orders.slices["o"] = slice_job("participation")
     encoded = snapshot(state)
     gone_on = restore(encoded, replace(DESK, reads_bars=True))
-    assert gone_on.orders.slices["o"] == sliced("participation")
+    assert gone_on.orders.slices["o"] == slice_job("participation")
     with pytest.raises(TapeflowError, match="follows the volume of bars"):
         restore(encoded, replace(DESK, reads_bars=False))

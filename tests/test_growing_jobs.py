@@ -148,7 +148,7 @@ def test_a_state_changes_many_times_and_flat_instruments_and_accounts_may_go(
     assert counted, "also in the minute in which it was removed"
 
 
-def paged(job):
+def page_job(job):
     """Return the job with pages of one record: a run of it stops where it is told to."""
     return job.model_copy(update={"source": job.source.model_copy(update={"page_records": 1})})
 
@@ -162,7 +162,7 @@ def test_what_holds_a_position_cannot_be_removed_and_the_state_stays_as_it_was(
     entered = facts(whole, "positions", "account = 'second' AND quantity <> 0")[3]
     at = next(each for each in entered if isinstance(each, datetime))
     with stop_at(records_until(at) + 2, monkeypatch):
-        run_on(tmp_path, tapes, paged(NEW))
+        run_on(tmp_path, tapes, page_job(NEW))
     held = "strategy late of account second holds "
     moved = job_of([ADA, BTC, ETH, ZEC], [strategy("trend", BTC, ETH), strategy("late", ADA, ZEC)])
     for job in (NEW_WITHOUT_TRADES, moved, OLD):

@@ -121,7 +121,7 @@ def test_every_cell_of_the_table_is_as_it_was_designed(name, phase, cell):
         expected = (rest, end, pending)
     assert ((working.phase, working.end, working.pending), outcome.alert) == (expected, alert)
     assert (outcome.before, outcome.after) == (phase, working.phase)
-    assert outcome.ended == (phase != "DONE" and working.phase == "DONE")
+    assert outcome.has_ended == (phase != "DONE" and working.phase == "DONE")
 
 
 def test_the_table_has_a_row_for_each_kind_of_report_and_each_is_tested():
@@ -165,7 +165,7 @@ def test_a_fill_after_the_end_counts_and_surprises_where_there_should_be_none(en
     surprise = f"FILL_AFTER_{end}" if end in ("LOST", "REJECTED", "DENIED") else ""
     (outcome,) = tell(working, fill("late", 4))
     assert (working.phase, working.end, working.filled) == ("DONE", end, 4)
-    assert (outcome.is_new_fill, outcome.ended, outcome.alert) == (True, False, surprise)
+    assert (outcome.is_new_fill, outcome.has_ended, outcome.alert) == (True, False, surprise)
     (outcome,) = tell(working, fill("later", 6))
     assert (working.phase, working.end, working.filled) == ("DONE", "FILLED", 10)
 
@@ -240,7 +240,7 @@ def test_an_amendment_changes_size_and_prices_and_keeps_the_approval():
 def test_an_amendment_to_what_is_filled_ends_the_order():
     working = at_phase("OPEN")
     (outcome,) = tell(working, report("AMENDED", size="3"))
-    assert (working.phase, working.end, outcome.ended) == ("DONE", "FILLED", True)
+    assert (working.phase, working.end, outcome.has_ended) == ("DONE", "FILLED", True)
 
 
 def test_an_order_that_waits_takes_new_terms_at_once():

@@ -52,7 +52,7 @@ def load(folder, text, *, size="1", instrument=BTC, marks="false"):
     return job_settings.load(path, {})
 
 
-def declared(folder, text, **fields):
+def load_strategies(folder, text, **fields):
     """Return the strategy, the instrument and the settings of the desk of such a job."""
     job = load(folder, text, **fields)
     table = instrument_table(job)
@@ -70,7 +70,7 @@ def signal(side, ref_price=100.0):
 
 
 def intent(folder, text, side=BUY, ref_price=100.0, **fields):
-    strategy, instrument, _ = declared(folder, text, **fields)
+    strategy, instrument, _ = load_strategies(folder, text, **fields)
     return make_intent(strategy, signal(side, ref_price), instrument)
 
 
@@ -250,9 +250,9 @@ def test_slices_are_as_declared(tmp_path):
 @pytest.mark.parametrize("share", ["0.1", "1"])
 def test_the_desk_is_sent_bars_only_where_an_order_follows_them(tmp_path, share):
     text = f'slices = {{ kind = "participation", share = "{share}" }}'
-    strategy, _, desk = declared(tmp_path, text)
+    strategy, _, desk = load_strategies(tmp_path, text)
     assert (strategy.slicing.share, desk.reads_bars) == (Decimal(share), True)
-    assert not declared(tmp_path, 'slices = { kind = "twap", count = 2, every = "1s" }')[
+    assert not load_strategies(tmp_path, 'slices = { kind = "twap", count = 2, every = "1s" }')[
         2
     ].reads_bars
 
@@ -271,7 +271,7 @@ def test_orders_with_triggers_meet_every_quote_even_by_trades_and_the_logs_clock
     tmp_path, text, every
 ):
     pinned = '\n[paper]\nmodel = "trade"\nclock = "log"\n'
-    assert declared(tmp_path, text + pinned)[2].sees_every_quote is every
+    assert load_strategies(tmp_path, text + pinned)[2].sees_every_quote is every
 
 
 # --- what is refused at the door ------------------------------------------------------------------
@@ -376,9 +376,9 @@ def test_a_trigger_needs_prices_that_are_read(tmp_path, place):
     text = f"order = {{ {stop} }}" if place == "order" else f"exits = [{{ {stop} }}]"
     assert "set [market] mark_prices, or write" in refusal(tmp_path, text, instrument=PERP)
     assert "order: write another trigger_on" in refusal(tmp_path, text, marks="true")
-    declared(tmp_path, text, instrument=PERP, marks="true")
+    load_strategies(tmp_path, text, instrument=PERP, marks="true")
     quotes = text.replace('"mark"', '"quote"')
-    declared(tmp_path, quotes)
+    load_strategies(tmp_path, quotes)
     only_trades = '\n[channels]\nbinance = ["trade"]\n'
     assert "no quote prices of BTC-USDT.BINANCE are read" in refusal(tmp_path, quotes + only_trades)
 
@@ -387,8 +387,8 @@ def test_an_order_must_live_until_it_is_at_the_venue(tmp_path):
     text = 'order = {{ type = "limit", limit_bps = 1, tif = "GTD", lifetime = "{}" }}'
     line = refusal(tmp_path, text.format("250ms"))
     assert "the lifetime 250ms of an order ends before it is at the venue" in line
-    declared(tmp_path, text.format("251ms"))
-    declared(tmp_path, text.format("250ms") + '\n[paper]\nlatency = "100ms"\n')
+    load_strategies(tmp_path, text.format("251ms"))
+    load_strategies(tmp_path, text.format("250ms") + '\n[paper]\nlatency = "100ms"\n')
 
 
 def test_what_a_strategy_declares_is_read_again_as_it_was_written(tmp_path):

@@ -27,7 +27,7 @@ PARTICIPATION = Slicing("participation", share=Decimal("0.1"))
 LIMIT = Terms("limit", limit=Decimal(99))
 
 
-def sliced(slicing, size="10", terms=LIMIT, lot="1", exits=(), others=(), entry_rule=""):
+def slice_order(slicing, size="10", terms=LIMIT, lot="1", exits=(), others=(), entry_rule=""):
     """Return a bench with an order in slices, and the order."""
     legs = tuple(Leg(SELL, Decimal(size), LIMIT) for _ in exits)
     intent = Intent("main", SIGNAL, Decimal(size), terms, others, entry_rule, legs, slicing=slicing)
@@ -73,7 +73,7 @@ def end_all(bench, kind="CANCELED", reason=""):
 
 
 def test_a_twap_sends_its_slices_at_even_times_and_counts_their_fills():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     for second, expected in enumerate([[2], [2, 3], [2, 3, 2], [2, 3, 2, 3]]):
         bench.advance(100 + second * SECOND - (second > 0))
         assert sizes(bench, parent) == expected[:-1] if second else True
@@ -86,7 +86,7 @@ def test_a_twap_sends_its_slices_at_even_times_and_counts_their_fills():
 
 
 def test_a_child_has_the_terms_of_its_order_and_a_derived_id():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     (child,) = children(bench, parent)
     assert child.order.id == derive_id("order", parent.order.id, "child", 0)
     assert (child.order.role, child.order.parent) == ("child", parent.order.id)
@@ -95,7 +95,7 @@ def test_a_child_has_the_terms_of_its_order_and_a_derived_id():
 
 
 def test_a_twap_of_less_lots_than_slices_skips_slices():
-    bench, parent = sliced(TWAP, size="2")
+    bench, parent = slice_order(TWAP, size="2")
     bench.advance(10 * SECOND)
     assert sizes(bench, parent) == [1, 1]
     fill_all(bench)
@@ -103,13 +103,13 @@ def test_a_twap_of_less_lots_than_slices_skips_slices():
 
 
 def test_the_last_slice_takes_the_rest_that_is_no_multiple_of_the_lot():
-    bench, parent = sliced(TWAP, size="10.5")
+    bench, parent = slice_order(TWAP, size="10.5")
     bench.advance(10 * SECOND)
     assert [each.order.size for each in children(bench, parent)] == [2, 3, 2, Decimal("3.5")]
 
 
 def test_what_a_child_did_not_fill_is_in_the_next_slice():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     end_all(bench, "EXPIRED", "NO_MARKET")
     bench.advance(100 + SECOND)
     assert sizes(bench, parent) == [2, 5]
@@ -121,7 +121,7 @@ def test_what_a_child_did_not_fill_is_in_the_next_slice():
 
 
 def test_a_twap_whose_slices_are_over_ends_with_what_it_filled():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     fill_all(bench)
     bench.advance(100 + 3 * SECOND)
     assert parent.phase == "OPEN"
@@ -132,7 +132,7 @@ def test_a_twap_whose_slices_are_over_ends_with_what_it_filled():
 
 def test_slices_are_later_by_a_jitter_that_is_drawn_from_their_ids():
     jitter = Slicing("twap", count=50, every_ns=SECOND, jitter_ns=SECOND // 2)
-    bench, parent = sliced(jitter, size="50")
+    bench, parent = slice_order(jitter, size="50")
     state = bench.orders.slices[parent.order.id]
     late = [slice_ns(state, parent.order, step) - 100 - step * SECOND for step in range(50)]
     assert all(0 <= each < SECOND // 2 for each in late) and len(set(late)) == 50
@@ -148,7 +148,7 @@ def test_slices_are_later_by_a_jitter_that_is_drawn_from_their_ids():
 
 
 def test_an_iceberg_shows_one_child_at_a_time():
-    bench, parent = sliced(ICEBERG)
+    bench, parent = slice_order(ICEBERG)
     for expected in ([3], [3, 3], [3, 3, 3], [3, 3, 3, 1]):
         assert sizes(bench, parent) == expected
         bench.settle()
@@ -159,7 +159,7 @@ def test_an_iceberg_shows_one_child_at_a_time():
 
 
 def test_a_part_of_a_child_is_no_reason_for_the_next_one():
-    bench, parent = sliced(ICEBERG)
+    bench, parent = slice_order(ICEBERG)
     bench.settle()
     bench.fill(bench.open_orders()[0], Decimal(2))
     bench.settle()
@@ -168,7 +168,7 @@ def test_a_part_of_a_child_is_no_reason_for_the_next_one():
 
 @pytest.mark.parametrize("kind", ["CANCELED", "REJECTED", "EXPIRED"])
 def test_children_that_end_unfilled_are_tried_again_up_to_a_bound(kind):
-    bench, parent = sliced(ICEBERG)
+    bench, parent = slice_order(ICEBERG)
     for _ in range(100):
         end_all(bench, kind)
     assert len(bench.venue) == 4 + SPARE
@@ -179,7 +179,7 @@ def test_children_that_end_unfilled_are_tried_again_up_to_a_bound(kind):
 
 
 def test_an_order_that_follows_the_volume_sends_its_share_of_each_bar():
-    bench, parent = sliced(PARTICIPATION)
+    bench, parent = slice_order(PARTICIPATION)
     assert children(bench, parent) == []
     bench.bar(BTC, 25.0)
     bench.bar("ETH-USD.X", 500.0)
@@ -195,7 +195,7 @@ def test_an_order_that_follows_the_volume_sends_its_share_of_each_bar():
 
 
 def test_the_volume_before_the_order_does_not_count():
-    bench, parent = sliced(PARTICIPATION)
+    bench, parent = slice_order(PARTICIPATION)
     bench.bar(BTC, 100.0, open_ns=99)
     assert children(bench, parent) == []
     bench.bar(BTC, 100.0, open_ns=100)
@@ -203,7 +203,7 @@ def test_the_volume_before_the_order_does_not_count():
 
 
 def test_what_did_not_fill_waits_for_the_next_bar():
-    bench, parent = sliced(PARTICIPATION)
+    bench, parent = slice_order(PARTICIPATION)
     bench.bar(BTC, 30.0)
     end_all(bench)
     assert sizes(bench, parent) == [3]
@@ -221,7 +221,7 @@ def test_what_did_not_fill_waits_for_the_next_bar():
 
 @pytest.mark.parametrize("part", [0, 1])
 def test_a_cancel_of_the_order_cancels_its_children_and_then_it(part):
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     bench.advance(100 + SECOND)
     bench.settle()
     if part:
@@ -237,13 +237,13 @@ def test_a_cancel_of_the_order_cancels_its_children_and_then_it(part):
 
 
 def test_a_cancel_before_the_first_slice_ends_the_order_at_once():
-    bench, parent = sliced(PARTICIPATION)
+    bench, parent = slice_order(PARTICIPATION)
     bench.carry_out(Cancel(parent.order.id, "USER"))
     assert (parent.end, bench.commands) == ("CANCELED", [])
 
 
 def test_a_fill_that_comes_while_children_are_being_canceled_counts():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     bench.settle()
     bench.carry_out(Cancel(parent.order.id, "USER"))
     bench.fill(bench.open_orders()[0], Decimal(2))
@@ -253,7 +253,7 @@ def test_a_fill_that_comes_while_children_are_being_canceled_counts():
 
 
 def test_children_are_canceled_once():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     bench.settle()
     bench.carry_out(Cancel(parent.order.id, "USER"))
     bench.fill(bench.open_orders()[0], Decimal(1))
@@ -270,7 +270,7 @@ def test_an_order_with_an_end_sends_no_slice_after_it_and_its_children_end_with_
     end = 100 + SECOND + 5 if tif == "GTD" else day_ns
     terms = Terms("limit", limit=Decimal(99), tif=tif, expire_ns=end if tif == "GTD" else None)
     every = Slicing("twap", count=4, every_ns=SECOND if tif == "GTD" else day_ns // 2 - 100)
-    bench, parent = sliced(every, terms=terms)
+    bench, parent = slice_order(every, terms=terms)
     bench.advance(end - 1)
     bench.settle()
     first, second = children(bench, parent)[:2]
@@ -289,7 +289,7 @@ def test_an_order_with_an_end_sends_no_slice_after_it_and_its_children_end_with_
 
 
 def test_an_amendment_changes_what_follows_and_the_prices_at_the_venue():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     fill_all(bench)
     bench.advance(100 + SECOND)
     bench.settle()
@@ -308,7 +308,7 @@ def test_an_amendment_changes_what_follows_and_the_prices_at_the_venue():
 
 @pytest.mark.parametrize("filled", [0, 2])
 def test_an_order_is_not_made_smaller_than_what_its_children_may_fill(filled):
-    bench, parent = sliced(ICEBERG)
+    bench, parent = slice_order(ICEBERG)
     bench.settle()
     if filled:
         bench.fill(bench.open_orders()[0], Decimal(filled))
@@ -320,7 +320,7 @@ def test_an_order_is_not_made_smaller_than_what_its_children_may_fill(filled):
 
 
 def test_a_late_fill_is_taken_back_by_a_cancel_where_the_venue_does_not_amend():
-    bench, parent = sliced(Slicing("iceberg", display=Decimal(7)))
+    bench, parent = slice_order(Slicing("iceberg", display=Decimal(7)))
     bench.settle()
     (first,) = bench.open_orders()
     bench.end(first, "CANCELED")
@@ -335,7 +335,7 @@ def test_a_late_fill_is_taken_back_by_a_cancel_where_the_venue_does_not_amend():
 
 
 def test_a_fill_after_the_end_of_its_child_is_taken_back_from_those_that_live():
-    bench, parent = sliced(ICEBERG)
+    bench, parent = slice_order(ICEBERG)
     bench.settle()
     (first,) = bench.open_orders()
     bench.end(first, "CANCELED")
@@ -349,7 +349,7 @@ def test_a_fill_after_the_end_of_its_child_is_taken_back_from_those_that_live():
 
 
 def test_an_order_that_is_full_cancels_children_that_still_live():
-    bench, parent = sliced(TWAP)
+    bench, parent = slice_order(TWAP)
     bench.advance(100 + SECOND)
     bench.settle()
     first, second = bench.open_orders()
@@ -362,7 +362,7 @@ def test_an_order_that_is_full_cancels_children_that_still_live():
 
 
 def test_exits_of_an_order_in_slices_follow_what_its_children_fill():
-    bench, parent = sliced(TWAP, exits=(1, 2))
+    bench, parent = slice_order(TWAP, exits=(1, 2))
     (exits,) = bench.orders.exits_of(parent.order.id)
     assert [each.phase for each in exits] == ["HELD", "HELD"]
     bench.settle()
@@ -378,7 +378,7 @@ def test_exits_of_an_order_in_slices_follow_what_its_children_fill():
 
 def test_an_order_in_slices_that_loses_to_another_entry_stops():
     others = (Leg(BUY, Decimal(10), LIMIT),)
-    bench, parent = sliced(TWAP, others=others, entry_rule="OCO")
+    bench, parent = slice_order(TWAP, others=others, entry_rule="OCO")
     bench.settle()
     (other,) = [each for each in bench.orders.members(parent.order.group) if each is not parent]
     bench.fill(other.order.id, Decimal(1))
@@ -390,7 +390,7 @@ def test_an_order_in_slices_that_loses_to_another_entry_stops():
 
 def test_an_order_in_slices_that_is_held_shrinks_with_the_fills_of_another_entry():
     others = (Leg(BUY, Decimal(10), LIMIT),)
-    bench, parent = sliced(PARTICIPATION, others=others, entry_rule="OUO")
+    bench, parent = slice_order(PARTICIPATION, others=others, entry_rule="OUO")
     bench.settle()
     bench.fill(bench.open_orders()[0], Decimal(3))
     bench.settle()
@@ -407,7 +407,7 @@ def test_an_order_in_slices_that_is_held_shrinks_with_the_fills_of_another_entry
 def test_an_order_in_slices_goes_on_after_a_restart(slicing):
     answers = []
     for restarts in (False, True):
-        bench, parent = sliced(slicing)
+        bench, parent = slice_order(slicing)
         for second in range(6):
             bench.advance(100 + second * SECOND)
             bench.bar(BTC, 23.0)
@@ -421,7 +421,7 @@ def test_an_order_in_slices_goes_on_after_a_restart(slicing):
 
 
 def test_an_order_in_slices_is_forgotten_with_its_children():
-    bench, _ = sliced(ICEBERG)
+    bench, _ = slice_order(ICEBERG)
     for _ in range(4):
         fill_all(bench)
     assert len(bench.orders.forget(10**12)) == 5
@@ -449,7 +449,7 @@ class Slices(RuleBasedStateMachine):
     @precondition(lambda self: self.bench is None)
     @rule(slicing=st.sampled_from(SLICINGS), size=st.sampled_from(["1", "7", "10", "12.5"]))
     def start(self, slicing, size):
-        self.bench, parent = sliced(slicing, size)
+        self.bench, parent = slice_order(slicing, size)
         self.name = parent.order.id
 
     @precondition(lambda self: self.bench and self.bench.commands)

@@ -1,4 +1,4 @@
-"""What of [[strategies]] makes no sense together: orders and exits, slices, instruments.
+"""Check that the orders, exits, slices and instruments of [[strategies]] fit together.
 
 Each check raises with one line that says what to write instead: ValueError where pydantic adds the
 place, UsageError where the instruments must be known.

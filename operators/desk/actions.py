@@ -1,4 +1,4 @@
-"""What follows for orders from what happened: values, which the loop of the desk carries out.
+"""Define the actions on orders: values, which the loop of the desk carries out.
 
     outcome of a report ──▶ links.follow ──▶ [Release(stop, 2), Amend(target, size 2)]
     timer, bar, fill ─────▶ slices ───────▶ [Place(child), Timer(next slice)]

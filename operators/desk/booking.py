@@ -30,7 +30,7 @@ class MoneyRules(Struct, frozen=True):
 
 
 class Booking(Struct, frozen=True):
-    """What a fill did to an account."""
+    """The effect of a fill on an account."""
 
     row: Instrument
     worth: Decimal  # of the fill, in the settlement currency

@@ -19,7 +19,7 @@ NO_POSITION = PositionState()
 
 @dataclass(slots=True)
 class StrategySums:
-    """What all positions of a strategy realized and paid, and those that are open.
+    """Sums over all positions of a strategy, and those positions that are open.
 
     The sums are of what is paid in currencies at par; `foreign` are the other positions.
     """

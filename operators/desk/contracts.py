@@ -1,4 +1,4 @@
-"""What a fill, a position and an order are worth: linear, inverse and quanto contracts.
+"""Value fills, positions and orders of linear, inverse and quanto contracts.
 
     linear    size * multiplier * price     in quote      spot, BTC-USDT perpetuals
     quanto    size * multiplier * price     in settle     ETHUSD that pays BTC: points times BTC

@@ -29,7 +29,7 @@ from tapeflow.schemas.signals import AnyIntent, Intent
 
 
 class Verdict(NamedTuple):
-    """What the risk checks say of an order: the reason of a refusal, or ""; what they observed."""
+    """Result of the risk checks of an order: the reason of a refusal, or "", and the details."""
 
     reason: str = ""
     detail: str = ""

@@ -1,4 +1,4 @@
-"""What an order still counts in the exposure and the reach of its account.
+"""Compute what an order counts in the exposure and the reach of its account.
 
 approved 10       fills 4         the rest ends unfilled
 exposure 10       10              4 given back: 6 of them were never bought

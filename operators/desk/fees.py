@@ -55,7 +55,7 @@ class FeeTable(Struct, frozen=True):
 
 
 class Fee(Struct, frozen=True):
-    """What a fill cost."""
+    """The cost of a fill."""
 
     amount: Decimal  # positive: paid
     currency: str

@@ -1,4 +1,4 @@
-"""What venues say of funding with their mark prices, and when a payment is due.
+"""Follow the funding terms in mark price rows, and find when a payment is due.
 
     mark price row    rate 0.0001 next 16:00 │ rate 0.0001 next 16:00 │ rate 0.0002 next 00:00
                                              │                        │ due: 0.0001, of 16:00,
@@ -37,7 +37,7 @@ class FundingDue(Struct, frozen=True, order=True):
 
 @dataclass(slots=True)
 class FundingTerms:
-    """What was last said of the funding of each instrument, by its number; changed in place."""
+    """Newest funding terms of each instrument, by its number; changed in place."""
 
     next_ns: Ints  # NO_TIME: nothing yet
     rate: Floats

@@ -55,7 +55,7 @@ def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]
             yield from fill_facts(state, settings, working, report)
     change_exposure(state, working, exposed, opened, filled)
     yield from event_of(state, settings, working, outcome)
-    if outcome.ended:
+    if outcome.has_ended:
         state.orders.note_end(working)
     for action in follow(state.orders, working, outcome):
         yield from carry_out(state, settings, action, report.position)

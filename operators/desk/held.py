@@ -1,4 +1,4 @@
-"""What a state holds must be traded by the job that goes on with it: nothing else would close it.
+"""Refuse a job that does not trade what its state holds: nothing else would close it.
 
     state    trend of main: 1 BTC-USDT.BINANCE, an order to sell 1
     job      trend of main trades ETH-*           ──▶ refused, with a line that names all of it

@@ -37,7 +37,7 @@ NOTHING_TO_REDUCE, ORDER_OVER = "NOTHING_TO_REDUCE", "ORDER_OVER"  # reasons of 
 def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Action]:
     """Return what follows for other orders from a report about one."""
     order, kind = working.order, outcome.report.kind
-    moved = outcome.is_new_fill or outcome.ended or (kind == "TRIGGERED" and outcome.is_news)
+    moved = outcome.is_new_fill or outcome.has_ended or (kind == "TRIGGERED" and outcome.is_news)
     answered = kind == "AMEND_REFUSED" or (kind == "AMENDED" and order.role != "entry")
     found = outcome.before == DONE != outcome.after
     if not (moved or answered or found):
@@ -52,7 +52,7 @@ def follow(orders: WorkingOrders, working: Working, outcome: Outcome) -> list[Ac
     actions = follow_entries(orders.members(order.group), working, outcome) if order.group else []
     for exits in orders.exits_of(order.id) if order.id in orders.children else ():
         actions += follow_exits(orders, working, exits, working, outcome)
-    if outcome.ended and order.id in orders.slices:
+    if outcome.has_ended and order.id in orders.slices:
         actions.append(Slice(order.id))
     return actions
 

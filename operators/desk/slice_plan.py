@@ -44,7 +44,7 @@ def child_id(order: Order, number: int) -> str:
     return derive_id("order", order.id, "child", number)
 
 
-def wanted_sum(sliced: Sliced, parent: Working, now_ns: int, at_bar: bool) -> Decimal:
+def target_sum(sliced: Sliced, parent: Working, now_ns: int, at_bar: bool) -> Decimal:
     """Return how much is to be filled or at the venue by now; 0 where no slice is due."""
     slicing, whole = sliced.slicing, parent.size
     match slicing.kind:

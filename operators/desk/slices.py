@@ -29,7 +29,7 @@ from tapeflow.operators.desk.slice_plan import (
     is_used_up,
     make_child,
     next_timer,
-    wanted_sum,
+    target_sum,
 )
 from tapeflow.operators.desk.working import DONE, HELD, ZERO, Outcome, Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
@@ -147,7 +147,7 @@ def go_on(
     actions = shrink(parent, living)
     step = sliced.step
     reached = parent.filled + sum((each.leaves for each in living), ZERO)
-    size = min(wanted_sum(sliced, parent, position[0], at_bar), parent.size) - reached
+    size = min(target_sum(sliced, parent, position[0], at_bar), parent.size) - reached
     if size > 0 and sliced.children < children_max(sliced, parent):
         actions.append(Place(make_child(sliced, parent, size, position), size))
     elif not living and is_used_up(sliced, parent):

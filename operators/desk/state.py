@@ -38,7 +38,7 @@ class DeskBar(NamedTuple):
 
 @dataclass(slots=True)
 class AccountState:
-    """What one account has been approved for and holds, changed in place."""
+    """Approvals and holdings of one account, changed in place."""
 
     name: str
     approved: ApprovedExposure = field(default_factory=ApprovedExposure)

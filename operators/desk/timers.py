@@ -1,4 +1,4 @@
-"""What is due at a log time, before the records of that time.
+"""Process what is due at a log time, before the records of that time.
 
 rank  0 venue: ends, amendments, patience     1 answers of the venue     2 slices     3 samples
 """

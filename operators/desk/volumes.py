@@ -1,4 +1,4 @@
-"""What an account traded at each venue, by day (UTC), for the tiers of fees.
+"""Sum the volume of an account at each venue, by day (UTC), for the tiers of fees.
 
 day        -31    -30 ........ -1    0
 counted           |-- before --|          a fill of day 0 moves no tier of its own day

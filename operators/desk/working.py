@@ -80,7 +80,7 @@ class Outcome(Struct, frozen=True):
     alert: str  # codes of what is wrong with it, with spaces between; or ""
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the order ended by it."""
         return self.after == DONE != self.before
 

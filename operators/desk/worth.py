@@ -1,4 +1,4 @@
-"""What the positions of a strategy are worth at the marks, in the currencies at par.
+"""Value the positions of a strategy at the marks, in the currencies at par.
 
     paid at par      sums of the books + open positions at their marks
     paid in BTC      realized, unrealized, fees, funding in BTC, each times the rate of BTC now

@@ -1,4 +1,4 @@
-"""What became of orders: how each ended and why, or that it works on.
+"""Count orders by how they ended and why, or that they still work.
 
 Where a job writes no order events, only fills say something: which orders have all of their size.
 """

@@ -1,4 +1,4 @@
-"""What stands at our price before us, in the model `touch`: docs/paper.md 4.
+"""Track the size ahead of our orders at their price, in the model `touch`: docs/paper.md 4.
 
 bid 100 x 5     we rest at 100: 5 ahead     trade 100 x 3: 2     bid 100 x 1: 1     bid 99: 0
 bid 101 x 5     we rest at 100: not known

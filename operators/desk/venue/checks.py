@@ -1,4 +1,4 @@
-"""What the venue checks when an order enters: docs/paper.md 2.
+"""Check an order when it enters: docs/paper.md 2.
 
 TICK  LOT  SIZE_MIN  SIZE_MAX  NOTIONAL_MIN  NOTHING_TO_REDUCE  WOULD_TAKE
 """

@@ -14,7 +14,7 @@ from tapeflow.schemas.orders import NO_TRADE
 from tapeflow.schemas.time import NO_TIME
 
 
-def wanted_of(venue: VenueState, order: PaperOrder) -> Decimal:
+def fillable_size(venue: VenueState, order: PaperOrder) -> Decimal:
     """Return what an order may fill now: of a reduce-only one no more than the position."""
     if order.terms.reduce_only:
         return min(order.leaves, venue.room(order))

@@ -5,7 +5,7 @@ touch           also a trade at the limit, after what is ahead, and the opposite
 """
 
 from tapeflow.operators.desk.venue.ahead import update_by_trade
-from tapeflow.operators.desk.venue.filling import fill, wanted_of
+from tapeflow.operators.desk.venue.filling import fill, fillable_size
 from tapeflow.operators.desk.venue.orders import ZERO, PaperOrder
 from tapeflow.operators.desk.venue.rows import TradeRow
 from tapeflow.operators.desk.venue.state import VenueState
@@ -39,7 +39,7 @@ def fill_by_trade(venue: VenueState, visit: Visit, row: TradeRow) -> None:
 
 def fill_one_by_trade(venue: VenueState, visit: Visit, order: PaperOrder, row: TradeRow) -> None:
     """Fill an order from a trade at or beyond its limit."""
-    size = wanted_of(venue, order)
+    size = fillable_size(venue, order)
     if venue.rules.model != "trade":
         ahead = ZERO
         if order.limit == row.price:
@@ -66,7 +66,7 @@ def fill_by_quote(venue: VenueState, visit: Visit) -> None:
             order = venue.orders.get(order_id)
             if order is None or not visit.sees(order):
                 continue
-            size = min(wanted_of(venue, order), shown)
+            size = min(fillable_size(venue, order), shown)
             if size > 0:
                 visit.book.take_from(touch.quote_at, touch.side, size)
                 assert order.terms.limit is not None

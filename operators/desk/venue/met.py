@@ -16,7 +16,7 @@ from tapeflow.schemas.sides import Side
 
 
 class Met(NamedTuple):
-    """What an order meets: a side of a touch, a trade, or nothing at all."""
+    """Liquidity that an order meets: a side of a touch, a trade, or none."""
 
     price: float
     touch: Touch | None = None

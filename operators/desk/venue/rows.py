@@ -1,4 +1,4 @@
-"""What the venue is shown: rows of the market, and what stood before them.
+"""Define what the venue is shown: rows of the market, and what stood before them.
 
     trades 100.5    quotes 100/101    mark 100.4        in the order of places: docs/paper.md 1
 
@@ -58,7 +58,7 @@ Row = TradeRow | QuoteRow | MarkRow
 
 
 class Standing(NamedTuple):
-    """What an instrument shows before a place: its touch, its last trade, the delay of its feed."""
+    """Market of an instrument before a place: its touch, its last trade, the delay of its feed."""
 
     bid: float = math.nan
     bid_size: float = math.nan

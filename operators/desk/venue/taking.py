@@ -6,7 +6,7 @@ shown 3, wanted 5     slip 0: 5 at T      slip 2: 3 at T, 2 at T + 2 ticks      
 from decimal import Decimal
 from typing import NamedTuple
 
-from tapeflow.operators.desk.venue.filling import fill, wanted_of
+from tapeflow.operators.desk.venue.filling import fill, fillable_size
 from tapeflow.operators.desk.venue.met import Met, meet_waiting
 from tapeflow.operators.desk.venue.orders import ZERO, PaperOrder
 from tapeflow.operators.desk.venue.state import VenueState
@@ -24,7 +24,7 @@ class Part(NamedTuple):
 
 def parts_of(venue: VenueState, visit: Visit, order: PaperOrder, met: Met) -> list[Part]:
     """Return what an order takes of what it meets."""
-    wanted = wanted_of(venue, order)
+    wanted = fillable_size(venue, order)
     if met.touch is not None:
         shown = visit.shown(met.touch)
     elif venue.rules.model == "trade":

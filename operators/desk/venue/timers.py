@@ -1,4 +1,4 @@
-"""What happens to orders without a row that they meet: ends, patience, amendments, refusals.
+"""Process what needs no row of the market: ends, patience, amendments, refusals.
 
 E ──▶ before the first row with v >= E
 ──▶ at log time E + d, d the delay of the instrument at log time E        whichever is first
