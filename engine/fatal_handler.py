@@ -2,6 +2,8 @@
 
     signal number ──▶ its line, in `tapeflow_fatal_lines` ──▶ write(terminal) ──▶ _exit(1)
 
+Two threads may fail at once: the first one reports, the other waits for the end of the process.
+
 It is part of the library of kernels; without that library llvmlite, which comes with numba,
 compiles it.
 """
@@ -16,13 +18,23 @@ from tapeflow.engine.prepare import call_early
 
 LINE_BYTES = 512
 HANDLER, LINES, TERMINAL = "tapeflow_fatal", "tapeflow_fatal_lines", "tapeflow_fatal_terminal"
+REPORTING = "tapeflow_fatal_reporting"  # 1 once a thread reports
 CODE = f"""
 @{LINES} = global ptr null
 @{TERMINAL} = global i32 2
+@{REPORTING} = global i32 0
 declare i64 @write(i32, ptr, i64)
 declare i64 @strlen(ptr)
+declare i32 @pause()
 declare void @_exit(i32)
 define void @{HANDLER}(i32 %number) {{
+  %before = atomicrmw xchg ptr @{REPORTING}, i32 1 seq_cst
+  %second = icmp ne i32 %before, 0
+  br i1 %second, label %wait, label %report
+wait:
+  %woken = call i32 @pause()
+  br label %wait
+report:
   %lines = load ptr, ptr @{LINES}
   %terminal = load i32, ptr @{TERMINAL}
   %wide = zext i32 %number to i64

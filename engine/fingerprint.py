@@ -18,9 +18,9 @@ import numpy as np
 from tapeflow.engine.kernel_types import signature_of
 
 VERSION = 2  # of how kernels are called: engine/kernel_library.py
-COMPILERS = (  # files that make machine code of a kernel
+COMPILERS = (  # files that make machine code of a kernel, and what stands in the library with it
     *("memory.py", "memory_code.py", "block_code.py", "instructions.py"),
-    *("kernel_types.py", "kernel_code.py", "kernel_shim.py"),
+    *("kernel_types.py", "kernel_code.py", "kernel_shim.py", "fatal_handler.py"),
 )
 
 

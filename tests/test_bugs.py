@@ -84,6 +84,32 @@ def test_a_fatal_signal_is_one_line_that_names_it_and_the_checked_mode(tmp_path,
     trace.unlink()
 
 
+FAIL_IN_THREADS = """
+import ctypes, signal, threading
+from tapeflow.flows.run.fatal_signals import reported_fatal_signals
+failing = ctypes.CDLL(None)["raise"]
+together = threading.Barrier(8)
+def fail():
+    together.wait()
+    failing(signal.SIGSEGV)
+with reported_fatal_signals(2):
+    threads = [threading.Thread(target=fail) for _ in range(8)]
+    [each.start() for each in threads]
+    [each.join() for each in threads]
+"""
+
+
+@needs_kernels
+def test_threads_that_fail_at_once_are_one_line():
+    for _ in range(10):
+        command = [sys.executable, "-c", FAIL_IN_THREADS]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert ended.returncode == 1
+        (line,) = ended.stderr.splitlines()
+        assert "was killed by SIGSEGV" in line
+        Path(re.search(r" in (\S+\.txt)$", line)[1]).unlink()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(), ("--processes", "2")])
 def test_a_checked_run_names_the_kernel_and_line_of_a_bad_index(tmp_path, shape):
