@@ -43,7 +43,7 @@ class Slicing(Struct, frozen=True, gc=False):
     share: Decimal | None = None  # of participation: part of the volume of each bar
 
 
-class Strategy(Struct, frozen=True):
+class DeclaredStrategy(Struct, frozen=True):
     """A strategy as the job declares it: kind, parameters, instruments, account, orders."""
 
     name: str

@@ -1,6 +1,94 @@
 """Raw ticks in, fills out, and the whole history is a query.
 
+A strategy in a file of your own imports what it uses from here, and from nowhere else:
+
+    from tapeflow import BUY, Strategy, Submit
+
 The rooms of this package are the folders of the same name in the checkout: here stand links to
 them, so that they are imported as `tapeflow.schemas`, `tapeflow.operators`, ... wherever it is
 installed.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapeflow.schemas.accounts import Decision
+    from tapeflow.schemas.bar import Bar
+    from tapeflow.schemas.context import Context, OpenOrder
+    from tapeflow.schemas.instruments import Instrument
+    from tapeflow.schemas.market import Bars
+    from tapeflow.schemas.order_events import OrderEvent
+    from tapeflow.schemas.orders import Fill, Terms
+    from tapeflow.schemas.sides import BUY, SELL, Side
+    from tapeflow.schemas.signals import Leg, Slicing
+    from tapeflow.schemas.strategy import (
+        AmendOrder,
+        CancelAll,
+        CancelOrder,
+        Close,
+        PriceEvent,
+        Request,
+        Requests,
+        SetTimer,
+        Strategy,
+        Submit,
+        Target,
+        TimerEvent,
+        WatchPrice,
+    )
+
+MODULES = {  # of tapeflow.schemas: imported when a name is used, for most commands use none
+    "accounts": ("Decision",),
+    "bar": ("Bar",),
+    "context": ("Context", "OpenOrder"),
+    "instruments": ("Instrument",),
+    "market": ("Bars",),
+    "order_events": ("OrderEvent",),
+    "orders": ("Fill", "Terms"),
+    "sides": ("BUY", "SELL", "Side"),
+    "signals": ("Leg", "Slicing"),
+    "strategy": (
+        *("Strategy", "Request", "Requests", "Target", "Submit", "Close"),
+        *("CancelOrder", "CancelAll", "AmendOrder", "WatchPrice", "SetTimer"),
+        *("PriceEvent", "TimerEvent"),
+    ),
+}
+MODULE_OF = {name: module for module, names in MODULES.items() for name in names}
+
+__all__ = [
+    "BUY",
+    "SELL",
+    "AmendOrder",
+    "Bar",
+    "Bars",
+    "CancelAll",
+    "CancelOrder",
+    "Close",
+    "Context",
+    "Decision",
+    "Fill",
+    "Instrument",
+    "Leg",
+    "OpenOrder",
+    "OrderEvent",
+    "PriceEvent",
+    "Request",
+    "Requests",
+    "SetTimer",
+    "Side",
+    "Slicing",
+    "Strategy",
+    "Submit",
+    "Target",
+    "Terms",
+    "TimerEvent",
+    "WatchPrice",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in MODULE_OF:
+        raise AttributeError(f"module 'tapeflow' has no attribute {name!r}")
+    return getattr(import_module(f"tapeflow.schemas.{MODULE_OF[name]}"), name)

@@ -32,7 +32,7 @@ from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.quality import LateTrade
 from tapeflow.schemas.registry import FACT_TYPES
 from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.signals import Intent, Signal, Strategy
+from tapeflow.schemas.signals import DeclaredStrategy, Intent, Signal
 from tapeflow.schemas.tables import kind_of
 from tests.columns import bar, batch, heartbeat, tick, with_quotes
 from tests.frames import S
@@ -215,7 +215,7 @@ def test_a_dead_letter_says_the_length_of_the_whole_frame(length):
 
 def test_a_signal_names_the_close_of_the_bar_that_caused_it():
     """Killed by: the reference price of the bar before, or behind."""
-    strategy = Strategy(
+    strategy = DeclaredStrategy(
         "t", "ema_cross", {"fast": 1, "slow": 2}, "main", Decimal(1), frozenset(IDS)
     )
     step = EvaluateStrategies(bind([strategy], INSTRUMENTS))
@@ -234,7 +234,7 @@ def test_a_strategy_whose_parameters_have_changed_starts_over():
         params = {"fast": 1, "slow": slow}
         return EvaluateStrategies(
             bind(
-                [Strategy("t", "ema_cross", params, "main", Decimal(1), frozenset(IDS))],
+                [DeclaredStrategy("t", "ema_cross", params, "main", Decimal(1), frozenset(IDS))],
                 INSTRUMENTS,
             )
         )

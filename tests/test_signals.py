@@ -13,7 +13,7 @@ from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.operators.strategies.step import STRATEGIES, EvaluateStrategies, Kind, bind
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.signals import Strategy
+from tapeflow.schemas.signals import DeclaredStrategy
 from tests.columns import bar, bar_values, batch
 from tests.frames import S
 from tests.laws import run
@@ -173,7 +173,9 @@ def test_no_score_counts_as_one_within_entry():
 
 def strategy(name, *instruments, kind="ema_cross", account="main", size="1.5", **params):
     default: dict[str, float] = {"fast": 1, "slow": 2} if kind == "ema_cross" else {"entry": 1.0}
-    return Strategy(name, kind, params or default, account, Decimal(size), frozenset(instruments))
+    return DeclaredStrategy(
+        name, kind, params or default, account, Decimal(size), frozenset(instruments)
+    )
 
 
 def outputs_of(closes, *strategies, scores=None, instrument=IDS[0]):

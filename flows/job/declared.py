@@ -7,16 +7,16 @@ from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.strategies import StrategySettings
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.signals import Strategy
+from tapeflow.schemas.signals import DeclaredStrategy
 
 
-def strategies(job: Job, table: InstrumentTable) -> tuple[Strategy, ...]:
+def strategies(job: Job, table: InstrumentTable) -> tuple[DeclaredStrategy, ...]:
     """Return the strategies of a job, with the instruments that they trade.
 
     Raises UsageError for a pattern that matches none.
     """
     return tuple(
-        Strategy(
+        DeclaredStrategy(
             name=each.name,
             kind=each.kind,
             params=each.model_dump(

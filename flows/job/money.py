@@ -18,7 +18,7 @@ from tapeflow.schemas.decimals import (
 )
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.signals import Strategy
+from tapeflow.schemas.signals import DeclaredStrategy
 
 LEAST_DIGITS = 8
 
@@ -45,7 +45,7 @@ Positive = Annotated[DecimalText, Field(gt=0, lt=10**12)]
 
 
 def count_money_digits(
-    strategies: Iterable[Strategy], table: InstrumentTable, *, in_parts: bool
+    strategies: Iterable[DeclaredStrategy], table: InstrumentTable, *, in_parts: bool
 ) -> int:
     """Return the decimals of one tick of any fill of these strategies, at least LEAST_DIGITS.
 
@@ -74,7 +74,7 @@ def count_money_digits(
 
 
 def check_largest_position(
-    strategy: Strategy, position_max: Decimal, table: InstrumentTable
+    strategy: DeclaredStrategy, position_max: Decimal, table: InstrumentTable
 ) -> None:
     """Refuse a limit of the position whose value the tables could not hold at every price.
 

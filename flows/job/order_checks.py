@@ -13,7 +13,7 @@ from tapeflow.flows.job.slices import SliceSettings
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.market import MarkPrices, Quotes, Trades
-from tapeflow.schemas.signals import Slicing, Strategy
+from tapeflow.schemas.signals import DeclaredStrategy, Slicing
 from tapeflow.schemas.venues import VENUES
 
 Tables = Mapping[str, set[type | None]]  # tables of ticks that the job reads, by venue
@@ -48,7 +48,7 @@ def check_slices(order: OrderSettings, slices: SliceSettings, size: Decimal) -> 
 
 
 def check_strategy(
-    strategy: Strategy, table: InstrumentTable, read: Tables, latency_ns: int
+    strategy: DeclaredStrategy, table: InstrumentTable, read: Tables, latency_ns: int
 ) -> None:
     """Check what a strategy declares against its instruments, what is read of them, and latency.
 

@@ -19,14 +19,14 @@ from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
 from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.sides import Side
-from tapeflow.schemas.signals import Intent, Leg, Signal, Strategy
+from tapeflow.schemas.signals import DeclaredStrategy, Intent, Leg, Signal
 from tapeflow.schemas.time import Ns
 
 BPS = Decimal(10_000)
 STOPS = ("stop", "stop_limit")
 
 
-def make_intent(strategy: Strategy, signal: Signal, instrument: Instrument) -> Intent:
+def make_intent(strategy: DeclaredStrategy, signal: Signal, instrument: Instrument) -> Intent:
     """Return the intent of a signal: its order, and the exits of that."""
     if strategy.order == AT_MARKET and not strategy.exits:  # most are: no price is needed
         return Intent(strategy.account, signal, strategy.size, slicing=strategy.slicing)

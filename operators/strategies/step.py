@@ -30,7 +30,7 @@ from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.signals import Signal, Strategy
+from tapeflow.schemas.signals import DeclaredStrategy, Signal
 
 
 class Kind(NamedTuple):
@@ -51,7 +51,7 @@ State = dict[str, Floats]  # by strategy: (instruments, width), changed in place
 class BoundStrategy(Struct, frozen=True):
     """A strategy bound to the instruments of a job."""
 
-    strategy: Strategy
+    strategy: DeclaredStrategy
     instruments: InstrumentTable  # of the job
     mask: Bools  # by number: whether it trades the instrument
 
@@ -83,7 +83,9 @@ class BoundStrategy(Struct, frozen=True):
         return zip(rows[hits].tolist(), forecasts[hits].tolist(), strict=True)
 
 
-def bind(strategies: Iterable[Strategy], table: InstrumentTable) -> tuple[BoundStrategy, ...]:
+def bind(
+    strategies: Iterable[DeclaredStrategy], table: InstrumentTable
+) -> tuple[BoundStrategy, ...]:
     """Bind strategies, in the order of their names, to the instruments of a job."""
     return tuple(
         BoundStrategy(
@@ -180,7 +182,7 @@ def signals(
     step_id: str,
     up: KeyedStream[Batch],
     *,
-    strategies: tuple[Strategy, ...],
+    strategies: tuple[DeclaredStrategy, ...],
     instruments: InstrumentTable,
 ) -> KeyedStream[Batch]:
     """Evaluate strategies on the bars of a partition."""
