@@ -111,6 +111,8 @@ class Batch(Struct, frozen=True, eq=False):
     bars: Bars = NO_BARS  # closed by these records, in order
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
+    other_bars: dict[str, Bars] = {}  # closed by these records, by kind: other than the job's width
+    features: dict[str, Floats] = {}  # by need: one for each bar of its kind, NaN before warm-up
     signals: tuple[Signal, ...] = ()
     intents: tuple[AnyIntent, ...] = ()
     written_ns: Ints | None = None  # as of the page
@@ -141,7 +143,9 @@ class DeskBatch(Struct, frozen=True, eq=False):
     instruments: Ints  # that have a tick in the batch, whatever became of it
     market: DeskMarket
     intents: tuple[AnyIntent, ...]
-    bars: Bars = NO_BARS  # where orders in slices follow their volume
+    bars: Bars = NO_BARS  # where strategies, or orders in slices, follow them
+    other_bars: dict[str, Bars] = {}  # by kind
+    features: dict[str, Floats] = {}  # by need: one for each bar of its kind
 
 
 class BarBlock(Struct, frozen=True, eq=False):

@@ -1,7 +1,7 @@
 """The output of strategies: signals, and the intents that the risk checks receive."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -56,6 +56,10 @@ class DeclaredStrategy(Struct, frozen=True):
     exits: tuple[OrderPlan, ...] = ()  # prices relative to that of the entry, of the other side
     exit_rule: LinkRule = "OUO"
     slicing: Slicing | None = None
+    sizing: Any = None  # of schemas/sizing.py; None: `size` units
+    strategy: Any = None  # a Strategy of schemas/strategy.py; None: a kernel over columns of bars
+    placement: Literal["columns", "merge"] = "columns"  # of a kernel; any other is in the merge
+    source_sha256: str = ""  # of the file of its class; "": a built-in
 
     @property
     def has_triggers(self) -> bool:
