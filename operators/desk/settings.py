@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tapeflow.operators.desk.booking import MoneyRules
+from tapeflow.operators.desk.strategies.kernel import with_class
 from tapeflow.operators.desk.strategies.reads import NO_READS, BarReads, read_needs
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.accounts import Limits
@@ -45,13 +46,12 @@ class DeskSettings(Struct, frozen=True):
     reads: BarReads = NO_READS  # of them
 
     def with_strategies(self, strategies: Iterable[DeclaredStrategy]) -> "DeskSettings":
-        """Return settings of a desk that calls these strategies.
+        """Return settings of a desk that calls these strategies; kernels become classes.
 
         Raises ValueError where one needs what is no need.
         """
-        called = tuple(strategies)
-        reads = read_needs(each.strategy for each in called)
-        return replace(self, strategies=called, reads=reads)
+        called = tuple(map(with_class, strategies))
+        return replace(self, strategies=called, reads=read_needs(called))
 
     def may_trade(self, account: str, strategy: str, instrument: str) -> bool:
         """Return whether a strategy of the job trades an instrument; all do without `traded`."""

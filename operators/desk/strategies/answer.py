@@ -139,7 +139,7 @@ def find_intent(
     """Return the intent of a signal; None, with a decision as a fact, where there can be none."""
     declared = call.running.declared
     lot = call.context.instrument(signal.instrument).lot
-    floored = ZERO if size is None else round_down(exact(size), lot)
+    floored = ZERO if size is None else in_lots(exact(size), lot)
     reason = detail = ""
     if math.isnan(signal.ref_price):
         reason, detail = "PRICE_UNKNOWN", f"{signal.instrument} has no trade or quote yet"
@@ -225,6 +225,11 @@ def reference_price(call: Answer, instrument: str) -> float:
     last, mid = call.context.last(instrument), call.context.mid(instrument)
     price = mid if last is None else last
     return math.nan if price is None else price
+
+
+def in_lots(size: Decimal, lot: Decimal) -> Decimal:
+    """Return a size floored to the lot; one that is in lots as it was written."""
+    return round_down(size, lot) if size % lot else size
 
 
 def exact(value: Decimal | float) -> Decimal:

@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache, partial
+from typing import NamedTuple
 
-from tapeflow.operators.desk.equity import exact_mark
+from tapeflow.operators.desk.equity import exact_mark, notional_rate
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.positions import entry_price
 from tapeflow.operators.desk.rates import marked_rates
@@ -16,13 +17,36 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.strategies.running import Running
 from tapeflow.operators.desk.working import Working
+from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.context import OpenOrder
-from tapeflow.schemas.decimals import DECIMAL_CONTEXT
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT, to_decimal
 from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.market import Bars
+from tapeflow.schemas.sizing import compute_size
 from tapeflow.schemas.time import MIN_NS, LogPosition, Ns
 
 BID, ASK = 0, 1
+
+
+class SizeFacts(NamedTuple):
+    """What sizes depend on, of one instrument."""
+
+    context: "DeskContext"
+    running: Running
+    instrument: str
+
+    def equity(self) -> Decimal | None:
+        """Return the equity of the account."""
+        return self.context.equity()
+
+    def closes(self, kind: str, count: int) -> tuple[Floats, Ints]:
+        """Return close and end (ns) of the last bars, oldest first."""
+        bars = self.context.bars(self.instrument, kind)
+        return bars.close[-count:], bars.close_ns[-count:]
+
+    def trade_returns(self, count: int) -> list[Decimal]:
+        """Return what the last closed trades made, as a part of what each cost."""
+        return self.running.trades.returns[-count:]
 
 
 class DeskContext:
@@ -94,7 +118,18 @@ class DeskContext:
 
     def size(self, instrument: str) -> Decimal | None:
         """Return the size that the job declares, floored to the lot; None where it is unknown."""
-        return self._running.declared.size
+        declared = self._running.declared
+        if declared.sizing is None:
+            return declared.size
+        row, last, mid = self.instrument(instrument), self.last(instrument), self.mid(instrument)
+        price = last if mid is None else mid
+        return compute_size(
+            declared.sizing,
+            row,
+            None if price is None else to_decimal(price),
+            notional_rate(self._state, self._settings, declared.account, row),
+            SizeFacts(self, self._running, instrument),
+        )
 
     def last(self, instrument: str) -> float | None:
         """Return the price of the last accepted trade."""

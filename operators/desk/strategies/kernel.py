@@ -10,12 +10,25 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
+from tapeflow.operators.strategies.step import STRATEGIES
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.context import Context
 from tapeflow.schemas.needs import SCORE
 from tapeflow.schemas.sides import BUY, SELL
+from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy, Submit
+
+
+def with_class(declared: DeclaredStrategy) -> DeclaredStrategy:
+    """Return a strategy with its class: that of a kernel is `KernelStrategy`."""
+    if declared.strategy is not None:
+        return declared
+    kind = STRATEGIES[declared.kind]
+    made = KernelStrategy(kernel=kind.kernel, width=kind.width, params=declared.params)
+    return replace(declared, strategy=made)
+
 
 ONLY_ROW = np.zeros(1, np.int64)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from tapeflow.schemas.needs import BarsNeed, FeatureNeed, parse_need
+from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.sizing import VolatilityTarget
 from tapeflow.schemas.strategy import Strategy
 
 
@@ -19,7 +21,14 @@ class BarReads(Struct, frozen=True):
 NO_READS = BarReads()
 
 
-def read_needs(strategies: Iterable[Strategy]) -> BarReads:
+def needs_of(declared: DeclaredStrategy) -> list[BarsNeed | FeatureNeed]:
+    """Return what a strategy needs, and what its size does. Raises ValueError for no need."""
+    strategy = declared.strategy
+    assert isinstance(strategy, Strategy), f"{declared.name} is no strategy of the merge"
+    return [parse_need(each) for each in strategy.needs()]
+
+
+def read_needs(strategies: Iterable[DeclaredStrategy]) -> BarReads:
     """Return what strategies read, from what they need.
 
     Raises ValueError for a need that is none.
@@ -27,10 +36,12 @@ def read_needs(strategies: Iterable[Strategy]) -> BarReads:
     counts: dict[str, int] = {}
     needs: dict[str, dict[str, None]] = {}
     kinds: set[str] = set()
-    for strategy in strategies:
-        parsed = [parse_need(each) for each in strategy.needs()]
+    for declared in strategies:
+        parsed = needs_of(declared)
         if not any(isinstance(each, BarsNeed) for each in parsed):
             kinds.add("")
+        if isinstance(declared.sizing, VolatilityTarget):
+            parsed.append(parse_need(declared.sizing.need))
         for need in parsed:
             kinds.add(need.kind)
             if isinstance(need, BarsNeed):

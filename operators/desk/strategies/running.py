@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+from tapeflow.operators.desk.booking import Booking
 from tapeflow.operators.desk.merge import BEFORE_LOG
 from tapeflow.operators.desk.strategies.history import BarMemory
-from tapeflow.operators.desk.strategies.reads import BarReads
+from tapeflow.operators.desk.strategies.reads import BarReads, needs_of
+from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.accounts import Decision
-from tapeflow.schemas.needs import BarsNeed, parse_need
+from tapeflow.schemas.needs import BarsNeed
 from tapeflow.schemas.order_events import OrderEvent
 from tapeflow.schemas.orders import Fill
 from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.sizing import Kelly
 from tapeflow.schemas.strategy import PriceEvent, Strategy, WatchPrice
 from tapeflow.schemas.time import LogPosition
 
@@ -48,16 +51,15 @@ class Running:
     calls: int = 0  # but those of bars, so far
     called_at: LogPosition = BEFORE_LOG  # of the last call
     calls_here: int = 0  # at that position
+    trades: ClosedTrades = field(default_factory=ClosedTrades)
     watches: dict[tuple[str, str], WatchPrice] = field(default_factory=dict)  # by instrument, name
     timers: dict[str, int] = field(default_factory=dict)  # log time, by name
 
     @classmethod
     def begin(cls, declared: DeclaredStrategy) -> "Running":
         """Return a strategy before its first event."""
-        strategy = declared.strategy
-        assert isinstance(strategy, Strategy), f"{declared.name} is no strategy of the merge"
-        needs = [parse_need(each) for each in strategy.needs()]
-        kinds = frozenset(each.kind for each in needs if isinstance(each, BarsNeed)) or {""}
+        strategy, needs = declared.strategy, needs_of(declared)
+        kinds = {each.kind for each in needs if isinstance(each, BarsNeed)} or {""}
         defined = frozenset(
             each
             for each in (*HANDLERS.values(), "on_bar", "on_timer", "on_price")
@@ -71,6 +73,9 @@ class Running:
             frozenset(kinds),
             defined,
             tuple(sorted(declared.instruments, key=str.encode)),
+            trades=ClosedTrades(
+                declared.sizing.trades if isinstance(declared.sizing, Kelly) else 0
+            ),
         )
 
 
@@ -111,6 +116,12 @@ class Strategies:
             return
         if handler != "on_refusal" or fact.decision == "DENIED":
             self.calls.append(Call(self.running[fact.strategy], handler, fact))
+
+    def add_booking(self, strategy: str, booking: Booking) -> None:
+        """Let the size of a strategy follow what its trades make, where it does."""
+        running = self.running.get(strategy)
+        if running is not None and running.trades.count:
+            running.trades.add(booking)
 
     def set_timer(self, running: Running, name: str, due_ns: int | None) -> None:
         """Set a timer in the place of the one of that name, or end it."""

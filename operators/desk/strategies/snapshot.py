@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tapeflow.operators.desk.strategies.history import History
 from tapeflow.operators.desk.strategies.running import Running, Strategies
+from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
@@ -31,6 +33,7 @@ class RunningSnapshot(Struct):
     calls: int
     watches: list[WatchPrice]
     timers: dict[str, int]
+    trades: ClosedTrades
 
 
 class StrategiesSnapshot(Struct):
@@ -75,6 +78,7 @@ def snapshot_running(running: Running) -> RunningSnapshot:
         calls=running.calls,
         watches=[*running.watches.values()],
         timers=running.timers,
+        trades=running.trades,
     )
 
 
@@ -117,6 +121,7 @@ def restore_running(
             "fresh --state"
         )
     running.state, running.calls = decode_state(running, saved.state), saved.calls
+    running.trades = replace(saved.trades, count=running.trades.count)
     for watch in saved.watches:
         if watch.instrument in table.number:
             strategies.set_watch(running, watch)
