@@ -23,7 +23,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
     declared = strategies(job, table)
-    return DeskSettings(
+    settings = DeskSettings(
         accounts={
             name: AccountSettings(
                 name,
@@ -46,8 +46,8 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
-        strategies=in_merge(declared),
     )
+    return settings.with_strategies(in_merge(declared))
 
 
 def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
