@@ -100,7 +100,9 @@ def merge_facts(
 ) -> KeyedStream[Facts]:
     """Build the branches beside the desk; return its facts and theirs."""
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
-    counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))
+    called = declared.in_merge(declared.strategies(job, table))
+    counter = CountQuality(table.ids, wiring.channels(job), counts_signals=not called)
+    counts = quality("quality", decided, counter=counter)
     symbols = count_unlisted("unlisted", decided)
     return op.merge("facts", partition_facts, account_facts, counts, symbols)
 

@@ -23,6 +23,7 @@ from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.orders import Fill
+from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.strategy import TimerEvent
 
 CALLS_MAX = 10_000  # of one strategy at one position of the log, which no sound one makes
@@ -131,6 +132,8 @@ def answer_all(
         for fact in answer(state, settings, place, request):
             if type(fact) is Decision:
                 state.strategies.note(fact)
+            elif type(fact) is Signal:
+                state.strategies.signals.add_signal(fact)
             yield fact
 
 

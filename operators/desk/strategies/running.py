@@ -16,6 +16,7 @@ from tapeflow.operators.desk.booking import Booking
 from tapeflow.operators.desk.merge import BEFORE_LOG
 from tapeflow.operators.desk.strategies.history import BarMemory
 from tapeflow.operators.desk.strategies.reads import BarReads, needs_of
+from tapeflow.operators.desk.strategies.signal_counts import SignalCounts
 from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.needs import BarsNeed
@@ -86,6 +87,7 @@ class Strategies:
     running: dict[str, Running]  # by name
     memory: BarMemory
     calls: deque[Call] = field(default_factory=deque)
+    signals: SignalCounts = field(default_factory=SignalCounts)
     timers: list[tuple[int, bytes, str]] = field(default_factory=list)  # a heap: time, owner, name
     by_bar: dict[tuple[str, str], list[Running]] = field(default_factory=dict)  # kind, instrument
 
