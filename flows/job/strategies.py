@@ -56,7 +56,7 @@ class StrategySettings(Section):
     )
     grid: dict[str, Any] | None = Field(
         default=None,
-        description="Values of its own keys that `tapeflow sweep` tries; a run trades the row's.",
+        description="Values of its own keys that a sweep tries; a run trades those of the row.",
     )
 
     @model_validator(mode="after")
