@@ -75,7 +75,7 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    ids, strategies = table.ids, declared.in_columns(declared.strategies(job, table))
+    ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table), instruments=ids)
@@ -84,7 +84,8 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     if other is not None:
         settled = other_bars("other_bars", settled, step=other, instruments=ids)
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
-    return signals("signals", scored, strategies=strategies, instruments=table)
+    in_columns = declared.in_columns(strategies)
+    return signals("signals", scored, strategies=in_columns, instruments=table)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
 from tapeflow.schemas.orders import MARKET, LinkRule, Terms
 from tapeflow.schemas.sides import Side
-from tapeflow.schemas.sizing import Sizing
+from tapeflow.schemas.sizing import Sizing, VolatilityTarget
 from tapeflow.schemas.time import LogPosition, Ns
 
 
@@ -61,6 +61,12 @@ class DeclaredStrategy(Struct, frozen=True):
     strategy: Any = None  # a Strategy of schemas/strategy.py; None: a kernel over columns of bars
     placement: Literal["columns", "merge"] = "columns"  # of a kernel; any other is in the merge
     source_sha256: str = ""  # of the file of its class; "": a built-in
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What its class and its size need, as `needs` of a class gives it."""
+        own = () if self.strategy is None else tuple(self.strategy.needs())
+        return (*own, self.sizing.need) if isinstance(self.sizing, VolatilityTarget) else own
 
     @property
     def has_any_size(self) -> bool:

@@ -86,6 +86,7 @@ class BarMemory:
 
     def bars(self, kind: str, instrument: str) -> Bars:
         """Return the last bars of a kind. Raises KeyError where no strategy reads such."""
+        kind = "" if kind in self.reads.own else kind
         count = self.reads.counts.get(kind, 0)
         if not count:
             raise KeyError(f"no bars of {kind or 'the job'}: add 'bars:N@{kind}' to needs()")
