@@ -31,7 +31,7 @@ from tapeflow.operators.bars.threshold_kernel import (
     VOLUME,
     fill_bars,
 )
-from tapeflow.operators.bars.wider import Reached
+from tapeflow.operators.bars.wider import Reached, joined
 from tapeflow.schemas.bar_kinds import ThresholdKind
 from tapeflow.schemas.batches import NO_BARS, Batch
 from tapeflow.schemas.columns import Ints
@@ -90,7 +90,7 @@ class ThresholdBars(Struct, frozen=True):
         if len(rows) > 1:
             rows = rows[np.lexsort((rows["instrument"], rows["end_mid_ns"], rows["offset"]))]
         if batch.end_of_log:
-            rows = np.concatenate([rows, close_all(state, batch, reached)])
+            rows = joined(rows, close_all(state, batch, reached))
         return columns_of(rows, rows["broken"] == 0) if len(rows) else NO_BARS
 
     def full_rows(self, state: State, batch: Batch) -> Rows:
