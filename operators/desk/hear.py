@@ -24,10 +24,13 @@ from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
+from tapeflow.schemas.quality import Metric
 from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.time import LogPosition
 
-Fact = Signal | Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command
+Fact = (
+    Signal | Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command | Metric
+)
 
 
 def hear_all(

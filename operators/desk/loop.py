@@ -62,6 +62,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
             yield from timers.pass_time(state, settings, position[0])
         refresh_bounds(state)
     state.merge.release_before(state.merge.horizon)
+    yield from state.strategies.signals.take_certain(state.merge.horizon)
     if state.merge.ended:
         yield from equity.last_samples(state, settings)
 

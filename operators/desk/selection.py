@@ -19,6 +19,7 @@ from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.funding_terms import rows_of_funding
 from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
 from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.strategies.signal_counts import minutes_of
 from tapeflow.schemas.batches import NO_BARS, Batch, DeskBatch
 from tapeflow.schemas.columns import Columns, Floats, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
@@ -45,6 +46,7 @@ def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
         bars=bars,
         other_bars=other_bars,
         features=features,
+        minutes=minutes_of(batch) if settings.strategies else {},
     )
 
 

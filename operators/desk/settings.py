@@ -45,13 +45,16 @@ class DeskSettings(Struct, frozen=True):
     strategies: tuple[DeclaredStrategy, ...] = ()  # that are called in the merge
     reads: BarReads = NO_READS  # of them
 
-    def with_strategies(self, strategies: Iterable[DeclaredStrategy]) -> "DeskSettings":
+    def with_strategies(
+        self, strategies: Iterable[DeclaredStrategy], own: frozenset[str] = frozenset()
+    ) -> "DeskSettings":
         """Return settings of a desk that calls these strategies; kernels become classes.
 
-        Raises ValueError where one needs what is no need.
+        `own` are the kinds that they need and that are the job's own width. Raises ValueError
+        where one needs what is no need.
         """
         called = tuple(map(with_class, strategies))
-        return replace(self, strategies=called, reads=read_needs(called))
+        return replace(self, strategies=called, reads=read_needs(called, own))
 
     def may_trade(self, account: str, strategy: str, instrument: str) -> bool:
         """Return whether a strategy of the job trades an instrument; all do without `traded`."""

@@ -84,6 +84,8 @@ class Desk(Struct, frozen=True):
         """
         check_single_partition(state, batch, self.settings)
         state.merge.add(batch)
+        if batch.minutes:
+            state.strategies.signals.add_batch(batch.partition, batch.minutes)
         if self.settings.pays_funding:
             state.add_dues(batch)
         for intent in batch.intents:

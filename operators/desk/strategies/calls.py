@@ -24,6 +24,7 @@ from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.orders import Fill
+from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.strategy import TimerEvent
 
 END: Any = object()  # of the requests of a call
@@ -131,6 +132,8 @@ def answer_all(
         for fact in answer(state, settings, place, request):
             if type(fact) is Decision:
                 state.strategies.note(fact)
+            elif type(fact) is Signal:
+                state.strategies.signals.add_signal(fact)
             yield fact
 
 
@@ -146,7 +149,7 @@ def check(settings: DeskSettings, requests: Any, request: Any) -> None:
     """Check a request; what is wrong is raised where the handler yielded it, if it did."""
     try:
         check_request(request, settings.instruments)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError) as error:
         if hasattr(requests, "throw"):
             requests.throw(error)
         raise

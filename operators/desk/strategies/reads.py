@@ -1,13 +1,14 @@
 """What the strategies of the merge read of bars: their kinds, how many of the last, features."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tapeflow.schemas.needs import BarsNeed, FeatureNeed, parse_need
 from tapeflow.schemas.signals import DeclaredStrategy
-from tapeflow.schemas.sizing import VolatilityTarget
-from tapeflow.schemas.strategy import Strategy
+
+Need = BarsNeed | FeatureNeed
 
 
 class BarReads(Struct, frozen=True):
@@ -16,37 +17,42 @@ class BarReads(Struct, frozen=True):
     kinds: tuple[str, ...] = ()  # in the order in which they are passed; "": the job's own width
     counts: dict[str, int] = {}  # of the last bars that are kept, by kind
     needs: dict[str, tuple[str, ...]] = {}  # features, by kind
+    own: frozenset[str] = frozenset()  # names of the job's own width, as 60s and 1m
 
 
 NO_READS = BarReads()
 
 
-def needs_of(declared: DeclaredStrategy) -> list[BarsNeed | FeatureNeed]:
-    """Return what a strategy needs, and what its size does. Raises ValueError for no need."""
-    strategy = declared.strategy
-    assert isinstance(strategy, Strategy), f"{declared.name} is no strategy of the merge"
-    return [parse_need(each) for each in strategy.needs()]
+def parse_needs(texts: Iterable[str], own: frozenset[str]) -> list[Need]:
+    """Return needs; those of a name of the job's own width are of the kind "".
+
+    Raises ValueError for a text that is no need.
+    """
+    needs = map(parse_need, texts)
+    return [replace(each, kind="") if each.kind in own else each for each in needs]
 
 
-def read_needs(strategies: Iterable[DeclaredStrategy]) -> BarReads:
-    """Return what strategies read, from what they need.
+def called_kinds(declared: DeclaredStrategy, own: frozenset[str]) -> frozenset[str]:
+    """Return the kinds of bars with which a strategy is called: the job's own if it names none."""
+    needs = parse_needs(declared.strategy.needs(), own)
+    return frozenset(each.kind for each in needs if isinstance(each, BarsNeed)) or frozenset({""})
 
-    Raises ValueError for a need that is none.
+
+def read_needs(strategies: Iterable[DeclaredStrategy], own: frozenset[str]) -> BarReads:
+    """Return what strategies read, from what they need; `own` are names of the job's own width.
+
+    Raises ValueError for a text that is no need.
     """
     counts: dict[str, int] = {}
-    needs: dict[str, dict[str, None]] = {}
+    features: dict[str, dict[str, None]] = {}
     kinds: set[str] = set()
     for declared in strategies:
-        parsed = needs_of(declared)
-        if not any(isinstance(each, BarsNeed) for each in parsed):
-            kinds.add("")
-        if isinstance(declared.sizing, VolatilityTarget):
-            parsed.append(parse_need(declared.sizing.need))
-        for need in parsed:
+        kinds |= called_kinds(declared, own)
+        for need in parse_needs(declared.needs, own):
             kinds.add(need.kind)
             if isinstance(need, BarsNeed):
                 counts[need.kind] = max(counts.get(need.kind, 0), need.count)
-            elif isinstance(need, FeatureNeed):
-                needs.setdefault(need.kind, {})[need.text] = None
-    features = {kind: tuple(texts) for kind, texts in needs.items()}
-    return BarReads(tuple(sorted(kinds)), counts, features)
+            else:
+                features.setdefault(need.kind, {})[need.text] = None
+    needs: Mapping[str, tuple[str, ...]] = {kind: tuple(each) for kind, each in features.items()}
+    return BarReads(tuple(sorted(kinds)), counts, dict(needs), own)

@@ -16,10 +16,10 @@ from tapeflow.operators.desk.booking import Booking
 from tapeflow.operators.desk.merge import BEFORE_LOG
 from tapeflow.operators.desk.strategies.failures import strategy_error
 from tapeflow.operators.desk.strategies.history import BarMemory
-from tapeflow.operators.desk.strategies.reads import BarReads, needs_of
+from tapeflow.operators.desk.strategies.reads import BarReads, called_kinds
+from tapeflow.operators.desk.strategies.signal_counts import SignalCounts
 from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.accounts import Decision
-from tapeflow.schemas.needs import BarsNeed
 from tapeflow.schemas.order_events import OrderEvent
 from tapeflow.schemas.orders import Fill
 from tapeflow.schemas.signals import DeclaredStrategy
@@ -57,10 +57,9 @@ class Running:
     timers: dict[str, int] = field(default_factory=dict)  # log time, by name
 
     @classmethod
-    def begin(cls, declared: DeclaredStrategy) -> "Running":
-        """Return a strategy before its first event."""
-        strategy, needs = declared.strategy, needs_of(declared)
-        kinds = {each.kind for each in needs if isinstance(each, BarsNeed)} or {""}
+    def begin(cls, declared: DeclaredStrategy, kinds: frozenset[str]) -> "Running":
+        """Return a strategy before its first event; `kinds` are of the bars it is called with."""
+        strategy = declared.strategy
         defined = frozenset(
             each
             for each in (*HANDLERS.values(), "on_bar", "on_timer", "on_price")
@@ -71,7 +70,7 @@ class Running:
             strategy,
             begin_state(declared),
             declared.name.encode(),
-            frozenset(kinds),
+            kinds,
             defined,
             tuple(sorted(declared.instruments, key=str.encode)),
             trades=ClosedTrades(
@@ -95,6 +94,7 @@ class Strategies:
     running: dict[str, Running]  # by name
     memory: BarMemory
     calls: deque[Call] = field(default_factory=deque)
+    signals: SignalCounts = field(default_factory=SignalCounts)
     timers: list[tuple[int, bytes, str]] = field(default_factory=list)  # a heap: time, owner, name
     by_bar: dict[tuple[str, str], list[Running]] = field(default_factory=dict)  # kind, instrument
 
@@ -104,7 +104,9 @@ class Strategies:
     ) -> "Strategies":
         """Return strategies before the first event."""
         ordered = sorted(declared, key=lambda each: each.name.encode())
-        running = {each.name: Running.begin(each) for each in ordered}
+        running = {
+            each.name: Running.begin(each, called_kinds(each, reads.own)) for each in ordered
+        }
         by_bar: dict[tuple[str, str], list[Running]] = {}
         for each in running.values():
             if "on_bar" in each.handlers:

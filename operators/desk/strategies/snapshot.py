@@ -43,6 +43,7 @@ class StrategiesSnapshot(Struct):
     features: dict[str, dict[str, float]] = {}  # by need, then instrument
     histories: list[tuple[str, str, list[bytes]]] = []  # kind, instrument, columns of Bars
     needs: dict[str, tuple[str, ...]] = {}  # features of bars that are not passed yet, by kind
+    signals: dict[str, dict[int, int]] = {}  # by partition and minute
 
 
 def snapshot_strategies(strategies: Strategies, instruments: InstrumentTable) -> StrategiesSnapshot:
@@ -63,6 +64,7 @@ def snapshot_strategies(strategies: Strategies, instruments: InstrumentTable) ->
             for key, history in memory.histories.items()
         ],
         needs=memory.reads.needs,
+        signals=strategies.signals.minutes,
     )
 
 
@@ -93,7 +95,7 @@ def restore_strategies(
         running = strategies.running.get(each.name)
         if running is not None:
             restore_running(strategies, running, each, instruments)
-    memory = strategies.memory
+    memory, strategies.signals.minutes = strategies.memory, saved.signals
     for need, values in saved.features.items():
         for instrument, value in values.items():
             if need in memory.features and instrument in instruments.number:
