@@ -43,7 +43,9 @@ class CsvFile:
         if not line:
             raise UsageError(f"{path}: its first line is empty")
         self.delimiter = max(DELIMITERS, key=line.count)
-        cells = next(csv.reader([line], delimiter=self.delimiter))
+        if not text.isprintable() and any(each < " " and each not in "\t\r\n" for each in text):
+            raise UsageError(f"{path} is neither CSV, nor Parquet, nor JSON lines")
+        cells = next(csv.reader([line.replace("\r", "")], delimiter=self.delimiter))
         self.has_header = not any(NUMBER.fullmatch(each.strip()) for each in cells)
         self.names = [each.strip() if self.has_header else "" for each in cells]
         self.first = [] if self.has_header else cells  # of a file without a header: its first row

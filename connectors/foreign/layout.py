@@ -34,6 +34,7 @@ NAMES = {  # our field: the names it has elsewhere, in small letters and digits 
     "symbol": ("symbol", "productid", "instrument", "market", "pair"),
     "frame": ("frame", "data", "raw", "message", "msg", "payload"),
 }  # fmt: skip
+NAMES_SHOWN = 300  # characters of the names of columns in a message
 BARS = {"open", "high", "low", "close"}  # names of a file of bars
 COINBASE = {"trade_id", "price", "size", "side", "time"}  # whose side is the maker's
 SIDES = ("side", "maker_side", "is_buyer_maker")
@@ -167,7 +168,7 @@ def check_columns(
         raise UsageError(
             f"it has {len(names)} columns without names: number them: --columns price=2,size=3,.."
         )
-    has = ", ".join(filter(None, names)) or f"{len(names)} columns without a name"
+    has = ", ".join(filter(None, names))[:NAMES_SHOWN] or f"{len(names)} columns without a name"
     wanted = ",".join(f"{field}=NAME" for field in missing)
     line = f"which column is its {', '.join(missing)}? It has {has}: say it with --columns {wanted}"
     if missing == ["id"]:

@@ -39,6 +39,7 @@ class Records(NamedTuple):
     """Records of a tape, before they are written."""
 
     written_ns: Ints  # (records,) log times as the rows have them
+    ties: Ints  # (records,) the order of those that have one time: their ids, else their lines
     frames: Any  # Arrow array of as many
     bad: list[BadRow]
     symbols: set[str]  # of the column `symbol`
@@ -76,7 +77,11 @@ class Reader:
         if "symbol" in columns and layout.kind != "frame":
             there = pc.unique(texts["symbol"].text.filter(chosen)).to_pylist()
             found = {each.decode() for each in there}
-        return Records(log.ns[good], frames.filter(chosen), sorted(bad), found)
+        ties = part.lines
+        if "id" in texts:
+            ties = pc.if_else(chosen, texts["id"].text, b"0").cast(pa.string()).cast(pa.int64())
+            ties = ties.to_numpy()
+        return Records(log.ns[good], ties[good], frames.filter(chosen), sorted(bad), found)
 
     def _texts(self, columns: dict[str, Any], count: int) -> dict[str, values.Texts]:
         """Return the checked text of each field but the times."""

@@ -87,6 +87,11 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="leave out rows that cannot be read, and count them, instead of importing nothing",
     )
+    parser.add_argument(
+        "--sort",
+        action="store_true",
+        help="put the rows in the order of their times, of a file that is newest first",
+    )
     options.add_json(parser)
 
 
@@ -124,6 +129,7 @@ def run(args: Namespace) -> int:
         maker=None if args.side is None else args.side == "maker",
         first_id=args.first_id,
         skip_bad=args.skip_bad,
+        sort=args.sort,
     )
     imported = import_files(files_of(args.files, notify), args.to, choices, notify, show_progress)
     if args.json:

@@ -57,12 +57,13 @@ def import_files(
     Raises UsageError where what a file is cannot be known or its tape is there already,
     TapeflowError for what cannot be read. Then no tape is written.
     """
-    pending = [begin(find_source(path, choices)) for path in paths]
+    sources = [find_source(path, choices) for path in paths]
+    folder.mkdir(parents=True, exist_ok=True)
+    pending = [begin(source, folder if choices.sort else None) for source in sources]
     pending.sort(key=lambda each: (each.source.key, each.first_ns))
     partitions, clocks = Partitions(folder), {}
     writers: list[TextWriter] = []
     imported = []
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         for each in pending:
             source = each.source
@@ -83,10 +84,17 @@ def import_files(
     return imported
 
 
-def begin(source: Source) -> Pending:
-    """Read the first part of a file that has rows. Raises TapeflowError where there is none."""
+def begin(source: Source, sorting: Path | None) -> Pending:
+    """Read the first part of a file that has rows, sorted in the folder `sorting` if there is one.
+
+    Raises TapeflowError where there is no row.
+    """
     reader = Reader(source.reading)
-    parts = map(reader.read, source.file.parts(source.reading.layout))
+    parts: Iterator[Records] = map(reader.read, source.file.parts(source.reading.layout))
+    if sorting is not None:
+        from tapeflow.connectors.foreign.sort import sort_records  # noqa: PLC0415  # rarely needed
+
+        parts = sort_records(parts, sorting)
     bad: list[BadRow] = []
     for records in parts:
         bad += records.bad
@@ -125,6 +133,11 @@ def convert(
         writer.write(log_ns, records.frames)
         rows, count_bad = rows + len(log_ns), count_bad + len(records.bad)
         bad += records.bad[: BAD_NAMED - len(bad)] if len(bad) < BAD_NAMED else []
+        if clock.moved > rows // 2:
+            raise TapeflowError(
+                f"{source.path} is not in the order of time: {clock.moved:,} of its first {rows:,} rows lie "
+                "before the row above them: nothing was written: --sort puts them in order"
+            )
         found |= records.symbols
         check_one_symbol(source, found)
         progress(f"{source.path}: {rows:,} rows")

@@ -30,6 +30,7 @@ class Choices(Struct, frozen=True):
     maker: bool | None = None  # whether a column `side` has the maker's
     first_id: int | None = None
     skip_bad: bool = False
+    sort: bool = False  # by time, on the disk
 
 
 class Source(Struct, frozen=True):
