@@ -17,6 +17,7 @@ from tapeflow.flows.cli import (
     digest,
     doctor,
     help,  # noqa: A004  # the command's name
+    import_files,
     load,
     query,
     replay,
@@ -30,7 +31,9 @@ from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
-COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
+COMMANDS = (
+    demo, import_files, replay, load, run, archive, query, digest, verify, doctor, completion, help,
+)  # fmt: skip
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
 

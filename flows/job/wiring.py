@@ -11,7 +11,7 @@ from tapeflow.flows.job.order_checks import check_strategy
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.sizes import check_capital
-from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.errors import IMPORT, UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
 from tapeflow.schemas.venues import VENUES, venue_of
@@ -141,5 +141,5 @@ def check_partitions(partitions: Iterable[str]) -> None:
         if venue not in VENUES or not number.isdigit():
             raise UsageError(
                 f"{name} is no partition: name a tape <venue>-<n>.tape, the venue one of "
-                f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job"
+                f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job; {IMPORT}"
             )
