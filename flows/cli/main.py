@@ -21,6 +21,7 @@ from tapeflow.flows.cli import (
     query,
     replay,
     run,
+    sweep,
     terminal,
     verify,
 )
@@ -30,7 +31,9 @@ from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
-COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
+COMMANDS = (
+    *(demo, replay, load, run, sweep, archive, query, digest, verify, doctor, completion, help),
+)
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
 

@@ -3,7 +3,7 @@
 Durations, descriptions and units as in sections.py.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,11 @@ class StrategySettings(Section):
     )
     slices: SliceSettings | None = Field(
         default=None, description="How the order of a signal is sent in parts. Left out: whole."
+    )
+    grid: dict[str, Any] | None = Field(
+        default=None,
+        description="Values of settings of the strategy, each a list or `{ from, to, step }`: "
+        "`tapeflow sweep` runs every combination. All other commands run the strategy alone.",
     )
 
     @model_validator(mode="after")

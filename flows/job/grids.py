@@ -1,0 +1,224 @@
+"""Grids: a strategy with `[strategies.grid]` becomes variants, one for each combination of values.
+
+    [strategies.grid]
+    fast = [5, 8]
+    slow = { from = 20, to = 40, step = 10 }     20, 30, 40
+
+    ──▶ trend/fast=5,slow=20  trend/fast=5,slow=30  ..  trend/fast=8,slow=40
+
+The last key changes first, in the order of the file. Each variant has an account of its own, with
+the limits of its strategy's account, and both bear its name. Where a job has one variant in all, it
+keeps the names of the job: it is the strategy itself. What the strategy refuses is left out.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import product
+from math import isfinite, prod
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from tapeflow.flows.job.messages import suggestion
+from tapeflow.flows.job.settings import Job
+from tapeflow.flows.job.strategies import StrategySettings
+from tapeflow.schemas.errors import UsageError
+
+VARIANTS_MAX = 10_000  # of a sweep
+RANGE_KEYS = ("from", "to", "step")
+Values = dict[str, Any]  # of the settings of a strategy, by key
+
+
+class Variant(NamedTuple):
+    """One combination of the values of a grid."""
+
+    strategy: str  # the name in the job
+    name: str
+    parameters: Values
+    row: StrategySettings  # as it runs: of that name, and with an account of its own
+
+
+class Grids(NamedTuple):
+    """The variants of a job, in their order, and what is not one of them."""
+
+    variants: tuple[Variant, ...]
+    refused: dict[str, tuple[int, str]]  # by strategy: combinations, and why the first was refused
+    without: tuple[str, ...]  # strategies without a grid
+
+
+def check_grids(job: Job) -> None:
+    """Check the keys and the values of all grids, and how many combinations they have.
+
+    Raises UsageError with the key, and the name that was meant.
+    """
+    sizes = {
+        row.name: prod(map(len, read_grid(row).values())) for row in job.strategies if row.grid
+    }
+    total = sum(sizes.values())
+    if total > VARIANTS_MAX:
+        largest = max(sizes, key=sizes.__getitem__)
+        raise UsageError(
+            f"strategies.{largest}.grid: {total:,} combinations in all, at most {VARIANTS_MAX:,}: "
+            "give fewer values, or larger steps"
+        )
+
+
+def read_grid(row: StrategySettings) -> dict[str, list[Any]]:
+    """Return the values of each key of a grid.
+
+    Raises UsageError for a key that is no setting of the strategy, or without a list of values.
+    """
+    known = parameter_names(row)
+    found = {}
+    for key, values in (row.grid or {}).items():
+        where = f"strategies.{row.name}.grid.{key}"
+        if key not in known:
+            raise UsageError(f"{where} is no setting{suggestion(key, known)}")
+        found[key] = read_values(where, values)
+    return found
+
+
+def parameter_names(row: StrategySettings) -> list[str]:
+    """Return the keys of the strategy itself, those that not every strategy has."""
+    return [name for name in type(row).model_fields if name not in SHARED_KEYS]
+
+
+SHARED_KEYS = {*StrategySettings.model_fields, "kind"}
+
+
+def read_values(where: str, values: Any) -> list[Any]:
+    """Return the values of one key: those of a list, or of a range.
+
+    >>> read_values("grid.slow", {"from": 20, "to": 45, "step": 10})
+    [20, 30, 40]
+    """
+    if isinstance(values, Mapping):
+        found = [*read_range(where, values)]
+    elif isinstance(values, list | tuple):
+        found = list(values)
+    else:
+        raise UsageError(f"{where}: write a list [5, 8], or {{ from = 20, to = 60, step = 5 }}")
+    if not found:
+        raise UsageError(f"{where} has no values")
+    for number, value in enumerate(found):
+        if isinstance(value, list | tuple | Mapping):
+            raise UsageError(f"{where}: {value} is no single value")
+        if value in found[:number]:
+            raise UsageError(f"{where} has {format_value(value)} twice")
+    return found
+
+
+def read_range(where: str, values: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the values of a range, `to` included where a step comes to it; exact as decimals."""
+    for key in values:
+        if key not in RANGE_KEYS:
+            raise UsageError(f"{where}.{key} is no setting{suggestion(key, RANGE_KEYS)}")
+    for key in RANGE_KEYS:
+        if key not in values:
+            raise UsageError(f"{where}.{key} is missing")
+        value = values[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise UsageError(f"{where}.{key}: {value!r} is no number")
+    first, last, step = (Decimal(repr(values[key])) for key in RANGE_KEYS)
+    if step <= 0 or last < first:
+        raise UsageError(f"{where}: a range goes up: from <= to, and step above 0")
+    if (last - first) // step >= VARIANTS_MAX:
+        raise UsageError(f"{where} has more than {VARIANTS_MAX:,} values: take a larger step")
+    whole = all(isinstance(values[key], int) for key in RANGE_KEYS)
+    value = first
+    while value <= last:
+        yield int(value) if whole else float(value)
+        value += step
+
+
+def expand_grids(job: Job) -> Grids:
+    """Return the variants of all grids of a job.
+
+    Raises UsageError for a value that the strategy never takes, and where no combination is left.
+    """
+    check_grids(job)
+    refused: dict[str, tuple[int, str]] = {}
+    found: list[tuple[StrategySettings, Values, Values]] = []
+    for row in job.strategies:
+        if not row.grid:
+            continue
+        before, reasons = len(found), []
+        for values in combine(read_grid(row)):
+            checked = check_combination(row, values)
+            if isinstance(checked, str):
+                reasons.append(checked)
+            else:
+                found.append((row, values, checked))
+        if len(found) == before:
+            raise UsageError(f"strategies.{row.name}.grid: it refuses every one: {reasons[0]}")
+        if reasons:
+            refused[row.name] = len(reasons), reasons[0]
+    without = tuple(row.name for row in job.strategies if not row.grid)
+    alone = len(found) == 1
+    return Grids(tuple(make_variant(*each, alone=alone) for each in found), refused, without)
+
+
+def combine(grid: Mapping[str, list[Any]]) -> Iterator[Values]:
+    """Yield all combinations of the values of a grid; the last key changes first."""
+    for values in product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def check_combination(row: StrategySettings, values: Values) -> Values | str:
+    """Return all settings of the strategy itself with these values, or why it refuses them.
+
+    Raises UsageError for a value that is wrong in any combination.
+    """
+    own = {key: getattr(row, key) for key in parameter_names(row)} | values
+    shared = {"name": row.name, "account": row.account, "size": row.size}
+    if "kind" in type(row).model_fields:
+        shared["kind"] = row.kind  # type: ignore[attr-defined]
+    try:
+        checked = type(row).model_validate({**shared, **own})
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            if found["loc"]:
+                key = str(found["loc"][0])
+                line = found["msg"].removeprefix("Value error, ")
+                raise UsageError(
+                    f"strategies.{row.name}.grid.{key}: {format_value(own.get(key))}: {line}"
+                ) from None
+        return str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+    return {key: getattr(checked, key) for key in parameter_names(row)}
+
+
+def make_variant(row: StrategySettings, values: Values, own: Values, *, alone: bool) -> Variant:
+    """Return the variant of some values; `alone`: it is the only one of the job."""
+    text = ",".join(f"{key}={format_value(value)}" for key, value in values.items())
+    name = row.name if alone else f"{row.name}/{text}"
+    account = row.account if alone else name
+    changed = {**own, "name": name, "account": account, "grid": None}
+    return Variant(row.name, name, values, row.model_copy(update=changed))
+
+
+def format_value(value: Any) -> str:
+    """Return a value as the job writes it, without quotes.
+
+    >>> format_value(True), format_value(2.5), format_value(3.0), format_value("a")
+    ('true', '2.5', '3', 'a')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)).normalize():f}"
+    return str(value)
+
+
+def variant_job(job: Job, variants: tuple[Variant, ...]) -> Job:
+    """Return the job that runs these variants, each with an account of its own."""
+    accounts = {each.name: each for each in job.accounts}
+    base = {row.name: row.account for row in job.strategies}
+    own = {
+        each.row.account: accounts[base[each.strategy]].model_copy(
+            update={"name": each.row.account}
+        )
+        for each in variants
+        if base[each.strategy] in accounts
+    }
+    changed = {"strategies": tuple(each.row for each in variants), "accounts": tuple(own.values())}
+    return job.model_copy(update=changed)
