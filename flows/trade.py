@@ -72,7 +72,7 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    ids, strategies = table.ids, declared.strategies(job, table)
+    ids, strategies = table.ids, declared.in_columns(declared.strategies(job, table))
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table), instruments=ids)

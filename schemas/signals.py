@@ -8,6 +8,7 @@ from msgspec import Struct
 from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
 from tapeflow.schemas.orders import MARKET, LinkRule, Terms
 from tapeflow.schemas.sides import Side
+from tapeflow.schemas.sizing import Sizing
 from tapeflow.schemas.time import LogPosition, Ns
 
 
@@ -47,24 +48,37 @@ class DeclaredStrategy(Struct, frozen=True):
     """A strategy as the job declares it: kind, parameters, instruments, account, orders."""
 
     name: str
-    kind: str  # a key of operators.strategies.step.STRATEGIES
-    params: dict[str, float]
+    kind: str  # as it is written: of a kernel a key of operators.strategies.step.STRATEGIES
+    params: dict[str, Any]  # the settings of its own, as they are written
     account: str
-    size: Decimal  # of each order
+    size: Decimal  # of each order; 0 where `sizing` says it
     instruments: frozenset[str]
     order: OrderPlan = AT_MARKET
     exits: tuple[OrderPlan, ...] = ()  # prices relative to that of the entry, of the other side
     exit_rule: LinkRule = "OUO"
     slicing: Slicing | None = None
-    sizing: Any = None  # of schemas/sizing.py; None: `size` units
+    sizing: Sizing | None = None  # None: `size` units
     strategy: Any = None  # a Strategy of schemas/strategy.py; None: a kernel over columns of bars
     placement: Literal["columns", "merge"] = "columns"  # of a kernel; any other is in the merge
     source_sha256: str = ""  # of the file of its class; "": a built-in
 
     @property
+    def has_any_size(self) -> bool:
+        """Whether the size of an order is known only when it is made."""
+        return self.sizing is not None or self.strategy is not None
+
+    @property
+    def slices_by_volume(self) -> bool:
+        """Whether any of its orders follows the volume of bars; those of a class may."""
+        of_row = self.slicing is not None and self.slicing.kind == "participation"
+        return self.strategy is not None or of_row
+
+    @property
     def has_triggers(self) -> bool:
-        """Whether any of its orders waits for a trigger."""
-        return any(plan.is_conditional for plan in (self.order, *self.exits))
+        """Whether any of its orders waits for a trigger; those of a class may."""
+        return self.strategy is not None or any(
+            plan.is_conditional for plan in (self.order, *self.exits)
+        )
 
 
 class Leg(Struct, frozen=True, gc=False):

@@ -15,13 +15,17 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import product
 from math import isfinite, prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 
+from tapeflow.flows.job.class_settings import make_strategy
+from tapeflow.flows.job.kinds import find_kind
 from tapeflow.flows.job.messages import suggestion
 from tapeflow.flows.job.settings import Job
-from tapeflow.flows.job.strategies import StrategySettings
+from tapeflow.flows.job.strategies import ClassStrategy, StrategySettings
 from tapeflow.schemas.errors import UsageError
 
 VARIANTS_MAX = 10_000  # of a sweep
@@ -52,7 +56,9 @@ def check_grids(job: Job) -> None:
     Raises UsageError with the key, and the name that was meant.
     """
     sizes = {
-        row.name: prod(map(len, read_grid(row).values())) for row in job.strategies if row.grid
+        row.name: prod(map(len, read_grid(row, job.folder).values()))
+        for row in job.strategies
+        if row.grid
     }
     total = sum(sizes.values())
     if total > VARIANTS_MAX:
@@ -63,12 +69,12 @@ def check_grids(job: Job) -> None:
         )
 
 
-def read_grid(row: StrategySettings) -> dict[str, list[Any]]:
+def read_grid(row: StrategySettings, folder: Path) -> dict[str, list[Any]]:
     """Return the values of each key of a grid.
 
     Raises UsageError for a key that is no setting of the strategy, or without a list of values.
     """
-    known = parameter_names(row)
+    known = parameter_names(row, folder)
     found = {}
     for key, values in (row.grid or {}).items():
         where = f"strategies.{row.name}.grid.{key}"
@@ -78,12 +84,12 @@ def read_grid(row: StrategySettings) -> dict[str, list[Any]]:
     return found
 
 
-def parameter_names(row: StrategySettings) -> list[str]:
+def parameter_names(row: StrategySettings, folder: Path) -> list[str]:
     """Return the keys of the strategy itself, those that not every strategy has."""
-    return [name for name in type(row).model_fields if name not in SHARED_KEYS]
-
-
-SHARED_KEYS = {*StrategySettings.model_fields, "kind"}
+    if isinstance(row, ClassStrategy):
+        fields = msgspec.structs.fields(find_kind(row.kind, folder).type)
+        return [each.encode_name for each in fields]
+    return [*row.own_settings()]
 
 
 def read_values(where: str, values: Any) -> list[Any]:
@@ -143,8 +149,8 @@ def expand_grids(job: Job) -> Grids:
         if not row.grid:
             continue
         before, reasons = len(found), []
-        for values in combine(read_grid(row)):
-            checked = check_combination(row, values)
+        for values in combine(read_grid(row, job.folder)):
+            checked = check_combination(row, values, job.folder)
             if isinstance(checked, str):
                 reasons.append(checked)
             else:
@@ -164,27 +170,31 @@ def combine(grid: Mapping[str, list[Any]]) -> Iterator[Values]:
         yield dict(zip(grid, values, strict=True))
 
 
-def check_combination(row: StrategySettings, values: Values) -> Values | str:
+def check_combination(row: StrategySettings, values: Values, folder: Path) -> Values | str:
     """Return all settings of the strategy itself with these values, or why it refuses them.
 
     Raises UsageError for a value that is wrong in any combination.
     """
-    own = {key: getattr(row, key) for key in parameter_names(row)} | values
-    shared = {"name": row.name, "account": row.account, "size": row.size}
-    if "kind" in type(row).model_fields:
-        shared["kind"] = row.kind  # type: ignore[attr-defined]
+    own = row.own_settings() | values
+    place = f"strategies.{row.name}"
+    if isinstance(row, ClassStrategy):
+        try:
+            make_strategy(place, find_kind(row.kind, folder).type, own)
+        except UsageError as error:
+            if str(error).startswith(f"{place}: "):
+                return str(error).removeprefix(f"{place}: ")
+            raise
+        return own
+    shared = {"name": row.name, "account": row.account, "size": 1, "kind": row.kind}
     try:
-        checked = type(row).model_validate({**shared, **own})
+        return type(row).model_validate({**shared, **own}).own_settings()
     except ValidationError as error:
-        for found in error.errors(include_url=False):
-            if found["loc"]:
-                key = str(found["loc"][0])
-                line = found["msg"].removeprefix("Value error, ")
-                raise UsageError(
-                    f"strategies.{row.name}.grid.{key}: {format_value(own.get(key))}: {line}"
-                ) from None
-        return str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
-    return {key: getattr(checked, key) for key in parameter_names(row)}
+        found = error.errors(include_url=False)[0]
+    line = found["msg"].removeprefix("Value error, ")
+    if not found["loc"]:
+        return line
+    key = str(found["loc"][0])
+    raise UsageError(f"{place}.grid.{key}: {format_value(own.get(key))}: {line}")
 
 
 def make_variant(row: StrategySettings, values: Values, own: Values, *, alone: bool) -> Variant:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.job import wiring
-from tapeflow.flows.job.declared import strategies
+from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
@@ -29,6 +29,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
                 name,
                 Limits(each.position_max, each.gross_max, each.orders_max, each.orders_window),
                 each.at_par,
+                each.capital,
             )
             for name, each in by_name.items()
         },
@@ -41,12 +42,11 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         ),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
-        reads_bars=any(
-            each.slicing is not None and each.slicing.kind == "participation" for each in declared
-        ),
+        reads_bars=any(each.slices_by_volume for each in declared),
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
+        strategies=in_merge(declared),
     )
 
 

@@ -11,6 +11,7 @@ from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.order_checks import check_strategy
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
+from tapeflow.flows.job.sizes import check_capital
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
@@ -122,6 +123,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"{table.get(name).lot} of {name}"
                 )
             check_currency(by_name[strategy.account], table, name)
+        check_capital(strategy, by_name[strategy.account])
         check_strategy(strategy, table, read, job.paper.latency)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 

@@ -98,7 +98,7 @@ def compare_variants(job: Job, grids: Grids, intervals: Intervals, best: int) ->
 def make_trial(job: Job, variant: Variant) -> Trial:
     """Return a variant as statistics see it."""
     account = next(row.account for row in job.strategies if row.name == variant.strategy)
-    capitals = {each.name: getattr(each, "capital", None) for each in job.accounts}
+    capitals = {each.name: each.capital for each in job.accounts}
     return Trial(variant.name, variant.strategy, variant.parameters, capitals.get(account))
 
 

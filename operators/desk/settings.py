@@ -1,6 +1,7 @@
 """The settings of the desk: those of the portfolio, and those of each account."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -8,6 +9,7 @@ from tapeflow.operators.desk.booking import MoneyRules
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.signals import DeclaredStrategy
 
 
 class AccountSettings(Struct, frozen=True):
@@ -16,6 +18,7 @@ class AccountSettings(Struct, frozen=True):
     name: str
     limits: Limits
     at_par: tuple[str, ...]  # currencies that are added up one to one
+    capital: Decimal | None = None  # what it begins with; None: its equity is not known
 
 
 class DeskSettings(Struct, frozen=True):
@@ -36,6 +39,7 @@ class DeskSettings(Struct, frozen=True):
     )
     order_events: bool = True  # whether order events and commands are facts
     traded: Mapping[tuple[str, str], frozenset[str]] | None = None  # by account and strategy: ids
+    strategies: tuple[DeclaredStrategy, ...] = ()  # that are called in the merge
 
     def may_trade(self, account: str, strategy: str, instrument: str) -> bool:
         """Return whether a strategy of the job trades an instrument; all do without `traded`."""
