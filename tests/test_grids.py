@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from tapeflow.flows.job import grids, settings, wiring
-from tapeflow.flows.job.grids import VARIANTS_MAX, expand_grids, variant_job
+from tapeflow.flows.job import grid_values, settings, wiring
+from tapeflow.flows.job.grid_values import VARIANTS_MAX
+from tapeflow.flows.job.grids import expand_grids, variant_job
 from tapeflow.schemas.errors import UsageError
 
 ACCOUNT = """
@@ -138,6 +139,6 @@ def test_a_range_of_fractions_is_exact(tmp_path):
 
 
 def test_a_value_is_written_as_the_job_writes_it():
-    assert [*map(grids.format_value, (True, 2.5, 3.0, 7, "a", 1e-7))] == [
+    assert [*map(grid_values.format_value, (True, 2.5, 3.0, 7, "a", 1e-7))] == [
         "true", "2.5", "3", "7", "a", "0.0000001",
     ]  # fmt: skip

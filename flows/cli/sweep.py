@@ -37,8 +37,7 @@ def add(commands: Commands) -> None:
         "--folds",
         type=options.natural,
         metavar="N",
-        help="cut the log N times into a part to choose and a part to test, instead of the job's "
-        "[sweep] folds; 0: no",
+        help="times that the log is cut into a part to choose and a part to test; 0: never",
     )
     parser.add_argument(
         "--best",
@@ -83,15 +82,8 @@ def run(args: Namespace) -> int:
         log = find_topics(job, notify, tail=False, **options.moments(args))
     else:
         log = find_tapes(args.tapes, job, notify, salvage=args.salvage)
-    plan = Plan(
-        command="sweep",
-        log=log,
-        job=job,
-        results=args.results,
-        workers=args.workers,
-        processes=args.processes,
-        checked=args.checked,
-    )
+    shape = {"workers": args.workers, "processes": args.processes, "checked": args.checked}
+    plan = Plan(command="sweep", log=log, job=job, results=args.results, **shape)
     rows = run_sweep(plan, grids, args.best, show_progress, notify)
     print_json = partial(json.dumps, default=str)
     print(print_json(variant_values(rows)) if args.json else format_variants(rows, SHOWN))
