@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
 from tapeflow.flows.job.declared import strategies
+from tapeflow.flows.job.grids import check_grids
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.order_checks import check_strategy
@@ -103,6 +104,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("strategies: two have the same name")
     if job.accounts and len(by_name) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
+    check_grids(job)
     for account in by_name.values():
         check_fee_currencies(job, table, account)
     read = {
