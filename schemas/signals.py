@@ -13,7 +13,7 @@ from tapeflow.schemas.time import LogPosition, Ns
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """A strategy's forecast for one instrument, made at the record that closed a bar."""
+    """A strategy's forecast for one instrument, made at a record: most close a bar."""
 
     id: str
     strategy: str
@@ -21,9 +21,9 @@ class Signal(Struct, frozen=True, gc=False):
     time_ns: Ns  # log time of the deciding record
     side: Side  # BUY where the forecast is above zero
     strength: float  # the forecast's absolute value, in the strategy's own units
-    bar_id: str  # of the bar that caused it
-    close_ns: Ns  # end of that bar
-    ref_price: float  # its close
+    bar_id: str  # of the bar, fill, order, timer or price watch that caused it
+    close_ns: Ns  # end of that bar; else log time
+    ref_price: float  # the bar's close; else the last trade, or the mid
     partition: str
     offset: int  # of the deciding record
 

@@ -141,7 +141,9 @@ def find_intent(
     lot = call.context.instrument(signal.instrument).lot
     floored = ZERO if size is None else in_lots(exact(size), lot)
     reason = detail = ""
-    if math.isnan(signal.ref_price):
+    if not settings.may_trade(declared.account, declared.name, signal.instrument):
+        reason, detail = "NOT_TRADED", f"{declared.name} does not trade {signal.instrument}"
+    elif math.isnan(signal.ref_price):
         reason, detail = "PRICE_UNKNOWN", f"{signal.instrument} has no trade or quote yet"
     elif size is None:
         reason, detail = "SIZE_UNKNOWN", "the size that the job declares is not known yet"

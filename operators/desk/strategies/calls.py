@@ -141,7 +141,7 @@ def check(settings: DeskSettings, requests: Any, request: Any) -> None:
     """Check a request; what is wrong is raised where the handler yielded it, if it did."""
     try:
         check_request(request, settings.instruments)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError) as error:
         if hasattr(requests, "throw"):
             requests.throw(error)
         raise

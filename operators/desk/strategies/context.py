@@ -175,7 +175,7 @@ class DeskContext:
         """Return a feature at the last bar of its kind; None before its warm-up."""
         features = self._state.strategies.memory.features
         if name not in features:
-            raise KeyError(f"no feature {name!r}: add it to needs()")
+            raise ValueError(f"no feature {name!r}: add it to needs()")
         return none_if_nan(features[name][self._number(instrument)])
 
     def composite(self, instruments: Sequence[str], max_age_ns: Ns) -> float | None:
@@ -194,7 +194,7 @@ class DeskContext:
     def _number(self, instrument: str) -> int:
         number = self._settings.instruments.number.get(instrument)
         if number is None:
-            raise KeyError(f"{instrument!r} is no instrument of the job")
+            raise ValueError(f"{instrument!r} is no instrument of the job")
         return number
 
     def _marks(self) -> Marks:

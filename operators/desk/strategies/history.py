@@ -85,10 +85,10 @@ class BarMemory:
             history.add(bar, number)
 
     def bars(self, kind: str, instrument: str) -> Bars:
-        """Return the last bars of a kind. Raises KeyError where no strategy reads such."""
+        """Return the last bars of a kind. Raises ValueError where no strategy reads such."""
         kind = "" if kind in self.reads.own else kind
         count = self.reads.counts.get(kind, 0)
         if not count:
-            raise KeyError(f"no bars of {kind or 'the job'}: add 'bars:N@{kind}' to needs()")
+            raise ValueError(f"no bars of {kind or 'the job'}: add 'bars:N@{kind}' to needs()")
         history = self.histories.get((kind, instrument))
         return Bars.empty() if history is None else history.bars()

@@ -28,14 +28,14 @@ NUMBERS = ("size", "limit", "trigger", "below", "above", "strength")
 def check_request(request: Any, instruments: InstrumentTable) -> None:
     """Check the types of a request, and that its instrument is one of the job.
 
-    Raises TypeError, ValueError or KeyError with what is wrong.
+    Raises TypeError or ValueError with what is wrong.
     """
     if not isinstance(request, REQUESTS):
         names = ", ".join(each.__name__ for each in REQUESTS)
         raise TypeError(f"{request!r} is no request: there are {names}")
     instrument = getattr(request, "instrument", None)
     if instrument is not None and instrument not in instruments.number:
-        raise KeyError(f"{instrument!r} is no instrument of the job")
+        raise ValueError(f"{instrument!r} is no instrument of the job")
     if instrument is None and not isinstance(request, WITHOUT_INSTRUMENT):
         raise ValueError(f"{request!r} names no instrument")
     for name in NUMBERS:
