@@ -32,3 +32,10 @@ class StoppedError(TapeflowError):
     def __init__(self, line: str, signal: int) -> None:
         super().__init__(line)
         self.signal = signal  # its number
+
+
+class StrategyError(Exception):
+    """What the code of a strategy raised. The message is one line: where, what, in which handler.
+
+    It is raised from that error, which is nobody's but the strategy's: it is not explained.
+    """

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tapeflow.operators.desk.strategies.history import History
-from tapeflow.operators.desk.strategies.running import Running, Strategies
+from tapeflow.operators.desk.strategies.running import Running, Strategies, begin_state
 from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
@@ -148,7 +148,7 @@ def decode_state(running: Running, encoded: bytes) -> Any:
 
     Raises TapeflowError where its fields have changed and its version has not.
     """
-    kind = type(running.strategy.start())
+    kind = type(begin_state(running.declared))
     try:
         return msgspec.msgpack.decode(encoded, type=kind, dec_hook=decode_array)
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
