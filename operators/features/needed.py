@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from tapeflow.engine.code_lines import describe_failure
 from tapeflow.engine.renumbering import keep_rows
 from tapeflow.operators.features.fold import Fold
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.columns import Bools, Floats, Ints
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import StrategyError, TapeflowError
 from tapeflow.schemas.feature import Feature
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.plain_arrays import decode_array, encode_array
@@ -63,20 +64,31 @@ class NeededFeature(Struct, frozen=True):
 
     def initial(self, instruments: int) -> list[Any]:
         """Return the state of each instrument before its first bar."""
-        return [self.feature.start() for _ in range(instruments)]
+        return [self.begin() for _ in range(instruments)]
+
+    def begin(self) -> Any:
+        """Return the state of an instrument before its first bar. Raises StrategyError."""
+        try:
+            return self.feature.start()
+        except (Exception, SystemExit) as error:
+            raise self.failure("start", error) from error
 
     def compute(self, known: list[Any], bars: Bars, anew: Bools, values: Sequence[Bar]) -> Floats:
-        """Return the feature at each bar: (1, bars). `values` are the bars as such."""
+        """Return the feature at each bar: (1, bars); `values` are the bars."""
         out, numbers = np.empty((1, len(bars))), bars.instrument.tolist()
         for row, (number, bar) in enumerate(zip(numbers, values, strict=True)):
+            if anew[row]:
+                known[number] = self.begin()
             try:
-                if anew[row]:
-                    known[number] = self.feature.start()
                 out[0, row] = check_value(self.feature.on_bar(known[number], bar))
-            except Exception as error:
-                error.add_note(f"in on_bar of feature {self.name}")
-                raise
+            except (Exception, SystemExit) as error:
+                raise self.failure("on_bar", error) from error
         return out
+
+    def failure(self, handler: str, error: BaseException) -> StrategyError:
+        """Return the error of a handler; to be raised from `error`."""
+        place = describe_failure(type(self.feature), Feature, handler, error)
+        return StrategyError(f"{place}, in {handler} of feature {self.name}")
 
     def snapshot(self, known: list[Any], numbers: Ints) -> tuple[bytes, ...]:
         """Return the states of some instruments. Raises TapeflowError where one can't be stored."""
@@ -96,7 +108,7 @@ class NeededFeature(Struct, frozen=True):
                 f"state is of {source}, version {version}: give it another name, or start with a "
                 "fresh --state"
             )
-        kind = type(self.feature.start())
+        kind = type(self.begin())
         try:
             for number, row in zip(numbers.tolist(), rows[1:], strict=True):
                 known[number] = msgspec.msgpack.decode(row, type=kind, dec_hook=decode_array)
