@@ -110,7 +110,9 @@ def oracle(records, pauses=()):
             mids = carried + [mid(each[2]) for each in members]
             until = end if closing is not None else last_ns
             inside = [
-                (min(b, until) - max(a, start), q) for a, b, q in spans_here if a < until and b > start
+                (min(b, until) - max(a, start), q)
+                for a, b, q in spans_here
+                if a < until and b > start
             ]
             sized = [(w, q) for w, q in inside if q[1] + q[3] > 0]
             paused = any(records[p - 1][0] < end and start < records[p][0] for p in pauses)
