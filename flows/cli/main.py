@@ -22,6 +22,7 @@ from tapeflow.flows.cli import (
     query,
     replay,
     run,
+    sweep,
     terminal,
     verify,
 )
@@ -32,8 +33,9 @@ from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
-    demo, import_files, replay, load, run, archive, query, digest, verify, doctor, completion, help,
-)  # fmt: skip
+    *(demo, import_files, replay, load, run, sweep, archive, query, digest, verify, doctor),
+    *(completion, help),
+)
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
 
