@@ -1,7 +1,7 @@
 """From raw frames to fills.
 
-    pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ normalise ─▶ signals ─┐
-              ┌───────────────────────────────────────────────────────────────────┘
+    pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ (other bars) ─▶ normalise ─▶ signals ─┐
+              ┌───────────────────────────────────────────────────────────────────────────────────┘
               ├─▶ to_desk ─▶ desk ─────┬─▶ orders ─▶ Kafka
               ├─▶ batch_facts ─────────┼─▶ facts ─▶ DuckDB, Kafka
               ├─▶ quality ─────────────┤
@@ -34,6 +34,7 @@ from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stop_on_signals
 from tapeflow.flows.run.source import log_source
+from tapeflow.operators.bars.other_bars import OtherBars, other_bars
 from tapeflow.operators.bars.step import TimeBars, bars
 from tapeflow.operators.batch_facts import batch_facts
 from tapeflow.operators.decode.step import decode
@@ -58,6 +59,7 @@ STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the
     "trade.judge.state": JudgeTrades.VERSION,
     "trade.bars.state": TimeBars.VERSION,
     "trade.settle.state": SettleGaps.VERSION,
+    "trade.other_bars.state": OtherBars.VERSION,
     "trade.normalise.state": Normalise.VERSION,
     "trade.signals.state": EvaluateStrategies.VERSION,
     "trade.desk.state": Desk.VERSION,
@@ -65,6 +67,7 @@ STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the
     "trade.unlisted.state": CountUnlisted.VERSION,
     "trade.results": ResultsSink.VERSION,
 }
+OPTIONAL_STEPS = {"trade.other_bars.state"}  # only in the flow of a job that needs them
 MERGES_PARTITIONS = True  # the desk processes only what is below the horizon of all partitions
 END_IS_FINAL = True  # the end closes the last bars: records added later could not join them
 
@@ -72,13 +75,17 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
-    ids, strategies = table.ids, declared.in_columns(declared.strategies(job, table))
+    ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)
     with_bars = bars("bars", judged, step=bar_steps.time_bars(job, table), instruments=ids)
     settled = settle("settle", with_bars, step=SettleGaps(job.bars.width), instruments=ids)
+    other = bar_steps.other_bars(job, table, strategies)
+    if other is not None:
+        settled = other_bars("other_bars", settled, step=other, instruments=ids)
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
-    return signals("signals", scored, strategies=strategies, instruments=table)
+    in_columns = declared.in_columns(strategies)
+    return signals("signals", scored, strategies=in_columns, instruments=table)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:
@@ -100,7 +107,9 @@ def merge_facts(
 ) -> KeyedStream[Facts]:
     """Build the branches beside the desk; return its facts and theirs."""
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
-    counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))
+    called = declared.in_merge(declared.strategies(job, table))
+    counter = CountQuality(table.ids, wiring.channels(job), counts_signals=not called)
+    counts = quality("quality", decided, counter=counter)
     symbols = count_unlisted("unlisted", decided)
     return op.merge("facts", partition_facts, account_facts, counts, symbols)
 

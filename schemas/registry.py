@@ -50,7 +50,7 @@ FACT_TYPES = (
     ),
     FactType(
         Signal, "signals", "signals", "instrument", ("id",),
-        ("time_ns", "partition", "offset", "close_ns", "instrument", "strategy"),
+        ("time_ns", "partition", "offset", "close_ns", "instrument", "strategy", "id"),
     ),
     FactType(Decision, "decisions", "decisions", "account", ("order_id",), ACCOUNT_SEQ),
     FactType(Order, "orders", "orders", "account", ("id",), ACCOUNT_SEQ),

@@ -8,12 +8,12 @@ from msgspec import Struct
 from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
 from tapeflow.schemas.orders import MARKET, LinkRule, Terms
 from tapeflow.schemas.sides import Side
-from tapeflow.schemas.sizing import Sizing
+from tapeflow.schemas.sizing import Sizing, VolatilityTarget
 from tapeflow.schemas.time import LogPosition, Ns
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """A strategy's forecast for one instrument, made at the record that closed a bar."""
+    """A strategy's forecast for one instrument, made at a record: most close a bar."""
 
     id: str
     strategy: str
@@ -21,9 +21,9 @@ class Signal(Struct, frozen=True, gc=False):
     time_ns: Ns  # log time of the deciding record
     side: Side  # BUY where the forecast is above zero
     strength: float  # the forecast's absolute value, in the strategy's own units
-    bar_id: str  # of the bar that caused it
-    close_ns: Ns  # end of that bar
-    ref_price: float  # its close
+    bar_id: str  # of the bar, fill, order, timer or price watch that caused it
+    close_ns: Ns  # end of that bar; else log time
+    ref_price: float  # the bar's close; else the last trade, or the mid
     partition: str
     offset: int  # of the deciding record
 
@@ -61,6 +61,12 @@ class DeclaredStrategy(Struct, frozen=True):
     strategy: Any = None  # a Strategy of schemas/strategy.py; None: a kernel over columns of bars
     placement: Literal["columns", "merge"] = "columns"  # of a kernel; any other is in the merge
     source_sha256: str = ""  # of the file of its class; "": a built-in
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What its class and its size need, as `needs` of a class gives it."""
+        own = () if self.strategy is None else tuple(self.strategy.needs())
+        return (*own, self.sizing.need) if isinstance(self.sizing, VolatilityTarget) else own
 
     @property
     def has_any_size(self) -> bool:

@@ -157,6 +157,9 @@ def joined(outputs: Sequence[Any]) -> Any:
     }
     for name, columns in derived.items():
         whole[name] = plain(columns.concat([getattr(each, name) for each in batches]))
+    for kind in {kind: None for each in batches for kind in each.other_bars}:
+        bars = [each.other_bars[kind] for each in batches if kind in each.other_bars]
+        whole[f"bars of {kind}"] = plain(Bars.concat(bars))
     for output in outputs:
         if not isinstance(output, Batch):
             whole.setdefault(kind_of(output), []).append(plain(output))

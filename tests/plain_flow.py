@@ -89,6 +89,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "judge": bar_steps.judge_trades(job, table),
         "bars": bar_steps.time_bars(job, table),
         "settle": SettleGaps(job.bars.width),
+        "other_bars": bar_steps.other_bars(job, table, ()) or Stateless(lambda batch: (batch,)),
         "normalise": bar_steps.score_bars(job, table),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids, wiring.channels(job)),
@@ -99,7 +100,10 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
     }
 
 
-TO_SIGNALS = ("decode", "dedupe", "judge", "bars", "settle", "normalise", "signals")
+TO_SIGNALS = (
+    *("decode", "dedupe", "judge", "bars", "settle"),
+    *("other_bars", "normalise", "signals"),
+)
 
 
 def inputs_of(name: str, pages: Sequence[Page], steps: Mapping[str, AnyStep]) -> list[Any]:

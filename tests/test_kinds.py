@@ -39,8 +39,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tapeflow import Close, Strategy, Submit
-from tapeflow.schemas.time import Ns
+from tapeflow import Ns, Strategy
 
 
 class Dip(Strategy):
@@ -294,7 +293,7 @@ def test_a_module_that_fails_is_one_line_with_its_line(folder, monkeypatch):
         ('pauses = ["1s", 2]', "strategies.dip.pauses: 2 is no duration"),
         ('names = ["a", 1]', "strategies.dip.names[1]: expected str, got int"),
         ("depth = 13", "strategies.dip: depth of 13 brings bad luck"),
-        ("depth = 14", "dip.py line 26: KeyError: 'no such key'"),
+        ("depth = 14", "dip.py line 25: KeyError: 'no such key'"),
     ],
 )
 def test_a_wrong_setting_of_a_class_is_one_line_with_its_place(folder, row, line):

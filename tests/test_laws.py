@@ -33,6 +33,8 @@ from tests.laws import AnyStep, run
 from tests.plain_flow import DEFAULT_JOB, IDS, JOB, desk_batches, flow_steps, inputs_of, interleave
 
 STEPS = flow_steps()
+MORE = {"more": ("2s", "5s", "1m", "tick:3", "volume:2.5", "dollar:150")}
+MORE_STEPS = flow_steps(JOB.model_copy(update={"bars": JOB.bars.model_copy(update=MORE)}))
 
 
 class KernelStep(Struct, frozen=True):
@@ -82,6 +84,10 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
             "records.step": "records",
         }.items()
     },
+    "bars.other_bars.OtherBars": (
+        MORE_STEPS["other_bars"],
+        partial(inputs_of, "other_bars", steps=MORE_STEPS),
+    ),
     "strategies.ema_cross.step": (
         KernelStep(ema_cross.step, ema_cross.WIDTH, {"fast": 1, "slow": 2}),
         bars_and_scores,

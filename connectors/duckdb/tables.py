@@ -36,6 +36,11 @@ RUNS = {  # column: (type, meaning)
     "version": ("VARCHAR", "version of Tapeflow"),
     "command": ("VARCHAR", "`demo`, `replay`, `run` or `bytewax.run`"),
     "job": ("JSON", "the whole job; settings of the Kafka client are left out"),
+    "strategies": (
+        "JSON",
+        "name and kind of each strategy; of a class also the version of its state, and the sha256 "
+        "of its file, `''` where it comes with Tapeflow",
+    ),
 }
 QUALITY = {  # columns of data_quality that data_quality_minutes does not have
     "first_minute": "first minute with a record",
@@ -56,6 +61,7 @@ class RunInfo(Struct, frozen=True):
     command: str
     job: str  # JSON
     instruments: InstrumentTable
+    strategies: str = "[]"  # JSON: StrategySource of each
 
 
 def create_tables(con: Any) -> None:

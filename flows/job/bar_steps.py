@@ -1,11 +1,16 @@
 """The steps from trades to bars and scores, built from a job."""
 
+from collections.abc import Iterable
+
+from tapeflow.flows.job.bar_kinds import bar_kinds
 from tapeflow.flows.job.settings import Job
+from tapeflow.operators.bars.other_bars import OtherBars
 from tapeflow.operators.bars.step import TimeBars
 from tapeflow.operators.dedupe.step import Dedupe
 from tapeflow.operators.features.normalise import Normalise
 from tapeflow.operators.sequence.judge import JudgeTrades
 from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.time import MAX_NS
 from tapeflow.schemas.venues import VENUES
 
@@ -29,6 +34,14 @@ def time_bars(job: Job, table: InstrumentTable) -> TimeBars:
     """Return the step that closes bars."""
     bars = job.bars
     return TimeBars(bars.width, bars.lateness, len(table), bars.ties == "id")
+
+
+def other_bars(
+    job: Job, table: InstrumentTable, strategies: Iterable[DeclaredStrategy]
+) -> OtherBars | None:
+    """Return the step that closes bars of other kinds; None where the job needs none."""
+    kinds = bar_kinds(job.bars.width, job.bars.more, strategies)
+    return OtherBars(kinds, job.bars.lateness, len(table)) if kinds else None
 
 
 def score_bars(job: Job, table: InstrumentTable) -> Normalise:

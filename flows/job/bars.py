@@ -1,9 +1,10 @@
 """The section [bars] of a job file."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from tapeflow.flows.job.bar_kinds import parse_kind
 from tapeflow.flows.job.duration import Limit
 from tapeflow.flows.job.sections import Delay, Section
 from tapeflow.flows.job.width import Width
@@ -43,3 +44,21 @@ class Bars(Section):
         description="Which of several trades of one event time is the later, for `open` and "
         "`close` of a bar: that of the larger id, as at the venue, or the later one in the log.",
     )
+    more: tuple[str, ...] = Field(
+        default=(),
+        description="Kinds of bars to make besides, stored in `other_bars`: multiples of `width` "
+        "(`1m`, `1h`); of so many trades, so much volume or notional (`tick:100`, `volume:5`, "
+        "`dollar:1e6`); of the mid of quotes (`quote:1s`). What strategies need is made too.",
+    )
+
+    @model_validator(mode="after")
+    def check_more(self) -> Self:
+        """Refuse kinds of bars that cannot be made of those of the job's width, and its own."""
+        for text in self.more:
+            try:
+                kind = parse_kind(text, self.width)
+            except ValueError as error:
+                raise ValueError(f"more: {error}") from None
+            if kind is None:
+                raise ValueError(f"more: {text} is the width of the job's own bars: leave it out")
+        return self

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.job import wiring
+from tapeflow.flows.job.bar_kinds import own_kinds
 from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
@@ -23,7 +24,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
     declared = strategies(job, table)
-    return DeskSettings(
+    settings = DeskSettings(
         accounts={
             name: AccountSettings(
                 name,
@@ -46,8 +47,9 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
-        strategies=in_merge(declared),
     )
+    called = in_merge(declared)
+    return settings.with_strategies(called, own_kinds(job.bars.width, called))
 
 
 def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:

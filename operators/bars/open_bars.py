@@ -15,7 +15,7 @@ from tapeflow.operators.bars.layout import (
     Slots,
 )
 from tapeflow.schemas.batches import NO_BARS
-from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.columns import Bools, Ints
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.time import LAST_NS
 
@@ -65,19 +65,24 @@ def close_all(state: State, offset: int) -> Rows:
 
 
 def to_bars(rows: Rows, state: State, until_mid_ns: int) -> Bars:
-    """Return rows as columns of bars; the log covers event times up to `until_mid_ns`.
+    """Return rows as columns of bars; the log covers event times up to `until_mid_ns`."""
+    if not len(rows):
+        return NO_BARS
+    first_ns = np.maximum(state.begin_ns[rows["instrument"]], state.scalars["first_ns"][0])
+    whole = (first_ns <= rows["start_ns"]) & (rows["end_mid_ns"] <= until_mid_ns)
+    return columns_of(rows, whole)
+
+
+def columns_of(rows: Rows, complete: Bools) -> Bars:
+    """Return rows as columns of bars, with whether each is complete.
 
     The end of a bar that ends beyond LAST_NS is LAST_NS there.
     """
-    if not len(rows):
-        return NO_BARS
-    open_ns, end_mid_ns = rows["start_ns"], rows["end_mid_ns"]
-    first_ns = np.maximum(state.begin_ns[rows["instrument"]], state.scalars["first_ns"][0])
     derived = {
-        "open_ns": open_ns,
-        "close_ns": np.minimum(end_mid_ns, LAST_NS - MIDDLE_NS) + MIDDLE_NS,
+        "open_ns": rows["start_ns"],
+        "close_ns": np.minimum(rows["end_mid_ns"], LAST_NS - MIDDLE_NS) + MIDDLE_NS,
         "vwap": rows["notional"] / rows["volume"],
-        "complete": (first_ns <= open_ns) & (end_mid_ns <= until_mid_ns),
+        "complete": complete,
     }
     columns = (derived[name] if name in derived else rows[name] for name in Bars.column_names())
     return Bars(*map(np.ascontiguousarray, columns))  # kernels need it; a field of `rows` is not

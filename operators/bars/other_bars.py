@@ -1,0 +1,143 @@
+"""Bars of other kinds than the job's width: wider ones, of so many trades, of quotes.
+
+    trades, quotes, bars of the job's width ──▶ a family for each kind ──▶ other_bars[kind]
+
+Only kinds that a job needs are here; each of them is made for all instruments. A kind that a state
+does not have yet begins with the next record: the log covers it from there on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import operator
+from bytewax.operators import KeyedStream
+from msgspec import Struct
+
+from tapeflow.engine.fold import fold
+from tapeflow.operators.bars.layout import (
+    MIDDLE_NS,
+    NEVER_MID_NS,
+    NONE,
+    SCALARS,
+    Clock,
+    Rows,
+    Slots,
+)
+from tapeflow.operators.bars.threshold import ThresholdBars
+from tapeflow.operators.bars.watermark import NOT_YET_MID_NS, trace_watermark
+from tapeflow.operators.bars.wider import Reached, WiderBars
+from tapeflow.schemas.bar_kinds import BarKind, ThresholdKind, WiderKind
+from tapeflow.schemas.batches import Batch
+from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.market import Bars
+from tapeflow.schemas.time import LAST_NS
+
+Family = WiderBars | ThresholdBars
+
+
+@dataclass(slots=True)
+class State:
+    """How far the partition has come, and the state of each kind, changed in place."""
+
+    scalars: Rows  # (1,) of SCALARS, of which the clock is used
+    last_log_ns: int
+    kinds: dict[str, Any]  # by name
+
+
+class OtherBars(Struct, frozen=True):
+    """Closes bars of some kinds."""
+
+    VERSION: ClassVar[int] = 1
+
+    kinds: tuple[BarKind, ...]
+    lateness_ns: int  # how far the watermark is behind the newest event time
+    instruments: int  # in the job's table
+
+    def families(self) -> dict[str, Family]:
+        """Return what makes the bars of each kind, by its name."""
+        return {each.name: family_of(each, self.instruments) for each in self.kinds}
+
+    def initial(self) -> State:
+        """Return a state without a bar."""
+        scalars = np.array(
+            [(*Clock(NONE, NONE, NONE, NONE), *Slots(NONE, 0, NEVER_MID_NS))], SCALARS
+        )
+        return State(scalars, 0, {name: each.initial() for name, each in self.families().items()})
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
+        """Add the bars of each kind that these records close; kinds without one are left out."""
+        if len(batch.log_ns):
+            state.last_log_ns = int(batch.log_ns[-1])
+        reached = self.reach(state, batch)
+        found: dict[str, Bars] = {}
+        for name, family in self.families().items():
+            bars = family.close_bars(state.kinds[name], batch, reached)
+            if len(bars):
+                found[name] = bars
+        return state, (batch.replace(other_bars=found) if found else batch,)
+
+    def reach(self, state: State, batch: Batch) -> Reached:
+        """Move the clock on by a batch; return how far it is."""
+        trades, mid_ns = batch.market.trades, np.empty(len(batch.log_ns), np.int64)
+        trace_watermark(
+            state.scalars, batch.first_offset, batch.log_ns, batch.status,
+            trades.offset, trades.event_ns, trades.verdict, self.lateness_ns, mid_ns,
+        )  # fmt: skip
+        newest_ns, _, watermark_mid_ns, first_ns = state.scalars[[*Clock._fields]].item()
+        if newest_ns == NONE:
+            watermark_mid_ns = NOT_YET_MID_NS
+        return Reached(mid_ns, watermark_mid_ns, first_ns, newest_ns - MIDDLE_NS, state.last_log_ns)
+
+    def snapshot(self, state: State) -> Any:
+        """Return the clock, and the snapshot of each kind by name."""
+        families = self.families()
+        kinds = {name: each.snapshot(state.kinds[name]) for name, each in families.items()}
+        return state.scalars[[*Clock._fields]].item(), state.last_log_ns, kinds
+
+    def restore(self, snapshot: Any) -> State:
+        """Return the state of a snapshot; kinds may have come and gone since."""
+        clock, last_log_ns, kinds = snapshot
+        state = self.initial()
+        state.scalars[[*Clock._fields]], state.last_log_ns = clock, last_log_ns
+        for name, family in self.families().items():
+            if name in kinds:
+                state.kinds[name] = family.restore(kinds[name])
+            else:
+                state.kinds[name] = family.begin(first_covered(clock))
+        return state
+
+    def renumber(self, snapshot: Any, numbers: Ints) -> Any:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
+        clock, last_log_ns, kinds = snapshot
+        families, begin_ns = self.families(), first_covered(clock)
+        moved = {
+            name: families[name].renumber(each, numbers, begin_ns)
+            for name, each in kinds.items()
+            if name in families
+        }
+        return clock, last_log_ns, moved
+
+
+def family_of(kind: BarKind, instruments: int) -> Family:
+    """Return what makes the bars of a kind."""
+    if isinstance(kind, WiderKind):
+        return WiderBars(kind, instruments)
+    assert isinstance(kind, ThresholdKind)
+    return ThresholdBars(kind, instruments)
+
+
+def first_covered(clock: tuple[int, ...]) -> int:
+    """Return from when on the log covers what is new at this moment; NONE before any trade."""
+    newest_ns = Clock(*clock).newest_ns
+    return NONE if newest_ns == NONE else min(newest_ns, LAST_NS - 1) + 1
+
+
+@operator
+def other_bars(
+    step_id: str, up: KeyedStream[Batch], *, step: OtherBars, instruments: tuple[str, ...]
+) -> KeyedStream[Batch]:
+    """Close bars of other kinds in each partition; `instruments` are the ids by number."""
+    return op.stateful_batch("state", up, fold(step, rows=instruments))
