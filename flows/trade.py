@@ -74,6 +74,13 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
+    in_columns = declared.in_columns(declared.strategies(job, table))
+    scored = score(pages, job, table)
+    return signals("signals", scored, strategies=in_columns, instruments=table)
+
+
+def score(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
+    """Build the steps from pages to batches with bars and their scores."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
     ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
@@ -83,9 +90,7 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     other = bar_steps.other_bars(job, table, strategies)
     if other is not None:
         settled = other_bars("other_bars", settled, step=other, instruments=ids)
-    scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
-    in_columns = declared.in_columns(strategies)
-    return signals("signals", scored, strategies=in_columns, instruments=table)
+    return normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:

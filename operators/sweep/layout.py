@@ -1,7 +1,7 @@
 """The arrays of light portfolios: what each column is. All numbers are int64.
 
 Sizes are in orders: each order of a variant has one size, so a position is a number of them. Prices
-are in steps of the decimals that the tick has, money in units of its least step: all of it is exact.
+are in steps of the decimals that the tick has, money in units of its least step: it is exact.
 """
 
 from typing import TypeAlias
@@ -54,5 +54,6 @@ Portfolios: TypeAlias = tuple[
 ]
 (ORDERS, MARKETS, PRICES, HELD, FILLED, ACCOUNTS, TIMES, RULES, COUNTERS) = range(9)
 (FILL_ROWS, FILL_PRICES) = range(9, 11)
-Trades: TypeAlias = tuple[Ints, Ints, Ints, Ints, Floats]  # instrument, log_ns, offset, venue_ns, ..
-Quotes: TypeAlias = tuple[Ints, Ints, Ints, Ints, Floats, Floats]  # .. bid, ask
+# Both begin with instrument, log_ns, offset, venue_ns; then price, or bid and ask.
+Trades: TypeAlias = tuple[Ints, Ints, Ints, Ints, Floats]
+Quotes: TypeAlias = tuple[Ints, Ints, Ints, Ints, Floats, Floats]

@@ -1,7 +1,7 @@
 """Orders of light portfolios: decided, met by rows, filled whole or ended; called by the kernel.
 
-    decide ─▶ on its way ─┬─ row ─▶ met_price ─▶ fill
-                          └─ end ─▶ give_back           docs/paper.md, of market orders alone
+decide ─▶ on its way ─┬─ row ─▶ met_price ─▶ fill
+                      └─ end ─▶ give_back           docs/paper.md, of market orders alone
 """
 
 import math
@@ -256,8 +256,8 @@ def decide(state: Any, number: int, signal: Any, now_ns: int, placed: int) -> No
     approvals, most = accounts[variant, APPROVALS], accounts[variant, ORDERS_MAX]
     if abs(after) > accounts[variant, POSITION_MAX] or not is_within or most == 0:
         return
-    times = state[TIMES]
-    if approvals >= most and times[variant, approvals % most] > now_ns - accounts[variant, WINDOW_NS]:
+    times, since_ns = state[TIMES], now_ns - accounts[variant, WINDOW_NS]
+    if approvals >= most and times[variant, approvals % most] > since_ns:
         return
     times[variant, approvals % most] = now_ns
     accounts[variant, APPROVALS] = approvals + 1

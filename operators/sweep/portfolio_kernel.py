@@ -1,4 +1,4 @@
-"""Light portfolios: rows of all partitions meet the orders of all variants, in the order of the log.
+"""Light portfolios: rows of all partitions meet the orders of all variants, in log order.
 
     stops     decision           sample      decision      ..      horizon
               │ rows before it   │           │                     │
@@ -100,9 +100,7 @@ def pass_quote(state: Any, quotes: Any, row: int) -> None:
 
 
 @called
-def pass_rows(
-    state: Any, part: int, stop: Any, trades: Any, quotes: Any, cursors: Any
-) -> None:
+def pass_rows(state: Any, part: int, stop: Any, trades: Any, quotes: Any, cursors: Any) -> None:
     """Pass the rows of a partition up to a stop: of a record trades, then quotes."""
     trade, trades_end = cursors[part, TRADE], cursors[part, TRADES_END]
     quote, quotes_end = cursors[part, QUOTE], cursors[part, QUOTES_END]
@@ -127,7 +125,7 @@ def pass_rows(
 
 @called
 def closing_price(state: Any, number: int, is_long: bool, filled: float) -> float:
-    """Return the price that a position is valued at: as marks.closing_price, without mark prices."""
+    """Return the price that a position is valued at: marks.closing_price without mark prices."""
     markets, prices = state[MARKETS], state[PRICES]
     last, quote = prices[number, LAST], prices[number, BID if is_long else ASK]
     is_newer = markets[number, QUOTE_OFFSET] >= markets[number, LAST_OFFSET]
