@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.schemas.accounts import Decision, Position
-from tapeflow.schemas.bar import Bar, bar_id
+from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.market import ACCEPTED
 from tapeflow.schemas.orders import Fill, Order
