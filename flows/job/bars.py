@@ -55,6 +55,10 @@ class Bars(Section):
     def check_more(self) -> Self:
         """Refuse kinds of bars that cannot be made of those of the job's width, and its own."""
         for text in self.more:
-            if parse_kind(text, self.width) is None:
-                raise ValueError(f"more: {text} is the width of the job's own bars")
+            try:
+                kind = parse_kind(text, self.width)
+            except ValueError as error:
+                raise ValueError(f"more: {error}") from None
+            if kind is None:
+                raise ValueError(f"more: {text} is the width of the job's own bars: leave it out")
         return self

@@ -26,13 +26,16 @@ from tapeflow.operators.bars.layout import (
     Rows,
     Slots,
 )
+from tapeflow.operators.bars.threshold import ThresholdBars
 from tapeflow.operators.bars.watermark import NOT_YET_MID_NS, trace_watermark
 from tapeflow.operators.bars.wider import Reached, WiderBars
-from tapeflow.schemas.bar_kinds import BarKind, WiderKind
+from tapeflow.schemas.bar_kinds import BarKind, ThresholdKind, WiderKind
 from tapeflow.schemas.batches import Batch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.time import LAST_NS
+
+Family = WiderBars | ThresholdBars
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class OtherBars(Struct, frozen=True):
     lateness_ns: int  # how far the watermark is behind the newest event time
     instruments: int  # in the job's table
 
-    def families(self) -> dict[str, WiderBars]:
+    def families(self) -> dict[str, Family]:
         """Return what makes the bars of each kind, by its name."""
         return {each.name: family_of(each, self.instruments) for each in self.kinds}
 
@@ -118,10 +121,12 @@ class OtherBars(Struct, frozen=True):
         return clock, last_log_ns, moved
 
 
-def family_of(kind: BarKind, instruments: int) -> WiderBars:
+def family_of(kind: BarKind, instruments: int) -> Family:
     """Return what makes the bars of a kind."""
-    assert isinstance(kind, WiderKind)
-    return WiderBars(kind, instruments)
+    if isinstance(kind, WiderKind):
+        return WiderBars(kind, instruments)
+    assert isinstance(kind, ThresholdKind)
+    return ThresholdBars(kind, instruments)
 
 
 def first_covered(clock: tuple[int, ...]) -> int:

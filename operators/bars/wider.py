@@ -102,7 +102,9 @@ class WiderBars(Struct, frozen=True):
         state.bars["start_ns"][is_ended] = NONE
         ends = state.bars["end_mid_ns"][is_open & ~is_ended]
         state.first_end_mid_ns = int(ends.min(initial=NEVER_MID_NS))
-        return in_order(np.concatenate([closed[:count], last]), batch, reached)
+        if not count and not len(last):
+            return last
+        return in_order(joined(closed[:count], last), batch, reached)
 
     def snapshot(self, state: State) -> Any:
         """Return the open bars as rows, since when instruments are listed, and what is missing."""
@@ -131,6 +133,11 @@ class WiderBars(Struct, frozen=True):
         move_rows(np.frombuffer(begins, np.int64), numbers, begins_ns)
         settled = SettleGaps(self.kind.width).renumber(gaps, numbers)
         return rows[rows["instrument"] != GONE].tobytes(), begins_ns.tobytes(), settled
+
+
+def joined(one: Rows, two: Rows) -> Rows:
+    """Return the rows of both: as bytes, since numpy takes 50 microseconds to join records."""
+    return np.frombuffer(one.tobytes() + two.tobytes(), one.dtype).copy()
 
 
 def in_order(rows: Rows, batch: Batch, reached: Reached) -> Rows:
