@@ -20,6 +20,7 @@ LEVEL_TICKS = 20_000  # of a price at the beginning
 VOLATILITY, BASIS, JUMP = 4e-4, 3e-4, 0.01  # of a step; between venues; now and then
 SILENT_EVERY, SILENT_STEPS = 210, 12  # steps: a venue says nothing for the last of each so many
 PAGE_STEPS = 50
+SEED = 7
 
 
 class Trade(NamedTuple):
@@ -131,10 +132,13 @@ class Prices:
 
 
 def made_up_log(
-    rows: Sequence[Instrument], steps: int, step_ns: int, seed: int = 7
+    rows: Sequence[Instrument], steps: int, step_ns: int, fork_at: int = -1
 ) -> Iterator[Page]:
-    """Yield the pages of a log of so many steps, of all partitions in turn."""
-    prices, rng = Prices(rows, seed), np.random.default_rng(seed + 1)
+    """Yield the pages of a log of so many steps, of all partitions in turn.
+
+    From step `fork_at` on it is another log.
+    """
+    prices, rng = Prices(rows, SEED), np.random.default_rng(SEED + 1)
     venues = sorted({row.venue.lower() for row in rows})
     ids, offsets = [1] * len(rows), dict.fromkeys(venues, 0)
     for first in range(0, steps, PAGE_STEPS):
@@ -143,6 +147,8 @@ def made_up_log(
         last = min(first + PAGE_STEPS, steps)
         for step in range(first, last):
             now_ns = START_NS + step * step_ns
+            if step == fork_at:
+                prices.rng, rng = np.random.default_rng(SEED + 2), np.random.default_rng(SEED + 3)
             for number, price in enumerate(prices.step().tolist()):
                 venue = rows[number].venue.lower()
                 event_ns = now_ns + 1_000_000 * number
