@@ -18,7 +18,7 @@ from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.meanings import column_meanings, summarise
 from tapeflow.schemas.quality import OpenCounts, QualityCounts
-from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES, FactType
+from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES, SWEEP_TABLES, FactType
 from tapeflow.schemas.tables import columns, ddl
 
 INTERNAL = "internal"  # schema of the tables of facts
@@ -72,6 +72,10 @@ def create_tables(con: Any) -> None:
     for fact in FACT_TYPES:
         con.execute(f"CREATE VIEW {fact.table} AS {view_sql(fact)}")
     con.execute(ddl(f"{INTERNAL}.{OPEN_MINUTES}", OpenCounts, [f"{TRANSACTION} BIGINT"]))
+    for kind, table in SWEEP_TABLES.items():
+        con.execute(ddl(f"{INTERNAL}.{table}", kind, [f"{TRANSACTION} BIGINT"]))
+        names = ", ".join(f'"{column.name}"' for column in columns(kind))
+        con.execute(f"CREATE VIEW {table} AS SELECT {names} FROM {INTERNAL}.{table} ORDER BY ALL")
     con.execute(f"CREATE VIEW data_quality AS {quality_sql()}")
     con.execute(ddl("instruments", Instrument))
     con.execute(f"CREATE TABLE runs ({', '.join(f'{name} {RUNS[name][0]}' for name in RUNS)})")
@@ -122,6 +126,8 @@ def descriptions() -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """Yield kind, name, title and the columns' meanings of all that a user sees."""
     for fact in FACT_TYPES:
         yield "VIEW", fact.table, summarise(fact.type), column_meanings(fact.type)
+    for kind, table in SWEEP_TABLES.items():
+        yield "VIEW", table, summarise(kind), column_meanings(kind)
     counts = column_meanings(QualityCounts)
     del counts["time"]
     yield "VIEW", "data_quality", TITLES["data_quality"], counts | QUALITY

@@ -25,6 +25,7 @@ FREE: Mapping[str, frozenset[str]] = {  # by section
     "recovery": frozenset({ALL}),
     "kafka": frozenset({ALL}),
     "metrics": frozenset({ALL}),
+    "sweep": frozenset({ALL}),
     "tapes": frozenset({ALL}),  # names of files: what is in them is proven
 }
 NOTIFIED = ("accounts", "strategies")  # sections of rows

@@ -32,6 +32,7 @@ from tapeflow.flows.job.sections import (
     Tape,
 )
 from tapeflow.flows.job.strategies import AnyStrategy
+from tapeflow.flows.job.sweep import Sweep
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
@@ -58,6 +59,7 @@ class Job(Section):
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
+    sweep: Sweep = Sweep()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )

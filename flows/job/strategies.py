@@ -56,7 +56,8 @@ class StrategySettings(Section):
     )
     grid: dict[str, Any] | None = Field(
         default=None,
-        description="Values of its own keys that a sweep tries; a run trades those of the row.",
+        description="Values of its own keys, each a list or `{ from, to, step }`: `tapeflow sweep` "
+        "tries every combination. A run trades the row's own.",
     )
 
     @model_validator(mode="after")
