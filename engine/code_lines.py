@@ -53,3 +53,17 @@ def files_of(kind: type, until: type) -> list[Path]:
     names = [each.__module__ for each in kind.__mro__ if issubclass(each, until) and each != until]
     paths = (getattr(sys.modules.get(name), "__file__", None) for name in names)
     return [Path(path) for path in paths if path]
+
+
+def describe_failure(kind: type, until: type, handler: str, error: BaseException) -> str:
+    """Return one line on an error in a handler of a user's class: file and line, and the error.
+
+    An error that passed no line of the class's files, as of a wrong number of arguments, is that of
+    the line where the handler begins.
+    """
+    files = files_of(kind, until)
+    code = getattr(getattr(kind, handler, None), "__code__", None)
+    begin = f"{code.co_filename} line {code.co_firstlineno}" if code else f"{files[0]}"
+    ended = error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+    place = find_line(ended, files) or begin  # of an iterator that ended inside a generator
+    return f"{place}: {describe_error(error)}"

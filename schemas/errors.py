@@ -35,7 +35,8 @@ class StoppedError(TapeflowError):
 
 
 class StrategyError(Exception):
-    """What the code of a strategy raised. The message is one line: where, what, in which handler.
+    """What the code of a strategy, or of a feature, raised: where, what, in which handler.
 
-    It is raised from that error, which is nobody's but the strategy's: it is not explained.
+    The message is one line. It is raised from that error, which is nobody's but the strategy's: it
+    is not explained.
     """

@@ -18,7 +18,7 @@ from tapeflow.flows.job.settings import Job, variables
 from tapeflow.flows.job.width import format_width
 from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.meanings import summarise
-from tapeflow.schemas.venues import VENUES
+from tapeflow.schemas.venues import VENUES, Venue
 
 TYPES = {
     str: "text",
@@ -82,12 +82,14 @@ def inner_sections(name: str, outer: type[BaseModel]) -> Iterator[str]:
             yield from inner_sections(place, kind)
 
 
+def names_of(venue: Venue) -> dict[str, int]:
+    """Return the names of a venue's channels; ours are read in any case."""
+    return {code(each.name): 1 for each in venue.dialect.channels if not each.imported}
+
+
 def channels() -> str:
     """Return the section of channels, with the names of each venue."""
-    rows = [
-        (code(name), ", ".join({code(channel.name): 1 for channel in venue.dialect.channels}))
-        for name, venue in VENUES.items()
-    ]
+    rows = [(code(name), ", ".join(names_of(venue))) for name, venue in VENUES.items()]
     text = Job.model_fields["channels"].description
     return f"## `[channels]`\n\n{text}\n\n{table(('key', 'list of'), rows)}"
 

@@ -63,6 +63,11 @@ class Job(Section):
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )
+    features: dict[str, str] = Field(
+        default={},
+        description="Features of your own, `file.py:Class` or `package.module:Class`, by the name "
+        "that strategies need.",
+    )
     channels: dict[str, tuple[str, ...]] = Field(
         default={},
         description="Channels that are expected, by venue: frames of any other are malformed. "
