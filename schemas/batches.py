@@ -112,7 +112,8 @@ class Batch(Struct, frozen=True, eq=False):
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     other_bars: dict[str, Bars] = {}  # closed by these records, by kind: other than the job's width
-    features: dict[str, Floats] = {}  # by need: one for each bar of its kind, NaN before warm-up
+    # By need, one for each bar of its kind; NaN before warm-up. Kinds without a bar are left out.
+    features: dict[str, Floats] = {}
     signals: tuple[Signal, ...] = ()
     intents: tuple[AnyIntent, ...] = ()
     written_ns: Ints | None = None  # as of the page
@@ -146,6 +147,7 @@ class DeskBatch(Struct, frozen=True, eq=False):
     bars: Bars = NO_BARS  # where strategies, or orders in slices, follow them
     other_bars: dict[str, Bars] = {}  # by kind
     features: dict[str, Floats] = {}  # by need: one for each bar of its kind
+    first_log_ns: int = 0  # of the first record; 0 where the batch has none
     minutes: dict[int, int] = {}  # of its records, and their signals: where strategies are called
 
 
