@@ -82,6 +82,13 @@ END_IS_FINAL = True  # the end closes the last bars: records added later could n
 
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
+    in_columns = declared.in_columns(declared.strategies(job, table))
+    scored = score(pages, job, table)
+    return signals("signals", scored, strategies=in_columns, instruments=table)
+
+
+def score(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
+    """Build the steps from pages to batches with bars, their scores and features."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
     ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
@@ -93,10 +100,7 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
         settled = other_bars("other_bars", settled, step=other, instruments=ids)
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
     needed = compute_features(job, table, strategies)
-    if needed is not None:
-        scored = features("features", scored, step=needed)
-    in_columns = declared.in_columns(strategies)
-    return signals("signals", scored, strategies=in_columns, instruments=table)
+    return scored if needed is None else features("features", scored, step=needed)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:

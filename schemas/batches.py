@@ -111,9 +111,8 @@ class Batch(Struct, frozen=True, eq=False):
     bars: Bars = NO_BARS  # closed by these records, in order
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
-    other_bars: dict[str, Bars] = {}  # closed by these records, by kind: other than the job's width
-    # By need, one for each bar of its kind; NaN before warm-up. Kinds without a bar are left out.
-    features: dict[str, Floats] = {}
+    other_bars: dict[str, Bars] = {}  # closed by these records, by kind: kinds that have some
+    features: dict[str, Floats] = {}  # by need: at each bar, NaN before warm-up; of kinds with bars
     signals: tuple[Signal, ...] = ()
     intents: tuple[AnyIntent, ...] = ()
     written_ns: Ints | None = None  # as of the page
@@ -156,6 +155,7 @@ class BarBlock(Struct, frozen=True, eq=False):
 
     partition: str
     bars: Bars
+    kind: str = ""  # "": of the job's width
 
 
 Facts = tuple[Struct, ...]  # output rows of one batch, in order; bars as blocks

@@ -75,7 +75,8 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
     table = instrument_table(job)
     ids = table.ids
     decoders = wiring.decoders(job, table)
-    strategies = bind(declared.strategies(job, table), table)
+    in_columns = declared.in_columns(declared.strategies(job, table))
+    strategies = bind(in_columns, table)
 
     def decode_page(page: Page) -> list[Batch]:
         return [decode.step(page, decoder=decoders[venue_of(page.partition)])]

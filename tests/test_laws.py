@@ -36,7 +36,7 @@ from tests.laws import AnyStep, run
 from tests.plain_flow import DEFAULT_JOB, IDS, JOB, desk_batches, flow_steps, inputs_of, interleave
 
 STEPS = flow_steps()
-MORE = {"more": ("2s", "5s", "1m", "tick:3", "volume:2.5", "dollar:150")}
+MORE = {"more": ("2s", "5s", "1m", "tick:3", "volume:2.5", "dollar:150", "quote:1s")}
 MORE_STEPS = flow_steps(JOB.model_copy(update={"bars": JOB.bars.model_copy(update=MORE)}))
 
 

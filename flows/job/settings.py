@@ -79,6 +79,7 @@ class Job(Section):
     strategies: tuple[AnyStrategy, ...] = ()
     tapes: tuple[Tape, ...] = ()
     _folder: Path = PrivateAttr(default=Path())
+    _sha256: dict[str, str] = PrivateAttr(default={})  # of files of strategies, by kind
 
     @property
     def folder(self) -> Path:
@@ -88,8 +89,18 @@ class Job(Section):
     def in_folder(self, folder: Path) -> "Job":
         """Return the job as that of a file in a folder."""
         moved = self.model_copy()
-        moved._folder = folder.absolute()
+        moved._folder, moved._sha256 = folder.absolute(), {}
         return moved
+
+    def remember_file(self, kind: str, sha256: str) -> None:
+        """Remember the file of a kind of strategy, also in the processes that get this job.
+
+        Raises UsageError where another was remembered: a process that starts later would run it.
+        """
+        if self._sha256.setdefault(kind, sha256) != sha256:
+            raise UsageError(
+                f"strategies: the file of {kind} has changed since the run began: start it again"
+            )
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:

@@ -69,7 +69,7 @@ def dialect(job: Job, venue: str) -> Dialect:
         known = known.with_trades(job.market.trades[venue])
     if expected is None:
         return known
-    names = [channel.name for channel in known.channels]
+    names = [channel.name for channel in known.channels if not channel.imported]
     for name in expected:
         if name not in names:
             raise UsageError(f"channels.{venue}: no channel {name}; there are {', '.join(names)}")

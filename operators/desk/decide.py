@@ -98,8 +98,9 @@ def check_orders(
     Returns the order that was refused, and the verdict on each: where one is refused, none of them
     counts in what the account is approved for.
     """
-    if (stale := check_stale(state, settings, intent)).reason:
-        return orders[0], [stale] * len(orders)
+    for whole in (check_stale(state, settings, intent), check_exits(settings, intent)):
+        if whole.reason:
+            return orders[0], [whole] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
     limits, verdicts = settings.accounts[account.name].limits, []
     for order in orders:
@@ -133,6 +134,16 @@ def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict
     begin_ns = settings.trading_begin_ns(state.merge.first_ns)
     if signal.time_ns < begin_ns:
         return Verdict("WARM_UP", f"WARM_UP: nothing is traded before {format_time(begin_ns)}")
+    return Verdict()
+
+
+def check_exits(settings: DeskSettings, intent: Intent) -> Verdict:
+    """Refuse an intent with an exit that would close nothing: its position would be without it."""
+    lot = settings.instruments.get(intent.signal.instrument).lot
+    for number, leg in enumerate(intent.exits):
+        if leg.size < lot:
+            detail = f"exit {number} would close {leg.size}, which is below the lot {lot}"
+            return Verdict("SIZE_BELOW_LOT", f"SIZE_BELOW_LOT: {detail}")
     return Verdict()
 
 
