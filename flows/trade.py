@@ -84,7 +84,8 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     if other is not None:
         settled = other_bars("other_bars", settled, step=other, instruments=ids)
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
-    return signals("signals", scored, strategies=strategies, instruments=table)
+    in_columns = declared.in_columns(strategies)
+    return signals("signals", scored, strategies=in_columns, instruments=table)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:
@@ -106,7 +107,9 @@ def merge_facts(
 ) -> KeyedStream[Facts]:
     """Build the branches beside the desk; return its facts and theirs."""
     partition_facts = batch_facts("batch_facts", decided, instruments=table.ids)
-    counts = quality("quality", decided, counter=CountQuality(table.ids, wiring.channels(job)))
+    called = declared.in_merge(declared.strategies(job, table))
+    counter = CountQuality(table.ids, wiring.channels(job), counts_signals=not called)
+    counts = quality("quality", decided, counter=counter)
     symbols = count_unlisted("unlisted", decided)
     return op.merge("facts", partition_facts, account_facts, counts, symbols)
 

@@ -146,6 +146,7 @@ class DeskBatch(Struct, frozen=True, eq=False):
     bars: Bars = NO_BARS  # where strategies, or orders in slices, follow them
     other_bars: dict[str, Bars] = {}  # by kind
     features: dict[str, Floats] = {}  # by need: one for each bar of its kind
+    minutes: dict[int, int] = {}  # of its records, and their signals: where strategies are called
 
 
 class BarBlock(Struct, frozen=True, eq=False):

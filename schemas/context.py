@@ -100,13 +100,13 @@ class Context(Protocol):
     def bars(self, instrument: str, kind: str = "") -> Bars:
         """Return the last bars of a kind, oldest first, as many as `needs` asks for.
 
-        Without a kind, those of the job's own width. Raises KeyError where `needs` asks for none.
+        Without a kind, those of the job's own width. Raises ValueError where `needs` asks for none.
         """
 
     def feature(self, name: str, instrument: str) -> float | None:
         """Return a feature at the last bar of its kind; None before its warm-up.
 
-        Raises KeyError where `needs` does not name it.
+        Raises ValueError where `needs` does not name it.
         """
 
     def composite(self, instruments: Sequence[str], max_age_ns: Ns) -> float | None:

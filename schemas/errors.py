@@ -3,6 +3,8 @@
 Bad data is never an exception: it is a value with a reason.
 """
 
+IMPORT = "tapeflow import makes tapes of CSV, Parquet and JSON lines"  # what to do with such a file
+
 
 class TapeflowError(Exception):
     """A failure with a known cause. The message is one line: what, where, what to do."""

@@ -8,6 +8,7 @@ import re
 
 from msgspec import Struct
 
+SCORE = "score"  # the need of the z-score that `[normalise]` gives a bar of the job's own width
 NAME = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(\.(?P<output>[a-z_][a-z0-9_]*))?(:(?P<rest>.*))?")
 
 

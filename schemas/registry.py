@@ -23,6 +23,7 @@ from tapeflow.schemas.quality import (
     UnlistedSymbol,
 )
 from tapeflow.schemas.signals import Signal
+from tapeflow.schemas.variants import Variant, VariantInterval
 
 SCHEMA_VERSION = 2
 
@@ -55,7 +56,7 @@ FACT_TYPES = (
     ),
     FactType(
         Signal, "signals", "signals", "instrument", ("id",),
-        ("time_ns", "partition", "offset", "close_ns", "instrument", "strategy"),
+        ("time_ns", "partition", "offset", "close_ns", "instrument", "strategy", "id"),
     ),
     FactType(Decision, "decisions", "decisions", "account", ("order_id",), ACCOUNT_SEQ),
     FactType(Order, "orders", "orders", "account", ("id",), ACCOUNT_SEQ),
@@ -102,8 +103,11 @@ FACT_TYPES = (
 BY_TYPE = {kind.type: kind for kind in FACT_TYPES}
 # A table besides those of facts: in no topic and no digest, and emptied at the next start.
 OPEN_MINUTES = "data_quality_open"
+# Nor are those of a sweep facts: they say what many runs would have made.
+SWEEP_TABLES: dict[type, str] = {Variant: "variants", VariantInterval: "variant_intervals"}
 TABLES: dict[type, str] = {kind.type: kind.table for kind in FACT_TYPES} | {
-    OpenCounts: OPEN_MINUTES
+    OpenCounts: OPEN_MINUTES,
+    **SWEEP_TABLES,
 }
 
 

@@ -8,11 +8,12 @@ from msgspec import Struct
 from tapeflow.schemas.order_plans import AT_MARKET, OrderPlan
 from tapeflow.schemas.orders import MARKET, LinkRule, Terms
 from tapeflow.schemas.sides import Side
+from tapeflow.schemas.sizing import Sizing, VolatilityTarget
 from tapeflow.schemas.time import LogPosition, Ns
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """A strategy's forecast for one instrument, made at the record that closed a bar."""
+    """A strategy's forecast for one instrument, made at a record: most close a bar."""
 
     id: str
     strategy: str
@@ -20,9 +21,9 @@ class Signal(Struct, frozen=True, gc=False):
     time_ns: Ns  # log time of the deciding record
     side: Side  # BUY where the forecast is above zero
     strength: float  # the forecast's absolute value, in the strategy's own units
-    bar_id: str  # of the bar that caused it
-    close_ns: Ns  # end of that bar
-    ref_price: float  # its close
+    bar_id: str  # of the bar, fill, order, timer or price watch that caused it
+    close_ns: Ns  # end of that bar; else log time
+    ref_price: float  # the bar's close; else the last trade, or the mid
     partition: str
     offset: int  # of the deciding record
 
@@ -47,24 +48,43 @@ class DeclaredStrategy(Struct, frozen=True):
     """A strategy as the job declares it: kind, parameters, instruments, account, orders."""
 
     name: str
-    kind: str  # a key of operators.strategies.step.STRATEGIES
-    params: dict[str, float]
+    kind: str  # as it is written: of a kernel a key of operators.strategies.step.STRATEGIES
+    params: dict[str, Any]  # the settings of its own, as they are written
     account: str
-    size: Decimal  # of each order
+    size: Decimal  # of each order; 0 where `sizing` says it
     instruments: frozenset[str]
     order: OrderPlan = AT_MARKET
     exits: tuple[OrderPlan, ...] = ()  # prices relative to that of the entry, of the other side
     exit_rule: LinkRule = "OUO"
     slicing: Slicing | None = None
-    sizing: Any = None  # of schemas/sizing.py; None: `size` units
+    sizing: Sizing | None = None  # None: `size` units
     strategy: Any = None  # a Strategy of schemas/strategy.py; None: a kernel over columns of bars
     placement: Literal["columns", "merge"] = "columns"  # of a kernel; any other is in the merge
     source_sha256: str = ""  # of the file of its class; "": a built-in
 
     @property
+    def needs(self) -> tuple[str, ...]:
+        """What its class and its size need, as `needs` of a class gives it."""
+        own = () if self.strategy is None else tuple(self.strategy.needs())
+        return (*own, self.sizing.need) if isinstance(self.sizing, VolatilityTarget) else own
+
+    @property
+    def has_any_size(self) -> bool:
+        """Whether the size of an order is known only when it is made."""
+        return self.sizing is not None or self.strategy is not None
+
+    @property
+    def slices_by_volume(self) -> bool:
+        """Whether any of its orders follows the volume of bars; those of a class may."""
+        of_row = self.slicing is not None and self.slicing.kind == "participation"
+        return self.strategy is not None or of_row
+
+    @property
     def has_triggers(self) -> bool:
-        """Whether any of its orders waits for a trigger."""
-        return any(plan.is_conditional for plan in (self.order, *self.exits))
+        """Whether any of its orders waits for a trigger; those of a class may."""
+        return self.strategy is not None or any(
+            plan.is_conditional for plan in (self.order, *self.exits)
+        )
 
 
 class Leg(Struct, frozen=True, gc=False):

@@ -68,7 +68,7 @@ def column_name(field: str, kind: Any) -> str:
     ('open_time', 'time', 'price')
     """
     if kind != "ns":
-        return field
+        return field.removesuffix("_")  # of what is a word of Python: return_
     stem = field.removesuffix("_ns")
     return stem if stem.endswith("time") else f"{stem}_time"
 

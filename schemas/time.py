@@ -12,6 +12,7 @@ LOG_MIN_NS = 946_684_800_000_000_000  # 2000-01-01: no log is older, so a wrong 
 LOG_MAX_NS = 7_258_118_400_000_000_000  # 2200-01-01: every log time lies before it
 NO_TIME = -1  # the venue sent no time
 NS_PER_MS = 1_000_000
+NS_PER_SECOND = 1_000_000_000
 NS_PER_MINUTE = 60_000_000_000
 LOG_UNITS = {10: ("s", 10**9), 13: ("ms", 10**6), 16: ("us", 10**3), 19: ("ns", 1)}  # by digits
 KNOWN_UNITS = ", ".join(f"{digits} are {unit}" for digits, (unit, _) in LOG_UNITS.items())

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TimerEvent,
         WatchPrice,
     )
+    from tapeflow.schemas.time import Ns
 
 MODULES = {  # of tapeflow.schemas: imported when a name is used, for most commands use none
     "accounts": ("Decision",),
@@ -53,6 +54,7 @@ MODULES = {  # of tapeflow.schemas: imported when a name is used, for most comma
         *("CancelOrder", "CancelAll", "AmendOrder", "WatchPrice", "SetTimer"),
         *("PriceEvent", "TimerEvent"),
     ),
+    "time": ("Ns",),
 }
 MODULE_OF = {name: module for module, names in MODULES.items() for name in names}
 
@@ -70,6 +72,7 @@ __all__ = [
     "Fill",
     "Instrument",
     "Leg",
+    "Ns",
     "OpenOrder",
     "OrderEvent",
     "PriceEvent",

@@ -61,7 +61,8 @@ OTHERS = {
     "trail_bps": Decimal(1), "trail_ticks": 1, "trail_price": Decimal(1), "after_bps": Decimal(1),
     "lifetime": 5, "tif": "DAY", "trigger_on": "quote", "at_bps": Decimal(2), "jitter": 5,
     "display": Decimal(1), "share": Decimal("0.5"), "exit_rule": "OCO", "exits": (STOP_EXIT,),
-    "slices": TWAP, "type": "stop_limit",
+    "slices": TWAP, "type": "stop_limit", "folds": 3, "train": 5, "test": 5, "capital": Decimal(1), "placement": "merge",
+    "grid": {"entry": [1.0]},
 }  # fmt: skip
 OF_TYPE = {
     bool: lambda value: not value,

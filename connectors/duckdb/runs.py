@@ -51,8 +51,9 @@ def begin_run(con: Any, run: RunInfo) -> None:
     put_instruments(con, run)
     con.execute(f"DELETE FROM {INTERNAL}.{OPEN_MINUTES}")
     con.execute(
-        "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, NULL, NULL, ?, ?, ? FROM runs",
-        [now(), run.version, run.command, run.job],
+        "INSERT INTO runs SELECT coalesce(max(id), 0) + 1, ?, NULL, NULL, NULL, ?, ?, ?, ? "
+        "FROM runs",
+        [now(), run.version, run.command, run.job, run.strategies],
     )
 
 

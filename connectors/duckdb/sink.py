@@ -42,7 +42,7 @@ State = tuple[int, int, PendingTables]  # version, last committed transaction, t
 class ResultsSink(FixedPartitionedSink[Facts, State]):
     """A sink of facts to the tables of their types."""
 
-    VERSION: ClassVar[int] = 2  # of its state
+    VERSION: ClassVar[int] = 3  # of its state and tables
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.meanings import column_meanings, summarise
 from tapeflow.schemas.quality import OpenCounts, QualityCounts
-from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES, FactType
+from tapeflow.schemas.registry import FACT_TYPES, OPEN_MINUTES, SWEEP_TABLES, FactType
 from tapeflow.schemas.tables import columns, ddl
 
 INTERNAL = "internal"  # schema of the tables of facts
@@ -36,6 +36,11 @@ RUNS = {  # column: (type, meaning)
     "version": ("VARCHAR", "version of Tapeflow"),
     "command": ("VARCHAR", "`demo`, `replay`, `run` or `bytewax.run`"),
     "job": ("JSON", "the whole job; settings of the Kafka client are left out"),
+    "strategies": (
+        "JSON",
+        "name and kind of each strategy; of a class also the version of its state, and the sha256 "
+        "of its file, `''` where it comes with Tapeflow",
+    ),
 }
 QUALITY = {  # columns of data_quality that data_quality_minutes does not have
     "first_minute": "first minute with a record",
@@ -56,6 +61,7 @@ class RunInfo(Struct, frozen=True):
     command: str
     job: str  # JSON
     instruments: InstrumentTable
+    strategies: str = "[]"  # JSON: StrategySource of each
 
 
 def create_tables(con: Any) -> None:
@@ -66,6 +72,10 @@ def create_tables(con: Any) -> None:
     for fact in FACT_TYPES:
         con.execute(f"CREATE VIEW {fact.table} AS {view_sql(fact)}")
     con.execute(ddl(f"{INTERNAL}.{OPEN_MINUTES}", OpenCounts, [f"{TRANSACTION} BIGINT"]))
+    for kind, table in SWEEP_TABLES.items():
+        con.execute(ddl(f"{INTERNAL}.{table}", kind, [f"{TRANSACTION} BIGINT"]))
+        names = ", ".join(f'"{column.name}"' for column in columns(kind))
+        con.execute(f"CREATE VIEW {table} AS SELECT {names} FROM {INTERNAL}.{table} ORDER BY ALL")
     con.execute(f"CREATE VIEW data_quality AS {quality_sql()}")
     con.execute(ddl("instruments", Instrument))
     con.execute(f"CREATE TABLE runs ({', '.join(f'{name} {RUNS[name][0]}' for name in RUNS)})")
@@ -116,6 +126,8 @@ def descriptions() -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """Yield kind, name, title and the columns' meanings of all that a user sees."""
     for fact in FACT_TYPES:
         yield "VIEW", fact.table, summarise(fact.type), column_meanings(fact.type)
+    for kind, table in SWEEP_TABLES.items():
+        yield "VIEW", table, summarise(kind), column_meanings(kind)
     counts = column_meanings(QualityCounts)
     del counts["time"]
     yield "VIEW", "data_quality", TITLES["data_quality"], counts | QUALITY

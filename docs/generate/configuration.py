@@ -27,6 +27,7 @@ TYPES = {
     float: "number",
     Decimal: "decimal",
     BarWidth: "width",
+    Any: "values",
 }
 PREFIXES = {  # of what a type holds, in words
     tuple: "list of ",
@@ -98,7 +99,10 @@ def heading(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
     if get_origin(field.annotation) is not tuple:
         return f"`[{name}]`"
     tag = kind.model_fields.get("kind")
-    return f"`[[{name}]]`" + (f' with `kind = "{get_args(tag.annotation)[0]}"`' if tag else "")
+    if tag is None:
+        return f"`[[{name}]]`"
+    values = get_args(tag.annotation)
+    return f"`[[{name}]]` with " + (f'`kind = "{values[0]}"`' if values else "any other `kind`")
 
 
 def key_row(key: str, field: FieldInfo, variable: str) -> list[str]:
@@ -148,7 +152,8 @@ def annotation_text(annotation: Any) -> str:
             TYPES[str] if len(arguments) == 1 else " or ".join(f'`"{each}"`' for each in arguments)
         )
     if origin in (Union, UnionType) and NoneType not in arguments:
-        return "values"
+        texts = [annotation_text(each) for each in arguments]
+        return " or ".join(texts) if "table" in texts else "values"
     if origin in PREFIXES:
         return PREFIXES[origin] + annotation_text(arguments[origin is dict])
     raise TypeError(f"no words for {annotation}: add them to {__file__}")

@@ -13,6 +13,8 @@ has the kernels compiled into numba's cache instead, and the wheel holds no libr
 import argparse
 import importlib
 import json
+import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
@@ -94,17 +96,43 @@ def build(
         for name in kernels
     }
     modules = [kernel_code.contents_code(library.CONTENTS, json.dumps(contents)), CODE]
-    modules += [
-        kernel_code.compile_kernel(name, kernel, contents[name]["symbol"])
-        for name, kernel in kernels.items()
-    ]
+    codes = [kernel_code.object_code(each) for each in modules]
+    codes += compile_kernels(kernels, {name: each["symbol"] for name, each in contents.items()})
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        objects = [Path(folder, f"{number}.o") for number in range(len(modules))]
-        for path, module in zip(objects, modules, strict=True):
-            path.write_bytes(kernel_code.object_code(module))
+        objects = [Path(folder, f"{number}.o") for number in range(len(codes))]
+        for path, code in zip(objects, codes, strict=True):
+            path.write_bytes(code)
         linked = Path(folder, target.name)
         subprocess.run([linker, *objects, *LINKED, "-o", linked], check=True)
         linked.replace(target)
+
+
+def compile_kernels(kernels: dict[str, Callable[..., Any]], symbols: dict[str, str]) -> list[bytes]:
+    """Return the object code of each kernel, compiled by as many processes as there are cores."""
+    cores = os.cpu_count() or 1
+    if len(kernels) < cores or "fork" not in multiprocessing.get_all_start_methods():
+        return [compile_one(name, kernel, symbols[name]) for name, kernel in kernels.items()]
+    with multiprocessing.get_context("fork").Pool(cores, _share, (kernels, symbols)) as pool:
+        return pool.map(_compile_shared, kernels, chunksize=1)
+
+
+def compile_one(name: str, kernel: Callable[..., Any], symbol: str) -> bytes:
+    """Return the object code of a kernel."""
+    from tapeflow.engine import kernel_code  # late: numba takes its time
+
+    return kernel_code.object_code(kernel_code.compile_kernel(name, kernel, symbol))
+
+
+_shared: list[dict[str, Any]] = []  # in a process that compiles: the kernels, their symbols
+
+
+def _share(*found: dict[str, Any]) -> None:
+    _shared.extend(found)
+
+
+def _compile_shared(name: str) -> bytes:
+    kernels, symbols = _shared
+    return compile_one(name, kernels[name], symbols[name])
 
 
 def fill_cache(kernels: dict[str, Callable[..., Any]]) -> None:

@@ -17,10 +17,12 @@ from tapeflow.flows.cli import (
     digest,
     doctor,
     help,  # noqa: A004  # the command's name
+    import_files,
     load,
     query,
     replay,
     run,
+    sweep,
     terminal,
     verify,
 )
@@ -30,7 +32,10 @@ from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
-COMMANDS = (demo, replay, load, run, archive, query, digest, verify, doctor, completion, help)
+COMMANDS = (
+    *(demo, import_files, replay, load, run, sweep, archive, query, digest, verify, doctor),
+    *(completion, help),
+)
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
 

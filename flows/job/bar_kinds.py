@@ -116,13 +116,16 @@ def needed_kinds(strategies: Iterable[DeclaredStrategy]) -> Iterator[tuple[str, 
     """Yield the kinds of bars that strategies need, each with where it is declared."""
     for each in strategies:
         where = f"strategies.{each.name}"
-        needs = () if each.strategy is None else each.strategy.needs()
-        for need in needs:
+        for need in each.needs:
             try:
                 kind = parse_need(need).kind
             except ValueError as error:
                 raise UsageError(f"{where}: {error}") from None
             if kind:
                 yield where, kind
-        if kind := getattr(each.sizing, "kind", ""):  # of the bars that measure its volatility
-            yield where, kind
+
+
+def own_kinds(width: BarWidth, strategies: Iterable[DeclaredStrategy]) -> frozenset[str]:
+    """Return the kinds that strategies need and that are the job's own width, as 60s of 1m."""
+    named = {name for _, name in needed_kinds(strategies)}
+    return frozenset(name for name in named if not kind_name(name, width))

@@ -13,9 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 from tapeflow.connectors.state.manifest import Rows
+from tapeflow.flows.job.declared import strategies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import money_digits
+from tapeflow.schemas.strategy_source import find_sources
 
 ALL = "*"
 FREE: Mapping[str, frozenset[str]] = {  # by section
@@ -23,6 +25,7 @@ FREE: Mapping[str, frozenset[str]] = {  # by section
     "recovery": frozenset({ALL}),
     "kafka": frozenset({ALL}),
     "metrics": frozenset({ALL}),
+    "sweep": frozenset({ALL}),
     "tapes": frozenset({ALL}),  # names of files: what is in them is proven
 }
 NOTIFIED = ("accounts", "strategies")  # sections of rows
@@ -79,6 +82,9 @@ def notified_rows(job: Job) -> Rows:
             name: dict(flatten(row, written[name], f"{section}.{name}."))
             for name, row in rows.items()
         }
+    for source in find_sources(strategies(job, instrument_table(job))):
+        if source.sha256:
+            found["strategies"][source.name][f"strategies.{source.name}.sha256"] = source.sha256
     return found
 
 

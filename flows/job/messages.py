@@ -20,7 +20,7 @@ def first_error(error: "ValidationError", model: "type[BaseModel]") -> str:
     found = error.errors(include_url=False)
     unknown = (each for each in found if each["type"] == "extra_forbidden")
     first = next(unknown, found[0])  # a wrong spelling explains what is missing
-    path = [str(part) for part in first["loc"] if part not in kinds_at(model, first["loc"])]
+    path = [part for part in map(str, first["loc"]) if part[:1] != "<"]  # no tag of a union
     where = ".".join(path)
     if first["type"] == "extra_forbidden":
         return f"{where} is no setting{suggestion(path[-1], keys_at(model, path[:-1]))}"
@@ -38,14 +38,6 @@ def keys_at(model: "type[BaseModel]", path: list[str]) -> list[str]:
     return [key for section in sections for key in section.model_fields]
 
 
-def kinds_at(model: "type[BaseModel]", location: tuple[int | str, ...]) -> set[Any]:
-    """Return the values of `kind` at a location, in which pydantic includes the one it chose."""
-    if len(location) < 2:
-        return set()
-    fields = [each.model_fields for each in sections_at(model, str(location[0]))]
-    return {kind for each in fields if "kind" in each for kind in get_args(each["kind"].annotation)}
-
-
 def sections_at(model: "type[BaseModel]", key: str) -> "list[type[BaseModel]]":
     """Return the section types that a key of `model` holds: none for a plain value."""
     field = model.model_fields.get(key)
@@ -54,7 +46,7 @@ def sections_at(model: "type[BaseModel]", key: str) -> "list[type[BaseModel]]":
 
 def section_types(annotation: Any) -> "Iterable[type[BaseModel]]":
     """Yield the section types inside an annotation: itself, its items, the members of a union."""
-    if hasattr(annotation, "model_fields"):
+    if isinstance(annotation, type) and hasattr(annotation, "model_fields"):
         yield annotation
     for part in get_args(annotation):
         yield from section_types(part)

@@ -49,8 +49,9 @@ def count_money_digits(
 ) -> int:
     """Return the decimals of one tick of any fill of these strategies, at least LEAST_DIGITS.
 
-    Where orders fill in parts, the least fill is a lot; of a finer one the tables hold SCALE
-    decimals. What an inverse contract is worth, value / price, has no end: LEAST_DIGITS.
+    Where orders fill in parts, or their size is not known before, the least fill is a lot; of a
+    finer one the tables hold SCALE decimals. What an inverse contract is worth, value / price, has
+    no end: LEAST_DIGITS.
 
     Raises UsageError where the tables do not hold as many as one tick of a whole order needs.
     """
@@ -61,8 +62,9 @@ def count_money_digits(
             if row.inverse:
                 continue
             with localcontext(DECIMAL_CONTEXT):
-                worth = (row.tick * strategy.size * row.multiplier).normalize()
-                least = (row.tick * row.lot * row.multiplier).normalize() if in_parts else worth
+                worth = (row.tick * strategy.size * row.multiplier).normalize()  # 0: not known
+                of_lot = (row.tick * row.lot * row.multiplier).normalize()
+                least = of_lot if in_parts or strategy.has_any_size else worth
             if count_decimals(worth) > SCALE:
                 raise UsageError(
                     f"strategies.{strategy.name}: one tick of an order of {strategy.size} {name} "

@@ -33,13 +33,13 @@ def check_exits(order: OrderSettings, exits: tuple[ExitSettings, ...], rule: str
         )
 
 
-def check_slices(order: OrderSettings, slices: SliceSettings, size: Decimal) -> None:
-    """Refuse slices of an order that cannot be sliced so."""
+def check_slices(order: OrderSettings, slices: SliceSettings, size: Decimal | None) -> None:
+    """Refuse slices of an order that cannot be sliced so; a `size` of None is not known yet."""
     if order.type not in ("market", "limit"):
         raise ValueError(f"slices are of a market or limit order, not of a {order.type} order")
     if slices.kind == "iceberg" and (order.type == "market" or order.tif in ("IOC", "FOK")):
         raise ValueError("an iceberg rests in the book: it needs a limit order without IOC or FOK")
-    if slices.display is not None and slices.display > size:
+    if slices.display is not None and size is not None and slices.display > size:
         raise ValueError(f"display {slices.display} is above the size {size}")
     if slices.kind != "twap" or order.lifetime is None:
         return
@@ -63,12 +63,12 @@ def check_strategy(
     for name in sorted(strategy.instruments):
         row = table.get(name)
         for number, each in enumerate(strategy.exits):
-            if strategy.size * each.share < row.lot:
+            if strategy.sizing is None and strategy.size * each.share < row.lot:
                 raise UsageError(
                     f"{place}: exits.{number} would close less than the lot {row.lot} of {name}"
                 )
         if strategy.slicing is not None:
-            check_lots(strategy.slicing, strategy.size, row, place)
+            check_lots(strategy, strategy.slicing, row, place)
         for plan in (strategy.order, *strategy.exits):
             if plan.is_conditional:
                 check_source(plan.trigger_on, row, read, place)
@@ -89,15 +89,17 @@ def check_source(trigger_on: str, row: Instrument, read: Tables, place: str) -> 
     )
 
 
-def check_lots(slicing: Slicing, size: Decimal, row: Instrument, place: str) -> None:
+def check_lots(strategy: DeclaredStrategy, slicing: Slicing, row: Instrument, place: str) -> None:
     """Refuse slices that are no multiples of the lot, or smaller."""
     if slicing.display is not None and slicing.display % row.lot:
         raise UsageError(
             f"{place}: slices.display {slicing.display} is no multiple of the lot {row.lot} of "
             f"{row.id}"
         )
-    if slicing.kind == "twap" and slicing.count * row.lot > size:
+    if strategy.sizing is not None:
+        return  # how many lots an order has is known when it is made
+    if slicing.kind == "twap" and slicing.count * row.lot > strategy.size:
         raise UsageError(
-            f"{place}: slices.count {slicing.count} is more than the lots in {size} {row.id}, of "
-            f"{row.lot} each"
+            f"{place}: slices.count {slicing.count} is more than the lots in {strategy.size} "
+            f"{row.id}, of {row.lot} each"
         )

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.job import wiring
-from tapeflow.flows.job.declared import strategies
+from tapeflow.flows.job.bar_kinds import own_kinds
+from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
@@ -23,12 +24,13 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
     declared = strategies(job, table)
-    return DeskSettings(
+    settings = DeskSettings(
         accounts={
             name: AccountSettings(
                 name,
                 Limits(each.position_max, each.gross_max, each.orders_max, each.orders_window),
                 each.at_par,
+                each.capital,
             )
             for name, each in by_name.items()
         },
@@ -41,13 +43,13 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         ),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
-        reads_bars=any(
-            each.slicing is not None and each.slicing.kind == "participation" for each in declared
-        ),
+        reads_bars=any(each.slices_by_volume for each in declared),
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
     )
+    called = in_merge(declared)
+    return settings.with_strategies(called, own_kinds(job.bars.width, called))
 
 
 def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:

@@ -158,6 +158,11 @@ class Account(Section):
         default=("USD", "USDT", "USDC"),
         description="Quote currencies that are added up one to one.",
     )
+    capital: Annotated[DecimalText, Field(gt=0, lt=10**24), Unit("notional")] | None = Field(
+        default=None,
+        description="What it begins with, in the currency at par. Sizes that are a part of equity "
+        "need it; left out, its equity is not known.",
+    )
     orders_max: Annotated[int, Field(ge=0, le=10**6), Unit("orders")] = Field(
         description="Most orders approved in any `orders_window`."
     )

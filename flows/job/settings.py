@@ -10,9 +10,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from tapeflow.flows.job.bars import Bars
 from tapeflow.flows.job.instrument_rows import InstrumentRow
@@ -31,7 +31,8 @@ from tapeflow.flows.job.sections import (
     Source,
     Tape,
 )
-from tapeflow.flows.job.strategies import EmaCross, Reversion
+from tapeflow.flows.job.strategies import AnyStrategy
+from tapeflow.flows.job.sweep import Sweep
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
@@ -58,6 +59,7 @@ class Job(Section):
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
+    sweep: Sweep = Sweep()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )
@@ -67,8 +69,20 @@ class Job(Section):
         "A venue that is left out may send all that Tapeflow reads.",
     )
     accounts: tuple[Account, ...] = ()
-    strategies: tuple[Annotated[EmaCross | Reversion, Field(discriminator="kind")], ...] = ()
+    strategies: tuple[AnyStrategy, ...] = ()
     tapes: tuple[Tape, ...] = ()
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the job file, from which files of strategies are named."""
+        return self._folder
+
+    def in_folder(self, folder: Path) -> "Job":
+        """Return the job as that of a file in a folder."""
+        moved = self.model_copy()
+        moved._folder = folder.absolute()
+        return moved
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:
@@ -84,7 +98,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:
         raise UsageError(f"{path}: not TOML: {error}") from None
     override(keys, environment)
     try:
-        return Job.model_validate(keys)
+        return Job.model_validate(keys).in_folder(path.parent)
     except ValidationError as error:
         raise UsageError(f"{path}: {first_error(error, Job)}") from None
 

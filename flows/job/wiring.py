@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
 from tapeflow.flows.job.declared import strategies
+from tapeflow.flows.job.grids import check_grids
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
 from tapeflow.flows.job.order_checks import check_strategy
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
-from tapeflow.schemas.errors import UsageError
+from tapeflow.flows.job.sizes import check_capital
+from tapeflow.schemas.errors import IMPORT, UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
 from tapeflow.schemas.venues import VENUES, venue_of
@@ -102,6 +104,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
         raise UsageError("strategies: two have the same name")
     if job.accounts and len(by_name) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
+    check_grids(job)
     for account in by_name.values():
         check_fee_currencies(job, table, account)
     read = {
@@ -120,6 +123,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
                     f"{table.get(name).lot} of {name}"
                 )
             check_currency(by_name[strategy.account], table, name)
+        check_capital(strategy, by_name[strategy.account])
         check_strategy(strategy, table, read, job.paper.latency)
         check_largest_position(strategy, by_name[strategy.account].position_max, table)
 
@@ -139,5 +143,5 @@ def check_partitions(partitions: Iterable[str]) -> None:
         if venue not in VENUES or not number.isdigit():
             raise UsageError(
                 f"{name} is no partition: name a tape <venue>-<n>.tape, the venue one of "
-                f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job"
+                f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job; {IMPORT}"
             )

@@ -14,3 +14,9 @@ def start_notices(plan: Plan) -> Iterator[str]:
                 f"{row.id} is coin-margined (inverse): a unit of size is {row.multiplier} "
                 f"{row.quote}, and profit is paid in {row.base}"
             )
+    for strategy in plan.job.strategies:
+        if strategy.grid is not None:
+            yield (
+                f"strategies.{strategy.name}.grid is of `tapeflow sweep`: this run trades the "
+                "settings of the row alone"
+            )

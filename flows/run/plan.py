@@ -6,8 +6,17 @@ from msgspec import Struct
 
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log
+from tapeflow.schemas.variants import Variant, VariantInterval
 
 BY_ENGINE = "bytewax.run"  # command of a run under the engine's own
+
+
+class SweepPass(Struct, frozen=True, kw_only=True):
+    """One pass of a sweep over the log."""
+
+    is_last: bool = False  # it stores facts, with the tables of the sweep
+    variants: tuple[Variant, ...] = ()  # their rows, of the passes before it
+    intervals: tuple[VariantInterval, ...] = ()
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -26,4 +35,5 @@ class Plan(Struct, frozen=True, kw_only=True):
     publish: bool = False  # write the facts to Kafka too
     heartbeats: bool = False  # write heartbeats into silent partitions
     checked: bool = False  # kernels check their indices
+    sweep: SweepPass | None = None  # of the flow `sweep`
     speed: float | None = None  # log time per wall time; None: as fast as possible

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from msgspec.structs import asdict
+
 from tapeflow.connectors.duckdb.endings import complete, keep_partial, stop_live
 from tapeflow.connectors.duckdb.file import ResultPaths, check_replaceable
 from tapeflow.connectors.duckdb.handover import passing_on
@@ -17,12 +19,14 @@ from tapeflow.connectors.duckdb.runs import begin_run
 from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.rungs import why_slow
+from tapeflow.flows.job.declared import strategies
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
 from tapeflow.flows.run.version import package_version
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.strategy_source import find_sources
 from tapeflow.schemas.time import MAX_NS
 
 
@@ -90,9 +94,12 @@ def result_paths(plan: Plan) -> ResultPaths:
 def run_info(plan: Plan) -> RunInfo:
     """Return what the results record of the run itself; secrets of the job are left out."""
     secrets = {"kafka": {"client"}}  # may hold a password
+    table = instrument_table(plan.job)
+    sources = find_sources(strategies(plan.job, table))
     return RunInfo(
         version=package_version(),
         command=plan.command,
         job=json.dumps(plan.job.model_dump(mode="json", exclude=secrets), sort_keys=True),
-        instruments=instrument_table(plan.job),
+        instruments=table,
+        strategies=json.dumps([asdict(each) for each in sources]),
     )

@@ -19,7 +19,7 @@ from tapeflow.connectors.tapes.archive_layout import closed_files, is_hour_file
 from tapeflow.flows.job.instruments import listed_venues
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import check_partitions
-from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.errors import IMPORT, UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.venues import VENUES, venue_of
 
@@ -63,12 +63,16 @@ def find_tapes(
             elif path.is_dir():
                 unread.append(file)
             else:
-                raise UsageError(f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}")
+                raise UsageError(
+                    f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}; {IMPORT}"
+                )
     if unread:
         notify(describe_unread(unread))
     if not files:
         where = ", ".join(map(str, paths))
-        raise UsageError(f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]")
+        raise UsageError(
+            f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]; {IMPORT}"
+        )
     check_partitions(files)
     if not all_venues:
         files = of_listed_venues(files, job, notify)
@@ -88,7 +92,7 @@ def describe_unread(files: list[Path]) -> str:
     more = f" and {len(files) - UNREAD_NAMED:,} more" if len(files) > UNREAD_NAMED else ""
     return (
         f"not read: {names}{more}; a tape is named <venue>-<n>{'|'.join(TAPES)}, other files are "
-        "mapped by [[tapes]] in the job"
+        f"mapped by [[tapes]] in the job; {IMPORT}"
     )
 
 

@@ -16,8 +16,9 @@ from tapeflow.operators.desk import risk, slices
 from tapeflow.operators.desk.actions import Release
 from tapeflow.operators.desk.change import decide_change
 from tapeflow.operators.desk.hear import Fact, carry_out
-from tapeflow.operators.desk.legs import make_orders
+from tapeflow.operators.desk.legs import entry_id, make_orders
 from tapeflow.operators.desk.perform import hold_order
+from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.reach import reach_of_order
 from tapeflow.operators.desk.settings import DeskSettings
@@ -25,7 +26,7 @@ from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.orders import Order
-from tapeflow.schemas.signals import AnyIntent, Intent
+from tapeflow.schemas.signals import AnyIntent, Intent, Signal
 
 
 class Verdict(NamedTuple):
@@ -129,6 +130,27 @@ def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict
     if state.merge.is_past(signal.position):
         return Verdict("PAST", "PAST: the state was past it when its partition was new")
     return Verdict()
+
+
+def refuse_signal(state: State, account: str, signal: Signal, reason: str, detail: str) -> Decision:
+    """Return the decision that refuses an order of which not even the size is known."""
+    holder = state.accounts[account]
+    return Decision(
+        seq=holder.next_seq(),
+        order_id=entry_id(Intent(account, signal, ZERO)),
+        signal_id=signal.id,
+        account=account,
+        strategy=signal.strategy,
+        instrument=signal.instrument,
+        time_ns=signal.time_ns,
+        side=signal.side,
+        size=ZERO,
+        ref_price=clamp_for_table(risk.reference_price(signal.ref_price)),
+        close_ns=signal.close_ns,
+        decision="DENIED",
+        reason=reason,
+        detail=detail,
+    )
 
 
 def make_decision(

@@ -22,6 +22,7 @@ def fill_facts(
     order, account = working.order, state.accounts[working.order.account]
     rates = rates_at(state, settings, account.name, report.position)
     booking = book_fill(account.money, settings.money, order, report, rates)
+    state.strategies.add_booking(order.strategy, booking)
     fill = make_fill(account, working, report, booking)
     yield fill
     begin_samples(state, settings, account, report.position[0])

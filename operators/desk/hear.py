@@ -24,9 +24,13 @@ from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
+from tapeflow.schemas.quality import Metric
+from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.time import LogPosition
 
-Fact = Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command
+Fact = (
+    Signal | Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command | Metric
+)
 
 
 def hear_all(
@@ -52,7 +56,9 @@ def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]
     if outcome.is_new_fill and report.size is not None:
         filled = report.size
         if report.source != "desk":  # there it is the fill of a slice, booked as that
-            yield from fill_facts(state, settings, working, report)
+            for fact in fill_facts(state, settings, working, report):
+                state.strategies.note(fact)
+                yield fact
     change_exposure(state, working, exposed, opened, filled)
     yield from event_of(state, settings, working, outcome)
     if outcome.has_ended:
@@ -100,7 +106,18 @@ def request(
 def event_of(
     state: State, settings: DeskSettings, working: Working, outcome: Outcome
 ) -> Iterator[OrderEvent]:
-    """Yield the event of an outcome, where it is news and events are wanted."""
-    if settings.order_events and outcome.is_news:
-        account = state.accounts[working.order.account]
-        yield order_facts.order_event(account.next_event_seq(), working, outcome)
+    """Yield the event of an outcome, where it is news and events are wanted.
+
+    A strategy that handles events is called with it in any case.
+    """
+    order = working.order
+    if not outcome.is_news:
+        return
+    if settings.order_events:
+        event = order_facts.order_event(
+            state.accounts[order.account].next_event_seq(), working, outcome
+        )
+        state.strategies.note(event)
+        yield event
+    elif state.strategies.listens(order.strategy, "on_order"):
+        state.strategies.note(order_facts.order_event(0, working, outcome))

@@ -4,13 +4,15 @@
                   │      │      │       │           │     |
                 venue  venue  decide  venue     answer, sample
 
-At one log time timers go first: the venue's, answers, samples of equity. At one position all rows
-of the record go first, in the order of their tables; then the desk hears what they brought, then
-come funding, bars and intents, and last what of all that is due in the past.
+At one log time timers go first: the venue's, answers, strategies', samples of equity. At one
+position all rows of the record go first, in the order of their tables; then the desk hears what
+they brought and strategies are called with it, then come funding, bars and intents, and last what
+of all that is due in the past.
 """
 
 from collections.abc import Iterator
 from heapq import heappop
+from typing import Any
 
 from tapeflow.operators.desk import equity, slices, timers
 from tapeflow.operators.desk.decide import decide
@@ -19,13 +21,16 @@ from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import DeskBar, State
+from tapeflow.operators.desk.strategies.calls import call_bar, call_next
+from tapeflow.operators.desk.strategies.watches import meet_watches
+from tapeflow.operators.desk.venue.rows import Row
 from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
-HEAR, FUNDING, DECIDE, LATE = range(3, 7)  # ranks at a position: the rows of tables are 0 to 2
-BAR, INTENT = 0, 1  # of one end of bar; bars that the end of a log closes stand at its last record
+HEAR, CALL, FUNDING, DECIDE, LATE = range(3, 8)  # ranks at a position: rows of tables are 0 to 2
+BAR, INTENT = 0, 1  # of one bar; bars that the end of a log closes stand at its last record
 
-DECIDES = ("hear", "funding", "bar", "intent")  # kinds of events at which orders are decided
+DECIDES = ("hear", "call", "funding", "intent")  # kinds of events at which orders are decided
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -45,35 +50,41 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         elif kind == "hear":
             reports, state.reports = state.reports, []
             yield from hear_all(state, settings, reports, position)
+        elif kind == "call":
+            yield from call_next(state, settings)
         elif kind == "funding":
             yield from funding_facts(state, settings, heappop(state.dues)[2])
         elif kind == "bar":
-            yield from follow_bar(state, settings, heappop(state.bars))
+            yield from pass_bar(state, settings, heappop(state.bars))
         elif kind == "intent":
             yield from decide(state, settings, heappop(state.intents)[2])
         else:
             yield from timers.pass_time(state, settings, position[0])
         refresh_bounds(state)
     state.merge.release_before(state.merge.horizon)
+    yield from state.strategies.signals.take_certain(state.merge.horizon)
     if state.merge.ended:
         yield from equity.last_samples(state, settings)
 
 
 def next_due(state: State) -> tuple[LogPosition, str] | None:
     """Return the position and the kind of what is due next, or None up to the horizon."""
-    due: list[tuple[LogPosition, tuple[int, ...], str]] = []
+    due: list[tuple[LogPosition, tuple[Any, ...], str]] = []
     if state.watch.found:
         row = min(state.watch.found.values(), key=row_key)
         due.append((row.position, (row.table,), "row"))
     if state.reports:
         due.append((state.now, (HEAR,), "hear"))
+    if state.strategies.calls:
+        due.append((state.now, (CALL,), "call"))
     if state.dues:
         due.append((state.dues[0][0], (FUNDING,), "funding"))
     if state.bars:
-        due.append((state.bars[0].position, (DECIDE, state.bars[0].close_ns, BAR), "bar"))
+        bar = state.bars[0]
+        due.append((bar.position, (DECIDE, bar.close_ns, bar.kind, bar.instrument, BAR), "bar"))
     if state.intents:
-        position, close_ns = state.intents[0][0][:2]
-        due.append((position, (DECIDE, close_ns, INTENT), "intent"))
+        position, close_ns, instrument, _ = state.intents[0][0]
+        due.append((position, (DECIDE, close_ns, "", instrument, INTENT), "intent"))
     time_ns = timers.next_due_ns(state)
     if time_ns is not None and time_ns > state.now[0]:
         due.append(((time_ns, "", -1), (0,), "timer"))  # before every record of that time
@@ -101,15 +112,33 @@ def meet_row(state: State, found: FoundRow) -> None:
         merge.release(found.pending, found.row)
     row = market_row(ticks, found.row, partition)
     state.reports += state.venue.meet(row, standing_before(merge.marks, row.instrument))
+    if state.strategies.running:
+        meet_price_watches(state, row)
     merge.release(found.pending, found.row + 1)
     state.searched.add(partition)
 
 
-def follow_bar(state: State, settings: DeskSettings, bar: DeskBar) -> Iterator[Fact]:
-    """Let the orders in slices that follow the volume of an instrument go on at a bar."""
-    volume = (bar.instrument, bar.open_ns, bar.volume)
-    for action in slices.on_bar(state.orders, *volume, bar.position):
-        yield from carry_out(state, settings, action, bar.position)
+def meet_price_watches(state: State, row: Row) -> None:
+    """Let the strategies be called whose price watches a row meets; these end."""
+    instrument = state.venue.instruments.ids[row.instrument]
+    for running, event in [*meet_watches(state.strategies.watches_of(instrument), row)]:
+        state.strategies.add_price_event(running, event)
+        state.venue.changed.add(row.instrument)
+
+
+def pass_bar(state: State, settings: DeskSettings, due: DeskBar) -> Iterator[Fact]:
+    """Let the orders in slices that follow the volume of an instrument go on; call strategies."""
+    bar = due.bar
+    if not due.kind and state.orders.slices:
+        log_ns, partition, offset = due.position
+        state.merge.release_before((log_ns, partition, offset + 1))
+        volume = (bar.instrument, bar.open_ns, bar.volume)
+        for action in slices.on_bar(state.orders, *volume, due.position):
+            yield from carry_out(state, settings, action, due.position)
+    if state.strategies.running:
+        number = settings.instruments.number[bar.instrument]
+        state.strategies.memory.add(due.kind, bar, number, due.features)
+        yield from call_bar(state, settings, due)
 
 
 def refresh_bounds(state: State) -> None:

@@ -19,11 +19,13 @@ from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.operators.desk.funding_terms import rows_of_funding
 from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
 from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.strategies.signal_counts import minutes_of
 from tapeflow.schemas.batches import NO_BARS, Batch, DeskBatch
 from tapeflow.schemas.columns import Columns, Floats, Ints, Written
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.desk_market import DeskMarket, DeskMarkPrices, DeskQuotes, DeskTrades
-from tapeflow.schemas.market import ACCEPTED, MarkPrices, Quotes, Trades
+from tapeflow.schemas.market import ACCEPTED, Bars, MarkPrices, Quotes, Trades
+from tapeflow.schemas.needs import SCORE
 
 ABSENT, PRESENT = 0, 1  # of an instrument in a batch; above: the interval whose last row is sent
 
@@ -31,6 +33,7 @@ ABSENT, PRESENT = 0, 1  # of an instrument in a batch; above: the interval whose
 def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
     """Return a batch as the desk receives it."""
     instruments, market = select(batch, settings)
+    bars, other_bars, features = select_bars(batch, settings)
     return DeskBatch(
         partition=batch.partition,
         first_offset=batch.first_offset,
@@ -40,8 +43,27 @@ def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
         instruments=instruments,
         market=market,
         intents=batch.intents,
-        bars=batch.bars if settings.reads_bars else NO_BARS,
+        bars=bars,
+        other_bars=other_bars,
+        features=features,
+        minutes=minutes_of(batch) if settings.strategies else {},
     )
+
+
+def select_bars(
+    batch: Batch, settings: DeskSettings
+) -> tuple[Bars, dict[str, Bars], dict[str, Floats]]:
+    """Return the bars and features that strategies of the merge read, or orders in slices."""
+    reads = settings.reads
+    bars = batch.bars if settings.reads_bars or "" in reads.kinds else NO_BARS
+    others = {kind: batch.other_bars[kind] for kind in reads.kinds if kind in batch.other_bars}
+    features = {
+        need: batch.scores if need == SCORE else batch.features[need]
+        for kind, needs in reads.needs.items()
+        for need in needs
+        if len(bars if not kind else others.get(kind, NO_BARS))
+    }
+    return bars, others, features
 
 
 class Selected(NamedTuple):

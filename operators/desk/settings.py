@@ -1,13 +1,18 @@
 """The settings of the desk: those of the portfolio, and those of each account."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tapeflow.operators.desk.booking import MoneyRules
+from tapeflow.operators.desk.strategies.kernel import with_class
+from tapeflow.operators.desk.strategies.reads import NO_READS, BarReads, read_needs
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.signals import DeclaredStrategy
 
 
 class AccountSettings(Struct, frozen=True):
@@ -16,6 +21,7 @@ class AccountSettings(Struct, frozen=True):
     name: str
     limits: Limits
     at_par: tuple[str, ...]  # currencies that are added up one to one
+    capital: Decimal | None = None  # in them, at the beginning; None: not declared
 
 
 class DeskSettings(Struct, frozen=True):
@@ -36,6 +42,19 @@ class DeskSettings(Struct, frozen=True):
     )
     order_events: bool = True  # whether order events and commands are facts
     traded: Mapping[tuple[str, str], frozenset[str]] | None = None  # by account and strategy: ids
+    strategies: tuple[DeclaredStrategy, ...] = ()  # that are called in the merge
+    reads: BarReads = NO_READS  # of them
+
+    def with_strategies(
+        self, strategies: Iterable[DeclaredStrategy], own: frozenset[str] = frozenset()
+    ) -> "DeskSettings":
+        """Return settings of a desk that calls these strategies; kernels become classes.
+
+        `own` are the kinds that they need and that are the job's own width. Raises ValueError
+        where one needs what is no need.
+        """
+        called = tuple(map(with_class, strategies))
+        return replace(self, strategies=called, reads=read_needs(called, own))
 
     def may_trade(self, account: str, strategy: str, instrument: str) -> bool:
         """Return whether a strategy of the job trades an instrument; all do without `traded`."""
@@ -45,5 +64,6 @@ class DeskSettings(Struct, frozen=True):
 
     @property
     def sees_every_quote(self) -> bool:
-        """Whether orders meet quotes, or the venue's clock is read from them."""
-        return self.venue_clock or self.has_triggers or self.paper.model != "trade"
+        """Whether orders or strategies meet quotes, or the venue's clock is read from them."""
+        follows = self.venue_clock or self.has_triggers or bool(self.strategies)
+        return follows or self.paper.model != "trade"

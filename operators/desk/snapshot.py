@@ -7,7 +7,9 @@ What the job does not trade any more must be flat: see held.py. An account that 
 remembered, with the running numbers of its facts. Partitions that are new come last.
 """
 
+import math
 from collections import deque
+from collections.abc import Iterator
 from decimal import localcontext
 from heapq import heappush
 from itertools import chain
@@ -31,6 +33,11 @@ from tapeflow.operators.desk.pending import from_ipc, to_ipc
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
+from tapeflow.operators.desk.strategies.snapshot import (
+    StrategiesSnapshot,
+    restore_strategies,
+    snapshot_strategies,
+)
 from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.working import Sliced, Working
@@ -67,6 +74,7 @@ class Snapshot(Struct):
     sliced: list[Sliced]
     bars: list[DeskBar]
     answers: list[Report]  # in the order in which they will be heard
+    strategies: StrategiesSnapshot
 
 
 SNAPSHOTS = msgspec.msgpack.Decoder(Snapshot)  # made here, and not by two threads at once
@@ -101,6 +109,7 @@ def snapshot(state: State) -> bytes:
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
+            strategies=snapshot_strategies(state.strategies, state.venue.instruments),
         )
     )
 
@@ -149,13 +158,32 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.answers = [
         (report.position[0], number, report) for number, report in enumerate(saved.answers)
     ]
-    state.bars = saved.bars
+    state.bars = [*waiting_bars(saved, settings)]
+    restore_strategies(state.strategies, saved.strategies, settings.instruments)
+    state.venue.changed.update(watched_instruments(state))
     for timer in due_timers(state.orders):
         heappush(state.slice_timers, (timer.due_ns, timer.order_id))
     state.answer_number = len(saved.answers)
     state.watch_orders()
     state.searched.clear()
     return state
+
+
+def waiting_bars(saved: Snapshot, settings: DeskSettings) -> Iterator[DeskBar]:
+    """Yield the bars that are not passed yet, with the features that are needed now."""
+    for bar in saved.bars:
+        if bar.bar.instrument in settings.instruments.number:
+            before = saved.strategies.needs.get(bar.kind, ())
+            values = dict(zip(before, bar.features, strict=True))
+            needs = settings.reads.needs.get(bar.kind, ())
+            yield bar._replace(features=tuple(values.get(need, math.nan) for need in needs))
+
+
+def watched_instruments(state: State) -> set[int]:
+    """Return the numbers of the instruments of which a strategy watches the price."""
+    watches = (each.watches for each in state.strategies.running.values())
+    number = state.venue.instruments.number
+    return {number[instrument] for instrument, _ in chain.from_iterable(watches)}
 
 
 def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:

@@ -16,9 +16,12 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.strategies.running import Strategies
+from tapeflow.operators.desk.strategies.watches import watches_with
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.watch import Watch
 from tapeflow.operators.desk.working_orders import LATE_NS, WorkingOrders
+from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import DeskBatch
 from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.orders import Report
@@ -27,13 +30,14 @@ from tapeflow.schemas.time import LogPosition
 
 
 class DeskBar(NamedTuple):
-    """A bar that orders in slices follow, in the order of the log."""
+    """A bar that strategies or orders in slices follow, in the order of the log."""
 
     position: LogPosition  # of the record that closed it
     close_ns: int
-    instrument: str
-    open_ns: int
-    volume: float
+    kind: str  # "": of the job's own width, which comes first
+    instrument: bytes  # its id
+    bar: Bar
+    features: tuple[float, ...]  # those that are needed of its kind
 
 
 @dataclass(slots=True)
@@ -83,6 +87,7 @@ class State:
     accounts: dict[str, AccountState]  # by name
     funding: FundingTerms
     orders: WorkingOrders
+    strategies: Strategies
     intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
     intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
@@ -121,7 +126,11 @@ class State:
         for instrument in self.venue.changed:
             partition = self.partition_of(instrument)
             if partition is not None:  # else it is watched from its first tick on: see step.py
-                self.watch.set_bounds(partition, instrument, self.venue.bounds(instrument))
+                bounds = self.venue.bounds(instrument)
+                if self.strategies.running:
+                    watches = self.strategies.watches_of(self.venue.instruments.ids[instrument])
+                    bounds = watches_with(bounds, watches)
+                self.watch.set_bounds(partition, instrument, bounds)
                 self.searched.add(partition)
         self.venue.changed.clear()
 
@@ -137,6 +146,7 @@ def initial_state(settings: DeskSettings) -> State:
         accounts={name: new_account(name, settings) for name in settings.accounts},
         funding=FundingTerms.empty(instruments),
         orders=WorkingOrders(LATE_NS + settings.paper.longest_ns),
+        strategies=Strategies.begin(settings.strategies, settings.reads, instruments),
     )
 
 

@@ -11,6 +11,7 @@ the facts and their running numbers do not depend on how the partitions were rea
 from collections.abc import Iterable
 from decimal import localcontext
 from heapq import heappush
+from itertools import repeat
 from typing import ClassVar
 
 import bytewax.operators as op
@@ -28,6 +29,7 @@ from tapeflow.operators.desk.state import DeskBar, State, initial_state
 from tapeflow.schemas.batches import Batch, DeskBatch
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.market import Bars
 
 PORTFOLIO = "portfolio"  # the one key: limits, liquidity and the log's order are of all accounts
 
@@ -52,21 +54,22 @@ def check_single_partition(state: State, batch: DeskBatch, settings: DeskSetting
     state.venue.changed.update(batch.instruments.tolist())  # an order may wait for its first tick
 
 
-def add_bars(state: State, batch: DeskBatch, settings: DeskSettings) -> None:
-    """Let the bars of a batch be followed at their positions."""
-    bars = batch.bars
-    for row in range(len(bars)):
-        position = (int(bars.log_ns[row]), batch.partition, int(bars.offset[row]))
-        instrument = settings.instruments.ids[bars.instrument[row]]
-        times_ns = int(bars.close_ns[row]), int(bars.open_ns[row])
-        bar = DeskBar(position, times_ns[0], instrument, times_ns[1], float(bars.volume[row]))
-        heappush(state.bars, bar)
+def add_bars(state: State, batch: DeskBatch, kind: str, bars: Bars, settings: DeskSettings) -> None:
+    """Let the bars of a kind be passed at their positions, with the features of each."""
+    needs = settings.reads.needs.get(kind, ())
+    columns = [batch.features[need].tolist() for need in needs]
+    features = zip(*columns, strict=True) if columns else repeat((), len(bars))
+    values = bars.values(batch.partition, settings.instruments.ids)
+    for bar, known in zip(values, features, strict=True):
+        position = (bar.log_ns, batch.partition, bar.offset)
+        name = bar.instrument.encode()
+        heappush(state.bars, DeskBar(position, bar.close_ns, kind, name, bar, known))
 
 
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 7
+    VERSION: ClassVar[int] = 8
 
     settings: DeskSettings
 
@@ -81,12 +84,15 @@ class Desk(Struct, frozen=True):
         """
         check_single_partition(state, batch, self.settings)
         state.merge.add(batch)
+        if batch.minutes:
+            state.strategies.signals.add_batch(batch.partition, batch.minutes)
         if self.settings.pays_funding:
             state.add_dues(batch)
         for intent in batch.intents:
             state.add_intent(intent)
-        if len(batch.bars):
-            add_bars(state, batch, self.settings)
+        for kind, bars in (("", batch.bars), *batch.other_bars.items()):
+            if len(bars):
+                add_bars(state, batch, kind, bars, self.settings)
         if not state.merge.advance():
             return state, ()
         with localcontext(DECIMAL_CONTEXT):

@@ -1,6 +1,7 @@
 """Process what is due at a log time, before the records of that time.
 
-rank  0 venue: ends, amendments, patience     1 answers of the venue     2 slices     3 samples
+rank  0 venue: ends, amendments, patience     1 answers of the venue     2 slices
+      3 timers of strategies                  4 samples
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from tapeflow.operators.desk.hear import Fact, carry_out, hear, hear_all
 from tapeflow.operators.desk.rows import standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.strategies.calls import call_timer
 from tapeflow.operators.desk.venue.rows import Standing
 
 
@@ -27,6 +29,7 @@ def next_due_ns(state: State) -> int | None:
             state.venue.next_due(),
             state.answers[0][0] if state.answers else None,
             state.slice_timers[0][0] if state.slice_timers else None,
+            state.strategies.next_timer_ns(),
             state.samples[0][0] if state.samples else None,
         )
         if time_ns is not None
@@ -41,8 +44,7 @@ def next_due_ns(state: State) -> int | None:
 def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fact]:
     """Do what is due at a log time, of the least rank."""
     position = (now_ns, "", -1)
-    due_ns = state.venue.next_due()
-    if due_ns is not None and due_ns <= now_ns:
+    if is_due(state.venue.next_due(), now_ns):
         reports = state.venue.pass_time(now_ns, partial(standing_at, state, now_ns))
         yield from hear_all(state, settings, reports, position)
     elif state.answers and state.answers[0][0] <= now_ns:
@@ -50,8 +52,15 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
     elif state.slice_timers and state.slice_timers[0][0] <= now_ns:
         action = Slice(heappop(state.slice_timers)[1])
         yield from carry_out(state, settings, action, position)
+    elif is_due(state.strategies.next_timer_ns(), now_ns):
+        yield from call_timer(state, settings)
     else:
         yield from take_samples(state, settings, now_ns)
+
+
+def is_due(due_ns: int | None, now_ns: int) -> bool:
+    """Return whether a log time has come."""
+    return due_ns is not None and due_ns <= now_ns
 
 
 def standing_at(state: State, now_ns: int, instrument: int) -> Standing:

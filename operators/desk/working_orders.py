@@ -27,6 +27,7 @@ class WorkingOrders:
     children: dict[str, list[str]] = field(default_factory=dict)  # exits and slices, by parent
     groups: dict[str, list[str]] = field(default_factory=dict)
     slices: dict[str, Sliced] = field(default_factory=dict)  # by order that is sliced
+    living: dict[str, dict[str, Working]] = field(default_factory=dict)  # by strategy, then id
     over: deque[str] = field(default_factory=deque)  # ids in the order in which they ended
 
     @classmethod
@@ -39,7 +40,8 @@ class WorkingOrders:
         for working in rows:
             orders.add(working)
         done = [each for each in orders.by_id.values() if each.phase == DONE]
-        orders.over.extend(each.order.id for each in sorted(done, key=lambda each: each.done_ns))
+        for each in sorted(done, key=lambda each: each.done_ns):
+            orders.note_end(each)
         return orders
 
     def rows(self) -> Iterator[Working]:
@@ -51,6 +53,7 @@ class WorkingOrders:
         order = working.order
         assert order.id not in self.by_id, f"order {order.id} is at work"
         self.by_id[order.id] = working
+        self.living.setdefault(order.strategy, {})[order.id] = working
         if order.parent:
             self.children.setdefault(order.parent, []).append(order.id)
         if order.group:
@@ -64,6 +67,10 @@ class WorkingOrders:
         a late report finds its order.
         """
         return self.by_id.get(order_id)
+
+    def living_of(self, strategy: str) -> Iterable[Working]:
+        """Return the orders of a strategy that are not over, the first added first."""
+        return self.living.get(strategy, {}).values()
 
     def exits_of(self, order_id: str) -> list[list[Working]]:
         """Return the exits of an order, each group a list."""
@@ -82,6 +89,7 @@ class WorkingOrders:
     def note_end(self, working: Working) -> None:
         """Note that an order has ended: call it for each outcome that is `ended`."""
         self.over.append(working.order.id)
+        self.living[working.order.strategy].pop(working.order.id, None)
 
     def forget(self, now_ns: int) -> list[str]:
         """Forget the families that have been over for `late_ns`; return the ids of their orders."""

@@ -62,7 +62,7 @@ def log_return(before: float, after: float) -> float:
 
 @compiled
 @by_numbers
-def zscores(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
+def zscores(  # a kernel takes plain arrays
     instrument: Ints,
     open_ns: Ints,
     close_ns: Ints,

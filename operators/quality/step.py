@@ -26,7 +26,7 @@ from tapeflow.operators.quality.counts import (
 )
 from tapeflow.operators.quality.rows import QualityRow, minute_rows
 from tapeflow.schemas.batches import Batch
-from tapeflow.schemas.quality import OpenCounts, QualityCounts
+from tapeflow.schemas.quality import Metric, OpenCounts, QualityCounts
 from tapeflow.schemas.time import NS_PER_MINUTE
 from tapeflow.schemas.venues import venue_of
 
@@ -38,6 +38,7 @@ class CountQuality(Struct, frozen=True):
 
     instruments: tuple[str, ...]  # the ids by number
     channels: Mapping[str, tuple[str, ...]]  # by venue: names of its channels, by number
+    counts_signals: bool = True  # else the desk does, where strategies are called
 
     def initial(self) -> State:
         """Return a state in which nothing was counted."""
@@ -49,7 +50,7 @@ class CountQuality(Struct, frozen=True):
         while begin < len(batch.log_ns):
             minute = int(batch.log_ns[begin]) // NS_PER_MINUTE
             if minute != state.minute:
-                rows += minute_rows(state, batch.partition, self.instruments)
+                rows += self.minute_rows(state, batch.partition)
                 state = self.initial()
                 state.minute, state.partition = minute, batch.partition
             end = int(batch.log_ns.searchsorted((minute + 1) * NS_PER_MINUTE))
@@ -63,15 +64,21 @@ class CountQuality(Struct, frozen=True):
                 state.bars += len(batch.bars)
                 count_missing(state, batch.gaps, 0, batch.next_offset)
                 state.signals += len(batch.signals)
-            rows += minute_rows(state, batch.partition, self.instruments)
+            rows += self.minute_rows(state, batch.partition)
             state = self.initial()
         return state, rows
+
+    def minute_rows(self, state: State, partition: str) -> Iterator[QualityRow]:
+        """Yield the counts and metrics of a minute."""
+        for row in minute_rows(state, partition, self.instruments):
+            if self.counts_signals or not isinstance(row, Metric) or row.name != "signals":
+                yield row
 
     def report_open(self, state: State) -> Iterator[OpenCounts]:
         """Yield the counts of the open minute, which a stop leaves open."""
         mark_prices = TICKS + TABLES.index("mark_prices")
         names = (None, *self.instruments, *state.gone)
-        for row in minute_rows(state, state.partition, self.instruments):
+        for row in self.minute_rows(state, state.partition):
             if isinstance(row, QualityCounts):
                 number = names.index(row.instrument)
                 yield OpenCounts(**asdict(row), mark_prices=int(state.counts[number, mark_prices]))

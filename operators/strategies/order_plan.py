@@ -26,24 +26,37 @@ BPS = Decimal(10_000)
 STOPS = ("stop", "stop_limit")
 
 
-def make_intent(strategy: DeclaredStrategy, signal: Signal, instrument: Instrument) -> Intent:
-    """Return the intent of a signal: its order, and the exits of that."""
-    if strategy.order == AT_MARKET and not strategy.exits:  # most are: no price is needed
-        return Intent(strategy.account, signal, strategy.size, slicing=strategy.slicing)
+def make_intent(
+    strategy: DeclaredStrategy,
+    signal: Signal,
+    instrument: Instrument,
+    size: Decimal | None = None,
+    terms: Terms | None = None,
+) -> Intent:
+    """Return the intent of a signal: its order, and the exits of that.
+
+    Without `size` and `terms` they are as the strategy declares.
+    """
+    size = strategy.size if size is None else size
+    if terms is None and strategy.order == AT_MARKET and not strategy.exits:
+        return Intent(
+            strategy.account, signal, size, slicing=strategy.slicing
+        )  # no price is needed
     reference = reference_price(signal.ref_price)
-    terms = make_terms(strategy.order, signal.side, reference, instrument.tick, signal.time_ns)
+    if terms is None:
+        terms = make_terms(strategy.order, signal.side, reference, instrument.tick, signal.time_ns)
     if strategy.slicing is not None:
         terms = replace(terms, display=strategy.slicing.display)
     entry = entry_price(terms, signal.side, reference)
     return Intent(
         strategy.account,
         signal,
-        strategy.size,
+        size,
         terms,
         exits=tuple(
             Leg(
                 -signal.side,
-                round_down(strategy.size * each.share, instrument.lot),
+                round_down(size * each.share, instrument.lot),
                 make_terms(each, -signal.side, entry, instrument.tick, signal.time_ns),
             )
             for each in strategy.exits

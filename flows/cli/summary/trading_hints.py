@@ -66,9 +66,14 @@ def find_warm_up(con: Any, job: dict[str, Any]) -> Iterator[str]:
 
 
 def bars_needed(strategy: dict[str, Any], job: dict[str, Any]) -> tuple[int, str]:
-    """Return the bars of an instrument before the first signal can come, and the setting behind."""
+    """Return the bars of an instrument before the first signal can come, and the setting behind.
+
+    Of a class nobody knows.
+    """
     if strategy["kind"] == "ema_cross":
         return strategy["slow"] + 1, f"slow = {strategy['slow']}"
+    if strategy["kind"] != "reversion":
+        return 0, ""
     window = job["normalise"]["window"]
     return window + 2, f"[normalise] window = {window}"
 

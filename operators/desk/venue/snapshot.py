@@ -37,7 +37,9 @@ def snapshot(venue: VenueState) -> VenueSnapshot:
         ],
         taken=[
             (ids[instrument], side, quote_at, size)
-            for instrument, book in venue.books.items()
+            for instrument, book in sorted(
+                venue.books.items()
+            )  # made in any order: by orders, rows
             for side, (quote_at, size) in book.taken.items()
         ],
         timers=sorted(venue.timers),

@@ -1,0 +1,190 @@
+"""Foreign files are converted one after the other; their tapes appear when all are complete."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from tapeflow.connectors.foreign.part import BadRow
+from tapeflow.connectors.foreign.rows import LogTimes, Reader, Records
+from tapeflow.connectors.tapes.text_writer import TextWriter
+from tapeflow.flows.imports.partitions import Partitions
+from tapeflow.flows.imports.source import Choices, Source, find_source
+from tapeflow.schemas.errors import TapeflowError, UsageError
+from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.time import format_time
+
+OVERLAP_NS = 1_000_000_000  # a file may begin so far before the end of the one before it
+BAD_NAMED = 5  # of the rows of a file that cannot be read
+
+
+class Imported(Struct, kw_only=True):
+    """What became of a file."""
+
+    file: str
+    tape: str
+    venue: str
+    symbols: list[str]  # of a capture of the venue's frames: none
+    kind: str  # trade, aggTrade, quote, frame
+    maker_side: bool  # its column `side` was read as the maker's
+    rows: int  # records of the tape
+    bad: int  # rows that could not be read
+    skipped: int  # lines of a capture that are no frames
+    moved: int  # rows whose log time was moved to that of the row before
+    moved_ns: int  # by how much at most
+    first_ns: int  # log times
+    last_ns: int
+
+
+class Pending(Struct):
+    """A file of which the first part is read."""
+
+    source: Source
+    parts: Iterator[Records]
+    first: Records
+    first_ns: int
+
+
+def import_files(
+    paths: list[Path],
+    folder: Path,
+    choices: Choices,
+    notify: Notify = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Imported]:
+    """Write the tapes of foreign files into a folder; return what became of each file.
+
+    Raises UsageError where what a file is cannot be known or its tape is there already,
+    TapeflowError for what cannot be read. Then no tape is written.
+    """
+    sources = [find_source(path, choices) for path in paths]
+    folder.mkdir(parents=True, exist_ok=True)
+    pending = [begin(source, folder if choices.sort else None) for source in sources]
+    pending.sort(key=lambda each: (each.source.key, each.first_ns))
+    partitions, clocks = Partitions(folder), {}
+    writers: list[TextWriter] = []
+    imported = []
+    try:
+        for each in pending:
+            source = each.source
+            partition = partitions.choose(*source.key, source.kind)
+            path = partitions.name_part(partition, each.first_ns)
+            if path.exists() or any(path == writer.path for writer in writers):
+                raise UsageError(f"{source.path}: {path} exists: it was imported before")
+            clock = clocks.setdefault(partition, LogTimes())
+            check_order(each, clock)
+            writers.append(TextWriter(path))
+            imported.append(convert(each, writers[-1], clock, choices, notify, progress))
+        for writer in writers:
+            writer.complete()
+    except BaseException:
+        for writer in writers:
+            writer.abandon()
+        raise
+    return imported
+
+
+def begin(source: Source, sorting: Path | None) -> Pending:
+    """Read the first part of a file that has rows, sorted in the folder `sorting` if there is one.
+
+    Raises TapeflowError where there is no row.
+    """
+    reader = Reader(source.reading)
+    parts: Iterator[Records] = map(reader.read, source.file.parts(source.reading.layout))
+    if sorting is not None:
+        from tapeflow.connectors.foreign.sort import sort_records  # noqa: PLC0415  # rarely needed
+
+        parts = sort_records(parts, sorting)
+    bad: list[BadRow] = []
+    for records in parts:
+        bad += records.bad
+        if len(records.frames):
+            first_ns = int(records.written_ns[0])
+            return Pending(source, parts, records._replace(bad=bad), first_ns)
+    if bad:
+        raise TapeflowError(f"{describe_bad(source.path, bad, len(bad))}: no row can be read")
+    raise TapeflowError(f"{source.path} holds no rows")
+
+
+def check_order(each: Pending, clock: LogTimes) -> None:
+    """Check that a file begins where the one before it in its partition has ended."""
+    if each.first_ns < clock.last_ns - OVERLAP_NS:
+        raise TapeflowError(
+            f"{each.source.path} begins at {format_time(each.first_ns)}, before the end of the file "
+            f"before it, {format_time(clock.last_ns)}: do two files hold the same rows?"
+        )
+
+
+def convert(
+    each: Pending,
+    writer: TextWriter,
+    clock: LogTimes,
+    choices: Choices,
+    notify: Notify,
+    progress: Callable[[str], None],
+) -> Imported:
+    """Write the rows of a file. Raises TapeflowError for bad ones, unless they are skipped."""
+    source, rows, count_bad = each.source, 0, 0
+    bad: list[BadRow] = []
+    found: set[str] = set()  # symbols in a column
+    clock.moved = clock.furthest_ns = 0
+    for records in with_first(each):
+        log_ns = clock.next(records.written_ns)
+        writer.write(log_ns, records.frames)
+        rows, count_bad = rows + len(log_ns), count_bad + len(records.bad)
+        bad += records.bad[: BAD_NAMED - len(bad)] if len(bad) < BAD_NAMED else []
+        if clock.moved > rows // 2:
+            raise TapeflowError(
+                f"{source.path} is not in the order of time: {clock.moved:,} of its first {rows:,} rows lie "
+                "before the row above them: nothing was written: --sort puts them in order"
+            )
+        found |= records.symbols
+        check_one_symbol(source, found)
+        progress(f"{source.path}: {rows:,} rows")
+    progress("")
+    if count_bad:
+        line = describe_bad(source.path, bad, count_bad)
+        if not choices.skip_bad:
+            raise TapeflowError(f"{line}; nothing was written: --skip-bad leaves them out")
+        notify(f"{line}; left out")
+    return Imported(
+        file=str(source.path),
+        tape=str(writer.path),
+        venue=source.venue,
+        symbols=[source.reading.symbol] if source.reading.symbol else sorted(found),
+        kind=source.kind,
+        maker_side=source.reading.layout.by_maker and "side" in source.reading.layout.columns,
+        rows=rows,
+        bad=count_bad,
+        skipped=source.file.skipped,
+        moved=clock.moved,
+        moved_ns=clock.furthest_ns,
+        first_ns=each.first_ns,
+        last_ns=clock.last_ns,
+    )
+
+
+def with_first(each: Pending) -> Iterator[Records]:
+    """Yield all parts of a file."""
+    yield each.first
+    yield from each.parts
+
+
+def check_one_symbol(source: Source, found: set[str]) -> None:
+    """Check that a file that is said to be of one instrument has no more than one symbol.
+
+    Raises UsageError otherwise.
+    """
+    if source.reading.symbol and len(found) > 1:
+        some = ", ".join(sorted(found)[:BAD_NAMED])
+        raise UsageError(
+            f"{source.path} holds several symbols: {some}: leave out --instrument and --symbol, and "
+            "say its --venue"
+        )
+
+
+def describe_bad(path: Path, bad: list[BadRow], count: int) -> str:
+    """Return a line about the rows of a file that cannot be read."""
+    named = "; ".join(f"line {each.line} {each.why}" for each in bad[:BAD_NAMED])
+    more = f"; and {count - BAD_NAMED:,} more" if count > BAD_NAMED else ""
+    return f"{path}: {count:,} rows cannot be read: {named}{more}"

@@ -1,0 +1,239 @@
+"""Decide what a strategy asks for, each request at once.
+
+    Submit, Target, Close ─▶ Signal, Intent ─▶ risk ─▶ orders
+    CancelOrder, AmendOrder, CancelAll ─▶ CancelIntent, AmendIntent ─▶ risk ─▶ commands
+    WatchPrice, SetTimer ─▶ a call later
+
+Every order has a signal, which names what it answers. What is not known is refused, as a decision.
+"""
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from tapeflow.operators.desk.change import refuse
+from tapeflow.operators.desk.decide import decide, refuse_signal
+from tapeflow.operators.desk.hear import Fact
+from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.strategies.context import DeskContext
+from tapeflow.operators.desk.strategies.running import Running
+from tapeflow.operators.desk.strategies.terms import wrong_terms
+from tapeflow.operators.strategies.order_plan import make_intent, round_down
+from tapeflow.schemas.bar import Bar
+from tapeflow.schemas.decimals import to_decimal
+from tapeflow.schemas.ids import derive_id
+from tapeflow.schemas.orders import Terms
+from tapeflow.schemas.sides import BUY, SELL, Side
+from tapeflow.schemas.signals import AmendIntent, CancelIntent, Intent, Signal
+from tapeflow.schemas.strategy import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    Close,
+    Request,
+    SetTimer,
+    Submit,
+    Target,
+    WatchPrice,
+)
+
+TO_CLOSE = Terms(reduce_only=True)
+
+
+@dataclass(slots=True)
+class Answer:
+    """One call of a strategy: what its requests are an answer to."""
+
+    running: Running
+    context: DeskContext
+    cause: str  # id of the bar, fill, order, timer or watch
+    bar: Bar | None  # of the job's own width, where it is one
+    close_ns: int  # end of the bar, else log time
+    number: int = 0  # of the request
+
+
+def answer(state: State, settings: DeskSettings, call: Answer, request: Request) -> Iterator[Fact]:
+    """Decide a request that was checked; yield the facts."""
+    if isinstance(request, Submit):
+        yield from submit(state, settings, call, request)
+    elif isinstance(request, Target):
+        yield from approach_target(state, settings, call, request)
+    elif isinstance(request, Close):
+        yield from close(state, settings, call, request)
+    elif isinstance(request, CancelAll):
+        yield from cancel_all(state, settings, call, request.instrument)
+    elif isinstance(request, CancelOrder | AmendOrder):
+        yield from change_order(state, settings, call, request)
+    elif isinstance(request, WatchPrice):
+        state.strategies.set_watch(call.running, request)
+        state.venue.changed.add(settings.instruments.number[request.instrument])
+    elif isinstance(request, SetTimer):
+        state.strategies.set_timer(call.running, request.name, request.due_ns)
+
+
+def submit(state: State, settings: DeskSettings, call: Answer, request: Submit) -> Iterator[Fact]:
+    """Send an order of a size that the request or the job says."""
+    size = call.context.size(request.instrument) if request.size is None else request.size
+    signal = make_signal(call, request.instrument, request.side, request.strength)
+    yield signal
+    intent = yield from find_intent(state, settings, call, signal, size, request.terms)
+    if intent is None:
+        return
+    if request.exits is not None:
+        intent = replace(intent, exits=request.exits, exit_rule=request.exit_rule)
+    if request.slicing is not None:
+        intent = replace(intent, slicing=request.slicing)
+    yield from decide(state, settings, intent)
+
+
+def approach_target(
+    state: State, settings: DeskSettings, call: Answer, request: Target
+) -> Iterator[Fact]:
+    """Send an order for what is missing to a target, or too much; none where that is no lot."""
+    missing = exact(request.size) - call.context.holding(request.instrument)
+    for working in state.orders.living_of(call.running.declared.name):
+        order = working.order
+        if order.instrument == request.instrument and order.role == "entry":
+            missing -= order.side * working.leaves
+    side: Side = BUY if missing > 0 else SELL
+    size = round_down(abs(missing), call.context.instrument(request.instrument).lot)
+    if not size:
+        return
+    signal = make_signal(call, request.instrument, side, request.strength)
+    yield signal
+    intent = yield from find_intent(state, settings, call, signal, size, request.terms)
+    if intent is not None:
+        yield from decide(state, settings, intent)
+
+
+def close(state: State, settings: DeskSettings, call: Answer, request: Close) -> Iterator[Fact]:
+    """Cancel the orders of an instrument, and send an order that closes the position."""
+    yield from cancel_all(state, settings, call, request.instrument)
+    holding = call.context.holding(request.instrument)
+    if not holding:
+        return
+    side: Side = SELL if holding > 0 else BUY
+    signal = make_signal(call, request.instrument, side, request.strength)
+    yield signal
+    terms = TO_CLOSE if request.terms is None else replace(request.terms, reduce_only=True)
+    if (wrong := wrong_terms(terms)) is not None:
+        yield refuse_signal(state, call.running.declared.account, signal, "TERMS", wrong)
+        return
+    intent = Intent(call.running.declared.account, signal, abs(holding), terms)
+    yield from decide(state, settings, intent)
+
+
+def find_intent(
+    state: State,
+    settings: DeskSettings,
+    call: Answer,
+    signal: Signal,
+    size: Decimal | None,
+    terms: Terms | None,
+) -> Generator[Fact, None, Intent | None]:
+    """Return the intent of a signal; None, with a decision as a fact, where there can be none."""
+    declared = call.running.declared
+    lot = call.context.instrument(signal.instrument).lot
+    floored = ZERO if size is None else in_lots(exact(size), lot)
+    reason = detail = ""
+    if not settings.may_trade(declared.account, declared.name, signal.instrument):
+        reason, detail = "NOT_TRADED", f"{declared.name} does not trade {signal.instrument}"
+    elif math.isnan(signal.ref_price):
+        reason, detail = "PRICE_UNKNOWN", f"{signal.instrument} has no trade or quote yet"
+    elif size is None:
+        reason, detail = "SIZE_UNKNOWN", "the size that the job declares is not known yet"
+    elif floored <= 0:
+        reason, detail = "SIZE_BELOW_LOT", f"{size} is below the lot {lot}"
+    elif terms is not None and (wrong := wrong_terms(terms)) is not None:
+        reason, detail = "TERMS", wrong
+    if reason:
+        yield refuse_signal(state, declared.account, signal, reason, f"{reason}: {detail}")
+        return None
+    row = settings.instruments.get(signal.instrument)
+    return make_intent(declared, signal, row, floored, terms)
+
+
+def cancel_all(
+    state: State, settings: DeskSettings, call: Answer, instrument: str | None
+) -> Iterator[Fact]:
+    """Cancel the orders of a strategy, in one instrument or in all."""
+    for each in call.context.orders(instrument):
+        if each.role != "child" and each.pending != "CANCEL":
+            yield from change_order(state, settings, call, CancelOrder(each.id))
+
+
+def change_order(
+    state: State, settings: DeskSettings, call: Answer, request: CancelOrder | AmendOrder
+) -> Iterator[Fact]:
+    """Cancel or amend an order of its own; any other is unknown to it."""
+    declared = call.running.declared
+    working = state.orders.get(request.order_id)
+    order = None if working is None or working.order.strategy != declared.name else working.order
+    instrument = call.running.instruments[0] if order is None else order.instrument
+    signal = make_signal(call, instrument, BUY if order is None else order.side, 0.0)
+    intent = change_intent(declared.account, signal, request)
+    if order is None:
+        detail = f"ORDER_UNKNOWN: {request.order_id}"
+        account = state.accounts[declared.account]
+        yield refuse(account, intent, ZERO, "ORDER_UNKNOWN", detail)
+    else:
+        yield from decide(state, settings, intent)
+
+
+def change_intent(
+    account: str, signal: Signal, request: CancelOrder | AmendOrder
+) -> CancelIntent | AmendIntent:
+    """Return the intent of a request to change an order."""
+    if isinstance(request, CancelOrder):
+        return CancelIntent(account, signal, request.order_id)
+    changes = (
+        None if each is None else exact(each)
+        for each in (request.size, request.limit, request.trigger)
+    )
+    return AmendIntent(account, signal, request.order_id, *changes)
+
+
+def make_signal(call: Answer, instrument: str, side: Side, strength: float) -> Signal:
+    """Return the signal of a request: what it answers, and the price of that moment."""
+    number, call.number = call.number, call.number + 1
+    name, bar = call.running.declared.name, call.bar
+    is_of_bar = bar is not None and bar.instrument == instrument
+    first = number == 0 and is_of_bar
+    parts = (name, call.cause) if first else (name, call.cause, number)
+    time_ns, partition, offset = call.context.position
+    price = bar.close if bar is not None and is_of_bar else reference_price(call, instrument)
+    return Signal(
+        id=derive_id("signal", *parts),
+        strategy=name,
+        instrument=instrument,
+        time_ns=time_ns,
+        side=side,
+        strength=float(strength),
+        bar_id=call.cause,
+        close_ns=call.close_ns,
+        ref_price=price,
+        partition=partition,
+        offset=offset,
+    )
+
+
+def reference_price(call: Answer, instrument: str) -> float:
+    """Return the last trade, else the mid; NaN where there is neither."""
+    last, mid = call.context.last(instrument), call.context.mid(instrument)
+    price = mid if last is None else last
+    return math.nan if price is None else price
+
+
+def in_lots(size: Decimal, lot: Decimal) -> Decimal:
+    """Return a size floored to the lot; one that is in lots as it was written."""
+    return round_down(size, lot) if size % lot else size
+
+
+def exact(value: Decimal | float) -> Decimal:
+    """Return a size or price of a strategy as a decimal."""
+    return value if isinstance(value, Decimal) else to_decimal(float(value))

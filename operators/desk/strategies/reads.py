@@ -1,0 +1,58 @@
+"""What the strategies of the merge read of bars: their kinds, how many of the last, features."""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tapeflow.schemas.needs import BarsNeed, FeatureNeed, parse_need
+from tapeflow.schemas.signals import DeclaredStrategy
+
+Need = BarsNeed | FeatureNeed
+
+
+class BarReads(Struct, frozen=True):
+    """What the desk is sent of bars."""
+
+    kinds: tuple[str, ...] = ()  # in the order in which they are passed; "": the job's own width
+    counts: dict[str, int] = {}  # of the last bars that are kept, by kind
+    needs: dict[str, tuple[str, ...]] = {}  # features, by kind
+    own: frozenset[str] = frozenset()  # names of the job's own width, as 60s and 1m
+
+
+NO_READS = BarReads()
+
+
+def parse_needs(texts: Iterable[str], own: frozenset[str]) -> list[Need]:
+    """Return needs; those of a name of the job's own width are of the kind "".
+
+    Raises ValueError for a text that is no need.
+    """
+    needs = map(parse_need, texts)
+    return [replace(each, kind="") if each.kind in own else each for each in needs]
+
+
+def called_kinds(declared: DeclaredStrategy, own: frozenset[str]) -> frozenset[str]:
+    """Return the kinds of bars with which a strategy is called: the job's own if it names none."""
+    needs = parse_needs(declared.strategy.needs(), own)
+    return frozenset(each.kind for each in needs if isinstance(each, BarsNeed)) or frozenset({""})
+
+
+def read_needs(strategies: Iterable[DeclaredStrategy], own: frozenset[str]) -> BarReads:
+    """Return what strategies read, from what they need; `own` are names of the job's own width.
+
+    Raises ValueError for a text that is no need.
+    """
+    counts: dict[str, int] = {}
+    features: dict[str, dict[str, None]] = {}
+    kinds: set[str] = set()
+    for declared in strategies:
+        kinds |= called_kinds(declared, own)
+        for need in parse_needs(declared.needs, own):
+            kinds.add(need.kind)
+            if isinstance(need, BarsNeed):
+                counts[need.kind] = max(counts.get(need.kind, 0), need.count)
+            else:
+                features.setdefault(need.kind, {})[need.text] = None
+    needs: Mapping[str, tuple[str, ...]] = {kind: tuple(each) for kind, each in features.items()}
+    return BarReads(tuple(sorted(kinds)), counts, dict(needs), own)
