@@ -109,6 +109,7 @@ class Batch(Struct, frozen=True, eq=False):
     breaks: Breaks = NO_BREAKS  # in ids and log times of these records, in order
     unlisted: tuple[UnlistedRecords, ...] = ()  # by minute and symbol
     bars: Bars = NO_BARS  # closed by these records, in order
+    last_offset: int | None = None  # of the record before these, -1 where there was none
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     other_bars: dict[str, Bars] = {}  # closed by these records, by kind: kinds that have some
