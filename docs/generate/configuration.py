@@ -1,6 +1,6 @@
 """configuration.md: every key of a job file, from the types of its sections."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -52,8 +52,8 @@ RUN = """\
 `TAPEFLOW_RESULTS` (`results.duckdb`)."""
 
 
-def page() -> str:
-    """Return the page."""
+def page(in_the_box: Iterable[str] = ()) -> str:
+    """Return the page, with the sections of the strategies in the box."""
     sections = [
         part
         for name, field in Job.model_fields.items()
@@ -61,7 +61,7 @@ def page() -> str:
         for part in (section(name, field, kind), *inner_sections(name, kind))
     ]
     once = dict.fromkeys(sections)  # kinds of one section share some that are inside them
-    return join("# Configuration", NOTE, INTRO, *once, channels(), RUN)
+    return join("# Configuration", NOTE, INTRO, *once, *in_the_box, channels(), RUN)
 
 
 def section(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
