@@ -62,6 +62,7 @@ class Snapshot(Struct):
     joined: dict[str, LogPosition]
     first_ns: int
     log_ns: int
+    now: LogPosition  # of what was processed last: what was due in the past may still be due there
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
     marks: list[bytes]  # in the order of the fields of Marks
@@ -95,6 +96,7 @@ def snapshot(state: State) -> bytes:
             joined=merge.joined,
             first_ns=merge.first_ns,
             log_ns=merge.log_ns,
+            now=state.now,
             pending={
                 partition: [to_ipc(*each) for each in zip(tables, pending, strict=True)]
                 for partition, pending in merge.pending.items()
@@ -143,6 +145,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             f"now they are {', '.join(settings.partitions)}: new ones must come last"
         )
     state = initial_state(settings)
+    state.now = saved.now
     numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)
