@@ -111,7 +111,7 @@ class Batch(Struct, frozen=True, eq=False):
     bars: Bars = NO_BARS  # closed by these records, in order
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
-    other_bars: dict[str, Bars] = {}  # closed by these records, by kind: other than the job's width
+    other_bars: dict[str, Bars] = {}  # closed by these records, by kind: kinds that have some
     features: dict[str, Floats] = {}  # by need: one for each bar of its kind, NaN before warm-up
     signals: tuple[Signal, ...] = ()
     intents: tuple[AnyIntent, ...] = ()
@@ -154,6 +154,7 @@ class BarBlock(Struct, frozen=True, eq=False):
 
     partition: str
     bars: Bars
+    kind: str = ""  # "": of the job's width
 
 
 Facts = tuple[Struct, ...]  # output rows of one batch, in order; bars as blocks

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tapeflow.schemas.accounts import Decision
     from tapeflow.schemas.bar import Bar
     from tapeflow.schemas.context import Context, OpenOrder
+    from tapeflow.schemas.feature import Feature
     from tapeflow.schemas.instruments import Instrument
     from tapeflow.schemas.market import Bars
     from tapeflow.schemas.order_events import OrderEvent
@@ -43,6 +44,7 @@ MODULES = {  # of tapeflow.schemas: imported when a name is used, for most comma
     "accounts": ("Decision",),
     "bar": ("Bar",),
     "context": ("Context", "OpenOrder"),
+    "feature": ("Feature",),
     "instruments": ("Instrument",),
     "market": ("Bars",),
     "order_events": ("OrderEvent",),
@@ -69,6 +71,7 @@ __all__ = [
     "Close",
     "Context",
     "Decision",
+    "Feature",
     "Fill",
     "Instrument",
     "Leg",

@@ -63,6 +63,11 @@ class Job(Section):
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )
+    features: dict[str, str] = Field(
+        default={},
+        description="Features of your own, `file.py:Class` or `package.module:Class`, by the name "
+        "that strategies need.",
+    )
     channels: dict[str, tuple[str, ...]] = Field(
         default={},
         description="Channels that are expected, by venue: frames of any other are malformed. "
@@ -72,6 +77,7 @@ class Job(Section):
     strategies: tuple[AnyStrategy, ...] = ()
     tapes: tuple[Tape, ...] = ()
     _folder: Path = PrivateAttr(default=Path())
+    _sha256: dict[str, str] = PrivateAttr(default={})  # of files of strategies, by kind
 
     @property
     def folder(self) -> Path:
@@ -81,8 +87,18 @@ class Job(Section):
     def in_folder(self, folder: Path) -> "Job":
         """Return the job as that of a file in a folder."""
         moved = self.model_copy()
-        moved._folder = folder.absolute()
+        moved._folder, moved._sha256 = folder.absolute(), {}
         return moved
+
+    def remember_file(self, kind: str, sha256: str) -> None:
+        """Remember the file of a kind of strategy, also in the processes that get this job.
+
+        Raises UsageError where another was remembered: a process that starts later would run it.
+        """
+        if self._sha256.setdefault(kind, sha256) != sha256:
+            raise UsageError(
+                f"strategies: the file of {kind} has changed since the run began: start it again"
+            )
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:

@@ -6,9 +6,10 @@ kind = "dip.py:Dip"     ClassStrategy: keys that are not of every strategy are t
 Durations, descriptions and units as in sections.py; which class a kind names is in kinds.py.
 """
 
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from tapeflow.flows.job.messages import suggestion
 from tapeflow.flows.job.order_checks import check_exits, check_slices
@@ -67,6 +68,13 @@ class StrategySettings(Section):
         if self.slices is not None:
             check_slices(self.order, self.slices, known_size(self.size))
         return self
+
+    @field_validator("grid")
+    @classmethod
+    def check_numbers(cls, grid: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Refuse numbers that no JSON holds."""
+        check_finite(grid)
+        return grid
 
     @property
     def runs_in(self) -> Placement:
@@ -145,8 +153,9 @@ class ClassStrategy(StrategySettings):
         return row
 
     @model_validator(mode="after")
-    def check_placement(self) -> Self:
-        """Refuse columns: they are of kernels."""
+    def check_own(self) -> Self:
+        """Refuse columns: they are of kernels. And numbers that no JSON holds."""
+        check_finite(self.model_extra)
         if self.placement == "columns":
             raise ValueError(
                 f'placement = "columns" is of the kernels {", ".join(KERNELS)}, and {self.kind} is '
@@ -162,6 +171,18 @@ class ClassStrategy(StrategySettings):
     def own_settings(self) -> dict[str, Any]:
         """Return the keys that are not of every strategy."""
         return dict(self.model_extra or {})
+
+
+def check_finite(value: Any, place: str = "") -> None:
+    """Refuse a number that is infinite or none, anywhere in a value of TOML: no JSON holds it."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{place}{': ' if place else ''}{value} is no number")
+    if isinstance(value, dict):
+        for key, each in value.items():
+            check_finite(each, f"{place}.{key}" if place else key)
+    if isinstance(value, list):
+        for each in value:
+            check_finite(each, place)
 
 
 KERNELS: dict[str, type[Kernel]] = {"ema_cross": EmaCross, "reversion": Reversion}

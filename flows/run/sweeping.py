@@ -62,7 +62,10 @@ def run_sweep(
     names = {row.variant for row in rows if row.facts}
     chosen = tuple(each for each in grids.variants if each.name in names)
     last = SweepPass(
-        is_last=True, variants=tuple(rows), intervals=tuple(chain.from_iterable(intervals.values()))
+        is_last=True,
+        at_desks="facts are stored",
+        variants=tuple(rows),
+        intervals=tuple(chain.from_iterable(intervals.values())),
     )
     plan = replace(plan, flow="sweep", sweep=last, job=variant_job(plan.job, chosen))
     run_plan(plan, mark(show, f"facts of the best {len(chosen)}: "), lambda _: None)

@@ -97,8 +97,9 @@ def check_orders(
     Returns the order that was refused, and the verdict on each: where one is refused, none of them
     counts in what the account is approved for.
     """
-    if (stale := check_stale(state, settings, intent)).reason:
-        return orders[0], [stale] * len(orders)
+    for whole in (check_stale(state, settings, intent), check_exits(settings, intent)):
+        if whole.reason:
+            return orders[0], [whole] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
     limits, verdicts = settings.accounts[account.name].limits, []
     for order in orders:
@@ -129,6 +130,16 @@ def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict
         return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
     if state.merge.is_past(signal.position):
         return Verdict("PAST", "PAST: the state was past it when its partition was new")
+    return Verdict()
+
+
+def check_exits(settings: DeskSettings, intent: Intent) -> Verdict:
+    """Refuse an intent with an exit that would close nothing: its position would be without it."""
+    lot = settings.instruments.get(intent.signal.instrument).lot
+    for number, leg in enumerate(intent.exits):
+        if leg.size < lot:
+            detail = f"exit {number} would close {leg.size}, which is below the lot {lot}"
+            return Verdict("SIZE_BELOW_LOT", f"SIZE_BELOW_LOT: {detail}")
     return Verdict()
 
 
