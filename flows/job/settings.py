@@ -188,6 +188,11 @@ def is_on(variable: str, environment: Mapping[str, str]) -> bool:
     return environment.get(variable, "0") not in {"", "0"}
 
 
+def environment_with(**variables: str) -> dict[str, str]:
+    """Return the environment of a process that is started, with some variables more."""
+    return {**os.environ, **variables}
+
+
 def config_path(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Return the job file that TAPEFLOW_CONFIG names, if it is set."""
     named = environment.get(f"{PREFIX}CONFIG")
