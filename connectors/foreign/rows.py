@@ -49,10 +49,10 @@ class Records(NamedTuple):
 class Reader:
     """Reads parts one after the other."""
 
-    def __init__(self, reading: Reading) -> None:
-        """Begin with the first part."""
+    def __init__(self, reading: Reading, next_id: int | None = None) -> None:
+        """Begin with the first part. `next_id`: of its first trade, if not the reading's first."""
         self.reading = reading
-        self.next_id = reading.first_id
+        self.next_id = reading.first_id if next_id is None else next_id
 
     def read(self, part: Part) -> Records:
         """Return the records of a part, and the rows that cannot be read."""
