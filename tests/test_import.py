@@ -288,6 +288,13 @@ def test_a_file_of_several_symbols_is_not_of_one_instrument(tmp_path):
     assert not records(tmp_path / "tapes")
 
 
+def test_the_instrument_that_is_named_goes_before_the_name_in_a_column(tmp_path):
+    path = write(
+        tmp_path / "x.csv", "symbol,id,price,amount,side,timestamp", f"BTC/USDT,1,1.5,2,buy,{TIME}"
+    )
+    assert [row["symbol"] for row in imported_rows(path)] == ["BTCUSDT"]
+
+
 def test_trades_without_ids_are_numbered_where_the_user_says_from_where_on(tmp_path):
     path = write(
         tmp_path / "x.csv", "price,qty,side,time", *(f"1.5,2,buy,{TIME + n}" for n in range(3))
@@ -481,6 +488,7 @@ REFUSED = {
     "no side": ("x.csv", "id,price,qty,time\n1,2,3,1793491200017\n", "--columns side=NAME"),
     "nothing": ("x.csv", "", "is empty"),
     "no rows": ("x.csv", "id,price,qty,side,time\n", "holds no rows"),
+    "a JSON array": ("x.json", '[{"id":1}]', "one object each"),
     "binary": ("x.csv", "\x00\x01\x02", "neither CSV, nor Parquet, nor JSON lines"),
     "a tape": ("x.csv", '1793491200017611000 {"e":"trade"}\n', "is a tape"),
     "only bad rows": ("x.csv", "id,price,qty,side,time\n1,a,3,buy,1793491200017\n", "no row can be read"),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tapeflow.connectors.tapes.text_file import TextFile
+from tapeflow.connectors.foreign.stream import open_stream, reading
 from tapeflow.connectors.tapes.text_writer import ENDING
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import LOG_UNITS
@@ -96,10 +96,10 @@ class Partitions:
 
 def read_last_ns(path: Path) -> int:
     """Return the log time of the last record of a tape. Raises TapeflowError if it is damaged."""
-    text, tail, block = TextFile(path, 0), b"", bytearray(LAST_BYTES)
-    while count := text.readinto(memoryview(block)):
-        tail = (tail + bytes(block[:count]))[-2 * FIRST_BYTES :]
-    text.close()
+    tail = b""
+    with reading(path), open_stream(path) as stream:
+        while block := stream.read(LAST_BYTES):
+            tail = (tail + block)[-2 * FIRST_BYTES :]
     digits = tail.rstrip(b"\n").rpartition(b"\n")[2].partition(b" ")[0]
     if not digits.isdigit() or len(digits) not in LOG_UNITS:
         raise TapeflowError(f"{path}: its last line is no record of a tape")
@@ -108,11 +108,8 @@ def read_last_ns(path: Path) -> int:
 
 def read_held(path: Path) -> Held:
     """Return what a tape holds; raise TapeflowError where it cannot be read."""
-    text = TextFile(path, 0)
-    block = bytearray(FIRST_BYTES)
-    count = text.readinto(memoryview(block))
-    text.close()
-    frame = bytes(block[:count]).partition(b"\n")[0].partition(b" ")[2]
+    with reading(path), open_stream(path) as stream:
+        frame = stream.read(FIRST_BYTES).partition(b"\n")[0].partition(b" ")[2]
     try:
         row = msgspec.json.decode(frame)
     except msgspec.DecodeError:
