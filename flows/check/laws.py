@@ -1,9 +1,9 @@
 """The laws of a strategy, over one log.
 
-watched     handlers touch no clock, no randomness, nothing outside; no crash; answers are requests
-disturbed   state stored and read before each call, file executed anew, context spoilt after it,
-            another future: the same answers
-longer      the state does not grow with the log
+    watched     handlers touch no clock, no randomness, nothing outside; no crash; answers are requests
+    disturbed   state stored and read before each call, file executed anew, context spoilt after it,
+                another future: the same answers
+    longer      the state does not grow with the log
 """
 
 from collections.abc import Callable, Iterator

@@ -1,7 +1,7 @@
 """The strategy that is checked, behind one that records its calls and can disturb it between them.
 
-desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
-                      └─ Call(handler, time, requests, their lines, state)
+    desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
+                          └─ Call(handler, time, requests, their lines, state)
 """
 
 from collections.abc import Callable, Iterator
