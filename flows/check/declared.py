@@ -32,7 +32,9 @@ def check_class(type_: type[Strategy], given: Collection[str]) -> Iterator[Breac
 
 def check_handlers(type_: type[Strategy]) -> Iterator[Breach]:
     """Yield the methods that look like handlers, and are never called."""
-    known = [name for name in vars(Strategy) if not name.startswith("_") and callable(name_of(name))]
+    known = [
+        name for name in vars(Strategy) if not name.startswith("_") and callable(name_of(name))
+    ]
     for name, member in vars(type_).items():
         if not callable(member) or name in known or name.startswith("_"):
             continue

@@ -1,7 +1,7 @@
 """The strategy that is checked, behind one that records its calls and can disturb it between them.
 
-    desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
-                          └─ Call(handler, time, requests, their lines, state)
+desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
+└─ Call(handler, time, requests, their lines, state)
 """
 
 from collections.abc import Callable, Iterator
@@ -41,8 +41,8 @@ class Subject:
     """A strategy at work in one run, and how it is disturbed."""
 
     declared: DeclaredStrategy
-    load: Callable[[], Strategy] | None = None  # its file executed anew
-    is_anew: Callable[[int], bool] = lambda number: False  # whether before this call
+    load: Callable[[], Strategy]  # executes its file anew, as the begin of every run does
+    is_anew: Callable[[int], bool] | None = None  # before which calls, each of them resumed
     spoils: bool = False  # whether what a context gave is of no use after the call
     watch: Callable[[str], AbstractContextManager[None]] = lambda handler: nullcontext()
     keeps_states: bool = True  # whether the state after each call is compared
@@ -52,7 +52,7 @@ class Subject:
     state: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.strategy = self.declared.strategy if self.load is None else self.load()
+        self.strategy = self.load()
 
     def declare(self) -> DeclaredStrategy:
         """Return the strategy for the desk: a class with its handlers, which records."""
@@ -73,7 +73,7 @@ class Subject:
 
     def disturb(self) -> None:
         """Let the state be stored and read, as a resume does; and the file be executed anew."""
-        if self.load is None:
+        if self.is_anew is None:
             return
         encoded = self.encode()
         if self.is_anew(len(self.calls)):
