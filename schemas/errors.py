@@ -3,6 +3,8 @@
 Bad data is never an exception: it is a value with a reason.
 """
 
+IMPORT = "tapeflow import makes tapes of CSV, Parquet and JSON lines"  # what to do with such a file
+
 
 class TapeflowError(Exception):
     """A failure with a known cause. The message is one line: what, where, what to do."""
@@ -30,3 +32,11 @@ class StoppedError(TapeflowError):
     def __init__(self, line: str, signal: int) -> None:
         super().__init__(line)
         self.signal = signal  # its number
+
+
+class StrategyError(Exception):
+    """What the code of a strategy, or of a feature, raised: where, what, in which handler.
+
+    The message is one line. It is raised from that error, which is nobody's but the strategy's: it
+    is not explained.
+    """

@@ -124,6 +124,15 @@ MARK_PRICES = (
     array(MARK_PRICE),
 )
 US_TRADE = SPOT_TRADE.replace(b"342,", b"342000,").replace(b"343,", b"343000,")
+IMPORTED = (
+    b'{"tapeflow":"trade","symbol":"BTCUSDT","id":3735683259,"price":"61837.63000000",'
+    b'"size":"0.02000000","side":"sell","event":1723161255342,"received":1723161255398211000}',
+    b'{"tapeflow":"aggTrade","symbol":"BTC-USD","id":12345,"price":"0.001","size":"100",'
+    b'"side":"buy","first":100,"last":105,"event":1672515782136123}',
+    b'{"tapeflow":"quote","symbol":"BTCUSDT","bid":"65083.66","bid_size":"0.2","ask":"65083.67",'
+    b'"ask_size":"","event":1786309553953732}',
+    b'{"tapeflow":"quote","symbol":"BTCUSDT","bid":"1","bid_size":"","ask":"","ask_size":null}',
+)
 SAMPLES = {
     "binance": (
         *SPOT,
@@ -135,6 +144,7 @@ SAMPLES = {
         *DAY_TICKERS,
         *map(combined, DAY_TICKERS),
         SPOT_QUOTE.replace(b'"0.00000000"', b'""').replace(b'"3.78826000"', b"null"),
+        *IMPORTED,
     ),
     "binance-usdm": (
         *USDM,
@@ -147,6 +157,7 @@ SAMPLES = {
         *map(combined, MARK_PRICES),
         *DAY_TICKERS,
         combined(DAY_TICKERS[0]),
+        *IMPORTED,
     ),
     "coinbase": (
         MATCH,
@@ -162,6 +173,7 @@ SAMPLES = {
         HEARTBEATS,
         b'{"type":"subscriptions","channels":[{"name":"level2","product_ids":["BTC-USD"]}]}',
         b'{"type":"error","message":"no such product"}',
+        *IMPORTED,
     ),
 }  # all that the channels of the dialects distinguish
 RARE = {  # good frames that the scanner may leave to the strict reader
@@ -175,7 +187,8 @@ RARE = {  # good frames that the scanner may leave to the strict reader
         TICKER.replace(b'"best_bid":"0.5742","best_ask":"0.5771",', b""),
     ),
 }
-EVERY_SAMPLE = {venue: (*frames, *RARE[venue]) for venue, frames in SAMPLES.items()}
+IN_NS = IMPORTED[0].replace(b'"event":1723161255342', b'"event":1723161255342000001')
+EVERY_SAMPLE = {venue: (*frames, *RARE[venue], IN_NS) for venue, frames in SAMPLES.items()}
 LONG = "ABCDEFGHIJKLMNOPQRSTUVW"  # the longest symbol that the scanner knows
 LISTED = ("BTCUSDT", "ETHUSDT", "BTC-USD", "SKL-USD", LONG, f"{LONG}X", "\u00e9", "")
 SYMBOLS = {name: number for number, name in enumerate(LISTED)}

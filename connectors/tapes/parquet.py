@@ -24,9 +24,11 @@ import pyarrow.parquet as pq
 from tapeflow.connectors.tapes.extent import extent
 from tapeflow.connectors.tapes.log_units import LogTimeError, column_to_ns
 from tapeflow.schemas.batches import PADDING, Page
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import IMPORT, TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import format_time
+
+MAGIC = b"PAR1"  # with which a Parquet file begins
 
 
 class ParquetReader:
@@ -102,7 +104,9 @@ class ParquetReader:
         self.file = pq.ParquetFile(pa.OSFile(os.fsencode(self.files[self.number])))
         names = self.file.schema_arrow.names
         if missing := {"log_ns", "frame"} - set(names):
-            raise TapeflowError(f"{self}: lacks the column {', '.join(sorted(missing))}")
+            raise TapeflowError(
+                f"{self}: lacks the column {', '.join(sorted(missing))}: it is no tape; {IMPORT}"
+            )
         groups = list(range(self.file.num_row_groups))
         while groups and row >= (rows := self.file.metadata.row_group(groups[0]).num_rows):
             del groups[0]
@@ -126,9 +130,16 @@ class ParquetReader:
             )
             option = "--salvage takes this much"
         if not self.salvage:
+            if self._is_foreign():
+                raise TapeflowError(f"{self}: is no Parquet file; {IMPORT}")
             raise TapeflowError(f"{self}: damaged, or no tape: {why}: {until}; {option}")
         self.gap = True
         self.notify(f"{self}: damaged, or no tape: {why}: {until}; what came behind it is missing")
+
+    def _is_foreign(self) -> bool:
+        """Return whether a file does not even begin as Parquet does."""
+        with self.files[self.number].open("rb") as file:
+            return file.read(len(MAGIC)) not in {b"", MAGIC}
 
     def _page(self, batch: Any) -> Page:
         """Return rows as a page; raise TapeflowError for what is wrong with them."""

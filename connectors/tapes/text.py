@@ -21,7 +21,7 @@ from tapeflow.connectors.tapes.text_file import TextFile
 from tapeflow.engine.compiled import is_compiled
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import IMPORT, TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import LOG_UNITS, MIN_NS, format_time
 
@@ -107,7 +107,8 @@ class TapeReader:
             reached = f"record {self.offset - 1}, log time {format_time(self.log_ns)}"
             until = f"readable up to {reached}, byte {self.byte:,} of its text"
         if not self.salvage:
-            option = "--salvage takes this much" if self.byte else "--salvage leaves it out"
+            leave_out = f"--salvage leaves it out; {IMPORT}"
+            option = "--salvage takes this much" if self.byte else leave_out
             raise TapeflowError(f"{self}: {why}: {until}; {option}")
         self.notify(f"{self}: {why}: {until}; what came behind it is missing")
         self._next_file()

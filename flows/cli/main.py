@@ -12,11 +12,14 @@ from collections.abc import Sequence
 
 from tapeflow.flows.cli import (
     archive,
+    check,
     completion,
     demo,
     digest,
     doctor,
     help,  # noqa: A004  # the command's name
+    import_files,
+    init,
     load,
     query,
     replay,
@@ -32,7 +35,9 @@ from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
-    *(demo, replay, load, run, sweep, archive, query, digest, verify, doctor, completion, help),
+    *(demo, init, import_files, check, replay, load, run, sweep, archive),
+    *(query, digest, verify, doctor),
+    *(completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal

@@ -1,10 +1,14 @@
-"""The dialects of the venues, one module each: how raw frames become columns."""
+"""The dialects of the venues, one module each: how raw frames become columns.
+
+A partition of any venue may also hold frames of our own dialect (imported.py).
+"""
 
 from collections.abc import Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tapeflow.schemas.venues import binance, binance_usdm, coinbase
+from tapeflow.schemas.venues import binance, binance_usdm, coinbase, imported
 from tapeflow.schemas.venues.dialect import Dialect
 
 
@@ -15,10 +19,15 @@ class Venue(Struct, frozen=True):
     venue_symbol: Callable[[str, str], str]  # (base, quote) -> the symbol the venue writes
 
 
+def with_imported(dialect: Dialect) -> Dialect:
+    """Return the dialect of a venue with the channels of our own behind those of the venue."""
+    return replace(dialect, channels=(*dialect.channels, *imported.CHANNELS))
+
+
 VENUES = {  # by the name of their partitions and topics
-    "binance": Venue(binance.DIALECT, binance.venue_symbol),
-    "binance-usdm": Venue(binance_usdm.DIALECT, binance_usdm.venue_symbol),
-    "coinbase": Venue(coinbase.DIALECT, coinbase.venue_symbol),
+    "binance": Venue(with_imported(binance.DIALECT), binance.venue_symbol),
+    "binance-usdm": Venue(with_imported(binance_usdm.DIALECT), binance_usdm.venue_symbol),
+    "coinbase": Venue(with_imported(coinbase.DIALECT), coinbase.venue_symbol),
 }
 
 

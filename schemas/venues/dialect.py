@@ -77,6 +77,7 @@ class Channel(Struct, frozen=True):
     reason: str = ""  # not empty: such a frame is a dead letter for this reason
     trades: str = ""  # of a venue that sends its trades in two ways: which of them this is
     unread: bool = False  # it has trades, but the job reads the venue's other channel of them
+    imported: bool = False  # a frame of our own: what is said of the venue's frames is not of it
 
 
 class Dialect(Struct, frozen=True):
@@ -111,14 +112,17 @@ class Dialect(Struct, frozen=True):
 
     def with_times_in_ms(self) -> "Dialect":
         """Return the dialect whose integer times are all in ms, and whose times begin in 1970."""
-        return self.mapping(lambda each: replace(each, shape=shape_in_ms(each.shape)))
+        return self.mapping(
+            lambda each: each if each.imported else replace(each, shape=shape_in_ms(each.shape))
+        )
 
     def restricted_to(self, names: tuple[str, ...]) -> "Dialect":
         """Return the dialect in which frames of all other channels are dead letters."""
 
         def restrict(channel: Channel) -> Channel:
             reason = f"channel {channel.name} is not expected"
-            return channel if channel.name in names else replace(channel, reason=reason)
+            allowed = channel.imported or channel.name in names
+            return channel if allowed else replace(channel, reason=reason)
 
         return self.mapping(restrict)
 

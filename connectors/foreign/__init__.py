@@ -1,0 +1,1 @@
+"""Files of others, as dumps and captures come, read in parts for `tapeflow import`."""

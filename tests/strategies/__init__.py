@@ -1,0 +1,1 @@
+"""Strategies as a user writes them: subjects of tests."""
