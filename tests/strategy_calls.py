@@ -91,6 +91,8 @@ class Checker:
             for table, row in self.record.rows:
                 self.meet(table, row)
                 self.learn(table, row, self.market[IDS[row.instrument]])
+        if self.place != place:
+            self.pass_bars()
         assert place[0] == 2**63 or not self.due_before(place[0]), "timers come in their order"
         self.place, self.is_late = place, False
 
@@ -153,12 +155,8 @@ class Checker:
             assert due_ns == now_ns or self.late_at == self.place
         else:
             assert self.late_at == self.place, "at a record only what was due in the past"
-            self.pass_bars_of_others()
+            self.pass_bars()
         del self.timers[name]
-
-    def pass_bars_of_others(self):
-        """Pass the bars of the record: what is due in the past comes last."""
-        self.pass_bars()
 
     def check_on_bar(self, call):
         """Check that it is the next bar of the record."""

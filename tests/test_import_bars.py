@@ -192,9 +192,13 @@ def coinbase_csv(folder, market):
 
 def other_csv(folder, market):
     header = ("when", "px", "vol", "direction", "n")
-    rows = [(f"{t.event_us / 1e6:.6f}", t.price, t.size, t.taker.upper(), t.id) for t in market.trades]
+    rows = [
+        (f"{t.event_us / 1e6:.6f}", t.price, t.size, t.taker.upper(), t.id) for t in market.trades
+    ]
     named = {"time": "when", "price": "px", "size": "vol", "side": "direction", "id": "n"}
-    return write_csv(folder / "x.csv", rows, header, ";"), Choices(instrument=market.id, columns=named)
+    return write_csv(folder / "x.csv", rows, header, ";"), Choices(
+        instrument=market.id, columns=named
+    )
 
 
 def parquet(folder, market, price):
@@ -217,7 +221,9 @@ def parquet_of_floats(folder, market):
 
 def parquet_of_decimals(folder, market):
     kind = pa.decimal128(20, 8)
-    return parquet(folder, market, lambda trades: pa.array([Decimal(t.price) for t in trades]).cast(kind))
+    return parquet(
+        folder, market, lambda trades: pa.array([Decimal(t.price) for t in trades]).cast(kind)
+    )
 
 
 def jsonl_rows(folder, market):
