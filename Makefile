@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q schemas engine operators connectors flows tapeflow
+	$(BIN)/python -m compileall -q schemas engine operators connectors flows strategies tapeflow
 	touch $@
 
 demo: setup ## trade a synthetic market of three venues through an embedded Kafka

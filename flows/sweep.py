@@ -1,64 +1,115 @@
 """From raw frames to what each variant of a grid made.
 
-    pages ─▶ decode ─▶ .. ─▶ signals ─▶ variant_batches ─▶ desks ─┬─▶ intervals ─▶ DuckDB
-                                │        one for each variant     └─▶ facts, of the last pass
-                                └─▶ as in trade.py ─────────────────▶
+    pages ─▶ decode ─▶ .. ─▶ scores ─┬─▶ forecasts ─▶ light portfolios ─┬─▶ intervals ─▶ DuckDB
+                                     └─▶ signals ─▶ desks, one each ────┤
+                                               └─▶ as in trade.py ──────┴─▶ facts, of the last pass
 
-The first pass gives the intervals of all variants, and no facts. The last one is of the best alone,
-and stores what a replay of them would store, with the tables of the sweep.
+The first pass gives the intervals of all variants, and no facts: those that light portfolios know
+run there, the others at desks. The last one is of the best, at desks, and stores their facts.
 """
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
 from msgspec.structs import replace
 
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.duckdb.sweep import write_rows
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows import trade
+from tapeflow.flows.job import declared
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import results
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.source import log_source
+from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.step import Desk
+from tapeflow.operators.strategies.step import signals
 from tapeflow.operators.sweep.desks import desks, to_desks
+from tapeflow.operators.sweep.forecasts import forecasts
+from tapeflow.operators.sweep.light import light_portfolios
+from tapeflow.operators.sweep.light_settings import evaluation, light_variants, why_not
+from tapeflow.schemas.batches import Batch, Facts
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.signals import DeclaredStrategy
 
 STATE_VERSIONS: dict[str, int] = {}  # a sweep keeps no state
 MERGES_PARTITIONS = True
 END_IS_FINAL = True
+Strategies = tuple[DeclaredStrategy, ...]
 
 
-def variant_desks(job: Job, table: InstrumentTable, partitions: tuple[str, ...]) -> dict[str, Desk]:
-    """Return the desk of each variant: of its account alone."""
-    shared = trade.desk_settings(job, table, partitions)
-    return {
-        row.name: Desk(replace(shared, accounts={row.account: shared.accounts[row.account]}))
-        for row in job.strategies
-    }
+def desk_reasons(plan: Plan, table: InstrumentTable) -> dict[str, str]:
+    """Return the variants that need desks of their own, with the reason."""
+    assert plan.sweep is not None, "no sweep"
+    settings = trade.desk_settings(plan.job, table, tuple(plan.log))
+    found = {}
+    for each in declared.strategies(plan.job, table):
+        reason = plan.sweep.at_desks or why_not(each, settings_alone(settings, each))
+        if reason:
+            found[each.name] = reason
+    return found
+
+
+def settings_alone(settings: DeskSettings, strategy: DeclaredStrategy) -> DeskSettings:
+    """Return the settings of the desk of one variant: its account, and no other strategy."""
+    called = tuple(each for each in settings.strategies if each.name == strategy.name)
+    accounts = {strategy.account: settings.accounts[strategy.account]}
+    return replace(settings, accounts=accounts, strategies=called)
+
+
+def run_desks(
+    scored: KeyedStream[Batch], strategies: Strategies, settings: DeskSettings, *, is_last: bool
+) -> tuple[KeyedStream[Batch], KeyedStream[Facts]]:
+    """Build the desks of some variants; return the decided batches, and what the desks made."""
+    table = settings.instruments
+    in_columns = declared.in_columns(strategies)
+    decided = signals("signals", scored, strategies=in_columns, instruments=table)
+    by_variant = {each.name: Desk(settings_alone(settings, each)) for each in strategies}
+    sent = to_desks("to_desks", decided, by_variant=by_variant)
+    return decided, desks("desks", sent, by_variant=by_variant, stores_facts=is_last)
+
+
+def run_variants(
+    scored: KeyedStream[Batch], plan: Plan, table: InstrumentTable, partitions: tuple[str, ...]
+) -> KeyedStream[Facts]:
+    """Build all variants of a pass; return its rows."""
+    assert plan.sweep is not None, "no sweep"
+    job: Job = plan.job
+    settings, strategies = (
+        trade.desk_settings(job, table, partitions),
+        declared.strategies(job, table),
+    )
+    at_desks = desk_reasons(plan, table)
+    heavy = tuple(each for each in strategies if each.name in at_desks)
+    light = tuple(each for each in strategies if each.name not in at_desks)
+    streams: list[KeyedStream[Any]] = []
+    if light:
+        step = evaluation(light, replace(settings, strategies=()))
+        evaluated = forecasts("forecasts", scored, step=step)
+        variants = light_variants(light, settings)
+        streams.append(light_portfolios("light", evaluated, variants=variants))
+    if heavy:
+        decided, made = run_desks(scored, heavy, settings, is_last=plan.sweep.is_last)
+        streams.append(trade.merge_facts(decided, made, job, table) if plan.sweep.is_last else made)
+    return op.merge("rows", *streams) if len(streams) > 1 else streams[0]
 
 
 def dataflow(plan: Plan, progress: Progress, notify: Notify) -> Dataflow:
     """Build the flow of one pass of a sweep."""
-    assert plan.sweep is not None, "no sweep"
     flow, job, table = Dataflow("sweep"), plan.job, instrument_table(plan.job)
     source = log_source(plan, progress, notify)
-    by_variant = variant_desks(job, table, tuple(source.partitions))
-    accounts = {row.name: row.account for row in job.strategies}
-
-    decided = trade.decide(op.input("log", flow, source), job, table)
-    some = next(iter(by_variant.values())).settings
-    sent = to_desks("to_desks", decided, settings=some, accounts=accounts)
-    made = desks("desks", sent, by_variant=by_variant, stores_facts=plan.sweep.is_last)
-    facts = trade.merge_facts(decided, made, job, table) if plan.sweep.is_last else made
+    scored = trade.score(op.input("log", flow, source), job, table)
+    rows = run_variants(scored, plan, table, tuple(source.partitions))
     paths, info = results.result_paths(plan), results.run_info(plan)
     at_end = partial(results.ends_in_sink, plan, progress)
-    op.output("results", facts, ResultsSink(paths, info, at_end=at_end))
+    op.output("results", rows, ResultsSink(paths, info, at_end=at_end))
     return flow
 
 
@@ -72,9 +123,20 @@ def finish(plan: Plan, *, ended: bool) -> str:
 
 
 def start_notices(plan: Plan) -> Iterator[str]:
-    """Yield what is to be said before the first pass."""
-    if plan.sweep is not None and not plan.sweep.is_last:
-        yield from trade.start_notices(plan)
+    """Yield what is to be said before a pass, but for the last one."""
+    if plan.sweep is None or plan.sweep.is_last:
+        return
+    yield from trade.start_notices(plan)
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in desk_reasons(plan, instrument_table(plan.job)).items():
+        by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        yield f"{describe_names(names)} at a desk of its own, which is slower: {reason}"
+
+
+def describe_names(names: list[str]) -> str:
+    """Return the names of variants as the subject of a line."""
+    return f"{names[0]} runs" if len(names) == 1 else f"each of {len(names):,} variants runs"
 
 
 def keep_unfinished(plan: Plan) -> str:

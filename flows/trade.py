@@ -1,7 +1,9 @@
 """From raw frames to fills.
 
-    pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ (other bars) ─▶ normalise ─▶ signals ─┐
-              ┌───────────────────────────────────────────────────────────────────────────────────┘
+    pages ─▶ decode ─▶ dedupe ─▶ judge ─▶ bars ─▶ settle ─▶ (other bars) ─┐
+              ┌───────────────────────────────────────────────────────────┘
+              └─▶ normalise ─▶ (features) ─▶ signals ─┐
+              ┌───────────────────────────────────────┘
               ├─▶ to_desk ─▶ desk ─────┬─▶ orders ─▶ Kafka
               ├─▶ batch_facts ─────────┼─▶ facts ─▶ DuckDB, Kafka
               ├─▶ quality ─────────────┤
@@ -26,6 +28,7 @@ from tapeflow.connectors.source.source import LogSource
 from tapeflow.engine.compiled import check_indices
 from tapeflow.engine.recovery import read_snapshot
 from tapeflow.flows.job import bar_steps, changes, declared, portfolio, wiring
+from tapeflow.flows.job.features import compute_features
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import environment, notices, results
@@ -43,6 +46,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.snapshot import check_snapshot
 from tapeflow.operators.desk.step import PORTFOLIO, Desk, desk, to_desk
 from tapeflow.operators.features.normalise import Normalise, normalise
+from tapeflow.operators.features.step import ComputeFeatures, features
 from tapeflow.operators.quality.step import CountQuality, quality
 from tapeflow.operators.records import order_records, records
 from tapeflow.operators.sequence.judge import JudgeTrades, judge
@@ -61,19 +65,30 @@ STATE_VERSIONS = {  # by step id; both are schema. A test compares them with the
     "trade.settle.state": SettleGaps.VERSION,
     "trade.other_bars.state": OtherBars.VERSION,
     "trade.normalise.state": Normalise.VERSION,
+    "trade.features.state": ComputeFeatures.VERSION,
     "trade.signals.state": EvaluateStrategies.VERSION,
     "trade.desk.state": Desk.VERSION,
     "trade.quality.state": CountQuality.VERSION,
     "trade.unlisted.state": CountUnlisted.VERSION,
     "trade.results": ResultsSink.VERSION,
 }
-OPTIONAL_STEPS = {"trade.other_bars.state"}  # only in the flow of a job that needs them
+OPTIONAL_STEPS = {
+    "trade.other_bars.state",
+    "trade.features.state",
+}  # only in the flow of a job that needs them
 MERGES_PARTITIONS = True  # the desk processes only what is below the horizon of all partitions
 END_IS_FINAL = True  # the end closes the last bars: records added later could not join them
 
 
 def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to decided batches; nothing is opened here."""
+    in_columns = declared.in_columns(declared.strategies(job, table))
+    scored = score(pages, job, table)
+    return signals("signals", scored, strategies=in_columns, instruments=table)
+
+
+def score(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
+    """Build the steps from pages to batches with bars, their scores and features."""
     ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
     ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
@@ -84,8 +99,8 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
     if other is not None:
         settled = other_bars("other_bars", settled, step=other, instruments=ids)
     scored = normalise("normalise", settled, step=bar_steps.score_bars(job, table), instruments=ids)
-    in_columns = declared.in_columns(strategies)
-    return signals("signals", scored, strategies=in_columns, instruments=table)
+    needed = compute_features(job, table, strategies)
+    return scored if needed is None else features("features", scored, step=needed)
 
 
 def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -> DeskSettings:

@@ -14,6 +14,7 @@ from tapeflow.schemas.quality import LateTrade
 def step(batch: Batch, *, instruments: tuple[str, ...]) -> Facts:
     """Return the facts of a batch, each kind in log order; `instruments` are the ids by number."""
     bars = [BarBlock(batch.partition, batch.bars)] if len(batch.bars) else []
+    bars += [BarBlock(batch.partition, each, kind) for kind, each in batch.other_bars.items()]
     gaps = batch.gaps.values(batch.partition, instruments)
     return *batch.dead_letters, *late_trades(batch, instruments), *gaps, *batch.signals, *bars
 

@@ -30,7 +30,7 @@ def expand_blocks(facts: Iterable[Struct], instruments: tuple[str, ...]) -> Iter
     """Yield facts one by one, those in blocks as values; `instruments` are the ids by number."""
     for fact in facts:
         if isinstance(fact, BarBlock):
-            yield from fact.bars.values(fact.partition, instruments)
+            yield from fact.bars.values(fact.partition, instruments, fact.kind)
         elif not isinstance(fact, OpenCounts):  # of a stop: no fact, its minute comes again
             yield fact
 

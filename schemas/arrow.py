@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from msgspec import Struct
 
-from tapeflow.schemas.bar import Bar
+from tapeflow.schemas.bar import Bar, OtherBar
 from tapeflow.schemas.decimals import SCALE
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.tables import as_is, columns
@@ -57,9 +57,14 @@ def to_record_batch(fact: type, facts: Iterable[Struct]) -> Any:
     return pa.RecordBatch.from_arrays(arrays, [column.name for column in table])
 
 
-def bars_to_record_batch(partition: str, bars: Bars, instruments: Sequence[str]) -> Any:
-    """Return bars of a partition as a pyarrow.RecordBatch; `instruments` are the ids by number."""
-    table = columns(Bar)
+def bars_to_record_batch(
+    partition: str, bars: Bars, instruments: Sequence[str], kind: str = ""
+) -> Any:
+    """Return bars of a partition as a pyarrow.RecordBatch; `instruments` are the ids by number.
+
+    Those of another kind than the job's width are of `OtherBar`.
+    """
+    table = columns(OtherBar if kind else Bar)
     arrays_by_field: dict[str, Any] = dict(zip(bars.column_names(), bars.arrays(), strict=True))
     venues = [name.partition(".")[2] for name in instruments]
     numbers = to_array(bars.instrument)
@@ -67,6 +72,9 @@ def bars_to_record_batch(partition: str, bars: Bars, instruments: Sequence[str])
     arrays_by_field["venue"] = pa.DictionaryArray.from_arrays(numbers, venues)
     only = to_array(np.zeros(len(bars), np.uint8))
     arrays_by_field["partition"] = pa.DictionaryArray.from_arrays(only, [partition])
+    arrays_by_field["kind"] = pa.DictionaryArray.from_arrays(only, [kind])
+    quoted = bars.quote_values() if kind else {}
+    arrays_by_field |= {name: pa.array(values, pa.float64()) for name, values in quoted.items()}
     for column in table:
         values = arrays_by_field[column.field]
         if not isinstance(values, pa.Array):

@@ -30,6 +30,20 @@ class Bar(Struct, frozen=True, gc=False):
     last_offset: int  # the end of that range, part of it
 
 
+class OtherBar(Bar, frozen=True, gc=False):
+    """A bar of another kind than the job's width, as `[bars] more` or a strategy asks for it."""
+
+    kind: str  # a width, or tick, volume, dollar or quote with how much of it
+    spread: float | None  # of a bar of quotes: ask - bid, the mean weighted by time
+    imbalance: float | None  # the same of (bid size - ask size) / (bid size + ask size)
+    microprice: (
+        float | None
+    )  # the same of (bid * ask size + ask * bid size) / (bid size + ask size)
+
+
+QUOTED = ("spread", "imbalance", "microprice")  # fields that only bars of quotes have
+
+
 def bar_id(instrument: str, open_ns: int, close_ns: int) -> str:
     """Return the id of a bar, which a signal holds as its cause: instrument, start, width (ns).
 

@@ -32,3 +32,11 @@ class StoppedError(TapeflowError):
     def __init__(self, line: str, signal: int) -> None:
         super().__init__(line)
         self.signal = signal  # its number
+
+
+class StrategyError(Exception):
+    """What the code of a strategy, or of a feature, raised: where, what, in which handler.
+
+    The message is one line. It is raised from that error, which is nobody's but the strategy's: it
+    is not explained.
+    """

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Collection, Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from msgspec import Struct
+
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT, to_decimal
 
 Contract = Literal["linear", "inverse", "quanto"]
 SelfTrade = Literal["none", "newest", "oldest", "both"]
@@ -46,6 +48,28 @@ class Instrument(Struct, frozen=True):
     def settlement(self) -> str:
         """The currency in which profit is paid."""
         return self.settle or self.quote
+
+    def round_price(self, price: Decimal | float) -> Decimal:
+        """Return a price as an order can have it: the nearest multiple of the tick, at least one.
+
+        Raises ValueError for a price that is not finite.
+        """
+        exact = price if isinstance(price, Decimal) else to_decimal(float(price))
+        if not exact.is_finite():
+            raise ValueError(f"{price} is no price")
+        ticks = DECIMAL_CONTEXT.divide(exact, self.tick).to_integral_value(ROUND_HALF_EVEN)
+        return DECIMAL_CONTEXT.multiply(max(ticks, Decimal(1)), self.tick)
+
+    def floor_size(self, size: Decimal | float) -> Decimal:
+        """Return a size as an order can have it: a multiple of the lot, toward zero.
+
+        Raises ValueError for a size that is not finite.
+        """
+        exact = size if isinstance(size, Decimal) else to_decimal(float(size))
+        if not exact.is_finite():
+            raise ValueError(f"{size} is no size")
+        lots = DECIMAL_CONTEXT.divide_int(exact, self.lot)
+        return DECIMAL_CONTEXT.multiply(lots, self.lot)
 
 
 class InstrumentTable(Struct, frozen=True):

@@ -10,12 +10,13 @@ of market data is a class of columns, a field of `Market`, and a channel of a di
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from math import isnan
 from typing import Any, Self, get_type_hints
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
-from tapeflow.schemas.bar import Bar
+from tapeflow.schemas.bar import QUOTED, Bar, OtherBar
 from tapeflow.schemas.columns import Bools, Columns, Floats, Ints
 
 # The verdict on a trade. A step may turn ACCEPTED into something else, and HISTORICAL into ACCEPTED
@@ -116,13 +117,39 @@ class Bars(Columns, frozen=True, eq=False):
     first_offset: Ints
     last_offset: Ints
 
-    def values(self, partition: str, instruments: Sequence[str]) -> Iterator[Bar]:
-        """Return each bar as a value; `instruments` are the ids by number."""
+    def values(self, partition: str, instruments: Sequence[str], kind: str = "") -> Iterator[Bar]:
+        """Return each bar as a value; `instruments` are the ids by number.
+
+        Those of another kind than the job's width are of `OtherBar`.
+        """
         columns = dict(
             zip(self.column_names(), (column.tolist() for column in self.arrays()), strict=True)
         )
         ids = [instruments[number] for number in columns["instrument"]]
         venues = [each.partition(".")[2] for each in ids]
         columns |= {"instrument": ids, "venue": venues, "partition": [partition] * len(ids)}
-        rows = zip(*(columns[name] for name in Bar.__struct_fields__), strict=True)
-        return (Bar(*row) for row in rows)
+        value = OtherBar if kind else Bar
+        if kind:
+            columns |= {"kind": [kind] * len(ids)} | self.quote_values()
+        rows = zip(*(columns[name] for name in value.__struct_fields__), strict=True)
+        return (value(*row) for row in rows)
+
+    def quote_values(self) -> dict[str, list[float | None]]:
+        """Return what only bars of quotes have, by field; None where there is none."""
+        return {name: [None] * len(self) for name in QUOTED}
+
+
+class QuoteBars(Bars, frozen=True, eq=False):
+    """Bars of the mid of bid and ask; means weighted by time, NaN where there is none."""
+
+    spread: Floats  # ask - bid
+    imbalance: Floats  # (bid size - ask size) / (bid size + ask size)
+    microprice: Floats  # (bid * ask size + ask * bid size) / (bid size + ask size)
+
+    def quote_values(self) -> dict[str, list[float | None]]:
+        """Return what only bars of quotes have, by field; None where there is none."""
+        columns = {name: getattr(self, name).tolist() for name in QUOTED}
+        return {
+            name: [None if isnan(each) else each for each in column]
+            for name, column in columns.items()
+        }

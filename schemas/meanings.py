@@ -12,6 +12,8 @@ import tokenize
 from functools import cache
 from io import StringIO
 
+from msgspec import Struct
+
 from tapeflow.schemas.tables import columns
 
 SHARED = {  # columns that mean the same wherever they stand without a comment of their own
@@ -59,7 +61,10 @@ def summarise(documented: type) -> str:
 
 def column_meanings(fact: type) -> dict[str, str]:
     """Return what the columns of the table of a type mean, by column; "" where it is not known."""
-    comments = field_comments(fact)
+    comments: dict[str, str] = {}
+    for each in reversed(fact.__mro__):  # the fields of a type are those of its bases too
+        if issubclass(each, Struct) and each is not Struct:
+            comments |= field_comments(each)
     return {
         column.name: comments[column.field] or SHARED.get(column.name, "")
         for column in columns(fact)

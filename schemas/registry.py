@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
-from tapeflow.schemas.bar import Bar
+from tapeflow.schemas.bar import Bar, OtherBar
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order
@@ -47,6 +47,12 @@ FACT_TYPES = (
     FactType(
         Bar, "bars", "bars", "instrument", ("instrument", "open_ns", "close_ns"),
         ("log_ns", "partition", "offset", "close_ns", "instrument"),
+    ),
+    FactType(
+        OtherBar, "other-bars", "other_bars", "instrument",
+        ("kind", "instrument", "open_ns", "close_ns"),
+        ("log_ns", "partition", "offset", "close_ns", "kind", "instrument"),
+        digested="with rows",
     ),
     FactType(
         Signal, "signals", "signals", "instrument", ("id",),

@@ -1,17 +1,14 @@
-"""What a strategy was when a state or a result was made: its kind, version, and file."""
+"""What a strategy was when results were made: its kind, version, and file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.signals import DeclaredStrategy
-
-DIGITS = 12  # of a sha256 in a line
 
 
 class StrategySource(Struct, frozen=True):
-    """A strategy of a job, as table `runs` and a snapshot remember it."""
+    """A strategy of a job, as table `runs` remembers it."""
 
     name: str
     kind: str  # as the job writes it
@@ -30,48 +27,3 @@ def find_sources(declared: Iterable[DeclaredStrategy]) -> tuple[StrategySource, 
         )
         for each in sorted(declared, key=lambda strategy: strategy.name.encode())
     )
-
-
-def check_sources(was: Iterable[StrategySource], now: Iterable[StrategySource]) -> None:
-    """Check that the states of strategies can go on: those of `was` that are still there.
-
-    Raises TapeflowError for the first one of another kind or version.
-    """
-    for old, new in pairs(was, now):
-        for what, before, after in (
-            ("kind", old.kind, new.kind),
-            ("version", old.version, new.version),
-        ):
-            if before != after:
-                raise TapeflowError(
-                    f"the state holds that of strategy {old.name} of {what} {before}, and now it "
-                    f"is of {what} {after}: go back, give the strategy another name, or start with "
-                    "a fresh --state"
-                )
-
-
-def describe_sources(was: Iterable[StrategySource], now: Iterable[StrategySource]) -> Iterator[str]:
-    """Yield a line for each strategy that goes on with its state, and another file.
-
-    Their kinds and versions are equal: `check_sources`.
-    """
-    for old, new in pairs(was, now):
-        if old.sha256 != new.sha256:
-            yield (
-                f"the file of strategy {new.name} ({new.kind}) has changed under this state, from "
-                f"{short(old.sha256)} to {short(new.sha256)}: what was read before keeps what it "
-                "has led to"
-            )
-
-
-def pairs(
-    was: Iterable[StrategySource], now: Iterable[StrategySource]
-) -> Iterator[tuple[StrategySource, StrategySource]]:
-    """Yield the strategies that are in both lists, in the order of the second."""
-    before = {each.name: each for each in was}
-    return ((before[each.name], each) for each in now if each.name in before)
-
-
-def short(sha256: str) -> str:
-    """Return the first digits of a sha256."""
-    return sha256[:DIGITS] or "that of the package"

@@ -159,7 +159,10 @@ def joined(outputs: Sequence[Any]) -> Any:
         whole[name] = plain(columns.concat([getattr(each, name) for each in batches]))
     for kind in {kind: None for each in batches for kind in each.other_bars}:
         bars = [each.other_bars[kind] for each in batches if kind in each.other_bars]
-        whole[f"bars of {kind}"] = plain(Bars.concat(bars))
+        whole[f"bars of {kind}"] = plain(type(bars[0]).concat(bars))
+    for need in {need: None for each in batches for need in each.features}:
+        found = [each.features[need] for each in batches if need in each.features]
+        whole[f"feature {need}"] = plain(np.concatenate(found))
     for output in outputs:
         if not isinstance(output, Batch):
             whole.setdefault(kind_of(output), []).append(plain(output))

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tapeflow.flows.job import bar_steps, declared, portfolio, wiring
+from tapeflow.flows.job import bar_steps, declared, features, portfolio, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.settings import Job
@@ -92,6 +92,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "settle": SettleGaps(job.bars.width),
         "other_bars": bar_steps.other_bars(job, table, ()) or Stateless(lambda batch: (batch,)),
         "normalise": bar_steps.score_bars(job, table),
+        "features": features.compute_features(job, table, ()) or Stateless(lambda batch: (batch,)),
         "signals": EvaluateStrategies(strategies),
         "quality": CountQuality(ids, wiring.channels(job)),
         "unlisted": CountUnlisted(),
@@ -103,7 +104,7 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
 
 TO_SIGNALS = (
     *("decode", "dedupe", "judge", "bars", "settle"),
-    *("other_bars", "normalise", "signals"),
+    *("other_bars", "normalise", "features", "signals"),
 )
 
 

@@ -135,6 +135,20 @@ def test_a_file_is_executed_once_in_a_process_and_again_where_it_has_changed(fol
     assert third.source_sha256 != first.source_sha256
 
 
+def test_a_file_that_changes_between_the_processes_of_a_run_is_refused(folder):
+    job = job_in(folder)
+    table = wiring.validate(job)
+    sent = pickle.loads(pickle.dumps(job))
+    assert declared.strategies(sent, table)
+    (folder / "dip.py").write_text(DIP + "# later\n")
+    for each in (job, sent, pickle.loads(pickle.dumps(job))):
+        with pytest.raises(
+            UsageError, match=r"file of dip\.py:Dip has changed since the run began"
+        ):
+            declared.strategies(each, table)
+    assert declare(folder).strategy
+
+
 def test_the_module_of_a_file_has_the_same_name_in_every_process(folder):
     name = type(declare(folder).strategy).__module__
     code = (
@@ -282,7 +296,11 @@ def test_a_module_that_fails_is_one_line_with_its_line(folder, monkeypatch):
         ),
         ("xyzzy = 3", "strategies.dip.xyzzy is no setting: Dip has depth, share"),
         ('depth = "deep"', "strategies.dip.depth: expected float, got str"),
-        ("depth = nan", "strategies.dip.depth: nan is no number"),
+        ("depth = nan", "strategies.0: depth: nan is no number"),
+        ("depth = inf", "strategies.0: depth: inf is no number"),
+        ("names = [{ a = [-inf] }]", "strategies.0: names.a: -inf is no number"),
+        ("grid = { depth = [1.0, inf] }", "strategies.0.grid: depth: inf is no number"),
+        ('share = "Infinity"', "strategies.dip.share: Infinity is no number"),
         ('share = "much"', "strategies.dip.share: Invalid decimal string"),
         ('share = "nan"', "strategies.dip.share: NaN is no number"),
         ("count = 0", "strategies.dip.count: expected int >= 1"),

@@ -23,17 +23,20 @@ from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
+from tapeflow.operators.features.needed import NeededFold
+from tapeflow.operators.features.registry import FOLDS
+from tapeflow.operators.features.step import ComputeFeatures
 from tapeflow.operators.strategies import ema_cross, reversion
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.market import ACCEPTED, DUPLICATE, HEARTBEAT, LATE
 from tapeflow.schemas.registry import FACT_TYPES
 from tests import frames, laws
-from tests.frames import PARTITIONS, to_pages
+from tests.frames import PARTITIONS, S, to_pages
 from tests.laws import AnyStep, run
 from tests.plain_flow import DEFAULT_JOB, IDS, JOB, desk_batches, flow_steps, inputs_of, interleave
 
 STEPS = flow_steps()
-MORE = {"more": ("2s", "5s", "1m", "tick:3", "volume:2.5", "dollar:150")}
+MORE = {"more": ("2s", "5s", "1m", "tick:3", "volume:2.5", "dollar:150", "quote:1s")}
 MORE_STEPS = flow_steps(JOB.model_copy(update={"bars": JOB.bars.model_copy(update=MORE)}))
 
 
@@ -66,6 +69,19 @@ def bars_and_scores(pages):
     return [(each.bars.instrument, each.bars.close, each.scores) for each in batches]
 
 
+def all_features():
+    """Return a step of every feature with a short window, of bars of two kinds with holes."""
+    needed = []
+    for number, (name, fold) in enumerate(FOLDS.items()):
+        short = {
+            key: min(2 + at, each.most) for at, (key, each) in enumerate(fold.parameters.items())
+        }
+        params = fold.complete([*short.values()])
+        outputs = {f"{name}.{each}": at for at, each in enumerate(fold.outputs)}
+        needed.append(NeededFold(name, ("", "5s")[number % 2], fold, params, outputs))
+    return ComputeFeatures(tuple(needed), IDS, 20 * S)
+
+
 # by name in `operators`: the step, and its values for some pages
 LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
     **{
@@ -87,6 +103,10 @@ LAWS: dict[str, tuple[AnyStep, Callable[[Sequence[Page]], list[Any]]]] = {
     "bars.other_bars.OtherBars": (
         MORE_STEPS["other_bars"],
         partial(inputs_of, "other_bars", steps=MORE_STEPS),
+    ),
+    "features.step.ComputeFeatures": (
+        all_features(),
+        partial(inputs_of, "features", steps=MORE_STEPS),
     ),
     "strategies.ema_cross.step": (
         KernelStep(ema_cross.step, ema_cross.WIDTH, {"fast": 1, "slow": 2}),

@@ -1,12 +1,13 @@
 """docs/reference/ says what the code is: made from it, and made again here."""
 
 import re
+import sys
 
 import pytest
 
-from docs.generate import FOLDER, pages, tables
+from docs.generate import FOLDER, box, pages, tables
 from tapeflow.flows.cli.main import build_parser
-from tapeflow.flows.job import settings
+from tapeflow.flows.job import kinds, settings
 from tapeflow.schemas.meanings import SHARED, field_comments
 from tapeflow.schemas.registry import FACT_TYPES
 
@@ -44,6 +45,37 @@ def test_a_column_without_a_meaning_is_refused(monkeypatch):
 def test_every_command_is_described():
     shown = re.findall(r"^## tapeflow (\w+)$", PAGES["commands.md"], re.MULTILINE)
     assert shown == [*build_parser().commands]
+
+
+BOXED = """
+from decimal import Decimal
+from typing import Annotated, Literal
+from msgspec import Meta
+from tapeflow import Ns, Strategy
+
+class Boxed(Strategy):
+    \"\"\"Buys and sells.\"\"\"
+    depth: float  # how deep
+    wait: Ns = 5_000_000_000  # how long
+    count: Annotated[int, Meta(ge=2)] = 3  # how many
+    sides: tuple[str, ...] = ("BUY",)  # which
+    share: Decimal | None = None  # how much
+"""
+
+
+def test_a_strategy_in_the_box_is_described_by_its_fields(tmp_path, monkeypatch):
+    (tmp_path / "boxed_of_pages.py").write_text(BOXED)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(kinds, "BOX", {"boxed": "boxed_of_pages:Boxed"})
+    (section,) = box.sections()
+    assert section.startswith('## `[[strategies]]` with `kind = "boxed"`\n\nBuys and sells.\n')
+    assert section.splitlines()[-5:] == [
+        "| `depth` | number | required | How deep. |",
+        '| `wait` | duration | `"5s"` | How long. |',
+        "| `count` | whole number, >= 2 | `3` | How many. |",
+        '| `sides` | list of text | `["BUY"]` | Which. |',
+        "| `share` | decimal |  | How much. |",
+    ]
 
 
 class Commented:

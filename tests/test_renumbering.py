@@ -17,7 +17,9 @@ from tests.plain_flow import JOB, desk_batches, flow_steps, inputs_of, interleav
 # Instruments without a tick in any log: before, between and behind those of the job.
 MORE = ("AAA-USDT.BINANCE", "BTC-USDC.COINBASE", "ZZZ-USDT-PERP.BINANCE-USDM")
 ROW = next(iter(JOB.instruments.values())).model_copy(update={"venue_symbol": ""})
-OTHERS = JOB.bars.model_copy(update={"more": ("2s", "5s", "1m", "tick:3", "volume:2.5")})
+OTHERS = JOB.bars.model_copy(
+    update={"more": ("2s", "5s", "1m", "tick:3", "volume:2.5", "quote:1s")}
+)
 SMALLER = JOB.model_copy(update={"bars": OTHERS})
 LARGER = SMALLER.model_copy(update={"instruments": {**JOB.instruments, **dict.fromkeys(MORE, ROW)}})
 NUMBERED = ("dedupe", "judge", "bars", "settle", "other_bars", "normalise", "signals")

@@ -2,6 +2,7 @@
 
 flows ──▶ operators ──▶ engine ──▶ schemas          no arrow upward, none between operators
   └─────▶ connectors ──────┘                        and connectors
+strategies ──▶ the top of `tapeflow`                what a user's own file imports, too
 tests ──▶ bench ──▶ the product                     nothing imports tests
 """
 
@@ -20,6 +21,7 @@ PRODUCT = {
     "operators": {"operators", "engine", "schemas"},
     "connectors": {"connectors", "engine", "schemas"},
     "flows": {"flows", "operators", "connectors", "engine", "schemas"},
+    "strategies": set(),
 }
 MAY_IMPORT = {
     **PRODUCT,
@@ -86,6 +88,13 @@ def test_a_room_imports_only_the_rooms_below_it(path):
 @each_file
 def test_imports_are_spelled_from_the_package(path):
     assert not {name.split(".")[0] for name in imports_of(path)} & PRODUCT.keys()
+
+
+@pytest.mark.parametrize("path", [f for f in OURS if room_of(f) == "strategies"], ids=path_name)
+def test_a_strategy_in_the_box_imports_what_a_user_does_and_is_short(path):
+    modules = {node.module for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)}
+    assert {name for name in modules if name.startswith("tapeflow")} <= {"tapeflow"}
+    assert len(path.read_text().splitlines()) < 60
 
 
 @each_source

@@ -10,8 +10,6 @@ from tapeflow.flows.job.changes import notified_rows
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
-from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.strategy_source import StrategySource, check_sources, describe_sources
 from tests.running import JOB, REFERENCE, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
@@ -23,8 +21,6 @@ kind = "idle.py:Idle"
 account = "main"
 size = "1"
 """
-A, B = (StrategySource("a", "a.py:A", 1, 64 * digit) for digit in "12")
-KERNEL = StrategySource("k", "ema_cross")
 
 
 @pytest.fixture
@@ -63,35 +59,3 @@ def test_kernels_are_remembered_by_their_kind(folder):
     job = settings.load(folder / "job.toml", {})
     rows = notified_rows(job)["strategies"]
     assert [name for name in rows if f"strategies.{name}.sha256" in rows[name]] == ["idle"]
-
-
-def test_another_file_of_a_strategy_is_said_and_one_that_is_new_is_not():
-    assert [*describe_sources([A, KERNEL], [A, KERNEL])] == []
-    assert [*describe_sources([KERNEL], [A, KERNEL])] == []
-    assert [*describe_sources([A], [KERNEL])] == []
-    (line,) = describe_sources([A], [B])
-    assert line.startswith(
-        "the file of strategy a (a.py:A) has changed under this state, from 1111"
-    )
-
-
-@pytest.mark.parametrize(
-    ("now", "part"),
-    [
-        (
-            StrategySource("a", "b.py:A", 1, A.sha256),
-            "of kind a.py:A, and now it is of kind b.py:A",
-        ),
-        (StrategySource("a", "a.py:A", 2, A.sha256), "of version 1, and now it is of version 2"),
-        (StrategySource("a", "ema_cross"), "of kind a.py:A, and now it is of kind ema_cross"),
-    ],
-)
-def test_a_state_of_another_kind_or_version_is_refused(now, part):
-    with pytest.raises(TapeflowError, match=part):
-        check_sources([KERNEL, A], [now, KERNEL])
-
-
-def test_a_state_of_the_same_kinds_and_versions_goes_on_whatever_its_files():
-    check_sources([A, KERNEL], [KERNEL, B])
-    check_sources([A], [])
-    check_sources([], [A])

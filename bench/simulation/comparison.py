@@ -36,7 +36,11 @@ def tables_of_facts(facts: Iterable[Struct], ids: tuple[str, ...]) -> Tables:
     """Return facts as rows, by table; `ids` are those of the instruments, by number."""
     tables: Tables = {}
     for fact in facts:
-        several = fact.bars.values(fact.partition, ids) if isinstance(fact, BarBlock) else [fact]
+        several = (
+            fact.bars.values(fact.partition, ids, fact.kind)
+            if isinstance(fact, BarBlock)
+            else [fact]
+        )
         for each in several:
             tables.setdefault(BY_TYPE[type(each)].table, []).append(asdict(each))
     return tables

@@ -12,7 +12,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from tapeflow.schemas.arrow import bars_to_record_batch, to_record_batch
-from tapeflow.schemas.bar import Bar
+from tapeflow.schemas.bar import Bar, OtherBar
 from tapeflow.schemas.batches import BarBlock
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.quality import DeadLetter
@@ -32,13 +32,13 @@ class FactBuffer:
         self.rows = 0
         self.facts: defaultdict[type, list[Struct]] = defaultdict(list)
         self.batches: defaultdict[type, list[Any]] = defaultdict(list)  # before those in `facts`
-        self.bars: defaultdict[str, list[Bars]] = defaultdict(list)  # by partition
+        self.bars: defaultdict[tuple[str, str], list[Bars]] = defaultdict(list)  # partition, kind
 
     def add(self, facts: Iterable[Struct]) -> None:
         """Add facts, and blocks of bars."""
         for fact in facts:
             if isinstance(fact, BarBlock):
-                self.bars[fact.partition].append(fact.bars)
+                self.bars[fact.partition, fact.kind].append(fact.bars)
                 self.rows += len(fact.bars)
                 continue
             self.rows += 1 + (len(fact.frame) // ROW_BYTES if isinstance(fact, DeadLetter) else 0)
@@ -57,9 +57,10 @@ class FactBuffer:
         few = {each for each in types if each is not DeadLetter and self._rows_of(each) < rows_min}
         for fact_type in [each for each in self.facts if each not in few]:
             self._lay_out(fact_type)
-        for partition, bars in self.bars.items():
-            self.batches[Bar].append(
-                bars_to_record_batch(partition, Bars.concat(bars), self.instruments)
+        for (partition, kind), parts in self.bars.items():
+            bars = type(parts[0]).concat(parts)
+            self.batches[OtherBar if kind else Bar].append(
+                bars_to_record_batch(partition, bars, self.instruments, kind)
             )
         self.bars.clear()
         drained = [each for each in self.batches if each not in few]

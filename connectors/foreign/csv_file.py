@@ -36,7 +36,7 @@ class CsvFile:
 
         Raises TapeflowError where it cannot be read, UsageError where it is empty.
         """
-        self.path, self.skipped = path, 0
+        self.path, self.skipped, self.venue = path, 0, ""
         with reading(path), open_stream(path) as stream:
             text = stream.read(FIRST_BYTES).decode("utf-8", "replace")
         line = text.removeprefix(BOM).partition("\n")[0].rstrip("\r")

@@ -1,11 +1,12 @@
-"""Files of one JSON object a line: rows, or frames as they were received with their times.
+r"""Files of one JSON object a line: rows, or frames as they were received with their times.
 
     {"t":"recv","conn":"..","ts":1618677372.1768699,"data":"{\"stream\":..}"}       a capture
     {"received":1723161254087896568,"frame":{"e":"trade",..}}                       a capture
     {"id":7,"price":"0.1","size":2,"side":"buy","time":"2026-11-01T00:00:00Z"}      a row
 
 A value is the text that stands there: a number keeps its digits. A frame that is an object is taken
-as its bytes are. Of a capture that says in `t` what a line is, those of requests and connections are no frames.
+as its bytes are. Of a capture that says in `t` what a line is, those of requests and
+connections are no frames; its header names the venue.
 """
 
 import io
@@ -26,6 +27,11 @@ PART_LINES = 1 << 14
 LOOKED_AT = 200  # lines, for the names
 WHAT = "t"  # the key that says what a line of a capture is
 OTHERS = {b'"header"', b'"http"', b'"connect"', b'"send"', b'"close"', b'"disconnect"'}
+EXCHANGES = {  # by the name in the header of a capture
+    b'"BINANCE"': "binance",
+    b'"BINANCE_FUTURES"': "binance-usdm",
+    b'"COINBASE"': "coinbase",
+}
 NULL = b"null"
 Line = dict[str, msgspec.Raw]
 decode_line = msgspec.json.Decoder(Line).decode
@@ -39,11 +45,14 @@ class JsonlFile:
 
         Raises TapeflowError where it cannot be read, UsageError where no line is an object.
         """
-        self.path, self.skipped = path, 0
+        self.path, self.skipped, self.venue = path, 0, ""
+        self.first: list[str] = []
         names: dict[str, None] = {}
         with reading(path), open_stream(path) as stream:
             for line in islice(io.BufferedReader(stream), LOOKED_AT):
-                names |= dict.fromkeys(row_of(line) or {})
+                row = row_of(line)
+                self.venue = self.venue or EXCHANGES.get(bytes(row.get("exchange", b"")), "")
+                names |= {} if is_other(row) else dict.fromkeys(row)
         if not names:
             raise UsageError(f"{path}: none of its first lines is a JSON object")
         self.names = [*names]
@@ -82,13 +91,12 @@ class JsonlFile:
         return Part(arrays, np.array(numbers, np.int64), bad)
 
 
-def row_of(line: bytes) -> Line | None:
-    """Return a line that is an object, None for another one."""
+def row_of(line: bytes) -> Line:
+    """Return a line as an object, empty where it is none."""
     try:
-        row = decode_line(line)
+        return decode_line(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return None if is_other(row) else row
+        return {}
 
 
 def is_other(row: Line) -> bool:

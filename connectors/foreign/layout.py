@@ -1,8 +1,8 @@
 """Which column of a foreign file is which field of our frames.
 
-    columns that were named   price=px,size=qty,time=ts
-    else the file's own names  trade_id, price, size, side, time        (NAMES)
-    else their number          2,61837.63,0.02,1236.7,1723161255342,True  (POSITIONS, of Binance)
+columns that were named    price=px,size=qty,time=ts
+else the file's own names  trade_id, price, size, side, time        (NAMES)
+else their number          2,61837.63,0.02,1236.7,1723161255342,True  (POSITIONS, of Binance)
 """
 
 from collections.abc import Mapping, Sequence

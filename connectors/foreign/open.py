@@ -1,7 +1,9 @@
 """Opens a foreign file by what is in it, and knows what its name says.
 
-    BTCUSDT-trades-2026-11-01.zip    symbol BTCUSDT, trades     as Binance names its dumps
-    ../futures/um/daily/..           venue binance-usdm         as it names their folders
+BTCUSDT-trades-2026-11-01.zip    symbol BTCUSDT, trades     as Binance names its dumps
+../futures/um/daily/..           venue binance-usdm         as it names their folders
+
+What a file is, its first bytes say; its ending says only how it is packed.
 """
 
 import re

@@ -27,7 +27,8 @@ class ParquetFile:
 
         Raises TapeflowError where it cannot be read, UsageError where it is a tape.
         """
-        self.path, self.skipped = path, 0
+        self.path, self.skipped, self.venue = path, 0, ""
+        self.first: list[str] = []
         with reading(path), pq.ParquetFile(pa.OSFile(os.fsencode(path))) as file:
             self.names = file.schema_arrow.names
         if {"log_ns", "frame"} <= set(self.names):

@@ -26,6 +26,8 @@ class ForeignFile(Protocol):
     """A foreign file that was opened: its columns are known, its rows are to be read."""
 
     names: list[str]  # of its columns; "" where it has no header
+    first: list[str]  # where it has no header: the values of its first row
+    venue: str  # where its contents say it
     skipped: int  # lines read so far that are known to be no rows
 
     def parts(self, layout: Layout) -> Iterator[Part]:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from tapeflow.connectors.foreign import values
 from tapeflow.connectors.foreign.layout import SIDES, Layout
 from tapeflow.connectors.foreign.part import BadRow, Part
+from tapeflow.connectors.foreign.times import Times, read_times
 from tapeflow.schemas.columns import Bools, Ints
 from tapeflow.schemas.venues.imported import KIND
 
@@ -57,15 +58,15 @@ class Reader:
         """Return the records of a part, and the rows that cannot be read."""
         layout, columns = self.reading.layout, part.columns
         texts = self._texts(columns, len(part.lines))
-        event = values.times(columns["time"], self.reading.unit) if "time" in columns else None
+        event = read_times(columns["time"], self.reading.unit) if "time" in columns else None
         received = None
         if "received" in columns:
-            received = values.times(columns["received"], self.reading.unit)
+            received = read_times(columns["received"], self.reading.unit)
         checks = {field: text.good for field, text in texts.items()}
         checks |= {"time": event.good} if event else {}
         checks |= {"received": received.good} if received else {}
         good = np.all([*checks.values()], axis=0)
-        bad = part.bad + [*bad_rows(part, checks, good)]
+        bad = [*part.bad, *bad_rows(part, checks, good)]
         if layout.kind == "frame":
             frames = columns["frame"]
         else:
@@ -107,8 +108,8 @@ class Reader:
     def _frames(
         self,
         texts: dict[str, values.Texts],
-        event: values.Times | None,
-        received: values.Times | None,
+        event: Times | None,
+        received: Times | None,
         count: int,
     ) -> Any:
         """Return the frame of each row."""

@@ -1,4 +1,4 @@
-"""Rows of a file that is not in the order of time, sorted on the disk: memory holds a part of them."""
+"""Sorts the rows of a file that is not in the order of time on the disk: memory holds a part."""
 
 import shutil
 from collections.abc import Iterable, Iterator

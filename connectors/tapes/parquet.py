@@ -28,6 +28,8 @@ from tapeflow.schemas.errors import IMPORT, TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import format_time
 
+MAGIC = b"PAR1"  # with which a Parquet file begins
+
 
 class ParquetReader:
     """Reads the files of one partition, a page at a time."""
@@ -128,9 +130,16 @@ class ParquetReader:
             )
             option = "--salvage takes this much"
         if not self.salvage:
-            raise TapeflowError(f"{self}: damaged, or no tape: {why}: {until}; {option}; {IMPORT}")
+            if self._is_foreign():
+                raise TapeflowError(f"{self}: is no Parquet file; {IMPORT}")
+            raise TapeflowError(f"{self}: damaged, or no tape: {why}: {until}; {option}")
         self.gap = True
         self.notify(f"{self}: damaged, or no tape: {why}: {until}; what came behind it is missing")
+
+    def _is_foreign(self) -> bool:
+        """Return whether a file does not even begin as Parquet does."""
+        with self.files[self.number].open("rb") as file:
+            return file.read(len(MAGIC)) not in {b"", MAGIC}
 
     def _page(self, batch: Any) -> Page:
         """Return rows as a page; raise TapeflowError for what is wrong with them."""

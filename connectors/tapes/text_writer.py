@@ -29,9 +29,10 @@ class TextWriter:
         """Append records: log times in ns, (records,), and an Arrow array of as many frames."""
         if not len(log_ns):
             return
-        times = pa.array(log_ns).cast(pa.string()).cast(pa.large_binary())
-        space, newline, nothing = (pa.scalar(each, pa.large_binary()) for each in (b" ", b"\n", b""))
-        frames = frames.cast(pa.large_binary())
+        large = pa.large_binary()
+        times = pa.array(log_ns).cast(pa.string()).cast(large)
+        space, newline, nothing = (pa.scalar(each, large) for each in (b" ", b"\n", b""))
+        frames = frames.cast(large)
         lines = pc.binary_join_element_wise(times, space, frames, newline, nothing)
         self.stream.write(lines.buffers()[2])
 

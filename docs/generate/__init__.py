@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from docs.generate import commands, configuration, tables, topics
+from docs.generate import box, commands, configuration, features, tables, topics
 
 FOLDER = Path(__file__).parents[1] / "reference"
 
@@ -10,8 +10,9 @@ FOLDER = Path(__file__).parents[1] / "reference"
 def pages() -> dict[str, str]:
     """Return the text of each page by its file name."""
     return {
-        "configuration.md": configuration.page(),
+        "configuration.md": configuration.page(box.sections()),
         "tables.md": tables.page(),
         "topics.md": topics.page(),
         "commands.md": commands.page(),
+        "features.md": features.page(),
     }

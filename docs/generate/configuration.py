@@ -1,6 +1,6 @@
 """configuration.md: every key of a job file, from the types of its sections."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,7 +18,7 @@ from tapeflow.flows.job.settings import Job, variables
 from tapeflow.flows.job.width import format_width
 from tapeflow.schemas.bar_width import BarWidth
 from tapeflow.schemas.meanings import summarise
-from tapeflow.schemas.venues import VENUES
+from tapeflow.schemas.venues import VENUES, Venue
 
 TYPES = {
     str: "text",
@@ -52,8 +52,8 @@ RUN = """\
 `TAPEFLOW_RESULTS` (`results.duckdb`)."""
 
 
-def page() -> str:
-    """Return the page."""
+def page(in_the_box: Iterable[str] = ()) -> str:
+    """Return the page, with the sections of the strategies in the box."""
     sections = [
         part
         for name, field in Job.model_fields.items()
@@ -61,7 +61,7 @@ def page() -> str:
         for part in (section(name, field, kind), *inner_sections(name, kind))
     ]
     once = dict.fromkeys(sections)  # kinds of one section share some that are inside them
-    return join("# Configuration", NOTE, INTRO, *once, channels(), RUN)
+    return join("# Configuration", NOTE, INTRO, *once, *in_the_box, channels(), RUN)
 
 
 def section(name: str, field: FieldInfo, kind: type[BaseModel]) -> str:
@@ -82,12 +82,14 @@ def inner_sections(name: str, outer: type[BaseModel]) -> Iterator[str]:
             yield from inner_sections(place, kind)
 
 
+def names_of(venue: Venue) -> dict[str, int]:
+    """Return the names of a venue's channels; ours are read in any case."""
+    return {code(each.name): 1 for each in venue.dialect.channels if not each.imported}
+
+
 def channels() -> str:
     """Return the section of channels, with the names of each venue."""
-    rows = [
-        (code(name), ", ".join({code(channel.name): 1 for channel in venue.dialect.channels}))
-        for name, venue in VENUES.items()
-    ]
+    rows = [(code(name), ", ".join(names_of(venue))) for name, venue in VENUES.items()]
     text = Job.model_fields["channels"].description
     return f"## `[channels]`\n\n{text}\n\n{table(('key', 'list of'), rows)}"
 

@@ -33,6 +33,7 @@ ROOMS = ("connectors", "operators")
 LINKED = ("-shared", "-s", "-lm", "-Wl,--no-undefined")
 if sys.platform == "darwin":  # its linker knows no such option: undefined symbols fail anyway
     LINKED = ("-shared", "-lm")
+OBJECTS = library.PATH.parent / "__pycache__" / "kernels"  # of the kernels as they are now
 NO_COMPILER = "no library of kernels: numba, which compiles it, is missing: pip install numba"
 NO_LINKER = "no library of kernels: no C compiler (cc) links it; numba compiles them when they run"
 
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     held = {name: entry["fingerprint"] for name, entry in library.open_library()[1].items()}
     if held == fingerprints and not options.force and options.to == library.PATH:
         return 0
+    if options.force:
+        shutil.rmtree(OBJECTS, ignore_errors=True)
     if not HAS_NUMBA:
         print(NO_COMPILER, file=sys.stderr)
         return 1
@@ -97,7 +100,7 @@ def build(
     }
     modules = [kernel_code.contents_code(library.CONTENTS, json.dumps(contents)), CODE]
     codes = [kernel_code.object_code(each) for each in modules]
-    codes += compile_kernels(kernels, {name: each["symbol"] for name, each in contents.items()})
+    codes += object_codes(kernels, contents)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         objects = [Path(folder, f"{number}.o") for number in range(len(codes))]
         for path, code in zip(objects, codes, strict=True):
@@ -105,6 +108,26 @@ def build(
         linked = Path(folder, target.name)
         subprocess.run([linker, *objects, *LINKED, "-o", linked], check=True)
         linked.replace(target)
+
+
+def object_codes(
+    kernels: dict[str, Callable[..., Any]], contents: dict[str, dict[str, str]]
+) -> list[bytes]:
+    """Return the object code of each kernel; those that did not change are not compiled again."""
+    import numba  # late: it takes its time
+
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    paths = {
+        name: OBJECTS / f"{each['symbol']}-{each['fingerprint']}-{numba.__version__}.o"
+        for name, each in contents.items()
+    }
+    changed = {name: kernel for name, kernel in kernels.items() if not paths[name].exists()}
+    symbols = {name: each["symbol"] for name, each in contents.items()}
+    for name, code in zip(changed, compile_kernels(changed, symbols), strict=True):
+        paths[name].write_bytes(code)
+    for path in {*OBJECTS.iterdir()} - {*paths.values()}:
+        path.unlink()
+    return [path.read_bytes() for path in paths.values()]
 
 
 def compile_kernels(kernels: dict[str, Callable[..., Any]], symbols: dict[str, str]) -> list[bytes]:

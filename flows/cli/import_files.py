@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tapeflow.flows.cli import options
-from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.parser import Commands, Parser, add_command
 from tapeflow.flows.cli.terminal import notify, show_progress
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="folder of the tapes, created if missing (default: %(default)s)",
     )
+    add_instrument(parser)
+    add_columns(parser)
+    add_treatment(parser)
+    options.add_json(parser)
+
+
+def add_instrument(parser: Parser) -> None:
+    """Add what says of which instrument the files are."""
     parser.add_argument(
         "--instrument",
         default="",
@@ -55,6 +63,10 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--symbol", default="", metavar="TEXT", help="the symbol that the venue writes"
     )
+
+
+def add_columns(parser: Parser) -> None:
+    """Add what says which column is what."""
     parser.add_argument(
         "--columns",
         type=columns,
@@ -76,6 +88,10 @@ def add(commands: Commands) -> None:
         help="whose side the column `side` has (default: the taker's; of a file with Coinbase's "
         "own columns the maker's)",
     )
+
+
+def add_treatment(parser: Parser) -> None:
+    """Add what is done with rows that lack something."""
     parser.add_argument(
         "--first-id",
         type=options.natural,
@@ -92,7 +108,6 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="put the rows in the order of their times, of a file that is newest first",
     )
-    options.add_json(parser)
 
 
 def columns(text: str) -> dict[str, str]:

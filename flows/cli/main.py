@@ -12,12 +12,14 @@ from collections.abc import Sequence
 
 from tapeflow.flows.cli import (
     archive,
+    check,
     completion,
     demo,
     digest,
     doctor,
     help,  # noqa: A004  # the command's name
     import_files,
+    init,
     load,
     query,
     replay,
@@ -33,7 +35,8 @@ from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
-    *(demo, import_files, replay, load, run, sweep, archive, query, digest, verify, doctor),
+    *(demo, init, import_files, check, replay, load, run, sweep, archive),
+    *(query, digest, verify, doctor),
     *(completion, help),
 )
 FAILED = 1

@@ -1,6 +1,7 @@
 """Foreign files are converted one after the other; their tapes appear when all are complete."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -27,13 +28,13 @@ class Imported(Struct, kw_only=True):
     symbols: list[str]  # of a capture of the venue's frames: none
     kind: str  # trade, aggTrade, quote, frame
     maker_side: bool  # its column `side` was read as the maker's
-    rows: int  # records of the tape
-    bad: int  # rows that could not be read
-    skipped: int  # lines of a capture that are no frames
-    moved: int  # rows whose log time was moved to that of the row before
-    moved_ns: int  # by how much at most
+    rows: int = 0  # records of the tape
+    bad: int = 0  # rows that could not be read
+    skipped: int = 0  # lines of a capture that are no frames
+    moved: int = 0  # rows whose log time was moved to that of the row before
+    moved_ns: int = 0  # by how much at most
     first_ns: int  # log times
-    last_ns: int
+    last_ns: int = 0
 
 
 class Pending(Struct):
@@ -61,7 +62,8 @@ def import_files(
     folder.mkdir(parents=True, exist_ok=True)
     pending = [begin(source, folder if choices.sort else None) for source in sources]
     pending.sort(key=lambda each: (each.source.key, each.first_ns))
-    partitions, clocks = Partitions(folder), {}
+    partitions = Partitions(folder)
+    clocks: dict[str, LogTimes] = {}
     writers: list[TextWriter] = []
     imported = []
     try:
@@ -110,8 +112,8 @@ def check_order(each: Pending, clock: LogTimes) -> None:
     """Check that a file begins where the one before it in its partition has ended."""
     if each.first_ns < clock.last_ns - OVERLAP_NS:
         raise TapeflowError(
-            f"{each.source.path} begins at {format_time(each.first_ns)}, before the end of the file "
-            f"before it, {format_time(clock.last_ns)}: do two files hold the same rows?"
+            f"{each.source.path} begins at {format_time(each.first_ns)}, before the end of the "
+            f"file before it, {format_time(clock.last_ns)}: do two files hold the same rows?"
         )
 
 
@@ -124,50 +126,54 @@ def convert(
     progress: Callable[[str], None],
 ) -> Imported:
     """Write the rows of a file. Raises TapeflowError for bad ones, unless they are skipped."""
-    source, rows, count_bad = each.source, 0, 0
+    imported = begin_count(each, writer)
     bad: list[BadRow] = []
     found: set[str] = set()  # symbols in a column
     clock.moved = clock.furthest_ns = 0
-    for records in with_first(each):
+    for records in chain([each.first], each.parts):
         log_ns = clock.next(records.written_ns)
         writer.write(log_ns, records.frames)
-        rows, count_bad = rows + len(log_ns), count_bad + len(records.bad)
-        bad += records.bad[: BAD_NAMED - len(bad)] if len(bad) < BAD_NAMED else []
-        if clock.moved > rows // 2:
-            raise TapeflowError(
-                f"{source.path} is not in the order of time: {clock.moved:,} of its first {rows:,} rows lie "
-                "before the row above them: nothing was written: --sort puts them in order"
-            )
+        imported.rows += len(log_ns)
+        imported.bad += len(records.bad)
+        bad += records.bad[: BAD_NAMED - len(bad)]
         found |= records.symbols
-        check_one_symbol(source, found)
-        progress(f"{source.path}: {rows:,} rows")
+        check_order_of_rows(each.source, clock.moved, imported.rows)
+        check_one_symbol(each.source, found)
+        progress(f"{imported.file}: {imported.rows:,} rows")
     progress("")
-    if count_bad:
-        line = describe_bad(source.path, bad, count_bad)
+    if imported.bad:
+        line = describe_bad(each.source.path, bad, imported.bad)
         if not choices.skip_bad:
             raise TapeflowError(f"{line}; nothing was written: --skip-bad leaves them out")
         notify(f"{line}; left out")
+    imported.symbols = imported.symbols or sorted(found)
+    imported.skipped = each.source.file.skipped
+    imported.moved, imported.moved_ns = clock.moved, clock.furthest_ns
+    imported.last_ns = clock.last_ns
+    return imported
+
+
+def begin_count(each: Pending, writer: TextWriter) -> Imported:
+    """Return what is known of a file before its rows are written."""
+    source, layout = each.source, each.source.reading.layout
     return Imported(
         file=str(source.path),
         tape=str(writer.path),
         venue=source.venue,
-        symbols=[source.reading.symbol] if source.reading.symbol else sorted(found),
+        symbols=[source.reading.symbol] if source.reading.symbol else [],
         kind=source.kind,
-        maker_side=source.reading.layout.by_maker and "side" in source.reading.layout.columns,
-        rows=rows,
-        bad=count_bad,
-        skipped=source.file.skipped,
-        moved=clock.moved,
-        moved_ns=clock.furthest_ns,
+        maker_side=layout.by_maker and "side" in layout.columns,
         first_ns=each.first_ns,
-        last_ns=clock.last_ns,
     )
 
 
-def with_first(each: Pending) -> Iterator[Records]:
-    """Yield all parts of a file."""
-    yield each.first
-    yield from each.parts
+def check_order_of_rows(source: Source, moved: int, rows: int) -> None:
+    """Check that no more than half of the rows lie before those above. Raises TapeflowError."""
+    if moved > rows // 2:
+        raise TapeflowError(
+            f"{source.path} is not in the order of time: {moved:,} of its first {rows:,} rows lie "
+            "before the row above them: nothing was written: --sort puts them in order"
+        )
 
 
 def check_one_symbol(source: Source, found: set[str]) -> None:
@@ -178,8 +184,8 @@ def check_one_symbol(source: Source, found: set[str]) -> None:
     if source.reading.symbol and len(found) > 1:
         some = ", ".join(sorted(found)[:BAD_NAMED])
         raise UsageError(
-            f"{source.path} holds several symbols: {some}: leave out --instrument and --symbol, and "
-            "say its --venue"
+            f"{source.path} holds several symbols: {some}: leave out --instrument and --symbol, "
+            "and say its --venue"
         )
 
 

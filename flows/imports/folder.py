@@ -32,7 +32,8 @@ def files_of(paths: list[Path], notify: Notify) -> list[Path]:
         more = f" and {len(unread) - UNREAD_NAMED:,} more" if len(unread) > UNREAD_NAMED else ""
         notify(f"not read: {', '.join(map(str, unread[:UNREAD_NAMED]))}{more}")
     if not files:
-        raise UsageError(f"no files to import in {', '.join(map(str, paths))}: {', '.join(FOREIGN)}")
+        where = ", ".join(map(str, paths))
+        raise UsageError(f"no files to import in {where}: their names end in {', '.join(FOREIGN)}")
     return [*files]
 
 

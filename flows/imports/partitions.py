@@ -82,5 +82,3 @@ def read_held(path: Path) -> Held:
     if not isinstance(row, dict) or KIND not in row:
         return Held("", "frame")
     return Held(row.get("symbol", ""), row[KIND])
-
-

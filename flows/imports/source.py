@@ -1,7 +1,9 @@
-"""What a foreign file is: its venue, its symbol, its rows, by its name, its columns and what is said.
+"""What a foreign file is, by its name, its columns and what the user says: venue, symbol, rows.
 
-    BTCUSDT-trades-2026-11-01.zip      the name says symbol and rows; 7 columns: of Binance spot
-    trades.parquet --instrument BTC-USD.COINBASE --columns price=px,size=qty
+BTCUSDT-trades-2026-11-01.zip      the name says symbol and rows; 7 columns: of Binance spot
+trades.parquet --instrument BTC-USD.COINBASE --columns price=px,size=qty
+
+What the user says goes before a name, and a name before columns; what differs is refused.
 """
 
 from collections.abc import Mapping
@@ -82,7 +84,7 @@ def find_position(name: FileName, file: ForeignFile) -> Position | None:
     """
     if name.kind:
         return POSITIONS.get((name.kind, len(file.names)))
-    first = [each.strip().lower() for each in getattr(file, "first", ())]
+    first = [each.strip().lower() for each in file.first]
     found = {number for number, value in enumerate(first) if value in {"true", "false"}}
     for (kind, count), position in POSITIONS.items():
         at = [number for number, field in enumerate(position.fields) if field == "is_buyer_maker"]
@@ -109,7 +111,7 @@ def find_venue(
             "which it is, with --venue"
         )
     venue = name.venue or by_columns or ("coinbase" if set(file.names) >= COINBASE else "")
-    venue = venue or getattr(file, "venue", "")
+    venue = venue or file.venue
     if not venue:
         raise UsageError(
             f"of which instrument is {path}? Say it with --instrument BTC-USDT.BINANCE; where a "

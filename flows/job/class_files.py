@@ -13,9 +13,9 @@ from threading import Lock
 from types import ModuleType
 from typing import NamedTuple
 
+from tapeflow.engine.code_lines import describe_error, find_line
 from tapeflow.schemas.errors import UsageError
 
-MESSAGE_CHARS = 200  # of an exception in a line
 ONE_AT_A_TIME = Lock()
 
 
@@ -67,17 +67,4 @@ def describe_failure(error: BaseException, path: Path) -> str:
     """Return one line: the file and the line at which it fails, and how."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename} line {error.lineno}: {type(error).__name__}: {error.msg}"
-    text = " ".join(str(error).split())[:MESSAGE_CHARS]
-    failure = f"{type(error).__name__}{f': {text}' if text else ''}"
-    return f"{line_in(error, path)}: {failure}"
-
-
-def line_in(error: BaseException, path: Path) -> str:
-    """Return the file and line at which an error left a file or one beside it, the innermost."""
-    found, trace = str(path), error.__traceback__
-    while trace is not None:
-        file = Path(trace.tb_frame.f_code.co_filename)
-        if file == path or file.is_relative_to(path.parent):
-            found = f"{file} line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return found
+    return f"{find_line(error, [path]) or path}: {describe_error(error)}"

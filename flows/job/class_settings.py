@@ -7,6 +7,7 @@ A field annotated `Ns` takes a duration as all other keys do; a Decimal takes a 
 
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -98,9 +99,10 @@ def describe_value(place: str, text: str) -> str:
 
 
 def check_numbers(place: str, made: Strategy) -> None:
-    """Refuse a number that is none: no comparison with it is true."""
+    """Refuse a decimal that is written as text, and is infinite or none."""
     for each in msgspec.structs.fields(made):
-        if (value := getattr(made, each.name)) != value:
+        value = getattr(made, each.name)
+        if isinstance(value, Decimal) and not value.is_finite():
             raise UsageError(f"{place}.{each.encode_name}: {value} is no number")
 
 

@@ -20,10 +20,13 @@ from tapeflow.schemas.signals import DeclaredStrategy
 def strategies(job: Job, table: InstrumentTable) -> tuple[DeclaredStrategy, ...]:
     """Return the strategies of a job, with the instruments that they trade.
 
-    Raises UsageError for a pattern that matches none, and for a class that is not found, or whose
-    settings are wrong.
+    Raises UsageError for a pattern that matches none, for a class that is not found, whose settings
+    are wrong, or whose file is not that of the last call.
     """
-    return tuple(declare(each, job.folder, table) for each in job.strategies)
+    declared = tuple(declare(each, job.folder, table) for each in job.strategies)
+    for each in declared:
+        job.remember_file(each.kind, each.source_sha256)
+    return declared
 
 
 def declare(row: StrategySettings, folder: Path, table: InstrumentTable) -> DeclaredStrategy:

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tapeflow.flows.job.class_files import describe_failure, load_file, look_in
 from tapeflow.flows.job.messages import suggestion
@@ -26,6 +26,7 @@ from tapeflow.flows.job.strategies import KERNELS
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.strategy import Strategy
 
+T = TypeVar("T")
 GROUP = "tapeflow.strategies"  # of entry points
 BOX = {  # strategies that come with the package
     "arbitrage": "tapeflow.strategies.arbitrage:Arbitrage",
@@ -50,20 +51,28 @@ def find_kind(kind: str, folder: Path) -> Kind:
 
     Raises UsageError where there is none, or its file fails.
     """
-    where, _, name = kind.rpartition(":")
     if kind in box_kinds():
         path, _, name = BOX[kind].partition(":")
-        return Kind(take_class(kind, import_module(path), name), "")
+        return Kind(take_class(kind, import_module(path), name, Strategy), "")
+    if ":" in kind or kind.endswith(".py"):
+        return Kind(*find_class(kind, folder, Strategy))
+    return load_entry_point(kind, folder)
+
+
+def find_class(kind: str, folder: Path, parent: type[T]) -> tuple[type[T], str]:
+    """Return the class that `file.py:Class` or `package.module:Class` names, and its file's sha256.
+
+    Raises UsageError where there is none, or its file fails.
+    """
+    where, _, name = kind.rpartition(":")
     if kind.endswith(".py"):
-        names = class_names(load_file(existing_file(kind, kind, folder)).module)
+        names = class_names(load_file(existing_file(kind, kind, folder)).module, parent)
         raise UsageError(f"{kind}: which class of it? write {kind}:{names[0] if names else 'Name'}")
     if where.endswith(".py"):
         file = load_file(existing_file(kind, where, folder))
-        return Kind(take_class(kind, file.module, name), file.sha256)
-    if where:
-        module = import_named(kind, where, folder)
-        return Kind(take_class(kind, module, name), file_digest(module))
-    return load_entry_point(kind, folder)
+        return take_class(kind, file.module, name, parent), file.sha256
+    module = import_named(kind, where, folder)
+    return take_class(kind, module, name, parent), file_digest(module)
 
 
 def box_kinds() -> tuple[str, ...]:
@@ -88,28 +97,28 @@ def existing_file(kind: str, where: str, folder: Path) -> Path:
     raise UsageError(f"{kind}: there is no file {path}{suggestion(path.name, files)}")
 
 
-def take_class(kind: str, module: ModuleType, name: str) -> type[Strategy]:
-    """Return a class of a module. Raises UsageError where it has none, or it is no Strategy."""
+def take_class(kind: str, module: ModuleType, name: str, parent: type[T]) -> type[T]:
+    """Return a class of a module. Raises UsageError where it has none, or it is no `parent`."""
     place = module.__file__ or module.__name__
     found = vars(module).get(name)
-    names = class_names(module)
+    names, what = class_names(module, parent), parent.__name__
     if found is None:
-        has = f"; it has {', '.join(names)}" if names else ", nor any other class of a Strategy"
+        has = f"; it has {', '.join(names)}" if names else f", nor any other class of a {what}"
         raise UsageError(f"{kind}: {place} has no {name or 'class'}{has}{suggestion(name, names)}")
-    if not isinstance(found, type) or not issubclass(found, Strategy) or found is Strategy:
+    if not isinstance(found, type) or not issubclass(found, parent) or found is parent:
         raise UsageError(
-            f"{kind}: {name} in {place} is no strategy: write class {name}(Strategy), with "
-            f"Strategy from tapeflow{suggestion(name, names)}"
+            f"{kind}: {name} in {place} is no {what.lower()}: write class {name}({what}), with "
+            f"{what} from tapeflow{suggestion(name, names)}"
         )
     return found
 
 
-def class_names(module: ModuleType) -> list[str]:
-    """Return the names of the strategies in a module."""
+def class_names(module: ModuleType, parent: type) -> list[str]:
+    """Return the names of the classes of a `parent` in a module."""
     return sorted(
         name
         for name, each in vars(module).items()
-        if isinstance(each, type) and issubclass(each, Strategy) and each is not Strategy
+        if isinstance(each, type) and issubclass(each, parent) and each is not parent
     )
 
 
@@ -170,4 +179,4 @@ def load_entry_point(kind: str, folder: Path) -> Kind:
             f"job, or package.module:Class{suggestion(kind, known)}"
         )
     module = import_named(kind, named[kind].module, folder)
-    return Kind(take_class(kind, module, named[kind].attr), file_digest(module))
+    return Kind(take_class(kind, module, named[kind].attr, Strategy), file_digest(module))

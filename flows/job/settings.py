@@ -33,6 +33,7 @@ from tapeflow.flows.job.sections import (
 )
 from tapeflow.flows.job.strategies import AnyStrategy
 from tapeflow.flows.job.sweep import Sweep
+from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
@@ -54,6 +55,7 @@ class Job(Section):
     dedupe: Dedupe = Dedupe()
     normalise: Normalise = Normalise()
     source: Source = Source()
+    warmup: Warmup = Warmup()
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
     results: Results = Results()
@@ -62,6 +64,11 @@ class Job(Section):
     sweep: Sweep = Sweep()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
+    )
+    features: dict[str, str] = Field(
+        default={},
+        description="Features of your own, `file.py:Class` or `package.module:Class`, by the name "
+        "that strategies need.",
     )
     channels: dict[str, tuple[str, ...]] = Field(
         default={},
@@ -72,6 +79,7 @@ class Job(Section):
     strategies: tuple[AnyStrategy, ...] = ()
     tapes: tuple[Tape, ...] = ()
     _folder: Path = PrivateAttr(default=Path())
+    _sha256: dict[str, str] = PrivateAttr(default={})  # of files of strategies, by kind
 
     @property
     def folder(self) -> Path:
@@ -81,8 +89,18 @@ class Job(Section):
     def in_folder(self, folder: Path) -> "Job":
         """Return the job as that of a file in a folder."""
         moved = self.model_copy()
-        moved._folder = folder.absolute()
+        moved._folder, moved._sha256 = folder.absolute(), {}
         return moved
+
+    def remember_file(self, kind: str, sha256: str) -> None:
+        """Remember the file of a kind of strategy, also in the processes that get this job.
+
+        Raises UsageError where another was remembered: a process that starts later would run it.
+        """
+        if self._sha256.setdefault(kind, sha256) != sha256:
+            raise UsageError(
+                f"strategies: the file of {kind} has changed since the run began: start it again"
+            )
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Job:
@@ -168,6 +186,11 @@ def debugging(environment: Mapping[str, str] = os.environ) -> bool:
 def is_on(variable: str, environment: Mapping[str, str]) -> bool:
     """Return whether a variable is set, to anything but 0."""
     return environment.get(variable, "0") not in {"", "0"}
+
+
+def environment_with(**variables: str) -> dict[str, str]:
+    """Return the environment of a process that is started, with some variables more."""
+    return {**os.environ, **variables}
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path | None:

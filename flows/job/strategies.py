@@ -8,8 +8,9 @@ Durations, descriptions and units as in sections.py; which class a kind names is
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from tapeflow.flows.job.finite import check_finite
 from tapeflow.flows.job.messages import suggestion
 from tapeflow.flows.job.order_checks import check_exits, check_slices
 from tapeflow.flows.job.orders import ExitSettings, OrderSettings
@@ -67,6 +68,13 @@ class StrategySettings(Section):
         if self.slices is not None:
             check_slices(self.order, self.slices, known_size(self.size))
         return self
+
+    @field_validator("grid")
+    @classmethod
+    def check_numbers(cls, grid: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Refuse numbers that no JSON holds."""
+        check_finite(grid)
+        return grid
 
     @property
     def runs_in(self) -> Placement:
@@ -145,8 +153,9 @@ class ClassStrategy(StrategySettings):
         return row
 
     @model_validator(mode="after")
-    def check_placement(self) -> Self:
-        """Refuse columns: they are of kernels."""
+    def check_own(self) -> Self:
+        """Refuse columns: they are of kernels. And numbers that no JSON holds."""
+        check_finite(self.model_extra)
         if self.placement == "columns":
             raise ValueError(
                 f'placement = "columns" is of the kernels {", ".join(KERNELS)}, and {self.kind} is '

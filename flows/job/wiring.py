@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tapeflow.flows.job.currencies import check_currency, check_fee_currencies
 from tapeflow.flows.job.declared import strategies
+from tapeflow.flows.job.features import needed_features
 from tapeflow.flows.job.grids import check_grids
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.money import check_largest_position, count_money_digits
@@ -35,6 +36,7 @@ def validate(job: Job) -> InstrumentTable:
     dialects(job)
     check_accounts(job, table, accounts(job))
     money_digits(job, table)
+    needed_features(job, strategies(job, table))
     return table
 
 
@@ -67,7 +69,7 @@ def dialect(job: Job, venue: str) -> Dialect:
         known = known.with_trades(job.market.trades[venue])
     if expected is None:
         return known
-    names = [channel.name for channel in known.channels]
+    names = [channel.name for channel in known.channels if not channel.imported]
     for name in expected:
         if name not in names:
             raise UsageError(f"channels.{venue}: no channel {name}; there are {', '.join(names)}")

@@ -15,6 +15,7 @@ class SweepPass(Struct, frozen=True, kw_only=True):
     """One pass of a sweep over the log."""
 
     is_last: bool = False  # it stores facts, with the tables of the sweep
+    at_desks: str = ""  # why all variants run at desks of their own; "": only those that need one
     variants: tuple[Variant, ...] = ()  # their rows, of the passes before it
     intervals: tuple[VariantInterval, ...] = ()
 

@@ -21,6 +21,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.rungs import why_slow
 from tapeflow.flows.job.declared import strategies
 from tapeflow.flows.job.instruments import instrument_table
+from tapeflow.flows.job.wiring import validate
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
 from tapeflow.flows.run.version import package_version
@@ -32,10 +33,11 @@ from tapeflow.schemas.time import MAX_NS
 
 @contextmanager
 def open_outputs(plan: Plan, notify: Notify) -> Iterator[None]:
-    """Check that results can be written, create the fact topics, and lock the results file.
+    """Check job and results, create the fact topics, and lock the results file.
 
     Raises TapeflowError where the file holds anything else, or another run is writing it.
     """
+    validate(plan.job)  # before there are processes: it is wrong use, not a failure of one
     if result_paths(plan).work.resolve() == plan.results:
         raise UsageError(f"--results {plan.results} is the state's own file: name another")
     check_replaceable(plan.results)

@@ -25,6 +25,7 @@ from tapeflow.schemas.venues import VENUES, venue_of
 
 UNREAD_NAMED = 5  # of the files of a folder that are not read
 TAPES = (".tape", ".tape.gz", ".tape.zst", ".parquet")
+TAPE_NAMES = f"<venue>-<n>{'|'.join(TAPES)}"
 ENDINGS = {".tape", ".gz", ".zst", ".parquet"}  # of names, where they say how a file is stored
 
 
@@ -63,16 +64,12 @@ def find_tapes(
             elif path.is_dir():
                 unread.append(file)
             else:
-                raise UsageError(
-                    f"{file} is no tape: name it <venue>-<n>{'|'.join(TAPES)}; {IMPORT}"
-                )
+                raise UsageError(f"{file} is no tape: name it {TAPE_NAMES}; {IMPORT}")
     if unread:
         notify(describe_unread(unread))
     if not files:
         where = ", ".join(map(str, paths))
-        raise UsageError(
-            f"no tapes in {where}: their names are <venue>-<n>.tape[.gz|.zst]; {IMPORT}"
-        )
+        raise UsageError(f"no tapes in {where}: their names are {TAPE_NAMES}; {IMPORT}")
     check_partitions(files)
     if not all_venues:
         files = of_listed_venues(files, job, notify)
@@ -91,8 +88,8 @@ def describe_unread(files: list[Path]) -> str:
     names = ", ".join(map(str, files[:UNREAD_NAMED]))
     more = f" and {len(files) - UNREAD_NAMED:,} more" if len(files) > UNREAD_NAMED else ""
     return (
-        f"not read: {names}{more}; a tape is named <venue>-<n>{'|'.join(TAPES)}, other files are "
-        f"mapped by [[tapes]] in the job; {IMPORT}"
+        f"not read: {names}{more}; a tape is named {TAPE_NAMES}, other files are mapped "
+        f"by [[tapes]] in the job; {IMPORT}"
     )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tapeflow.flows.run.version import package_version
 from tapeflow.schemas import errors
-from tapeflow.schemas.errors import PeerEndedError, TapeflowError
+from tapeflow.schemas.errors import PeerEndedError, StrategyError, TapeflowError
 
 PACKAGE = Path(errors.__file__).resolve().parents[1]
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
@@ -39,16 +39,21 @@ TEXT_CHARS = 300  # of a message in the line
 class ProcessFailure(Exception):
     """What nobody expected, in a process of its own: its line, and the text of its trace."""
 
-    def __init__(self, line: str, trace: str) -> None:
-        """Carry the line and the trace to the process that reports them."""
+    def __init__(self, line: str, trace: str, *, is_final: bool = False) -> None:
+        """Carry the line and the trace to the process that reports them.
+
+        `is_final`: it would come again at the same record, however often it is tried.
+        """
         super().__init__(line)
-        self.line, self.trace = line, trace
+        self.line, self.trace, self.is_final = line, trace, is_final
 
 
 def explain(error: BaseException | None) -> TapeflowError | None:
     """Return the known cause inside what was wrapped around it, or that the machine refused."""
     seen: set[int] = set()  # an error that is raised again may be its own context
     while error is not None and id(error) not in seen:
+        if isinstance(error, StrategyError):
+            return None  # whatever its code met, it is the strategy's
         seen.add(id(error))
         cause = known_cause(error)
         if cause is not None and not (len(seen) > 1 and isinstance(cause, PeerEndedError)):
@@ -95,6 +100,8 @@ def describe(error: BaseException) -> str:
     """Return one line: what failed, in which strategy and step, and where in the code."""
     if isinstance(error, ProcessFailure):
         return error.line
+    if isinstance(error, StrategyError):
+        return str(error)
     text = " ".join(str(error).split())[:TEXT_CHARS]
     parts = [f"unexpected {type(error).__name__}{f': {text}' if text else ''}"]
     parts += [note for note in getattr(error, "__notes__", ()) if "\n" not in note]

@@ -23,6 +23,7 @@ from msgspec import Struct
 from tapeflow.engine.renumbering import GONE
 from tapeflow.operators.bars.layout import MIDDLE_NS, NONE, Rows
 from tapeflow.operators.bars.open_bars import columns_of
+from tapeflow.operators.bars.reached import Covered, Reached, join_rows
 from tapeflow.operators.bars.threshold_kernel import (
     DOLLAR,
     HELD,
@@ -31,7 +32,6 @@ from tapeflow.operators.bars.threshold_kernel import (
     VOLUME,
     fill_bars,
 )
-from tapeflow.operators.bars.wider import Reached, joined
 from tapeflow.schemas.bar_kinds import ThresholdKind
 from tapeflow.schemas.batches import NO_BARS, Batch
 from tapeflow.schemas.columns import Ints
@@ -80,7 +80,7 @@ class ThresholdBars(Struct, frozen=True):
         held["instrument"] = np.arange(self.instruments)
         return State(held)
 
-    def begin(self, begin_ns: int) -> State:
+    def begin(self, covered: Covered) -> State:
         """Return the initial state: a bar begins with any trade."""
         return self.initial()
 
@@ -90,7 +90,7 @@ class ThresholdBars(Struct, frozen=True):
         if len(rows) > 1:
             rows = rows[np.lexsort((rows["instrument"], rows["end_mid_ns"], rows["offset"]))]
         if batch.end_of_log:
-            rows = joined(rows, close_all(state, batch, reached))
+            rows = join_rows(rows, close_all(state, batch, reached))
         return columns_of(rows, rows["broken"] == 0) if len(rows) else NO_BARS
 
     def full_rows(self, state: State, batch: Batch) -> Rows:
@@ -121,7 +121,7 @@ class ThresholdBars(Struct, frozen=True):
         state.held[rows["instrument"]] = rows
         return state
 
-    def renumber(self, snapshot: Any, numbers: Ints, begin_ns: int) -> Any:
+    def renumber(self, snapshot: Any, numbers: Ints, covered: Covered) -> Any:
         """Return the snapshot of another table of instruments with the numbers of this one."""
         rows = np.frombuffer(snapshot, HELD).copy()
         rows["instrument"] = numbers[rows["instrument"]]

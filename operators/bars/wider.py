@@ -21,6 +21,7 @@ from msgspec import Struct
 from tapeflow.engine.renumbering import GONE, move_rows
 from tapeflow.operators.bars.layout import BAR, NEVER_MID_NS, NONE, Rows
 from tapeflow.operators.bars.open_bars import columns_of
+from tapeflow.operators.bars.reached import Covered, Reached, in_order, join_rows
 from tapeflow.operators.bars.step import places_of
 from tapeflow.operators.bars.wider_kernel import add_bars
 from tapeflow.operators.sequence import ranges
@@ -34,16 +35,6 @@ BASE_FIELDS = (
     *("instrument", "open_ns", "log_ns", "offset", "first_offset", "last_offset", "count"),
     *("open", "high", "low", "close", "volume", "notional", "buy_volume", "buy_notional"),
 )
-
-
-class Reached(Struct, frozen=True, eq=False):
-    """How far a partition has come with the records of a batch."""
-
-    mid_ns: Ints  # the watermark after each record
-    watermark_mid_ns: int  # after the last one
-    first_ns: int  # event time of the first trade, NONE before it
-    newest_mid_ns: int  # the newest event time
-    last_log_ns: int  # log time of the last record, of this batch or before
 
 
 @dataclass(slots=True)
@@ -68,10 +59,10 @@ class WiderBars(Struct, frozen=True):
         bars["start_ns"] = NONE
         return State(bars, np.full(self.instruments, NONE, np.int64), ranges.State())
 
-    def begin(self, begin_ns: int) -> State:
+    def begin(self, covered: Covered) -> State:
         """Return a state without a bar, of a log that covers all from a time on."""
         state = self.initial()
-        state.begin_ns[:] = begin_ns
+        state.begin_ns[:] = covered.event_ns
         return state
 
     def close_bars(self, state: State, batch: Batch, reached: Reached) -> Bars:
@@ -103,8 +94,8 @@ class WiderBars(Struct, frozen=True):
         ends = state.bars["end_mid_ns"][is_open & ~is_ended]
         state.first_end_mid_ns = int(ends.min(initial=NEVER_MID_NS))
         if not count and not len(last):
-            return last
-        return in_order(joined(closed[:count], last), batch, reached)
+            return closed[:0]
+        return in_order(join_rows(closed[:count], last), reached.mid_ns, batch)
 
     def snapshot(self, state: State) -> Any:
         """Return the open bars as rows, since when instruments are listed, and what is missing."""
@@ -121,33 +112,12 @@ class WiderBars(Struct, frozen=True):
         state.first_end_mid_ns = int(bars["end_mid_ns"].min(initial=NEVER_MID_NS))
         return state
 
-    def renumber(self, snapshot: Any, numbers: Ints, begin_ns: int) -> Any:
-        """Return the snapshot of another table of instruments with the numbers of this one.
-
-        The log covers instruments that are new from `begin_ns` on.
-        """
+    def renumber(self, snapshot: Any, numbers: Ints, covered: Covered) -> Any:
+        """Return the snapshot of another table of instruments with the numbers of this one."""
         encoded, begins, gaps = snapshot
         rows = np.frombuffer(encoded, BAR).copy()
         rows["instrument"] = numbers[rows["instrument"]]
-        begins_ns = np.full(self.instruments, begin_ns, np.int64)
+        begins_ns = np.full(self.instruments, covered.event_ns, np.int64)
         move_rows(np.frombuffer(begins, np.int64), numbers, begins_ns)
         settled = SettleGaps(self.kind.width).renumber(gaps, numbers)
         return rows[rows["instrument"] != GONE].tobytes(), begins_ns.tobytes(), settled
-
-
-def joined(one: Rows, two: Rows) -> Rows:
-    """Return the rows of both: as bytes, since numpy takes 50 microseconds to join records."""
-    return np.frombuffer(one.tobytes() + two.tobytes(), one.dtype).copy()
-
-
-def in_order(rows: Rows, batch: Batch, reached: Reached) -> Rows:
-    """Return rows in the order of the record that has ended each, of start, and of instrument.
-
-    That is the first one with the watermark at its end, where there is one.
-    """
-    record = np.searchsorted(reached.mid_ns, rows["end_mid_ns"])
-    earlier = np.flatnonzero(batch.first_offset + record < rows["offset"])
-    record = record[earlier]
-    rows["log_ns"][earlier] = batch.log_ns[record]
-    rows["offset"][earlier] = batch.first_offset + record
-    return rows[np.lexsort((rows["instrument"], rows["start_ns"], rows["offset"]))]

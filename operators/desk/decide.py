@@ -27,6 +27,7 @@ from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.signals import AnyIntent, Intent, Signal
+from tapeflow.schemas.time import format_time
 
 
 class Verdict(NamedTuple):
@@ -97,8 +98,9 @@ def check_orders(
     Returns the order that was refused, and the verdict on each: where one is refused, none of them
     counts in what the account is approved for.
     """
-    if (stale := check_stale(state, settings, intent)).reason:
-        return orders[0], [stale] * len(orders)
+    for whole in (check_stale(state, settings, intent), check_exits(settings, intent)):
+        if whole.reason:
+            return orders[0], [whole] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
     limits, verdicts = settings.accounts[account.name].limits, []
     for order in orders:
@@ -119,16 +121,29 @@ def check_orders(
 
 
 def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict:
-    """Refuse an intent of what the job does not trade any more, or of a time long decided.
+    """Refuse an intent of what the job does not trade any more, or of a time in which it does not.
 
-    Either comes only of a state whose job has changed: what a partition that is new to it tells is
-    of the past until it has come to where the state was.
+    NOT_TRADED and PAST come only of a state whose job has changed: what a partition that is new to
+    it tells is of the past until it has come to where the state was.
     """
     signal = intent.signal
     if not settings.may_trade(intent.account, signal.strategy, signal.instrument):
         return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
     if state.merge.is_past(signal.position):
         return Verdict("PAST", "PAST: the state was past it when its partition was new")
+    begin_ns = settings.trading_begin_ns(state.merge.first_ns)
+    if signal.time_ns < begin_ns:
+        return Verdict("WARM_UP", f"WARM_UP: nothing is traded before {format_time(begin_ns)}")
+    return Verdict()
+
+
+def check_exits(settings: DeskSettings, intent: Intent) -> Verdict:
+    """Refuse an intent with an exit that would close nothing: its position would be without it."""
+    lot = settings.instruments.get(intent.signal.instrument).lot
+    for number, leg in enumerate(intent.exits):
+        if leg.size < lot:
+            detail = f"exit {number} would close {leg.size}, which is below the lot {lot}"
+            return Verdict("SIZE_BELOW_LOT", f"SIZE_BELOW_LOT: {detail}")
     return Verdict()
 
 

@@ -60,6 +60,7 @@ class Snapshot(Struct):
     frontier: dict[str, LogPosition]
     horizon: LogPosition
     joined: dict[str, LogPosition]
+    first_ns: int
     log_ns: int
     now: LogPosition  # of what was processed last: what was due in the past may still be due there
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
@@ -93,6 +94,7 @@ def snapshot(state: State) -> bytes:
             frontier=merge.frontier,
             horizon=merge.horizon,
             joined=merge.joined,
+            first_ns=merge.first_ns,
             log_ns=merge.log_ns,
             now=state.now,
             pending={
@@ -195,7 +197,7 @@ def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
     `numbers` are those of the instruments now, by the number that each had.
     """
     merge.next, merge.frontier = saved.next, saved.frontier
-    merge.horizon, merge.log_ns = saved.horizon, saved.log_ns
+    merge.horizon, merge.first_ns, merge.log_ns = saved.horizon, saved.first_ns, saved.log_ns
     new = merge.partitions[len(saved.partitions) :]
     merge.joined = saved.joined | dict.fromkeys(new, saved.horizon)
     tables = DeskMarket.tables().values()

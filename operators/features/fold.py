@@ -10,8 +10,9 @@ kernel(known, instrument, anew, close, out, fast=12, slow=26, signal=9)
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -29,10 +30,10 @@ class Parameter(Struct, frozen=True):
 
     def check(self, value: float) -> int | float:
         """Return a value as the kernel takes it. Raises ValueError with what it should be."""
+        if not self.least <= value <= self.most:  # also NaN
+            raise ValueError(f"write one from {self.least:g} to {self.most:g}")
         if self.is_whole and value != int(value):
-            raise ValueError("it is a whole number")
-        if not self.least <= value <= self.most:
-            raise ValueError(f"it is from {self.least:g} to {self.most:g}")
+            raise ValueError("write a whole number")
         return int(value) if self.is_whole else float(value)
 
 
@@ -54,6 +55,25 @@ class Fold(Struct, frozen=True):
     parameters: dict[str, Parameter] = {}
     outputs: tuple[str, ...] = ("",)  # their names, the first is the default; "": there is one
     rising: tuple[str, ...] = ()  # parameters of which each is above the one before
+
+    def complete(self, values: Sequence[float]) -> dict[str, int | float]:
+        """Return all parameters: these values in their order, then defaults.
+
+        Raises ValueError for one that is out of bounds.
+        """
+        found: dict[str, int | float] = {}
+        for number, (name, each) in enumerate(self.parameters.items()):
+            value = values[number] if number < len(values) else each.default
+            try:
+                found[name] = each.check(value)
+            except ValueError as error:
+                raise ValueError(f"{name} is {value:g}: {error}") from None
+        for below, above in pairwise(self.rising):
+            if found[below] >= found[above]:
+                raise ValueError(
+                    f"{below} is {found[below]}: write one below {above}, {found[above]}"
+                )
+        return found
 
     @property
     def columns(self) -> tuple[str, ...]:

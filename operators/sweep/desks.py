@@ -121,14 +121,18 @@ def follow_facts(
 
 
 def variant_batches(
-    batch: Batch, settings: DeskSettings, accounts: Mapping[str, str]
+    batch: Batch, by_variant: Mapping[str, Desk]
 ) -> Iterator[tuple[str, SweepBatch]]:
-    """Yield what the desk of each variant is sent; `accounts` by variant."""
-    sent = desk_batch(batch, settings)
+    """Yield what the desk of each variant is sent."""
     begin_ns = int(batch.log_ns[0]) if len(batch.log_ns) else MAX_NS
-    for name, account in accounts.items():
-        intents = tuple(each for each in sent.intents if each.account == account)
-        yield name, SweepBatch(name, begin_ns, replace(sent, intents=intents))
+    sent: dict[tuple[bool, ...], DeskBatch] = {}  # variants of one strategy are sent the same
+    for name, desk in by_variant.items():
+        settings = desk.settings
+        reads = (settings.sees_every_quote, settings.reads_bars, bool(settings.strategies))
+        if reads not in sent:
+            sent[reads] = desk_batch(batch, settings)
+        intents = tuple(each for each in batch.intents if each.account in settings.accounts)
+        yield name, SweepBatch(name, begin_ns, replace(sent[reads], intents=intents))
 
 
 @operator
@@ -136,13 +140,12 @@ def to_desks(
     step_id: str,
     up: KeyedStream[Batch],
     *,
-    settings: DeskSettings,
-    accounts: Mapping[str, str],
+    by_variant: Mapping[str, Desk],
 ) -> KeyedStream[SweepBatch]:
     """Send each variant what its desk uses of every batch."""
 
     def batches_of(keyed: tuple[str, Batch]) -> Iterator[tuple[str, SweepBatch]]:
-        return variant_batches(keyed[1], settings, accounts)
+        return variant_batches(keyed[1], by_variant)
 
     return op.flat_map("batch", up, batches_of)
 

@@ -17,6 +17,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import DeskBar, State
 from tapeflow.operators.desk.strategies.answer import Answer, answer
 from tapeflow.operators.desk.strategies.context import DeskContext
+from tapeflow.operators.desk.strategies.failures import strategy_error
 from tapeflow.operators.desk.strategies.request_checks import check_request
 from tapeflow.operators.desk.strategies.running import Call, Running
 from tapeflow.schemas.accounts import Decision
@@ -26,6 +27,7 @@ from tapeflow.schemas.orders import Fill
 from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.strategy import TimerEvent
 
+END: Any = object()  # of the requests of a call
 CALLS_MAX = 10_000  # of one strategy at one position of the log, which no sound one makes
 
 
@@ -107,9 +109,8 @@ def call(running: Running, handler: str, event: Any, context: DeskContext) -> An
     """Call a handler; where it fails, the error says which one it was."""
     try:
         return getattr(running.strategy, handler)(running.state, event, context)
-    except Exception as error:
-        error.add_note(f"in {handler} of strategy {running.declared.name}")
-        raise
+    except (Exception, SystemExit) as error:
+        raise strategy_error(running.declared, handler, error) from error
 
 
 def answer_all(
@@ -119,14 +120,13 @@ def answer_all(
     waiting = None
     while True:
         try:
-            waiting = iter(requests) if waiting is None else waiting
-            request = next(waiting, None)
-            if request is None:
+            waiting = begin_requests(requests) if waiting is None else waiting
+            request = next(waiting, END)
+            if request is END:
                 return
             check(settings, waiting, request)
-        except Exception as error:
-            error.add_note(f"in {handler} of strategy {place.running.declared.name}")
-            raise
+        except (Exception, SystemExit) as error:
+            raise strategy_error(place.running.declared, handler, error) from error
         log_ns, partition, offset = state.now
         state.merge.release_before((log_ns, partition, offset + 1))
         for fact in answer(state, settings, place, request):
@@ -135,6 +135,14 @@ def answer_all(
             elif type(fact) is Signal:
                 state.strategies.signals.add_signal(fact)
             yield fact
+
+
+def begin_requests(requests: Any) -> Any:
+    """Return what a handler has returned as an iterator. Raises TypeError where it is none."""
+    try:
+        return iter(requests)
+    except TypeError:
+        raise TypeError(f"{requests!r} was returned: yield requests, or return a list") from None
 
 
 def check(settings: DeskSettings, requests: Any, request: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from tapeflow.operators.desk.booking import Booking
 from tapeflow.operators.desk.merge import BEFORE_LOG
+from tapeflow.operators.desk.strategies.failures import strategy_error
 from tapeflow.operators.desk.strategies.history import BarMemory
 from tapeflow.operators.desk.strategies.reads import BarReads, OwnReads, own_reads
 from tapeflow.operators.desk.strategies.signal_counts import SignalCounts
@@ -67,7 +68,7 @@ class Running:
         return cls(
             declared,
             strategy,
-            strategy.start(),
+            begin_state(declared),
             declared.name.encode(),
             reads,
             defined,
@@ -76,6 +77,14 @@ class Running:
                 declared.sizing.trades if isinstance(declared.sizing, Kelly) else 0
             ),
         )
+
+
+def begin_state(declared: DeclaredStrategy) -> Any:
+    """Return the state of a strategy before its first event. Raises StrategyError."""
+    try:
+        return declared.strategy.start()
+    except (Exception, SystemExit) as error:
+        raise strategy_error(declared, "start", error) from error
 
 
 @dataclass(slots=True)

@@ -14,11 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tapeflow.operators.desk.strategies.history import History
-from tapeflow.operators.desk.strategies.running import Running, Strategies
+from tapeflow.operators.desk.strategies.running import Running, Strategies, begin_state
 from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
+from tapeflow.schemas.plain_arrays import decode_array, encode_array
 from tapeflow.schemas.strategy import WatchPrice
 
 
@@ -147,7 +148,7 @@ def decode_state(running: Running, encoded: bytes) -> Any:
 
     Raises TapeflowError where its fields have changed and its version has not.
     """
-    kind = type(running.strategy.start())
+    kind = type(begin_state(running.declared))
     try:
         return msgspec.msgpack.decode(encoded, type=kind, dec_hook=decode_array)
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
@@ -160,18 +161,3 @@ def refusal(running: Running, error: Exception) -> TapeflowError:
         f"strategy {running.declared.name}: its state can't be kept: {error}: it is a msgspec "
         "Struct of plain values, and a new `version` where its fields change"
     )
-
-
-def encode_array(value: Any) -> Any:
-    """Return an array of float64 or int64 as shape, type and bytes."""
-    if isinstance(value, np.ndarray) and value.dtype.str in ("<f8", "<i8"):
-        return [value.dtype.str, list(value.shape), value.tobytes()]
-    raise TypeError(f"a {type(value).__name__} is no plain value")
-
-
-def decode_array(kind: Any, value: Any) -> Any:
-    """Return the array of its shape, type and bytes."""
-    if kind is np.ndarray or getattr(kind, "__origin__", None) is np.ndarray:
-        dtype, shape, encoded = value
-        return np.frombuffer(encoded, dtype).reshape(shape).copy()
-    raise TypeError(f"{kind} is no plain type")

@@ -1,0 +1,1 @@
+"""Whether a user's strategy keeps the laws: over a made-up log, and over tapes."""

@@ -1,0 +1,55 @@
+"""The laws of a class before it runs: its handlers are spelt right, its settings are there."""
+
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+
+import msgspec
+
+from tapeflow.flows.check.breach import Breach
+from tapeflow.flows.check.lines import begin_of, line_of_class
+from tapeflow.flows.check.subject import HANDLERS
+from tapeflow.flows.job.class_settings import COMMON
+from tapeflow.schemas.strategy import Strategy
+
+
+def check_class(type_: type[Strategy], given: Collection[str]) -> Iterator[Breach]:
+    """Yield the breaches of a class, of which some settings are given."""
+    yield from check_handlers(type_)
+    for field in msgspec.structs.fields(type_):
+        name = field.encode_name
+        if name in COMMON:
+            yield Breach(
+                line_of_class(type_),
+                f"its field {name} is a key of every strategy: give it another name",
+            )
+        elif field.required and name not in given:
+            yield Breach(
+                line_of_class(type_),
+                f"its setting {name} has no default: give it one, or a value for this check: "
+                f"--set {name}=...",
+            )
+
+
+def check_handlers(type_: type[Strategy]) -> Iterator[Breach]:
+    """Yield the methods that look like handlers, and are never called."""
+    known = [
+        name for name in vars(Strategy) if not name.startswith("_") and callable(name_of(name))
+    ]
+    for name, member in vars(type_).items():
+        if not callable(member) or name in known or name.startswith("_"):
+            continue
+        near = get_close_matches(name, known, 1, 0.8)
+        if name.startswith("on_") or near:
+            meant = (near or get_close_matches(name, HANDLERS, 1, 0.0))[0]
+            yield Breach(
+                begin_of(type_, name),
+                f"nothing calls {name}: the handlers are {', '.join(HANDLERS)}: did you mean "
+                f"{meant}?",
+            )
+    if not any(getattr(type_, each) is not getattr(Strategy, each) for each in HANDLERS):
+        yield Breach(line_of_class(type_), f"it has no handler: write one of {', '.join(HANDLERS)}")
+
+
+def name_of(name: str) -> object:
+    """Return a member of Strategy."""
+    return getattr(Strategy, name)

@@ -1,0 +1,182 @@
+"""The strategy that is checked, behind one that records its calls and can disturb it between them.
+
+desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
+└─ Call(handler, time, requests, their lines, state)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from decimal import localcontext
+from hashlib import blake2b
+from types import FrameType, SimpleNamespace
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from tapeflow.flows.check.lines import begin_of, line_of_frame
+from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_array, encode_state
+from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.strategy import Strategy
+
+HANDLERS = ("on_bar", "on_fill", "on_order", "on_refusal", "on_timer", "on_price")
+END = object()
+
+
+@dataclass(slots=True)
+class Call:
+    """A call of a handler, and what it answered."""
+
+    handler: str
+    time_ns: int
+    requests: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # at which each was made
+    state: bytes = b""  # digest of it after the call
+    error: BaseException | None = None  # that left the handler
+
+
+@dataclass(slots=True)
+class Subject:
+    """A strategy at work in one run, and how it is disturbed."""
+
+    declared: DeclaredStrategy
+    load: Callable[[], Strategy]  # executes its file anew, as the begin of every run does
+    is_anew: Callable[[int], bool] | None = None  # before which calls, each of them resumed
+    spoils: bool = False  # whether what a context gave is of no use after the call
+    watch: Callable[[str], AbstractContextManager[None]] = lambda handler: nullcontext()
+    keeps_states: bool = True  # whether the state after each call is compared
+    calls: list[Call] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)  # of the state after each call, bytes
+    strategy: Strategy = field(init=False)
+    state: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.strategy = self.load()
+
+    def declare(self) -> DeclaredStrategy:
+        """Return the strategy for the desk: a class with its handlers, which records."""
+        handlers = {
+            name: make_handler(self, name)
+            for name in HANDLERS
+            if getattr(type(self.strategy), name) is not getattr(Strategy, name)
+        }
+        needs, version = self.strategy.needs(), self.strategy.version
+        own: dict[str, Any] = {"needs": lambda _: needs, "start": lambda _: self.begin()}
+        made = type("Recorded", (Strategy,), {**handlers, **own, "version": version}, frozen=True)
+        return replace(self.declared, strategy=made())
+
+    def begin(self) -> None:
+        """Let the strategy make its state."""
+        with self.watch("start"):
+            self.state = self.strategy.start()
+
+    def disturb(self) -> None:
+        """Let the state be stored and read, as a resume does; and the file be executed anew."""
+        if self.is_anew is None:
+            return
+        encoded = self.encode()
+        if self.is_anew(len(self.calls)):
+            self.strategy = self.load()
+        self.state = decode_state(self.running(), encoded)
+
+    def encode(self) -> bytes:
+        """Return the state as it is stored."""
+        return encode_state(self.running())
+
+    def running(self) -> Any:
+        """Return what stores and reads states, of this strategy."""
+        return SimpleNamespace(state=self.state, strategy=self.strategy, declared=self.declared)
+
+    def comparable_state(self) -> bytes:
+        """Return the state in a form that is equal where it would be after a resume."""
+        state = decode_state(self.running(), self.encode())
+        return msgspec.msgpack.encode(state, enc_hook=encode_array, order="deterministic")
+
+
+def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
+    """Return a handler that calls the subject's and records it."""
+
+    def handler(_self: Any, _state: None, event: Any, context: Any) -> Iterator[Any]:
+        subject.disturb()
+        call = Call(name, context.time_ns)
+        subject.calls.append(call)
+        seen = SeenContext(context, subject.spoils)
+        try:
+            yield from forward(subject, call, event, seen)
+        except BaseException as error:
+            call.error = call.error or error
+            raise
+        seen.close()
+        if subject.keeps_states:
+            state = subject.comparable_state()
+            subject.sizes.append(len(state))
+            call.state = blake2b(state, digest_size=16).digest()
+
+    return handler
+
+
+def forward(subject: Subject, call: Call, event: Any, context: Any) -> Iterator[Any]:
+    """Call the subject's handler; yield its requests with the lines at which they are made."""
+    begin = begin_of(type(subject.strategy), call.handler)
+    with subject.watch(call.handler):
+        answer = getattr(subject.strategy, call.handler)(subject.state, event, context)
+        requests = iter(() if answer is None else answer)
+    while True:
+        with subject.watch(call.handler):
+            request = next(requests, END)
+        if request is END or request is None:
+            return
+        call.requests.append(repr(request))
+        call.lines.append(line_of_frame(innermost_frame(requests)) or begin)
+        try:
+            yield request
+        except Exception as error:
+            throw = getattr(requests, "throw", None)
+            if throw is not None:
+                with localcontext():
+                    throw(error)
+            raise
+
+
+def innermost_frame(requests: Any) -> FrameType | None:
+    """Return the frame of the generator that waits, of those that wait for each other."""
+    frame: FrameType | None = None
+    while requests is not None:
+        frame = getattr(requests, "gi_frame", None) or frame
+        requests = getattr(requests, "gi_yieldfrom", None)
+    return frame
+
+
+class SeenContext:
+    """A context that hands out copies, which are of no use after the call where it spoils them."""
+
+    def __init__(self, context: Any, spoils: bool) -> None:
+        self._context, self._spoils = context, spoils
+        self._is_over = False
+        self._copies: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if self._is_over and self._spoils:
+            raise RuntimeError(f"context.{name} after the call: a context is of one call")
+        return getattr(self._context, name)
+
+    def bars(self, instrument: str, kind: str = "") -> Any:
+        """Return copies of the bars, which cannot be written."""
+        if self._is_over and self._spoils:
+            raise RuntimeError("context.bars after the call: a context is of one call")
+        bars = self._context.bars(instrument, kind)
+        if not self._spoils:
+            return bars
+        copies = [column.copy() for column in bars.arrays()]
+        self._copies += copies
+        views = [column.view() for column in copies]
+        for view in views:
+            view.flags.writeable = False
+        return type(bars)(*views)
+
+    def close(self) -> None:
+        """End the call: write over what it gave."""
+        self._is_over = True
+        for column in self._copies:
+            column.fill(-1)

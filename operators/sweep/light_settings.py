@@ -1,0 +1,208 @@
+"""Which variants light portfolios can run, and the arrays that they begin with.
+
+What they know: one kernel, market orders of one size, filled whole by the model `trade` or `sized`
+without slip, contracts and fees in currencies at par. Of anything else `why_not` says the reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+
+from tapeflow.operators.desk.fees import QUOTE
+from tapeflow.operators.desk.reach import HIGHEST_PRICE, REACH_MAX
+from tapeflow.operators.desk.settings import AccountSettings, DeskSettings
+from tapeflow.operators.sweep import layout
+from tapeflow.operators.sweep.forecasts import GRID_KINDS, EvaluateVariants, Group
+from tapeflow.operators.sweep.layout import (
+    ACCOUNT_WIDTH,
+    FEE,
+    FEE_BASE,
+    GROSS_MAX,
+    HEAD,
+    HELD_WIDTH,
+    LAST_NS,
+    LAST_OFFSET,
+    MARKET_WIDTH,
+    NEVER,
+    ORDERS_MAX,
+    POSITION_MAX,
+    PRICE_WIDTH,
+    QUOTE_NS,
+    QUOTE_OFFSET,
+    SCALE,
+    TAIL,
+    UNIT,
+    WINDOW_NS,
+    WORTH_MAX,
+)
+from tapeflow.operators.sweep.light import LightVariants
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT, count_decimals
+from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.order_plans import AT_MARKET
+from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.time import MIN_NS
+
+APPROVALS_MAX = 10_000  # of the window of an account: so many times are remembered
+FACTOR_MAX = 2**20  # of a fee
+WHOLE_MAX = 2**60
+
+
+def why_not(strategy: DeclaredStrategy, settings: DeskSettings) -> str:
+    """Return why light portfolios cannot run a strategy of these settings; "" where they can."""
+    return next(reasons(strategy, settings), "")
+
+
+def reasons(strategy: DeclaredStrategy, settings: DeskSettings) -> Iterator[str]:
+    """Yield what of a strategy and its settings light portfolios do not know."""
+    if strategy.strategy is not None or strategy.kind not in GRID_KINDS:
+        yield f"{strategy.kind} is a class"
+    if strategy.placement != "columns":
+        yield "it runs in the merge"
+    if strategy.sizing is not None:
+        yield "its size is no number of units"
+    if strategy.order != AT_MARKET or strategy.exits or strategy.slicing is not None:
+        yield "its orders are more than market orders"
+    paper = settings.paper
+    if paper.model == "touch" or (paper.model == "sized" and paper.slip != 0):
+        yield "[paper] fills its orders in parts"
+    if paper.entry.spread_ns or paper.answer.spread_ns or paper.answer.constant_ns:
+        yield "[paper] latency differs by order, or answers take time"
+    if paper.patience_ns is not None and paper.entry.constant_ns + paper.patience_ns <= 0:
+        yield "[paper] patience ends orders at once"
+    if settings.pays_funding:
+        yield "funding is paid"
+    limits = settings.accounts[strategy.account].limits
+    if limits.orders_max > APPROVALS_MAX:
+        yield f"orders_max is above {APPROVALS_MAX:,}"
+    yield from reasons_of_instruments(strategy, settings)
+
+
+def reasons_of_instruments(strategy: DeclaredStrategy, settings: DeskSettings) -> Iterator[str]:
+    """Yield what of the instruments of a strategy light portfolios do not know."""
+    account = settings.accounts[strategy.account]
+    reach = account.limits.position_max * len(strategy.instruments) * HIGHEST_PRICE
+    for name in sorted(strategy.instruments):
+        row, fees = settings.instruments.get(name), settings.money.fees
+        venue = fees.of_venue(row.venue)
+        if row.contract != "linear" or row.settlement not in account.at_par:
+            yield f"{name} pays in another currency than those at par"
+        if row.quote not in account.at_par:
+            yield f"{name} is quoted in a currency that is not at par"
+        if venue.currency != QUOTE or len(venue.tiers) > 1:
+            yield f"fees of {row.venue} have tiers or a currency of their own"
+        fee = Fraction(venue.tiers[0].taker)
+        if max(abs(fee.numerator), fee.denominator) > FACTOR_MAX:
+            yield f"the fee of {row.venue} has many digits"
+        too_small = row.min_size is not None and strategy.size < row.min_size
+        too_large = row.max_size is not None and strategy.size > row.max_size
+        if row.min_notional is not None or too_small or too_large:
+            yield f"{name} has a least notional, or refuses the size"
+        if unit_of(strategy.size, row, settings.money.digits) is None:
+            yield f"money of {name} is rounded to fewer decimals than a tick of an order has"
+        if reach * row.multiplier * 1000 >= REACH_MAX:
+            yield "position_max may come near what tables hold"
+
+
+def unit_of(size: Decimal, row: Instrument, digits: int) -> int | None:
+    """Return the worth of an order at one step, in units of money; None where it is not whole."""
+    step = DECIMAL_CONTEXT.multiply(size, row.multiplier)
+    units = DECIMAL_CONTEXT.scaleb(step, digits - decimals_of(row))
+    whole = int(units)
+    return whole if whole == units and 0 < whole < WHOLE_MAX else None
+
+
+def decimals_of(row: Instrument) -> int:
+    """Return the decimals of the prices of an instrument."""
+    return count_decimals(row.tick.normalize())
+
+
+def scales_of(settings: DeskSettings) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the steps of a price in one unit of it, by instrument."""
+    return np.array([10 ** decimals_of(row) for row in settings.instruments.rows], np.int64)
+
+
+def light_variants(strategies: Sequence[DeclaredStrategy], settings: DeskSettings) -> LightVariants:
+    """Return the variants of these strategies, and the arrays that they begin with."""
+    table = settings.instruments
+    paper, ids = settings.paper, sorted(table.ids, key=str.encode)
+    accounts, held = first_accounts(strategies, settings), first_held(strategies, settings)
+    patience = NEVER if paper.patience_ns is None else paper.patience_ns
+    rules = [paper.entry.constant_ns, patience, paper.quote_age_ns, paper.model == "sized"]
+    return LightVariants(
+        names=tuple(each.name for each in strategies),
+        settings=settings,
+        ranks=tuple(ids.index(name) for name in table.ids),
+        arrays=(
+            np.zeros((0, layout.ORDER_WIDTH), np.int64),
+            first_markets(settings),
+            np.full((len(table), PRICE_WIDTH), np.nan),
+            held,
+            np.full(len(held), np.nan),
+            accounts,
+            np.zeros((len(strategies), max(1, int(accounts[:, ORDERS_MAX].max()))), np.int64),
+            np.array(rules, np.int64),
+            np.array([-1, NEVER, 0], np.int64),
+            np.zeros((0, layout.FILL_WIDTH), np.int64),
+            np.zeros(0),
+        ),
+    )
+
+
+def first_markets(settings: DeskSettings) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return the instruments before the first row."""
+    rows = settings.instruments.rows
+    markets = np.zeros((len(rows), MARKET_WIDTH), np.int64)
+    markets[:, [HEAD, TAIL, LAST_OFFSET, QUOTE_OFFSET]] = -1
+    markets[:, [LAST_NS, QUOTE_NS]] = MIN_NS
+    markets[:, SCALE] = scales_of(settings)
+    for number, row in enumerate(rows):
+        fee = Fraction(settings.money.fees.of_venue(row.venue).tiers[0].taker)
+        if max(abs(fee.numerator), fee.denominator) <= FACTOR_MAX:
+            markets[number, [FEE, FEE_BASE]] = fee.numerator, fee.denominator
+        markets[number, WORTH_MAX] = WHOLE_MAX // max(abs(fee.numerator), 2)
+    return markets
+
+
+def first_accounts(
+    strategies: Sequence[DeclaredStrategy], settings: DeskSettings
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return the variants before the first order."""
+    accounts = np.zeros((len(strategies), ACCOUNT_WIDTH), np.int64)
+    for number, each in enumerate(strategies):
+        account: AccountSettings = settings.accounts[each.account]
+        limits, scale = account.limits, Decimal(10) ** settings.money.digits
+        columns = [POSITION_MAX, GROSS_MAX, ORDERS_MAX, WINDOW_NS]
+        accounts[number, columns] = (
+            min(int(limits.position_max // each.size), WHOLE_MAX),
+            min(int(limits.gross_max * scale), 2 * WHOLE_MAX),
+            limits.orders_max,
+            limits.orders_window_ns,
+        )
+    return accounts
+
+
+def first_held(
+    strategies: Sequence[DeclaredStrategy], settings: DeskSettings
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Return what the variants hold before their first fill."""
+    rows = settings.instruments.rows
+    held = np.zeros((len(strategies) * len(rows), HELD_WIDTH), np.int64)
+    for number, each in enumerate(strategies):
+        units = [unit_of(each.size, row, settings.money.digits) or 0 for row in rows]
+        held[number * len(rows) : (number + 1) * len(rows), UNIT] = units
+    return held
+
+
+def evaluation(strategies: Sequence[DeclaredStrategy], settings: DeskSettings) -> EvaluateVariants:
+    """Return the step that evaluates these strategies; neighbours of one kind go together."""
+    groups: list[Group] = []
+    for number, each in enumerate(strategies):
+        mask = np.array([name in each.instruments for name in settings.instruments.ids])
+        last = groups[-1] if groups else None
+        if last is not None and last.kind == each.kind and (last.mask == mask).all():
+            groups[-1] = Group(last.kind, last.first, (*last.parameters, each.params), mask)
+        else:
+            groups.append(Group(each.kind, number, (each.params,), mask))
+    return EvaluateVariants(tuple(groups), settings, scales_of(settings))
