@@ -182,7 +182,7 @@ class Checker:
                 kind: int(count) for need in self.witness.reads
                 for count, kind in [need.removeprefix("bars:").split("@")]
             }  # fmt: skip
-            said = (
+            shown = (
                 known["last"], bid, ask, mid, known["bid_size"], known["ask_size"], known["mark"],
                 None if at is None else self.place[0] - at,
                 [
@@ -190,7 +190,7 @@ class Checker:
                     for kind in sorted(counts)
                 ],
             )  # fmt: skip
-            assert call.market[name] == repr(said), f"{name} at {call.place}"
+            assert call.market[name] == repr(shown), f"{name} at {call.place}"
         if call.handler in ("on_bar", "on_timer"):
             assert call.holdings == {each: self.held[each] for each in self.traded}
             open_ids = {each for each, phase in self.phases.items() if phase != "DONE"}
