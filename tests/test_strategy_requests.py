@@ -250,6 +250,19 @@ def test_timers_come_once_by_time_then_name_and_late_ones_at_once():
     assert notes["a"].events == [("on_timer", name) for name in ("late", "a", "b", "moved")]
 
 
+@pytest.mark.parametrize("order", [(), (1, 1)], ids=["its end first", "the ends of others first"])
+def test_what_is_due_in_the_past_comes_after_the_bars_that_the_end_of_the_log_closes(order):
+    bars = {
+        3: lambda context: [SetTimer(context.time_ns - S, "first")],  # both bars stand at the
+        4: lambda context: [SetTimer(context.time_ns - 2 * S, "second")],  # last record
+    }
+    desk = desk_of(row(bars=bars))
+    state, _ = run(desk, received_by(desk, decided_of(log_of((100,) * 4), [1]), order))
+    assert state.strategies.running["a"].state.events == [
+        ("on_timer", "second"), ("on_timer", "first"),
+    ]  # fmt: skip
+
+
 # --- a state goes on with another job -------------------------------------------------------------
 
 
@@ -276,9 +289,9 @@ class Newer(Scripted):
 
 
 def test_a_state_of_another_version_or_kind_is_refused():
-    newer = declared("a", Newer(), instruments=(BTC,))
+    newer = declared("a", Newer(bars={}, others={}), instruments=(BTC,))
     for other in (replace(newer, kind="Scripted"), replace(row(), kind="other.py:Scripted")):
-        with pytest.raises(TapeflowError, match="strategy a is .* of version .* another name"):
+        with pytest.raises(TapeflowError, match=r"strategy a is .* of version .* another name"):
             go_on([row()], [other])
 
 
@@ -290,7 +303,9 @@ def test_a_strategy_may_join_and_one_that_is_flat_may_leave():
 
 def test_a_strategy_that_holds_something_may_not_leave():
     bars = {1: lambda _: [Submit(BTC, BUY, D(1))]}
-    with pytest.raises(TapeflowError, match="strategy a of account wide holds 1 BTC-USDT.BINANCE"):
+    with pytest.raises(
+        TapeflowError, match=r"strategy a of account wide holds 1 BTC-USDT\.BINANCE"
+    ):
         go_on([row("a", bars), row("b")], [row("b")])
 
 

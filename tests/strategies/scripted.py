@@ -18,8 +18,8 @@ class Notes(Struct):
 class Scripted(Strategy):
     """Answers its n-th bar, and its other events, with what functions return."""
 
-    bars: dict[int, Callable[[Context], Requests]] = {}
-    others: dict[str, Callable[[Any, Context], Requests]] = {}  # by handler
+    bars: dict[int, Callable[[Context], Requests]]
+    others: dict[str, Callable[[Any, Context], Requests]]  # by handler
 
     def start(self) -> Notes:
         """Return that nothing happened."""
