@@ -16,7 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tapeflow.flows.check.lines import begin_of, line_of_frame
-from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_array, encode_state
+from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_state
+from tapeflow.schemas.plain_arrays import encode_array
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy
 
