@@ -10,6 +10,7 @@ run there, the others at desks. The last one is of the best, at desks, and store
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -88,7 +89,7 @@ def run_variants(
     at_desks = desk_reasons(plan, table)
     heavy = tuple(each for each in strategies if each.name in at_desks)
     light = tuple(each for each in strategies if each.name not in at_desks)
-    streams = []
+    streams: list[KeyedStream[Any]] = []
     if light:
         step = evaluation(light, replace(settings, strategies=()))
         evaluated = forecasts("forecasts", scored, step=step)

@@ -137,7 +137,7 @@ def has_mid(quoted):
 
 
 def mid(quoted):
-    return (quoted[0] + quoted[2]) / 2
+    return quoted[0] + (quoted[2] - quoted[0]) / 2  # as Context.mid
 
 
 def imbalance(quoted):

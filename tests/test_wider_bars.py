@@ -16,7 +16,7 @@ from tapeflow.operators.sequence.settle import SettleGaps
 from tapeflow.schemas.bar_kinds import WiderKind
 from tapeflow.schemas.market import ACCEPTED, HEARTBEAT, LATE, Bars
 from tests import frames, laws
-from tests.columns import batches, heartbeat, no_tick, tick
+from tests.columns import batch, batches, heartbeat, no_tick, tick
 from tests.frames import MS, S, to_pages
 from tests.laws import rows, run
 from tests.plain_flow import IDS, JOB, flow_steps, inputs_of
@@ -213,3 +213,26 @@ def test_no_bar_is_made_for_a_kind_twice_or_left_open():
     log = [tick(5 * S, instrument=n % 6) for n in range(12)] + [tick(6 * S)]
     found = check(log)
     assert all(len({(b.instrument, b.open_ns) for b in found[w]}) == len(found[w]) for w in WIDTHS)
+
+
+def test_a_state_that_has_not_seen_every_record_begins_anew():
+    #   the job needed no other bars from record 100 to 250: what was open then is in no bar
+    values = decided(batches([tick(5 * S + n * 100 * MS) for n in range(400)], [100, 250]))
+    step = OtherBars(kinds(["5s"]), LATENESS, 6)
+    state, _ = run(step, values[:1])
+    _, outputs = laws.run_on(step, step.restore(step.snapshot(state)), values[2:])
+    found = joined(outputs, "5s")
+    assert [each.open_ns // S for each in found] == [25, 30, 35, 40]
+    assert [each.complete for each in found] == [False, True, True, False]
+
+
+def test_a_hole_in_the_offsets_of_a_topic_changes_no_bar():
+    #   markers of transactions: offset 150 holds no record, and a batch begins at 151
+    ticks = [tick(5 * S + n * 100 * MS) for n in range(400)]
+    whole, (one, *_) = decided(batches(ticks)), batches(ticks, [150])
+    moved = batch(*ticks[150:], first_offset=151, end_of_log=True)
+    found = wider_bars(decided([one, moved]), ["5s"])["5s"]
+    expected = wider_bars(whole, ["5s"])["5s"]
+    assert [each._replace(offset=0, first_offset=0, last_offset=0) for each in found] == [
+        each._replace(offset=0, first_offset=0, last_offset=0) for each in expected
+    ]

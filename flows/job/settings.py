@@ -33,6 +33,7 @@ from tapeflow.flows.job.sections import (
 )
 from tapeflow.flows.job.strategies import AnyStrategy
 from tapeflow.flows.job.sweep import Sweep
+from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
@@ -54,6 +55,7 @@ class Job(Section):
     dedupe: Dedupe = Dedupe()
     normalise: Normalise = Normalise()
     source: Source = Source()
+    warmup: Warmup = Warmup()
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
     results: Results = Results()

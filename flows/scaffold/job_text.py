@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from tapeflow.flows.job.sections import Tape
+from tapeflow.flows.job.sections import Kafka, Tape
 from tapeflow.flows.scaffold.learn import Learnt, Log
 from tapeflow.flows.scaffold.steps import step_of
 from tapeflow.flows.scaffold.symbols import instrument_id, why_unknown
@@ -65,8 +65,10 @@ def demo_job(instruments: str) -> str:
     return text + DEMO.format(rows=instruments.strip())
 
 
-def learnt_job(log: Log, tapes: Sequence[Tape]) -> str:
-    """Return the job of what was learnt from a log; `tapes` are the mappings it was read with.
+def learnt_job(log: Log, tapes: Sequence[Tape], kafka: Kafka | None) -> str:
+    """Return the job of what was learnt from a log.
+
+    `tapes` are the mappings of files it was read with, `kafka` the broker it was read from.
 
     Raises UsageError where no instrument can be named.
     """
@@ -81,6 +83,10 @@ def learnt_job(log: Log, tapes: Sequence[Tape]) -> str:
             "\n[market.trades]                 # aggregate trades were seen, and no single ones\n"
         )
         text += "".join(f'{venue} = "aggTrade"\n' for venue in aggregated)
+    if kafka is not None:
+        text += "\n[kafka]                         # secrets: in TAPEFLOW_KAFKA_CLIENT\n"
+        text += f"bootstrap = {json.dumps(kafka.bootstrap)}\n"
+        text += f"raw_prefix = {json.dumps(kafka.raw_prefix)}\n"
     for tape in tapes:
         text += f"\n[[tapes]]\nfiles = {json.dumps(tape.files)}\n"
         text += f"partition = {json.dumps(tape.partition)}\n"

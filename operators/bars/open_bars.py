@@ -31,6 +31,7 @@ class State:
     bars: Rows  # of BAR; start_ns is NONE in a free one
     begin_ns: Ints  # (instruments,): from when the log covers it, NONE: from its first trade
     last_log_ns: int = 0  # of the last record; log time of bars that the end of the log closes
+    last_offset: int = NONE  # of the last record
 
 
 def empty(instruments: int) -> State:

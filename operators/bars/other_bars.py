@@ -3,7 +3,8 @@
     trades, quotes, bars of the job's width ──▶ a family for each kind ──▶ other_bars[kind]
 
 Only kinds that a job needs are here; each of them is made for all instruments. A kind that a state
-does not have yet begins with the next record: the log covers it from there on.
+does not have yet begins with the next record: the log covers it from there on. So do all of them
+where the state has not seen every record, because for a time the job needed none.
 """
 
 from collections.abc import Iterable
@@ -44,6 +45,7 @@ Family = WiderBars | ThresholdBars | QuoteFamily
 class State:
     """How far the partition has come, and the state of each kind, changed in place."""
 
+    last_offset: int  # of the last record, NONE before any
     scalars: Rows  # (1,) of SCALARS, of which the clock is used
     first_log_ns: int  # log time of the first record, NONE before it
     last_log_ns: int
@@ -69,11 +71,14 @@ class OtherBars(Struct, frozen=True):
             [(*Clock(NONE, NONE, NONE, NONE), *Slots(NONE, 0, NEVER_MID_NS))], SCALARS
         )
         return State(
-            scalars, NONE, 0, {name: each.initial() for name, each in self.families().items()}
+            NONE, scalars, NONE, 0, {name: each.initial() for name, each in self.families().items()}
         )
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
         """Add the bars of each kind that these records close; kinds without one are left out."""
+        if batch.last_offset is not None and state.last_offset not in (NONE, batch.last_offset):
+            state = self.initial()  # offsets themselves may have holes
+        state.last_offset = batch.next_offset - 1 if len(batch.log_ns) else state.last_offset
         reached = self.reach(state, batch)
         found: dict[str, Bars] = {}
         for name, family in self.families().items():
@@ -105,13 +110,14 @@ class OtherBars(Struct, frozen=True):
         families = self.families()
         kinds = {name: each.snapshot(state.kinds[name]) for name, each in families.items()}
         clock = state.scalars[[*Clock._fields]].item()
-        return clock, state.first_log_ns, state.last_log_ns, kinds
+        return state.last_offset, clock, state.first_log_ns, state.last_log_ns, kinds
 
     def restore(self, snapshot: Any) -> State:
         """Return the state of a snapshot; kinds may have come and gone since."""
-        clock, first_log_ns, last_log_ns, kinds = snapshot
+        last_offset, clock, first_log_ns, last_log_ns, kinds = snapshot
         state, covered = self.initial(), covered_from(clock, last_log_ns)
         state.scalars[[*Clock._fields]] = clock
+        state.last_offset = last_offset
         state.first_log_ns, state.last_log_ns = first_log_ns, last_log_ns
         for name, family in self.families().items():
             is_old = name in kinds
@@ -120,14 +126,14 @@ class OtherBars(Struct, frozen=True):
 
     def renumber(self, snapshot: Any, numbers: Ints) -> Any:
         """Return the snapshot of another table of instruments with the numbers of this one."""
-        clock, first_log_ns, last_log_ns, kinds = snapshot
+        *place, clock, first_log_ns, last_log_ns, kinds = snapshot
         families, covered = self.families(), covered_from(clock, last_log_ns)
         moved = {
             name: families[name].renumber(each, numbers, covered)
             for name, each in kinds.items()
             if name in families
         }
-        return clock, first_log_ns, last_log_ns, moved
+        return *place, clock, first_log_ns, last_log_ns, moved
 
 
 def covered_from(clock: tuple[int, ...], last_log_ns: int) -> Covered:

@@ -106,7 +106,7 @@ def begin_bar(bar: Any, times: tuple[int, int], offset: int, log_ns: int, mid: f
 def put_in_force(bar: Any, bid: float, bid_size: float, ask: float, ask_size: float) -> None:
     """Put a quote with a mid in force; without sizes it has no imbalance."""
     sizes = bid_size + ask_size
-    bar["mid"], bar["spread"] = (bid + ask) / 2, ask - bid
+    bar["mid"], bar["spread"] = bid + (ask - bid) / 2, ask - bid
     bar["imbalance"] = bar["microprice"] = math.nan
     if sizes > 0.0:
         bar["imbalance"] = (bid_size - ask_size) / sizes
@@ -168,7 +168,7 @@ def fold_quotes(
             bar["start_ns"] = NONE
             count += 1
         bid, ask = nan_if_empty(quotes.bid[row]), nan_if_empty(quotes.ask[row])
-        mid = (bid + ask) / 2
+        mid = bid + (ask - bid) / 2
         if math.isnan(mid) or not is_of_market(bid, ask):
             weigh(bar, log_ns)
             bar["mid"] = math.nan

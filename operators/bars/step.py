@@ -82,7 +82,7 @@ def fold_batch(
 class TimeBars(Struct, frozen=True):
     """Bars of event time, closed when the watermark has passed their end."""
 
-    VERSION: ClassVar[int] = 6
+    VERSION: ClassVar[int] = 7
 
     width: BarWidth
     lateness_ns: int  # how far the watermark is behind the newest event time
@@ -96,27 +96,29 @@ class TimeBars(Struct, frozen=True):
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
         """Mark late trades, and add the bars that these records close."""
         verdict, rows = fold_batch(state, batch, self.width, self.lateness_ns, by_id=self.by_id)
-        bars = to_bars(rows, state, NEVER_MID_NS)
+        bars, last_offset = to_bars(rows, state, NEVER_MID_NS), state.last_offset
         if len(batch.log_ns):
             state.last_log_ns = int(batch.log_ns[-1])
+            state.last_offset = batch.next_offset - 1
         if batch.end_of_log:
             rows = close_all(state, batch.next_offset - 1)
             last = to_bars(rows, state, int(state.scalars["newest_ns"][0]) - MIDDLE_NS)
             bars = Bars.concat([bars, last])
-        return state, (batch.with_verdict(verdict).replace(bars=bars),)
+        return state, (batch.with_verdict(verdict).replace(bars=bars, last_offset=last_offset),)
 
     def snapshot(self, state: State) -> Any:
         """Return the clock, the open bars as rows, and since when instruments are listed."""
         rows = state.bars[state.bars["start_ns"] != NONE].tobytes()
         clock = state.scalars[[*Clock._fields]].item()
-        return clock, state.last_log_ns, rows, state.begin_ns.tobytes()
+        return clock, state.last_log_ns, state.last_offset, rows, state.begin_ns.tobytes()
 
     def restore(self, snapshot: Any) -> State:
         """Return the tables of a snapshot."""
-        clock, last_log_ns, rows, begin_ns = snapshot
+        clock, last_log_ns, last_offset, rows, begin_ns = snapshot
         state = self.initial()
         state.begin_ns[:] = np.frombuffer(begin_ns, np.int64)
-        state.scalars[[*Clock._fields]], state.last_log_ns = clock, last_log_ns
+        state.scalars[[*Clock._fields]] = clock
+        state.last_log_ns, state.last_offset = last_log_ns, last_offset
         for row in np.frombuffer(rows, BAR):
             if state.scalars["free"][0] == NONE:
                 add_free_rows(state)
@@ -135,14 +137,14 @@ class TimeBars(Struct, frozen=True):
 
         Open bars of instruments that have gone are left out.
         """
-        clock, last_log_ns, encoded, begin_ns = snapshot
+        clock, *last, encoded, begin_ns = snapshot
         rows = np.frombuffer(encoded, BAR).copy()
         rows["instrument"] = numbers[rows["instrument"]]
         newest_ns = Clock(*clock).newest_ns
         first_ns = NONE if newest_ns == NONE else min(newest_ns, LAST_NS - 1) + 1
         begins_ns = np.full(self.instruments, first_ns, np.int64)
         move_rows(np.frombuffer(begin_ns, np.int64), numbers, begins_ns)
-        return clock, last_log_ns, rows[rows["instrument"] != GONE].tobytes(), begins_ns.tobytes()
+        return clock, *last, rows[rows["instrument"] != GONE].tobytes(), begins_ns.tobytes()
 
 
 @operator

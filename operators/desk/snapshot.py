@@ -60,7 +60,9 @@ class Snapshot(Struct):
     frontier: dict[str, LogPosition]
     horizon: LogPosition
     joined: dict[str, LogPosition]
+    first_ns: int
     log_ns: int
+    now: LogPosition  # of what was processed last: what was due in the past may still be due there
     pending: dict[str, list[bytes]]  # by partition, a table each of DeskMarket: Arrow IPC
     clocks: dict[str, bytes]
     marks: list[bytes]  # in the order of the fields of Marks
@@ -92,7 +94,9 @@ def snapshot(state: State) -> bytes:
             frontier=merge.frontier,
             horizon=merge.horizon,
             joined=merge.joined,
+            first_ns=merge.first_ns,
             log_ns=merge.log_ns,
+            now=state.now,
             pending={
                 partition: [to_ipc(*each) for each in zip(tables, pending, strict=True)]
                 for partition, pending in merge.pending.items()
@@ -141,6 +145,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             f"now they are {', '.join(settings.partitions)}: new ones must come last"
         )
     state = initial_state(settings)
+    state.now = saved.now
     numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)
@@ -192,7 +197,7 @@ def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
     `numbers` are those of the instruments now, by the number that each had.
     """
     merge.next, merge.frontier = saved.next, saved.frontier
-    merge.horizon, merge.log_ns = saved.horizon, saved.log_ns
+    merge.horizon, merge.first_ns, merge.log_ns = saved.horizon, saved.first_ns, saved.log_ns
     new = merge.partitions[len(saved.partitions) :]
     merge.joined = saved.joined | dict.fromkeys(new, saved.horizon)
     tables = DeskMarket.tables().values()

@@ -61,7 +61,7 @@ def snapshot_strategies(strategies: Strategies, instruments: InstrumentTable) ->
             for need, values in memory.features.items()
         },
         histories=[
-            (*key, [column.tobytes() for column in history.bars().arrays()])
+            (*key, [column.tobytes() for column in history.bars(history.count).arrays()])
             for key, history in memory.histories.items()
         ],
         needs=memory.reads.needs,
