@@ -73,6 +73,8 @@ def reasons(strategy: DeclaredStrategy, settings: DeskSettings) -> Iterator[str]
         yield "[paper] patience ends orders at once"
     if settings.pays_funding:
         yield "funding is paid"
+    if settings.warm_up_ns or settings.warm_until_ns > MIN_NS:
+        yield "nothing is traded in the [warmup]"
     limits = settings.accounts[strategy.account].limits
     if limits.orders_max > APPROVALS_MAX:
         yield f"orders_max is above {APPROVALS_MAX:,}"
