@@ -113,7 +113,7 @@ class Batch(Struct, frozen=True, eq=False):
     gaps: Gaps = NO_GAPS  # that these records have made facts, in order
     scores: Floats = NO_SCORES  # one for each bar, NaN where there is none
     other_bars: dict[str, Bars] = {}  # closed by these records, by kind: kinds that have some
-    features: dict[str, Floats] = {}  # by need: one for each bar of its kind, NaN before warm-up
+    features: dict[str, Floats] = {}  # by need: at each bar, NaN before warm-up; of kinds with bars
     signals: tuple[Signal, ...] = ()
     intents: tuple[AnyIntent, ...] = ()
     written_ns: Ints | None = None  # as of the page
@@ -147,6 +147,7 @@ class DeskBatch(Struct, frozen=True, eq=False):
     bars: Bars = NO_BARS  # where strategies, or orders in slices, follow them
     other_bars: dict[str, Bars] = {}  # by kind
     features: dict[str, Floats] = {}  # by need: one for each bar of its kind
+    first_log_ns: int = 0  # of the first record; 0 where the batch has none
     minutes: dict[int, int] = {}  # of its records, and their signals: where strategies are called
 
 

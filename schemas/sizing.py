@@ -13,13 +13,15 @@ All is exact in decimals but for the volatility. What is not known is None, neve
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from math import fsum, isfinite, sqrt
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT, to_decimal
 from tapeflow.schemas.instruments import Instrument
+
+if TYPE_CHECKING:  # commands that read results need signals, and no numpy
+    from tapeflow.schemas.columns import Floats, Ints
 
 ZERO = Decimal(0)
 SIZE_CAP = Decimal(10) ** 12  # above every limit of a position: it is refused by that
@@ -68,7 +70,7 @@ class SizeFacts(Protocol):
     def equity(self) -> Decimal | None:
         """Return the equity of the account, in the currencies at par."""
 
-    def closes(self, kind: str, count: int) -> tuple[Floats, Ints]:
+    def closes(self, kind: str, count: int) -> "tuple[Floats, Ints]":
         """Return close and end (ns) of the last bars of the instrument, oldest first."""
 
     def trade_returns(self, count: int) -> Sequence[Decimal]:
@@ -148,7 +150,7 @@ def floor_to_lot(size: Decimal, lot: Decimal) -> Decimal:
     return DECIMAL_CONTEXT.multiply(DECIMAL_CONTEXT.divide_int(size, lot), lot)
 
 
-def yearly_volatility(close: Floats, close_ns: Ints) -> float | None:
+def yearly_volatility(close: "Floats", close_ns: "Ints") -> float | None:
     """Return the volatility of the returns from bar to bar, by the time that they took.
 
     So bars that do not all take as long, and holes between them, count for what they are. None

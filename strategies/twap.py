@@ -22,7 +22,7 @@ class Twap(Strategy, frozen=True):
     """Begins at the first bar of each instrument; then a timer calls for each part."""
 
     target: Decimal = Decimal(1)  # position at the end, below 0 short
-    parts: int = 10
+    parts: int = 10  # how many orders, of equal size
     every: Ns = 60_000_000_000  # between two parts
 
     def __post_init__(self) -> None:

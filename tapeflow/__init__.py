@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tapeflow.schemas.accounts import Decision
     from tapeflow.schemas.bar import Bar
     from tapeflow.schemas.context import Context, OpenOrder
+    from tapeflow.schemas.cross_section import z_scores
     from tapeflow.schemas.feature import Feature
     from tapeflow.schemas.instruments import Instrument
     from tapeflow.schemas.market import Bars
@@ -44,6 +45,7 @@ MODULES = {  # of tapeflow.schemas: imported when a name is used, for most comma
     "accounts": ("Decision",),
     "bar": ("Bar",),
     "context": ("Context", "OpenOrder"),
+    "cross_section": ("z_scores",),
     "feature": ("Feature",),
     "instruments": ("Instrument",),
     "market": ("Bars",),
@@ -90,6 +92,7 @@ __all__ = [
     "Terms",
     "TimerEvent",
     "WatchPrice",
+    "z_scores",
 ]
 
 

@@ -7,14 +7,18 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
+from tapeflow.flows.job.bar_kinds import own_kinds
+from tapeflow.flows.job.bar_steps import other_bars
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.signals import DeclaredStrategy
 from tests.laws import run
-from tests.plain_flow import IDS, decided_batches, flow_steps, interleave
+from tests.plain_flow import IDS, INSTRUMENTS, JOB, decided_batches, flow_steps, interleave
 
 STEPS = flow_steps()
-BASE = STEPS["desk"].settings
+DESK = STEPS["desk"]
+assert isinstance(DESK, Desk)
+BASE = DESK.settings
 
 
 def declared(name, strategy, *, account="wide", instruments=IDS, size="1", **more):
@@ -29,12 +33,14 @@ def desk_of(*strategies, **changes):
     """Return a desk that calls these strategies, whose settings are those of plain_flow's job."""
     names = {(each.account, each.name): each.instruments for each in strategies}
     settings = replace(BASE, has_triggers=True, traded=names, **changes)
-    return Desk(settings.with_strategies(strategies))
+    return Desk(settings.with_strategies(strategies, own_kinds(JOB.bars.width, strategies)))
 
 
-def decided_of(log, page_sizes):
-    """Return the batches of a log, by partition, without any intent."""
-    decided = decided_batches(log, page_sizes, STEPS)
+def decided_of(log, page_sizes, strategies=()):
+    """Return the batches of a log, by partition, without any intent, with what strategies need."""
+    others = other_bars(JOB, INSTRUMENTS, strategies)
+    steps = {**STEPS, "other_bars": others} if others is not None else STEPS
+    decided = decided_batches(log, page_sizes, steps)
     return {
         name: [each.replace(signals=(), intents=()) for each in batches]
         for name, batches in decided.items()

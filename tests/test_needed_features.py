@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from msgspec import structs
 
 from bench.feature_equality import compute
 from bench.feature_series import make_series
+from tapeflow import z_scores
 from tapeflow.engine.renumbering import GONE
 from tapeflow.flows.job import features, settings, wiring
+from tapeflow.flows.job.features import find_first_values
 from tapeflow.operators.features.needed import NeededFeature, NeededFold
 from tapeflow.operators.features.registry import FOLDS
 from tapeflow.operators.features.step import ComputeFeatures
@@ -23,6 +26,7 @@ from tests.columns import bar, batch, heartbeat
 from tests.frames import MS, S, binance_trade
 from tests.laws import plain
 from tests.plain_flow import IDS
+from tests.running import ROOT
 from tests.test_notices import BEGIN, rows, run
 
 SMA = NeededFold("sma:2", "", FOLDS["sma"], {"period": 2}, {"sma:2": 0})
@@ -281,7 +285,7 @@ def job_in(folder, *needs, more=""):
     ("need", "line"),
     [
         ("rsii:14", "no feature rsii: did you mean rsi?"),
-        ("zzz", "no feature zzz: docs/features.md lists all"),
+        ("zzz", "no feature zzz: docs/reference/features.md lists all"),
         ("my_rang:3", "no feature my_rang: did you mean my_range?"),
         ("rsi:1", "period is 1: write one from 2 to 10000"),
         ("rsi:nan", "period is nan: write one from 2 to 10000"),
@@ -403,3 +407,42 @@ def test_an_error_in_a_users_feature_names_file_line_and_feature(tmp_path, worke
     assert str(caught.value) == (
         f"{file} line 29: ZeroDivisionError: division by zero, in on_bar of feature broken"
     )
+
+
+def test_the_example_of_the_documents_is_a_feature(tmp_path):
+    text = (ROOT / "docs" / "reference" / "features.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "range.py").write_text(code)
+    (row,) = re.findall(r'my_range = "range.py:Range"', text)
+    job = job_in(tmp_path, "my_range:5", more=f"[features]\n{row}\n")
+    run(write_tape(tmp_path / "tapes", PRICES), tmp_path / "r.duckdb", job)
+    closes = np.array(PRICES, float)
+    expected = [
+        np.ptp(closes[at - 4 : at + 1]) / closes[at] * 10_000 for at in range(4, len(closes))
+    ]
+    assert strengths(tmp_path / "r.duckdb") == pytest.approx([each for each in expected if each])
+
+
+def test_features_are_first_known_where_the_documents_say():
+    for name, fold in FOLDS.items():
+        bars = make_series("walk", 100)
+        found = ~np.isnan(compute(fold, bars, fold.complete(())))
+        if name != "roll":  # prices that walk have none at first
+            assert find_first_values(fold) == tuple(found.argmax(axis=1) + 1), name
+
+
+VALUES = st.dictionaries(st.text(max_size=2), st.none() | st.floats(-1e6, 1e6) | st.just(math.nan))
+
+
+@given(VALUES)
+def test_scores_among_instruments_are_those_of_numpy(values):
+    scores = z_scores(values)
+    assert [*scores] == [*values]
+    known = {name: each for name, each in values.items() if each is not None and each == each}  # noqa: PLR0124
+    column = np.array([*known.values()])
+    if len(column) < 2 or np.ptp(column) == 0:
+        assert set(scores.values()) <= {None}
+    elif column.std() > 1e-6:
+        expected = (column - column.mean()) / column.std()
+        assert [scores[name] for name in known] == pytest.approx(expected, abs=1e-6)
+        assert all(scores[name] is None for name in values.keys() - known.keys())

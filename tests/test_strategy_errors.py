@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from tapeflow.engine.code_lines import find_line
-from tests.running import JOB, REFERENCE, ROOT
+from tapeflow.flows.job import settings
+from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.tape_files import find_tapes
+from tapeflow.flows.run.unexpected import ProcessFailure
+from tests.running import JOB, REFERENCE, ROOT, silent
 
 GOLDEN = REFERENCE / "golden-heartbeat"
 TAPES = [GOLDEN / f"{name}-0.tape.gz" for name in ("binance", "coinbase")]
@@ -99,6 +104,22 @@ def test_it_is_one_line_under_the_engines_own_command(tmp_path):
     assert len(lines) == 1
 
 
+@pytest.mark.slow
+def test_a_run_that_starts_its_processes_again_ends_with_it_at_once(tmp_path):
+    number = write(tmp_path, RAISES)
+    job = settings.load(tmp_path / "job.toml", {})
+    results, state, lines = tmp_path / "r.duckdb", tmp_path / "state", []
+    plan = Plan(
+        command="t", log=find_tapes(TAPES, job), job=job, results=results, state=state,
+        supervised=True,
+    )  # fmt: skip
+    with pytest.raises(ProcessFailure) as raised:
+        run_plan(plan, silent, lines.append)
+    where = f"{tmp_path / 'dip.py'} line {number}: KeyError: 'no such key'"
+    assert raised.value.line == f"{where}, in on_bar of strategy dip (process 0)"
+    assert not [line for line in lines if "again" in line]
+
+
 BUYS = "def on_bar(self, state, bar, context):\n    yield Submit(bar.instrument, BUY)\n"
 HANDLERS = {
     "on_fill": BUYS + "def on_fill(self, state, fill, context):\n    1 / 0  # here\n",
@@ -139,11 +160,11 @@ MISTAKES = {
     ),
     "what the context refuses": (
         ON_BAR + "    return context.feature('rsi:14@1m', bar.instrument)  # here\n",
-        "KeyError: \"no feature 'rsi:14@1m'",
+        "ValueError: no feature 'rsi:14@1m'",
     ),
     "an instrument that is not": (
         ON_BAR + "    yield Submit('BTC', BUY)  # here\n",
-        "KeyError: \"'BTC' is no instrument of the job",
+        "ValueError: 'BTC' is no instrument of the job",
     ),
     "what is no request": (ON_BAR + "    yield 7  # here\n", "TypeError: 7 is no request"),
     "none as a request": (ON_BAR + "    yield  # here\n", "TypeError: None is no request"),

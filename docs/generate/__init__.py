@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from docs.generate import box, commands, configuration, tables, topics
+from docs.generate import box, commands, configuration, features, tables, topics
 
 FOLDER = Path(__file__).parents[1] / "reference"
 
@@ -14,4 +14,5 @@ def pages() -> dict[str, str]:
         "tables.md": tables.page(),
         "topics.md": topics.page(),
         "commands.md": commands.page(),
+        "features.md": features.page(),
     }

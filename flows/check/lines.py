@@ -12,8 +12,8 @@ def line_of_frame(frame: FrameType | None) -> str | None:
 def begin_of(type_: type, name: str) -> str:
     """Return file and line at which a method of a class begins."""
     code = getattr(inspect.unwrap(getattr(type_, name)), "__code__", None)
-    return line_of_class(type_) if code is None else (
-        f"{code.co_filename} line {code.co_firstlineno}"
+    return (
+        line_of_class(type_) if code is None else (f"{code.co_filename} line {code.co_firstlineno}")
     )
 
 

@@ -1,24 +1,30 @@
 """What a strategy is checked over: a job with it alone, and a log that is made up or on tapes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
 from pydantic import ValidationError
 
-from tapeflow.flows.check.made_up import FORMATS, made_up_log
+from tapeflow.flows.check.made_up import START_NS, made_up_log
+from tapeflow.flows.check.run_log import desk_batches
 from tapeflow.flows.job import declared, settings
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.messages import first_error
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.width import parse_width
-from tapeflow.schemas.batches import Page
+from tapeflow.flows.trade import desk_settings
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.schemas.batches import DeskBatch, Page
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.needs import parse_need
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy
+from tapeflow.schemas.time import MAX_NS
 
 NAME = "checked"  # of the strategy in its job
 STEPS = 400  # of the made-up log: long enough for windows of some hundred bars
@@ -41,24 +47,68 @@ ROW: dict[str, Any] = {"name": NAME, "account": "main", "size": {"notional": "10
 
 @dataclass(slots=True)
 class Log:
-    """A log to check over: its pages, as often as they are read."""
+    """A log to check over: what the desk is sent of it, made when it is first asked for."""
 
     name: str  # in messages
     job: Job
-    table: InstrumentTable
-    partitions: tuple[str, ...]
-    pages: Callable[[float], Iterator[Page]]  # of so many times its length
-    other_future: Callable[[], Iterator[Page]]  # as `pages(1)`, and another end
-    past_ns: int  # log time up to which both are the same
+    declared: DeclaredStrategy
+    settings: DeskSettings
+    pages: Callable[[int], Iterator[Page]]  # of so many times its length; 0: with another end
+    past_ns: int  # log time up to which that is the same
+    made: dict[int, list[DeskBatch]] = field(default_factory=dict)
+
+    def batches(self, times: int = 1) -> list[DeskBatch]:
+        """Return what the desk is sent, of so many times its length."""
+        if times not in self.made:
+            table = self.settings.instruments
+            pages = self.pages(times)
+            self.made[times] = desk_batches(pages, self.job, table, self.settings)
+        return self.made[times]
 
 
-def checked_job(kind: str, row: Mapping[str, Any], folder: Path) -> Job:
-    """Return a job that trades this kind alone. Raises UsageError for a wrong key."""
-    keys = {**KEYS, "strategies": [{**ROW, "kind": kind, **row}]}
+class Asked(Struct, frozen=True):
+    """What is to be checked, and over what."""
+
+    path: str  # of the file
+    name: str  # of the class
+    row: dict[str, Any] = {}  # keys of its row of [[strategies]]
+    config: str | None = None  # a job file
+    tapes: tuple[str, ...] = ()
+    steps: int = STEPS  # of the made-up log
+
+    @property
+    def kind(self) -> str:
+        """The kind, as a job names it."""
+        return f"{self.path}:{self.name}"
+
+    def encode(self) -> str:
+        """Return it as text."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "Asked":
+        """Return it of its text."""
+        return msgspec.json.decode(text, type=cls)
+
+
+def make_job(asked: Asked) -> Job:
+    """Return the job of a check: it trades the class alone. Raises UsageError for a wrong key."""
+    if asked.config is not None:
+        return job_of_config(Path(asked.config), Path(asked.path), asked.kind, asked.row)
+    keys = {**KEYS, "strategies": [{**ROW, "kind": asked.kind, **asked.row}]}
     try:
-        return Job.model_validate(keys).in_folder(folder)
+        return Job.model_validate(keys).in_folder(Path(asked.path).parent)
     except ValidationError as error:
         raise UsageError(first_error(error, Job)) from None
+
+
+def logs_of(asked: Asked) -> list["Log"]:
+    """Return the logs of a check: the made-up one, and that of the tapes."""
+    job = make_job(asked)
+    logs = [made_up(job, declare(job)[1].strategy, asked.steps)]
+    if asked.tapes:
+        logs.append(of_tapes(map(Path, asked.tapes), job))
+    return logs
 
 
 def job_of_config(config: Path, file: Path, kind: str, row: Mapping[str, Any]) -> Job:
@@ -94,31 +144,24 @@ def declare(job: Job) -> tuple[InstrumentTable, DeclaredStrategy]:
 
 
 def made_up(job: Job, strategy: Strategy, steps: int = STEPS) -> Log:
-    """Return a made-up log of the instruments of a job, with steps as long as its bars need.
-
-    Raises UsageError where it can write frames of none of their venues.
-    """
+    """Return a made-up log of the instruments of a job, with steps as long as its bars need."""
     table, checked = declare(job)
-    known = [row for row in table.rows if row.venue.lower() in FORMATS]
-    rows = sorted(known, key=lambda row: row.id not in checked.instruments)[:INSTRUMENTS_MAX]
-    if not any(row.id in checked.instruments for row in rows):
-        raise UsageError(
-            f"there are made-up frames of {', '.join(FORMATS)} alone, and it trades no instrument "
-            "of those: check it over tapes of its own, --tape"
-        )
+    rows = sorted(table.rows, key=lambda row: row.id not in checked.instruments)[:INSTRUMENTS_MAX]
     widest_ns = max(job.bars.width.span_ns, *map(span_of, strategy.needs()), 10**9)
     step_ns = max(widest_ns // 4, job.bars.width.span_ns, 10**9)
     same = steps * 3 // 4
 
-    first_ns = next(made_up_log(rows, 1, step_ns)).log_ns[0]
+    def pages(times: int) -> Iterator[Page]:
+        fork_at = -1 if times else same
+        return made_up_log(rows, steps * max(times, 1), step_ns, fork_at)
+
     return Log(
         f"a made-up log of {steps} steps, {len(rows)} instruments",
         job,
-        table,
-        tuple(sorted({f"{row.venue.lower()}-0" for row in rows})),
-        lambda times: made_up_log(rows, int(steps * times), step_ns),
-        lambda: made_up_log(rows, steps, step_ns, fork_at=same),
-        int(first_ns) + (same - 1) * step_ns,
+        checked,
+        desk_settings(job, table, sorted({f"{row.venue.lower()}-0" for row in rows})),
+        pages,
+        START_NS + (same - 1) * step_ns,
     )
 
 
@@ -134,22 +177,18 @@ def of_tapes(paths: Iterable[Path], job: Job) -> Log:
     """Return the log of tapes."""
     from tapeflow.flows.run.log import reader_factories  # noqa: PLC0415  # slow
     from tapeflow.flows.run.tape_files import find_tapes  # noqa: PLC0415
+    from tapeflow.flows.run.topics import read_pages  # noqa: PLC0415
 
     named = [*paths]
     log = find_tapes(named, job)
-    table, _ = declare(job)
+    table, checked = declare(job)
 
-    def pages() -> Iterator[Page]:
-        from tapeflow.flows.run.topics import read_pages  # noqa: PLC0415
+    def pages(times: int) -> Iterator[Page]:
+        readers = reader_factories(log, job, lambda line: None)
+        return in_log_order({name: read_pages(each) for name, each in readers.items()})
 
-        read = {
-            name: read_pages(each)
-            for name, each in reader_factories(log, job, lambda line: None).items()
-        }
-        yield from in_log_order(read)
-
-    where = ", ".join(map(str, named))
-    return Log(where, job, table, tuple(log), lambda times: pages(), pages, 2**63 - 1)
+    settings = desk_settings(job, table, tuple(log))
+    return Log(", ".join(map(str, named)), job, checked, settings, pages, MAX_NS)
 
 
 def in_log_order(read: dict[str, Iterator[Page]]) -> Iterator[Page]:
@@ -165,4 +204,4 @@ def in_log_order(read: dict[str, Iterator[Page]]) -> Iterator[Page]:
 
 def first_ns(page: Page) -> int:
     """Return the log time at which a page begins; of one without records that of all others."""
-    return int(page.log_ns[0]) if len(page.log_ns) else 2**63 - 1
+    return int(page.log_ns[0]) if len(page.log_ns) else MAX_NS

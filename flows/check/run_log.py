@@ -1,9 +1,9 @@
-"""Run the whole flow over pages in this process, with some strategies: nothing is written.
+"""Run the flow over pages in this process: nothing is written.
 
-pages ─▶ flows/trade.py, decide ─▶ desk ─▶ facts, in a list
+pages ─▶ flows/trade.py, decide ─▶ batches of the desk, once ─▶ a desk for each run ─▶ facts
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bytewax.operators as op
@@ -15,8 +15,9 @@ from msgspec.structs import replace
 
 from tapeflow.flows import trade
 from tapeflow.flows.job.settings import Job
-from tapeflow.operators.desk.step import desk, to_desk
-from tapeflow.schemas.batches import Page
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.step import Desk, to_desk
+from tapeflow.schemas.batches import DeskBatch, Page
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.signals import DeclaredStrategy
 
@@ -46,39 +47,38 @@ class Pages(FixedPartitionedSource[KeyedPage, None], StatefulSourcePartition[Key
         """Return nothing: it is never resumed."""
 
 
-class Facts(DynamicSink[Any], StatelessSinkPartition[Any]):
-    """A list of all facts."""
+class Batches(DynamicSink[Any], StatelessSinkPartition[Any]):
+    """A list of what the desk is sent."""
 
     def __init__(self) -> None:
-        self.facts: list[Any] = []
+        self.batches: list[DeskBatch] = []
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> "Facts":
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "Batches":
         """Return itself: there is one worker."""
         return self
 
     def write_batch(self, items: list[Any]) -> None:
-        """Add the facts of a step."""
-        for _, facts in items:
-            self.facts += facts
+        """Add the batches of a step."""
+        self.batches += [batch for _, batch in items]
 
 
-def run_log(
-    pages: Iterable[Page],
-    partitions: Iterable[str],
-    job: Job,
-    table: InstrumentTable,
-    change: Callable[[DeclaredStrategy], DeclaredStrategy] = lambda declared: declared,
-) -> list[Any]:
-    """Return the facts of the desk over pages, its strategies changed by a function.
-
-    Raises what a strategy raises.
-    """
-    settings = trade.desk_settings(job, table, partitions)
-    called = tuple(map(change, settings.strategies))
-    settings = replace(settings, strategies=called)
-    flow, sink = Dataflow("check"), Facts()
+def desk_batches(
+    pages: Iterable[Page], job: Job, table: InstrumentTable, settings: DeskSettings
+) -> list[DeskBatch]:
+    """Return what a desk is sent of pages."""
+    flow, sink = Dataflow("check"), Batches()
     decided = trade.decide(op.input("log", flow, Pages(pages)), job, table)
-    facts = desk("desk", to_desk("to_desk", decided, settings=settings), settings=settings)
-    op.output("facts", facts, sink)
+    op.output("batches", to_desk("to_desk", decided, settings=settings), sink)
     run_main(flow)  # type: ignore[no-untyped-call]
-    return sink.facts
+    return sink.batches
+
+
+def run_desk(
+    batches: Iterable[DeskBatch], settings: DeskSettings, strategy: DeclaredStrategy
+) -> Iterator[Any]:
+    """Yield the facts of a desk with one strategy. Raises what the strategy raises."""
+    step = Desk(replace(settings, strategies=(strategy,)))
+    state = step.initial()
+    for batch in batches:
+        state, facts = step.step(state, batch)
+        yield from facts

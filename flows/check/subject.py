@@ -1,7 +1,7 @@
 """The strategy that is checked, behind one that records its calls and can disturb it between them.
 
-    desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
-                          └─ Call(handler, time, requests, their lines, state)
+desk ── on_bar ──▶ Subject ── state decoded anew, file executed anew ──▶ the user's on_bar
+└─ Call(handler, time, requests, their lines, state)
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tapeflow.flows.check.lines import begin_of, line_of_frame
-from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_array, encode_state
+from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_state
+from tapeflow.schemas.plain_arrays import encode_array
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy
 
@@ -41,8 +42,8 @@ class Subject:
     """A strategy at work in one run, and how it is disturbed."""
 
     declared: DeclaredStrategy
-    load: Callable[[], Strategy] | None = None  # its file executed anew
-    is_anew: Callable[[int], bool] = lambda number: False  # whether before this call
+    load: Callable[[], Strategy]  # executes its file anew, as the begin of every run does
+    is_anew: Callable[[int], bool] | None = None  # before which calls, each of them resumed
     spoils: bool = False  # whether what a context gave is of no use after the call
     watch: Callable[[str], AbstractContextManager[None]] = lambda handler: nullcontext()
     keeps_states: bool = True  # whether the state after each call is compared
@@ -52,7 +53,7 @@ class Subject:
     state: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.strategy = self.declared.strategy if self.load is None else self.load()
+        self.strategy = self.load()
 
     def declare(self) -> DeclaredStrategy:
         """Return the strategy for the desk: a class with its handlers, which records."""
@@ -73,7 +74,7 @@ class Subject:
 
     def disturb(self) -> None:
         """Let the state be stored and read, as a resume does; and the file be executed anew."""
-        if self.load is None:
+        if self.is_anew is None:
             return
         encoded = self.encode()
         if self.is_anew(len(self.calls)):
@@ -86,7 +87,15 @@ class Subject:
 
     def running(self) -> Any:
         """Return what stores and reads states, of this strategy."""
-        return SimpleNamespace(state=self.state, strategy=self.strategy, declared=self.declared)
+        declared = replace(self.declared, strategy=self.strategy)
+        return SimpleNamespace(state=self.state, strategy=self.strategy, declared=declared)
+
+    def note_state(self, call: Call) -> None:
+        """Note the state after a call, and its size."""
+        if self.keeps_states:
+            state = self.comparable_state()
+            self.sizes.append(len(state))
+            call.state = blake2b(state, digest_size=16).digest()
 
     def comparable_state(self) -> bytes:
         """Return the state in a form that is equal where it would be after a resume."""
@@ -104,14 +113,11 @@ def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
         seen = SeenContext(context, subject.spoils)
         try:
             yield from forward(subject, call, event, seen)
+            seen.close()
+            subject.note_state(call)
         except BaseException as error:
             call.error = call.error or error
             raise
-        seen.close()
-        if subject.keeps_states:
-            state = subject.comparable_state()
-            subject.sizes.append(len(state))
-            call.state = blake2b(state, digest_size=16).digest()
 
     return handler
 

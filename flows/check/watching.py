@@ -25,6 +25,8 @@ CLOCKS = {
     *("clock_gettime_ns", "sleep"),
 }
 TODAYS = {"now", "utcnow", "today"}
+THREADS = {"start_new_thread", "start_joinable_thread"}  # of which 3.11 has no audit event
+NO_THREAD = "a strategy runs in the thread it is called in"
 ENTROPY = {"urandom", "getrandom", "generate_time_safe"}
 AUDITED = {  # beginnings of the names of audit events
     "open": ("opens a file", OUTSIDE),
@@ -41,7 +43,6 @@ AUDITED = {  # beginnings of the names of audit events
     "os.remove": ("deletes a file", "a strategy answers with requests alone"),
     "os.rename": ("renames a file", "a strategy answers with requests alone"),
     "os.mkdir": ("makes a folder", "a strategy answers with requests alone"),
-    "_thread.start": ("starts a thread", "a strategy runs in the thread it is called in"),
 }
 HARMLESS = {"open", "os.listdir", "os.scandir"}  # these go on; all others are stopped
 LIBRARIES = (  # what these do by themselves is no misdeed of the handler
@@ -86,11 +87,13 @@ class Watch:
         """Look at a call of a function that is written in C, or of an unseeded generator."""
         if event == "c_call":
             found = judge_call(callee)
+            if callee.__name__ in THREADS and self.note(frame, "starts a thread", NO_THREAD):
+                raise StoppedError(f"{self.handler} starts a thread")
         elif event == "call" and frame.f_code is UNSEEDED and frame.f_locals.get("x") is None:
             found = ("random.Random() without a seed", RANDOM)
         else:
             return
-        if found is not None and not isinstance(callee, Watch):
+        if found is not None:
             self.note(frame, f"calls {found[0]}", found[1])
 
     def note(self, frame: FrameType | None, act: str, advice: str) -> bool:

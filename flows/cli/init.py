@@ -81,7 +81,7 @@ def look(args: Namespace) -> str:
     if not learnt.instruments:
         where = "the topics" if args.topics else ", ".join(map(str, args.tapes))
         raise UsageError(f"no trades or quotes in the first {args.frames:,} frames of {where}")
-    return learnt_job(learnt, job.tapes)
+    return learnt_job(learnt, job.tapes, job.kafka if args.topics else None)
 
 
 def next_commands(args: Namespace) -> str:
@@ -90,7 +90,7 @@ def next_commands(args: Namespace) -> str:
 
     command, job = command_name(), args.folder / "job.toml"
     if args.topics:
-        log = "replay --from-topics" + (f" --bootstrap {args.bootstrap}" if args.bootstrap else "")
+        log = "replay --from-topics"
     else:
         log = f"replay {' '.join(map(str, args.tapes))}" if args.tapes else "demo"
     return f"""

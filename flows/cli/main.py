@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from tapeflow.flows.cli import (
     archive,
+    check,
     completion,
     demo,
     digest,
@@ -34,8 +35,8 @@ from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
-    *(demo, init, import_files, replay, load, run, sweep, archive, query, digest, verify, doctor),
-    *(completion, help),
+    *(demo, init, import_files, check, replay, load, run, sweep, archive),
+    *(query, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal

@@ -14,6 +14,7 @@ from typing import Any
 
 from tapeflow.connectors.state.manifest import Rows
 from tapeflow.flows.job.declared import strategies
+from tapeflow.flows.job.features import file_sha256
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import money_digits
@@ -28,13 +29,13 @@ FREE: Mapping[str, frozenset[str]] = {  # by section
     "sweep": frozenset({ALL}),
     "tapes": frozenset({ALL}),  # names of files: what is in them is proven
 }
-NOTIFIED = ("accounts", "strategies")  # sections of rows
+NOTIFIED = ("accounts", "strategies")  # sections of rows; features, by name, are notified too
 OF_VENUES = ("channels", "market.trades", "paper.fees")  # settings by venue
 
 
 def fixed_settings(job: Job) -> dict[str, Any]:
     """Return the settings with which a state must go on, as JSON values by name."""
-    found = flat_settings(job, {"instruments", *NOTIFIED})
+    found = flat_settings(job, {"instruments", "features", *NOTIFIED})
     for section, keys in FREE.items():
         for name in [each for each in found if each.partition(".")[0] == section]:
             if ALL in keys or name.partition(".")[2] in keys:
@@ -85,6 +86,10 @@ def notified_rows(job: Job) -> Rows:
     for source in find_sources(strategies(job, instrument_table(job))):
         if source.sha256:
             found["strategies"][source.name][f"strategies.{source.name}.sha256"] = source.sha256
+    found["features"] = {
+        name: {f"features.{name}": source, f"features.{name}.sha256": file_sha256(job, source)}
+        for name, source in job.features.items()
+    }
     return found
 
 

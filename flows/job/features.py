@@ -7,6 +7,7 @@ defaults. Of the same feature with the same parameters all outputs are computed 
 """
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.time import MAX_NS
 
 if TYPE_CHECKING:  # steps are slow to import, and most jobs need none of them
+    from tapeflow.operators.features.fold import Fold
     from tapeflow.operators.features.needed import Needed
     from tapeflow.operators.features.step import ComputeFeatures
 
@@ -101,6 +103,12 @@ def find_feature(job: Job, name: str, source: str) -> type[Feature]:
         raise UsageError(f"features.{name}: {error}") from error.__cause__
 
 
+def file_sha256(job: Job, source: str) -> str:
+    """Return the sha256 of the file of a user's feature; "" where no file is named."""
+    path = job.folder / source.rpartition(":")[0]
+    return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def bind_class(job: Job, need: FeatureNeed, where: str) -> "Needed | None":
     """Return what computes a user's feature; None where its name is none of [features]."""
     if need.name not in job.features:
@@ -134,7 +142,9 @@ def bind_fold(job: Job, need: FeatureNeed, where: str) -> "Needed":
     if fold is None:
         refuse_kind(need, where)
         hint = suggestion(need.name, [*folds, *job.features])
-        raise UsageError(f"{where}: no feature {need.name}{hint or ': docs/features.md lists all'}")
+        raise UsageError(
+            f"{where}: no feature {need.name}{hint or ': docs/reference/features.md lists all'}"
+        )
     if need.output and need.output not in fold.outputs:
         names = ", ".join(each for each in fold.outputs if each) or "one, without a name"
         hint = suggestion(need.output, fold.outputs)
@@ -174,3 +184,17 @@ def full_name(need: FeatureNeed, params: Iterable[float]) -> str:
     """
     written = ",".join(f"{each!r}" for each in params)
     return f"{need.name}{written and f':{written}'}{need.kind and f'@{need.kind}'}"
+
+
+def families() -> "dict[str, dict[str, Fold]]":
+    """Return the features that come with the package, by family and name."""
+    from tapeflow.operators.features.registry import FAMILIES  # noqa: PLC0415  # see above
+
+    return FAMILIES
+
+
+def find_first_values(fold: "Fold") -> tuple[int, ...]:
+    """Return the bar at which each output of a feature with its defaults has its first value."""
+    from tapeflow.operators.features.first_values import first_values  # noqa: PLC0415  # see above
+
+    return first_values(fold, fold.complete(()))

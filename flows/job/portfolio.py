@@ -9,6 +9,7 @@ from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.time import MIN_NS
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
     from tapeflow.operators.desk.settings import DeskSettings
@@ -47,6 +48,8 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
+        warm_up_ns=job.warmup.span_ns,
+        warm_until_ns=MIN_NS if job.warmup.until is None else job.warmup.until,
     )
     called = in_merge(declared)
     return settings.with_strategies(called, own_kinds(job.bars.width, called))

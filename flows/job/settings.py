@@ -33,6 +33,7 @@ from tapeflow.flows.job.sections import (
 )
 from tapeflow.flows.job.strategies import AnyStrategy
 from tapeflow.flows.job.sweep import Sweep
+from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
@@ -54,6 +55,7 @@ class Job(Section):
     dedupe: Dedupe = Dedupe()
     normalise: Normalise = Normalise()
     source: Source = Source()
+    warmup: Warmup = Warmup()
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
     results: Results = Results()
@@ -184,6 +186,11 @@ def debugging(environment: Mapping[str, str] = os.environ) -> bool:
 def is_on(variable: str, environment: Mapping[str, str]) -> bool:
     """Return whether a variable is set, to anything but 0."""
     return environment.get(variable, "0") not in {"", "0"}
+
+
+def environment_with(**variables: str) -> dict[str, str]:
+    """Return the environment of a process that is started, with some variables more."""
+    return {**os.environ, **variables}
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path | None:

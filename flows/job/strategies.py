@@ -6,11 +6,11 @@ kind = "dip.py:Dip"     ClassStrategy: keys that are not of every strategy are t
 Durations, descriptions and units as in sections.py; which class a kind names is in kinds.py.
 """
 
-from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from tapeflow.flows.job.finite import check_finite
 from tapeflow.flows.job.messages import suggestion
 from tapeflow.flows.job.order_checks import check_exits, check_slices
 from tapeflow.flows.job.orders import ExitSettings, OrderSettings
@@ -171,18 +171,6 @@ class ClassStrategy(StrategySettings):
     def own_settings(self) -> dict[str, Any]:
         """Return the keys that are not of every strategy."""
         return dict(self.model_extra or {})
-
-
-def check_finite(value: Any, place: str = "") -> None:
-    """Refuse a number that is infinite or none, anywhere in a value of TOML: no JSON holds it."""
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{place}{': ' if place else ''}{value} is no number")
-    if isinstance(value, dict):
-        for key, each in value.items():
-            check_finite(each, f"{place}.{key}" if place else key)
-    if isinstance(value, list):
-        for each in value:
-            check_finite(each, place)
 
 
 KERNELS: dict[str, type[Kernel]] = {"ema_cross": EmaCross, "reversion": Reversion}

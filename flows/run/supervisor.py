@@ -4,9 +4,10 @@
         │ SIGTERM to one is SIGTERM to all           one dies: all start again from the last epoch
         ▼ one exit code
 
-A failure with a known cause (TapeflowError) ends the run. After any other failure all processes
-start again, with a growing pause, at most RESTARTS_MAX times in a row while nothing is read. A
-replay that failed by its own code would fail there again: it ends too.
+A failure with a known cause (TapeflowError) ends the run, and so does one of a strategy's own code.
+After any other failure all processes start again, with a growing pause, at most RESTARTS_MAX times
+in a row while nothing is read. A replay that failed by its own code would fail there again: it ends
+too.
 """
 
 import os
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 from tapeflow.connectors.source.progress import Progress
@@ -26,7 +28,7 @@ from tapeflow.flows.run.fatal_signals import ADVICE, FATAL
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.unexpected import ProcessFailure
-from tapeflow.flows.run.worker import PLAN
+from tapeflow.flows.run.worker import BUG, FINAL, PLAN
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
@@ -58,7 +60,7 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
                 return
             raise_reported_error(folder, plan.processes)
             bug = find_bug(folder, plan.processes, failed)
-            if bug is not None and not plan.supervised:
+            if bug is not None and (bug.is_final or not plan.supervised):
                 raise bug
             failures = 1 if progress.records() > read else failures + 1
             read = max(read, progress.records())
@@ -161,12 +163,13 @@ def find_bug(folder: Path, processes: int, failed: str) -> ProcessFailure | None
     """
     outputs = [path.read_text(errors="replace") for path in sorted(folder.glob("output-*"))]
     printed = "\n".join(["", PRINTED, *outputs])
-    for index in range(processes):
-        left = folder / f"bug-{index}"
+    for kind, index in product((FINAL, BUG), range(processes)):
+        left = folder / f"{kind}-{index}"
         if left.exists():
             line, _, trace = left.read_text().partition("\n")
             left.unlink()
-            return ProcessFailure(f"{line} (process {index})", trace + printed)
+            line = f"{line} (process {index})"
+            return ProcessFailure(line, trace + printed, is_final=kind == FINAL)
     fatal = any(f"killed by {number.name}" in failed for number in FATAL)
     return ProcessFailure(failed, printed) if fatal else None
 

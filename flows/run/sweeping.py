@@ -5,7 +5,7 @@ job ─▶ grids ─▶ pass 1 ─▶ intervals ─▶ rows of `variants`, ranke
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.variants import Variant as VariantRow
 from tapeflow.schemas.variants import VariantInterval
 
-Intervals = Mapping[str, list[VariantInterval]]  # by variant
+Intervals = dict[str, list[VariantInterval]]  # by variant
 
 
 def find_variants(job: Job, notify: Notify) -> Grids:
@@ -57,7 +57,13 @@ def run_sweep(
     """
     check_replaceable(plan.results)
     total = f"{len(grids.variants):,} variants"
-    intervals = first_pass(plan, grids, mark(show, f"{total}: "), notify)
+    intervals = run_variants(plan, grids.variants, mark(show, f"{total}: "), notify)
+    if missing := tuple(each for each in grids.variants if each.name not in intervals):
+        count = f"{len(missing):,} variant{'s' * (len(missing) > 1)}"
+        notify(f"{count} met prices of more decimals than the tick has: again, at desks")
+        reason = "prices have more decimals than the tick"
+        progress = mark(show, f"{count}, at desks: ")
+        intervals |= run_variants(plan, missing, progress, lambda _: None, at_desks=reason)
     rows = compare_variants(plan.job, grids, intervals, best)
     names = {row.variant for row in rows if row.facts}
     chosen = tuple(each for each in grids.variants if each.name in names)
@@ -72,16 +78,20 @@ def run_sweep(
     return tuple(rows)
 
 
-def first_pass(plan: Plan, grids: Grids, show: Notify, notify: Notify) -> Intervals:
-    """Run all variants over the log; return what each made in each interval."""
+def run_variants(
+    plan: Plan, variants: tuple[Variant, ...], show: Notify, notify: Notify, at_desks: str = ""
+) -> Intervals:
+    """Run variants over the log; return what each made in each interval.
+
+    `at_desks`: why all of them run at desks of their own. Light portfolios leave out those that
+    need one.
+    """
     folder = plan.results.resolve().parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{plan.results.name}-", dir=folder) as made:
         results = Path(made) / "variants.duckdb"
-        job = variant_job(plan.job, grids.variants)
-        run_plan(
-            replace(plan, flow="sweep", sweep=SweepPass(), job=job, results=results), show, notify
-        )
+        job, sweep = variant_job(plan.job, variants), SweepPass(at_desks=at_desks)
+        run_plan(replace(plan, flow="sweep", sweep=sweep, job=job, results=results), show, notify)
         return read_intervals(results)
 
 

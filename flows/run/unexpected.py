@@ -39,10 +39,13 @@ TEXT_CHARS = 300  # of a message in the line
 class ProcessFailure(Exception):
     """What nobody expected, in a process of its own: its line, and the text of its trace."""
 
-    def __init__(self, line: str, trace: str) -> None:
-        """Carry the line and the trace to the process that reports them."""
+    def __init__(self, line: str, trace: str, *, is_final: bool = False) -> None:
+        """Carry the line and the trace to the process that reports them.
+
+        `is_final`: it would come again at the same record, however often it is tried.
+        """
         super().__init__(line)
-        self.line, self.trace = line, trace
+        self.line, self.trace, self.is_final = line, trace, is_final
 
 
 def explain(error: BaseException | None) -> TapeflowError | None:

@@ -4,7 +4,8 @@
 
 Messages for the user go to the file descriptor TERMINAL, the supervisor's standard error. What the
 engine itself prints goes to FOLDER/output-INDEX. The line of a failure with a known cause goes to
-FOLDER/error-INDEX; of one that nobody expected to FOLDER/bug-INDEX, with its trace below it.
+FOLDER/error-INDEX; of one that nobody expected to FOLDER/bug-INDEX, of a strategy's own code to
+FOLDER/strategy-INDEX, each with its trace below it.
 """
 
 import faulthandler
@@ -24,10 +25,11 @@ from tapeflow.connectors.kafka.arena import use_one_arena
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.ending import end_process
-from tapeflow.schemas.errors import PeerEndedError, UnavailableError
+from tapeflow.schemas.errors import PeerEndedError, StrategyError, UnavailableError
 from tapeflow.schemas.notify import CLEAR_LINE
 
 PLAN = "plan.pickle"
+BUG, FINAL = "bug", "strategy"  # files of a failure: a restart may help, or not
 PREVIOUS_MAX_S = 10.0  # how long to wait for the process before this one
 LOOK_S = 0.002
 BIND_S = 0.01  # from a process's `listens` file until it listens
@@ -64,7 +66,8 @@ def report(error: BaseException, folder: Path, index: int, terminal: int) -> Non
         (folder / f"error-{index}").write_text(str(explained), errors="backslashreplace")
     else:
         text = f"{unexpected.describe(error)}\n{unexpected.format_trace(error)}"
-        (folder / f"bug-{index}").write_text(text, errors="backslashreplace")
+        kind = FINAL if isinstance(error, StrategyError) else BUG
+        (folder / f"{kind}-{index}").write_text(text, errors="backslashreplace")
 
 
 def wait_for_previous_listener(folder: Path, addresses: list[str], index: int) -> None:

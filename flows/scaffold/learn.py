@@ -3,6 +3,7 @@
 pages ─▶ decode without instruments: symbols ─▶ decode with them: ticks ─▶ decimal steps
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from tapeflow.schemas.batches import Page, slice_page
 from tapeflow.schemas.market import Market, Quotes, Trades
 from tapeflow.schemas.venues import VENUES, venue_of
 
+WAIT_S = 0.001  # for what a broker is about to send
 WAYS = ("trade", "aggTrade")  # in which a venue may send its trades
 
 
@@ -57,7 +59,11 @@ def read_pages(reader: Reader, frames_max: int) -> Iterator[Page]:
     """Yield the first pages of a partition."""
     left = frames_max
     try:
-        while left > 0 and not reader.ended and (page := reader.read()) is not None:
+        while left > 0 and not reader.ended:
+            page = reader.read()
+            if page is None:
+                time.sleep(WAIT_S)
+                continue
             page = slice_page(page, slice(0, left)) if len(page.log_ns) > left else page
             left -= len(page.log_ns)
             yield page

@@ -27,6 +27,7 @@ from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.signals import AnyIntent, Intent, Signal
+from tapeflow.schemas.time import format_time
 
 
 class Verdict(NamedTuple):
@@ -120,16 +121,19 @@ def check_orders(
 
 
 def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict:
-    """Refuse an intent of what the job does not trade any more, or of a time long decided.
+    """Refuse an intent of what the job does not trade any more, or of a time in which it does not.
 
-    Either comes only of a state whose job has changed: what a partition that is new to it tells is
-    of the past until it has come to where the state was.
+    NOT_TRADED and PAST come only of a state whose job has changed: what a partition that is new to
+    it tells is of the past until it has come to where the state was.
     """
     signal = intent.signal
     if not settings.may_trade(intent.account, signal.strategy, signal.instrument):
         return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
     if state.merge.is_past(signal.position):
         return Verdict("PAST", "PAST: the state was past it when its partition was new")
+    begin_ns = settings.trading_begin_ns(state.merge.first_ns)
+    if signal.time_ns < begin_ns:
+        return Verdict("WARM_UP", f"WARM_UP: nothing is traded before {format_time(begin_ns)}")
     return Verdict()
 
 

@@ -88,12 +88,18 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
     time_ns = timers.next_due_ns(state)
     if time_ns is not None and time_ns > state.now[0]:
         due.append(((time_ns, "", -1), (0,), "timer"))  # before every record of that time
-    elif time_ns is not None:
+    elif time_ns is not None and is_over(state.now, state.merge.horizon):
         due.append((state.now, (LATE,), "timer"))
     first = min(due, default=None)
     if first is None or first[0] >= state.merge.horizon:
         return None
     return first[0], first[2]
+
+
+def is_over(position: LogPosition, horizon: LogPosition) -> bool:
+    """Return whether all of a position is known: the end of a log closes bars at its last one."""
+    log_ns, partition, offset = position
+    return horizon > (log_ns, partition, offset + 1)
 
 
 def row_key(row: FoundRow) -> tuple[LogPosition, int]:

@@ -49,6 +49,7 @@ class Merge:
     clocks: dict[str, Ints] = field(default_factory=dict)  # by partition: see venue_clock.py
     horizon: LogPosition = BEFORE_LOG
     joined: dict[str, LogPosition] = field(default_factory=dict)  # where a state was, by partition
+    first_ns: int = MAX_NS  # log time of the first record: certain when the horizon moves
     log_ns: int = 0  # newest log time of any record
     releases: int = 0  # of rows so far: marks have changed where it has grown
 
@@ -60,6 +61,8 @@ class Merge:
         assert first == expected, f"{partition}: offset {first} came where {expected} was due"
         self.next[partition] = batch.next_offset
         self.log_ns = max(self.log_ns, batch.log_ns)
+        if self.horizon == BEFORE_LOG and batch.next_offset > first:
+            self.first_ns = min(self.first_ns, batch.first_log_ns)
         market = batch.market
         if self.uses_venue_clock:
             clock = self.clocks.setdefault(partition, initial_clock())

@@ -38,6 +38,7 @@ def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
         partition=batch.partition,
         first_offset=batch.first_offset,
         next_offset=batch.next_offset,
+        first_log_ns=int(batch.log_ns[0]) if len(batch.log_ns) else 0,
         log_ns=int(batch.log_ns[-1]) if len(batch.log_ns) else 0,
         end_of_log=batch.end_of_log,
         instruments=instruments,

@@ -13,6 +13,7 @@ from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.time import MIN_NS
 
 
 class AccountSettings(Struct, frozen=True):
@@ -44,6 +45,12 @@ class DeskSettings(Struct, frozen=True):
     traded: Mapping[tuple[str, str], frozenset[str]] | None = None  # by account and strategy: ids
     strategies: tuple[DeclaredStrategy, ...] = ()  # that are called in the merge
     reads: BarReads = NO_READS  # of them
+    warm_up_ns: int = 0  # from the first record of the log on: nothing is traded
+    warm_until_ns: int = MIN_NS  # log time before which nothing is traded
+
+    def trading_begin_ns(self, first_ns: int) -> int:
+        """Return the log time at which trading begins, of a log that begins at `first_ns`."""
+        return first_ns + self.warm_up_ns if self.warm_up_ns else self.warm_until_ns
 
     def with_strategies(
         self, strategies: Iterable[DeclaredStrategy], own: frozenset[str] = frozenset()

@@ -31,7 +31,7 @@ CELLS_MAX = 4_000_000  # forecasts at once
 
 @compiled
 @by_numbers
-def cross_all(
+def cross_all(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
     state: Written[Floats2],
     instrument: Ints,
     close: Floats,

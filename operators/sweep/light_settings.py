@@ -106,7 +106,7 @@ def reasons_of_instruments(strategy: DeclaredStrategy, settings: DeskSettings) -
 
 
 def unit_of(size: Decimal, row: Instrument, digits: int) -> int | None:
-    """Return the worth of an order at a price of one step, in units of money; None: no whole one."""
+    """Return the worth of an order at one step, in units of money; None where it is not whole."""
     step = DECIMAL_CONTEXT.multiply(size, row.multiplier)
     units = DECIMAL_CONTEXT.scaleb(step, digits - decimals_of(row))
     whole = int(units)

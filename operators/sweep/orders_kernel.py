@@ -101,7 +101,7 @@ def is_close(price: float, last: float) -> bool:
 
 
 @called
-def met_price(state: Any, number: int, side: int, log_ns: int, row: Any) -> float:
+def met_price(state: Any, number: int, side: int, log_ns: int, row: Any) -> Any:
     """Return the price that an order meets at a row, before that acts; NaN: it stays on its way.
 
     `row` is (whether it is a trade, its price or bid, its ask).

@@ -63,7 +63,7 @@ SAMPLE_ROWS = 4  # of a sample: equity, trades, turnover, fees by variant
 
 
 @inlined
-def is_before(log_ns: int, offset: int, part: int, stop: Any) -> bool:
+def is_before(log_ns: int, offset: int, part: int, stop: Any) -> Any:
     """Return whether a row of a partition lies before a stop, or at its place."""
     stop_ns, rank, stop_offset = stop
     if log_ns != stop_ns:
@@ -124,7 +124,7 @@ def pass_rows(state: Any, part: int, stop: Any, trades: Any, quotes: Any, cursor
 
 
 @called
-def closing_price(state: Any, number: int, is_long: bool, filled: float) -> float:
+def closing_price(state: Any, number: int, is_long: bool, filled: float) -> Any:
     """Return the price that a position is valued at: marks.closing_price without mark prices."""
     markets, prices = state[MARKETS], state[PRICES]
     last, quote = prices[number, LAST], prices[number, BID if is_long else ASK]

@@ -32,13 +32,11 @@ def release(merge: Merge, partitions: Sequence[str]) -> Released:
     cursors = np.zeros((len(partitions), 4), np.int64)
     for number, name in enumerate(partitions):
         pending = merge.pending.get(name, ())
-        for table, (chunks, at) in enumerate(((trades, 0), (quotes, 2))):
+        taken = [take_rows(table, merge.horizon, name) for table in pending]
+        for at, chunks, own in ((0, trades, taken[:1]), (2, quotes, taken[1:2])):
             cursors[number, at] = sum(map(len, chunks))
-            if pending:
-                chunks += take_rows(pending[table], merge.horizon, name)
+            chunks.extend(*own)
             cursors[number, at + 1] = sum(map(len, chunks))
-        for table in pending[2:]:
-            take_rows(table, merge.horizon, name)
     return Released(join(trades, OF_TRADES), join(quotes, OF_QUOTES), cursors)
 
 

@@ -117,7 +117,7 @@ def deflate(curve: Curve, ratio: float | None, trials: int, variance: float | No
 
 def draw_curve(intervals: Intervals, parts: Iterable[Part]) -> Curve:
     """Return what a variant made in some parts of the log, put together in their order."""
-    returns: list[float] = []
+    days: dict[int, Decimal] = {}
     trades, turnover, fees, made, high, drawdown = 0, ZERO, ZERO, ZERO, ZERO, ZERO
     for part in parts:
         inside = [each for each in intervals if part.begin_ns <= each.begin_ns < part.end_ns]
@@ -132,18 +132,20 @@ def draw_curve(intervals: Intervals, parts: Iterable[Part]) -> Curve:
             shift = made - base
             drawdown = max(drawdown, high - (each.low + shift), each.drawdown)
             high = max(high, each.high + shift)
-        returns += day_returns(inside, base, part)
+        for day, change in day_changes(inside, base, part):  # parts may share a day
+            days[day] = days.get(day, ZERO) + change
         made += inside[-1].equity - base if inside else ZERO
+    returns = [float(days[day]) for day in sorted(days)]
     return Curve(returns, trades, turnover, fees, made, drawdown)
 
 
-def day_returns(intervals: Intervals, base: Decimal, part: Part) -> Iterator[float]:
-    """Yield the changes of equity by UTC day of a part, days without a sample included."""
+def day_changes(intervals: Intervals, base: Decimal, part: Part) -> Iterator[tuple[int, Decimal]]:
+    """Yield the change of equity on each UTC day of a part, days without a sample included."""
     at_end: dict[int, Decimal] = {(each.end_ns - 1) // DAY_NS: each.equity for each in intervals}
     equity = base
     for day in range(part.begin_ns // DAY_NS, (part.end_ns - 1) // DAY_NS + 1):
         after = at_end.get(day, equity)
-        yield float(after - equity)
+        yield day, after - equity
         equity = after
 
 

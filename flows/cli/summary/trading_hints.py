@@ -13,8 +13,15 @@ MOST_BARS = "SELECT instrument, count(*) FROM bars GROUP BY 1"
 SIGNALS = "SELECT strategy, count(*) FROM signals GROUP BY 1"
 REFUSED = """
     SELECT strategy, count(*), mode(reason), count(*) FILTER (reason = most)
-    FROM (SELECT *, mode(reason) OVER (PARTITION BY strategy) AS most FROM decisions)
+    FROM (
+        SELECT *, mode(reason) OVER (PARTITION BY strategy) AS most
+        FROM decisions WHERE reason != 'WARM_UP'
+    )
     GROUP BY strategy HAVING count(*) FILTER (reason = '') = 0 ORDER BY strategy
+"""
+HELD_BACK = """
+    SELECT strategy, count(*), any_value(detail)
+    FROM decisions WHERE reason = 'WARM_UP' GROUP BY strategy ORDER BY strategy
 """
 MOST_LINES = 5  # of instruments off their tick or lot
 MEANS = {  # of a step: what it is of, and what follows from a wrong one
@@ -78,6 +85,15 @@ def bars_needed(strategy: dict[str, Any], job: dict[str, Any]) -> tuple[int, str
     return window + 2, f"[normalise] window = {window}"
 
 
+def find_held_back(con: Any, job: dict[str, Any]) -> Iterator[str]:
+    """Yield how many intents of each strategy were refused because they came in the warm-up."""
+    for strategy, intents, detail in con.execute(HELD_BACK).fetchall():
+        yield (
+            f"{intents:,} intents of strategy {strategy} came in the warm-up and were not traded: "
+            f"{detail.removeprefix('WARM_UP: ')}; see [warmup]"
+        )
+
+
 def find_refused(con: Any, job: dict[str, Any]) -> Iterator[str]:
     """Yield which strategies had all their intents refused."""
     for strategy, intents, reason, count in con.execute(REFUSED).fetchall():
@@ -118,4 +134,10 @@ def instruments_of(strategy: dict[str, Any], ids: Any) -> list[str]:
     return [name for name in ids if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-HINTS: tuple[Hint, ...] = (find_untraded, find_warm_up, find_refused, find_off_steps)
+HINTS: tuple[Hint, ...] = (
+    find_untraded,
+    find_warm_up,
+    find_held_back,
+    find_refused,
+    find_off_steps,
+)

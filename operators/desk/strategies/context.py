@@ -1,32 +1,23 @@
-"""What a strategy sees at a place of the log: `Context`, over the state of the desk.
+"""What a strategy sees at a place of the log: `Context`, over the state of the desk."""
 
-Prices are released when they are asked for, up to and with the record of the place.
-"""
-
-import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache, partial
 from typing import NamedTuple
 
 from tapeflow.operators.desk.equity import exact_mark, notional_rate
-from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.positions import entry_price
 from tapeflow.operators.desk.rates import marked_rates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.strategies.market_view import MarketView, none_if_nan
 from tapeflow.operators.desk.strategies.running import Running
 from tapeflow.operators.desk.working import Working
-from tapeflow.operators.features.composite import compute_composite
 from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.context import OpenOrder
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT, to_decimal
-from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.sizing import compute_size
-from tapeflow.schemas.time import MIN_NS, LogPosition, Ns
-
-BID, ASK = 0, 1
 
 
 class SizeFacts(NamedTuple):
@@ -42,41 +33,27 @@ class SizeFacts(NamedTuple):
 
     def closes(self, kind: str, count: int) -> tuple[Floats, Ints]:
         """Return close and end (ns) of the last bars, oldest first."""
-        bars = self.context.bars(self.instrument, kind)
-        return bars.close[-count:], bars.close_ns[-count:]
+        bars = self.context.bars_of_size(self.instrument, kind, count)
+        return bars.close, bars.close_ns
 
     def trade_returns(self, count: int) -> list[Decimal]:
         """Return what the last closed trades made, as a part of what each cost."""
         return self.running.trades.returns[-count:]
 
 
-class DeskContext:
+class DeskContext(MarketView):
     """The context of one call of a strategy."""
 
-    __slots__ = ("_is_released", "_running", "_settings", "_state")
+    __slots__ = ("_running",)
 
     def __init__(self, state: State, settings: DeskSettings, running: Running) -> None:
-        self._state, self._settings, self._running = state, settings, running
-        self._is_released = False
-
-    @property
-    def time_ns(self) -> Ns:
-        """Log time of the event."""
-        return self._state.now[0]
-
-    @property
-    def position(self) -> LogPosition:
-        """Log time, partition, offset of the event."""
-        return self._state.now
+        super().__init__(state, settings)
+        self._running = running
 
     @property
     def instruments(self) -> Sequence[str]:
         """Ids of the instruments that it trades, sorted."""
         return self._running.instruments
-
-    def instrument(self, instrument: str) -> Instrument:
-        """Return the facts of an instrument."""
-        return self._settings.instruments.rows[self._number(instrument)]
 
     def holding(self, instrument: str) -> Decimal:
         """Return its own position, signed."""
@@ -132,86 +109,26 @@ class DeskContext:
             SizeFacts(self, self._running, instrument),
         )
 
-    def last(self, instrument: str) -> float | None:
-        """Return the price of the last accepted trade."""
-        return none_if_nan(self._marks().last[self._number(instrument)])
-
-    def bid(self, instrument: str) -> float | None:
-        """Return the best bid."""
-        return none_if_nan(self._marks().quote[self._number(instrument), BID])
-
-    def ask(self, instrument: str) -> float | None:
-        """Return the best ask."""
-        return none_if_nan(self._marks().quote[self._number(instrument), ASK])
-
-    def mid(self, instrument: str) -> float | None:
-        """Return the middle of bid and ask; None where a side is missing, or they are crossed."""
-        bid, ask = self.bid(instrument), self.ask(instrument)
-        return None if bid is None or ask is None or bid > ask else bid + (ask - bid) / 2
-
-    def bid_size(self, instrument: str) -> float | None:
-        """Return the size at the best bid."""
-        return none_if_nan(self._marks().quote_size[self._number(instrument), BID])
-
-    def ask_size(self, instrument: str) -> float | None:
-        """Return the size at the best ask."""
-        return none_if_nan(self._marks().quote_size[self._number(instrument), ASK])
-
-    def mark(self, instrument: str) -> float | None:
-        """Return the venue's own mark price."""
-        return none_if_nan(self._marks().mark[self._number(instrument)])
-
-    def age_ns(self, instrument: str) -> Ns | None:
-        """Return the log time since its last trade or quote."""
-        marks, number = self._marks(), self._number(instrument)
-        newest_ns = max(int(marks.last_at[number, 0]), int(marks.quote_at[number, 0]))
-        return None if newest_ns == MIN_NS else self.time_ns - newest_ns
-
     def bars(self, instrument: str, kind: str = "") -> Bars:
         """Return the last bars of a kind, oldest first, as many as `needs` asks for."""
         self._number(instrument)
-        return self._state.strategies.memory.bars(kind, instrument)
+        kind = "" if kind in self._settings.reads.own else kind
+        count = self._running.reads.counts.get(kind, 0)
+        if not count:
+            raise ValueError(f"no bars of {kind or 'the job'}: add 'bars:N@{kind}' to needs()")
+        return self._state.strategies.memory.bars(kind, instrument, count)
+
+    def bars_of_size(self, instrument: str, kind: str, count: int) -> Bars:
+        """Return the last bars that a size depends on, whatever the class itself needs."""
+        kind = "" if kind in self._settings.reads.own else kind
+        return self._state.strategies.memory.bars(kind, instrument, count)
 
     def feature(self, name: str, instrument: str) -> float | None:
         """Return a feature at the last bar of its kind; None before its warm-up."""
-        features = self._state.strategies.memory.features
-        if name not in features:
+        if name not in self._running.reads.features:
             raise ValueError(f"no feature {name!r}: add it to needs()")
+        features = self._state.strategies.memory.features
         return none_if_nan(features[name][self._number(instrument)])
-
-    def composite(self, instruments: Sequence[str], max_age_ns: Ns) -> float | None:
-        """Return the mean of the mids that are not older than this, weighted by their sizes."""
-        return compute_composite(
-            map(self.mid, instruments),
-            map(self._touch_size, instruments),
-            map(self._quote_age_ns, instruments),
-            max_age_ns,
-        )
-
-    def _touch_size(self, instrument: str) -> float | None:
-        bid_size, ask_size = self.bid_size(instrument), self.ask_size(instrument)
-        return None if bid_size is None or ask_size is None else bid_size + ask_size
-
-    def _quote_age_ns(self, instrument: str) -> Ns:
-        return self.time_ns - int(self._marks().quote_at[self._number(instrument), 0])
-
-    def _number(self, instrument: str) -> int:
-        number = self._settings.instruments.number.get(instrument)
-        if number is None:
-            raise ValueError(f"{instrument!r} is no instrument of the job")
-        return number
-
-    def _marks(self) -> Marks:
-        if not self._is_released:
-            log_ns, partition, offset = self._state.now
-            self._state.merge.release_before((log_ns, partition, offset + 1))
-            self._is_released = True
-        return self._state.merge.marks
-
-
-def none_if_nan(value: float) -> float | None:
-    """Return a price as Python's float; None where there is none."""
-    return None if math.isnan(value) else float(value)
 
 
 def open_order(working: Working) -> OpenOrder:

@@ -48,9 +48,9 @@ class History:
         self.columns["instrument"][:rows] = number
         self.end = rows
 
-    def bars(self) -> Bars:
-        """Return the bars, oldest first; their columns can't be written."""
-        rows = slice(max(self.end - self.count, 0), self.end)
+    def bars(self, count: int) -> Bars:
+        """Return the last bars, oldest first, at most `count`; their columns can't be written."""
+        rows = slice(max(self.end - min(count, self.count), 0), self.end)
         columns = {name: column[rows] for name, column in self.columns.items()}
         for column in columns.values():
             column.flags.writeable = False
@@ -84,11 +84,7 @@ class BarMemory:
                 history = self.histories[key] = History.empty(count)
             history.add(bar, number)
 
-    def bars(self, kind: str, instrument: str) -> Bars:
-        """Return the last bars of a kind. Raises ValueError where no strategy reads such."""
-        kind = "" if kind in self.reads.own else kind
-        count = self.reads.counts.get(kind, 0)
-        if not count:
-            raise ValueError(f"no bars of {kind or 'the job'}: add 'bars:N@{kind}' to needs()")
+    def bars(self, kind: str, instrument: str, count: int) -> Bars:
+        """Return the last bars of a kind: at most `count`, of those that are kept."""
         history = self.histories.get((kind, instrument))
-        return Bars.empty() if history is None else history.bars()
+        return Bars.empty() if history is None else history.bars(count)

@@ -32,10 +32,24 @@ def parse_needs(texts: Iterable[str], own: frozenset[str]) -> list[Need]:
     return [replace(each, kind="") if each.kind in own else each for each in needs]
 
 
-def called_kinds(declared: DeclaredStrategy, own: frozenset[str]) -> frozenset[str]:
-    """Return the kinds of bars with which a strategy is called: the job's own if it names none."""
-    needs = parse_needs(declared.strategy.needs(), own)
-    return frozenset(each.kind for each in needs if isinstance(each, BarsNeed)) or frozenset({""})
+class OwnReads(Struct, frozen=True):
+    """What one strategy reads of bars: nothing of what others need is in its context."""
+
+    kinds: frozenset[str]  # of bars with which it is called
+    counts: dict[str, int]  # of the last bars, by kind
+    features: frozenset[str]  # as it writes them
+
+
+def own_reads(declared: DeclaredStrategy, own: frozenset[str]) -> OwnReads:
+    """Return what a strategy reads; it is called with the job's own bars if it names none."""
+    counts: dict[str, int] = {}
+    features: set[str] = set()
+    for need in parse_needs(declared.strategy.needs(), own):
+        if isinstance(need, BarsNeed):
+            counts[need.kind] = max(counts.get(need.kind, 0), need.count)
+        else:
+            features.add(need.text)
+    return OwnReads(frozenset(counts) or frozenset({""}), counts, frozenset(features))
 
 
 def read_needs(strategies: Iterable[DeclaredStrategy], own: frozenset[str]) -> BarReads:
@@ -47,7 +61,7 @@ def read_needs(strategies: Iterable[DeclaredStrategy], own: frozenset[str]) -> B
     features: dict[str, dict[str, None]] = {}
     kinds: set[str] = set()
     for declared in strategies:
-        kinds |= called_kinds(declared, own)
+        kinds |= own_reads(declared, own).kinds
         for need in parse_needs(declared.needs, own):
             kinds.add(need.kind)
             if isinstance(need, BarsNeed):

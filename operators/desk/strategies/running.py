@@ -16,7 +16,7 @@ from tapeflow.operators.desk.booking import Booking
 from tapeflow.operators.desk.merge import BEFORE_LOG
 from tapeflow.operators.desk.strategies.failures import strategy_error
 from tapeflow.operators.desk.strategies.history import BarMemory
-from tapeflow.operators.desk.strategies.reads import BarReads, called_kinds
+from tapeflow.operators.desk.strategies.reads import BarReads, OwnReads, own_reads
 from tapeflow.operators.desk.strategies.signal_counts import SignalCounts
 from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.accounts import Decision
@@ -46,7 +46,7 @@ class Running:
     strategy: Strategy
     state: Any
     name: bytes  # sorts strategies
-    kinds: frozenset[str]  # of bars that it is called with
+    reads: OwnReads
     handlers: frozenset[str]  # that its class defines
     instruments: tuple[str, ...]  # ids, sorted as bytes
     calls: int = 0  # but those of bars, so far
@@ -57,8 +57,8 @@ class Running:
     timers: dict[str, int] = field(default_factory=dict)  # log time, by name
 
     @classmethod
-    def begin(cls, declared: DeclaredStrategy, kinds: frozenset[str]) -> "Running":
-        """Return a strategy before its first event; `kinds` are of the bars it is called with."""
+    def begin(cls, declared: DeclaredStrategy, reads: OwnReads) -> "Running":
+        """Return a strategy before its first event."""
         strategy = declared.strategy
         defined = frozenset(
             each
@@ -70,7 +70,7 @@ class Running:
             strategy,
             begin_state(declared),
             declared.name.encode(),
-            kinds,
+            reads,
             defined,
             tuple(sorted(declared.instruments, key=str.encode)),
             trades=ClosedTrades(
@@ -104,13 +104,11 @@ class Strategies:
     ) -> "Strategies":
         """Return strategies before the first event."""
         ordered = sorted(declared, key=lambda each: each.name.encode())
-        running = {
-            each.name: Running.begin(each, called_kinds(each, reads.own)) for each in ordered
-        }
+        running = {each.name: Running.begin(each, own_reads(each, reads.own)) for each in ordered}
         by_bar: dict[tuple[str, str], list[Running]] = {}
         for each in running.values():
             if "on_bar" in each.handlers:
-                for kind in each.kinds:
+                for kind in each.reads.kinds:
                     for instrument in each.declared.instruments:
                         by_bar.setdefault((kind, instrument), []).append(each)
         return cls(running, BarMemory.empty(reads, instruments), by_bar=by_bar)

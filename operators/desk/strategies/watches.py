@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
 from tapeflow.operators.desk.strategies.running import Running
 from tapeflow.operators.desk.venue.bounds import Bounds
 from tapeflow.operators.desk.venue.rows import MarkRow, QuoteRow, Row, TradeRow
@@ -31,7 +32,7 @@ def meet_watches(
     """Yield the events of the watches that a row of their instrument meets."""
     for running, watch in watches:
         price = price_of(row, watch.on)
-        if price is None or math.isnan(price):
+        if price is None:
             continue
         is_below = watch.below is not None and price <= watch.below
         if is_below or (watch.above is not None and price >= watch.above):
@@ -40,10 +41,15 @@ def meet_watches(
 
 
 def price_of(row: Row, on: PriceOf) -> float | None:
-    """Return a price of a row; None where it is a row of others."""
+    """Return a price of a row as triggers see it: of a quote of a market, of a side not empty."""
+    price = math.nan
     if isinstance(row, TradeRow):
-        return row.price if on == "trade" else None
-    if isinstance(row, QuoteRow):
-        return row.bid if on == "bid" else row.ask if on == "ask" else None
-    assert isinstance(row, MarkRow), "a row of no table"
-    return row.mark if on == "mark" else None
+        price = row.price if on == "trade" else math.nan
+    elif isinstance(row, QuoteRow):
+        bid, ask = nan_if_empty(row.bid), nan_if_empty(row.ask)
+        if is_of_market(bid, ask):
+            price = {"bid": bid, "ask": ask}.get(on, math.nan)
+    else:
+        assert isinstance(row, MarkRow), "a row of no table"
+        price = row.mark if on == "mark" and is_of_market(row.mark, row.mark) else math.nan
+    return None if math.isnan(price) else price

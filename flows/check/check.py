@@ -1,0 +1,86 @@
+"""`tapeflow check`: the laws of each class of a file, one after the other.
+
+file ─▶ classes ─▶ laws of the class ─▶ laws over the made-up log, over tapes ─▶ hash seeds
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tapeflow.flows.check import watching
+from tapeflow.flows.check.breach import Breach
+from tapeflow.flows.check.declared import check_class
+from tapeflow.flows.check.laws import check_over
+from tapeflow.flows.check.market import Asked, logs_of
+from tapeflow.flows.check.seeds import compare_seeds
+from tapeflow.flows.check.subject import HANDLERS, Subject
+from tapeflow.flows.check.user_file import UserFile
+from tapeflow.flows.job.class_files import load_file
+from tapeflow.flows.job.kinds import class_names, take_class
+from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.strategy import Strategy
+
+
+class Finding(Struct, frozen=True):
+    """What the check of a class has found."""
+
+    name: str  # of the class
+    breaches: tuple[Breach, ...]
+    summary: str  # of what was checked
+
+
+def classes_of(path: Path, name: str) -> list[type[Strategy]]:
+    """Return the classes of a file that are to be checked: one, or all.
+
+    Raises UsageError where the file fails, or has none.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    module = load_file(path).module
+    if name:
+        return [take_class(f"{path}:{name}", module, name, Strategy)]
+    found = [vars(module)[each] for each in class_names(module, Strategy)]
+    own = [each for each in found if each.__module__ == module.__name__]
+    if not own:
+        raise UsageError(f"{path}: it has no class of a Strategy: write class Name(Strategy)")
+    return own
+
+
+def check_one(type_: type[Strategy], asked: Asked) -> Finding:
+    """Check a class. Raises UsageError where its settings or the job are wrong."""
+    breaches = [*check_class(type_, asked.row.keys())]
+    if breaches:
+        return Finding(asked.name, tuple(breaches), "")
+    watching.install()
+    logs, file = logs_of(asked), UserFile(Path(asked.path), asked.name)
+    subjects = []
+    for log in logs:
+        checked = check_over(file, log)
+        subjects.append(checked.plain)
+        breaches += [each for each in checked.breaches if each not in breaches]
+    if not breaches:
+        breaches += compare_seeds(subjects, asked)
+    over = " and ".join(log.name for log in logs)
+    return Finding(asked.name, tuple(breaches), f"over {over}: {describe_calls(subjects)}")
+
+
+def describe_calls(subjects: list[Subject]) -> str:
+    """Return how often each handler was called, and which never."""
+    counts = Counter(call.handler for subject in subjects for call in subject.calls)
+    type_ = type(subjects[0].strategy)
+    never = [
+        name
+        for name in HANDLERS
+        if name not in counts and getattr(type_, name) is not getattr(Strategy, name)
+    ]
+    called = ", ".join(f"{name} {counts[name]:,}" for name in HANDLERS if name in counts)
+    return f"{called} calls" + (f"; never called: {', '.join(never)}" if never else "")
+
+
+def check_file(asked: Asked) -> Iterator[Finding]:
+    """Check the class that is asked for, or every class of the file."""
+    for type_ in classes_of(Path(asked.path), asked.name):
+        yield check_one(type_, replace(asked, name=type_.__name__))
