@@ -79,6 +79,7 @@ instruments = ["SOL-*", "LTC-*"]
 entry = [0.5, 1.5, 2.5]
 """
 MODELS = {
+    "warm-up": '[warmup]\nfor = "15s"',
     "sized": "",
     "impatient": 'latency = "50ms"\npatience = "120ms"\nquote_age = "80ms"',
     "trade": 'model = "trade"\nlatency = "100ms"\npatience = "300ms"',
