@@ -91,6 +91,8 @@ class Checker:
             for table, row in self.record.rows:
                 self.meet(table, row)
                 self.learn(table, row, self.market[IDS[row.instrument]])
+        if self.place != place:
+            self.pass_bars()
         assert place[0] == 2**63 or not self.due_before(place[0]), "timers come in their order"
         self.place, self.is_late = place, False
 
@@ -153,12 +155,8 @@ class Checker:
             assert due_ns == now_ns or self.late_at == self.place
         else:
             assert self.late_at == self.place, "at a record only what was due in the past"
-            self.pass_bars_of_others()
+            self.pass_bars()
         del self.timers[name]
-
-    def pass_bars_of_others(self):
-        """Pass the bars of the record: what is due in the past comes last."""
-        self.pass_bars()
 
     def check_on_bar(self, call):
         """Check that it is the next bar of the record."""
@@ -184,7 +182,7 @@ class Checker:
                 kind: int(count) for need in self.witness.reads
                 for count, kind in [need.removeprefix("bars:").split("@")]
             }  # fmt: skip
-            said = (
+            shown = (
                 known["last"], bid, ask, mid, known["bid_size"], known["ask_size"], known["mark"],
                 None if at is None else self.place[0] - at,
                 [
@@ -192,7 +190,7 @@ class Checker:
                     for kind in sorted(counts)
                 ],
             )  # fmt: skip
-            assert call.market[name] == repr(said), f"{name} at {call.place}"
+            assert call.market[name] == repr(shown), f"{name} at {call.place}"
         if call.handler in ("on_bar", "on_timer"):
             assert call.holdings == {each: self.held[each] for each in self.traded}
             open_ids = {each for each, phase in self.phases.items() if phase != "DONE"}

@@ -16,7 +16,9 @@ from tests.laws import run
 from tests.plain_flow import IDS, INSTRUMENTS, JOB, decided_batches, flow_steps, interleave
 
 STEPS = flow_steps()
-BASE = STEPS["desk"].settings
+DESK = STEPS["desk"]
+assert isinstance(DESK, Desk)
+BASE = DESK.settings
 
 
 def declared(name, strategy, *, account="wide", instruments=IDS, size="1", **more):

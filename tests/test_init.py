@@ -247,7 +247,9 @@ def test_it_looks_at_no_more_frames_than_it_is_told(tmp_path):
 def test_instruments_are_learnt_from_topics(tmp_path, capsys):
     write_tape(tmp_path / "tapes" / "binance-0.tape", [spot_trade(n) for n in range(9)])
     with loaded(tmp_path / "tapes", job_of()) as job:
-        client = "".join(f"{json.dumps(k)} = {json.dumps(v)}\n" for k, v in job.kafka.client.items())
+        client = "".join(
+            f"{json.dumps(k)} = {json.dumps(v)}\n" for k, v in job.kafka.client.items()
+        )
         (tmp_path / "with.toml").write_text(
             f'[instruments]\n[kafka]\nbootstrap = "{job.kafka.bootstrap}"\n[kafka.client]\n{client}'
         )

@@ -24,9 +24,7 @@ scripts = st.lists(st.binary(min_size=30, max_size=200), min_size=2, max_size=2)
 
 def desk_with(first, second):
     """Return a desk with capital that calls two witnesses; with its rows by name."""
-    accounts = {
-        name: replace(each, capital=CAPITAL) for name, each in BASE.accounts.items()
-    }
+    accounts = {name: replace(each, capital=CAPITAL) for name, each in BASE.accounts.items()}
     reads = ("bars:3@1s", "bars:2@3s", "bars:4@2s")
     rows = (
         declared("a", Witness(script=first, watched=IDS, reads=reads), account="main"),

@@ -49,13 +49,13 @@ def check(strategies, log, page_sizes, order, latency_ns):
     facts = facts_of(desk, decided, order)
     expected = Oracle(desk.settings).run(records_of(decided, IDS))
     for account in desk.settings.accounts:
-        said = summaries(facts, account)
+        output = summaries(facts, account)
         compared = [
             (*each[:-1], wanted[-1] and each[-1]) if each[0] in ("decision", "order") else each
-            for each, wanted in zip(said, expected[account], strict=False)
+            for each, wanted in zip(output, expected[account], strict=False)
         ]  # the oracle knows no id of a fill, so none of a signal that a fill caused
         assert compared == expected[account][: len(compared)]
-        assert len(said) == len(expected[account])
+        assert len(output) == len(expected[account])
     return facts
 
 
