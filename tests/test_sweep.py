@@ -25,8 +25,9 @@ from tapeflow.flows.run.topics import read_pages
 from tapeflow.flows.trade import desk_settings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.sweep.desks import VariantDesk, variant_batches
+from tapeflow.operators.sweep.first_arrays import light_variants
 from tapeflow.operators.sweep.light import LightPortfolios
-from tapeflow.operators.sweep.light_settings import evaluation, light_variants, why_not
+from tapeflow.operators.sweep.light_settings import evaluation, why_not
 from tapeflow.schemas.orders import Fill
 from tests.laws import run
 from tests.plain_flow import flow_steps, interleave
@@ -78,6 +79,7 @@ instruments = ["SOL-*", "LTC-*"]
 entry = [0.5, 1.5, 2.5]
 """
 MODELS = {
+    "warm-up": '[warmup]\nfor = "15s"',
     "sized": "",
     "impatient": 'latency = "50ms"\npatience = "120ms"\nquote_age = "80ms"',
     "trade": 'model = "trade"\nlatency = "100ms"\npatience = "300ms"',
