@@ -6,6 +6,12 @@
 A command and its output stand in the document as
 
     <!-- output: tapeflow digest results.duckdb -->     followed by one fenced block
+
+and a file that the commands below it read, or lines added to one, as
+
+    <!-- file: fade.py -->  <!-- added to: job.toml -->     followed by one fenced block
+
+`; true` at the end of a command that fails says that it is to fail.
 """
 
 import argparse
@@ -18,11 +24,27 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"<!-- output: ([^\n]+) -->\n```\n(.*?)```", re.DOTALL)
+STEP = re.compile(r"<!-- (output|file|added to): ([^\n]+) -->\n```\w*\n(.*?)```", re.DOTALL)
 
 
 def blocks(document: Path = README) -> list[tuple[str, str]]:
     """Return each command whose output a document shows, and that output."""
     return BLOCK.findall(document.read_text())
+
+
+def steps(document: Path) -> list[tuple[str, str, str]]:
+    """Return what a document does, in its order: (output | file | added to, command or path, text).
+
+    >>> [each[:2] for each in steps(README)][0]
+    ('output', 'tapeflow demo')
+    """
+    return STEP.findall(document.read_text())
+
+
+def write_file(kind: str, path: Path, text: str) -> None:
+    """Write a file that a document shows, or add to one."""
+    with path.open("w" if kind == "file" else "a") as file:
+        file.write(text)
 
 
 def output(command: str, folder: str) -> str:
@@ -51,7 +73,10 @@ def main() -> None:
     if not document.exists():
         parser.error(f"{document} does not exist")
     with tempfile.TemporaryDirectory() as folder:
-        for command, shown in blocks(document):  # each is written at once: some take minutes
+        for kind, command, shown in steps(document):  # each is written at once: some take minutes
+            if kind != "output":
+                write_file(kind, Path(folder, command), shown)
+                continue
             before, renewed = fence(command, shown), fence(command, output(command, folder))
             document.write_text(document.read_text().replace(before, renewed))
 

@@ -34,16 +34,17 @@ class MarketMaker(Strategy, frozen=True):
 
     def quote(self, name: str, context: Context) -> Requests:
         """Ask for one order at each side, or none where the inventory is full."""
-        mid, bid, size = context.mid(name), context.bid(name), context.size(name)
-        if mid is None or bid is None or not size:
+        bid, ask, size = context.bid(name), context.ask(name), context.size(name)
+        if bid is None or ask is None or not size:
             return
-        move = self.move_bps / 1e4
+        move, tick = self.move_bps / 1e4, float(context.instrument(name).tick)
         yield WatchPrice(name, below=bid * (1 - move), above=bid * (1 + move), on="bid")
         held = float(context.holding(name) / size)
-        center = mid * (1 - held * self.skew_bps / 1e4)
+        center = (bid + ask) / 2 * (1 - held * self.skew_bps / 1e4)
         sides: tuple[Side, Side] = (BUY, SELL)
         for side in sides:
             price = center * (1 - side * self.half_spread_bps / 1e4)
+            price = min(price, ask - tick) if side == BUY else max(price, bid + tick)
             limit = context.instrument(name).round_price(price)
             working = [each for each in context.orders(name) if each.side == side]
             if held * side + 1 > self.most:

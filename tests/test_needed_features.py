@@ -67,6 +67,7 @@ def bars_at(*numbers, instrument=IDS[0]):
         batch(
             heartbeat(number * S),
             first_offset=at,
+            last_offset=at - 1,
             bars=(bar(float(number), number=number, instrument=instrument),),
         )
         for at, number in enumerate(numbers)
@@ -208,6 +209,13 @@ def test_what_is_no_number_is_refused_with_the_feature():
         StrategyError, match=r"on_bar gave a str: return a number.*in on_bar of feature w"
     ):
         step.step(step.initial(), bars_at(0)[0])
+
+
+def test_a_hole_in_the_offsets_of_a_topic_is_no_missed_record():
+    step = ComputeFeatures((SMA,), IDS)
+    one, two = bars_at(0, 1)
+    _, (output,) = step.step(step.step(step.initial(), one)[0], two.replace(first_offset=7))
+    assert output.features["sma:2"].tolist() == [0.5]
 
 
 # --- a job ---------------------------------------------------------------------------------------

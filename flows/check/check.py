@@ -37,15 +37,16 @@ def classes_of(path: Path, name: str) -> list[type[Strategy]]:
 
     Raises UsageError where the file fails, or has none.
     """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
     module = load_file(path).module
     if name:
-        return [take_class(f"{path}:{name}", module, name)]
-    names = [
-        each for each in class_names(module) if vars(module)[each].__module__ == module.__name__
-    ]
-    if not names:
+        return [take_class(f"{path}:{name}", module, name, Strategy)]
+    found = [vars(module)[each] for each in class_names(module, Strategy)]
+    own = [each for each in found if each.__module__ == module.__name__]
+    if not own:
         raise UsageError(f"{path}: it has no class of a Strategy: write class Name(Strategy)")
-    return [take_class(f"{path}:{each}", module, each) for each in names]
+    return own
 
 
 def check_one(type_: type[Strategy], asked: Asked) -> Finding:

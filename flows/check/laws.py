@@ -25,6 +25,7 @@ from tapeflow.schemas.errors import TapeflowError
 OTHER_FUTURE = 0  # in place of a length of the log
 ANEW_FIRST, ANEW_TIMES = 20, 150  # calls before which the file is executed anew: the first, in all
 GROWTH_TIMES = (1, 2, 4)  # lengths of the log, of which the state is compared
+GROWTH_LEAST = 1.7  # from twice to four times, in that from once to twice: without a bound 2
 SMALL_BYTES = 256  # a state that grows by less is not judged
 
 
@@ -70,6 +71,8 @@ def describe_failure(
     """Yield the breach that an error is: a crash, or an answer that is no request."""
     if failure is None or isinstance(failure, StoppedError):
         return
+    if not subject.calls and failure.__cause__ is not None:
+        failure = failure.__cause__  # of `start`, in the words of a run
     handler = subject.calls[-1].handler if subject.calls else "start"
     kind = type(subject.strategy)
     place = file.line_of_error(failure)
@@ -222,7 +225,7 @@ def check_growth(file: UserFile, log: Log, plain: Subject) -> Iterator[Breach]:
             return  # a tape is not longer than it is
         sizes.append(len(longer.encode()))
     once, twice, four = sizes
-    if four - twice > SMALL_BYTES and four - twice > 1.5 * (twice - once):
+    if four - twice > SMALL_BYTES and four - twice > GROWTH_LEAST * (twice - once):
         yield Breach(
             begin_of(type(plain.strategy), "start"),
             f"its state grows with the log: {once:,} bytes, {twice:,} after twice as much, "

@@ -70,10 +70,9 @@ def made_up_log(
                 event_ns = START_NS + step * step_ns + 1_000_000 * number
                 made = list(make_frames(rows[number], ids[number], price, event_ns, rng))
                 ids[number] += len(made) - 1
-                if (step + 70 * venues.index(venue)) % SILENT_EVERY < SILENT_EVERY - SILENT_STEPS:
-                    records[venue] += zip(
-                        range(event_ns + DELAY_NS, event_ns + DELAY_NS + len(made)), made
-                    )
+                of_cycle = (step + 70 * venues.index(venue)) % SILENT_EVERY
+                if of_cycle < SILENT_EVERY - SILENT_STEPS:
+                    records[venue] += enumerate(made, event_ns + DELAY_NS)
         for venue, made_here in records.items():
             times, frames = [each[0] for each in made_here], [each[1] for each in made_here]
             yield Page.from_frames(

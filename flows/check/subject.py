@@ -16,7 +16,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tapeflow.flows.check.lines import begin_of, line_of_frame
-from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_array, encode_state
+from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_state
+from tapeflow.schemas.plain_arrays import encode_array
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy
 
@@ -86,7 +87,15 @@ class Subject:
 
     def running(self) -> Any:
         """Return what stores and reads states, of this strategy."""
-        return SimpleNamespace(state=self.state, strategy=self.strategy, declared=self.declared)
+        declared = replace(self.declared, strategy=self.strategy)
+        return SimpleNamespace(state=self.state, strategy=self.strategy, declared=declared)
+
+    def note_state(self, call: Call) -> None:
+        """Note the state after a call, and its size."""
+        if self.keeps_states:
+            state = self.comparable_state()
+            self.sizes.append(len(state))
+            call.state = blake2b(state, digest_size=16).digest()
 
     def comparable_state(self) -> bytes:
         """Return the state in a form that is equal where it would be after a resume."""
@@ -104,14 +113,11 @@ def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
         seen = SeenContext(context, subject.spoils)
         try:
             yield from forward(subject, call, event, seen)
+            seen.close()
+            subject.note_state(call)
         except BaseException as error:
             call.error = call.error or error
             raise
-        seen.close()
-        if subject.keeps_states:
-            state = subject.comparable_state()
-            subject.sizes.append(len(state))
-            call.state = blake2b(state, digest_size=16).digest()
 
     return handler
 

@@ -17,8 +17,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "check",
-        "Check that a strategy in a file of your own keeps the laws: resumed anywhere it answers "
-        "the same, it sees no clock and no future, its state is bounded.",
+        "Check that a strategy of yours gives one answer: resumed, on any day and machine.",
         "check dip.py --set depth=2.5",
         run,
     )

@@ -36,8 +36,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, sweep, archive),
-    *(query, digest, verify, doctor),
-    *(completion, help),
+    *(query, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal

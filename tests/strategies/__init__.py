@@ -1,1 +1,1 @@
-"""Strategies as a user writes them: subjects of tests."""
+"""Strategies of users: sound ones, and ones that break a law."""

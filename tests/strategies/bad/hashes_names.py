@@ -4,6 +4,6 @@ from tapeflow import BUY, Strategy, Submit
 
 
 class HashesNames(Strategy):
-    def on_bar(self, state, bar, context):
+    def on_bar(self, state, bar, context):  # here
         if hash(bar.instrument) % 2:
-            yield Submit(bar.instrument, BUY)
+            yield Submit(bar.instrument, BUY)  # here, or the handler

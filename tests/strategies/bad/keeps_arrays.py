@@ -17,7 +17,7 @@ class KeepsArrays(Strategy):
     def needs(self):
         return ("bars:20",)
 
-    def on_bar(self, state, bar, context):
+    def on_bar(self, state, bar, context):  # here
         first = state.closes.setdefault(bar.instrument, context.bars(bar.instrument).close)
         if bar.close > first.max():
-            yield Submit(bar.instrument, BUY)  # here
+            yield Submit(bar.instrument, BUY)

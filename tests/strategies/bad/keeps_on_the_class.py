@@ -8,9 +8,6 @@ from tapeflow import BUY, SELL, Strategy, Submit
 class KeepsOnTheClass(Strategy):
     sides: ClassVar[dict] = {}
 
-    def on_bar(self, state, bar, context):
+    def on_bar(self, state, bar, context):  # here
         side = self.sides[bar.instrument] = -self.sides.get(bar.instrument, SELL)
         return [Submit(bar.instrument, side if bar.close > bar.open else BUY)]
-
-
-KeepsOnTheClass.on_bar.__doc__ = "its answers depend on the class"

@@ -10,5 +10,5 @@ class ReadsTheClock(Strategy):
     def on_bar(self, state, bar, context):
         if time.time() % 2 > 1:  # here
             yield Submit(bar.instrument, BUY)
-        if clock() % 3 == 1:
+        if clock() % 3 == 1:  # and here
             yield Submit(bar.instrument, BUY)

@@ -7,11 +7,11 @@ from msgspec import Struct
 from tapeflow import Strategy
 
 
-class Draws(Struct):  # here: no plain value
+class Draws(Struct):
     source: random.Random
 
 
-class StateThatCannotBeStored(Strategy):
+class StateThatCannotBeStored(Strategy):  # here
     def start(self):
         return Draws(random.Random(7))
 

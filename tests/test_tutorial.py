@@ -1,0 +1,27 @@
+"""The tutorial does what it says: each of its files is written, each of its commands run."""
+
+import re
+
+import pytest
+
+from docs import outputs
+from tests.running import ROOT
+
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+
+
+@pytest.mark.slow
+def test_the_tutorial_shows_what_its_commands_print(tmp_path):
+    done = {"output": 0, "file": 0, "added to": 0}
+    for kind, name, text in outputs.steps(TUTORIAL):
+        done[kind] += 1
+        if kind == "output":
+            assert outputs.output(name, str(tmp_path)) == text, name
+        else:
+            outputs.write_file(kind, tmp_path / name, text)
+    assert done == {"output": 8, "file": 4, "added to": 1}
+
+
+def test_the_tutorial_is_what_readme_links_first():
+    links = re.findall(r"\]\(([^)]+)\)", outputs.README.read_text())
+    assert next(link for link in links if "://" not in link) == "docs/tutorial.md"
