@@ -244,14 +244,14 @@ def test_a_watch_is_met_at_a_later_row_once_and_one_of_its_name_takes_its_place(
 
 def test_timers_come_once_by_time_then_name_and_late_ones_at_once():
     def begin(context):
-        for name, wait in (("b", S), ("a", S), ("late", -S), ("moved", S), ("ended", S)):
+        for name, wait in (("b", S), ("a", S), ("late", -S), ("0 moved", S), ("ended", S)):
             yield SetTimer(context.time_ns + wait, name)
-        yield SetTimer(context.time_ns + 2 * S, "moved")
+        yield SetTimer(context.time_ns + 2 * S, "0 moved")
         yield SetTimer(None, "ended")
         yield SetTimer(context.time_ns + 900 * S, "after the log")
 
     _, notes = trade(row(bars={1: begin}))
-    assert notes["a"].events == [("on_timer", name) for name in ("late", "a", "b", "moved")]
+    assert notes["a"].events == [("on_timer", name) for name in ("late", "a", "b", "0 moved")]
 
 
 @pytest.mark.parametrize("order", [(), (1, 1)], ids=["its end first", "the ends of others first"])
@@ -315,9 +315,9 @@ def test_a_strategy_that_holds_something_may_not_leave():
 
 def test_watches_and_timers_of_a_state_go_on():
     bars = {
-        1: lambda context: [
+        5: lambda context: [  # at the last record of the state
             WatchPrice(BTC, above=100.0, name="w", on="trade"),
-            SetTimer(context.time_ns + 5 * S, "t"),
+            SetTimer(context.time_ns + 2 * S, "t"),
         ]
     }
     notes = go_on([row("a", bars)], [row("a", bars, instruments=(BTC, ETH))])
