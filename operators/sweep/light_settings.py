@@ -19,6 +19,7 @@ from tapeflow.schemas.decimals import DECIMAL_CONTEXT, count_decimals
 from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.order_plans import AT_MARKET
 from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.time import MIN_NS
 
 APPROVALS_MAX = 10_000  # of the window of an account: so many times are remembered
 FACTOR_MAX = 2**20  # of a fee
