@@ -422,6 +422,27 @@ def test_folds_that_do_not_fit_the_log_are_refused_before_results_are_replaced(t
     assert [each.name for each in tmp_path.iterdir()] == ["reference.toml"]
 
 
+@pytest.mark.parametrize("more", ["", 'placement = "merge"\n'])
+def test_a_log_without_records_has_nothing_to_compare(tmp_path, capsys, more):
+    (folder := tmp_path / "tapes").mkdir()
+    (folder / "binance-0.tape").touch()
+    path, results = reference_job(tmp_path, "fast = [5, 12]", more), tmp_path / "r.duckdb"
+    assert main(["sweep", str(folder), "--config", str(path), "--results", str(results)]) == 1
+    assert "the log has no records: there is nothing to compare" in capsys.readouterr().err
+    assert not results.exists()
+
+
+def test_a_log_of_heartbeats_has_variants_that_never_traded(tmp_path):
+    (folder := tmp_path / "tapes").mkdir()
+    (folder / "binance-0.tape").write_text("1700000000000000000 \n1700000001000000000 \n")
+    path, results = reference_job(tmp_path, "fast = [5, 12]"), tmp_path / "r.duckdb"
+    assert main(["sweep", str(folder), "--config", str(path), "--results", str(results)]) == 0
+    rows = query(results, "SELECT trades, profit, sharpe FROM variants WHERE sample = 'all'").rows
+    assert [(trades, Decimal(profit), sharpe) for trades, profit, sharpe in rows] == [
+        (0, 0, None)
+    ] * 2
+
+
 def test_progress_says_which_pass_runs(tmp_path):
     path = reference_job(tmp_path, "fast = [5, 12]")
     job = settings.load(path, {})
