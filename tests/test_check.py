@@ -11,7 +11,8 @@ import pytest
 
 from tapeflow.flows.check.check import check_file
 from tapeflow.flows.check.laws import check_over
-from tapeflow.flows.check.market import Asked, logs_of
+from tapeflow.flows.check.logs import logs_of
+from tapeflow.flows.check.market import CheckTask
 from tapeflow.flows.check.seeds import SEEDS
 from tapeflow.flows.check.user_file import UserFile
 from tapeflow.flows.cli.main import main
@@ -61,9 +62,9 @@ OF_SEEDS = {"hashes_names", "iterates_over_a_set"}
 
 def check(path, *, steps=120, **row):
     """The lines of the breaches of a file."""
-    asked = Asked(str(path), "", row, steps=steps)
+    task = CheckTask(str(path), "", row, steps=steps)
     try:
-        return [str(breach) for finding in check_file(asked) for breach in finding.breaches]
+        return [str(breach) for finding in check_file(task) for breach in finding.breaches]
     except UsageError as error:
         return [str(error)]
 
@@ -71,8 +72,8 @@ def check(path, *, steps=120, **row):
 def laws_of(path, *, steps=120, **row):
     """The breaches of the one class of a file, without those of hash seeds."""
     names = [node.name for node in ast.parse(path.read_text()).body if is_strategy(node)]
-    asked = Asked(str(path), names[0], row, steps=steps)
-    return [*map(str, check_over(UserFile(path, names[0]), logs_of(asked)[0]).breaches)]
+    task = CheckTask(str(path), names[0], row, steps=steps)
+    return [*map(str, check_over(UserFile(path, names[0]), logs_of(task)[0]).breaches)]
 
 
 def is_strategy(node):

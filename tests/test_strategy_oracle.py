@@ -31,7 +31,7 @@ latencies = st.sampled_from([0, 1 * MS, 100 * MS, 250 * MS, 900 * MS])
 
 def pairs(name, entry, *, account, first=SPOT, second=COINBASE, size="1"):
     """Return a row that trades a spread."""
-    strategy = Pairs(first=first, second=second, size=Decimal(size), entry=entry)
+    strategy = Pairs(first=first, second=second, units=Decimal(size), entry=entry)
     return declared(name, strategy, account=account, instruments=(first, second))
 
 

@@ -231,23 +231,27 @@ def test_a_watch_is_met_at_a_later_row_once_and_one_of_its_name_takes_its_place(
             WatchPrice(BTC, above=98, name="up"),
         ],
         3: lambda _: [WatchPrice(BTC, below=90.0, name="low")],
-        4: lambda _: [WatchPrice(BTC, below=99.0, name="gone"), WatchPrice(BTC, name="gone")],
+        4: lambda _: [
+            WatchPrice(BTC, below=99.0, name="gone"),
+            WatchPrice(BTC, name="gone"),
+            WatchPrice(BTC, above=200.0, below=97.0, name="edge"),
+        ],
     }
     _, notes = trade(row(bars=bars), prices=(100, 100, 100, 99, 98, 97, 90, 89, 89))
     prices = [name for handler, name in notes["a"].events if handler == "on_price"]
-    assert prices == ["now", "up", "low"]
+    assert prices == ["now 100.0", "up 99.0", "edge 97.0", "low 90.0"]
 
 
 def test_timers_come_once_by_time_then_name_and_late_ones_at_once():
     def begin(context):
-        for name, wait in (("b", S), ("a", S), ("late", -S), ("moved", S), ("ended", S)):
+        for name, wait in (("b", S), ("a", S), ("late", -S), ("0 moved", S), ("ended", S)):
             yield SetTimer(context.time_ns + wait, name)
-        yield SetTimer(context.time_ns + 2 * S, "moved")
+        yield SetTimer(context.time_ns + 2 * S, "0 moved")
         yield SetTimer(None, "ended")
         yield SetTimer(context.time_ns + 900 * S, "after the log")
 
     _, notes = trade(row(bars={1: begin}))
-    assert notes["a"].events == [("on_timer", name) for name in ("late", "a", "b", "moved")]
+    assert notes["a"].events == [("on_timer", name) for name in ("late", "a", "b", "0 moved")]
 
 
 @pytest.mark.parametrize("order", [(), (1, 1)], ids=["its end first", "the ends of others first"])
@@ -311,10 +315,10 @@ def test_a_strategy_that_holds_something_may_not_leave():
 
 def test_watches_and_timers_of_a_state_go_on():
     bars = {
-        1: lambda context: [
+        5: lambda context: [  # at the last record of the state
             WatchPrice(BTC, above=100.0, name="w", on="trade"),
-            SetTimer(context.time_ns + 5 * S, "t"),
+            SetTimer(context.time_ns + 2 * S, "t"),
         ]
     }
     notes = go_on([row("a", bars)], [row("a", bars, instruments=(BTC, ETH))])
-    assert set(notes["a"].events) == {("on_price", "w"), ("on_timer", "t")}
+    assert set(notes["a"].events) == {("on_price", "w 100.0"), ("on_timer", "t")}

@@ -14,7 +14,8 @@ from tapeflow.flows.check import watching
 from tapeflow.flows.check.breach import Breach
 from tapeflow.flows.check.declared import check_class
 from tapeflow.flows.check.laws import check_over
-from tapeflow.flows.check.market import Asked, logs_of
+from tapeflow.flows.check.logs import logs_of
+from tapeflow.flows.check.market import CheckTask
 from tapeflow.flows.check.seeds import compare_seeds
 from tapeflow.flows.check.subject import HANDLERS, Subject
 from tapeflow.flows.check.user_file import UserFile
@@ -49,22 +50,22 @@ def classes_of(path: Path, name: str) -> list[type[Strategy]]:
     return own
 
 
-def check_one(type_: type[Strategy], asked: Asked) -> Finding:
+def check_one(type_: type[Strategy], task: CheckTask) -> Finding:
     """Check a class. Raises UsageError where its settings or the job are wrong."""
-    breaches = [*check_class(type_, asked.row.keys())]
+    breaches = [*check_class(type_, task.row.keys())]
     if breaches:
-        return Finding(asked.name, tuple(breaches), "")
+        return Finding(task.name, tuple(breaches), "")
     watching.install()
-    logs, file = logs_of(asked), UserFile(Path(asked.path), asked.name)
+    logs, file = logs_of(task), UserFile(Path(task.path), task.name)
     subjects = []
     for log in logs:
         checked = check_over(file, log)
         subjects.append(checked.plain)
         breaches += [each for each in checked.breaches if each not in breaches]
     if not breaches:
-        breaches += compare_seeds(subjects, asked)
+        breaches += compare_seeds(subjects, task)
     over = " and ".join(log.name for log in logs)
-    return Finding(asked.name, tuple(breaches), f"over {over}: {describe_calls(subjects)}")
+    return Finding(task.name, tuple(breaches), f"over {over}: {describe_calls(subjects)}")
 
 
 def describe_calls(subjects: list[Subject]) -> str:
@@ -80,7 +81,7 @@ def describe_calls(subjects: list[Subject]) -> str:
     return f"{called} calls" + (f"; never called: {', '.join(never)}" if never else "")
 
 
-def check_file(asked: Asked) -> Iterator[Finding]:
+def check_file(task: CheckTask) -> Iterator[Finding]:
     """Check the class that is asked for, or every class of the file."""
-    for type_ in classes_of(Path(asked.path), asked.name):
-        yield check_one(type_, replace(asked, name=type_.__name__))
+    for type_ in classes_of(Path(task.path), task.name):
+        yield check_one(type_, replace(task, name=type_.__name__))

@@ -1,4 +1,4 @@
-"""A user's file under check: its classes, executed anew as often as asked, and lines in errors."""
+"""A file of a user: its class, executed anew as often as it is asked for, and lines in errors."""
 
 import sys
 from collections.abc import Callable

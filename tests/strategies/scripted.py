@@ -20,6 +20,11 @@ class Scripted(Strategy):
 
     bars: dict[int, Callable[[Context], Requests]]
     others: dict[str, Callable[[Any, Context], Requests]]  # by handler
+    reads: tuple[str, ...] = ()
+
+    def needs(self) -> tuple[str, ...]:
+        """Return what its row says."""
+        return self.reads
 
     def start(self) -> Notes:
         """Return that nothing happened."""
@@ -49,7 +54,7 @@ class Scripted(Strategy):
 
     def on_price(self, state: Notes, event: Any, context: Context) -> Requests:
         """Note a price."""
-        return self.note(state, "on_price", event.name, event, context)
+        return self.note(state, "on_price", f"{event.name} {event.price}", event, context)
 
     def note(self, state: Notes, handler: str, what: str, event: Any, context: Context) -> Requests:
         """Note what happened, and answer."""

@@ -130,10 +130,13 @@ class Witness(Strategy):
         """Return what the context says of the market of an instrument."""
         kinds = {each.partition("@")[2] for each in self.reads if each.startswith("bars:")}
         closes = [context.bars(name, kind).close.tolist() for kind in sorted(kinds)]
+        features = [
+            context.feature(each, name) for each in self.reads if not each.startswith("bars:")
+        ]
         return repr((
             context.last(name), context.bid(name), context.ask(name), context.mid(name),
             context.bid_size(name), context.ask_size(name), context.mark(name),
-            context.age_ns(name), closes,
+            context.age_ns(name), closes, features,
         ))  # fmt: skip
 
     def take(self, state: Seen) -> int:

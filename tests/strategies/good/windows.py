@@ -23,8 +23,8 @@ class LongWindow(Strategy):
     def on_bar(self, state: Windows, bar: Bar, context: Context) -> Requests:
         closes = context.bars(bar.instrument).close
         first = state.first.setdefault(bar.instrument, closes.copy())
-        kept = state.returns.setdefault(bar.instrument, [])
-        kept.append(bar.close / bar.open - 1)
-        del kept[:-300]
-        if len(closes) == 30 and closes.mean() > first.mean() and sum(kept) > 0:
+        returns = state.returns.setdefault(bar.instrument, [])
+        returns.append(bar.close / bar.open - 1)
+        del returns[:-300]
+        if len(closes) == 30 and closes.mean() > first.mean() and sum(returns) > 0:
             yield Submit(bar.instrument, BUY)
