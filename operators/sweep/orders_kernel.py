@@ -63,7 +63,7 @@ STEPS_MAX = 1e15  # more digits than a float64 tells apart
 @inlined
 def whole_steps(price: float, scale: int) -> int:
     """Return a price in steps of 1 / scale; -1 where it is no whole number of them."""
-    if not price * scale < STEPS_MAX:
+    if not 0.0 <= price * scale < STEPS_MAX:
         return -1
     steps = math.floor(price * scale + 0.5)
     return steps if steps / scale == price else -1
