@@ -63,9 +63,9 @@ def test_two_workers_and_small_pages_give_the_golden_digest(row, tmp_path):
 
 
 @pytest.mark.slow
-@every_row
-def test_two_processes_give_the_golden_digest(row, tmp_path):
-    job, results = job_with(row, tmp_path), tmp_path / "results.duckdb"
+def test_two_processes_give_the_golden_digest(tmp_path):
+    job = job_with(ROWS["kernel in the merge"], tmp_path)
+    results = tmp_path / "results.duckdb"
     plan = Plan(command="t", log=find_tapes([GOLDEN], job), job=job, results=results, processes=2)
     run_plan(plan, silent, silent)
     assert digest(results) == DIGESTS[GOLDEN]
