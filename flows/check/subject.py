@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from tapeflow.flows.check.feature_reader import FeatureReader, Value
 from tapeflow.flows.check.lines import begin_of, line_of_frame
 from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_state
 from tapeflow.schemas.plain_arrays import encode_array
@@ -54,6 +55,12 @@ class Subject:
 
     def __post_init__(self) -> None:
         self.strategy = self.load()
+
+    @property
+    def kind(self) -> type:
+        """The class that is checked."""
+        strategy = self.strategy
+        return type(strategy.feature if isinstance(strategy, FeatureReader) else strategy)
 
     def declare(self) -> DeclaredStrategy:
         """Return the strategy for the desk: a class with its handlers, which records."""
@@ -124,7 +131,7 @@ def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
 
 def forward(subject: Subject, call: Call, event: Any, context: Any) -> Iterator[Any]:
     """Call the subject's handler; yield its requests with the lines at which they are made."""
-    begin = begin_of(type(subject.strategy), call.handler)
+    begin = begin_of(subject.kind, call.handler)
     with subject.watch(call.handler):
         answer = getattr(subject.strategy, call.handler)(subject.state, event, context)
         requests = iter(() if answer is None else answer)
@@ -133,6 +140,9 @@ def forward(subject: Subject, call: Call, event: Any, context: Any) -> Iterator[
             request = next(requests, END)
         if request is END or request is None:
             return
+        if isinstance(request, Value):
+            call.requests.append(repr(request.value))
+            continue
         call.requests.append(repr(request))
         call.lines.append(line_of_frame(innermost_frame(requests)) or begin)
         try:
