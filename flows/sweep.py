@@ -23,6 +23,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows import trade
 from tapeflow.flows.job import declared
 from tapeflow.flows.job.instruments import instrument_table
+from tapeflow.flows.job.money import count_money_digits
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run import results
 from tapeflow.flows.run.plan import Plan
@@ -31,9 +32,10 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.strategies.step import signals
 from tapeflow.operators.sweep.desks import desks, to_desks
+from tapeflow.operators.sweep.first_arrays import light_variants
 from tapeflow.operators.sweep.forecasts import forecasts
 from tapeflow.operators.sweep.light import light_portfolios
-from tapeflow.operators.sweep.light_settings import evaluation, light_variants, why_not
+from tapeflow.operators.sweep.light_settings import evaluation, why_not
 from tapeflow.schemas.batches import Batch, Facts
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.notify import Notify
@@ -51,29 +53,59 @@ def desk_reasons(plan: Plan, table: InstrumentTable) -> dict[str, str]:
     settings = trade.desk_settings(plan.job, table, tuple(plan.log))
     found = {}
     for each in declared.strategies(plan.job, table):
-        reason = plan.sweep.at_desks or why_not(each, settings_alone(settings, each))
+        alone = settings_alone(settings, each, plan.job)
+        reason = plan.sweep.at_desks or why_not(each, alone)
         if reason:
             found[each.name] = reason
     return found
 
 
-def settings_alone(settings: DeskSettings, strategy: DeclaredStrategy) -> DeskSettings:
-    """Return the settings of the desk of one variant: its account, and no other strategy."""
-    called = tuple(each for each in settings.strategies if each.name == strategy.name)
-    accounts = {strategy.account: settings.accounts[strategy.account]}
-    return replace(settings, accounts=accounts, strategies=called)
+def settings_alone(settings: DeskSettings, strategy: DeclaredStrategy, job: Job) -> DeskSettings:
+    """Return the settings of the desk of one variant, as of a job without any other strategy."""
+    return replace(
+        settings,
+        accounts={strategy.account: settings.accounts[strategy.account]},
+        strategies=tuple(each for each in settings.strategies if each.name == strategy.name),
+        money=replace(settings.money, digits=digits_alone(settings, strategy, job)),
+        has_triggers=strategy.has_triggers,
+        reads_bars=strategy.slices_by_volume,
+    )
+
+
+def digits_alone(settings: DeskSettings, strategy: DeclaredStrategy, job: Job) -> int:
+    """Return the digits of money of a job with one strategy alone."""
+    if job.results.money_digits is not None:
+        return job.results.money_digits
+    in_parts = job.paper.model != "trade"
+    return count_money_digits((strategy,), settings.instruments, in_parts=in_parts)
 
 
 def run_desks(
-    scored: KeyedStream[Batch], strategies: Strategies, settings: DeskSettings, *, is_last: bool
+    scored: KeyedStream[Batch], strategies: Strategies, settings: DeskSettings, plan: Plan
 ) -> tuple[KeyedStream[Batch], KeyedStream[Facts]]:
     """Build the desks of some variants; return the decided batches, and what the desks made."""
     table = settings.instruments
     in_columns = declared.in_columns(strategies)
     decided = signals("signals", scored, strategies=in_columns, instruments=table)
-    by_variant = {each.name: Desk(settings_alone(settings, each)) for each in strategies}
+    by_variant = {each.name: Desk(settings_alone(settings, each, plan.job)) for each in strategies}
     sent = to_desks("to_desks", decided, by_variant=by_variant)
+    is_last = plan.sweep is not None and plan.sweep.is_last
     return decided, desks("desks", sent, by_variant=by_variant, stores_facts=is_last)
+
+
+def run_light(
+    scored: KeyedStream[Batch], strategies: Strategies, settings: DeskSettings, plan: Plan
+) -> Iterator[KeyedStream[Any]]:
+    """Build light portfolios; those whose money has as many digits go together."""
+    by_digits: dict[int, list[DeclaredStrategy]] = {}
+    for each in strategies:
+        by_digits.setdefault(digits_alone(settings, each, plan.job), []).append(each)
+    for digits, some in by_digits.items():
+        money = replace(settings.money, digits=digits)
+        shared = replace(settings, money=money, strategies=(), has_triggers=False, reads_bars=False)
+        step, variants = evaluation(some, shared), light_variants(some, shared)
+        evaluated = forecasts(f"forecasts_{digits}", scored, step=step)
+        yield light_portfolios(f"light_{digits}", evaluated, variants=variants)
 
 
 def run_variants(
@@ -90,13 +122,9 @@ def run_variants(
     heavy = tuple(each for each in strategies if each.name in at_desks)
     light = tuple(each for each in strategies if each.name not in at_desks)
     streams: list[KeyedStream[Any]] = []
-    if light:
-        step = evaluation(light, replace(settings, strategies=()))
-        evaluated = forecasts("forecasts", scored, step=step)
-        variants = light_variants(light, settings)
-        streams.append(light_portfolios("light", evaluated, variants=variants))
+    streams += run_light(scored, light, settings, plan)
     if heavy:
-        decided, made = run_desks(scored, heavy, settings, is_last=plan.sweep.is_last)
+        decided, made = run_desks(scored, heavy, settings, plan)
         streams.append(trade.merge_facts(decided, made, job, table) if plan.sweep.is_last else made)
     return op.merge("rows", *streams) if len(streams) > 1 else streams[0]
 
@@ -117,6 +145,8 @@ def finish(plan: Plan, *, ended: bool) -> str:
     """Write the tables of the sweep into its last pass, and complete that."""
     assert plan.sweep is not None, "no sweep"
     paths = results.result_paths(plan)
+    if not ended and not plan.sweep.is_last:
+        return "a sweep stores nothing before its last pass"
     if ended and plan.sweep.is_last and paths.work.exists():
         write_rows(paths.work, (plan.sweep.variants, plan.sweep.intervals))
     return results.finish(plan, ended=ended)
@@ -140,8 +170,9 @@ def describe_names(names: list[str]) -> str:
 
 
 def keep_unfinished(plan: Plan) -> str:
-    """Leave nothing of a pass that failed."""
-    return ""
+    """Keep what the last pass has written that failed; the others have written no facts."""
+    is_last = plan.sweep is not None and plan.sweep.is_last
+    return results.keep_unfinished(plan) if is_last else ""
 
 
 def check_changes(plan: Plan) -> None:

@@ -86,16 +86,16 @@ class Context(Protocol):
         """Return the middle of bid and ask; None where a side is missing, or they are crossed."""
 
     def bid_size(self, instrument: str) -> float | None:
-        """Return the size at the best bid."""
+        """Return the size at the best bid; None where there is no bid."""
 
     def ask_size(self, instrument: str) -> float | None:
-        """Return the size at the best ask."""
+        """Return the size at the best ask; None where there is no ask."""
 
     def mark(self, instrument: str) -> float | None:
         """Return the venue's own mark price."""
 
     def age_ns(self, instrument: str) -> Ns | None:
-        """Return the log time since its last trade or quote."""
+        """Return the log time since its last trade, or quote of a market."""
 
     def bars(self, instrument: str, kind: str = "") -> Bars:
         """Return the last bars of a kind, oldest first, as many as `needs` asks for.

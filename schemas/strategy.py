@@ -163,7 +163,7 @@ class Strategy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return ()
 
     def on_order(self, state: Any, event: OrderEvent, context: Context) -> Requests:
-        """Handle a step in the life of an order of its own; fills come to `on_fill` too."""
+        """Handle a step in the life of an order of its own; a fill comes to `on_fill` before."""
         return ()
 
     def on_refusal(self, state: Any, refusal: Decision, context: Context) -> Requests:

@@ -90,7 +90,8 @@ def flow_steps(job: Job = JOB, partitions: Sequence[str] = PARTITIONS) -> dict[s
         "judge": bar_steps.judge_trades(job, table),
         "bars": bar_steps.time_bars(job, table),
         "settle": SettleGaps(job.bars.width),
-        "other_bars": bar_steps.other_bars(job, table, ()) or Stateless(lambda batch: (batch,)),
+        "other_bars": bar_steps.other_bars(job, table, declared.strategies(job, table))
+        or Stateless(lambda batch: (batch,)),
         "normalise": bar_steps.score_bars(job, table),
         "features": features.compute_features(job, table, ()) or Stateless(lambda batch: (batch,)),
         "signals": EvaluateStrategies(strategies),

@@ -24,7 +24,7 @@ class Record(NamedTuple):
     """The rows of one record with the names of their tables, and the bars that it closed."""
 
     rows: list[tuple[str, Any]]
-    bars: list[tuple[str, Any]]  # kind, bar
+    bars: list[tuple[str, Any, dict[str, float]]]  # kind, bar, features
 
 
 def records_of(decided):
@@ -39,8 +39,14 @@ def records_of(decided):
                     if table != "trades" or (row.verdict == ACCEPTED and LOW <= row.price < HIGH):
                         found[row.log_ns, batch.partition, row.offset].rows.append((table, row))
             for kind, bars in {"": batch.bars, **batch.other_bars}.items():
-                for bar in bars.values(batch.partition, IDS):
-                    found[bar.log_ns, batch.partition, bar.offset].bars.append((kind, bar))
+                computed = {
+                    need: values for need, values in {"score": batch.scores, **batch.features}.items()
+                    if need.partition("@")[2] == kind and len(values) == len(bars)
+                }  # fmt: skip
+                for number, bar in enumerate(bars.values(batch.partition, IDS)):
+                    features = {need: float(values[number]) for need, values in computed.items()}
+                    place = bar.log_ns, batch.partition, bar.offset
+                    found[place].bars.append((kind, bar, features))
     for record in found.values():
         record.bars.sort(key=lambda it: (it[1].close_ns, it[0], it[1].instrument.encode()))
     return dict(sorted(found.items()))
@@ -68,6 +74,7 @@ class Checker:
             ("last", "bid", "ask", "bid_size", "ask_size", "mark", "at")
         ))  # fmt: skip
         self.closes = defaultdict(list)  # by kind and instrument
+        self.features = {}  # by need and instrument
         self.held, self.phases = defaultdict(Decimal), {}
 
     def check_all(self, calls):
@@ -91,6 +98,8 @@ class Checker:
             for table, row in self.record.rows:
                 self.meet(table, row)
                 self.learn(table, row, self.market[IDS[row.instrument]])
+        if self.place != place:
+            self.pass_bars()
         assert place[0] == 2**63 or not self.due_before(place[0]), "timers come in their order"
         self.place, self.is_late = place, False
 
@@ -98,7 +107,9 @@ class Checker:
         """Learn the bars of this record, up to one of them; nothing may have been left out."""
         assert not self.met, "a watch that was met is told at its record"
         while self.bars:
-            kind, bar = self.bars.pop(0)
+            kind, bar, features = self.bars.pop(0)
+            for need, value in features.items():
+                self.features[need, bar.instrument] = None if math.isnan(value) else value
             self.closes[kind, bar.instrument].append(bar.close)
             if last is not None and (bar.instrument, bar.open_ns, bar.close_ns) == tuple(last):
                 return
@@ -153,12 +164,8 @@ class Checker:
             assert due_ns == now_ns or self.late_at == self.place
         else:
             assert self.late_at == self.place, "at a record only what was due in the past"
-            self.pass_bars_of_others()
+            self.pass_bars()
         del self.timers[name]
-
-    def pass_bars_of_others(self):
-        """Pass the bars of the record: what is due in the past comes last."""
-        self.pass_bars()
 
     def check_on_bar(self, call):
         """Check that it is the next bar of the record."""
@@ -181,18 +188,22 @@ class Checker:
             bid, ask, at = known["bid"], known["ask"], known["at"]
             mid = None if bid is None or ask is None else bid + (ask - bid) / 2
             counts = {
-                kind: int(count) for need in self.witness.reads
+                kind: int(count) for need in self.witness.reads if need.startswith("bars:")
                 for count, kind in [need.removeprefix("bars:").split("@")]
             }  # fmt: skip
-            said = (
+            shown = (
                 known["last"], bid, ask, mid, known["bid_size"], known["ask_size"], known["mark"],
                 None if at is None else self.place[0] - at,
                 [
                     self.closes["" if kind == "1s" else kind, name][-counts[kind] :]
                     for kind in sorted(counts)
                 ],
+                [
+                    self.features.get((need, name)) for need in self.witness.reads
+                    if not need.startswith("bars:")
+                ],
             )  # fmt: skip
-            assert call.market[name] == repr(said), f"{name} at {call.place}"
+            assert call.market[name] == repr(shown), f"{name} at {call.place}"
         if call.handler in ("on_bar", "on_timer"):
             assert call.holdings == {each: self.held[each] for each in self.traded}
             open_ids = {each for each, phase in self.phases.items() if phase != "DONE"}

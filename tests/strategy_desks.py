@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tapeflow.flows.job.bar_kinds import own_kinds
 from tapeflow.flows.job.bar_steps import other_bars
+from tapeflow.flows.job.features import compute_features
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
 from tapeflow.schemas.signals import DeclaredStrategy
@@ -16,7 +17,9 @@ from tests.laws import run
 from tests.plain_flow import IDS, INSTRUMENTS, JOB, decided_batches, flow_steps, interleave
 
 STEPS = flow_steps()
-BASE = STEPS["desk"].settings
+DESK = STEPS["desk"]
+assert isinstance(DESK, Desk)
+BASE = DESK.settings
 
 
 def declared(name, strategy, *, account="wide", instruments=IDS, size="1", **more):
@@ -37,7 +40,9 @@ def desk_of(*strategies, **changes):
 def decided_of(log, page_sizes, strategies=()):
     """Return the batches of a log, by partition, without any intent, with what strategies need."""
     others = other_bars(JOB, INSTRUMENTS, strategies)
-    steps = {**STEPS, "other_bars": others} if others is not None else STEPS
+    computed = compute_features(JOB, INSTRUMENTS, strategies)
+    more = {"other_bars": others, "features": computed}
+    steps = STEPS | {name: each for name, each in more.items() if each is not None}
     decided = decided_batches(log, page_sizes, steps)
     return {
         name: [each.replace(signals=(), intents=()) for each in batches]

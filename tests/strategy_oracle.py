@@ -179,8 +179,8 @@ class Oracle:
 
 def summaries(facts, account):
     """Return the facts of a desk as the oracle's short tuples; the ids of signals of bars only."""
-    mine = [each for each in facts if getattr(each, "account", "") == account]
-    return [SUMMARIES[type(each)](each) for each in mine if type(each) in SUMMARIES]
+    own = [each for each in facts if getattr(each, "account", "") == account]
+    return [SUMMARIES[type(each)](each) for each in own if type(each) in SUMMARIES]
 
 
 SUMMARIES = {

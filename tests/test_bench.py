@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import kafka, scaling, scaling_workload, start, start_parts
-from bench.paths import GOLDEN
+from bench import kafka, other_bars, scaling, scaling_workload, start, start_parts
+from bench.paths import GOLDEN, JOB
 from bench.real_kafka.broker import missing
+from tapeflow.flows.job.settings import load
 from tapeflow.operators.strategies.step import EvaluateStrategies
+from tests.growing import records_of, write_tape
 
 
 @pytest.mark.slow
@@ -136,3 +138,17 @@ def test_records_slower_than_their_target_miss():
     _, first, second = kafka.format_table({"plain": fast, "packed": slow})
     assert "passed" in first
     assert "missed" in second
+
+
+def test_the_bench_of_other_bars_measures_every_kind(tmp_path, monkeypatch):
+    write_tape(tmp_path, records_of(["BTC", "ETH"], 300))
+    monkeypatch.setattr(other_bars, "reference_tapes", lambda _: tmp_path)
+    job = load(JOB)
+    values = other_bars.settled_batches(job, 300)
+    assert all(len(each.market.quotes) == len(each.market.trades) > 0 for each in values)
+    rows = other_bars.measure(job, values, 1)
+    assert rows.keys() == {"watermark", other_bars.ALL, *other_bars.KINDS}
+    assert all(ns > 0 for ns, _ in rows.values())
+    assert {name for name in ("watermark", "5s", "tick:100", "quote:1s") if rows[name][1]} == {
+        "5s", "tick:100", "quote:1s",
+    }  # fmt: skip

@@ -48,7 +48,17 @@ def replay_folder(tmp_path_factory):
     return modules_of("replay", GOLDEN, "--config", JOB, "--results", results), results
 
 
-@pytest.mark.parametrize("command", [["--help"], ["--version"], ["help"], ["replay", "--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["--version"],
+        ["help"],
+        ["replay", "--help"],
+        ["import", "--help"],
+        ["init", "--help"],
+    ],
+)
 def test_help_imports_no_library(command):
     modules = modules_of(*command)
     allowed = {"importlib.metadata"} if command == ["--version"] else set()
@@ -69,6 +79,19 @@ def test_a_replay_of_tapes_imports_nothing_of_kafka_and_no_server_of_metrics(rep
     modules, _ = replay_folder
     assert "tapeflow.flows.trade" in modules
     assert not modules & (NO_KAFKA | NO_SERVER | NO_PARQUET | NO_TESTING | NO_COMPILER)
+
+
+def test_an_import_imports_neither_engine_nor_settings(tmp_path):
+    (dump := tmp_path / "BTCUSDT-trades-2026-11-01.csv").write_text(
+        "1,1.5,2,3,1793491200017,True,True\n"
+    )
+    modules = modules_of("import", dump, "--to", tmp_path / "tapes")
+    assert not modules & (NO_FLOW | NO_KAFKA | NO_SERVER | {"duckdb", "pyarrow.parquet"})
+
+
+def test_a_job_from_nothing_imports_no_library(tmp_path):
+    modules = modules_of("init", tmp_path / "mine")
+    assert not modules & (NO_FLOW | NO_KAFKA | NO_SERVER | {"duckdb", "pyarrow"})
 
 
 def test_a_replay_of_parquet_imports_what_reads_parquet_only(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeflow.connectors.foreign import csv_file, jsonl_file, parquet_file, values
@@ -21,7 +21,7 @@ from tapeflow.connectors.foreign.times import read_times
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.imports.convert import import_files
 from tapeflow.flows.imports.source import Choices
-from tapeflow.flows.job import settings
+from tapeflow.flows.job import settings as job_settings
 from tapeflow.flows.job.wiring import dialects
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.raw_topics import find_topics
@@ -130,7 +130,7 @@ def test_a_job_that_says_of_the_venues_frames_what_they_are_says_nothing_of_ours
     (tmp_path / "job.toml").write_text(
         '[market]\ntime_unit = "ms"\n[channels]\nbinance = ["trade"]\n' + JOB
     )
-    known = dialects(settings.load(tmp_path / "job.toml", {}))["binance"]
+    known = dialects(job_settings.load(tmp_path / "job.toml", {}))["binance"]
     assert [each for each in known.channels if each.imported] == [*CHANNELS]
 
 
@@ -286,6 +286,13 @@ def test_a_file_of_several_symbols_is_not_of_one_instrument(tmp_path):
     with pytest.raises(UsageError, match="several symbols: BTCUSDT, ETHUSDT"):
         import_files([path], tmp_path / "tapes", SPOT)
     assert not records(tmp_path / "tapes")
+
+
+def test_the_instrument_that_is_named_goes_before_the_name_in_a_column(tmp_path):
+    path = write(
+        tmp_path / "x.csv", "symbol,id,price,amount,side,timestamp", f"BTC/USDT,1,1.5,2,buy,{TIME}"
+    )
+    assert [row["symbol"] for row in imported_rows(path)] == ["BTCUSDT"]
 
 
 def test_trades_without_ids_are_numbered_where_the_user_says_from_where_on(tmp_path):
@@ -481,6 +488,7 @@ REFUSED = {
     "no side": ("x.csv", "id,price,qty,time\n1,2,3,1793491200017\n", "--columns side=NAME"),
     "nothing": ("x.csv", "", "is empty"),
     "no rows": ("x.csv", "id,price,qty,side,time\n", "holds no rows"),
+    "a JSON array": ("x.json", '[{"id":1}]', "one object each"),
     "binary": ("x.csv", "\x00\x01\x02", "neither CSV, nor Parquet, nor JSON lines"),
     "a tape": ("x.csv", '1793491200017611000 {"e":"trade"}\n', "is a tape"),
     "only bad rows": ("x.csv", "id,price,qty,side,time\n1,a,3,buy,1793491200017\n", "no row can be read"),
@@ -567,7 +575,7 @@ def test_days_become_parts_of_one_partition_in_the_order_of_time(tmp_path):
     assert ids == [1000 * number + n for number in (1, 2, 3) for n in range(10)]
     assert json.loads(found["binance-1"][0][1])["symbol"] == "ETHUSDT"
     (tmp_path / "job.toml").write_text(JOB)
-    job = settings.load(tmp_path / "job.toml", {})
+    job = job_settings.load(tmp_path / "job.toml", {})
     replay(tmp_path / "tapes", tmp_path / "r.duckdb", job)
 
 
@@ -588,6 +596,104 @@ def test_two_files_of_the_same_time_are_refused(tmp_path):
     with pytest.raises(TapeflowError, match="do two files hold the same rows"):
         import_files([month, day(tmp_path, 1)], tmp_path / "tapes", Choices())
     assert not records(tmp_path / "tapes")
+
+
+def test_what_overlaps_the_days_that_are_there_is_refused(tmp_path):
+    first, last = TIME, TIME + 2 * 86_400_000_000
+    long_day = write(tmp_path / "long.csv", spot_row(1, first), spot_row(2, first + 10**7))
+    import_files([long_day, day(tmp_path, 3)], tmp_path / "tapes", SPOT)
+    before = records(tmp_path / "tapes")
+    around = write(tmp_path / "around.csv", spot_row(1, first - 1), spot_row(2, last))
+    inside = write(tmp_path / "inside.csv", spot_row(3, first + 10**6))
+    for path in (around, inside):
+        with pytest.raises(TapeflowError, match="holds records of the same time"):
+            import_files([path], tmp_path / "tapes", SPOT)
+        assert records(tmp_path / "tapes") == before
+
+
+def quotes_file(folder, times):
+    header = "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time"
+    rows = [f"{n},1.5,2,1.6,1,{time},{time}" for n, time in enumerate(times)]
+    return write(folder / "BTCUSDT-bookTicker-2026-11-01.csv", header, *rows)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.integers(0, 30), min_size=1),
+    st.lists(st.integers(0, 30), min_size=1),
+    st.integers(1, 9),
+)
+def test_trades_and_quotes_of_one_symbol_are_one_tape_in_the_order_of_time(
+    tmp_path_factory, trades, quotes, size
+):
+    folder = tmp_path_factory.mktemp("merged")
+    some = sorted(trades), sorted(quotes)
+    rows = [f"{n},1.5,2,3,{TIME + time},true" for n, time in enumerate(some[0])]
+    dump = write(
+        folder / "BTCUSDT-trades-2026-11-01.csv",
+        "id,price,qty,quote_qty,time,is_buyer_maker",
+        *rows,
+    )
+    block, csv_file.BLOCK_BYTES = csv_file.BLOCK_BYTES, 128 * size
+    try:
+        import_files(
+            [quotes_file(folder, [TIME + each for each in some[1]]), dump],
+            folder / "tapes",
+            Choices(),
+        )
+    finally:
+        csv_file.BLOCK_BYTES = block
+    found = [
+        (ns, json.loads(frame)["tapeflow"])
+        for ns, frame in records(folder / "tapes")["binance-usdm-0"]
+    ]
+    kinds = [((TIME + each) * 1000, "trade") for each in some[0]] + [
+        ((TIME + each) * 1000, "quote") for each in some[1]
+    ]
+    assert found == sorted(kinds, key=lambda each: each[0])
+
+
+def test_numbers_of_ours_go_on_from_file_to_file(tmp_path):
+    paths = [
+        write(
+            tmp_path / f"{n}.csv",
+            "price,qty,side,time",
+            f"1.5,2,buy,{TIME + n}",
+            f"1.5,2,buy,{TIME + n}",
+        )
+        for n in (2, 1)
+    ]
+    import_files(paths, tmp_path / "tapes", Choices(instrument="BTC-USDT.BINANCE", first_id=5))
+    assert [json.loads(frame)["id"] for _, frame in records(tmp_path / "tapes")["binance-0"]] == [
+        5,
+        6,
+        7,
+        8,
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\ufeff{}", "{}", "{}\r"],
+    ids=["with a mark of its encoding", "plain", "lines of Windows"],
+)
+@pytest.mark.parametrize("header", [True, False])
+def test_a_csv_is_read_as_other_programs_write_it(text, header, tmp_path):
+    lines = [
+        *(["id,price,qty,quoteQty,time,isBuyerMaker,isBestMatch"] if header else []),
+        *(spot_row(n) for n in range(3)),
+    ]
+    end = "\r\n" if text.endswith("\r") else "\n"
+    path = tmp_path / "BTCUSDT-trades-2026-11-01.csv"
+    path.write_bytes(text.removesuffix("\r").format(end.join(lines)).encode())
+    assert [row["id"] for row in imported_rows(path, Choices())] == [0, 1, 2]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["import", str(day(tmp_path, 1)), "--to", str(tmp_path / "file" / "tapes")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot be written" in line
 
 
 def test_trades_and_aggregate_trades_of_one_symbol_are_not_mixed(tmp_path):
@@ -612,7 +718,7 @@ def test_a_folder_is_imported_and_what_is_no_dump_is_named(tmp_path, capsys):
 
 def test_imported_tapes_give_one_digest_as_text_as_parquet_and_from_topics(tmp_path):
     (tmp_path / "job.toml").write_text("[bars]\nwidth = '1s'\n" + JOB)
-    job = settings.load(tmp_path / "job.toml", {})
+    job = job_settings.load(tmp_path / "job.toml", {})
     import_files([day(tmp_path, 1), day(tmp_path, 1, "ETHUSDT")], tmp_path / "tapes", Choices())
     expected = replay(tmp_path / "tapes", tmp_path / "r.duckdb", job)
     assert replay(tmp_path / "tapes", tmp_path / "r2.duckdb", job, workers=2) == expected

@@ -117,6 +117,14 @@ def test_the_demo_trades_what_was_written(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+def test_its_strategy_keeps_the_laws(tmp_path, capsys):
+    init(tmp_path)
+    assert (
+        main(["check", str(tmp_path / "strategy.py"), "--config", str(tmp_path / "job.toml")]) == 0
+    )
+    assert "keeps the laws" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("there", ["job.toml", "strategy.py"])
 def test_nothing_is_written_over_what_is_there(there, tmp_path, capsys):
     (tmp_path / there).write_text("mine")
@@ -247,7 +255,9 @@ def test_it_looks_at_no_more_frames_than_it_is_told(tmp_path):
 def test_instruments_are_learnt_from_topics(tmp_path, capsys):
     write_tape(tmp_path / "tapes" / "binance-0.tape", [spot_trade(n) for n in range(9)])
     with loaded(tmp_path / "tapes", job_of()) as job:
-        client = "".join(f"{json.dumps(k)} = {json.dumps(v)}\n" for k, v in job.kafka.client.items())
+        client = "".join(
+            f"{json.dumps(k)} = {json.dumps(v)}\n" for k, v in job.kafka.client.items()
+        )
         (tmp_path / "with.toml").write_text(
             f'[instruments]\n[kafka]\nbootstrap = "{job.kafka.bootstrap}"\n[kafka.client]\n{client}'
         )

@@ -4,7 +4,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 from pydantic import ValidationError
 
 from tapeflow.connectors.duckdb.query import digests, query
@@ -23,6 +22,7 @@ from tapeflow.schemas.bar import Bar, OtherBar
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.registry import BY_TYPE, decode, encode
 from tapeflow.schemas.signals import DeclaredStrategy
+from tapeflow.schemas.sizing import VolatilityTarget
 from tapeflow.schemas.strategy import Strategy
 from tests.plain_flow import JOB
 from tests.running import silent
@@ -40,12 +40,6 @@ class Needy(Strategy):
 
     def needs(self):
         return self.wanted
-
-
-class Sizing(Struct):
-    """A size that follows bars of a kind."""
-
-    kind: str
 
 
 def declared(*needs, **more):
@@ -90,7 +84,7 @@ def test_the_width_of_the_job_is_no_other_kind_however_it_is_written():
 
 
 def test_the_kind_of_a_size_is_needed_too():
-    assert names(sizing=Sizing("1h")) == ("1h",)
+    assert names(sizing=VolatilityTarget(Decimal("0.2"), 100, "1h")) == ("1h",)
 
 
 def test_a_kernel_over_columns_needs_no_other_bars():

@@ -24,10 +24,8 @@ scripts = st.lists(st.binary(min_size=30, max_size=200), min_size=2, max_size=2)
 
 def desk_with(first, second):
     """Return a desk with capital that calls two witnesses; with its rows by name."""
-    accounts = {
-        name: replace(each, capital=CAPITAL) for name, each in BASE.accounts.items()
-    }
-    reads = ("bars:3@1s", "bars:2@3s", "bars:4@2s")
+    accounts = {name: replace(each, capital=CAPITAL) for name, each in BASE.accounts.items()}
+    reads = ("bars:3@1s", "bars:2@3s", "bars:4@2s", "score", "sma:2", "ema:2@2s")
     rows = (
         declared("a", Witness(script=first, watched=IDS, reads=reads), account="main"),
         declared(
@@ -54,7 +52,7 @@ def test_calls_come_in_their_order_with_what_is_known_at_their_place(log, page_s
 
 def kinds_of(witness):
     """Return the kinds of bars that a witness reads; the job's own is "" in a batch."""
-    kinds = {each.partition("@")[2] for each in witness.reads}
+    kinds = {each.partition("@")[2] for each in witness.reads if each.startswith("bars:")}
     return {"" if each == "1s" else each for each in kinds}
 
 

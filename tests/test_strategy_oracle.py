@@ -31,7 +31,7 @@ latencies = st.sampled_from([0, 1 * MS, 100 * MS, 250 * MS, 900 * MS])
 
 def pairs(name, entry, *, account, first=SPOT, second=COINBASE, size="1"):
     """Return a row that trades a spread."""
-    strategy = Pairs(first=first, second=second, size=Decimal(size), entry=entry)
+    strategy = Pairs(first=first, second=second, units=Decimal(size), entry=entry)
     return declared(name, strategy, account=account, instruments=(first, second))
 
 
@@ -49,13 +49,13 @@ def check(strategies, log, page_sizes, order, latency_ns):
     facts = facts_of(desk, decided, order)
     expected = Oracle(desk.settings).run(records_of(decided, IDS))
     for account in desk.settings.accounts:
-        said = summaries(facts, account)
+        output = summaries(facts, account)
         compared = [
             (*each[:-1], wanted[-1] and each[-1]) if each[0] in ("decision", "order") else each
-            for each, wanted in zip(said, expected[account], strict=False)
+            for each, wanted in zip(output, expected[account], strict=False)
         ]  # the oracle knows no id of a fill, so none of a signal that a fill caused
         assert compared == expected[account][: len(compared)]
-        assert len(said) == len(expected[account])
+        assert len(output) == len(expected[account])
     return facts
 
 

@@ -18,18 +18,20 @@ from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.run import sweeping
 from tapeflow.flows.run.log import reader_factories
 from tapeflow.flows.run.plan import Plan, SweepPass
+from tapeflow.flows.run.raw_topics import find_topics
 from tapeflow.flows.run.run import run_plan
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topics import read_pages
 from tapeflow.flows.trade import desk_settings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.sweep.desks import VariantDesk, variant_batches
+from tapeflow.operators.sweep.first_arrays import light_variants
 from tapeflow.operators.sweep.light import LightPortfolios
-from tapeflow.operators.sweep.light_settings import evaluation, light_variants, why_not
+from tapeflow.operators.sweep.light_settings import evaluation, why_not
 from tapeflow.schemas.orders import Fill
 from tests.laws import run
 from tests.plain_flow import flow_steps, interleave
-from tests.running import REFERENCE, digest, replay, silent
+from tests.running import REFERENCE, digest, loaded, replay, silent
 
 GOLDEN = REFERENCE / "golden"
 GOLDEN_DIGEST = "8007d6b0e0bc170ed29f653b57ba54afffecefc81cb14ec20841abbb03df869b"
@@ -77,6 +79,7 @@ instruments = ["SOL-*", "LTC-*"]
 entry = [0.5, 1.5, 2.5]
 """
 MODELS = {
+    "warm-up": '[warmup]\nfor = "15s"',
     "sized": "",
     "impatient": 'latency = "50ms"\npatience = "120ms"\nquote_age = "80ms"',
     "trade": 'model = "trade"\nlatency = "100ms"\npatience = "300ms"',
@@ -170,7 +173,7 @@ def test_each_fill_of_a_light_portfolio_is_that_of_its_desk(tmp_path, tapes, mod
         for (variant, number, side, log_ns), price in zip(rows.tolist(), prices, strict=True)
     )
 
-    desks = {each.name: Desk(sweep_flow.settings_alone(whole, each)) for each in strategies}
+    desks = {each.name: Desk(sweep_flow.settings_alone(whole, each, job)) for each in strategies}
     expected = []
     for name, desk in desks.items():
         own = {
@@ -242,7 +245,7 @@ def test_what_light_portfolios_do_not_know_is_told(tmp_path, changes, reason):
     table = instrument_table(job)
     whole = desk_settings(job, table, ("binance-0",))
     (trend, _) = declared.strategies(job, table)
-    found = why_not(trend, sweep_flow.settings_alone(whole, trend))
+    found = why_not(trend, sweep_flow.settings_alone(whole, trend, job))
     assert reason in found
     assert bool(reason) == bool(found)
 
@@ -257,6 +260,76 @@ def test_what_needs_desks_is_swept_at_desks_and_told(tmp_path, tapes, capsys, ch
     assert "at a desk of its own, which is slower: " in capsys.readouterr().err
     shown = query(results, "SELECT DISTINCT variant FROM variants").rows
     assert len(shown) == 11
+
+
+DIP = """
+from tapeflow import BUY, Close, Strategy, Submit
+
+class Dip(Strategy):
+    below: int = 1
+    above: int = 1
+
+    def __post_init__(self):
+        if self.below > self.above:
+            raise ValueError("below must not exceed above")
+
+    def on_bar(self, state, bar, context):
+        held = context.holding(bar.instrument)
+        if not held and bar.close < bar.open - self.below:
+            yield Submit(bar.instrument, BUY)
+        elif held and bar.close > bar.open + self.above:
+            yield Close(bar.instrument)
+"""
+
+
+def test_a_grid_of_a_class_runs_at_desks(tmp_path, tapes, capsys):
+    (tmp_path / "dip.py").write_text(DIP)
+    text = write_job(tmp_path).read_text()
+    head, _, rest = text.partition('kind = "ema_cross"')
+    rest = rest.replace("fast = [2, 3, 7]", "below = [0, 2]").replace(
+        "slow = { from = 5, to = 15, step = 5 }", "above = [1, 3]"
+    )
+    path, results = tmp_path / "job.toml", tmp_path / "r.duckdb"
+    path.write_text(f'{head}kind = "dip.py:Dip"{rest}')
+    arguments = ["sweep", str(tapes), "--config", str(path), "--results", str(results)]
+    assert main([*arguments, "--best", "6"]) == 0
+    err = capsys.readouterr().err
+    assert "strategies.trend.grid: 1 combinations are left out: below must not exceed above" in err
+    assert (
+        "each of 3 variants runs at a desk of its own, which is slower: dip.py:Dip is a class"
+        in err
+    )
+    found = query(results, "SELECT variant, trades FROM variants WHERE sample = 'all'").rows
+    counted = query(results, "SELECT strategy, count(*) FROM fills GROUP BY 1").rows
+    traded = {name: trades for name, trades in found if trades}
+    assert traded == dict(counted)
+    assert {f"trend/below={b},above={a}" for b, a in ((0, 1), (0, 3), (2, 3))} <= {*dict(found)}
+
+
+def test_a_wrong_value_of_a_class_names_its_key(tmp_path, tapes, capsys):
+    (tmp_path / "dip.py").write_text(DIP)
+    text = write_job(tmp_path).read_text().replace("fast = [2, 3, 7]", "belwo = [1]", 1)
+    path = tmp_path / "job.toml"
+    path.write_text(text.replace('kind = "ema_cross"', 'kind = "dip.py:Dip"', 1))
+    assert main(["sweep", str(tapes), "--config", str(path)]) == 2
+    assert (
+        "strategies.trend.grid.belwo is no setting: did you mean below?" in capsys.readouterr().err
+    )
+
+
+def test_a_sweep_of_topics_is_that_of_their_tapes(tmp_path):
+    path = reference_job(tmp_path, "fast = [5, 12]")
+    job = settings.load(path, {})
+    grids = expand_grids(job)
+    plan = Plan(
+        command="sweep", log=find_tapes([GOLDEN], job), job=job, results=tmp_path / "a.duckdb"
+    )
+    of_tapes = sweeping.run_sweep(plan, grids, 1, silent, silent)
+    with loaded(GOLDEN, job) as in_topics:
+        log = find_topics(in_topics, silent, tail=False)
+        plan = replace(plan, log=log, job=in_topics, results=tmp_path / "b.duckdb")
+        assert sweeping.run_sweep(plan, grids, 1, silent, silent) == of_tapes
+    assert digest(tmp_path / "a.duckdb") == digest(tmp_path / "b.duckdb")
 
 
 # --- the results --------------------------------------------------------------------------
@@ -347,6 +420,27 @@ def test_folds_that_do_not_fit_the_log_are_refused_before_results_are_replaced(t
     assert "900 folds do not fit a log of" in capsys.readouterr().err
     assert not results.exists()
     assert [each.name for each in tmp_path.iterdir()] == ["reference.toml"]
+
+
+@pytest.mark.parametrize("more", ["", 'placement = "merge"\n'])
+def test_a_log_without_records_has_nothing_to_compare(tmp_path, capsys, more):
+    (folder := tmp_path / "tapes").mkdir()
+    (folder / "binance-0.tape").touch()
+    path, results = reference_job(tmp_path, "fast = [5, 12]", more), tmp_path / "r.duckdb"
+    assert main(["sweep", str(folder), "--config", str(path), "--results", str(results)]) == 1
+    assert "the log has no records: there is nothing to compare" in capsys.readouterr().err
+    assert not results.exists()
+
+
+def test_a_log_of_heartbeats_has_variants_that_never_traded(tmp_path):
+    (folder := tmp_path / "tapes").mkdir()
+    (folder / "binance-0.tape").write_text("1700000000000000000 \n1700000001000000000 \n")
+    path, results = reference_job(tmp_path, "fast = [5, 12]"), tmp_path / "r.duckdb"
+    assert main(["sweep", str(folder), "--config", str(path), "--results", str(results)]) == 0
+    rows = query(results, "SELECT trades, profit, sharpe FROM variants WHERE sample = 'all'").rows
+    assert [(trades, Decimal(profit), sharpe) for trades, profit, sharpe in rows] == [
+        (0, 0, None)
+    ] * 2
 
 
 def test_progress_says_which_pass_runs(tmp_path):

@@ -34,7 +34,7 @@ RUNS = {  # column: (type, meaning)
     "stopped": ("TIMESTAMP_NS", "when it stopped before the end of its log; NULL if it has not"),
     "finished": ("TIMESTAMP_NS", "when it came to the end of its log; NULL if it has not"),
     "version": ("VARCHAR", "version of Tapeflow"),
-    "command": ("VARCHAR", "`demo`, `replay`, `run` or `bytewax.run`"),
+    "command": ("VARCHAR", "`demo`, `replay`, `run`, `sweep` or `bytewax.run`"),
     "job": ("JSON", "the whole job; settings of the Kafka client are left out"),
     "strategies": (
         "JSON",

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from tapeflow.connectors.foreign.csv_file import CsvFile
 from tapeflow.connectors.foreign.jsonl_file import JsonlFile
-from tapeflow.connectors.foreign.parquet_file import ParquetFile
 from tapeflow.connectors.foreign.part import ForeignFile
 from tapeflow.connectors.foreign.stream import open_stream, plain_name, reading
 from tapeflow.schemas.errors import UsageError
@@ -63,6 +62,10 @@ def open_file(path: Path) -> ForeignFile:
     with reading(path), path.open("rb") as file:
         start = file.read(len(PARQUET))
     if start == PARQUET:
+        from tapeflow.connectors.foreign.parquet_file import (  # noqa: PLC0415  # slow to import
+            ParquetFile,
+        )
+
         return ParquetFile(path)
     with reading(path), open_stream(path) as stream:
         first = stream.read(FIRST_BYTES)
@@ -75,4 +78,6 @@ def open_file(path: Path) -> ForeignFile:
             f"{path} is a tape: name it <venue>-<n>.tape, or map it to a partition with [[tapes]] "
             "in the job, and tapeflow replay reads it as it is"
         )
+    if first.lstrip()[:1] == b"[":
+        raise UsageError(f"{path} is one JSON array: write it as lines, one object each")
     return JsonlFile(path) if first.lstrip()[:1] == b"{" else CsvFile(path)

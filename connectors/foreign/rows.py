@@ -31,7 +31,7 @@ class Reading(Struct, frozen=True):
     """How the rows of a file are read."""
 
     layout: Layout
-    symbol: str  # "": the column `symbol` has it
+    symbol: str  # of all rows, whatever a column says; "": the column `symbol` has it
     unit: str = ""  # of times that are numbers; "": as their digits show
     first_id: int | None = None  # number the trades from here on, where they have no ids
 
@@ -49,10 +49,10 @@ class Records(NamedTuple):
 class Reader:
     """Reads parts one after the other."""
 
-    def __init__(self, reading: Reading) -> None:
-        """Begin with the first part."""
+    def __init__(self, reading: Reading, next_id: int | None = None) -> None:
+        """Begin with the first part. `next_id`: of its first trade, if not the reading's first."""
         self.reading = reading
-        self.next_id = reading.first_id
+        self.next_id = reading.first_id if next_id is None else next_id
 
     def read(self, part: Part) -> Records:
         """Return the records of a part, and the rows that cannot be read."""
@@ -114,7 +114,7 @@ class Reader:
     ) -> Any:
         """Return the frame of each row."""
         kind, pieces = self.reading.layout.kind, []
-        symbol = texts["symbol"].text if "symbol" in texts else self.reading.symbol
+        symbol = self.reading.symbol or texts["symbol"].text
         pieces += [f'{{"{KIND}":"{kind}","symbol":"', symbol, '"']
         for key, quoted in KEYS[kind].items():
             mark = '"' if quoted else ""

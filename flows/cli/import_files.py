@@ -10,7 +10,7 @@ from tapeflow.flows.cli.parser import Commands, Parser, add_command
 from tapeflow.flows.cli.terminal import notify, show_progress
 
 if TYPE_CHECKING:
-    from tapeflow.flows.imports.convert import Imported
+    from tapeflow.flows.imports.file_rows import Imported
 
 FIELDS = (
     *("id", "price", "size", "side", "maker_side", "is_buyer_maker", "time", "received", "symbol"),

@@ -84,10 +84,11 @@ def check_names(job: Job) -> None:
     """Refuse a user's feature with the name of one that comes with the package."""
     if not job.features:
         return
-    from tapeflow.operators.features.registry import FOLDS  # noqa: PLC0415  # see above
+    from tapeflow.operators.features.of_quotes import OF_QUOTES  # noqa: PLC0415  # see above
+    from tapeflow.operators.features.registry import FOLDS  # noqa: PLC0415
 
     for name, source in job.features.items():
-        if name in {*FOLDS, SCORE, "bars"}:
+        if name in {*FOLDS, *OF_QUOTES, SCORE, "bars"}:
             raise UsageError(f"features.{name}: {name} comes with the package: take another name")
         find_feature(job, name, source)
 
@@ -134,11 +135,13 @@ def bind_class(job: Job, need: FeatureNeed, where: str) -> "Needed | None":
 def bind_fold(job: Job, need: FeatureNeed, where: str) -> "Needed":
     """Return what computes a compiled feature. Raises UsageError where there is none."""
     from tapeflow.operators.features.needed import NeededFold  # noqa: PLC0415  # see above
-    from tapeflow.operators.features.registry import FOLDS  # noqa: PLC0415  # see above
+    from tapeflow.operators.features.of_quotes import folds_of  # noqa: PLC0415  # see above
 
-    fold = FOLDS.get(need.name)
+    folds = folds_of(need.kind)
+    fold = folds.get(need.name)
     if fold is None:
-        hint = suggestion(need.name, [*FOLDS, *job.features])
+        refuse_kind(need, where)
+        hint = suggestion(need.name, [*folds, *job.features])
         raise UsageError(
             f"{where}: no feature {need.name}{hint or ': docs/reference/features.md lists all'}"
         )
@@ -154,6 +157,16 @@ def bind_fold(job: Job, need: FeatureNeed, where: str) -> "Needed":
         raise UsageError(f"{where}: {error}") from None
     name = full_name(need, tuple(params.values()))
     return NeededFold(name, need.kind, fold, params, {need.text: output})
+
+
+def refuse_kind(need: FeatureNeed, where: str) -> None:
+    """Refuse a feature that other bars have. Raises UsageError with what they are."""
+    from tapeflow.operators.features.of_quotes import OF_QUOTES, folds_of  # noqa: PLC0415
+
+    if need.name in OF_QUOTES:
+        raise UsageError(f"{where}: {need.name} is of bars of quotes: {need.name}@quote:1s")
+    if need.name in folds_of(""):
+        raise UsageError(f"{where}: bars of quotes have no volume, which {need.name} reads")
 
 
 def check_count(need: FeatureNeed, names: list[str], where: str) -> None:

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from tapeflow.flows.job.sections import Kafka, Tape
-from tapeflow.flows.scaffold.learn import Learnt, Log
 from tapeflow.flows.scaffold.steps import step_of
 from tapeflow.flows.scaffold.symbols import instrument_id, why_unknown
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import parse_id
 from tapeflow.schemas.time import format_time
+
+if TYPE_CHECKING:  # a job from nothing needs neither settings nor a decoder
+    from tapeflow.flows.job.sections import Kafka, Tape
+    from tapeflow.flows.scaffold.learn import Learnt, Log
 
 AT_PAR = ("USDT", "USDC", "USD")  # currencies in which the account counts
 TRADED = 3  # instruments that the strategy trades: those with the most ticks
@@ -65,7 +68,7 @@ def demo_job(instruments: str) -> str:
     return text + DEMO.format(rows=instruments.strip())
 
 
-def learnt_job(log: Log, tapes: Sequence[Tape], kafka: Kafka | None) -> str:
+def learnt_job(log: "Log", tapes: Sequence["Tape"], kafka: "Kafka | None") -> str:
     """Return the job of what was learnt from a log.
 
     `tapes` are the mappings of files it was read with, `kafka` the broker it was read from.
@@ -98,12 +101,12 @@ def learnt_job(log: Log, tapes: Sequence[Tape], kafka: Kafka | None) -> str:
     )
 
 
-def count_ticks(each: Learnt) -> int:
+def count_ticks(each: "Learnt") -> int:
     """Return how many ticks of an instrument were seen."""
     return each.trades + each.quotes
 
 
-def choose_traded(order: Iterable[Learnt]) -> tuple[Sequence[str], list[str]]:
+def choose_traded(order: Iterable["Learnt"]) -> tuple[Sequence[str], list[str]]:
     """Return the ids of the instruments with the most ticks of one currency, and those at par.
 
     They are in the usual ones where one is, else in that of the first. Raises UsageError where no
@@ -123,7 +126,7 @@ def quote_of(instrument: str) -> str:
     return parse_id(instrument).quote
 
 
-def rows_of(instruments: Iterable[Learnt]) -> Iterable[str]:
+def rows_of(instruments: Iterable["Learnt"]) -> Iterable[str]:
     """Yield the line of each instrument; those without an id are comments."""
     for each in instruments:
         tick, lot = step_of(each.price_places), step_of(each.size_places)

@@ -1,14 +1,15 @@
-"""The ticks that the desk has not released yet, as Arrow IPC streams."""
+"""The columns of a snapshot: ticks that are not released yet, as Arrow IPC; rows by instrument."""
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
 
-from tapeflow.engine.renumbering import GONE
+from tapeflow.engine.renumbering import GONE, move_rows
 from tapeflow.operators.desk.merge import Pending
 from tapeflow.schemas.arrow import to_array
-from tapeflow.schemas.columns import Columns, Ints
+from tapeflow.schemas.columns import Columns, Floats, Ints
 
 
 def to_ipc(kind: type[Columns], pending: Pending) -> bytes:
@@ -37,3 +38,9 @@ def from_ipc(kind: type[Columns], ipc: bytes, numbers: Ints) -> list[Any]:
     ticks = replace(ticks, instrument=numbers[ticks.instrument])
     here = ticks.take(ticks.instrument != GONE)
     return [here] if len(here) else []
+
+
+def restore_column(column: Ints | Floats, encoded: bytes, numbers: Ints) -> None:
+    """Write the rows of a snapshot to a column of as many rows as there are instruments now."""
+    rows = np.frombuffer(encoded, column.dtype)
+    move_rows(rows.reshape(len(numbers), *column.shape[1:]), numbers, column)

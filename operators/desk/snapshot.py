@@ -7,9 +7,7 @@ What the job does not trade any more must be flat: see held.py. An account that 
 remembered, with the running numbers of its facts. Partitions that are new come last.
 """
 
-import math
 from collections import deque
-from collections.abc import Iterator
 from decimal import localcontext
 from heapq import heappush
 from itertools import chain
@@ -20,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tapeflow.engine.renumbering import GONE, find_numbers, move_rows
+from tapeflow.engine.renumbering import GONE, find_numbers
 from tapeflow.operators.desk.account_snapshot import (
     AccountSnapshot,
     account_snapshot,
@@ -29,7 +27,7 @@ from tapeflow.operators.desk.account_snapshot import (
 from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.held import check_followed, check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
-from tapeflow.operators.desk.pending import from_ipc, to_ipc
+from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
@@ -37,12 +35,14 @@ from tapeflow.operators.desk.strategies.snapshot import (
     StrategiesSnapshot,
     restore_strategies,
     snapshot_strategies,
+    waiting_bars,
+    watched_instruments,
 )
 from tapeflow.operators.desk.venue.snapshot import VenueSnapshot
 from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.working import Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
-from tapeflow.schemas.columns import Floats, Ints
+from tapeflow.schemas.columns import Ints
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.errors import TapeflowError
@@ -163,32 +163,15 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.answers = [
         (report.position[0], number, report) for number, report in enumerate(saved.answers)
     ]
-    state.bars = [*waiting_bars(saved, settings)]
+    state.bars = [*waiting_bars(saved.bars, saved.strategies.needs, settings)]
     restore_strategies(state.strategies, saved.strategies, settings.instruments)
-    state.venue.changed.update(watched_instruments(state))
+    state.venue.changed.update(watched_instruments(state.strategies, settings.instruments))
     for timer in due_timers(state.orders):
         heappush(state.slice_timers, (timer.due_ns, timer.order_id))
     state.answer_number = len(saved.answers)
     state.watch_orders()
     state.searched.clear()
     return state
-
-
-def waiting_bars(saved: Snapshot, settings: DeskSettings) -> Iterator[DeskBar]:
-    """Yield the bars that are not passed yet, with the features that are needed now."""
-    for bar in saved.bars:
-        if bar.bar.instrument in settings.instruments.number:
-            before = saved.strategies.needs.get(bar.kind, ())
-            values = dict(zip(before, bar.features, strict=True))
-            needs = settings.reads.needs.get(bar.kind, ())
-            yield bar._replace(features=tuple(values.get(need, math.nan) for need in needs))
-
-
-def watched_instruments(state: State) -> set[int]:
-    """Return the numbers of the instruments of which a strategy watches the price."""
-    watches = (each.watches for each in state.strategies.running.values())
-    number = state.venue.instruments.number
-    return {number[instrument] for instrument, _ in chain.from_iterable(watches)}
 
 
 def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
@@ -209,9 +192,3 @@ def restore_merge(merge: Merge, saved: Snapshot, numbers: Ints) -> None:
         merge.clocks[partition] = np.frombuffer(clock, np.int64).copy()
     for column, encoded in zip(merge.marks.columns(), saved.marks, strict=True):
         restore_column(column, encoded, numbers)
-
-
-def restore_column(column: Ints | Floats, encoded: bytes, numbers: Ints) -> None:
-    """Write the rows of a snapshot to a column of as many rows as there are instruments now."""
-    rows = np.frombuffer(encoded, column.dtype)
-    move_rows(rows.reshape(len(numbers), *column.shape[1:]), numbers, column)

@@ -29,7 +29,7 @@ from tapeflow.schemas.columns import Floats, Ints
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.time import MAX_NS
 
-# offset of the next record; by kind: instruments with bars, ends of the last ones, rows by feature
+# offset of the last record; by kind: instruments with bars, ends of the last ones, rows by feature
 Snapshot = tuple[int, dict[str, tuple[bytes, bytes, dict[str, Rows]]]]
 
 
@@ -37,7 +37,7 @@ Snapshot = tuple[int, dict[str, tuple[bytes, bytes, dict[str, Rows]]]]
 class State:
     """What features keep of the bars so far, changed in place."""
 
-    next_offset: int  # of the partition; -1: before any record
+    last_offset: int  # of the last record; -1: before any
     last_end_ns: dict[str, Ints]  # by kind: (instruments,)
     known: dict[str, Any]  # by feature
 
@@ -62,14 +62,15 @@ class ComputeFeatures(Struct, frozen=True):
 
     def step(self, state: State, batch: Batch) -> tuple[State, Iterable[Batch]]:
         """Add the features of the batch's bars; those of a kind without bars are left out."""
-        if state.next_offset not in (-1, batch.first_offset):
+        if batch.last_offset is not None and state.last_offset not in (-1, batch.last_offset):
             state = self.initial()  # records have passed while the job needed no features
-        state.next_offset = batch.next_offset
+        state.last_offset = batch.next_offset - 1 if len(batch.log_ns) else state.last_offset
         found: dict[str, Floats] = {}
         for kind, needed in kinds_of(self.needed).items():
             bars = batch.other_bars.get(kind) if kind else batch.bars
             if bars is not None and len(bars):
-                self.compute(state, kind, needed, bars, batch.partition, found)
+                with np.errstate(all="ignore"):  # without numba
+                    self.compute(state, kind, needed, bars, batch.partition, found)
         return state, (batch.replace(features=found) if found else batch,)
 
     def compute(
@@ -99,12 +100,12 @@ class ComputeFeatures(Struct, frozen=True):
             numbers = np.flatnonzero(ends != NEVER_NS)
             rows = {each.name: each.snapshot(state.known[each.name], numbers) for each in needed}
             kinds[kind] = numbers.tobytes(), ends[numbers].tobytes(), rows
-        return state.next_offset, kinds
+        return state.last_offset, kinds
 
     def restore(self, snapshot: Snapshot) -> State:
         """Return the state of a snapshot; features may have come and gone since."""
         state = self.initial()
-        state.next_offset, kinds = snapshot
+        state.last_offset, kinds = snapshot
         for kind, needed in kinds_of(self.needed).items():
             encoded, ends, rows = kinds.get(kind, (b"", b"", {}))
             numbers = np.frombuffer(encoded, np.int64)
@@ -116,14 +117,14 @@ class ComputeFeatures(Struct, frozen=True):
 
     def renumber(self, snapshot: Snapshot, numbers: Ints) -> Snapshot:
         """Return the snapshot of another table of instruments with the numbers of this one."""
-        next_offset, kinds = snapshot
+        last_offset, kinds = snapshot
         moved = {}
         for kind, (encoded, ends, rows) in kinds.items():
             after = numbers[np.frombuffer(encoded, np.int64)]
             here = after != GONE
             still = {name: keep_needed(each, here) for name, each in rows.items()}
             moved[kind] = after[here].tobytes(), keep_rows(ends, here), still
-        return next_offset, moved
+        return last_offset, moved
 
 
 @operator

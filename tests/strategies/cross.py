@@ -23,16 +23,16 @@ class Cross(Strategy):
 
     def on_bar(self, state: Means, bar: Bar, context: Context) -> Requests:
         """Follow the means; a crossing is a signal."""
-        mine = state.known.setdefault(bar.instrument, [0.0, 0.0, 0.0])
-        before = mine[1] - mine[2]
-        mine[0] += 1
+        own = state.known.setdefault(bar.instrument, [0.0, 0.0, 0.0])
+        before = own[1] - own[2]
+        own[0] += 1
         for at, period in ((1, self.fast), (2, self.slow)):
-            if mine[0] < period:
-                mine[at] += bar.close
-            elif mine[0] == period:
-                mine[at] = (mine[at] + bar.close) / period
+            if own[0] < period:
+                own[at] += bar.close
+            elif own[0] == period:
+                own[at] = (own[at] + bar.close) / period
             else:
-                mine[at] += 2 / (period + 1) * (bar.close - mine[at])
-        after = mine[1] - mine[2]
-        if mine[0] > max(self.fast, self.slow) and (before <= 0 < after or before >= 0 > after):
+                own[at] += 2 / (period + 1) * (bar.close - own[at])
+        after = own[1] - own[2]
+        if own[0] > max(self.fast, self.slow) and (before <= 0 < after or before >= 0 > after):
             yield Submit(bar.instrument, BUY if after > 0 else SELL, strength=abs(after))

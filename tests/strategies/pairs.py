@@ -21,7 +21,7 @@ class Pairs(Strategy):
 
     first: str
     second: str
-    size: Decimal = Decimal(1)
+    units: Decimal = Decimal(1)
     entry: float = 2.0
 
     def start(self) -> Spread:
@@ -42,8 +42,8 @@ class Pairs(Strategy):
             state.wanted = 1
         elif away * state.wanted >= 0:
             state.wanted = 0
-        yield Target(self.first, state.wanted * self.size)
-        yield Target(self.second, -state.wanted * self.size, strength=abs(away))
+        yield Target(self.first, state.wanted * self.units)
+        yield Target(self.second, -state.wanted * self.units, strength=abs(away))
 
     def on_refusal(self, state: Spread, refusal: Decision, context: Context) -> Requests:
         """Wait for the mean again."""

@@ -130,10 +130,13 @@ class Witness(Strategy):
         """Return what the context says of the market of an instrument."""
         kinds = {each.partition("@")[2] for each in self.reads if each.startswith("bars:")}
         closes = [context.bars(name, kind).close.tolist() for kind in sorted(kinds)]
+        features = [
+            context.feature(each, name) for each in self.reads if not each.startswith("bars:")
+        ]
         return repr((
             context.last(name), context.bid(name), context.ask(name), context.mid(name),
             context.bid_size(name), context.ask_size(name), context.mark(name),
-            context.age_ns(name), closes,
+            context.age_ns(name), closes, features,
         ))  # fmt: skip
 
     def take(self, state: Seen) -> int:
@@ -145,40 +148,41 @@ class Witness(Strategy):
         """Return a request of the next bytes."""
         kind, choice, more = self.take(state) % 16, self.take(state), self.take(state)
         name = context.instruments[choice % len(context.instruments)]
-        side = BUY if more % 2 else SELL
-        size = Decimal(SIZES[more // 2 % 6])
+        if kind < 7:
+            return self.order(context, name, kind, choice, more)
+        if kind < 11:
+            return self.change(context, name, kind, choice, more)
+        if kind < 13:
+            return self.watch(context, name, choice, more)
+        if kind < 15:
+            due_ns = context.time_ns + WAITS[choice % 6] if more % 8 else None
+            return SetTimer(due_ns, "ab"[more // 8 % 2])
+        return Submit(self.watched[-1] if self.watched else name, BUY, Decimal(1))
+
+    def order(self, context: Context, name: str, kind: int, choice: int, more: int) -> Request:
+        """Return a wish for an order or a position."""
+        side, size = (BUY if more % 2 else SELL), Decimal(SIZES[more // 2 % 6])
         price = self.price(context, name, more)
-        match kind:
-            case 0 | 1:
-                return Submit(name, side, size)
-            case 2:
-                return self.submit(context, name, side, price, choice // 4)
-            case 3:
-                stop, take = (Decimal(-side * move) + price for move in (3, -3))
-                exits = (
-                    Leg(-side, size, Terms(type="stop", trigger=max(stop, Decimal(1)))),
-                    Leg(-side, size, Terms(type="limit", limit=max(take, Decimal(1)))),
-                )
-                return Submit(name, side, exits=exits, exit_rule=("OUO", "OCO")[more // 16 % 2])
-            case 4 | 5:
-                return Target(name, side * size)
-            case 6:
-                return Close(name)
-            case 7 | 8 | 9:
-                return self.change(context, kind, choice, more)
-            case 10:
-                return CancelAll((None, name)[more % 2])
-            case 11 | 12:
-                near = context.last(name) or 100.0
-                bounds = ((near - 1.0, near + 1.0), (near - 3, None), (None, near), (None, None))
-                below, above = bounds[more % 4]
-                watched = (*self.watched, name)[more // 4 % (len(self.watched) + 1)]
-                return WatchPrice(watched, below, above, PRICES[choice // 4 % 4], "ab"[more % 2])
-            case 13 | 14:
-                wait = WAITS[choice % 6]
-                return SetTimer(context.time_ns + wait if more % 8 else None, "ab"[more // 8 % 2])
-            case _:
-                return Submit(self.watched[-1] if self.watched else name, side, size)
+        if kind < 2:
+            return Submit(name, side, size)
+        if kind == 2:
+            return self.submit(context, name, side, price, choice // 4)
+        if kind == 3:
+            stop, take = (max(Decimal(-side * move) + price, Decimal(1)) for move in (3, -3))
+            exits = (
+                Leg(-side, size, Terms(type="stop", trigger=stop)),
+                Leg(-side, size, Terms(type="limit", limit=take)),
+            )
+            return Submit(name, side, exits=exits, exit_rule=("OUO", "OCO")[more // 16 % 2])
+        return Close(name) if kind == 6 else Target(name, side * size)
+
+    def watch(self, context: Context, name: str, choice: int, more: int) -> WatchPrice:
+        """Return a price watch near the last price."""
+        near = context.last(name) or 100.0
+        bounds = ((near - 1.0, near + 1.0), (near - 3, None), (None, near), (None, None))
+        below, above = bounds[more % 4]
+        watched = (*self.watched, name)[more // 4 % (len(self.watched) + 1)]
+        return WatchPrice(watched, below, above, PRICES[choice // 4 % 4], "ab"[more % 2])
 
     def price(self, context: Context, name: str, more: int) -> Decimal:
         """Return a price near the last one, a multiple of the tick."""
@@ -205,8 +209,10 @@ class Witness(Strategy):
                 return Submit(name, side, Decimal(2), slicing=slices)
         return Submit(name, side, terms=terms)
 
-    def change(self, context: Context, kind: int, choice: int, more: int) -> Request:
+    def change(self, context: Context, name: str, kind: int, choice: int, more: int) -> Request:
         """Return a wish to change an order of its own, or of nobody."""
+        if kind == 10:
+            return CancelAll((None, name)[more % 2])
         orders = context.orders()
         if not orders:
             return CancelOrder("nobody's")

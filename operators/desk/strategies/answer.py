@@ -9,27 +9,22 @@ Every order has a signal, which names what it answers. What is not known is refu
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk.change import refuse
 from tapeflow.operators.desk.decide import decide, refuse_signal
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.operators.desk.strategies.context import DeskContext
-from tapeflow.operators.desk.strategies.running import Running
+from tapeflow.operators.desk.strategies.causes import Answer, make_signal
+from tapeflow.operators.desk.strategies.order_changes import cancel_all, change_order, exact
 from tapeflow.operators.desk.strategies.terms import wrong_terms
 from tapeflow.operators.strategies.order_plan import make_intent, round_down
-from tapeflow.schemas.bar import Bar
-from tapeflow.schemas.decimals import to_decimal
-from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.sides import BUY, SELL, Side
-from tapeflow.schemas.signals import AmendIntent, CancelIntent, Intent, Signal
+from tapeflow.schemas.signals import Intent, Signal
 from tapeflow.schemas.strategy import (
     AmendOrder,
     CancelAll,
@@ -43,18 +38,6 @@ from tapeflow.schemas.strategy import (
 )
 
 TO_CLOSE = Terms(reduce_only=True)
-
-
-@dataclass(slots=True)
-class Answer:
-    """One call of a strategy: what its requests are an answer to."""
-
-    running: Running
-    context: DeskContext
-    cause: str  # id of the bar, fill, order, timer or watch
-    bar: Bar | None  # of the job's own width, where it is one
-    close_ns: int  # end of the bar, else log time
-    number: int = 0  # of the request
 
 
 def answer(state: State, settings: DeskSettings, call: Answer, request: Request) -> Iterator[Fact]:
@@ -158,82 +141,6 @@ def find_intent(
     return make_intent(declared, signal, row, floored, terms)
 
 
-def cancel_all(
-    state: State, settings: DeskSettings, call: Answer, instrument: str | None
-) -> Iterator[Fact]:
-    """Cancel the orders of a strategy, in one instrument or in all."""
-    for each in call.context.orders(instrument):
-        if each.role != "child" and each.pending != "CANCEL":
-            yield from change_order(state, settings, call, CancelOrder(each.id))
-
-
-def change_order(
-    state: State, settings: DeskSettings, call: Answer, request: CancelOrder | AmendOrder
-) -> Iterator[Fact]:
-    """Cancel or amend an order of its own; any other is unknown to it."""
-    declared = call.running.declared
-    working = state.orders.get(request.order_id)
-    order = None if working is None or working.order.strategy != declared.name else working.order
-    instrument = call.running.instruments[0] if order is None else order.instrument
-    signal = make_signal(call, instrument, BUY if order is None else order.side, 0.0)
-    intent = change_intent(declared.account, signal, request)
-    if order is None:
-        detail = f"ORDER_UNKNOWN: {request.order_id}"
-        account = state.accounts[declared.account]
-        yield refuse(account, intent, ZERO, "ORDER_UNKNOWN", detail)
-    else:
-        yield from decide(state, settings, intent)
-
-
-def change_intent(
-    account: str, signal: Signal, request: CancelOrder | AmendOrder
-) -> CancelIntent | AmendIntent:
-    """Return the intent of a request to change an order."""
-    if isinstance(request, CancelOrder):
-        return CancelIntent(account, signal, request.order_id)
-    changes = (
-        None if each is None else exact(each)
-        for each in (request.size, request.limit, request.trigger)
-    )
-    return AmendIntent(account, signal, request.order_id, *changes)
-
-
-def make_signal(call: Answer, instrument: str, side: Side, strength: float) -> Signal:
-    """Return the signal of a request: what it answers, and the price of that moment."""
-    number, call.number = call.number, call.number + 1
-    name, bar = call.running.declared.name, call.bar
-    is_of_bar = bar is not None and bar.instrument == instrument
-    first = number == 0 and is_of_bar
-    parts = (name, call.cause) if first else (name, call.cause, number)
-    time_ns, partition, offset = call.context.position
-    price = bar.close if bar is not None and is_of_bar else reference_price(call, instrument)
-    return Signal(
-        id=derive_id("signal", *parts),
-        strategy=name,
-        instrument=instrument,
-        time_ns=time_ns,
-        side=side,
-        strength=float(strength),
-        bar_id=call.cause,
-        close_ns=call.close_ns,
-        ref_price=price,
-        partition=partition,
-        offset=offset,
-    )
-
-
-def reference_price(call: Answer, instrument: str) -> float:
-    """Return the last trade, else the mid; NaN where there is neither."""
-    last, mid = call.context.last(instrument), call.context.mid(instrument)
-    price = mid if last is None else last
-    return math.nan if price is None else price
-
-
 def in_lots(size: Decimal, lot: Decimal) -> Decimal:
     """Return a size floored to the lot; one that is in lots as it was written."""
     return round_down(size, lot) if size % lot else size
-
-
-def exact(value: Decimal | float) -> Decimal:
-    """Return a size or price of a strategy as a decimal."""
-    return value if isinstance(value, Decimal) else to_decimal(float(value))

@@ -15,7 +15,8 @@ from tapeflow.operators.desk.decide import decide
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import DeskBar, State
-from tapeflow.operators.desk.strategies.answer import Answer, answer
+from tapeflow.operators.desk.strategies.answer import answer
+from tapeflow.operators.desk.strategies.causes import Answer
 from tapeflow.operators.desk.strategies.context import DeskContext
 from tapeflow.operators.desk.strategies.failures import strategy_error
 from tapeflow.operators.desk.strategies.request_checks import check_request

@@ -115,7 +115,8 @@ class DeskContext(MarketView):
         kind = "" if kind in self._settings.reads.own else kind
         count = self._running.reads.counts.get(kind, 0)
         if not count:
-            raise ValueError(f"no bars of {kind or 'the job'}: add 'bars:N@{kind}' to needs()")
+            need = f"bars:N@{kind}" if kind else "bars:N"
+            raise ValueError(f"no bars of {kind or 'the job'}: add {need!r} to needs()")
         return self._state.strategies.memory.bars(kind, instrument, count)
 
     def bars_of_size(self, instrument: str, kind: str, count: int) -> Bars:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
+from tapeflow.operators.features.composite import compute_composite
 from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.time import MIN_NS, LogPosition, Ns
 
@@ -75,13 +76,16 @@ class MarketView:
 
     def composite(self, instruments: Sequence[str], max_age_ns: Ns) -> float | None:
         """Return the mean of the mids that are not older than this, weighted by their sizes."""
-        total = weights = 0.0
-        for name in instruments:
-            mid, age_ns = self.mid(name), self._quote_age_ns(name)
-            size = (self.bid_size(name) or 0.0) + (self.ask_size(name) or 0.0)
-            if mid is not None and age_ns <= max_age_ns:
-                total, weights = total + mid * size, weights + size
-        return total / weights if weights > 0 else None
+        return compute_composite(
+            map(self.mid, instruments),
+            map(self._touch_size, instruments),
+            map(self._quote_age_ns, instruments),
+            max_age_ns,
+        )
+
+    def _touch_size(self, instrument: str) -> float | None:
+        bid_size, ask_size = self.bid_size(instrument), self.ask_size(instrument)
+        return None if bid_size is None or ask_size is None else bid_size + ask_size
 
     def _quote_age_ns(self, instrument: str) -> Ns:
         return self.time_ns - int(self._marks().quote_at[self._number(instrument), 0])

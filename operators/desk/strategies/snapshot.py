@@ -6,6 +6,9 @@ A state of another kind or version is refused: nobody knows what it means. Array
 int64 are stored as their bytes.
 """
 
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,6 +16,8 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import DeskBar
 from tapeflow.operators.desk.strategies.history import History
 from tapeflow.operators.desk.strategies.running import Running, Strategies, begin_state
 from tapeflow.operators.desk.strategies.trades import ClosedTrades
@@ -110,6 +115,24 @@ def restore_strategies(
                 Bars(*(np.frombuffer(*each) for each in zip(columns, dtypes, strict=True))),
                 instruments.number[instrument],
             )
+
+
+def waiting_bars(
+    bars: Iterable[DeskBar], needs_before: Mapping[str, tuple[str, ...]], settings: DeskSettings
+) -> Iterator[DeskBar]:
+    """Yield the bars that are not passed yet, with the features that are needed now."""
+    for bar in bars:
+        if bar.bar.instrument in settings.instruments.number:
+            before = needs_before.get(bar.kind, ())
+            values = dict(zip(before, bar.features, strict=True))
+            needs = settings.reads.needs.get(bar.kind, ())
+            yield bar._replace(features=tuple(values.get(need, math.nan) for need in needs))
+
+
+def watched_instruments(strategies: Strategies, table: InstrumentTable) -> set[int]:
+    """Return the numbers of the instruments of which a strategy watches the price."""
+    watches = (each.watches for each in strategies.running.values())
+    return {table.number[instrument] for instrument, _ in chain.from_iterable(watches)}
 
 
 def restore_running(

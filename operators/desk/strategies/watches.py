@@ -51,5 +51,5 @@ def price_of(row: Row, on: PriceOf) -> float | None:
             price = {"bid": bid, "ask": ask}.get(on, math.nan)
     else:
         assert isinstance(row, MarkRow), "a row of no table"
-        price = row.mark if on == "mark" and row.mark > 0 else math.nan
+        price = row.mark if on == "mark" and is_of_market(row.mark, row.mark) else math.nan
     return None if math.isnan(price) else price

@@ -5,6 +5,7 @@ UNTRIGGERED ──price──▶ TRIGGERED, on its way anew from the venue time 
 
 from collections.abc import Iterator
 
+from tapeflow.operators.desk.mark_kernels import is_of_market
 from tapeflow.operators.desk.venue.ends import end_of, schedule
 from tapeflow.operators.desk.venue.levels import trailing_stop, trigger_levels
 from tapeflow.operators.desk.venue.orders import PaperOrder
@@ -36,7 +37,7 @@ def prices_of(visit: Visit) -> Iterator[tuple[str, float]]:
     if isinstance(row, TradeRow):
         yield "trade", row.price
     elif isinstance(row, MarkRow):
-        if row.mark > 0:
+        if row.mark > 0 and is_of_market(row.mark, row.mark):
             yield "mark", row.mark
     elif (after := visit.standing_after()) is not None:
         yield from ((name, p) for name, p in (("bid", after.bid), ("ask", after.ask)) if p > 0)
