@@ -30,7 +30,7 @@ class FeatureReader(Strategy, frozen=True):
     def start(self) -> Any:
         """Return no states yet; their type is that of the feature's."""
         states: Any = dict[str, type(self.feature.start())]  # type: ignore[misc]
-        fields = [("of", states, msgspec.field(default_factory=dict))]
+        fields: list[Any] = [("of", states, msgspec.field(default_factory=dict))]
         return msgspec.defstruct("States", fields)()
 
     def on_bar(self, state: Any, bar: Bar, context: Context) -> Iterator[Any]:
