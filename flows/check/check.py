@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tapeflow.flows.check import watching
 from tapeflow.flows.check.breach import Breach
-from tapeflow.flows.check.declared import check_class
+from tapeflow.flows.check.declared import AnyClass, check_class
 from tapeflow.flows.check.laws import check_over
 from tapeflow.flows.check.logs import logs_of
 from tapeflow.flows.check.market import CheckTask
@@ -22,6 +22,7 @@ from tapeflow.flows.check.user_file import UserFile
 from tapeflow.flows.job.class_files import load_file
 from tapeflow.flows.job.kinds import class_names, take_class
 from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.feature import Feature
 from tapeflow.schemas.strategy import Strategy
 
 
@@ -33,7 +34,7 @@ class Finding(Struct, frozen=True):
     summary: str  # of what was checked
 
 
-def classes_of(path: Path, name: str) -> list[type[Strategy]]:
+def classes_of(path: Path, name: str) -> list[AnyClass]:
     """Return the classes of a file that are to be checked: one, or all.
 
     Raises UsageError where the file fails, or has none.
@@ -41,22 +42,27 @@ def classes_of(path: Path, name: str) -> list[type[Strategy]]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     module = load_file(path).module
+    names = [*class_names(module, Strategy), *class_names(module, Feature)]
     if name:
-        return [take_class(f"{path}:{name}", module, name, Strategy)]
-    found = [vars(module)[each] for each in class_names(module, Strategy)]
-    own = [each for each in found if each.__module__ == module.__name__]
+        is_feature = name in names[len(class_names(module, Strategy)) :]
+        place = f"{path}:{name}"
+        if is_feature:
+            return [take_class(place, module, name, Feature)]
+        return [take_class(place, module, name, Strategy)]
+    own = [vars(module)[each] for each in names]
+    own = [each for each in own if each.__module__ == module.__name__]
     if not own:
-        raise UsageError(f"{path}: it has no class of a Strategy: write class Name(Strategy)")
+        raise UsageError(f"{path}: it has no class of a Strategy or a Feature")
     return own
 
 
-def check_one(type_: type[Strategy], task: CheckTask) -> Finding:
+def check_one(type_: AnyClass, task: CheckTask) -> Finding:
     """Check a class. Raises UsageError where its settings or the job are wrong."""
     breaches = [*check_class(type_, task.row.keys())]
     if breaches:
         return Finding(task.name, tuple(breaches), "")
     watching.install()
-    logs, file = logs_of(task), UserFile(Path(task.path), task.name)
+    logs, file = logs_of(task), UserFile(task)
     subjects = []
     for log in logs:
         checked = check_over(file, log)
@@ -84,4 +90,5 @@ def describe_calls(subjects: list[Subject]) -> str:
 def check_file(task: CheckTask) -> Iterator[Finding]:
     """Check the class that is asked for, or every class of the file."""
     for type_ in classes_of(Path(task.path), task.name):
-        yield check_one(type_, replace(task, name=type_.__name__))
+        is_feature = issubclass(type_, Feature)
+        yield check_one(type_, replace(task, name=type_.__name__, is_feature=is_feature))

@@ -45,4 +45,4 @@ def shorten_request(request: str) -> str:
 def place_of(subject: Subject, number: int) -> str:
     """Return the line of a call: that of its first request, or where its handler begins."""
     call = subject.calls[min(number, len(subject.calls) - 1)]
-    return (call.lines or [begin_of(type(subject.strategy), call.handler)])[0]
+    return (call.lines or [begin_of(subject.kind, call.handler)])[0]

@@ -29,7 +29,7 @@ def check_growth(file: UserFile, log: Log, plain: Subject) -> Iterator[Breach]:
     once, twice, four = sizes
     if four - twice > SMALL_BYTES and four - twice > GROWTH_LEAST * (twice - once):
         yield Breach(
-            begin_of(type(plain.strategy), "start"),
+            begin_of(plain.kind, "start"),
             f"its state grows with the log: {once:,} bytes, {twice:,} after twice as much, "
             f"{four:,} after four times: keep the last so many, or sums",
         )

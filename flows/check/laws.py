@@ -39,7 +39,7 @@ def check_over(file: UserFile, log: Log) -> Checked:
     breaches += describe_failure(file, plain, failure)
     breaches += find_refused(plain, facts)
     if not plain.calls and not breaches:
-        place = line_of_class(type(plain.strategy))
+        place = line_of_class(plain.kind)
         breaches.append(Breach(place, f"nothing called it over {log.name}: nothing was checked"))
     if not breaches:
         breaches += check_disturbed(file, log, plain)
@@ -56,7 +56,7 @@ def describe_failure(
     if not subject.calls and failure.__cause__ is not None:
         failure = failure.__cause__  # of `start`, in the words of a run
     handler = subject.calls[-1].handler if subject.calls else "start"
-    kind = type(subject.strategy)
+    kind = subject.kind
     place = file.line_of_error(failure)
     if place is None:
         of_state = isinstance(failure, TapeflowError)

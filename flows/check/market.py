@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from pydantic import ValidationError
 
+from tapeflow.flows.check.feature_reader import KIND as READER
 from tapeflow.flows.check.made_up import START_NS, made_up_log
 from tapeflow.flows.check.run_log import desk_batches
 from tapeflow.flows.job import declared, settings
@@ -73,12 +74,18 @@ class CheckTask(Struct, frozen=True):
     row: dict[str, Any] = {}  # keys of its row of [[strategies]]
     config: str | None = None  # a job file
     tapes: tuple[str, ...] = ()
+    is_feature: bool = False  # the class is a Feature, and `row` holds its settings
     steps: int = STEPS  # of the made-up log
 
     @property
     def kind(self) -> str:
         """The kind, as a job names it."""
-        return f"{self.path}:{self.name}"
+        return READER if self.is_feature else f"{self.path}:{self.name}"
+
+    @property
+    def row_keys(self) -> dict[str, Any]:
+        """The keys of the row in the job."""
+        return {} if self.is_feature else self.row
 
     def encode(self) -> str:
         """Return it as text."""
@@ -93,8 +100,8 @@ class CheckTask(Struct, frozen=True):
 def make_job(task: CheckTask) -> Job:
     """Return the job of a check: it trades the class alone. Raises UsageError for a wrong key."""
     if task.config is not None:
-        return job_of_config(Path(task.config), Path(task.path), task.kind, task.row)
-    keys = {**KEYS, "strategies": [{**ROW, "kind": task.kind, **task.row}]}
+        return job_of_config(Path(task.config), Path(task.path), task.kind, task.row_keys)
+    keys = {**KEYS, "strategies": [{**ROW, "kind": task.kind, **task.row_keys}]}
     try:
         return Job.model_validate(keys).in_folder(Path(task.path).parent)
     except ValidationError as error:

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tapeflow.flows.check.breach import Breach
@@ -78,7 +77,7 @@ def main(text: str) -> int:
     """Run the strategy that is asked for over its logs, and write its calls."""
     task, found = CheckTask.decode(text), []
     for log in logs_of(task):
-        subject = subject_of(UserFile(Path(task.path), task.name), log, keeps_states=False)
+        subject = subject_of(UserFile(task), log, keeps_states=False)
         failure, _ = run(subject, log)
         if failure is not None:
             raise failure

@@ -1,4 +1,4 @@
-"""`tapeflow check`: whether a strategy of one's own keeps the laws.
+"""`tapeflow check`: whether a strategy or feature of one's own keeps the laws.
 
 dip.py ─▶ runs over a made-up log, disturbed ─▶ dip.py line 12: on_bar calls time.time(): ..
 """
@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "check",
-        "Check that a strategy of yours gives one answer: resumed, on any day and machine.",
+        "Check that a strategy or feature of yours gives one answer: resumed, anywhere, any day.",
         "check dip.py --set depth=2.5",
         run,
     )

@@ -9,6 +9,7 @@ from tapeflow import BUY, Bar, Context, Requests, Strategy, Submit
 class Windows(Struct):
     returns: dict[str, list[float]] = {}
     first: dict[str, np.ndarray] = {}
+    counts: dict[tuple[str, int], int] = {}
 
 
 class LongWindow(Strategy):
@@ -21,6 +22,7 @@ class LongWindow(Strategy):
         return Windows()
 
     def on_bar(self, state: Windows, bar: Bar, context: Context) -> Requests:
+        state.counts[bar.instrument, bar.count % 3] = bar.count
         closes = context.bars(bar.instrument).close
         first = state.first.setdefault(bar.instrument, closes.copy())
         returns = state.returns.setdefault(bar.instrument, [])
