@@ -3,6 +3,8 @@
 first_values(FOLDS["macd"], {"fast": 12, "slow": 26, "signal": 9})   (34, 34, 34)
 """
 
+from typing import Any
+
 import numpy as np
 
 from tapeflow.operators.features.fold import Fold
@@ -35,7 +37,8 @@ def wave(count: int) -> Bars:
     number = np.arange(count)
     close = 100.0 + 3 * number % 7
     volume, bought = 2.0 + number % 3, 1.0 + number % 2
-    zeros, prices = np.zeros(count, np.int64), (close - 0.5, close + 1, close - 1, close)
-    sizes = volume, close, zeros, bought, volume * close, bought * close
-    place = np.ones(count, np.bool_), zeros, zeros, zeros, zeros
-    return Bars(zeros, number, number + 1, *prices, *sizes, *place)
+    zeros, ones = np.zeros(count, np.int64), np.ones(count, np.bool_)
+    prices = [close - 0.5, close + 1, close - 1, close]
+    sizes = [volume, close, zeros, bought, volume * close, bought * close]
+    columns: list[Any] = [zeros, number, number + 1, *prices, *sizes, ones, *[zeros] * 4]
+    return Bars(*columns)
