@@ -62,12 +62,14 @@ def test_a_grid_of_crosses_is_each_cross_alone(first, second):
     state = np.zeros((len(fast) * INSTRUMENTS, ema_cross.WIDTH))
     alone = [np.zeros((INSTRUMENTS, ema_cross.WIDTH)) for _ in fast]
     for page in (first, second):
-        columns = columns_of(page)
+        instrument, close, score = columns_of(page)
         found = np.zeros((len(fast), len(page)))
-        cross_all(state, *columns, found, INSTRUMENTS, fast, slow)
+        cross_all(state, instrument, close, score, found, INSTRUMENTS, fast, slow)
         for number, own in enumerate(alone):
             expected = np.zeros(len(page))
-            ema_cross.step(own, *columns, expected, int(fast[number]), int(slow[number]))
+            ema_cross.step(
+                own, instrument, close, score, expected, int(fast[number]), int(slow[number])
+            )
             assert found[number].tolist() == expected.tolist()
     assert state.tolist() == np.concatenate(alone).tolist()
 
@@ -78,10 +80,10 @@ def test_a_grid_of_reversions_is_each_reversion_alone(first, second):
     state = np.zeros((len(entry) * INSTRUMENTS, reversion.WIDTH))
     alone = [np.zeros((INSTRUMENTS, reversion.WIDTH)) for _ in entry]
     for page in (first, second):
-        columns = columns_of(page)
+        instrument, close, score = columns_of(page)
         found = np.zeros((len(entry), len(page)))
-        revert_all(state, *columns, found, INSTRUMENTS, entry)
+        revert_all(state, instrument, close, score, found, INSTRUMENTS, entry)
         for number, own in enumerate(alone):
             expected = np.zeros(len(page))
-            reversion.step(own, *columns, expected, float(entry[number]))
+            reversion.step(own, instrument, close, score, expected, float(entry[number]))
             assert found[number].tolist() == expected.tolist()

@@ -22,6 +22,7 @@ from tapeflow import (
 )
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.order_plans import OrderPlan
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.sizing import EquityShare, Notional
@@ -92,6 +93,17 @@ def test_a_target_is_floored_to_the_lot_toward_zero():
         5: lambda _: [Target(BTC, D("-1.7"))], 6: lambda _: [Target(BTC, D(0))],
     }  # fmt: skip
     assert fills(trade(row(bars=bars))[0]) == [D("-1.5"), D("1.5")]
+
+
+def test_a_target_has_the_exits_of_its_row_only_where_it_adds_to_the_position():
+    stop = OrderPlan(type="stop", trigger_bps=D(500))
+    bars = {1: lambda _: [Target(BTC, D(2))], 4: lambda _: [Target(BTC, D(1))]}
+    facts, _ = trade(row(bars=bars, exits=(stop,)))
+    assert [(each.role, each.size) for each in of(facts, Order)] == [
+        ("entry", 2),
+        ("exit", 2),
+        ("entry", 1),
+    ]
 
 
 def test_close_cancels_its_orders_and_only_reduces_what_it_holds():
@@ -165,12 +177,13 @@ def test_own_orders_are_amended_and_canceled_in_one_instrument_or_in_all():
         (Submit(BTC, BUY, D(0)), "SIZE_BELOW_LOT"),
         (Submit(BTC, BUY, D(-1)), "SIZE_BELOW_LOT"),
         (Submit(BTC, BUY, D(1), terms=Terms(type="limit")), "TERMS"),
+        (Submit(BTC, BUY, D(1), exits=(Leg(SELL, D(1), Terms(type="stop")),)), "TERMS"),
         (Submit(BTC, BUY), "SIZE_UNKNOWN"),
         (CancelOrder("nobody's"), "ORDER_UNKNOWN"),
     ],
     ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
-def test_what_cannot_be_an_order_is_refused_as_a_decision_and_told(request_, reason):
+def test_what_cannot_be_an_order_is_refused_as_a_decision_and_handled(request_, reason):
     sizing = EquityShare(D("0.1")) if reason == "SIZE_UNKNOWN" else None
     bars = {2: lambda _: [request_]}
     facts, notes = trade(row(bars=bars, instruments=(BTC, ETH), sizing=sizing))
@@ -180,7 +193,7 @@ def test_what_cannot_be_an_order_is_refused_as_a_decision_and_told(request_, rea
     assert not of(facts, Order)
 
 
-def test_a_size_that_was_not_asked_for_is_that_of_the_row_at_the_price_of_the_place():
+def test_a_size_that_a_request_leaves_out_is_that_of_the_row_at_the_price_of_the_place():
     bars = {2: lambda context: [Submit(BTC, BUY, context.size(BTC)), Submit(BTC, BUY)]}
     accounts = {name: replace(each, capital=D(10_000)) for name, each in BASE.accounts.items()}
     for sizing, size in ((Notional(D(260)), D("2.5")), (EquityShare(D("0.03")), D(3))):
@@ -197,7 +210,7 @@ def test_a_later_strategy_at_the_same_bar_sees_the_order_of_the_one_before():
     assert [each.strategy for each in of(facts, Order)] == ["a"]
 
 
-def test_a_refusal_is_told_before_the_next_bar_and_may_be_answered():
+def test_a_refusal_is_handled_before_the_next_bar_and_may_be_answered():
     def answer(refusal, _):
         if refusal.reason == "SIZE_BELOW_LOT":
             yield Submit(BTC, BUY, D(1))

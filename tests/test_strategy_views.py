@@ -55,10 +55,15 @@ def see(rows, look, *, reads=("bars",), other_reads=()):
     ]
     records[3:3] = [(BEGIN + 3 * S, frame) for frame in rows]
     seen = []
+
+    def see_it(context):
+        seen.append(look(context))
+        return ()
+
     strategies = [
         declared(name, Scripted(bars=bars, others={}, reads=needs), instruments=(COINBASE,))
         for name, bars, needs in (
-            ("a", {3: lambda context: seen.append(look(context)) or ()}, reads),
+            ("a", {3: see_it}, reads),
             ("b", {}, other_reads),
         )
     ]

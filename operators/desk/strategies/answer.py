@@ -20,7 +20,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.strategies.causes import Answer, make_signal
 from tapeflow.operators.desk.strategies.order_changes import cancel_all, change_order, exact
-from tapeflow.operators.desk.strategies.terms import wrong_terms
+from tapeflow.operators.desk.strategies.terms import find_wrong, wrong_terms
 from tapeflow.operators.strategies.order_plan import make_intent, round_down
 from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.sides import BUY, SELL, Side
@@ -69,6 +69,11 @@ def submit(state: State, settings: DeskSettings, call: Answer, request: Submit) 
         return
     if request.exits is not None:
         intent = replace(intent, exits=request.exits, exit_rule=request.exit_rule)
+        wrong = next((each for leg in request.exits for each in find_wrong(leg.terms)), None)
+        if wrong is not None:
+            detail = f"TERMS: of an exit: {wrong}"
+            yield refuse_signal(state, intent.account, signal, "TERMS", detail)
+            return
     if request.slicing is not None:
         intent = replace(intent, slicing=request.slicing)
     yield from decide(state, settings, intent)
@@ -78,7 +83,8 @@ def approach_target(
     state: State, settings: DeskSettings, call: Answer, request: Target
 ) -> Iterator[Fact]:
     """Send an order for what is missing to a target, or too much; none where that is no lot."""
-    missing = exact(request.size) - call.context.holding(request.instrument)
+    holding = call.context.holding(request.instrument)
+    missing = exact(request.size) - holding
     for working in state.orders.living_of(call.running.declared.name):
         order = working.order
         if order.instrument == request.instrument and order.role == "entry":
@@ -90,8 +96,11 @@ def approach_target(
     signal = make_signal(call, request.instrument, side, request.strength)
     yield signal
     intent = yield from find_intent(state, settings, call, signal, size, request.terms)
-    if intent is not None:
-        yield from decide(state, settings, intent)
+    if intent is None:
+        return
+    if side * holding < 0 and size <= abs(holding):  # it only reduces: nothing is left to exit
+        intent = replace(intent, exits=())
+    yield from decide(state, settings, intent)
 
 
 def close(state: State, settings: DeskSettings, call: Answer, request: Close) -> Iterator[Fact]:
