@@ -1,4 +1,4 @@
-"""How far features are from their oracles, relative to the largest value in memory."""
+"""Measures how far features are from their oracles, relative to the largest value in memory."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What features are compared with: TA-Lib. Where it has none, feature_windows.py.
+"""The oracle of features: TA-Lib. Where it has none, feature_windows.py.
 
 FROM_TALIB["macd"](bars, fast=12, slow=26, signal=9)  ->  an array for each output
 """

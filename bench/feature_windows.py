@@ -1,4 +1,4 @@
-"""What features are compared with where TA-Lib has none, or drifts: two passes over each window.
+"""The oracle of features where TA-Lib has none, or drifts: two passes over each window.
 
 TWO_PASS["z"](bars, period=60)  ->  an array for each output, NaN before warm-up
 """

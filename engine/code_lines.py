@@ -1,4 +1,4 @@
-"""Where in somebody's code an error arose: the file and line to name, not those of ours.
+"""The file and line of somebody's own code at which an error arose; frames of ours are left out.
 
 desk calls ── dip.py line 12 ── numpy ── error      dip.py line 12
 """

@@ -1,4 +1,4 @@
-"""What a strategy sees at a place of the log: its own orders and position, and the market.
+"""The view of a strategy at a place of the log: its own orders and position, and the market.
 
 Nothing later than that place is in it, and it is the same in every run. What is not known is None.
 """
@@ -96,6 +96,9 @@ class Context(Protocol):
 
     def age_ns(self, instrument: str) -> Ns | None:
         """Return the log time since its last trade, or quote of a market."""
+
+    def quote_age_ns(self, instrument: str) -> Ns | None:
+        """Return the log time since its last quote of a market; `age_ns` counts trades too."""
 
     def bars(self, instrument: str, kind: str = "") -> Bars:
         """Return the last bars of a kind, oldest first, as many as `needs` asks for.

@@ -1,4 +1,4 @@
-"""How unusual each instrument is among several at one moment: `from tapeflow import z_scores`.
+"""Z-scores of several instruments at one moment: `from tapeflow import z_scores`.
 
     z_scores(returns by instrument)     z of each, None where it has no value
 

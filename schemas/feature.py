@@ -1,4 +1,4 @@
-"""What a user's feature is: `from tapeflow import Bar, Feature`.
+"""The base class of features in a user's file: `from tapeflow import Bar, Feature`.
 
 [features]                                   class Range(Feature):
 my_range = "range.py:Range"                      period: int = 20

@@ -1,4 +1,4 @@
-"""What a strategy needs, as it writes it: bars of a kind, and features of the bars of a kind.
+"""The needs of a strategy, as it writes them: bars of a kind, and features of such bars.
 
 bars@1h    bars:50@1m          kind of bars, and how many of the last ones it reads
 rsi:14     macd.signal:12,26,9@1h     feature, output, parameters, kind of bars

@@ -1,4 +1,4 @@
-"""How large an order is: the values of the key `size` of [[strategies]], and what they come to.
+"""Sizes of orders: the values of the key `size` of [[strategies]], and what they come to.
 
     Notional 1000                 worth of the order, in the currencies at par
     EquityShare 0.02              equity * 0.02

@@ -1,4 +1,4 @@
-"""What a user's strategy is, and what it answers: `from tapeflow import Strategy, Submit, ..`.
+"""The base class of strategies, and their requests: `from tapeflow import Strategy, Submit, ..`.
 
     place of the log ──▶ on_bar, on_fill, on_order, on_refusal, on_timer, on_price
                             (state, event, context) ──▶ requests ──▶ risk ──▶ orders

@@ -1,4 +1,4 @@
-"""What a strategy was when results were made: its kind, version, and file."""
+"""The source of a strategy when results were made: its kind, version, and file."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a sweep says of the variants of a grid: their results, and the intervals they are of."""
+"""The results of the variants of a grid, and the intervals of log time that they are of."""
 
 from decimal import Decimal
 

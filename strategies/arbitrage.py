@@ -50,5 +50,5 @@ class Arbitrage(Strategy, frozen=True):
 
     def is_fresh(self, name: str, context: Context) -> bool:
         """Return whether an instrument has a quote that is young enough."""
-        age_ns = context.age_ns(name)
+        age_ns = context.quote_age_ns(name)
         return age_ns is not None and age_ns <= self.quote_age and context.mid(name) is not None

@@ -74,7 +74,7 @@ class Scene:
     def mid(self, name):
         return sum(self.quotes[name]) / 2 if name in self.quotes else None
 
-    def age_ns(self, name):
+    def quote_age_ns(self, name):
         return 0 if name in self.quotes else None
 
 

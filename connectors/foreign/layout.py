@@ -1,4 +1,4 @@
-"""Which column of a foreign file is which field of our frames.
+"""The columns of a foreign file, by the fields of our frames.
 
 columns that were named    price=px,size=qty,time=ts
 else the file's own names  trade_id, price, size, side, time        (NAMES)

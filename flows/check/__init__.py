@@ -1,1 +1,1 @@
-"""Whether a user's strategy keeps the laws: over a made-up log, and over tapes."""
+"""Checks a user's strategy against the laws, over a made-up log and over tapes."""

@@ -1,4 +1,4 @@
-"""What a strategy is checked over: a job with it alone, and a log that is made up or on tapes."""
+"""The job and the log of a check: one strategy alone, over a log that is made up or on tapes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a handler must not touch: clocks, randomness, files, the network, threads, processes.
+"""Watches a handler: it may use no clock, randomness, file, network, thread or process.
 
     handler ── time.time() ──▶ profiler sees the call  ─┐
             ── open(..) ─────▶ audit event ─────────────┴─▶ Misdeed(line, what, what to do)

@@ -1,4 +1,4 @@
-"""Which partition of a folder of tapes a foreign file becomes a part of.
+"""The partition of a folder of tapes that a foreign file becomes a part of.
 
     tapes/ binance-0.20261101T000000-000000000.tape.zst     BTCUSDT, a day
            binance-0.20261102T000000-004000000.tape.zst     BTCUSDT, the next one

@@ -1,4 +1,4 @@
-"""What a foreign file is, by its name, its columns and what the user says: venue, symbol, rows.
+"""Venue, symbol and rows of a foreign file, by its name, its columns and the user's options.
 
 BTCUSDT-trades-2026-11-01.zip      the name says symbol and rows; 7 columns: of Binance spot
 trades.parquet --instrument BTC-USD.COINBASE --columns price=px,size=qty

@@ -1,4 +1,4 @@
-"""Which class the `kind` of a row of [[strategies]] names, in this order of search.
+"""The class that the `kind` of a row of [[strategies]] names, in this order of search.
 
 "trend"                  a strategy in the box
 "dip.py:Dip"             a file, its path relative to the folder of the job

@@ -1,4 +1,4 @@
-"""How far a partition has come with a batch, and which of its records has closed a bar."""
+"""The progress of a partition with a batch, and the records of it that close bars."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Who takes: buyers' and sellers' volume in bars, and what it costs."""
+"""Order flow: volume taken by buyers and by sellers, and what it costs."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a feature is: a kernel that folds over bars, its parameters, its outputs.
+"""Definition of a feature: a kernel that folds over bars, its parameters, its outputs.
 
 macd.signal:12,26,9        Fold(macd, width, {"fast": bars(12), ..}, ("macd", "signal", "hist"))
 

@@ -1,4 +1,4 @@
-"""Where features begin anew: at bars behind a hole in the prices of their instrument.
+"""Begins features anew at bars behind a hole in the prices of their instrument.
 
     bars   09:00 09:01 09:02 | .. nothing ..  | 09:20 09:21        hole = "10m"
     anew     -     -     -                       x     -

@@ -1,4 +1,4 @@
-"""How fast, and how one-sidedly, prices move."""
+"""Momentum: how fast, and how one-sidedly, prices move."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Where a close lies in the range of the last bars."""
+"""Oscillators: the place of a close in the range of the last bars."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What folds share: their row of numbers, rings of the last values, chained averages.
+"""Parts that folds share: their row of numbers, rings of the last values, chained averages.
 
     known     instrument 0   bars so far | numbers, rings of the fold's own
               instrument 1   ..                            zeros at first

@@ -1,4 +1,4 @@
-"""Whether prices trend, and which way."""
+"""Trend: whether prices trend, and which way."""
 
 import math
 

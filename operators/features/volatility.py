@@ -1,4 +1,4 @@
-"""How far prices move: ranges, deviations, and bands of them."""
+"""Volatility: ranges, deviations, and bands of them."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How unusual a value is among the last ones of its instrument."""
+"""Z-scores: a value among the last ones of its instrument, in standard deviations."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which variants light portfolios can run, and the arrays that they begin with.
+"""The variants that light portfolios can run, and the arrays that these begin with.
 
 What they know: one kernel, market orders of one size, filled whole by the model `trade` or `sized`
 without slip, contracts and fees in currencies at par. Of anything else `why_not` says the reason.

@@ -1,4 +1,4 @@
-"""What a request is an answer to, and the signal that says so.
+"""The cause of a request, and the signal that names it.
 
 bar b7 ─▶ dip.on_bar ─▶ Submit ─▶ Signal of dip, bar_id b7, at the close of b7
 """

@@ -1,4 +1,4 @@
-"""What a strategy sees at a place of the log: `Context`, over the state of the desk."""
+"""The `Context` of a strategy's call: a view of the state of the desk."""
 
 from collections.abc import Sequence
 from decimal import Decimal

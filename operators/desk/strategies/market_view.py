@@ -1,4 +1,4 @@
-"""What a strategy sees of the market at a place of the log: prices up to and with its record.
+"""The market in the context of a call: prices up to and with the record of the event.
 
 They are released when they are asked for.
 """
@@ -74,21 +74,23 @@ class MarketView:
         newest_ns = max(int(marks.last_at[number, 0]), int(marks.quote_at[number, 0]))
         return None if newest_ns == MIN_NS else self.time_ns - newest_ns
 
+    def quote_age_ns(self, instrument: str) -> Ns | None:
+        """Return the log time since its last quote of a market."""
+        quote_ns = int(self._marks().quote_at[self._number(instrument), 0])
+        return None if quote_ns == MIN_NS else self.time_ns - quote_ns
+
     def composite(self, instruments: Sequence[str], max_age_ns: Ns) -> float | None:
         """Return the mean of the mids that are not older than this, weighted by their sizes."""
         return compute_composite(
             map(self.mid, instruments),
             map(self._touch_size, instruments),
-            map(self._quote_age_ns, instruments),
+            (self.quote_age_ns(each) or 0 for each in instruments),  # without a quote: no mid
             max_age_ns,
         )
 
     def _touch_size(self, instrument: str) -> float | None:
         bid_size, ask_size = self.bid_size(instrument), self.ask_size(instrument)
         return None if bid_size is None or ask_size is None else bid_size + ask_size
-
-    def _quote_age_ns(self, instrument: str) -> Ns:
-        return self.time_ns - int(self._marks().quote_at[self._number(instrument), 0])
 
     def _side_size(self, instrument: str, side: int) -> float | None:
         return none_if_nan(self._marks().quote_size[self._number(instrument), side])

@@ -1,4 +1,4 @@
-"""What the strategies of the merge read of bars: their kinds, how many of the last, features."""
+"""The bars and features that strategies of the merge read: kinds, how many of the last, needs."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What makes terms of an order none: what is missing in them, or of the wrong sign."""
+"""Checks the terms of an order: what is missing in them, or of the wrong sign."""
 
 from collections.abc import Iterator
 
