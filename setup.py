@@ -37,6 +37,7 @@ class CleanBuild(build):
         command = [sys.executable, "-m", "tapeflow.flows.cli.build_kernels", "--to", str(library)]
         unwritten = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # no .pyc becomes data
         subprocess.run(command, check=True, cwd=self.build_lib, env=unwritten)
+        shutil.rmtree(library.with_name("__pycache__"), ignore_errors=True)  # of single kernels
 
 
 class PlatformWheel(bdist_wheel):

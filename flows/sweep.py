@@ -32,9 +32,10 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.strategies.step import signals
 from tapeflow.operators.sweep.desks import desks, to_desks
+from tapeflow.operators.sweep.first_arrays import light_variants
 from tapeflow.operators.sweep.forecasts import forecasts
 from tapeflow.operators.sweep.light import light_portfolios
-from tapeflow.operators.sweep.light_settings import evaluation, light_variants, why_not
+from tapeflow.operators.sweep.light_settings import evaluation, why_not
 from tapeflow.schemas.batches import Batch, Facts
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.notify import Notify

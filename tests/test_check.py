@@ -11,7 +11,8 @@ import pytest
 
 from tapeflow.flows.check.check import check_file
 from tapeflow.flows.check.laws import check_over
-from tapeflow.flows.check.market import Asked, logs_of
+from tapeflow.flows.check.logs import logs_of
+from tapeflow.flows.check.market import CheckTask
 from tapeflow.flows.check.seeds import SEEDS
 from tapeflow.flows.check.user_file import UserFile
 from tapeflow.flows.cli.main import main
@@ -32,6 +33,9 @@ SAYS = {  # what its line must say
     "fails_on_fill": "on_fill fails: AttributeError: 'NoneType' object has no attribute 'orders'",
     "fails_to_load": "LookupError: a model is missing",
     "fails_to_start": "start fails: KeyError: 'state'",
+    "feature_answers_text": "on_bar fails: TypeError: 'down' is no number: return a float, or None",
+    "feature_keeps_a_global": "after a resume on_bar answers None, not ",
+    "feature_reads_the_clock": "on_bar calls time.time(): ask context.time_ns",
     "grows": "its state grows with the log",
     "hashes_names": "another hash seed of Python",
     "iterates_over_a_set": "another hash seed of Python: it iterates over a set",
@@ -61,22 +65,24 @@ OF_SEEDS = {"hashes_names", "iterates_over_a_set"}
 
 def check(path, *, steps=120, **row):
     """The lines of the breaches of a file."""
-    asked = Asked(str(path), "", row, steps=steps)
+    task = CheckTask(str(path), "", row, steps=steps)
     try:
-        return [str(breach) for finding in check_file(asked) for breach in finding.breaches]
+        return [str(breach) for finding in check_file(task) for breach in finding.breaches]
     except UsageError as error:
         return [str(error)]
 
 
 def laws_of(path, *, steps=120, **row):
     """The breaches of the one class of a file, without those of hash seeds."""
-    names = [node.name for node in ast.parse(path.read_text()).body if is_strategy(node)]
-    asked = Asked(str(path), names[0], row, steps=steps)
-    return [*map(str, check_over(UserFile(path, names[0]), logs_of(asked)[0]).breaches)]
+    classes = [node for node in ast.parse(path.read_text()).body if is_checked(node)]
+    is_feature = "Feature" in map(ast.unparse, classes[0].bases)
+    task = CheckTask(str(path), classes[0].name, row, steps=steps, is_feature=is_feature)
+    return [*map(str, check_over(UserFile(task), logs_of(task)[0]).breaches)]
 
 
-def is_strategy(node):
-    return isinstance(node, ast.ClassDef) and "Strategy" in map(ast.unparse, node.bases)
+def is_checked(node):
+    bases = {*map(ast.unparse, node.bases)} if isinstance(node, ast.ClassDef) else set()
+    return bool(bases & {"Strategy", "Feature"})
 
 
 def marked(path):

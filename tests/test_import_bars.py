@@ -317,3 +317,31 @@ def test_a_capture_gives_every_column_of_the_bars(name, cut, tmp_path, tmp_path_
     assert bars_of(tmp_path / "tapes", tmp_path, columns) == raw_bars(
         name, tmp_path_factory, columns
     )
+
+
+CAPTURES = {
+    "BINANCE_20210417T163611Z.jsonl.zst": "binance",
+    "BINANCE_FUTURES_20210417T163727Z.jsonl.zst": "binance-usdm",
+    "COINBASE_20210417T164336Z.jsonl.zst": "coinbase",
+    "COINBASE_20260809T210548Z_head.jsonl.zst": "coinbase",
+}
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_a_recorded_capture_becomes_the_frames_that_were_received_to_the_byte(name, tmp_path):
+    path = DATA / "venues" / name
+    if not path.exists():
+        pytest.skip(f"no recording {path}")
+    (imported,) = import_files([path], tmp_path, Choices())
+    with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+        lines = [json.loads(line, parse_float=Decimal) for line in stream.read().splitlines()]
+    received = [(int(each["ts"] * 10**9), each["data"]) for each in lines if each["t"] == "recv"]
+    with pa.CompressedInputStream(pa.OSFile(imported.tape), "zstd") as stream:
+        records = [line.partition(" ") for line in stream.read().decode().splitlines()]
+    assert [frame for _, _, frame in records] == [frame for _, frame in received]
+    last, expected = 0, []
+    for ns, _ in received:
+        last = max(last, ns)
+        expected.append(last)
+    assert [int(digits) for digits, _, _ in records] == expected
+    assert (imported.venue, imported.skipped) == (CAPTURES[name], len(lines) - len(received))

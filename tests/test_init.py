@@ -117,6 +117,14 @@ def test_the_demo_trades_what_was_written(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+def test_its_strategy_keeps_the_laws(tmp_path, capsys):
+    init(tmp_path)
+    assert (
+        main(["check", str(tmp_path / "strategy.py"), "--config", str(tmp_path / "job.toml")]) == 0
+    )
+    assert "keeps the laws" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("there", ["job.toml", "strategy.py"])
 def test_nothing_is_written_over_what_is_there(there, tmp_path, capsys):
     (tmp_path / there).write_text("mine")

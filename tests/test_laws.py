@@ -315,7 +315,7 @@ def test_the_long_log_gives_every_kind_of_fact():
         "order_events",
         "commands",
         "funding",
-        "other_bars",
+        "other_bars",  # tests/test_other_bars.py
     }
     by_default = facts_by_table(log, [100], steps=FLOWS["sized"])
     none = {table for table, rows in by_default.items() if not rows}

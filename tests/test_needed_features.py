@@ -22,6 +22,7 @@ from tapeflow.operators.features.registry import FOLDS
 from tapeflow.operators.features.step import ComputeFeatures
 from tapeflow.schemas.errors import StrategyError, TapeflowError, UsageError
 from tapeflow.schemas.feature import Feature
+from tests import growing
 from tests.columns import bar, batch, heartbeat
 from tests.frames import MS, S, binance_trade
 from tests.laws import plain
@@ -272,6 +273,7 @@ class Broken(Feature):
     def on_bar(self, state, bar):
         return 1 / 0
 """
+SMALL_PAGES = '[source]\npage_records = 25\n[recovery]\nepoch = "100ms"\n'
 OWN = '[features]\nmy_range = "dip.py:Range"\nbroken = "dip.py:Broken"\n'
 
 
@@ -387,6 +389,20 @@ def test_a_strategy_reads_the_features_that_it_needs(tmp_path, workers, page):
     assert {each for each in rsi[14:].tolist() if each} <= set(found)
     assert {each for each in ranges if each} <= set(found)
     assert closes[1::2][:3].mean() in found
+
+
+def test_a_run_that_stops_and_goes_on_gives_the_same_features(tmp_path, monkeypatch):
+    job = job_in(tmp_path, "rsi:5", "my_range:4", "kama:3@2s", "obv", more=OWN + SMALL_PAGES)
+    tapes = growing.write_tape(tmp_path / "tapes", growing.records_of(["BTC"], 300))
+    found = {}
+    for name, stops in (("whole", ()), ("parts", (75, 160))):
+        (tmp_path / name).mkdir()
+        for records in stops:
+            with growing.stop_at(records, monkeypatch):
+                assert growing.run_on(tmp_path / name, tapes, job)[-1] == "stopped"
+        growing.run_on(tmp_path / name, tapes, job)
+        found[name] = growing.facts(tmp_path / name, "signals")
+    assert found["whole"] == found["parts"] and len(found["whole"]) > 60
 
 
 @pytest.mark.parametrize(("hole", "known"), [("10s", 16), ("none", 18)])

@@ -10,7 +10,7 @@ from tapeflow.connectors.duckdb.query import digests, query
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.fold import state_versions
 from tapeflow.flows import trade
-from tapeflow.flows.job import bar_steps
+from tapeflow.flows.job import bar_steps, settings
 from tapeflow.flows.job.bar_kinds import bar_kinds, kind_name, parse_kind
 from tapeflow.flows.job.bars import Bars as BarSettings
 from tapeflow.flows.job.instruments import instrument_table
@@ -152,6 +152,16 @@ def test_what_is_no_kind_is_refused_with_what_is_allowed(text, line):
 def test_a_job_does_not_store_its_own_bars_twice():
     with pytest.raises(ValidationError, match="1s is the width of the job's own bars"):
         BarSettings(more=("1000ms", "1s")[1:])
+
+
+def test_a_variable_names_kinds_too(tmp_path):
+    (tmp_path / "job.toml").write_text(
+        '[instruments]\n"BTC-USDT.BINANCE" = { tick = "1", lot = "1" }\n'
+    )
+    found = settings.load(tmp_path / "job.toml", {"TAPEFLOW_BARS_MORE": '["1m", "tick:9"]'})
+    assert found.bars.more == ("1m", "tick:9")
+    with pytest.raises(UsageError, match=r"bars.*write a list"):
+        settings.load(tmp_path / "job.toml", {"TAPEFLOW_BARS_MORE": "1m"})
 
 
 # --- the flow ----------------------------------------------------------------------------------

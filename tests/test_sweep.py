@@ -25,8 +25,9 @@ from tapeflow.flows.run.topics import read_pages
 from tapeflow.flows.trade import desk_settings
 from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.sweep.desks import VariantDesk, variant_batches
+from tapeflow.operators.sweep.first_arrays import light_variants
 from tapeflow.operators.sweep.light import LightPortfolios
-from tapeflow.operators.sweep.light_settings import evaluation, light_variants, why_not
+from tapeflow.operators.sweep.light_settings import evaluation, why_not
 from tapeflow.schemas.orders import Fill
 from tests.laws import run
 from tests.plain_flow import flow_steps, interleave
@@ -78,6 +79,7 @@ instruments = ["SOL-*", "LTC-*"]
 entry = [0.5, 1.5, 2.5]
 """
 MODELS = {
+    "warm-up": '[warmup]\nfor = "15s"',
     "sized": "",
     "impatient": 'latency = "50ms"\npatience = "120ms"\nquote_age = "80ms"',
     "trade": 'model = "trade"\nlatency = "100ms"\npatience = "300ms"',
@@ -418,6 +420,27 @@ def test_folds_that_do_not_fit_the_log_are_refused_before_results_are_replaced(t
     assert "900 folds do not fit a log of" in capsys.readouterr().err
     assert not results.exists()
     assert [each.name for each in tmp_path.iterdir()] == ["reference.toml"]
+
+
+@pytest.mark.parametrize("more", ["", 'placement = "merge"\n'])
+def test_a_log_without_records_has_nothing_to_compare(tmp_path, capsys, more):
+    (folder := tmp_path / "tapes").mkdir()
+    (folder / "binance-0.tape").touch()
+    path, results = reference_job(tmp_path, "fast = [5, 12]", more), tmp_path / "r.duckdb"
+    assert main(["sweep", str(folder), "--config", str(path), "--results", str(results)]) == 1
+    assert "the log has no records: there is nothing to compare" in capsys.readouterr().err
+    assert not results.exists()
+
+
+def test_a_log_of_heartbeats_has_variants_that_never_traded(tmp_path):
+    (folder := tmp_path / "tapes").mkdir()
+    (folder / "binance-0.tape").write_text("1700000000000000000 \n1700000001000000000 \n")
+    path, results = reference_job(tmp_path, "fast = [5, 12]"), tmp_path / "r.duckdb"
+    assert main(["sweep", str(folder), "--config", str(path), "--results", str(results)]) == 0
+    rows = query(results, "SELECT trades, profit, sharpe FROM variants WHERE sample = 'all'").rows
+    assert [(trades, Decimal(profit), sharpe) for trades, profit, sharpe in rows] == [
+        (0, 0, None)
+    ] * 2
 
 
 def test_progress_says_which_pass_runs(tmp_path):

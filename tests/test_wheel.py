@@ -22,7 +22,7 @@ from setuptools import find_packages
 from tapeflow.engine.rungs import NOT_CACHED
 from tests.running import JOB, REFERENCE, ROOT, replay
 
-ROOMS = ("connectors", "engine", "flows", "operators", "schemas")
+ROOMS = ("connectors", "engine", "flows", "operators", "schemas", "strategies")
 VERSIONS = ("3.11", "3.12")
 GOLDEN = REFERENCE / "golden"
 NOT_SOURCES = (".*", "build", "*.egg-info", "__pycache__", "*.duckdb*", "*.so")

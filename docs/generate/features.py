@@ -14,9 +14,9 @@ needs is computed, once, for all instruments of the job; `context.feature("rsi:1
 
 - **Before its first value** a feature is None. The column *first at bar* is with the defaults. TA-Lib has the same warm-up.
 - **Behind a hole** all features of the kind begin anew, of that instrument: where a bar begins later than `[normalise] hole` after the end
-  of the one before, the price went on unseen, and no value is of both sides of it.
-- **Values** are those of TA-Lib 0.8.1 at every bar, where it has the feature, nearly all to 1e-13 relative to the largest value in
-  memory, and to 2e-9 after an outlier of 10,000 times the price; else those of numpy, in two passes over the window (`python -m bench.features` prints the table). A window is summed anew at each bar,
+  of the one before, the price went on unseen, and no value is of both sides of it. A hole inside one wide bar is none between bars.
+- **Values** are those of TA-Lib 0.8.1 at every bar, where it has the feature, to 1e-9 relative to the largest value in memory, most of
+  them to 1e-14; else those of numpy, in two passes over the window (`python -m bench.features` prints the table). A window is summed anew at each bar,
   so that no outlier is remembered longer than it is in it.
 - **The state** is of each partition and instrument: a run that stops and goes on gives the same values to the bit."""
 OWN = """\

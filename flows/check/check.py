@@ -12,15 +12,17 @@ from msgspec.structs import replace
 
 from tapeflow.flows.check import watching
 from tapeflow.flows.check.breach import Breach
-from tapeflow.flows.check.declared import check_class
+from tapeflow.flows.check.declared import AnyClass, check_class
 from tapeflow.flows.check.laws import check_over
-from tapeflow.flows.check.market import Asked, logs_of
+from tapeflow.flows.check.logs import logs_of
+from tapeflow.flows.check.market import CheckTask
 from tapeflow.flows.check.seeds import compare_seeds
 from tapeflow.flows.check.subject import HANDLERS, Subject
 from tapeflow.flows.check.user_file import UserFile
 from tapeflow.flows.job.class_files import load_file
 from tapeflow.flows.job.kinds import class_names, take_class
 from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.feature import Feature
 from tapeflow.schemas.strategy import Strategy
 
 
@@ -32,7 +34,7 @@ class Finding(Struct, frozen=True):
     summary: str  # of what was checked
 
 
-def classes_of(path: Path, name: str) -> list[type[Strategy]]:
+def classes_of(path: Path, name: str) -> list[AnyClass]:
     """Return the classes of a file that are to be checked: one, or all.
 
     Raises UsageError where the file fails, or has none.
@@ -40,31 +42,36 @@ def classes_of(path: Path, name: str) -> list[type[Strategy]]:
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     module = load_file(path).module
+    names = [*class_names(module, Strategy), *class_names(module, Feature)]
     if name:
-        return [take_class(f"{path}:{name}", module, name, Strategy)]
-    found = [vars(module)[each] for each in class_names(module, Strategy)]
-    own = [each for each in found if each.__module__ == module.__name__]
+        is_feature = name in names[len(class_names(module, Strategy)) :]
+        place = f"{path}:{name}"
+        if is_feature:
+            return [take_class(place, module, name, Feature)]
+        return [take_class(place, module, name, Strategy)]
+    own = [vars(module)[each] for each in names]
+    own = [each for each in own if each.__module__ == module.__name__]
     if not own:
-        raise UsageError(f"{path}: it has no class of a Strategy: write class Name(Strategy)")
+        raise UsageError(f"{path}: it has no class of a Strategy or a Feature")
     return own
 
 
-def check_one(type_: type[Strategy], asked: Asked) -> Finding:
+def check_one(type_: AnyClass, task: CheckTask) -> Finding:
     """Check a class. Raises UsageError where its settings or the job are wrong."""
-    breaches = [*check_class(type_, asked.row.keys())]
+    breaches = [*check_class(type_, task.row.keys())]
     if breaches:
-        return Finding(asked.name, tuple(breaches), "")
+        return Finding(task.name, tuple(breaches), "")
     watching.install()
-    logs, file = logs_of(asked), UserFile(Path(asked.path), asked.name)
+    logs, file = logs_of(task), UserFile(task)
     subjects = []
     for log in logs:
         checked = check_over(file, log)
         subjects.append(checked.plain)
         breaches += [each for each in checked.breaches if each not in breaches]
     if not breaches:
-        breaches += compare_seeds(subjects, asked)
+        breaches += compare_seeds(subjects, task)
     over = " and ".join(log.name for log in logs)
-    return Finding(asked.name, tuple(breaches), f"over {over}: {describe_calls(subjects)}")
+    return Finding(task.name, tuple(breaches), f"over {over}: {describe_calls(subjects)}")
 
 
 def describe_calls(subjects: list[Subject]) -> str:
@@ -80,7 +87,8 @@ def describe_calls(subjects: list[Subject]) -> str:
     return f"{called} calls" + (f"; never called: {', '.join(never)}" if never else "")
 
 
-def check_file(asked: Asked) -> Iterator[Finding]:
+def check_file(task: CheckTask) -> Iterator[Finding]:
     """Check the class that is asked for, or every class of the file."""
-    for type_ in classes_of(Path(asked.path), asked.name):
-        yield check_one(type_, replace(asked, name=type_.__name__))
+    for type_ in classes_of(Path(task.path), task.name):
+        is_feature = issubclass(type_, Feature)
+        yield check_one(type_, replace(task, name=type_.__name__, is_feature=is_feature))

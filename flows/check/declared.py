@@ -9,15 +9,19 @@ from tapeflow.flows.check.breach import Breach
 from tapeflow.flows.check.lines import begin_of, line_of_class
 from tapeflow.flows.check.subject import HANDLERS
 from tapeflow.flows.job.class_settings import COMMON
+from tapeflow.schemas.feature import Feature
 from tapeflow.schemas.strategy import Strategy
 
+AnyClass = type[Strategy] | type[Feature]
 
-def check_class(type_: type[Strategy], given: Collection[str]) -> Iterator[Breach]:
+
+def check_class(type_: AnyClass, given: Collection[str]) -> Iterator[Breach]:
     """Yield the breaches of a class, of which some settings are given."""
-    yield from check_handlers(type_)
+    if issubclass(type_, Strategy):
+        yield from check_handlers(type_)
     for field in msgspec.structs.fields(type_):
         name = field.encode_name
-        if name in COMMON:
+        if name in COMMON and issubclass(type_, Strategy):
             yield Breach(
                 line_of_class(type_),
                 f"its field {name} is a key of every strategy: give it another name",

@@ -1,6 +1,6 @@
 """What a strategy is checked over: a job with it alone, and a log that is made up or on tapes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 from pydantic import ValidationError
 
+from tapeflow.flows.check.feature_reader import KIND as READER
 from tapeflow.flows.check.made_up import START_NS, made_up_log
 from tapeflow.flows.check.run_log import desk_batches
 from tapeflow.flows.job import declared, settings
@@ -24,7 +25,6 @@ from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.needs import parse_need
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy
-from tapeflow.schemas.time import MAX_NS
 
 NAME = "checked"  # of the strategy in its job
 STEPS = 400  # of the made-up log: long enough for windows of some hundred bars
@@ -66,7 +66,7 @@ class Log:
         return self.made[times]
 
 
-class Asked(Struct, frozen=True):
+class CheckTask(Struct, frozen=True):
     """What is to be checked, and over what."""
 
     path: str  # of the file
@@ -74,41 +74,38 @@ class Asked(Struct, frozen=True):
     row: dict[str, Any] = {}  # keys of its row of [[strategies]]
     config: str | None = None  # a job file
     tapes: tuple[str, ...] = ()
+    is_feature: bool = False  # the class is a Feature, and `row` holds its settings
     steps: int = STEPS  # of the made-up log
 
     @property
     def kind(self) -> str:
         """The kind, as a job names it."""
-        return f"{self.path}:{self.name}"
+        return READER if self.is_feature else f"{self.path}:{self.name}"
+
+    @property
+    def row_keys(self) -> dict[str, Any]:
+        """The keys of the row in the job."""
+        return {} if self.is_feature else self.row
 
     def encode(self) -> str:
         """Return it as text."""
         return msgspec.json.encode(self).decode()
 
     @classmethod
-    def decode(cls, text: str) -> "Asked":
+    def decode(cls, text: str) -> "CheckTask":
         """Return it of its text."""
         return msgspec.json.decode(text, type=cls)
 
 
-def make_job(asked: Asked) -> Job:
+def make_job(task: CheckTask) -> Job:
     """Return the job of a check: it trades the class alone. Raises UsageError for a wrong key."""
-    if asked.config is not None:
-        return job_of_config(Path(asked.config), Path(asked.path), asked.kind, asked.row)
-    keys = {**KEYS, "strategies": [{**ROW, "kind": asked.kind, **asked.row}]}
+    if task.config is not None:
+        return job_of_config(Path(task.config), Path(task.path), task.kind, task.row_keys)
+    keys = {**KEYS, "strategies": [{**ROW, "kind": task.kind, **task.row_keys}]}
     try:
-        return Job.model_validate(keys).in_folder(Path(asked.path).parent)
+        return Job.model_validate(keys).in_folder(Path(task.path).parent)
     except ValidationError as error:
         raise UsageError(first_error(error, Job)) from None
-
-
-def logs_of(asked: Asked) -> list["Log"]:
-    """Return the logs of a check: the made-up one, and that of the tapes."""
-    job = make_job(asked)
-    logs = [made_up(job, declare(job)[1].strategy, asked.steps)]
-    if asked.tapes:
-        logs.append(of_tapes(map(Path, asked.tapes), job))
-    return logs
 
 
 def job_of_config(config: Path, file: Path, kind: str, row: Mapping[str, Any]) -> Job:
@@ -171,37 +168,3 @@ def span_of(need: str) -> int:
         return parse_width(parse_need(need).kind.removeprefix("quote:")).span_ns
     except ValueError:
         return 0
-
-
-def of_tapes(paths: Iterable[Path], job: Job) -> Log:
-    """Return the log of tapes."""
-    from tapeflow.flows.run.log import reader_factories  # noqa: PLC0415  # slow
-    from tapeflow.flows.run.tape_files import find_tapes  # noqa: PLC0415
-    from tapeflow.flows.run.topics import read_pages  # noqa: PLC0415
-
-    named = [*paths]
-    log = find_tapes(named, job)
-    table, checked = declare(job)
-
-    def pages(times: int) -> Iterator[Page]:
-        readers = reader_factories(log, job, lambda line: None)
-        return in_log_order({name: read_pages(each) for name, each in readers.items()})
-
-    settings = desk_settings(job, table, tuple(log))
-    return Log(", ".join(map(str, named)), job, checked, settings, pages, MAX_NS)
-
-
-def in_log_order(read: dict[str, Iterator[Page]]) -> Iterator[Page]:
-    """Yield the pages of all partitions, always the one that begins first."""
-    waiting = {name: page for name, pages in read.items() if (page := next(pages, None))}
-    while waiting:
-        name = min(waiting, key=lambda each: (first_ns(waiting[each]), each))
-        yield waiting.pop(name)
-        page = next(read[name], None)
-        if page is not None:
-            waiting[name] = page
-
-
-def first_ns(page: Page) -> int:
-    """Return the log time at which a page begins; of one without records that of all others."""
-    return int(page.log_ns[0]) if len(page.log_ns) else MAX_NS

@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tapeflow.flows.check.breach import Breach
-from tapeflow.flows.check.laws import place_of, run, shorten_request, subject_of
-from tapeflow.flows.check.market import Asked, logs_of
+from tapeflow.flows.check.compare import place_of, shorten_request
+from tapeflow.flows.check.logs import logs_of
+from tapeflow.flows.check.market import CheckTask
+from tapeflow.flows.check.runs import run, subject_of
 from tapeflow.flows.check.subject import Subject
 from tapeflow.flows.check.user_file import UserFile
 from tapeflow.flows.job.settings import environment_with
@@ -24,12 +25,12 @@ from tapeflow.schemas.errors import TapeflowError
 SEEDS = ("17", "22")
 
 
-def run_seeded(asked: Asked) -> list[list[list[list[Any]]]]:
+def run_seeded(task: CheckTask) -> list[list[list[list[Any]]]]:
     """Return the calls of each log, of a process for each seed.
 
     Raises TapeflowError where one fails.
     """
-    command = [sys.executable, "-m", "tapeflow.flows.check.seeds", asked.encode()]
+    command = [sys.executable, "-m", "tapeflow.flows.check.seeds", task.encode()]
     path = os.pathsep.join(filter(None, sys.path))  # it imports from where this process does
     processes = [
         subprocess.Popen(
@@ -49,9 +50,9 @@ def run_seeded(asked: Asked) -> list[list[list[list[Any]]]]:
     return [json.loads(out.splitlines()[-1]) for out, _ in outputs]
 
 
-def compare_seeds(plain: list[Subject], asked: Asked) -> Iterator[Breach]:
+def compare_seeds(plain: list[Subject], task: CheckTask) -> Iterator[Breach]:
     """Yield the first call that is answered otherwise for another hash seed."""
-    for calls_of_log in run_seeded(asked):
+    for calls_of_log in run_seeded(task):
         for subject, calls in zip(plain, calls_of_log, strict=True):
             for number, call in enumerate(subject.calls):
                 other = calls[number] if number < len(calls) else None
@@ -74,9 +75,9 @@ def plain_call(call: Any) -> list[Any]:
 
 def main(text: str) -> int:
     """Run the strategy that is asked for over its logs, and write its calls."""
-    asked, found = Asked.decode(text), []
-    for log in logs_of(asked):
-        subject = subject_of(UserFile(Path(asked.path), asked.name), log, keeps_states=False)
+    task, found = CheckTask.decode(text), []
+    for log in logs_of(task):
+        subject = subject_of(UserFile(task), log, keeps_states=False)
         failure, _ = run(subject, log)
         if failure is not None:
             raise failure

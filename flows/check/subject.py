@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from tapeflow.flows.check.feature_reader import FeatureReader, Value
+from tapeflow.flows.check.lent_context import LentContext
 from tapeflow.flows.check.lines import begin_of, line_of_frame
 from tapeflow.operators.desk.strategies.snapshot import decode_state, encode_state
 from tapeflow.schemas.plain_arrays import encode_array
@@ -54,6 +56,12 @@ class Subject:
 
     def __post_init__(self) -> None:
         self.strategy = self.load()
+
+    @property
+    def kind(self) -> type:
+        """The class that is checked."""
+        strategy = self.strategy
+        return type(strategy.feature if isinstance(strategy, FeatureReader) else strategy)
 
     def declare(self) -> DeclaredStrategy:
         """Return the strategy for the desk: a class with its handlers, which records."""
@@ -100,7 +108,22 @@ class Subject:
     def comparable_state(self) -> bytes:
         """Return the state in a form that is equal where it would be after a resume."""
         state = decode_state(self.running(), self.encode())
-        return msgspec.msgpack.encode(state, enc_hook=encode_array, order="deterministic")
+        return msgspec.msgpack.encode(in_order(state), enc_hook=encode_array)
+
+
+def in_order(value: Any) -> Any:
+    """Return plain values with the members of sets in an order.
+
+    >>> in_order({("a", 1): {3, 1, 2}})
+    [[['a', 1], [1, 2, 3]]]
+    """
+    if isinstance(value, msgspec.Struct):
+        return [in_order(getattr(value, name)) for name in value.__struct_fields__]
+    if isinstance(value, dict):
+        return [[in_order(key), in_order(each)] for key, each in value.items()]
+    if isinstance(value, set | frozenset):
+        return sorted(map(in_order, value), key=repr)
+    return [*map(in_order, value)] if isinstance(value, list | tuple) else value
 
 
 def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
@@ -110,7 +133,7 @@ def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
         subject.disturb()
         call = Call(name, context.time_ns)
         subject.calls.append(call)
-        seen = SeenContext(context, subject.spoils)
+        seen = LentContext(context, subject.spoils)
         try:
             yield from forward(subject, call, event, seen)
             seen.close()
@@ -124,7 +147,7 @@ def make_handler(subject: Subject, name: str) -> Callable[..., Iterator[Any]]:
 
 def forward(subject: Subject, call: Call, event: Any, context: Any) -> Iterator[Any]:
     """Call the subject's handler; yield its requests with the lines at which they are made."""
-    begin = begin_of(type(subject.strategy), call.handler)
+    begin = begin_of(subject.kind, call.handler)
     with subject.watch(call.handler):
         answer = getattr(subject.strategy, call.handler)(subject.state, event, context)
         requests = iter(() if answer is None else answer)
@@ -133,6 +156,9 @@ def forward(subject: Subject, call: Call, event: Any, context: Any) -> Iterator[
             request = next(requests, END)
         if request is END or request is None:
             return
+        if isinstance(request, Value):
+            call.requests.append(repr(request.value))
+            continue
         call.requests.append(repr(request))
         call.lines.append(line_of_frame(innermost_frame(requests)) or begin)
         try:
@@ -152,37 +178,3 @@ def innermost_frame(requests: Any) -> FrameType | None:
         frame = getattr(requests, "gi_frame", None) or frame
         requests = getattr(requests, "gi_yieldfrom", None)
     return frame
-
-
-class SeenContext:
-    """A context that hands out copies, which are of no use after the call where it spoils them."""
-
-    def __init__(self, context: Any, spoils: bool) -> None:
-        self._context, self._spoils = context, spoils
-        self._is_over = False
-        self._copies: list[Any] = []
-
-    def __getattr__(self, name: str) -> Any:
-        if self._is_over and self._spoils:
-            raise RuntimeError(f"context.{name} after the call: a context is of one call")
-        return getattr(self._context, name)
-
-    def bars(self, instrument: str, kind: str = "") -> Any:
-        """Return copies of the bars, which cannot be written."""
-        if self._is_over and self._spoils:
-            raise RuntimeError("context.bars after the call: a context is of one call")
-        bars = self._context.bars(instrument, kind)
-        if not self._spoils:
-            return bars
-        copies = [column.copy() for column in bars.arrays()]
-        self._copies += copies
-        views = [column.view() for column in copies]
-        for view in views:
-            view.flags.writeable = False
-        return type(bars)(*views)
-
-    def close(self) -> None:
-        """End the call: write over what it gave."""
-        self._is_over = True
-        for column in self._copies:
-            column.fill(-1)

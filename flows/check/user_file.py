@@ -1,24 +1,38 @@
-"""A user's file under check: its classes, executed anew as often as asked, and lines in errors."""
+"""A file of a user: its class, executed anew as often as it is asked for, and lines in errors."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from tapeflow.flows.check.feature_reader import FeatureReader
+from tapeflow.flows.check.market import CheckTask
 from tapeflow.flows.job.class_files import execute
 from tapeflow.flows.job.class_settings import make_strategy
+from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.feature import Feature
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.strategy import Strategy
 
 NUMBERS = count()
 
 
+def make_feature(type_: type[Feature], settings: Mapping[str, Any]) -> Feature:
+    """Return a feature with settings. Raises UsageError where they are wrong."""
+    try:
+        return msgspec.convert(settings, type_)
+    except Exception as error:  # also what its own __post_init__ raises
+        raise UsageError(f"{type_.__name__}: {' '.join(str(error).split())}") from None
+
+
 class UserFile:
     """A file, and a class in it."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
+    def __init__(self, task: CheckTask) -> None:
+        self.path, self.name, self.task = Path(task.path), task.name, task
         self.before = set(sys.modules)  # that were there before the check
         self.module = ""
 
@@ -31,6 +45,8 @@ class UserFile:
             self.module = f"tapeflow_check_{next(NUMBERS)}"
             execute(self.module, self.path, code)
             type_: Any = getattr(sys.modules[self.module], self.name)
+            if self.task.is_feature:
+                return FeatureReader(feature=make_feature(type_, self.task.row))
             return make_strategy(declared.name, type_, declared.params)
 
         return load

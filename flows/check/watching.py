@@ -102,7 +102,7 @@ class Watch:
         while frame is not None:
             module = frame.f_globals.get("__name__", "").partition(".")[0]
             path = frame.f_code.co_filename
-            if path == str(self.file) or is_beside(path, self.folder):
+            if path == str(self.file) or is_in_folder(path, self.folder):
                 place = f"{path} line {frame.f_lineno}"
                 break
             if module in LIBRARIES:
@@ -121,7 +121,7 @@ UNSEEDED = random.Random.__init__.__code__
 
 
 @cache
-def is_beside(path: str, folder: Path) -> bool:
+def is_in_folder(path: str, folder: Path) -> bool:
     """Return whether a file is in a folder itself."""
     return Path(path).parent == folder
 

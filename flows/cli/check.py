@@ -1,4 +1,4 @@
-"""`tapeflow check`: whether a strategy of one's own keeps the laws.
+"""`tapeflow check`: whether a strategy or feature of one's own keeps the laws.
 
 dip.py ─▶ runs over a made-up log, disturbed ─▶ dip.py line 12: on_bar calls time.time(): ..
 """
@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands,
         "check",
-        "Check that a strategy of yours gives one answer: resumed, on any day and machine.",
+        "Check that a strategy or feature of yours gives one answer: resumed, anywhere, any day.",
         "check dip.py --set depth=2.5",
         run,
     )
@@ -50,10 +50,10 @@ def add(commands: Commands) -> None:
 def run(args: Namespace) -> int:
     """Check the classes; write a line for each breach, or one for each sound class."""
     from tapeflow.flows.check.check import check_file
-    from tapeflow.flows.check.market import Asked
+    from tapeflow.flows.check.market import CheckTask
 
     file, _, name = args.file.rpartition(":") if args.file[-3:] != ".py" else (args.file, "", "")
-    asked = Asked(
+    task = CheckTask(
         path=str(Path(file or args.file).absolute()),
         name=name,
         row=read_settings(args),
@@ -61,7 +61,7 @@ def run(args: Namespace) -> int:
         tapes=tuple(map(str, args.tape)),
     )
     code = 0
-    for finding in check_file(asked):
+    for finding in check_file(task):
         for breach in finding.breaches:
             code = 1
             print(shorten(str(breach)))

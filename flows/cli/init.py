@@ -87,8 +87,9 @@ def look(args: Namespace) -> str:
 def next_commands(args: Namespace) -> str:
     """Return the commands to try on the files."""
     from tapeflow.flows.cli.demo import command_name
+    from tapeflow.flows.scaffold.write import JOB, STRATEGY
 
-    command, job = command_name(), args.folder / "job.toml"
+    command, job, strategy = command_name(), args.folder / JOB, args.folder / STRATEGY
     if args.topics:
         log = "replay --from-topics"
     else:
@@ -97,4 +98,5 @@ def next_commands(args: Namespace) -> str:
 next:
   {command} {log} --config {job}
   {command} query "SELECT strategy, instrument, side, price, size FROM fills LIMIT 5"
-Then change {args.folder / "strategy.py"}: docs/strategies.md says what a strategy may do."""
+Then change {strategy}: docs/strategies.md says what a strategy may do.
+  {command} check {strategy}"""

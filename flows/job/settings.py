@@ -134,7 +134,7 @@ def override(keys: dict[str, Any], environment: Mapping[str, str]) -> None:
         section, key = known[variable]
         table = keys.setdefault(section, {})
         if isinstance(table, dict):  # otherwise `load` refuses the section
-            table[key] = from_json(variable, value) if value[:1] == "{" else value
+            table[key] = from_json(variable, value) if value[:1] in {"{", "["} else value
 
 
 def variables() -> dict[str, tuple[str, str]]:
@@ -148,7 +148,7 @@ def variables() -> dict[str, tuple[str, str]]:
 
 
 def from_json(variable: str, text: str) -> Any:
-    """Return the table that a variable holds as JSON."""
+    """Return the table or list that a variable holds as JSON."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

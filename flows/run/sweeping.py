@@ -20,7 +20,7 @@ from tapeflow.flows.run.run import run_plan
 from tapeflow.operators.sweep.folds import Part, cut_folds
 from tapeflow.operators.sweep.intervals import fit_length_ns
 from tapeflow.operators.sweep.results import Trial, evaluate, samples_of
-from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.errors import TapeflowError, UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.variants import Variant as VariantRow
 from tapeflow.schemas.variants import VariantInterval
@@ -102,6 +102,8 @@ def compare_variants(job: Job, grids: Grids, intervals: Intervals, best: int) ->
     whole = Part(
         min(each.begin_ns for each in all_intervals), max(each.end_ns for each in all_intervals)
     )
+    if whole.begin_ns == whole.end_ns:
+        raise TapeflowError("the log has no records: there is nothing to compare")
     length_ns = fit_length_ns(job.results.equity_interval, *whole)
     wanted = job.sweep
     folds = cut_folds(whole, length_ns, wanted.folds, wanted.train, wanted.test)

@@ -9,6 +9,7 @@ where the state has not seen every record, because for a time the job needed non
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import bytewax.operators as op
@@ -63,7 +64,7 @@ class OtherBars(Struct, frozen=True):
 
     def families(self) -> dict[str, Family]:
         """Return what makes the bars of each kind, by its name."""
-        return {each.name: family_of(each, self.instruments) for each in self.kinds}
+        return families_of(self.kinds, self.instruments)
 
     def initial(self) -> State:
         """Return a state without a bar."""
@@ -141,6 +142,12 @@ def covered_from(clock: tuple[int, ...], last_log_ns: int) -> Covered:
     newest_ns = Clock(*clock).newest_ns
     event_ns = NONE if newest_ns == NONE else min(newest_ns, LAST_NS - 1) + 1
     return Covered(event_ns, last_log_ns + 1)
+
+
+@cache
+def families_of(kinds: tuple[BarKind, ...], instruments: int) -> dict[str, Family]:
+    """Return what makes the bars of each kind, by its name."""
+    return {each.name: family_of(each, instruments) for each in kinds}
 
 
 def family_of(kind: BarKind, instruments: int) -> Family:

@@ -74,6 +74,8 @@ class WiderBars(Struct, frozen=True):
             until_mid_ns = max(reached.watermark_mid_ns, reached.newest_mid_ns)
             whole = np.maximum(begin_ns, reached.first_ns) <= rows["start_ns"]
             bars = columns_of(rows, whole & (end_mid_ns <= until_mid_ns))
+        if not state.gaps.ranges and not len(batch.breaks):
+            return bars
         gaps = SettleGaps(self.kind.width)
         state.gaps, (settled,) = gaps.step(state.gaps, batch.replace(bars=bars))
         return settled.bars

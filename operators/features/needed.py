@@ -40,8 +40,7 @@ class NeededFold(Struct, frozen=True):
         """Return the outputs at each bar: (outputs, bars)."""
         out = np.empty((len(self.fold.outputs), len(bars)))
         columns = [getattr(bars, each) for each in self.fold.columns]
-        with np.errstate(all="ignore"):  # without numba
-            self.fold.kernel(known, bars.instrument, anew, *columns, out, **self.params)
+        self.fold.kernel(known, bars.instrument, anew, *columns, out, **self.params)
         return out
 
     def snapshot(self, known: Floats, numbers: Ints) -> bytes:

@@ -17,9 +17,9 @@ from tapeflow.operators.features.ring import (
 )
 from tapeflow.schemas.columns import Bools, Floats, Ints
 
-RING = 1
 CLOSE, BOUGHT = 1, 2  # of ultosc: the close before, rings
 STRENGTH, GAIN, LOSS, STOCHRSI_RING = 1, 2, 4, 6  # of stochrsi
+RING, NOISE = 1, 1e-14  # a range of RSI below this part of 100 is of rounding
 
 
 @compiled
@@ -100,7 +100,7 @@ def stochrsi(
             continue
         bottom = lowest(known, number, STOCHRSI_RING, window)
         span = highest(known, number, STOCHRSI_RING, window) - bottom
-        fast = (strength - bottom) / span * 100 if span > 0 else 0.0
+        fast = (strength - bottom) / span * 100 if span / 100 >= NOISE else 0.0
         push(known, number, means, signal, fast)
         if known[number, BARS] >= period + window + signal - 1:
             out[0, row] = fast

@@ -117,12 +117,12 @@ def smooth_slowly(known: Floats2, number: int, at: int, period: int, value: floa
     """Add a value to an average of Wilder, and return it: NaN before its first; as `smooth`."""
     known[number, at] += 1
     if known[number, at] > period:
-        known[number, at + 1] = (known[number, at + 1] * (period - 1) + value) / period
+        known[number, at + 1] = (known[number, at + 1] * (period - 1) + value) * (1.0 / period)
         return known[number, at + 1]
     known[number, at + 1] += value
     if known[number, at] < period:
         return math.nan
-    known[number, at + 1] /= period
+    known[number, at + 1] *= 1.0 / period
     return known[number, at + 1]
 
 

@@ -69,7 +69,8 @@ class ComputeFeatures(Struct, frozen=True):
         for kind, needed in kinds_of(self.needed).items():
             bars = batch.other_bars.get(kind) if kind else batch.bars
             if bars is not None and len(bars):
-                self.compute(state, kind, needed, bars, batch.partition, found)
+                with np.errstate(all="ignore"):  # without numba
+                    self.compute(state, kind, needed, bars, batch.partition, found)
         return state, (batch.replace(features=found) if found else batch,)
 
     def compute(

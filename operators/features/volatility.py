@@ -52,6 +52,7 @@ def atr(
 ) -> None:
     """Write Wilder's average of the true range, in price, and `percent` of the close.
 
+    Of one bar it is the true range; TA-Lib's NATR is no percentage there.
     Source: Wilder, New Concepts, 1978.
     """
     for row in range(len(close)):

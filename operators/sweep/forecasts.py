@@ -3,8 +3,8 @@
 bars, scores ──▶ grid kernel ──▶ forecasts (variants, bars) ──▶ decisions, where they are not zero
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import bytewax.operators as op
 import numpy as np
@@ -12,90 +12,20 @@ from bytewax.dataflow import operator
 from bytewax.operators import KeyedStream
 from msgspec import Struct
 
-from tapeflow.engine.compiled import by_numbers, compiled
 from tapeflow.engine.fold import fold
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.step import PORTFOLIO
-from tapeflow.operators.strategies import ema_cross, reversion
+from tapeflow.operators.sweep.grid_kernels import GRID_KINDS
 from tapeflow.operators.sweep.layout import DECISION_WIDTH, NOT_TRADED, NOT_WHOLE
 from tapeflow.schemas.batches import Batch, DeskBatch
-from tapeflow.schemas.columns import Bools, Floats, Floats2, Ints, Ints2, Written
+from tapeflow.schemas.columns import Bools, Floats, Ints, Ints2
 from tapeflow.schemas.decimals import PRICE_MAX, PRICE_MIN
 from tapeflow.schemas.market import Bars
 from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.time import MAX_NS
 
 CELLS_MAX = 4_000_000  # forecasts at once
-
-
-@compiled
-@by_numbers
-def cross_all(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
-    state: Written[Floats2],
-    instrument: Ints,
-    close: Floats,
-    score: Floats,
-    forecasts: Written[Floats2],
-    instruments: int,
-    fast: Ints,
-    slow: Ints,
-) -> None:
-    """Evaluate ema_cross for each variant: `state` has its rows for all instruments together."""
-    for variant in range(len(fast)):
-        for row in range(len(close)):
-            at = variant * instruments + instrument[row]
-            before = state[at, ema_cross.FAST] - state[at, ema_cross.SLOW]
-            state[at, ema_cross.BARS] += 1
-            for average, period in (
-                (ema_cross.FAST, fast[variant]),
-                (ema_cross.SLOW, slow[variant]),
-            ):
-                if state[at, ema_cross.BARS] < period:
-                    state[at, average] += close[row]
-                elif state[at, ema_cross.BARS] == period:
-                    state[at, average] = (state[at, average] + close[row]) / period
-                else:
-                    state[at, average] += 2 / (period + 1) * (close[row] - state[at, average])
-            after = state[at, ema_cross.FAST] - state[at, ema_cross.SLOW]
-            crosses = before <= 0 < after or before >= 0 > after
-            if state[at, ema_cross.BARS] > max(fast[variant], slow[variant]) and crosses:
-                forecasts[variant, row] = after
-
-
-@compiled
-@by_numbers
-def revert_all(
-    state: Written[Floats2],
-    instrument: Ints,
-    close: Floats,
-    score: Floats,
-    forecasts: Written[Floats2],
-    instruments: int,
-    entry: Floats,
-) -> None:
-    """Evaluate reversion for each variant: `state` has its rows for all instruments together."""
-    for variant in range(len(entry)):
-        for row in range(len(score)):
-            at = variant * instruments + instrument[row]
-            beyond = abs(score[row]) >= entry[variant]  # False for NaN
-            if beyond and state[at, reversion.BEYOND] == 0:
-                forecasts[variant, row] = -score[row]
-            state[at, reversion.BEYOND] = beyond
-
-
-class GridKind(NamedTuple):
-    """A kind of strategy over a grid: its kernel, the width of its state, and its parameters."""
-
-    kernel: Callable[..., None]
-    width: int
-    parameters: tuple[tuple[str, type], ...]
-
-
-GRID_KINDS = {
-    "ema_cross": GridKind(cross_all, ema_cross.WIDTH, (("fast", np.int64), ("slow", np.int64))),
-    "reversion": GridKind(revert_all, reversion.WIDTH, (("entry", np.float64),)),
-}
 
 
 class Group(Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
-from tapeflow.schemas.time import NS_PER_SECOND
+from tapeflow.schemas.time import MAX_NS, NS_PER_SECOND
 from tapeflow.schemas.variants import VariantInterval
 
 LENGTHS_NS: tuple[int, ...] = tuple(
@@ -107,6 +107,11 @@ class Track:
 
         The first begins with the log and the last ends with it; money has so many `digits`.
         """
+        if begin_ns == MAX_NS:  # a log without a record
+            yield from (
+                VariantInterval(name, 0, 0, 0, *[as_money(0, digits)] * 6) for name in names
+            )
+            return
         self.fit(begin_ns, end_ns)
         for number, name in enumerate(names):
             first_end_ns = (begin_ns // self.length_ns + 1) * self.length_ns

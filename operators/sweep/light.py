@@ -25,6 +25,7 @@ from tapeflow.operators.sweep.forecasts import LightBatch
 from tapeflow.operators.sweep.intervals import Totals, Track, first_length_ns
 from tapeflow.operators.sweep.layout import (
     ACCOUNTS,
+    AT_NS,
     COUNTERS,
     DECISION_WIDTH,
     FILL_PRICES,
@@ -108,6 +109,8 @@ class LightPortfolios(Struct, frozen=True):
         settings, names = self.variants.settings, sorted(self.variants.settings.partitions)
         rows = release(state.merge, names)
         decisions = take_decisions(state, names, np.array(self.variants.ranks))
+        trades = decisions[:, AT_NS] >= settings.trading_begin_ns(state.merge.first_ns)
+        decisions = np.ascontiguousarray(decisions[trades])
         times = take_samples(state, rows, settings.sample_ns)
         stops = all_stops(decisions, times, state.merge.horizon, names)
         self.make_room(state, len(decisions))

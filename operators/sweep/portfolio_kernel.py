@@ -13,6 +13,7 @@ from typing import Any
 
 from tapeflow.engine.compiled import called, compiled, inlined
 from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
+from tapeflow.operators.sweep.exposure_kernel import decide, end_orders
 from tapeflow.operators.sweep.layout import (
     ACCOUNTS,
     ASK,
@@ -54,7 +55,7 @@ from tapeflow.operators.sweep.layout import (
     Quotes,
     Trades,
 )
-from tapeflow.operators.sweep.orders_kernel import decide, end_orders, is_close, meet, whole_steps
+from tapeflow.operators.sweep.orders_kernel import is_close, meet, whole_steps
 from tapeflow.schemas.columns import Ints2, Written
 from tapeflow.schemas.time import MAX_NS
 

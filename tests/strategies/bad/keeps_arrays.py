@@ -6,13 +6,13 @@ from msgspec import Struct
 from tapeflow import BUY, Strategy, Submit
 
 
-class Kept(Struct):
+class Firsts(Struct):
     closes: dict[str, np.ndarray] = {}
 
 
 class KeepsArrays(Strategy):
     def start(self):
-        return Kept()
+        return Firsts()
 
     def needs(self):
         return ("bars:20",)

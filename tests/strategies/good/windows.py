@@ -9,6 +9,7 @@ from tapeflow import BUY, Bar, Context, Requests, Strategy, Submit
 class Windows(Struct):
     returns: dict[str, list[float]] = {}
     first: dict[str, np.ndarray] = {}
+    counts: dict[tuple[str, int], int] = {}
 
 
 class LongWindow(Strategy):
@@ -21,10 +22,11 @@ class LongWindow(Strategy):
         return Windows()
 
     def on_bar(self, state: Windows, bar: Bar, context: Context) -> Requests:
+        state.counts[bar.instrument, bar.count % 3] = bar.count
         closes = context.bars(bar.instrument).close
         first = state.first.setdefault(bar.instrument, closes.copy())
-        kept = state.returns.setdefault(bar.instrument, [])
-        kept.append(bar.close / bar.open - 1)
-        del kept[:-300]
-        if len(closes) == 30 and closes.mean() > first.mean() and sum(kept) > 0:
+        returns = state.returns.setdefault(bar.instrument, [])
+        returns.append(bar.close / bar.open - 1)
+        del returns[:-300]
+        if len(closes) == 30 and closes.mean() > first.mean() and sum(returns) > 0:
             yield Submit(bar.instrument, BUY)
