@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tapeflow.connectors.synthetic.market import Market, write_tapes
 from tapeflow.flows.check.check import check_file
 from tapeflow.flows.check.laws import check_over
 from tapeflow.flows.check.logs import logs_of
@@ -174,6 +175,22 @@ def test_the_strategies_in_the_box_keep_the_laws(name):
     }
     path = ROOT / "strategies" / f"{name}.py"
     assert laws_of(path, **rows.get(name, {})) == []
+
+
+def test_tapes_and_the_job_of_a_strategy_are_checked_over_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_tapes(Market(seconds=40, rate=100), Path("tapes"))
+    shutil.copy(FOLDER / "bad" / "needs_a_setting.py", "deep.py")
+    job = (ROOT / "jobs" / "demo.toml").read_text().partition("[[strategies]]")
+    instruments = job[2].partition("[instruments]")
+    row = 'name = "deep"\nkind = "deep.py:Deep"\naccount = "main"\nsize = 1\ndepth = 1.5\n'
+    Path("job.toml").write_text(f"{job[0]}[[strategies]]\n{row}\n{''.join(instruments[1:])}")
+    text = Path("deep.py").read_text().replace("NeedsASetting", "Deep")
+    Path("deep.py").write_text(
+        text.replace("return ()", "assert self.depth == 1.5\n        return ()")
+    )
+    assert main(["check", "deep.py", "--config", "job.toml", "--tape", "tapes"]) == 0
+    assert "6 instruments and tapes: on_bar " in capsys.readouterr().out
 
 
 def test_a_user_file_is_read_from_where_it_is_named(tmp_path):

@@ -25,3 +25,13 @@ def test_the_tutorial_shows_what_its_commands_print(tmp_path):
 def test_the_tutorial_is_what_readme_links_first():
     links = re.findall(r"\]\(([^)]+)\)", outputs.README.read_text())
     assert next(link for link in links if "://" not in link) == "docs/tutorial.md"
+
+
+def test_the_tutorial_shows_every_command_and_every_name_of_a_file():
+    """What is run stands in comments, which a reader of the page does not see."""
+    text = TUTORIAL.read_text()
+    for kind, name, _ in outputs.steps(TUTORIAL):
+        before = text[: text.index(f"<!-- {kind}: {name} -->")].rstrip().splitlines()[-1]
+        command = before.strip()
+        assert f"`{name}`" in before if kind != "output" else command in name, name
+        assert kind != "output" or before.startswith("    "), name

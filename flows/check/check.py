@@ -15,7 +15,7 @@ from tapeflow.flows.check.breach import Breach
 from tapeflow.flows.check.declared import AnyClass, check_class
 from tapeflow.flows.check.laws import check_over
 from tapeflow.flows.check.logs import logs_of
-from tapeflow.flows.check.market import CheckTask
+from tapeflow.flows.check.market import CheckTask, make_job
 from tapeflow.flows.check.seeds import compare_seeds
 from tapeflow.flows.check.subject import HANDLERS, Subject
 from tapeflow.flows.check.user_file import UserFile
@@ -58,7 +58,8 @@ def classes_of(path: Path, name: str) -> list[AnyClass]:
 
 def check_one(type_: AnyClass, task: CheckTask) -> Finding:
     """Check a class. Raises UsageError where its settings or the job are wrong."""
-    breaches = [*check_class(type_, task.row.keys())]
+    given = task.row if task.is_feature else make_job(task).strategies[0].own_settings()
+    breaches = [*check_class(type_, given.keys())]
     if breaches:
         return Finding(task.name, tuple(breaches), "")
     watching.install()
