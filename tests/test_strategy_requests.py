@@ -335,3 +335,13 @@ def test_watches_and_timers_of_a_state_go_on():
     }
     notes = go_on([row("a", bars)], [row("a", bars, instruments=(BTC, ETH))])
     assert set(notes["a"].events) == {("on_price", "w 100.0"), ("on_timer", "t")}
+
+
+def test_a_timer_that_is_set_anew_at_every_bar_takes_no_more_memory():
+    bars = {
+        number: (lambda context: [SetTimer(context.time_ns + 1000 * S)]) for number in range(300)
+    }
+    desk = desk_of(row(bars=bars))
+    state, _ = run(desk, received_by(desk, decided_of(log_of((100,) * 300), [3])))
+    assert len(state.strategies.timers) <= 102
+    assert len(state.strategies.running["a"].timers) == 1

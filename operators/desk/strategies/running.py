@@ -9,7 +9,7 @@ All of it is changed by the desk's loop alone.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 from tapeflow.operators.desk.booking import Booking
@@ -139,6 +139,14 @@ class Strategies:
         else:
             running.timers[name] = due_ns
             heappush(self.timers, (due_ns, running.name, name))
+        living = sum(len(each.timers) for each in self.running.values())
+        if len(self.timers) > 2 * living + 100:  # most were set anew, or ended
+            self.timers = [
+                (due_ns, each.name, name)
+                for each in self.running.values()
+                for name, due_ns in each.timers.items()
+            ]
+            heapify(self.timers)
 
     def next_timer_ns(self) -> int | None:
         """Return the log time of the next timer, None for none."""
