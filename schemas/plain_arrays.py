@@ -1,10 +1,22 @@
-"""Arrays in the state of a user's class, as msgpack stores them: type, shape, bytes."""
+"""The state of a user's class as msgpack; arrays in it as type, shape and bytes."""
 
+from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 
 STORED = ("<f8", "<i8")  # float64, int64
+
+
+@cache
+def state_decoder(kind: type) -> "msgspec.msgpack.Decoder[Any]":
+    """Return the decoder of a class of states.
+
+    To be called before there are threads: msgspec describes a class at its first use, without a
+    lock. Raises TypeError for a class that msgspec can't read.
+    """
+    return msgspec.msgpack.Decoder(kind, dec_hook=decode_array)
 
 
 def encode_array(value: Any) -> Any:

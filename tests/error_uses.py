@@ -124,7 +124,10 @@ JOBS = [
     job_use("accounts.0.orders_max: .*", ("orders_max = 4", "orders_max = 0.5")),
     job_use("accounts.0.orders_maxx is no setting", ("orders_max =", "orders_maxx =")),
     job_use("no account other: add it", ('account = "main"', 'account = "other"')),
-    job_use("strategies.0.*kind", ('kind = "ema_cross"', 'kind = "ema_crss"')),
+    job_use(
+        "strategies.trend.kind: .*did you mean ema_cross",
+        ('kind = "ema_cross"', 'kind = "ema_crss"'),
+    ),
     job_use("strategies.0.*kind", ('kind = "ema_cross"\n', "")),
     job_use("fast .* must be below slow", ('kind = "ema_cross"', 'kind = "ema_cross"\nfast = 30')),
     job_use("size 0.000001 is no multiple of the lot", ('"0.1"', '"0.000001"')),

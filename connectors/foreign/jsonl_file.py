@@ -33,6 +33,7 @@ EXCHANGES = {  # by the name in the header of a capture
     b'"COINBASE"': "coinbase",
 }
 NULL = b"null"
+TEXTS = msgspec.json.Decoder(str)
 Line = dict[str, msgspec.Raw]
 decode_line = msgspec.json.Decoder(Line).decode
 
@@ -110,7 +111,7 @@ def text_of(row: Line, name: str) -> bytes | None:
         return None
     value = bytes(row[name])
     if value.startswith(b'"'):
-        value = msgspec.json.decode(value, type=str).encode()
+        value = TEXTS.decode(value).encode()
     elif value == NULL:
         return b""
     return value.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in value else value

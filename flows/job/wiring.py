@@ -110,7 +110,7 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
     for account in by_name.values():
         check_fee_currencies(job, table, account)
     read = {
-        name: {each.table for each in known.channels if not each.reason}
+        name: {each.table for each in known.channels if not each.reason and not each.imported}
         for name, known in dialects(job).items()
     }
     for strategy in strategies(job, table):

@@ -22,7 +22,8 @@ def instrument_id(venue: str, symbol: str) -> str:
     """
     base, dash, quote = symbol.partition("-")
     if not dash:
-        quote = next((each for each in QUOTES if symbol.endswith(each)), "")
+        found = (each for each in QUOTES if symbol.endswith(each) and symbol != each)
+        quote = next(found, "")
         base = symbol.removesuffix(quote)
     if not base or not quote or VENUES[venue].venue_symbol(base, quote) != symbol:
         return ""

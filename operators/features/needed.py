@@ -20,7 +20,9 @@ from tapeflow.schemas.columns import Bools, Floats, Ints
 from tapeflow.schemas.errors import StrategyError, TapeflowError
 from tapeflow.schemas.feature import Feature
 from tapeflow.schemas.market import Bars
-from tapeflow.schemas.plain_arrays import decode_array, encode_array
+from tapeflow.schemas.plain_arrays import encode_array, state_decoder
+
+HEADERS = msgspec.msgpack.Decoder(tuple[str, int])  # source and version; not made by threads
 
 
 class NeededFold(Struct, frozen=True):
@@ -63,7 +65,13 @@ class NeededFeature(Struct, frozen=True):
 
     def initial(self, instruments: int) -> list[Any]:
         """Return the state of each instrument before its first bar."""
-        return [self.begin() for _ in range(instruments)]
+        known = [self.begin() for _ in range(instruments)]
+        kind: Any = type(self.begin())
+        try:
+            state_decoder(kind)  # made before there are threads
+        except TypeError as error:
+            raise self.refusal(error) from None
+        return known
 
     def begin(self) -> Any:
         """Return the state of an instrument before its first bar. Raises StrategyError."""
@@ -100,17 +108,17 @@ class NeededFeature(Struct, frozen=True):
 
     def restore(self, known: list[Any], numbers: Ints, rows: Any) -> None:
         """Write the states of a snapshot. Raises TapeflowError for another class or version."""
-        source, version = msgspec.msgpack.decode(rows[0], type=tuple[str, int])
+        source, version = HEADERS.decode(rows[0])
         if (source, version) != (self.source, self.feature.version):
             raise TapeflowError(
                 f"feature {self.name} is {self.source} of version {self.feature.version}, and its "
                 f"state is of {source}, version {version}: give it another name, or start with a "
                 "fresh --state"
             )
-        kind = type(self.begin())
+        kind: Any = type(self.begin())
         try:
             for number, row in zip(numbers.tolist(), rows[1:], strict=True):
-                known[number] = msgspec.msgpack.decode(row, type=kind, dec_hook=decode_array)
+                known[number] = state_decoder(kind).decode(row)
         except (TypeError, ValueError, msgspec.MsgspecError) as error:
             raise self.refusal(error) from None
 

@@ -24,7 +24,7 @@ from tapeflow.operators.desk.strategies.trades import ClosedTrades
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import Bars
-from tapeflow.schemas.plain_arrays import decode_array, encode_array
+from tapeflow.schemas.plain_arrays import encode_array, state_decoder
 from tapeflow.schemas.strategy import WatchPrice
 
 
@@ -171,9 +171,9 @@ def decode_state(running: Running, encoded: bytes) -> Any:
 
     Raises TapeflowError where its fields have changed and its version has not.
     """
-    kind = type(begin_state(running.declared))
+    kind: Any = type(begin_state(running.declared))
     try:
-        return msgspec.msgpack.decode(encoded, type=kind, dec_hook=decode_array)
+        return state_decoder(kind).decode(encoded)
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise refusal(running, error) from None
 
