@@ -38,7 +38,7 @@ class Imported(Struct, kw_only=True):
 
 
 class Work(Struct, frozen=True):
-    """How files are read, and who is told."""
+    """How files are read, and who is notified."""
 
     choices: Choices
     folder: Path  # where rows are sorted

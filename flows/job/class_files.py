@@ -2,7 +2,7 @@
 
 jobs/dip.py ── bytes ──▶ sha256, code ──▶ sys.modules["tapeflow_file_dip_3fa9c1.."]
 
-The code that runs is that of the bytes whose sha256 is told, and the name follows from path and
+The code that runs is that of the bytes whose sha256 is recorded, and the name follows from path and
 bytes, so that it is the same in every process of a run. Files beside it can be imported by it.
 """
 
