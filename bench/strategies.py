@@ -11,6 +11,7 @@ CPU time a tick, medians of runs that take turns; the marks are those of `quiet`
 """
 
 import argparse
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -82,7 +83,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure strategies in the merge.")
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/tapeflow-bench-strategies"))
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir(), "tapeflow-bench-strategies")
+    )
     options = parser.parse_args()
     for line in format_rows(measure(options.records, options.runs, options.folder)):
         print(line)
