@@ -4,11 +4,13 @@ bars@1h    bars:50@1m          kind of bars, and how many of the last ones it re
 rsi:14     macd.signal:12,26,9@1h     feature, output, parameters, kind of bars
 """
 
+import math
 import re
 
 from msgspec import Struct
 
 SCORE = "score"  # the need of the z-score that `[normalise]` gives a bar of the job's own width
+COUNT_MAX = 100_000  # of the last bars that are read
 NAME = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)(\.(?P<output>[a-z_][a-z0-9_]*))?(:(?P<rest>.*))?")
 
 
@@ -46,9 +48,13 @@ def parse_need(text: str) -> BarsNeed | FeatureNeed:
         params = tuple(float(each) for each in rest.split(",")) if rest else ()
     except ValueError:
         raise ValueError(f"{text!r}: {rest!r} is no list of numbers, as in 'rsi:14@1m'") from None
+    if not all(map(math.isfinite, params)):
+        raise ValueError(f"{text!r}: {rest!r} has a number that is not finite")
     if name != "bars":
         return FeatureNeed(text, name, output, params, kind)
     count = params[0] if params else 0.0
-    if output or len(params) > 1 or count != int(count) or count < 0:
-        raise ValueError(f"{text!r}: write a number of bars, as in 'bars:50@1h'")
+    if output or len(params) > 1 or count != int(count) or not 0 <= count <= COUNT_MAX:
+        raise ValueError(
+            f"{text!r}: write a number of bars up to {COUNT_MAX:,}, as in 'bars:50@1h'"
+        )
     return BarsNeed(kind, int(count))

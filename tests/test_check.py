@@ -1,9 +1,11 @@
 """`tapeflow check`: each bad strategy is caught with its line, and no sound one is."""
 
 import ast
+import gc
 import shutil
 import subprocess
 import sys
+import time
 from itertools import combinations
 from pathlib import Path
 
@@ -34,7 +36,7 @@ SAYS = {  # what its line must say
     "fails_on_fill": "on_fill fails: AttributeError: 'NoneType' object has no attribute 'orders'",
     "fails_to_load": "LookupError: a model is missing",
     "fails_to_start": "start fails: KeyError: 'state'",
-    "feature_answers_text": "on_bar fails: TypeError: 'down' is no number: return a float, or None",
+    "feature_answers_text": "on_bar fails: TypeError: on_bar gave a str: return a number, or None",
     "feature_keeps_a_global": "after a resume on_bar answers None, not ",
     "feature_reads_the_clock": "on_bar calls time.time(): ask context.time_ns",
     "grows": "its state grows with the log",
@@ -200,3 +202,20 @@ def test_a_user_file_is_read_from_where_it_is_named(tmp_path):
     (path.parent / "beside.py").write_text("SIDE = 1\n")
     (breach,) = check(Path(path))
     assert breach.startswith(f"{path} line 9: ")
+
+
+def test_what_a_collection_of_garbage_calls_is_none_of_the_handlers():
+    collected = []
+
+    def measure(phase, info):
+        collected.append(time.perf_counter())
+
+    gc.callbacks.append(measure)
+    before = gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        assert laws_of(ROOT / "strategies" / "pairs.py", instruments=["BTC-*"], window=20) == []
+    finally:
+        gc.callbacks.remove(measure)
+        gc.set_threshold(*before)
+    assert collected

@@ -290,7 +290,7 @@ def job_in(folder, *needs, more=""):
         ("zzz", "no feature zzz: docs/reference/features.md lists all"),
         ("my_rang:3", "no feature my_rang: did you mean my_range?"),
         ("rsi:1", "period is 1: write one from 2 to 10000"),
-        ("rsi:nan", "period is nan: write one from 2 to 10000"),
+        ("rsi:nan", "'nan' has a number that is not finite"),
         ("rsi:14.5", "period is 14.5: write a whole number"),
         ("rsi:14,3", "rsi takes period: 2 are too many"),
         ("obv:3", "obv takes no parameters: 1 are too many"),

@@ -1,6 +1,6 @@
 """CSV files: each value as the text it is, with the number of its line.
 
-Arrow splits the lines; a line with another number of values is passed to `_refuse`, and what is empty
+Arrow splits the lines; a line with another number of values goes to `_refuse`, and what is empty
 is left out. A line is at most a block long.
 """
 

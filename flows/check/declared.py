@@ -40,7 +40,7 @@ def check_handlers(type_: type[Strategy]) -> Iterator[Breach]:
     for name, member in vars(type_).items():
         if not callable(member) or name in known or name.startswith("_"):
             continue
-        near = get_close_matches(name, known, 1, 0.8)
+        near = get_close_matches(name, HANDLERS, 1, 0.8) if name.startswith("on") else []
         if name.startswith("on_") or near:
             meant = (near or get_close_matches(name, HANDLERS, 1, 0.0))[0]
             yield Breach(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from tapeflow.operators.features.needed import check_value
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.context import Context
 from tapeflow.schemas.strategy import Strategy
@@ -38,6 +39,5 @@ class FeatureReader(Strategy, frozen=True):
         if bar.instrument not in state.of:
             state.of[bar.instrument] = self.feature.start()
         value = self.feature.on_bar(state.of[bar.instrument], bar)
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            raise TypeError(f"{value!r} is no number: return a float, or None")
+        check_value(value)
         yield Value(value)

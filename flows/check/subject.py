@@ -154,7 +154,7 @@ def forward(subject: Subject, call: Call, event: Any, context: Any) -> Iterator[
     while True:
         with subject.watch(call.handler):
             request = next(requests, END)
-        if request is END or request is None:
+        if request is END:
             return
         if isinstance(request, Value):
             call.requests.append(repr(request.value))

@@ -54,6 +54,10 @@ def run(args: Namespace) -> int:
     if args.tapes and args.topics:
         args.parser.error("name TAPES or give --topics, one of them")
     check_free(args.folder)
+    if any(args.folder.glob("*.tape*")):
+        args.parser.error(
+            f"{args.folder} holds tapes: name a new folder first, tapeflow init mine/ {args.folder}"
+        )
     job = look(args) if args.tapes or args.topics else demo()
     for path in write_files(args.folder, job):
         print(f"wrote {path}")

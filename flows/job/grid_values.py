@@ -33,7 +33,7 @@ def read_values(where: str, values: Any) -> list[Any]:
     for number, value in enumerate(found):
         if isinstance(value, list | tuple | Mapping):
             raise UsageError(f"{where}: {value} is no single value")
-        if value in found[:number]:
+        if format_value(value) in map(format_value, found[:number]):
             raise UsageError(f"{where} has {format_value(value)} twice")
     return found
 

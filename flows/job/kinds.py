@@ -71,6 +71,8 @@ def find_class(kind: str, folder: Path, parent: type[T]) -> tuple[type[T], str]:
     if where.endswith(".py"):
         file = load_file(existing_file(kind, where, folder))
         return take_class(kind, file.module, name, parent), file.sha256
+    if not where or where.startswith("."):
+        raise UsageError(f"{kind}: write file.py:Class, or package.module:Class")
     module = import_named(kind, where, folder)
     return take_class(kind, module, name, parent), file_digest(module)
 

@@ -131,6 +131,11 @@ def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict
         return Verdict("NOT_TRADED", f"NOT_TRADED: {signal.strategy} of the job that goes on")
     if state.merge.is_past(signal.position):
         return Verdict("PAST", "PAST: the state was past it when its partition was new")
+    return check_warm_up(state, settings, signal)
+
+
+def check_warm_up(state: State, settings: DeskSettings, signal: Signal) -> Verdict:
+    """Refuse a signal in the warm-up of the log."""
     begin_ns = settings.trading_begin_ns(state.merge.first_ns)
     if signal.time_ns < begin_ns:
         return Verdict("WARM_UP", f"WARM_UP: nothing is traded before {format_time(begin_ns)}")

@@ -120,6 +120,11 @@ def price_at(
     return max(DECIMAL_CONTEXT.multiply(ticks, tick), tick)
 
 
+def in_lots(size: Decimal, lot: Decimal) -> Decimal:
+    """Return a size floored to the lot; one that is in lots as it was written."""
+    return round_down(size, lot) if size % lot else size
+
+
 def round_down(size: Decimal, lot: Decimal) -> Decimal:
     """Return a size as a multiple of the lot."""
     return DECIMAL_CONTEXT.multiply(DECIMAL_CONTEXT.divide_int(size, lot), lot)

@@ -13,15 +13,15 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk.decide import decide, refuse_signal
+from tapeflow.operators.desk.decide import check_warm_up, decide, refuse_signal
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.strategies.causes import Answer, make_signal
-from tapeflow.operators.desk.strategies.order_changes import cancel_all, change_order, exact
+from tapeflow.operators.desk.strategies.order_changes import cancel_all, change_order
 from tapeflow.operators.desk.strategies.terms import find_wrong, wrong_terms
-from tapeflow.operators.strategies.order_plan import make_intent, round_down
+from tapeflow.operators.strategies.order_plan import in_lots, make_intent, round_down
 from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.sides import BUY, SELL, Side
 from tapeflow.schemas.signals import Intent, Signal
@@ -84,7 +84,7 @@ def approach_target(
 ) -> Iterator[Fact]:
     """Send an order for what is missing to a target, or too much; none where that is no lot."""
     holding = call.context.holding(request.instrument)
-    missing = exact(request.size) - holding
+    missing = request.size - holding
     for working in state.orders.living_of(call.running.declared.name):
         order = working.order
         if order.instrument == request.instrument and order.role == "entry":
@@ -131,9 +131,11 @@ def find_intent(
     """Return the intent of a signal; None, with a decision as a fact, where there can be none."""
     declared = call.running.declared
     lot = call.context.instrument(signal.instrument).lot
-    floored = ZERO if size is None else in_lots(exact(size), lot)
+    floored = ZERO if size is None else in_lots(size, lot)
     reason = detail = ""
-    if not settings.may_trade(declared.account, declared.name, signal.instrument):
+    if (warm_up := check_warm_up(state, settings, signal)).reason:
+        reason, detail = "WARM_UP", warm_up.detail.removeprefix("WARM_UP: ")
+    elif not settings.may_trade(declared.account, declared.name, signal.instrument):
         reason, detail = "NOT_TRADED", f"{declared.name} does not trade {signal.instrument}"
     elif math.isnan(signal.ref_price):
         reason, detail = "PRICE_UNKNOWN", f"{signal.instrument} has no trade or quote yet"
@@ -148,8 +150,3 @@ def find_intent(
         return None
     row = settings.instruments.get(signal.instrument)
     return make_intent(declared, signal, row, floored, terms)
-
-
-def in_lots(size: Decimal, lot: Decimal) -> Decimal:
-    """Return a size floored to the lot; one that is in lots as it was written."""
-    return round_down(size, lot) if size % lot else size

@@ -4,10 +4,11 @@
     fill          ─▶ dip.on_fill ─▶ ..
 
 At one bar the strategies are called in the order of their names, and intents of strategies over
-columns are decided among them as if those stood here.
+columns are decided among them, each at its own name.
 """
 
 from collections.abc import Iterator
+from decimal import localcontext
 from heapq import heappop
 from typing import Any
 
@@ -18,17 +19,20 @@ from tapeflow.operators.desk.state import DeskBar, State
 from tapeflow.operators.desk.strategies.answer import answer
 from tapeflow.operators.desk.strategies.causes import Answer
 from tapeflow.operators.desk.strategies.context import DeskContext
+from tapeflow.operators.desk.strategies.exact_requests import exact_request
 from tapeflow.operators.desk.strategies.failures import strategy_error
 from tapeflow.operators.desk.strategies.request_checks import check_request
 from tapeflow.operators.desk.strategies.running import Call, Running
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.bar import bar_id
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.orders import Fill
 from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.strategy import TimerEvent
 
 END: Any = object()  # of the requests of a call
+AFTER_NAMES = b"\xff"  # above every name: no text in UTF-8 has this byte
 CALLS_MAX = 10_000  # of one strategy at one position of the log, which no sound one makes
 
 
@@ -39,20 +43,22 @@ def call_bar(state: State, settings: DeskSettings, due: DeskBar) -> Iterator[Fac
     cause = bar_id(bar.instrument, bar.open_ns, bar.close_ns) + (due.kind and f"/{due.kind}")
     for running in called:
         if not due.kind:
-            yield from decide_before(state, settings, due, running)
+            yield from decide_before(state, settings, due, running.name)
         context = DeskContext(state, settings, running)
         requests = call(running, "on_bar", bar, context)
         if requests is not None:
             own = None if due.kind else bar
             place = Answer(running, context, cause, own, bar.close_ns)
             yield from answer_all(state, settings, place, requests, "on_bar")
+    if called and not due.kind:  # before what is caused here is handled
+        yield from decide_before(state, settings, due, AFTER_NAMES)
 
 
 def decide_before(
-    state: State, settings: DeskSettings, due: DeskBar, running: Running
+    state: State, settings: DeskSettings, due: DeskBar, name: bytes
 ) -> Iterator[Fact]:
-    """Decide the intents at the same bar of strategies whose names come before."""
-    key = (due.position, due.close_ns, due.instrument, running.name)
+    """Decide the intents at the same bar of strategies whose names come before a name."""
+    key = (due.position, due.close_ns, due.instrument, name)
     while state.intents and state.intents[0][0] < key:
         yield from decide(state, settings, heappop(state.intents)[2])
 
@@ -109,7 +115,8 @@ def cause_of(running: Running, event: Any) -> str:
 def call(running: Running, handler: str, event: Any, context: DeskContext) -> Any:
     """Call a handler; where it fails, the error says which one it was."""
     try:
-        return getattr(running.strategy, handler)(running.state, event, context)
+        with localcontext(DECIMAL_CONTEXT):  # what a handler makes of it stays its own
+            return getattr(running.strategy, handler)(running.state, event, context)
     except (Exception, SystemExit) as error:
         raise strategy_error(running.declared, handler, error) from error
 
@@ -121,16 +128,17 @@ def answer_all(
     waiting = None
     while True:
         try:
-            waiting = begin_requests(requests) if waiting is None else waiting
-            request = next(waiting, END)
-            if request is END:
-                return
-            check(settings, waiting, request)
+            with localcontext(DECIMAL_CONTEXT):
+                waiting = begin_requests(requests) if waiting is None else waiting
+                request = next(waiting, END)
+                if request is END:
+                    return
+                check(settings, waiting, request)
         except (Exception, SystemExit) as error:
             raise strategy_error(place.running.declared, handler, error) from error
         log_ns, partition, offset = state.now
         state.merge.release_before((log_ns, partition, offset + 1))
-        for fact in answer(state, settings, place, request):
+        for fact in answer(state, settings, place, exact_request(request)):
             if type(fact) is Decision:
                 state.strategies.note(fact)
             elif type(fact) is Signal:

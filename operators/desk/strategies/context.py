@@ -57,9 +57,9 @@ class DeskContext(MarketView):
 
     def holding(self, instrument: str) -> Decimal:
         """Return its own position, signed."""
-        declared = self._running.declared
+        declared, row = self._running.declared, self.instrument(instrument)
         books = self._state.accounts[declared.account].money.books
-        return books.get(declared.name, instrument).quantity
+        return books.get(declared.name, row.id).quantity
 
     def entry_price(self, instrument: str) -> float | None:
         """Return the average price of its own position; None where it is flat."""
@@ -70,6 +70,8 @@ class DeskContext(MarketView):
 
     def orders(self, instrument: str | None = None) -> tuple[OpenOrder, ...]:
         """Return its own orders that are not over, in the order of their approval."""
+        if instrument is not None:
+            self._number(instrument)  # a name that is none is an error, and not without orders
         found = self._state.orders.living_of(self._running.declared.name)
         return tuple(
             open_order(each) for each in found if instrument in (None, each.order.instrument)

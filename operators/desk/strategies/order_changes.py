@@ -6,6 +6,8 @@ CancelOrder, AmendOrder, CancelAll ─▶ CancelIntent, AmendIntent ─▶ risk 
 from collections.abc import Iterator
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from tapeflow.operators.desk.change import refuse
 from tapeflow.operators.desk.decide import decide
 from tapeflow.operators.desk.hear import Fact
@@ -13,7 +15,7 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.strategies.causes import Answer, make_signal
-from tapeflow.schemas.decimals import to_decimal
+from tapeflow.operators.strategies.order_plan import in_lots
 from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.signals import AmendIntent, CancelIntent, Signal
 from tapeflow.schemas.strategy import AmendOrder, CancelOrder
@@ -37,11 +39,14 @@ def change_order(
     order = None if working is None or working.order.strategy != declared.name else working.order
     instrument = call.running.instruments[0] if order is None else order.instrument
     signal = make_signal(call, instrument, BUY if order is None else order.side, 0.0)
+    lot = settings.instruments.get(instrument).lot
+    if isinstance(request, AmendOrder) and request.size is not None:
+        request = replace(request, size=in_lots(request.size, lot))
     intent = change_intent(declared.account, signal, request)
-    if order is None:
-        detail = f"ORDER_UNKNOWN: {request.order_id}"
+    wrong = ("ORDER_UNKNOWN", request.order_id) if order is None else wrong_change(request, lot)
+    if wrong is not None:
         account = state.accounts[declared.account]
-        yield refuse(account, intent, ZERO, "ORDER_UNKNOWN", detail)
+        yield refuse(account, intent, ZERO, wrong[0], f"{wrong[0]}: {wrong[1]}")
     else:
         yield from decide(state, settings, intent)
 
@@ -52,13 +57,18 @@ def change_intent(
     """Return the intent of a request to change an order."""
     if isinstance(request, CancelOrder):
         return CancelIntent(account, signal, request.order_id)
-    changes = (
-        None if each is None else exact(each)
-        for each in (request.size, request.limit, request.trigger)
-    )
+    changes = (request.size, request.limit, request.trigger)
     return AmendIntent(account, signal, request.order_id, *changes)
 
 
-def exact(value: Decimal | float) -> Decimal:
-    """Return a size or price of a strategy as a decimal."""
-    return value if isinstance(value, Decimal) else to_decimal(float(value))
+def wrong_change(request: CancelOrder | AmendOrder, lot: Decimal) -> tuple[str, str] | None:
+    """Return code and detail of what no order can be amended to; None where it can."""
+    if isinstance(request, CancelOrder):
+        return None
+    if request.size is not None and request.size < lot:
+        return "SIZE_BELOW_LOT", f"{request.size} is below the lot {lot}"
+    for name in ("limit", "trigger"):
+        price = getattr(request, name)
+        if price is not None and price <= 0:
+            return "TERMS", f"{name} is {price}: it must be above 0"
+    return None

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from tapeflow.operators.desk.booking import Booking
 from tapeflow.operators.desk.merge import BEFORE_LOG
 from tapeflow.operators.desk.strategies.failures import strategy_error
@@ -82,9 +84,12 @@ class Running:
 def begin_state(declared: DeclaredStrategy) -> Any:
     """Return the state of a strategy before its first event. Raises StrategyError."""
     try:
-        return declared.strategy.start()
+        state = declared.strategy.start()
+        if state is not None and not isinstance(state, Struct):
+            raise TypeError(f"a state is a msgspec Struct, not a {type(state).__name__}")
     except (Exception, SystemExit) as error:
         raise strategy_error(declared, "start", error) from error
+    return state
 
 
 @dataclass(slots=True)

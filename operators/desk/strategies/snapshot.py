@@ -147,7 +147,8 @@ def restore_running(
             "fresh --state"
         )
     running.state, running.calls = decode_state(running, saved.state), saved.calls
-    running.trades = replace(saved.trades, count=running.trades.count)
+    if running.trades.count and saved.trades.count:  # else the size did not follow them
+        running.trades = replace(saved.trades, count=running.trades.count)
     for watch in saved.watches:
         if watch.instrument in table.number:
             strategies.set_watch(running, watch)

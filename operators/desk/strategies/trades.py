@@ -15,9 +15,9 @@ from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 
 
 class OpenTrade(Struct):
-    """What a trade has made and cost so far."""
+    """What a trade has cost so far, and how to know what it has made, funding included."""
 
-    made: Decimal = ZERO  # realized, less fees, with funding
+    began: Decimal  # what the position had made before it
     cost: Decimal = ZERO  # of what was closed
 
 
@@ -31,19 +31,20 @@ class ClosedTrades(Struct):
     def add(self, booking: Booking) -> None:
         """Add what a fill has closed."""
         before, after, name = booking.before, booking.after, booking.row.id
-        trade = self.open.setdefault(name, OpenTrade())
-        trade.made += profit_of(after) - profit_of(before)
+        trade = self.open.setdefault(name, OpenTrade(profit_of(before)))
         turns = before.quantity * after.quantity < 0
         if abs(after.quantity) < abs(before.quantity) or turns:
             is_over = turns or not after.quantity
             trade.cost += abs(before.cost) if is_over else abs(before.cost) - abs(after.cost)
             if is_over:
-                self.end(self.open.pop(name))
+                self.end(self.open.pop(name), profit_of(after))
+            if turns:
+                self.open[name] = OpenTrade(profit_of(after))
 
-    def end(self, trade: OpenTrade) -> None:
-        """Keep the return of a trade that is over."""
+    def end(self, trade: OpenTrade, profit: Decimal) -> None:
+        """Keep the return of a trade that is over; `profit` is what the position has made now."""
         if trade.cost:
-            self.returns.append(DECIMAL_CONTEXT.divide(trade.made, trade.cost))
+            self.returns.append(DECIMAL_CONTEXT.divide(profit - trade.began, trade.cost))
         del self.returns[: max(len(self.returns) - self.count, 0)]
 
 
