@@ -1,5 +1,7 @@
 """What becomes of each request of a strategy: docs/strategies.md, 4; and what a state refuses."""
 
+import decimal
+import re
 from decimal import Decimal
 
 import pytest
@@ -21,7 +23,7 @@ from tapeflow import (
     WatchPrice,
 )
 from tapeflow.schemas.accounts import Decision
-from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.errors import StrategyError, TapeflowError
 from tapeflow.schemas.order_plans import OrderPlan
 from tapeflow.schemas.orders import Fill, Order
 from tapeflow.schemas.signals import Signal
@@ -345,3 +347,79 @@ def test_a_timer_that_is_set_anew_at_every_bar_takes_no_more_memory():
     state, _ = run(desk, received_by(desk, decided_of(log_of((100,) * 300), [3])))
     assert len(state.strategies.timers) <= 102
     assert len(state.strategies.running["a"].timers) == 1
+
+
+# --- what handlers give is made what the desk stores ------------------------------------------------
+
+
+def test_a_watch_in_decimals_and_terms_in_floats_are_met_and_restored():
+    def enter(context):
+        yield WatchPrice(BTC, above=D("103"), name="up")
+        yield Submit(BTC, BUY, 1, Terms(type="limit", limit=99.0))
+        yield SetTimer(context.time_ns + 3 * S, "later")
+
+    rising = (100, 100, 101, 102, 103, 104, 98, 98, 98)
+    desk = desk_of(row(bars={1: enter}))
+    state, facts = desk.initial(), []
+    for batch in received_by(desk, decided_of(log_of(rising), [2])):
+        state = desk.restore(desk.snapshot(state))
+        state, out = desk.step(state, batch)
+        facts += out
+    assert [each.limit for each in of(facts, Order)] == [D("99.0")]
+    assert fills(facts) == [1]
+    assert {name for name, _ in state.strategies.running["a"].state.events} >= {"on_price"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "line"),
+    [
+        (Submit(BTC, 1.0), "side is 1.0"),
+        (Submit(BTC, BUY, exit_rule="XX"), "exit_rule is 'XX'"),
+        (Submit(BTC, BUY, slicing=Slicing("twap")), "twap needs count"),
+        (Submit(BTC, BUY, slicing=Slicing("nope")), "slicing.kind is 'nope'"),
+        (Submit(BTC, BUY, terms=Terms(expire_ns=1.5e18)), "expire_ns is 1.5e+18"),
+        (Submit(BTC, BUY, exits=(Leg(1.0, D(1), Terms()),)), "side is 1.0"),
+        (SetTimer(10**20), "it is no time of a log"),
+        (SetTimer(5, name=7), "name is 7"),
+        (WatchPrice(BTC, above=float("nan")), "above is nan"),
+    ],
+    ids=str,
+)
+def test_a_request_of_wrong_types_ends_the_run_and_names_the_handler(request_, line):
+    with pytest.raises(StrategyError, match=re.escape(line)):
+        trade(row(bars={2: lambda _: [request_]}))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size": D("0.4")}, "SIZE_BELOW_LOT"),
+        ({"size": D(-5)}, "SIZE_BELOW_LOT"),
+        ({"limit": D(0)}, "TERMS"),
+    ],
+)
+def test_an_order_is_amended_to_no_size_and_no_price_that_is_none(change, reason):
+    resting = Terms(type="limit", limit=D(90))
+    bars = {
+        1: lambda _: [Submit(BTC, BUY, D(1), resting)],
+        4: lambda context: [AmendOrder(context.orders(BTC)[0].id, **change)],
+    }
+    facts, _ = trade(row(bars=bars))
+    (refused,) = [each for each in of(facts, Decision) if each.decision == "DENIED"]
+    assert refused.reason == reason
+
+
+def test_the_decimal_context_of_a_handler_is_its_own():
+    def spoil(context):
+        decimal.getcontext().prec = 4
+        yield Submit(BTC, BUY, D("1.5"))
+        with decimal.localcontext() as own:
+            own.prec = 2
+            yield Submit(BTC, SELL, D("1.5"))
+
+    def trades(bars):
+        facts, _ = trade(row(bars=bars), prices=tuple(100.12345 + n / 7 for n in range(9)))
+        return [(each.price, each.fee) for each in of(facts, Fill)]
+
+    plain = {2: lambda _: [Submit(BTC, BUY, D("1.5")), Submit(BTC, SELL, D("1.5"))]}
+    assert trades({2: spoil}) == trades(plain)
