@@ -35,7 +35,7 @@ class StoppedError(TapeflowError):
 
 
 class StrategyError(Exception):
-    """What the code of a strategy, or of a feature, raised: where, what, in which handler.
+    """An error that the code of a strategy or feature raised: its line, text and handler.
 
     The message is one line. It is raised from that error, which is nobody's but the strategy's: it
     is not explained.

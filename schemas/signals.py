@@ -66,7 +66,7 @@ class DeclaredStrategy(Struct, frozen=True):
     def needs(self) -> tuple[str, ...]:
         """What its class and its size need, as `needs` of a class gives it."""
         own = () if self.strategy is None else tuple(self.strategy.needs())
-        return (*own, self.sizing.need) if isinstance(self.sizing, VolatilityTarget) else own
+        return (*own, self.sizing.bars_need) if isinstance(self.sizing, VolatilityTarget) else own
 
     @property
     def has_any_size(self) -> bool:

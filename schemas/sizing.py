@@ -48,7 +48,7 @@ class VolatilityTarget(Struct, frozen=True):
     kind: str = ""  # of bars; "": the job's own width
 
     @property
-    def need(self) -> str:
+    def bars_need(self) -> str:
         """The bars that it reads, as a strategy writes it in `needs`."""
         return f"bars:{self.window + 1}" + (f"@{self.kind}" if self.kind else "")
 

@@ -8,7 +8,7 @@ from tapeflow.schemas.time import Ns
 
 
 class VariantInterval(Struct, frozen=True, gc=False):
-    """What a variant made in an interval of log time: all of `variants` is computed of these.
+    """Result of a variant in an interval of log time: all of `variants` is computed of these.
 
     An interval is 1, 5, 25, 75, 225 or 675 s long, or 2, 4, 8, .. times as long as that, up to a
     day: the least that makes no more than 256 of the log, and holds a sample of equity.
@@ -27,7 +27,7 @@ class VariantInterval(Struct, frozen=True, gc=False):
 
 
 class Variant(Struct, frozen=True, gc=False):
-    """What a variant of a grid made over the log and in the folds of it, the best first.
+    """Result of a variant of a grid over the log and in the folds of it, the best first.
 
     Returns are the changes of equity by UTC day, the first and the last day as far as the log has
     them, over the capital that the account declares. A Sharpe ratio does not depend on capital.

@@ -1,4 +1,4 @@
-"""What docs/strategies.md says of calls, checked against what a witness wrote down.
+"""Checks the calls that a witness wrote down against docs/strategies.md.
 
 calls, in their order ─▶ Checker ─▶ before each: all records up to its place, one after another
                                       rows meet watches, and change what is known of the market

@@ -22,7 +22,7 @@ assert isinstance(DESK, Desk)
 BASE = DESK.settings
 
 
-def declared(name, strategy, *, account="wide", instruments=IDS, size="1", **more):
+def declare_row(name, strategy, *, account="wide", instruments=IDS, size="1", **more):
     """Return a row of [[strategies]] with a class."""
     return DeclaredStrategy(
         name, type(strategy).__name__, {}, account, Decimal(size), frozenset(instruments),

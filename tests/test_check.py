@@ -88,7 +88,7 @@ def is_checked(node):
     return bool(bases & {"Strategy", "Feature"})
 
 
-def marked(path):
+def marks_of(path):
     """The lines with a mark."""
     lines = path.read_text().splitlines()
     return [number for number, line in enumerate(lines, 1) if "here" in line.partition("#")[2]]
@@ -99,7 +99,7 @@ def test_a_bad_strategy_is_caught_at_its_line(path):
     breaches = check(path, **ROWS.get(path.stem, {}))
     assert SAYS[path.stem] in breaches[0]
     assert [each.partition(": ")[0] for each in breaches] == [
-        f"{path} line {line}" for line in marked(path)
+        f"{path} line {line}" for line in marks_of(path)
     ]
 
 
@@ -108,7 +108,7 @@ def test_an_order_of_a_set_is_caught_by_other_hash_seeds(name):
     path = FOLDER / "bad" / f"{name}.py"
     (breach,) = check(path, steps=30)
     assert SAYS[name] in breach
-    assert breach.partition(": ")[0] in {f"{path} line {line}" for line in marked(path)}
+    assert breach.partition(": ")[0] in {f"{path} line {line}" for line in marks_of(path)}
 
 
 def test_every_bad_strategy_says_what_is_wrong():

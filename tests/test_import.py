@@ -90,7 +90,7 @@ PAIRS = {
 }  # fmt: skip
 
 
-def decoded(venue, frame, way="trade"):
+def decode_frame(venue, frame, way="trade"):
     """Return the columns that a frame of a venue becomes."""
     dialect = VENUES[venue].dialect
     if any(each.trades for each in dialect.channels):
@@ -110,7 +110,7 @@ def test_an_imported_trade_becomes_the_columns_of_the_frame_of_its_venue(kind, t
     import_files([write(tmp_path / name, row)], tmp_path / "tapes", Choices())
     ((_, imported),) = records(tmp_path / "tapes")["binance-0"]
     way = "aggTrade" if kind == "aggTrade" else "trade"
-    assert decoded("binance", imported) == decoded("binance", frame, way)
+    assert decode_frame("binance", imported) == decode_frame("binance", frame, way)
 
 
 def test_an_imported_quote_becomes_the_columns_of_the_frame_of_its_venue(tmp_path):
@@ -123,7 +123,9 @@ def test_an_imported_quote_becomes_the_columns_of_the_frame_of_its_venue(tmp_pat
     import_files([path], tmp_path / "tapes", Choices())
     ((_, imported),) = records(tmp_path / "tapes")["binance-usdm-0"]
     frame = '{"e":"bookTicker","u":5,"s":"BTCUSDT","b":"1.5","B":"2","a":"1.6","A":"0","T":1793491200017,"E":1793491200019}'
-    assert str(decoded("binance-usdm", imported)) == str(decoded("binance-usdm", frame))  # NaN too
+    assert str(decode_frame("binance-usdm", imported)) == str(
+        decode_frame("binance-usdm", frame)
+    )  # NaN too
 
 
 def test_a_job_that_says_of_the_venues_frames_what_they_are_says_nothing_of_ours(tmp_path):

@@ -84,7 +84,7 @@ def iso(trade):
     return format_time(trade.event_us * 1000).replace(" ", "T") + "Z"
 
 
-def made_up(seed, instrument="BTC-USDT.BINANCE", symbol="BTCUSDT", frame=spot_frame):
+def make_up(seed, instrument="BTC-USDT.BINANCE", symbol="BTCUSDT", frame=spot_frame):
     """Return a market of random trades whose receive times are a little behind."""
     draw, trades = random.Random(seed), []
     event, price = 1_793_491_200_000_000, Decimal("61837.63000000")
@@ -100,7 +100,7 @@ def made_up(seed, instrument="BTC-USDT.BINANCE", symbol="BTCUSDT", frame=spot_fr
     return Market(instrument, symbol, tape, trades)
 
 
-def recorded(name, instrument, symbol):
+def read_recording(name, instrument, symbol):
     """Return a recording of Binance and the trades in it; skip where it is not there."""
     path = DATA / "binance" / name
     if not path.exists():
@@ -120,10 +120,12 @@ def recorded(name, instrument, symbol):
 
 
 MARKETS = {
-    "made up": lambda: made_up(1),
-    "made up of Coinbase": lambda: made_up(2, "BTC-USD.COINBASE", "BTC-USD", coinbase_frame),
-    "recorded spot": lambda: recorded("spot__btcusdt_20240808.gz", "BTC-USDT.BINANCE", "BTCUSDT"),
-    "recorded futures": lambda: recorded(
+    "made up": lambda: make_up(1),
+    "made up of Coinbase": lambda: make_up(2, "BTC-USD.COINBASE", "BTC-USD", coinbase_frame),
+    "recorded spot": lambda: read_recording(
+        "spot__btcusdt_20240808.gz", "BTC-USDT.BINANCE", "BTCUSDT"
+    ),
+    "recorded futures": lambda: read_recording(
         "usdm__ethusdt_20240808.gz", "ETH-USDT-PERP.BINANCE-USDM", "ETHUSDT"
     ),
 }

@@ -86,7 +86,7 @@ def declare(folder, *args, **keys):
     return found
 
 
-def refused(folder, *args, **keys):
+def refusal_of(folder, *args, **keys):
     with pytest.raises(UsageError) as raised:
         declare(folder, *args, **keys)
     line = str(raised.value)
@@ -208,13 +208,13 @@ def test_an_entry_point_of_the_group_is_found_by_its_name(folder, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dips\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[tapeflow.strategies]\ndeep = dips_of_others:Dip\n")
     assert declare(folder, "deep", row="depth = 8").strategy.depth == 8.0
-    assert "did you mean deep?" in refused(folder, "deeep")
+    assert "did you mean deep?" in refusal_of(folder, "deeep")
 
 
 def test_kinds_of_the_box_that_do_not_exist_break_nothing(folder, monkeypatch):
     monkeypatch.setitem(kinds.BOX, "nowhere", "tapeflow.strategies.nowhere:Nowhere")
     assert "nowhere" not in kinds.box_kinds()
-    assert "nowhere is neither built in" in refused(folder, "nowhere")
+    assert "nowhere is neither built in" in refusal_of(folder, "nowhere")
     assert declare(folder, "ema_cross").strategy is None
 
 
@@ -250,7 +250,7 @@ def test_a_kind_of_the_box_is_a_class_without_a_sha256(folder, monkeypatch):
     ],
 )
 def test_a_kind_that_is_not_found_is_one_line_with_what_was_searched(folder, kind, parts):
-    line = refused(folder, kind)
+    line = refusal_of(folder, kind)
     assert line.startswith("strategies.dip.kind: ")
     for part in parts:
         assert part in line
@@ -270,16 +270,16 @@ def test_a_kind_that_is_not_found_is_one_line_with_what_was_searched(folder, kin
 )
 def test_a_file_that_fails_is_one_line_with_its_line(folder, code, part):
     (folder / "dip.py").write_text(code)
-    line = refused(folder)
+    line = refusal_of(folder)
     assert line.startswith("strategies.dip.kind: ")
     assert part in line
-    assert refused(folder) == line, "a module that failed is not there the next time"
+    assert refusal_of(folder) == line, "a module that failed is not there the next time"
 
 
 def test_a_module_that_fails_is_one_line_with_its_line(folder, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     (folder / "failing_of_tests.py").write_text("x = 1\ny = {}['no such key']\n")
-    line = refused(folder, "failing_of_tests:Dip")
+    line = refusal_of(folder, "failing_of_tests:Dip")
     assert "failing_of_tests.py line 2: KeyError: 'no such key'" in line
 
 
@@ -315,11 +315,11 @@ def test_a_module_that_fails_is_one_line_with_its_line(folder, monkeypatch):
     ],
 )
 def test_a_wrong_setting_of_a_class_is_one_line_with_its_place(folder, row, line):
-    assert line in refused(folder, row=row)
+    assert line in refusal_of(folder, row=row)
 
 
 def test_a_setting_without_default_that_is_missing_is_named(folder):
-    line = refused(folder, "dip.py:Other")
+    line = refusal_of(folder, "dip.py:Other")
     assert line == "strategies.dip.depth is missing: Other needs it"
 
 
@@ -331,7 +331,7 @@ def test_a_field_that_is_a_key_of_every_strategy_is_refused(folder):
     (folder / "dip.py").write_text(
         "from tapeflow import Strategy\nclass Dip(Strategy):\n    slices: int = 1\n"
     )
-    assert "has a field slices, which is a key of every strategy" in refused(folder)
+    assert "has a field slices, which is a key of every strategy" in refusal_of(folder)
 
 
 def test_a_mistyped_key_of_every_strategy_is_met_with_the_one_meant(folder):
@@ -355,7 +355,7 @@ def test_needs_that_are_none_are_one_line(folder, needs, part):
         "from tapeflow import Strategy\nclass Dip(Strategy):\n    def needs(self):\n        return "
     )
     (folder / "dip.py").write_text(f"{code}{needs}\n")
-    line = refused(folder)
+    line = refusal_of(folder)
     assert line.startswith("strategies.dip: its needs: ")
     assert part in line
 
@@ -364,7 +364,7 @@ def test_needs_that_are_none_are_one_line(folder, needs, part):
 
 
 def test_a_class_is_called_in_the_merge_and_a_kernel_where_its_row_says(folder):
-    assert refused(folder, row='placement = "columns"').count("runs in the merge") == 1
+    assert refusal_of(folder, row='placement = "columns"').count("runs in the merge") == 1
     assert declare(folder, "ema_cross").placement == "columns"
     assert declare(folder, "ema_cross", row='placement = "merge"').placement == "merge"
 
@@ -405,7 +405,7 @@ def test_a_size_may_be_a_rule_and_then_a_kernel_runs_in_the_merge(folder, size, 
     ],
 )
 def test_a_size_that_is_none_is_one_line(folder, size, part):
-    assert part in refused(folder, "ema_cross", size=size, account=CAPITAL)
+    assert part in refusal_of(folder, "ema_cross", size=size, account=CAPITAL)
 
 
 @pytest.mark.parametrize(
@@ -413,17 +413,17 @@ def test_a_size_that_is_none_is_one_line(folder, size, part):
     ["{ equity_share = 0.02 }", "{ kelly = 0.5, max_share = 1 }", "{ volatility_target = 1 }"],
 )
 def test_a_share_of_an_equity_that_is_not_known_is_refused_by_the_account(folder, size):
-    line = refused(folder, "ema_cross", size=size)
+    line = refusal_of(folder, "ema_cross", size=size)
     assert line.endswith("equity of account main, which is not known: give the account a capital")
 
 
 def test_columns_with_a_size_that_needs_a_price_are_refused(folder):
     row = 'placement = "columns"'
-    assert "knows no prices" in refused(folder, "ema_cross", row=row, size="{ notional = 1000 }")
+    assert "knows no prices" in refusal_of(folder, "ema_cross", row=row, size="{ notional = 1000 }")
 
 
 def test_a_size_in_units_of_a_class_is_a_multiple_of_the_lot_too(folder):
-    assert "no multiple of the lot" in refused(folder, size='"0.55"')
+    assert "no multiple of the lot" in refusal_of(folder, size='"0.55"')
 
 
 def test_the_desk_gets_the_strategies_of_the_merge_and_the_capital(folder):

@@ -50,7 +50,7 @@ class Count(Feature):
 COUNT = NeededFeature("count", "", "count.py:Count", Count(scale=0.5), {"count": 0})
 
 
-def computed(needed, batches, step=None, restore_each=False):
+def compute_all(needed, batches, step=None, restore_each=False):
     """Return each feature at every bar, None where there is none."""
     step = step or ComputeFeatures((needed,), IDS, 5 * S)
     state, found = step.initial(), []
@@ -78,9 +78,17 @@ def bars_at(*numbers, instrument=IDS[0]):
 @pytest.mark.parametrize("restore_each", [False, True])
 def test_behind_a_hole_a_feature_begins_anew(restore_each):
     batches = bars_at(0, 1, 2, 3, 9, 10, 15)  # 4 .. 9 are no longer than 5 s, 11 .. 16 neither
-    assert computed(SMA, batches, restore_each=restore_each) == [None, 0.5, 1.5, 2.5, 6, 9.5, 12.5]
+    assert compute_all(SMA, batches, restore_each=restore_each) == [
+        None,
+        0.5,
+        1.5,
+        2.5,
+        6,
+        9.5,
+        12.5,
+    ]
     batches = bars_at(0, 1, 2, 3, 10, 11, 12)  # 4 .. 10 are longer
-    assert computed(SMA, batches, restore_each=restore_each) == [
+    assert compute_all(SMA, batches, restore_each=restore_each) == [
         None,
         0.5,
         1.5,
@@ -89,12 +97,20 @@ def test_behind_a_hole_a_feature_begins_anew(restore_each):
         10.5,
         11.5,
     ]
-    assert computed(COUNT, batches, restore_each=restore_each) == [None, 1, None, 2, None, 1, None]
+    assert compute_all(COUNT, batches, restore_each=restore_each) == [
+        None,
+        1,
+        None,
+        2,
+        None,
+        1,
+        None,
+    ]
 
 
 def test_no_hole_ends_a_feature_where_the_job_says_none():
     step = ComputeFeatures((SMA,), IDS)
-    assert computed(SMA, bars_at(0, 10**6), step=step) == [None, 10**6 / 2]
+    assert compute_all(SMA, bars_at(0, 10**6), step=step) == [None, 10**6 / 2]
 
 
 def test_a_hole_of_one_instrument_is_none_of_another():

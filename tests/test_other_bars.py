@@ -42,7 +42,7 @@ class Needy(Strategy):
         return self.wanted
 
 
-def declared(*needs, **more):
+def declare_with(*needs, **more):
     return DeclaredStrategy(
         "own",
         "own.py:Own",
@@ -56,7 +56,7 @@ def declared(*needs, **more):
 
 
 def names(*needs, more=(), width="1s", **declared_more):
-    found = bar_kinds(parse_width(width), more, [declared(*needs, **declared_more)])
+    found = bar_kinds(parse_width(width), more, [declare_with(*needs, **declared_more)])
     return tuple(each.name for each in found)
 
 

@@ -142,7 +142,7 @@ def test_a_volatility_target_is_a_part_of_equity_over_volatility():
     facts = Facts(D(10_000), closes=[1, 2, 100, 101, 100])
     volatility = yearly_volatility(*facts.closes("1d", 3))
     sizing = VolatilityTarget(D("0.2"), 2, "1d")
-    assert sizing.need == "bars:3@1d"
+    assert sizing.bars_need == "bars:3@1d"
     assert float(size(sizing, facts=facts)) == pytest.approx(
         10_000 * 0.2 / volatility / 100, abs=1e-3
     )

@@ -14,7 +14,7 @@ from tests.laws import run
 from tests.plain_flow import IDS
 from tests.strategies.witness import Witness
 from tests.strategy_calls import Checker, check_events, records_of
-from tests.strategy_desks import BASE, decided_of, declared, desk_of, received_by
+from tests.strategy_desks import BASE, decided_of, declare_row, desk_of, received_by
 
 MARKETS = int(os.environ.get("TAPEFLOW_MARKETS", "40"))  # random logs of each test
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a log
@@ -27,8 +27,8 @@ def desk_with(first, second):
     accounts = {name: replace(each, capital=CAPITAL) for name, each in BASE.accounts.items()}
     reads = ("bars:3@1s", "bars:2@3s", "bars:4@2s", "score", "sma:2", "ema:2@2s")
     rows = (
-        declared("a", Witness(script=first, watched=IDS, reads=reads), account="main"),
-        declared(
+        declare_row("a", Witness(script=first, watched=IDS, reads=reads), account="main"),
+        declare_row(
             "b", Witness(script=second, watched=IDS[:2], reads=("bars:1@2s",)),
             instruments=IDS[1:4], size="2.5",
         ),

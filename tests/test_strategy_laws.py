@@ -15,7 +15,7 @@ from tests.frames import MS, S
 from tests.laws import run
 from tests.plain_flow import IDS
 from tests.strategies.witness import Witness
-from tests.strategy_desks import BASE, decided_of, declared, desk_of, received_by
+from tests.strategy_desks import BASE, decided_of, declare_row, desk_of, received_by
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of a log
 MARKETS = int(os.environ.get("TAPEFLOW_MARKETS", "30"))  # random logs of each test
@@ -27,8 +27,8 @@ scripts = st.tuples(*[st.binary(min_size=20, max_size=120)] * 2)
 def witnesses(first, second):
     """Return two witnesses: of tight limits and of wide ones, who watch each other's market."""
     return (
-        declared("a", Witness(script=first, watched=(IDS[1], IDS[-1])), account="main", instruments=IDS[:3]),
-        declared("b", Witness(script=second, watched=IDS[:2]), instruments=IDS[1:], size="2"),
+        declare_row("a", Witness(script=first, watched=(IDS[1], IDS[-1])), account="main", instruments=IDS[:3]),
+        declare_row("b", Witness(script=second, watched=IDS[:2]), instruments=IDS[1:], size="2"),
     )  # fmt: skip
 
 

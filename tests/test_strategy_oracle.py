@@ -17,7 +17,7 @@ from tests.frames import MS
 from tests.plain_flow import IDS
 from tests.strategies.again import Again
 from tests.strategies.pairs import Pairs
-from tests.strategy_desks import BASE, decided_of, declared, desk_of, facts_of
+from tests.strategy_desks import BASE, decided_of, declare_row, desk_of, facts_of
 from tests.strategy_oracle import Oracle, records_of, summaries
 
 MARKETS = int(os.environ.get("TAPEFLOW_MARKETS", "60"))  # random logs of each test
@@ -32,13 +32,13 @@ latencies = st.sampled_from([0, 1 * MS, 100 * MS, 250 * MS, 900 * MS])
 def pairs(name, entry, *, account, first=SPOT, second=COINBASE, size="1"):
     """Return a row that trades a spread."""
     strategy = Pairs(first=first, second=second, units=Decimal(size), entry=entry)
-    return declared(name, strategy, account=account, instruments=(first, second))
+    return declare_row(name, strategy, account=account, instruments=(first, second))
 
 
 def again(name, distance, *, account="wide", instruments=IDS, size="1"):
     """Return a row that enters again after its stop."""
     strategy = Again(distance=Decimal(distance))
-    return declared(name, strategy, account=account, instruments=instruments, size=size)
+    return declare_row(name, strategy, account=account, instruments=instruments, size=size)
 
 
 def check(strategies, log, page_sizes, order, latency_ns):

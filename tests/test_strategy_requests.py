@@ -1,4 +1,4 @@
-"""What becomes of each request of a strategy: docs/strategies.md, 4; and what a state refuses."""
+"""Requests of a strategy become what docs/strategies.md, 4, says; wrong states are refused."""
 
 import decimal
 import re
@@ -31,7 +31,7 @@ from tapeflow.schemas.sizing import EquityShare, Notional
 from tests.frames import S, trade_frame
 from tests.laws import run
 from tests.strategies.scripted import Scripted
-from tests.strategy_desks import BASE, decided_of, declared, desk_of, received_by
+from tests.strategy_desks import BASE, decided_of, declare_row, desk_of, received_by
 
 BTC, ETH, COINBASE = "BTC-USDT.BINANCE", "ETH-USDT.BINANCE", "BTC-USD.COINBASE"
 D = Decimal
@@ -52,7 +52,7 @@ def log_of(prices=(100,) * 9, pair="BTC"):
 def row(name="a", bars=None, *, instruments=(BTC,), **more):
     """Return a row of a strategy that answers its bars; `others` answer its other events."""
     strategy = Scripted(bars=bars or {}, others=more.pop("others", {}))
-    return declared(name, strategy, instruments=instruments, **more)
+    return declare_row(name, strategy, instruments=instruments, **more)
 
 
 def trade(*rows, prices=(100,) * 9, **changes):
@@ -308,7 +308,7 @@ class Newer(Scripted):
 
 
 def test_a_state_of_another_version_or_kind_is_refused():
-    newer = declared("a", Newer(bars={}, others={}), instruments=(BTC,))
+    newer = declare_row("a", Newer(bars={}, others={}), instruments=(BTC,))
     for other in (replace(newer, kind="Scripted"), replace(row(), kind="other.py:Scripted")):
         with pytest.raises(TapeflowError, match=r"strategy a is .* of version .* another name"):
             go_on([row()], [other])

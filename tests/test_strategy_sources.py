@@ -1,4 +1,4 @@
-"""What `runs` and a state remember of strategies, and what is said of one that has changed."""
+"""Runs and states remember the source of strategies, and a change of it is said."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a strategy sees, and which prices meet its watches, where venues send what is no market."""
+"""Strategies and their price watches see no price that is none of a market."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tapeflow import WatchPrice
 from tests.frames import S, mark_price_frame, quote_frame, trade_frame
 from tests.laws import run
 from tests.strategies.scripted import Scripted
-from tests.strategy_desks import decided_of, declared, desk_of, received_by
+from tests.strategy_desks import decided_of, declare_row, desk_of, received_by
 
 PERP, COINBASE = "BTC-USDT-PERP.BINANCE-USDM", "BTC-USD.COINBASE"
 BEGIN = 1_700_000_000 * S
@@ -19,7 +19,7 @@ def watch(rows, watches):
     records = [(BEGIN + S, frames[0]), (BEGIN + 3 * S, frames[1])]
     records += [(BEGIN + 5 * S, frame) for frame in rows]
     strategy = Scripted(bars={1: lambda _: watches}, others={})
-    desk = desk_of(declared("a", strategy, instruments=(PERP,)))
+    desk = desk_of(declare_row("a", strategy, instruments=(PERP,)))
     log = {USDM: records, "binance-0": [], "coinbase-0": []}
     state, _ = run(desk, received_by(desk, decided_of(log, [2])))
     return [what for _, what in state.strategies.running["a"].state.events]
@@ -61,7 +61,7 @@ def see(rows, look, *, reads=("bars",), other_reads=()):
         return ()
 
     strategies = [
-        declared(name, Scripted(bars=bars, others={}, reads=needs), instruments=(COINBASE,))
+        declare_row(name, Scripted(bars=bars, others={}, reads=needs), instruments=(COINBASE,))
         for name, bars, needs in (
             ("a", {3: see_it}, reads),
             ("b", {}, other_reads),

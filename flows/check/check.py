@@ -4,7 +4,7 @@ file ─▶ classes ─▶ laws of the class ─▶ laws over the made-up log, o
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -44,22 +44,29 @@ def classes_of(path: Path, name: str) -> list[AnyClass]:
     module = load_file(path).module
     names = [*class_names(module, Strategy), *class_names(module, Feature)]
     if name:
-        is_feature = name in names[len(class_names(module, Strategy)) :]
-        place = f"{path}:{name}"
-        if is_feature:
-            return [take_class(place, module, name, Feature)]
-        return [take_class(place, module, name, Strategy)]
-    own = [vars(module)[each] for each in names]
-    own = [each for each in own if each.__module__ == module.__name__]
+        parent = Feature if name in class_names(module, Feature) else Strategy
+        return [take_class(f"{path}:{name}", module, name, parent)]
+    found = [vars(module)[each] for each in names]
+    own = [
+        each for each in found if each.__module__ == module.__name__ and not is_base(each, found)
+    ]
     if not own:
         raise UsageError(f"{path}: it has no class of a Strategy or a Feature")
     return own
 
 
+def is_base(type_: AnyClass, others: Iterable[AnyClass]) -> bool:
+    """Return whether a class is only what others have in common: it handles nothing itself."""
+    if issubclass(type_, Feature):
+        return False
+    handles = any(getattr(type_, each) is not getattr(Strategy, each) for each in HANDLERS)
+    return not handles and any(issubclass(each, type_) for each in others if each is not type_)
+
+
 def check_one(type_: AnyClass, task: CheckTask) -> Finding:
     """Check a class. Raises UsageError where its settings or the job are wrong."""
-    given = task.row if task.is_feature else make_job(task).strategies[0].own_settings()
-    breaches = [*check_class(type_, given.keys())]
+    settings = task.row if task.is_feature else make_job(task).strategies[0].own_settings()
+    breaches = [*check_class(type_, settings.keys())]
     if breaches:
         return Finding(task.name, tuple(breaches), "")
     watching.install()
@@ -89,7 +96,17 @@ def describe_calls(subjects: list[Subject]) -> str:
 
 
 def check_file(task: CheckTask) -> Iterator[Finding]:
-    """Check the class that is asked for, or every class of the file."""
-    for type_ in classes_of(Path(task.path), task.name):
+    """Check the class that the task names, or every class of the file.
+
+    Raises UsageError where it gives settings, and does not say of which class.
+    """
+    found = classes_of(Path(task.path), task.name)
+    if task.row and len(found) > 1:
+        names = ", ".join(each.__name__ for each in found)
+        raise UsageError(
+            f"{task.path} has {names}: say of which the settings are, "
+            f"{task.path}:{found[0].__name__}"
+        )
+    for type_ in found:
         is_feature = issubclass(type_, Feature)
         yield check_one(type_, replace(task, name=type_.__name__, is_feature=is_feature))

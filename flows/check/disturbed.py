@@ -8,6 +8,7 @@ from tapeflow.flows.check.market import Log
 from tapeflow.flows.check.runs import OTHER_FUTURE, run, subject_of
 from tapeflow.flows.check.subject import Subject
 from tapeflow.flows.check.user_file import UserFile
+from tapeflow.schemas.time import format_time
 
 ANEW_FIRST, ANEW_TIMES = 20, 150  # calls before which the file is executed anew: the first, in all
 
@@ -42,15 +43,18 @@ def check_disturbed(file: UserFile, log: Log, plain: Subject) -> Iterator[Breach
     number = differs(plain, resumed, log.past_ns)
     if number is not None or failure is not None:
         number = len(resumed.calls) - 1 if number is None else number
-        yield from describe_resumed(file, plain, resumed, number, failure)
+        yield from describe_resume(file, plain, resumed, number, failure)
         return
     future = subject_of(file, log)
     run(future, log, OTHER_FUTURE)
     number = differs(plain, future, log.past_ns) or 0
-    yield Breach(place_of(plain, number), "it said otherwise of the past when the future changed")
+    yield Breach(
+        place_of(plain, number),
+        f"its answers before {format_time(log.past_ns)} depend on records after it",
+    )
 
 
-def describe_resumed(
+def describe_resume(
     file: UserFile, plain: Subject, resumed: Subject, number: int, failure: BaseException | None
 ) -> Iterator[Breach]:
     """Yield the breach of a strategy that is not the same after a resume."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tapeflow.flows.check.market import CheckTask, Log, declare, made_up, make_job
+from tapeflow.flows.check.market import CheckTask, Log, declare, make_job, make_up
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import reader_factories
 from tapeflow.flows.run.tape_files import find_tapes
@@ -16,7 +16,7 @@ from tapeflow.schemas.time import MAX_NS
 def logs_of(task: CheckTask) -> list["Log"]:
     """Return the logs of a check: the made-up one, and that of the tapes."""
     job = make_job(task)
-    logs = [made_up(job, declare(job)[1].strategy, task.steps)]
+    logs = [make_up(job, declare(job)[1].strategy, task.steps)]
     if task.tapes:
         logs.append(of_tapes(map(Path, task.tapes), job))
     return logs

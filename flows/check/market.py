@@ -10,8 +10,8 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from tapeflow.flows.check.feature_reader import KIND as READER
-from tapeflow.flows.check.made_up import START_NS, made_up_log
 from tapeflow.flows.check.run_log import desk_batches
+from tapeflow.flows.check.synthetic_log import START_NS, make_up_log
 from tapeflow.flows.job import declared, settings
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.messages import first_error
@@ -140,7 +140,7 @@ def declare(job: Job) -> tuple[InstrumentTable, DeclaredStrategy]:
     return table, declared.strategies(job, table)[0]
 
 
-def made_up(job: Job, strategy: Strategy, steps: int = STEPS) -> Log:
+def make_up(job: Job, strategy: Strategy, steps: int = STEPS) -> Log:
     """Return a made-up log of the instruments of a job, with steps as long as its bars need."""
     table, checked = declare(job)
     rows = sorted(table.rows, key=lambda row: row.id not in checked.instruments)[:INSTRUMENTS_MAX]
@@ -150,7 +150,7 @@ def made_up(job: Job, strategy: Strategy, steps: int = STEPS) -> Log:
 
     def pages(times: int) -> Iterator[Page]:
         fork_at = -1 if times else same
-        return made_up_log(rows, steps * max(times, 1), step_ns, fork_at)
+        return make_up_log(rows, steps * max(times, 1), step_ns, fork_at)
 
     return Log(
         f"a made-up log of {steps} steps, {len(rows)} instruments",

@@ -25,7 +25,7 @@ from tapeflow.schemas.errors import TapeflowError
 SEEDS = ("17", "22")
 
 
-def run_seeded(task: CheckTask) -> list[list[list[list[Any]]]]:
+def run_with_seed(task: CheckTask) -> list[list[list[list[Any]]]]:
     """Return the calls of each log, of a process for each seed.
 
     Raises TapeflowError where one fails.
@@ -52,7 +52,7 @@ def run_seeded(task: CheckTask) -> list[list[list[list[Any]]]]:
 
 def compare_seeds(plain: list[Subject], task: CheckTask) -> Iterator[Breach]:
     """Yield the first call that is answered otherwise for another hash seed."""
-    for calls_of_log in run_seeded(task):
+    for calls_of_log in run_with_seed(task):
         for subject, calls in zip(plain, calls_of_log, strict=True):
             for number, call in enumerate(subject.calls):
                 other = calls[number] if number < len(calls) else None

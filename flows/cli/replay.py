@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from tapeflow.flows.cli import options
+from tapeflow.flows.cli import log_source, options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.flows.cli.terminal import notify, show_progress
 
@@ -46,28 +46,13 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace) -> int:
     """Replay, and print a summary."""
-    if bool(args.tapes) == args.from_topics:
-        args.parser.error("name TAPES or give --from-topics, one of them")
-    if args.tapes and (args.begin or args.end):
-        args.parser.error("--from and --to are of topics: give --from-topics")
-    if args.from_topics and args.salvage:
-        args.parser.error("--salvage is of tapes: name TAPES")
-    from tapeflow.connectors.kafka.arena import use_one_arena
-
-    if args.from_topics:
-        use_one_arena()  # before pyarrow is imported
+    log_source.check_source(args)
     from tapeflow.flows.cli import summary
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.run import run_plan
-    from tapeflow.flows.run.tape_files import find_tapes
 
     job = options.read_job(args)
-    if args.from_topics:
-        from tapeflow.flows.run.raw_topics import find_topics
-
-        log = find_topics(job, notify, tail=False, **options.moments(args, args.state))
-    else:
-        log = find_tapes(args.tapes, job, notify, salvage=args.salvage)
+    log = log_source.find_log(args, job, args.state)
     plan = Plan(
         command="replay",
         log=log,

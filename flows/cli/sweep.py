@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from functools import partial
 
-from tapeflow.flows.cli import options
+from tapeflow.flows.cli import log_source, options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.flows.cli.terminal import notify, show_progress
 
@@ -56,32 +56,17 @@ def add(commands: Commands) -> None:
 
 def run(args: Namespace) -> int:
     """Sweep, and print the best variants."""
-    if bool(args.tapes) == args.from_topics:
-        args.parser.error("name TAPES or give --from-topics, one of them")
-    if args.tapes and (args.begin or args.end):
-        args.parser.error("--from and --to are of topics: give --from-topics")
-    if args.from_topics and args.salvage:
-        args.parser.error("--salvage is of tapes: name TAPES")
-    from tapeflow.connectors.kafka.arena import use_one_arena
-
-    if args.from_topics:
-        use_one_arena()  # before pyarrow is imported
+    log_source.check_source(args)
     from tapeflow.flows.cli.sweep_table import format_variants, variant_values
     from tapeflow.flows.run.plan import Plan
     from tapeflow.flows.run.sweeping import find_variants, run_sweep
-    from tapeflow.flows.run.tape_files import find_tapes
 
     job = options.read_job(args)
     if args.folds is not None:
         changed = {"folds": args.folds, "train": None, "test": None}
         job = job.model_copy(update={"sweep": job.sweep.model_copy(update=changed)})
     grids = find_variants(job, notify)
-    if args.from_topics:
-        from tapeflow.flows.run.raw_topics import find_topics
-
-        log = find_topics(job, notify, tail=False, **options.moments(args))
-    else:
-        log = find_tapes(args.tapes, job, notify, salvage=args.salvage)
+    log = log_source.find_log(args, job)
     shape = {"workers": args.workers, "processes": args.processes, "checked": args.checked}
     plan = Plan(command="sweep", log=log, job=job, results=args.results, **shape)
     rows = run_sweep(plan, grids, args.best, show_progress, notify)

@@ -35,7 +35,11 @@ def make_strategy(place: str, type_: type[Strategy], keys: Mapping[str, Any]) ->
         hints = get_type_hints(type_, include_extras=True)
     except Exception as error:
         raise UsageError(f"{place}: the types of its fields: {describe(error, type_)}") from error
-    values = {key: read_durations(hints[key], keys[key], f"{place}.{key}") for key in keys}
+    field_of = {each.encode_name: each.name for each in msgspec.structs.fields(type_)}
+    values = {
+        key: read_durations(hints[field_of[key]], value, f"{place}.{key}")
+        for key, value in keys.items()
+    }
     try:
         made = msgspec.convert(values, type_)
     except msgspec.ValidationError as error:

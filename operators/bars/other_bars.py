@@ -44,7 +44,7 @@ Family = WiderBars | ThresholdBars | QuoteFamily
 
 @dataclass(slots=True)
 class State:
-    """How far the partition has come, and the state of each kind, changed in place."""
+    """The progress of the partition, and the state of each kind, changed in place."""
 
     last_offset: int  # of the last record, NONE before any
     scalars: Rows  # (1,) of SCALARS, of which the clock is used

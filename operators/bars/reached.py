@@ -11,7 +11,7 @@ from tapeflow.schemas.columns import Ints
 
 
 class Reached(Struct, frozen=True, eq=False):
-    """How far a partition has come with the records of a batch."""
+    """The progress of a partition with the records of a batch."""
 
     mid_ns: Ints  # the watermark after each record
     watermark_mid_ns: int  # after the last one

@@ -49,7 +49,7 @@ CLOSED_ROWS = PARTS_MAX + 1000  # room for the bars that are closed at once
 
 @dataclass(slots=True)
 class State:
-    """What each instrument holds, changed in place."""
+    """The open bar of each instrument, changed in place."""
 
     held: Rows  # (instruments,) of HELD
     closed: Rows = field(default_factory=lambda: np.empty(CLOSED_ROWS, HELD))  # room to work in

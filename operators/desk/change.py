@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.actions import Amend, Cancel
+from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out, hear
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
@@ -18,7 +19,6 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import DONE, Working
 from tapeflow.schemas.accounts import Decision
-from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.orders import Report, ReportKind
 from tapeflow.schemas.signals import AmendIntent, CancelIntent
@@ -85,21 +85,6 @@ def refuse(
     reason: str,
     detail: str,
 ) -> Decision:
-    """Return the decision that refuses a wish; it has an id of its own."""
-    signal = intent.signal
-    return Decision(
-        seq=account.next_seq(),
-        order_id=derive_id("change", intent.order_id, signal.id),
-        signal_id=signal.id,
-        account=account.name,
-        strategy=signal.strategy,
-        instrument=signal.instrument,
-        time_ns=signal.time_ns,
-        side=signal.side,
-        size=size,
-        ref_price=clamp_for_table(risk.reference_price(signal.ref_price)),
-        close_ns=signal.close_ns,
-        decision="DENIED",
-        reason=reason,
-        detail=detail,
-    )
+    """Return the decision that refuses to change an order; it has an id of its own."""
+    name = derive_id("change", intent.order_id, intent.signal.id)
+    return deny(account, intent.signal, name, size, (reason, detail))

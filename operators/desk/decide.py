@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tapeflow.operators.desk import risk, slices
 from tapeflow.operators.desk.actions import Release
 from tapeflow.operators.desk.change import decide_change
+from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out
 from tapeflow.operators.desk.legs import entry_id, make_orders
 from tapeflow.operators.desk.perform import hold_order
@@ -154,23 +155,8 @@ def check_exits(settings: DeskSettings, intent: Intent) -> Verdict:
 
 def refuse_signal(state: State, account: str, signal: Signal, reason: str, detail: str) -> Decision:
     """Return the decision that refuses an order of which not even the size is known."""
-    holder = state.accounts[account]
-    return Decision(
-        seq=holder.next_seq(),
-        order_id=entry_id(Intent(account, signal, ZERO)),
-        signal_id=signal.id,
-        account=account,
-        strategy=signal.strategy,
-        instrument=signal.instrument,
-        time_ns=signal.time_ns,
-        side=signal.side,
-        size=ZERO,
-        ref_price=clamp_for_table(risk.reference_price(signal.ref_price)),
-        close_ns=signal.close_ns,
-        decision="DENIED",
-        reason=reason,
-        detail=detail,
-    )
+    name = entry_id(Intent(account, signal, ZERO))
+    return deny(state.accounts[account], signal, name, ZERO, (reason, detail))
 
 
 def make_decision(

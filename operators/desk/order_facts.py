@@ -57,7 +57,7 @@ def command(
     order, terms, size = working.order, terms_fields(working.terms), working.size
     if isinstance(action, Amend):
         size = working.target if action.size is None else action.size
-        terms |= given(limit=action.limit, trigger=action.trigger)
+        terms |= without_none(limit=action.limit, trigger=action.trigger)
     fields = {name: terms[name] for name in Command.__struct_fields__ if name in terms}
     return Command(
         seq=seq,
@@ -83,6 +83,6 @@ def wire_id(order_id: str, generation: int) -> str:
     return f"{order_id}{generation:08x}"
 
 
-def given(**fields: Decimal | None) -> dict[str, object]:
+def without_none(**fields: Decimal | None) -> dict[str, object]:
     """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}

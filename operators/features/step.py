@@ -35,7 +35,7 @@ Snapshot = tuple[int, dict[str, tuple[bytes, bytes, dict[str, Rows]]]]
 
 @dataclass(slots=True)
 class State:
-    """What features keep of the bars so far, changed in place."""
+    """The states of all features, changed in place."""
 
     last_offset: int  # of the last record; -1: before any
     last_end_ns: dict[str, Ints]  # by kind: (instruments,)

@@ -31,7 +31,7 @@ from tapeflow.schemas.time import MAX_NS
 
 
 class SweepBatch(Struct, frozen=True, eq=False):
-    """What the desk of one variant is sent of a batch."""
+    """The part of a batch that the desk of one variant receives."""
 
     variant: str
     begin_ns: int  # log time of its first record

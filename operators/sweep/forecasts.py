@@ -45,7 +45,7 @@ class Group(Struct, frozen=True):
 
 
 class LightBatch(Struct, frozen=True, eq=False):
-    """What light portfolios are sent of a batch."""
+    """The part of a batch that light portfolios receive."""
 
     begin_ns: int  # log time of its first record
     batch: DeskBatch

@@ -27,7 +27,7 @@ Array = np.ndarray[Any, np.dtype[Any]]  # of int64, or of Python's numbers where
 
 
 class Totals(NamedTuple):
-    """What variants made since the log began."""
+    """The sums of variants since the log began."""
 
     trades: Array
     turnover: Array

@@ -38,7 +38,7 @@ class Trial(Struct, frozen=True):
 
 
 class Curve(Struct, frozen=True):
-    """What a variant made in some parts of the log, one after the other."""
+    """Results of a variant in parts of the log, one after the other."""
 
     returns: list[float]  # changes of equity by UTC day
     trades: int

@@ -19,15 +19,15 @@ class Venue(Struct, frozen=True):
     venue_symbol: Callable[[str, str], str]  # (base, quote) -> the symbol the venue writes
 
 
-def with_imported(dialect: Dialect) -> Dialect:
+def add_imported_channels(dialect: Dialect) -> Dialect:
     """Return the dialect of a venue with the channels of our own behind those of the venue."""
     return replace(dialect, channels=(*dialect.channels, *imported.CHANNELS))
 
 
 VENUES = {  # by the name of their partitions and topics
-    "binance": Venue(with_imported(binance.DIALECT), binance.venue_symbol),
-    "binance-usdm": Venue(with_imported(binance_usdm.DIALECT), binance_usdm.venue_symbol),
-    "coinbase": Venue(with_imported(coinbase.DIALECT), coinbase.venue_symbol),
+    "binance": Venue(add_imported_channels(binance.DIALECT), binance.venue_symbol),
+    "binance-usdm": Venue(add_imported_channels(binance_usdm.DIALECT), binance_usdm.venue_symbol),
+    "coinbase": Venue(add_imported_channels(coinbase.DIALECT), coinbase.venue_symbol),
 }
 
 

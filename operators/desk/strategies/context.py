@@ -20,8 +20,8 @@ from tapeflow.schemas.market import Bars
 from tapeflow.schemas.sizing import compute_size
 
 
-class SizeFacts(NamedTuple):
-    """What sizes depend on, of one instrument."""
+class SizeView(NamedTuple):
+    """The facts of one instrument that sizes depend on: `SizeFacts`."""
 
     context: "DeskContext"
     running: Running
@@ -108,7 +108,7 @@ class DeskContext(MarketView):
             row,
             None if price is None else to_decimal(price),
             notional_rate(self._state, self._settings, declared.account, row),
-            SizeFacts(self, self._running, instrument),
+            SizeView(self, self._running, instrument),
         )
 
     def bars(self, instrument: str, kind: str = "") -> Bars:

@@ -59,7 +59,7 @@ class History:
 
 @dataclass(slots=True)
 class BarMemory:
-    """What is kept of bars that were passed; which is what some strategy needs."""
+    """The last bars and features that some strategy needs."""
 
     reads: BarReads
     features: dict[str, Floats]  # by need: (instruments,), NaN where there is none

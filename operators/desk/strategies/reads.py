@@ -12,7 +12,7 @@ Need = BarsNeed | FeatureNeed
 
 
 class BarReads(Struct, frozen=True):
-    """What the desk is sent of bars."""
+    """The bars and features that the desk receives."""
 
     kinds: tuple[str, ...] = ()  # in the order in which they are passed; "": the job's own width
     counts: dict[str, int] = {}  # of the last bars that are kept, by kind
@@ -33,7 +33,7 @@ def parse_needs(texts: Iterable[str], own: frozenset[str]) -> list[Need]:
 
 
 class OwnReads(Struct, frozen=True):
-    """What one strategy reads of bars: nothing of what others need is in its context."""
+    """The bars and features of one strategy's needs: its context shows no others."""
 
     kinds: frozenset[str]  # of bars with which it is called
     counts: dict[str, int]  # of the last bars, by kind

@@ -15,7 +15,7 @@ from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 
 
 class OpenTrade(Struct):
-    """What a trade has cost so far, and how to know what it has made, funding included."""
+    """A trade that is not closed: its cost so far, and the profit from before it."""
 
     began: Decimal  # what the position had made before it
     cost: Decimal = ZERO  # of what was closed

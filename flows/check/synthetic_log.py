@@ -49,7 +49,7 @@ class Prices:
         return np.asarray(self.latent[self.of_base] * np.exp(self.basis))
 
 
-def made_up_log(
+def make_up_log(
     rows: Sequence[Instrument], steps: int, step_ns: int, fork_at: int = -1
 ) -> Iterator[Page]:
     """Yield the pages of a log of so many steps, of all partitions in turn.
