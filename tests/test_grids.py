@@ -104,6 +104,7 @@ def test_strategies_without_a_grid_are_named(tmp_path):
         ("fast = 5", "write a list [5, 8], or { from = 20, to = 60, step = 5 }"),
         ("fast = []", "strategies.trend.grid.fast has no values"),
         ("fast = [5, 8, 5]", "strategies.trend.grid.fast has 5 twice"),
+        ('fast = [5, "5"]', "strategies.trend.grid.fast has 5 twice"),
         ("fast = [[5]]", "[5] is no single value"),
         ("fast = { from = 5, to = 8 }", "strategies.trend.grid.fast.step is missing"),
         ("fast = { from = 5, too = 8, step = 1 }", "fast.too is no setting: did you mean to?"),

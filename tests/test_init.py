@@ -134,6 +134,13 @@ def test_nothing_is_written_over_what_is_there(there, tmp_path, capsys):
     assert (tmp_path / there).read_text() == "mine"
 
 
+def test_a_folder_of_tapes_is_no_folder_of_a_job(tmp_path, capsys):
+    write_tape(tmp_path / "binance-0.tape", [spot_trade(1)])
+    assert init(tmp_path) == 2
+    assert f"tapeflow init mine/ {tmp_path}" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["binance-0.tape"]
+
+
 def test_a_file_is_no_folder(tmp_path, capsys):
     tape = write_tape(tmp_path / "binance-0.tape", [spot_trade(1)])
     assert init(tape) == 2

@@ -211,6 +211,18 @@ def test_an_entry_point_of_the_group_is_found_by_its_name(folder, monkeypatch):
     assert "did you mean deep?" in refusal_of(folder, "deeep")
 
 
+@pytest.mark.parametrize("kind", [":Dip", ".dip:Dip", "..x.y:Dip"])
+def test_a_kind_without_a_module_says_how_one_is_written(folder, kind):
+    assert f"{kind}: write file.py:Class, or package.module:Class" in refusal_of(folder, kind)
+
+
+def test_a_setting_goes_by_the_name_that_its_class_encodes(folder):
+    named = DIP.replace("class Dip(Strategy", "class Dip(Strategy, rename='kebab'", 1)
+    assert named != DIP
+    (folder / "dip.py").write_text(named.replace("depth", "the_depth"))
+    assert declare(folder, row='"the-depth" = 3').strategy.the_depth == 3
+
+
 def test_kinds_of_the_box_that_do_not_exist_break_nothing(folder, monkeypatch):
     monkeypatch.setitem(kinds.BOX, "nowhere", "tapeflow.strategies.nowhere:Nowhere")
     assert "nowhere" not in kinds.box_kinds()

@@ -130,3 +130,17 @@ def is_of_signals(fact):
 
 
 FACTS = {"Decision", "Order", "Fill", "Position", "Equity", "OrderEvent", "Command", "Funding"}
+
+
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_a_kernel_decides_before_what_its_bar_causes_is_handled(tmp_path, name):
+    """A class that answers refusals shares the limits of the account with the kernel."""
+    stubborn = '\n[[strategies]]\nname = "m"\nkind = "tests.strategies.stubborn:Stubborn"\n'
+    digests = set()
+    for row in (KERNEL, ROWS["kernel in the merge"]):
+        text = JOB.read_text().replace(KERNEL, row).replace("orders_max = 8", "orders_max = 50")
+        text = text.replace('name = "ema_cross"', f'name = "{name}"')
+        path = tmp_path / "job.toml"
+        path.write_text(text + stubborn + 'account = "main"\nsize = 1\n')
+        digests.add(replay(HEARTBEAT, tmp_path / "results.duckdb", job_of(path)))
+    assert len(digests) == 1

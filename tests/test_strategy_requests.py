@@ -361,7 +361,8 @@ def test_a_watch_in_decimals_and_terms_in_floats_are_met_and_restored():
     rising = (100, 100, 101, 102, 103, 104, 98, 98, 98)
     desk = desk_of(row(bars={1: enter}))
     state, facts = desk.initial(), []
-    for batch in received_by(desk, decided_of(log_of(rising), [2])):
+    received = received_by(desk, decided_of(log_of(rising), [1]))
+    for batch in sorted(received, key=lambda each: each.partition == "binance-0"):  # others end
         state = desk.restore(desk.snapshot(state))
         state, out = desk.step(state, batch)
         facts += out
@@ -423,3 +424,30 @@ def test_the_decimal_context_of_a_handler_is_its_own():
 
     plain = {2: lambda _: [Submit(BTC, BUY, D("1.5")), Submit(BTC, SELL, D("1.5"))]}
     assert trades({2: spoil}) == trades(plain)
+
+
+@pytest.mark.parametrize("ask", ["holding", "entry_price", "orders", "size", "last", "bars"])
+def test_an_instrument_that_there_is_not_is_an_error_of_every_question(ask):
+    with pytest.raises(StrategyError, match="'BTC' is no instrument of the job"):
+        trade(row(bars={1: lambda context: getattr(context, ask)("BTC")}))
+
+
+class Plain(Scripted):
+    """A strategy whose state is no Struct: after a restart it would be another one."""
+
+    def start(self):
+        return {"held": D(1)}
+
+
+def test_a_state_that_is_no_struct_is_refused_at_the_start():
+    with pytest.raises(StrategyError, match="a state is a msgspec Struct, not a dict"):
+        desk_of(declare_row("a", Plain(bars={}, others={}), instruments=(BTC,))).initial()
+
+
+def test_in_the_warm_up_every_request_for_an_order_is_refused_as_that():
+    sizing = EquityShare(D("0.1"))  # not known: the account declares no capital
+    asks = [Submit(BTC, BUY), Submit(ETH, BUY, 1), Submit(BTC, BUY, 0), Target(BTC, 1)]
+    facts, _ = trade(
+        row(bars={2: lambda _: asks}, instruments=(BTC, ETH), sizing=sizing), warm_up_ns=60 * S
+    )
+    assert [each.reason for each in of(facts, Decision)] == ["WARM_UP"] * len(asks)

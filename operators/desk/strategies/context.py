@@ -99,9 +99,10 @@ class DeskContext(MarketView):
     def size(self, instrument: str) -> Decimal | None:
         """Return the size that the job declares, floored to the lot; None where it is unknown."""
         declared = self._running.declared
+        row = self.instrument(instrument)
         if declared.sizing is None:
             return declared.size
-        row, last, mid = self.instrument(instrument), self.last(instrument), self.mid(instrument)
+        last, mid = self.last(instrument), self.mid(instrument)
         price = last if mid is None else mid
         return compute_size(
             declared.sizing,

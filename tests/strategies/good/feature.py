@@ -1,5 +1,7 @@
 """A feature with a window of bars in its state."""
 
+from typing import Any
+
 import numpy as np
 from msgspec import Struct
 
@@ -19,7 +21,7 @@ class MeanRange(Feature):
     def start(self) -> Ring:
         return Ring(np.zeros(self.period))
 
-    def on_bar(self, state: Ring, bar: Bar) -> float | None:
+    def on_bar(self, state: Ring, bar: Bar) -> Any:  # a float32: a number too
         state.ranges[state.rows % self.period] = bar.high - bar.low
         state.rows += 1
-        return float(state.ranges.mean()) if state.rows >= self.period else None
+        return np.float32(state.ranges.mean()) if state.rows >= self.period else None
