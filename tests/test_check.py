@@ -126,6 +126,12 @@ def test_sound_strategies_pass(tmp_path):
     assert check(tmp_path / "own_methods.py", steps=60) == []
 
 
+def test_a_wrong_setting_is_named_with_its_class():
+    path = ROOT / "strategies" / "trend.py"
+    assert check(path, fats=3) == ["Trend.fats is no setting: did you mean fast?"]
+    assert check(path, fast=30) == ["Trend: fast (30) must be above 0 and below slow (26)"]
+
+
 def test_settings_are_of_one_class(tmp_path):
     path = tmp_path / "two.py"
     path.write_text("from tapeflow import Strategy\n" + "".join(

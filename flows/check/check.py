@@ -15,7 +15,7 @@ from tapeflow.flows.check.breach import Breach
 from tapeflow.flows.check.declared import AnyClass, check_class
 from tapeflow.flows.check.laws import check_over
 from tapeflow.flows.check.logs import logs_of
-from tapeflow.flows.check.market import CheckTask, make_job
+from tapeflow.flows.check.market import NAME, CheckTask, make_job
 from tapeflow.flows.check.seeds import compare_seeds
 from tapeflow.flows.check.subject import HANDLERS, Subject
 from tapeflow.flows.check.user_file import UserFile
@@ -108,5 +108,8 @@ def check_file(task: CheckTask) -> Iterator[Finding]:
             f"{task.path}:{found[0].__name__}"
         )
     for type_ in found:
-        is_feature = issubclass(type_, Feature)
-        yield check_one(type_, replace(task, name=type_.__name__, is_feature=is_feature))
+        name = type_.__name__
+        try:
+            yield check_one(type_, replace(task, name=name, is_feature=issubclass(type_, Feature)))
+        except UsageError as error:  # the row of the check is nobody's: its class is known
+            raise UsageError(str(error).replace(f"strategies.{NAME}", name)) from None
