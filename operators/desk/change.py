@@ -9,12 +9,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.actions import Amend, Cancel
 from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out, hear
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
+from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import DONE, Working
@@ -68,7 +68,7 @@ def check_added(
     time_ns, partition, offset = intent.signal.position
     order = replace(working.order, size=added, time_ns=time_ns, partition=partition, offset=offset)
     proposed = propose_order(state, settings, account, order, intent.signal.ref_price)
-    return risk.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
+    return net.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
 
 
 def refusal(intent: CancelIntent | AmendIntent, working: Working) -> Report:

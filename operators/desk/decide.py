@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk import risk, slices
+from tapeflow.operators.desk import slices
 from tapeflow.operators.desk.actions import Release
 from tapeflow.operators.desk.change import decide_change
 from tapeflow.operators.desk.denial import deny
@@ -22,6 +22,7 @@ from tapeflow.operators.desk.perform import hold_order
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.reach import reach_of_order
+from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.accounts import Decision
@@ -82,7 +83,7 @@ def begin_order(
 def orders_of(settings: DeskSettings, intent: Intent) -> list[Order]:
     """Return the orders of an intent, each entry before its exits; these only reduce."""
     exits = tuple(replace(leg, terms=replace(leg.terms, reduce_only=True)) for leg in intent.exits)
-    price = clamp_for_table(risk.reference_price(intent.signal.ref_price))
+    price = clamp_for_table(net.reference_price(intent.signal.ref_price))
     intent = replace(intent, exits=exits) if exits else intent
     return make_orders(intent, price, partial(settings.paper.latency_ns, kind="entry"))
 
@@ -111,7 +112,7 @@ def check_orders(
             account.reach += reach_of_order(order.size, multiplier)
             continue
         proposed = propose_order(state, settings, account, order, intent.signal.ref_price)
-        verdicts.append(Verdict(*risk.run_checks(account.approved, proposed, limits)))
+        verdicts.append(Verdict(*net.run_checks(account.approved, proposed, limits)))
         if verdicts[-1].reason:
             account.approved.go_back(intent.signal.instrument, before)
             account.reach = reach
