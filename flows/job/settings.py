@@ -20,6 +20,7 @@ from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
 from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.recovery import Recovery
+from tapeflow.flows.job.risk import Limits, Risk
 from tapeflow.flows.job.sections import (
     Account,
     Dedupe,
@@ -58,6 +59,15 @@ class Job(Section):
     warmup: Warmup = Warmup()
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
+    risk: Risk = Risk()
+    limits: dict[str, Limits] = Field(
+        default={},
+        description="Limits by scope: `portfolio`, `account:NAME`, `strategy:NAME`, `venue:NAME`, "
+        "`instrument:PATTERN` or `group:NAME`.",
+    )
+    groups: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Patterns of instruments, by the name of the group."
+    )
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()

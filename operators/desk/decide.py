@@ -7,6 +7,7 @@ Exits only reduce, so they have no exposure of their own. An intent is approved 
 """
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
@@ -23,11 +24,15 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.reach import reach_of_order
 from tapeflow.operators.desk.risk import net
+from tapeflow.operators.desk.risk.findings import describe, encode_findings
+from tapeflow.operators.desk.risk.proposals import limits_of
+from tapeflow.operators.desk.risk.run import Checked, run_checks
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.orders import Order
+from tapeflow.schemas.risk import Finding
 from tapeflow.schemas.signals import AnyIntent, Intent, Signal
 from tapeflow.schemas.time import format_time
 
@@ -37,6 +42,8 @@ class Verdict(NamedTuple):
 
     reason: str = ""
     detail: str = ""
+    findings: tuple[Finding, ...] = ()
+    wanted_size: Decimal | None = None  # before the checks have cut it
 
 
 def decide(state: State, settings: DeskSettings, intent: AnyIntent) -> Iterator[Fact]:
@@ -50,10 +57,10 @@ def decide(state: State, settings: DeskSettings, intent: AnyIntent) -> Iterator[
 def decide_orders(state: State, settings: DeskSettings, intent: Intent) -> Iterator[Fact]:
     """Run the risk checks on the orders of an intent; send the entries. Yield the facts."""
     account = state.accounts[intent.account]
-    orders = orders_of(settings, intent)
-    refused, verdicts = check_orders(state, settings, account, orders, intent)
-    for order, verdict in zip(orders, verdicts, strict=True):
-        if refused is None or order is refused:
+    wanted = orders_of(settings, intent)
+    refused, orders, verdicts = check_orders(state, settings, account, wanted, intent)
+    for number, (order, verdict) in enumerate(zip(orders, verdicts, strict=True)):
+        if refused is None or number == refused:
             yield make_decision(account, order, intent, verdict)
         if refused is None:
             numbered = replace(order, seq=account.next_seq())
@@ -94,32 +101,79 @@ def check_orders(
     account: AccountState,
     orders: Sequence[Order],
     intent: Intent,
-) -> tuple[Order | None, list[Verdict]]:
+) -> tuple[int | None, list[Order], list[Verdict]]:
     """Run the risk checks on orders, each after those before it are approved.
 
-    Returns the order that was refused, and the verdict on each: where one is refused, none of them
-    counts in what the account is approved for.
+    Returns the number of the order that was refused, the orders as they may be sent, and the
+    verdict on each: where one is refused, none of them counts in what the account is approved for.
     """
     for whole in (check_stale(state, settings, intent), check_exits(settings, intent)):
         if whole.reason:
-            return orders[0], [whole] * len(orders)
+            return 0, [*orders], [whole] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
-    limits, verdicts = settings.accounts[account.name].limits, []
+    sent: list[Order] = []
+    verdicts: list[Verdict] = []
     for order in orders:
-        if order.role == "exit":
-            verdicts.append(Verdict("", "EXIT: only reduces what its entry has filled"))
-            multiplier = settings.instruments.get(order.instrument).multiplier
-            account.reach += reach_of_order(order.size, multiplier)
-            continue
-        proposed = propose_order(state, settings, account, order, intent.signal.ref_price)
-        verdicts.append(Verdict(*net.run_checks(account.approved, proposed, limits)))
-        if verdicts[-1].reason:
+        smaller, verdict = check_one(state, settings, account, order, intent)
+        verdicts.append(verdict)
+        sent.append(smaller)
+        if verdict.reason:
             account.approved.go_back(intent.signal.instrument, before)
             account.reach = reach
-            return order, verdicts + [Verdict()] * (len(orders) - len(verdicts))
+            break
+    for each in sent[: len(verdicts) - bool(verdicts[-1].reason)]:
+        state.risk.open_sizes.add(each, -added_size(each))  # they are added as they are held
+    if not verdicts[-1].reason:
+        return None, sent, verdicts
+    left = len(orders) - len(sent)
+    return len(sent) - 1, [*sent, *orders[len(sent) :]], verdicts + [Verdict()] * left
+
+
+def check_one(
+    state: State, settings: DeskSettings, account: AccountState, order: Order, intent: Intent
+) -> tuple[Order, Verdict]:
+    """Run the checks on one order; it counts at once where it passes.
+
+    Returns it as it may be sent, and the verdict.
+    """
+    if order.role == "exit":
+        multiplier = settings.instruments.get(order.instrument).multiplier
+        account.reach += reach_of_order(order.size, multiplier)
+        return order, Verdict("", "EXIT: only reduces what its entry has filled")
+    ref_price = intent.signal.ref_price
+    if settings.risk.counting == "net":
+        proposed = propose_order(state, settings, account, order, ref_price)
+        limits = settings.accounts[account.name].limits
+        verdict, only_reduces = Verdict(*net.run_checks(account.approved, proposed, limits)), True
+    else:
+        checked = run_checks(state, settings, order, ref_price, may_be_cut=True)
+        verdict = verdict_of(checked, order)
+        order, only_reduces = checked.order, checked.only_reduces
+        proposed = propose_order(state, settings, account, order, ref_price)
+    if not verdict.reason:
         account.approved.add(proposed)
         account.reach = proposed.reach
-    return None, verdicts
+        state.risk.open_sizes.add(order, added_size(order))
+        scopes = limits_of(settings, order)
+        state.risk.add_approval(scopes, order, only_reduces=only_reduces)
+    return order, verdict
+
+
+def added_size(order: Order) -> Decimal:
+    """Return what an order that is approved may add to a position."""
+    return order.size if order.role == "entry" and not order.reduce_only else ZERO
+
+
+def verdict_of(checked: Checked, wanted: Order) -> Verdict:
+    """Return the verdict of what was found of an order."""
+    refusal, was_cut = checked.refusal, checked.order.size != wanted.size
+    failed = refusal or next((each for each in checked.findings if not each.passed), None)
+    return Verdict(
+        reason="" if refusal is None else refusal.code,
+        detail="" if failed is None else describe(failed),
+        findings=checked.findings,
+        wanted_size=wanted.size if was_cut else None,
+    )
 
 
 def check_stale(state: State, settings: DeskSettings, intent: Intent) -> Verdict:
@@ -179,4 +233,6 @@ def make_decision(
         decision="DENIED" if verdict.reason else "APPROVED",
         reason=verdict.reason,
         detail=verdict.detail,
+        checks=encode_findings(verdict.findings),
+        wanted_size=verdict.wanted_size,
     )
