@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from tapeflow.operators.desk.risk import (
     size,
     trading,
 )
+from tapeflow.operators.desk.risk.check import Check
 from tapeflow.operators.desk.risk.run import CHECKS
 from tapeflow.schemas.limits import Hours, ScopeLimits
 from tapeflow.schemas.orders import Terms
@@ -60,7 +62,7 @@ def limit(price_, **more):
 HELD = {"side": SELL, "held": 5, "want": 2}  # an order that only reduces
 SHARES = {"gross": 100.0}
 #   check, order that passes at the limit, order a step beyond, code of the refusal
-TABLE = {
+TABLE: dict[str, tuple[Check, Proposal, Proposal]] = {
     "position": (
         position.PositionLimit(),
         proposal(view(units=2, position_max=D(3))),
@@ -212,7 +214,7 @@ TABLE = {
         proposal(side=SELL, held=10, sells=5, want="5.5", row=SPOT),
     ),
 }
-MISSING = {
+MISSING: dict[str, tuple[Check, ScopeView, dict[str, Any], str]] = {
     "gross": (exposure.GrossLimit(), view(gross=math.nan, gross_max=D(1)), {}, "MARK_UNKNOWN"),
     "net": (exposure.NetLimit(), view(net=math.nan, net_max=D(1)), {}, "MARK_UNKNOWN"),
     "leverage": (exposure.LeverageLimit(), view(equity=None, leverage_max=9.0), {}, "EQUITY_UNKNOWN"),

@@ -38,14 +38,8 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {
-    "CONFIG",
-    "TAPES",
-    "RESULTS",
-    "CHECKED",
-    "DEBUG",
-    "KERNELS",
-}  # of a run or command, not of a job
+# of a run or command, not of a job
+RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
 
 
 class Job(Section):
@@ -62,12 +56,9 @@ class Job(Section):
     risk: Risk = Risk()
     limits: dict[str, Limits] = Field(
         default={},
-        description="Limits by scope: `portfolio`, `account:NAME`, `strategy:NAME`, `venue:NAME`, "
-        "`instrument:PATTERN` or `group:NAME`.",
+        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:` or `group:NAME`.",
     )
-    groups: dict[str, tuple[str, ...]] = Field(
-        default={}, description="Patterns of instruments, by the name of the group."
-    )
+    groups: dict[str, tuple[str, ...]] = Field(default={}, description="Patterns of instruments.")
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()

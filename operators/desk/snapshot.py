@@ -165,15 +165,13 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             state.accounts[account.name] = restore_account(account, state, settings)
     for intent in saved.intents:
         state.add_intent(intent)
-    state.answers = [
-        (report.position[0], number, report) for number, report in enumerate(saved.answers)
-    ]
+    for report in saved.answers:
+        state.add_answer(report)
     state.bars = [*waiting_bars(saved.bars, saved.strategies.needs, settings)]
     restore_strategies(state.strategies, saved.strategies, settings.instruments)
     state.venue.changed.update(watched_instruments(state.strategies, settings.instruments))
     for timer in due_timers(state.orders):
         heappush(state.slice_timers, (timer.due_ns, timer.order_id))
-    state.answer_number = len(saved.answers)
     state.watch_orders()
     state.searched.clear()
     return state

@@ -114,6 +114,11 @@ class State:
         self.intent_number += 1
         heappush(self.intents, (intent.sort_key, self.intent_number, intent))
 
+    def add_answer(self, report: Report) -> None:
+        """Let a report that is on its way be heard at its time; those of one time as they came."""
+        self.answer_number += 1
+        heappush(self.answers, (report.position[0], self.answer_number, report))
+
     def add_dues(self, batch: DeskBatch) -> None:
         """Let the funding that a batch makes due be paid at its position."""
         for due in self.funding.take_in(batch.market.mark_prices, batch.partition):
