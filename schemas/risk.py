@@ -16,6 +16,7 @@ from tapeflow.schemas.sides import Side
 from tapeflow.schemas.time import Ns
 
 PORTFOLIO = "portfolio"  # the scope of all accounts
+RISK = "risk"  # the strategy of corrective orders; no strategy of a job may have this name
 
 
 class ScopeView(Struct, frozen=True, gc=False):

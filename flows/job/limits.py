@@ -72,16 +72,18 @@ def scopes_named(job: Job, table: InstrumentTable, written: str) -> list[str]:
     if written == PORTFOLIO:
         return [PORTFOLIO]
     if kind not in KINDS or not name:
+        guess = suggestion(kind, (PORTFOLIO, *KINDS))
         known = [PORTFOLIO, *(f"{each}:NAME" for each in KINDS)]
-        raise UsageError(f"limits.{written} is no scope: there are {', '.join(known)}")
+        raise UsageError(f"limits.{written} is no scope{guess}; there are {', '.join(known)}")
     if kind == "instrument":
         found = [f"instrument:{each}" for each in table.ids if fnmatchcase(each, name)]
         if not found:
-            raise UsageError(f"limits.{written}: no instrument of the job is {name}")
+            guess = suggestion(name, table.ids)
+            raise UsageError(f"limits.{written}: no instrument of the job is {name}{guess}")
         return found
     known_names = names_of(job, table)[kind]
     if name not in known_names:
-        guess = suggestion(name, known_names)
+        guess = suggestion(name.upper() if kind == "venue" else name, known_names)
         raise UsageError(f"limits.{written}: the job has no {kind} {name}{guess}")
     return [written]
 
