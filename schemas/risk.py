@@ -5,6 +5,7 @@ Proposal ─ check ─▶ Finding ┼─▶ Decision: approved, cut, or denied
 Proposal ─ check ─▶ Finding ┘
 """
 
+import math
 from decimal import Decimal
 
 from msgspec import Struct
@@ -32,9 +33,17 @@ class ScopeView(Struct, frozen=True, gc=False):
     venue_share_after: float = 0.0
     group_share_after: float = 0.0  # of its largest group
     effective_after: float = 0.0  # 1 / sum of squared shares
+    correlated_after: float = math.nan  # notional, weighted by correlation with the instrument
     equity: float | None = None  # at marks
+    peak: float | None = None  # greatest sampled equity
+    day_equity: float | None = None  # at the begin of the UTC day
+    losses: int | None = None  # closed trades that lost, in a row
     orders: int = 0  # approved in the window, that did not only reduce
     open_orders: int = 0
+    cancels: int = 0  # in the window
+    day_orders: int | None = None  # orders and changes of the UTC day
+    day_fills: int | None = None
+    repeats: int | None = None  # executions since trading was enabled
 
 
 class Proposal(Struct, frozen=True, gc=False):
@@ -58,7 +67,12 @@ class Proposal(Struct, frozen=True, gc=False):
     ask: float | None = None
     trade_ns: Ns | None = None  # log time of the last trade
     quote_ns: Ns | None = None
+    clock_offset_ns: Ns | None = None  # log time behind the venue's clock
     last_equal_ns: Ns | None = None  # log time of an order equal to this
+    own_bid: Decimal | None = None  # best resting orders of the same owner
+    own_ask: Decimal | None = None
+    placed_ns: Ns | None = None  # of the order that a cancel is of
+    approved_by: str = ""  # who has approved it, other than who asked
 
     @property
     def reduces(self) -> Decimal:

@@ -17,6 +17,10 @@ from tapeflow.schemas.risk import PORTFOLIO
 KINDS = ("account", "strategy", "venue", "instrument", "group")
 OF_ACCOUNTS = ("position_max", "gross_max", "orders_max", "orders_window")
 OF_CAPITAL = ("portfolio", "account")  # kinds of scopes that have equity
+OF_EQUITY = ("leverage_max", "daily_loss", "drawdown")  # limits that need it
+DURATIONS = {  # by key of the job: the field in ns
+    each.removesuffix("_ns"): each for each in ScopeLimits.__struct_fields__ if each[-3:] == "_ns"
+}
 
 
 def scope_limits(job: Job, table: InstrumentTable) -> dict[str, ScopeLimits]:
@@ -56,14 +60,15 @@ def with_account(scope: str, limits: Limits, of_account: Limits) -> Limits:
 
 def check_capital(job: Job, scope: str, limits: Limits) -> None:
     """Check that equity is known where a limit is a part of it."""
-    if limits.leverage_max is None:
+    key = next((each for each in OF_EQUITY if getattr(limits, each) is not None), None)
+    if key is None:
         return
     kind, _, name = scope.partition(":")
     if kind not in OF_CAPITAL:
-        raise UsageError(f"limits.{scope}: leverage_max is of an account or of the portfolio")
+        raise UsageError(f"limits.{scope}: {key} is of an account or of the portfolio")
     for each in job.accounts:
         if (kind == "portfolio" or each.name == name) and each.capital is None:
-            raise UsageError(f"limits.{scope}: leverage_max needs capital of account {each.name}")
+            raise UsageError(f"limits.{scope}: {key} needs capital of account {each.name}")
 
 
 def scopes_named(job: Job, table: InstrumentTable, written: str) -> list[str]:
@@ -100,16 +105,9 @@ def names_of(job: Job, table: InstrumentTable) -> dict[str, list[str]]:
 
 def limits_of(scope: str, limits: Limits) -> ScopeLimits:
     """Return the limits of a scope as the desk takes them."""
-    values = limits.model_dump(exclude={"trade_age", "quote_age", "orders_window", "repeat"})
+    values = {DURATIONS.get(key, key): value for key, value in limits.model_dump().items()}
     hours = chain.from_iterable(parse_hours(each) for each in limits.hours)
-    return ScopeLimits(
-        scope=scope,
-        **{**values, "hours": tuple(hours)},
-        trade_age_ns=limits.trade_age,
-        quote_age_ns=limits.quote_age,
-        orders_window_ns=limits.orders_window,
-        repeat_ns=limits.repeat,
-    )
+    return ScopeLimits(scope=scope, **{**values, "hours": tuple(hours)})
 
 
 def groups_of(job: Job, table: InstrumentTable) -> dict[str, frozenset[str]]:

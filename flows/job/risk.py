@@ -107,6 +107,11 @@ class Limits(Section):
     spread_floor: Notional | None = Field(
         default=None, description="Shares are asked once the gross is above this."
     )
+    correlated_max: Notional | None = Field(
+        default=None,
+        description="Largest notional that moves with the instrument of an order, each weighted by "
+        "its correlation; one that is not known is 1.",
+    )
     size_max: Size | None = Field(default=None, description="Largest size of one order.")
     notional_max: Notional | None = Field(
         default=None, description="Largest notional of one order."
@@ -118,11 +123,25 @@ class Limits(Section):
         default=None,
         description="Farthest that a limit may be through the best price of the other side.",
     )
+    approval_above: Notional | None = Field(
+        default=None, description="An order above this notional needs the approval of a second key."
+    )
+    refuse_self_trade: bool = Field(
+        default=False,
+        description="An order that would take from a resting order of the portfolio is refused.",
+    )
     trade_age: Age | None = Field(
         default=None, description="Largest age of the last trade of the instrument, in log time."
     )
     quote_age: Age | None = Field(
         default=None, description="Largest age of the last quote of the instrument, in log time."
+    )
+    refuse_crossed: bool = Field(
+        default=False, description="Nothing is opened where bid and ask meet or cross."
+    )
+    clock_offset: Age | None = Field(
+        default=None,
+        description="Farthest that the venue's clock may be from log time, at the last price.",
     )
     orders_max: Count | None = Field(
         default=None,
@@ -133,6 +152,28 @@ class Limits(Section):
         default=1_000_000_000, description="Window of `orders_max`, in log time."
     )
     open_orders_max: Count | None = Field(default=None, description="Most entries at work.")
+    cancels_max: Count | None = Field(
+        default=None, description="Most orders that are canceled in any `orders_window`."
+    )
+    rest_min: Age | None = Field(
+        default=None, description="An order is canceled at the earliest so long after its approval."
+    )
+    order_to_trade_max: Annotated[float, Field(gt=0), Unit("orders for each fill")] | None = Field(
+        default=None,
+        description="Most orders and changes of the UTC day for each fill of it.",
+    )
+    repeats_max: Count | None = Field(
+        default=None, description="Most executions since trading was last enabled."
+    )
+    daily_loss: Notional | None = Field(
+        default=None, description="Largest loss of the UTC day; needs `capital`."
+    )
+    drawdown: Annotated[float, Field(gt=0, lt=1), Unit("share of the peak")] | None = Field(
+        default=None, description="Largest loss since the greatest equity; needs `capital`."
+    )
+    losses_max: Annotated[int, Field(ge=0, le=10**6), Unit("trades")] | None = Field(
+        default=None, description="Most closed trades in a row that lost."
+    )
     repeat: Age | None = Field(
         default=None,
         description="An order equal to one of the same strategy is refused before so much log time "
