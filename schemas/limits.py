@@ -48,7 +48,7 @@ class ScopeLimits(Struct, frozen=True):
     trade_age_ns: Ns | None = None
     quote_age_ns: Ns | None = None
     refuse_crossed: bool = False
-    clock_offset_ns: Ns | None = None  # of the venue's clock, on either side
+    clock_offset_ns: Ns | None = None  # of log time from the venue's, on either side
     # of rates
     orders_max: int | None = None  # in any window of `orders_window_ns`
     orders_window_ns: Ns = 1_000_000_000
@@ -86,3 +86,8 @@ class ScopeLimits(Struct, frozen=True):
         """Whether any of them is of equity."""
         limits = (self.leverage_max, self.daily_loss, self.drawdown)
         return any(each is not None for each in limits)
+
+    @property
+    def asks_cancels(self) -> bool:
+        """Whether any of them is of cancels."""
+        return self.cancels_max is not None or self.rest_min_ns is not None

@@ -40,6 +40,8 @@ def scope_limits(job: Job, table: InstrumentTable) -> dict[str, ScopeLimits]:
     found: dict[str, Limits] = dict(of_accounts)
     for written, limits in job.limits.items():
         check_capital(job, written, limits)
+        if limits.clock_offset is not None and job.paper.clock != "venue":
+            raise UsageError(f'limits.{written}: clock_offset needs clock = "venue" of [paper]')
         for scope in scopes_named(job, table, written):
             if scope in of_accounts:
                 found[scope] = with_account(scope, limits, of_accounts[scope])

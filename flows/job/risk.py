@@ -141,7 +141,8 @@ class Limits(Section):
     )
     clock_offset: Age | None = Field(
         default=None,
-        description="Farthest that the venue's clock may be from log time, at the last price.",
+        description="Farthest that log time may be behind the venue's own at the last price; needs "
+        '`clock = "venue"` of [paper].',
     )
     orders_max: Count | None = Field(
         default=None,

@@ -1,6 +1,6 @@
 """Decide a wish to cancel or to amend an order.
 
-CancelIntent ─▶ CANCEL_ASKED            never refused by risk
+CancelIntent ─▶ CANCEL_RATE, MIN_REST ─▶ CANCEL_ASKED, or a Decision that says DENIED
 AmendIntent  ─▶ risk, of what it adds ─▶ AMEND_ASKED, or a Decision that says DENIED
 """
 
@@ -15,6 +15,7 @@ from tapeflow.operators.desk.hear import Fact, carry_out, hear
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.risk import net
+from tapeflow.operators.desk.risk.cancels import check_cancel
 from tapeflow.operators.desk.risk.findings import describe
 from tapeflow.operators.desk.risk.run import run_checks
 from tapeflow.operators.desk.settings import DeskSettings
@@ -45,6 +46,10 @@ def decide_change(
             detail = f"CANCEL_PENDING: {intent.order_id} is being canceled"
             yield refuse(account, intent, ZERO, "CANCEL_PENDING", detail)
     elif isinstance(intent, CancelIntent):
+        found = check_cancel(state, settings, working.order, position[0])
+        if found is not None:
+            yield refuse(account, intent, ZERO, found.code, describe(found))
+            return
         yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
     else:
         added = ZERO if intent.size is None else max(intent.size - working.target, ZERO)

@@ -72,7 +72,7 @@ class Crossed(Struct, frozen=True):
 
 
 class Clock(Struct, frozen=True):
-    """Limit how far the venue's clock is from log time, on either side."""
+    """Limit how far log time is behind the venue's, or ahead of it."""
 
     code: ClassVar[str] = "CLOCK"
     cuts: ClassVar[str] = "never"

@@ -68,6 +68,7 @@ def prices_of(state: State, settings: DeskSettings, order: Order, values: Values
     bid, ask = marks.quote[number].tolist()
     trade_ns, quote_ns = int(marks.last_at[number, 0]), int(marks.quote_at[number, 0])
     notional = float(order.size) * values(order.instrument, long=order.side < 0)
+    has_clock = settings.venue_clock and max(trade_ns, quote_ns) > MIN_NS
     limit = order.terms.limit
     if limit is not None and order.side > 0 and mark > 0:
         notional *= max(float(limit) / mark, 1.0)  # it may be bought at up to its limit
@@ -78,7 +79,7 @@ def prices_of(state: State, settings: DeskSettings, order: Order, values: Values
         "ask": ask if ask > 0 else None,
         "trade_ns": trade_ns if trade_ns > MIN_NS else None,
         "quote_ns": quote_ns if quote_ns > MIN_NS else None,
-        "clock_offset_ns": marks.delay_ns(number) if max(trade_ns, quote_ns) > MIN_NS else None,
+        "clock_offset_ns": marks.delay_ns(number) if has_clock else None,
     }
 
 
