@@ -84,7 +84,11 @@ class Proposal(Struct, frozen=True, gc=False):
     @property
     def only_reduces(self) -> bool:
         """Whether no part of it can enlarge the position or turn it."""
-        return self.terms.reduce_only or self.reduces == self.size
+        if self.terms.reduce_only:
+            return True
+        if self.side > 0:  # most orders open, and are known by the first comparison
+            return self.position < 0 and self.size <= -self.position - self.buys
+        return self.position > 0 and self.size <= self.position - self.sells
 
 
 class Finding(Struct, frozen=True, gc=False, array_like=True):
