@@ -95,9 +95,30 @@ def test_an_order_rests_for_a_time_before_it_is_canceled():
     assert decisions(facts) == ["a APPROVED", "a MIN_REST"]
 
 
+def test_a_new_price_of_an_order_is_asked_like_that_of_a_new_order():
+    rules = risk(collar_bps=1000.0, refuse_self_trade=True)
+    entries = [
+        buy("a", at=0, terms=limit(95)),
+        ask("a", at=2, amends="a", limit=1),
+        ask("a", at=3, amends="a", limit=94),
+        ask("a", at=4, amends="a", limit="94.001"),
+        buy("b", at=4),
+        sell("b", at=6, terms=limit(105)),
+        ask("a", at=7, amends="a", limit=105),
+    ]
+    facts = decided(rules, FLAT, entries)
+    assert decisions(facts) == [
+        "a APPROVED", "a COLLAR", "a TICK", "b APPROVED", "b APPROVED", "a SELF_TRADE",
+    ]  # fmt: skip
+
+
 def test_counting_net_asks_none_of_them():
     rules = RiskRules("net", limits={"account:main": ScopeLimits("account:main", cancels_max=0)})
-    entries = [buy("a", at=0, terms=RESTING), ask("a", at=2, cancels="a")]
+    entries = [
+        buy("a", at=0, terms=RESTING),
+        ask("a", at=1, amends="a", limit="50.001"),
+        ask("a", at=2, cancels="a"),
+    ]
     assert decisions(decided(rules, FLAT, entries)) == ["a APPROVED"]
 
 
