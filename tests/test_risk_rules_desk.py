@@ -11,6 +11,8 @@ from tapeflow.operators.desk.risk.state import RiskSnapshot, RiskState
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
+from tapeflow.schemas.sides import SELL
+from tapeflow.schemas.signals import Leg
 from tests.desk_stories import ETH, ask, buy, decisions, limit, only, quote, sell, trade
 from tests.frames import S
 from tests.test_risk_exposure import FLAT, RESTING, decided, risk
@@ -59,6 +61,24 @@ def test_a_sale_that_meets_an_own_buy_of_any_account_is_refused():
     assert decisions(facts) == ["a APPROVED", "b APPROVED", "b SELF_TRADE", "b APPROVED"]
     other = [buy("a", at=0, terms=limit(98), account="other"), *entries[1:]]
     assert decisions(decided(rules, FLAT, other, accounts=("main", "other")))[2] == "b SELF_TRADE"
+
+
+def test_the_best_of_the_own_orders_is_the_one_that_is_met():
+    rules = risk("portfolio", refuse_self_trade=True)
+    rest = [
+        buy(name, at=0, terms=limit(price)) for name, price in (("a", 97), ("c", 98), ("d", 96))
+    ]
+    entries = [*rest, buy("b", at=1), sell("b", at=3, terms=limit(98))]
+    assert decisions(decided(rules, FLAT, entries))[-1] == "b SELF_TRADE"
+
+
+def test_an_exit_that_waits_for_its_entry_rests_nowhere():
+    rules = risk("portfolio", refuse_self_trade=True)
+    entries = [
+        buy("a", at=0, terms=RESTING, exits=(Leg(SELL, D(1), limit(90)),)),
+        buy("b", at=2, terms=limit(95)),
+    ]
+    assert decisions(decided(rules, FLAT, entries))[-1] == "b APPROVED"
 
 
 def test_an_own_order_that_is_gone_is_in_nobodys_way():

@@ -52,6 +52,7 @@ Notional = Annotated[DecimalText, Field(ge=0, lt=10**24), Unit("notional")]
 Share = Annotated[float, Field(gt=0, le=1), Unit("share of the gross")]
 Bps = Annotated[float, Field(ge=0, le=10_000), Unit("bps")]
 Count = Annotated[int, Field(ge=0, le=10**6), Unit("orders")]
+OrdersPerFill = Annotated[float, Field(gt=0, le=10**6), Unit("orders for each fill")]
 Age = Annotated[Duration, Field(ge=0)]
 
 
@@ -159,7 +160,9 @@ class Limits(Section):
     rest_min: Age | None = Field(
         default=None, description="An order is canceled at the earliest so long after its approval."
     )
-    order_to_trade_max: Annotated[float, Field(gt=0), Unit("orders for each fill")] | None = Field(
+    order_to_trade_max: (
+        Annotated[float, Field(gt=0, le=10**6), Unit("orders for each fill")] | None
+    ) = Field(
         default=None,
         description="Most orders and changes of the UTC day for each fill of it.",
     )

@@ -56,7 +56,7 @@ class Job(Section):
     risk: Risk = Risk()
     limits: dict[str, Limits] = Field(
         default={},
-        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:` or `group:NAME`.",
+        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:`, `group:NAME`.",
     )
     groups: dict[str, tuple[str, ...]] = Field(default={}, description="Patterns of instruments.")
     results: Results = Results()

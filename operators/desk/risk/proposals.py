@@ -19,7 +19,7 @@ from tapeflow.operators.desk.risk.scopes import holds, scopes_of
 from tapeflow.operators.desk.risk.spread import correlated_notional, effective_number, share_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.operators.desk.working import OPEN, SENT
+from tapeflow.operators.desk.working import HELD
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.risk import Proposal, ScopeView
@@ -139,9 +139,7 @@ def best_own(state: State, order: Order, side: int) -> Decimal | None:
             each, limit = working.order, working.terms.limit
             if limit is None or each.side != side or each.instrument != order.instrument:
                 continue
-            if working.phase not in (SENT, OPEN) or (
-                working.terms.is_conditional and not working.triggered
-            ):
+            if working.phase == HELD or (working.terms.is_conditional and not working.triggered):
                 continue
             best = limit if best is None else max(best * side, limit * side) * side
     return best
