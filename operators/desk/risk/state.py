@@ -63,7 +63,7 @@ class RiskState:
         if spans:
             recent = self.recent.setdefault(order.strategy, deque())
             recent.append((order.time_ns, name_of(order)))
-            while recent[0][0] <= order.time_ns - max(spans):
+            while recent and recent[0][0] <= order.time_ns - max(spans):
                 recent.popleft()
 
     def snapshot(self) -> RiskSnapshot:
