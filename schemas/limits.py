@@ -36,19 +36,32 @@ class ScopeLimits(Struct, frozen=True):
     group_share_max: float | None = None
     effective_min: float | None = None  # least 1 / sum of squared shares
     spread_floor: Decimal | None = None  # shares are asked once the gross is above this
+    correlated_max: Decimal | None = None  # notional, weighted by correlation with the instrument
     # of one order
     size_max: Decimal | None = None
     notional_max: Decimal | None = None
     collar_bps: float | None = None  # farthest from the mark
     touch_bps: float | None = None  # farthest through the touch, of a price that would take
+    approval_above: Decimal | None = None  # notional above which a second person approves
+    refuse_self_trade: bool = False
     # of the market
     trade_age_ns: Ns | None = None
     quote_age_ns: Ns | None = None
+    refuse_crossed: bool = False
+    clock_offset_ns: Ns | None = None  # of log time from the venue's, on either side
     # of rates
     orders_max: int | None = None  # in any window of `orders_window_ns`
     orders_window_ns: Ns = 1_000_000_000
     open_orders_max: int | None = None
     repeat_ns: Ns | None = None  # no equal order of a strategy within it
+    cancels_max: int | None = None  # in any window of `orders_window_ns`
+    rest_min_ns: Ns | None = None  # an order rests so long before it may be canceled
+    order_to_trade_max: float | None = None  # orders and changes for each fill of the UTC day
+    repeats_max: int | None = None  # executions since trading was last enabled
+    # of losses
+    daily_loss: Decimal | None = None
+    drawdown: float | None = None  # share of the greatest sampled equity
+    losses_max: int | None = None  # closed trades that lost, in a row
     # of what may be traded
     restricted: Literal["", "BUY", "SELL", "both"] = ""
     hours: tuple[Hours, ...] = ()  # (): all
@@ -65,4 +78,16 @@ class ScopeLimits(Struct, frozen=True):
     def asks_shares(self) -> bool:
         """Whether any of them is of the spread over instruments."""
         shares = (self.concentration_max, self.venue_share_max, self.group_share_max)
-        return any(each is not None for each in (*shares, self.effective_min))
+        others = (self.effective_min, self.correlated_max)
+        return any(each is not None for each in (*shares, *others))
+
+    @property
+    def asks_equity(self) -> bool:
+        """Whether any of them is of equity."""
+        limits = (self.leverage_max, self.daily_loss, self.drawdown)
+        return any(each is not None for each in limits)
+
+    @property
+    def asks_cancels(self) -> bool:
+        """Whether any of them is of cancels."""
+        return self.cancels_max is not None or self.rest_min_ns is not None

@@ -5,6 +5,7 @@ Proposal ─ check ─▶ Finding ┼─▶ Decision: approved, cut, or denied
 Proposal ─ check ─▶ Finding ┘
 """
 
+import math
 from decimal import Decimal
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from tapeflow.schemas.sides import Side
 from tapeflow.schemas.time import Ns
 
 PORTFOLIO = "portfolio"  # the scope of all accounts
+RISK = "risk"  # the strategy of corrective orders; no strategy of a job may have this name
 
 
 class ScopeView(Struct, frozen=True, gc=False):
@@ -31,9 +33,17 @@ class ScopeView(Struct, frozen=True, gc=False):
     venue_share_after: float = 0.0
     group_share_after: float = 0.0  # of its largest group
     effective_after: float = 0.0  # 1 / sum of squared shares
+    correlated_after: float = math.nan  # notional, weighted by correlation with the instrument
     equity: float | None = None  # at marks
+    peak: float | None = None  # greatest sampled equity
+    day_equity: float | None = None  # at the begin of the UTC day
+    losses: int | None = None  # closed trades that lost, in a row
     orders: int = 0  # approved in the window, that did not only reduce
     open_orders: int = 0
+    cancels: int = 0  # in the window
+    day_orders: int | None = None  # orders and changes of the UTC day
+    day_fills: int | None = None
+    repeats: int | None = None  # executions since trading was enabled
 
 
 class Proposal(Struct, frozen=True, gc=False):
@@ -57,7 +67,12 @@ class Proposal(Struct, frozen=True, gc=False):
     ask: float | None = None
     trade_ns: Ns | None = None  # log time of the last trade
     quote_ns: Ns | None = None
+    clock_offset_ns: Ns | None = None  # log time behind the venue's clock
     last_equal_ns: Ns | None = None  # log time of an order equal to this
+    own_bid: Decimal | None = None  # best resting orders of the same owner
+    own_ask: Decimal | None = None
+    placed_ns: Ns | None = None  # of the order that a cancel is of
+    approved_by: str = ""  # who has approved it, other than who asked
 
     @property
     def reduces(self) -> Decimal:
@@ -69,7 +84,11 @@ class Proposal(Struct, frozen=True, gc=False):
     @property
     def only_reduces(self) -> bool:
         """Whether no part of it can enlarge the position or turn it."""
-        return self.terms.reduce_only or self.reduces == self.size
+        if self.terms.reduce_only:
+            return True
+        if self.side > 0:  # most orders open, and are known by the first comparison
+            return self.position < 0 and self.size <= -self.position - self.buys
+        return self.position > 0 and self.size <= self.position - self.sells
 
 
 class Finding(Struct, frozen=True, gc=False, array_like=True):

@@ -35,6 +35,7 @@ BASE = {
             "gross_max": "1000000000000",
             "orders_max": 100,
             "orders_window": "10s",
+            "capital": 1000,
         }
     ],
     "strategies": [
@@ -117,6 +118,8 @@ def job_with(section, row, key, text):
         places = next(each for each in places if each.get("kind", "") == row)
     elif section == "instruments":
         places = places["BTC-USDT.BINANCE"]
+    elif section == "limits":
+        places = places.setdefault("portfolio", {})
     places[key] = Text(text)
     return "\n".join(f"{name} = {toml(value)}" for name, value in job.items())
 
@@ -182,6 +185,8 @@ def value_of(job, section, row, key):
         place = next(each for each in place if getattr(each, "kind", "") == row)
     elif section == "instruments":
         place = place["BTC-USDT.BINANCE"]
+    elif section == "limits":
+        place = place["portfolio"]
     return getattr(place, key)
 
 

@@ -309,7 +309,7 @@ def test_what_opens_against_limits_of_nothing_is_refused_by_each(want, side):
     scope = ScopeView(LIMITS, D(0), D(0), D(0), 1e3, 1e3, **shares, effective_after=1.0, equity=1.0)
     order = proposal(scope, side=side, want=want, trade_ns=NOW - 1, quote_ns=NOW - 1)
     found = [each for check in CHECKS if (each := check.check(order)) is not None]
-    assert {each.code for each in found if each.passed} == set()
+    assert {each.code for each in found if each.passed} == {"LOT"}
 
 
 def test_a_scope_that_is_small_has_no_spread():

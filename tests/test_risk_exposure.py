@@ -118,7 +118,7 @@ def test_limits_of_a_strategy_are_its_own(scope, reason):
 def test_a_scope_that_does_not_hold_the_instrument_is_not_asked():
     facts = decided(risk("venue:COINBASE", gross_max=D(0)), FLAT, [buy("a", at=0)])
     assert decisions(facts) == ["a APPROVED"]
-    assert [each[4] for each in findings(facts, "a")] == [""]
+    assert [each[4] for each in findings(facts, "a")] == ["", ""]  # its price and its lot
 
 
 def findings(facts, strategy):
@@ -249,6 +249,7 @@ def test_every_decision_says_what_each_check_has_found():
     facts = decided(risk(position_max=D(2), gross_max=D(150)), FLAT, [buy("a", at=0, size=2)])
     assert findings(facts, "a") == [
         ["PRICE_RANGE", True, "100.0", "1000000000000", ""],
+        ["LOT", True, "2", "0.5", ""],
         ["POSITION_LIMIT", True, "2", "2", "account:main"],
         ["GROSS_LIMIT", False, 200.0, "150", "account:main"],
     ]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from tapeflow.flows.job.class_settings import make_strategy
 from tapeflow.flows.job.kinds import find_kind
+from tapeflow.flows.job.messages import suggestion
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.sizes import SizeSettings
 from tapeflow.flows.job.strategies import ClassStrategy, StrategySettings
@@ -74,6 +75,7 @@ def match_instruments(
     for pattern in patterns:
         ids = {each for each in table.ids if fnmatchcase(each, pattern)}
         if not ids:
-            raise UsageError(f"{place}: no instrument of the job is {pattern}")
+            guess = suggestion(pattern, table.ids)
+            raise UsageError(f"{place}: no instrument of the job is {pattern}{guess}")
         matched |= ids
     return frozenset(matched)

@@ -17,6 +17,10 @@ from tapeflow.schemas.risk import PORTFOLIO
 KINDS = ("account", "strategy", "venue", "instrument", "group")
 OF_ACCOUNTS = ("position_max", "gross_max", "orders_max", "orders_window")
 OF_CAPITAL = ("portfolio", "account")  # kinds of scopes that have equity
+OF_EQUITY = ("leverage_max",)  # limits that need it
+DURATIONS = {  # by key of the job: the field in ns
+    each.removesuffix("_ns"): each for each in ScopeLimits.__struct_fields__ if each[-3:] == "_ns"
+}
 
 
 def scope_limits(job: Job, table: InstrumentTable) -> dict[str, ScopeLimits]:
@@ -36,6 +40,8 @@ def scope_limits(job: Job, table: InstrumentTable) -> dict[str, ScopeLimits]:
     found: dict[str, Limits] = dict(of_accounts)
     for written, limits in job.limits.items():
         check_capital(job, written, limits)
+        if limits.clock_offset is not None and job.paper.clock != "venue":
+            raise UsageError(f'limits.{written}: clock_offset needs clock = "venue" of [paper]')
         for scope in scopes_named(job, table, written):
             if scope in of_accounts:
                 found[scope] = with_account(scope, limits, of_accounts[scope])
@@ -56,14 +62,15 @@ def with_account(scope: str, limits: Limits, of_account: Limits) -> Limits:
 
 def check_capital(job: Job, scope: str, limits: Limits) -> None:
     """Check that equity is known where a limit is a part of it."""
-    if limits.leverage_max is None:
+    key = next((each for each in OF_EQUITY if getattr(limits, each) is not None), None)
+    if key is None:
         return
     kind, _, name = scope.partition(":")
     if kind not in OF_CAPITAL:
-        raise UsageError(f"limits.{scope}: leverage_max is of an account or of the portfolio")
+        raise UsageError(f"limits.{scope}: {key} is of an account or of the portfolio")
     for each in job.accounts:
         if (kind == "portfolio" or each.name == name) and each.capital is None:
-            raise UsageError(f"limits.{scope}: leverage_max needs capital of account {each.name}")
+            raise UsageError(f"limits.{scope}: {key} needs capital of account {each.name}")
 
 
 def scopes_named(job: Job, table: InstrumentTable, written: str) -> list[str]:
@@ -72,16 +79,18 @@ def scopes_named(job: Job, table: InstrumentTable, written: str) -> list[str]:
     if written == PORTFOLIO:
         return [PORTFOLIO]
     if kind not in KINDS or not name:
+        guess = suggestion(kind, (PORTFOLIO, *KINDS))
         known = [PORTFOLIO, *(f"{each}:NAME" for each in KINDS)]
-        raise UsageError(f"limits.{written} is no scope: there are {', '.join(known)}")
+        raise UsageError(f"limits.{written} is no scope{guess}; there are {', '.join(known)}")
     if kind == "instrument":
         found = [f"instrument:{each}" for each in table.ids if fnmatchcase(each, name)]
         if not found:
-            raise UsageError(f"limits.{written}: no instrument of the job is {name}")
+            guess = suggestion(name, table.ids)
+            raise UsageError(f"limits.{written}: no instrument of the job is {name}{guess}")
         return found
     known_names = names_of(job, table)[kind]
     if name not in known_names:
-        guess = suggestion(name, known_names)
+        guess = suggestion(name.upper() if kind == "venue" else name, known_names)
         raise UsageError(f"limits.{written}: the job has no {kind} {name}{guess}")
     return [written]
 
@@ -98,16 +107,9 @@ def names_of(job: Job, table: InstrumentTable) -> dict[str, list[str]]:
 
 def limits_of(scope: str, limits: Limits) -> ScopeLimits:
     """Return the limits of a scope as the desk takes them."""
-    values = limits.model_dump(exclude={"trade_age", "quote_age", "orders_window", "repeat"})
+    values = {DURATIONS.get(key, key): value for key, value in limits.model_dump().items()}
     hours = chain.from_iterable(parse_hours(each) for each in limits.hours)
-    return ScopeLimits(
-        scope=scope,
-        **{**values, "hours": tuple(hours)},
-        trade_age_ns=limits.trade_age,
-        quote_age_ns=limits.quote_age,
-        orders_window_ns=limits.orders_window,
-        repeat_ns=limits.repeat,
-    )
+    return ScopeLimits(scope=scope, **{**values, "hours": tuple(hours)})
 
 
 def groups_of(job: Job, table: InstrumentTable) -> dict[str, frozenset[str]]:

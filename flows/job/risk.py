@@ -118,11 +118,23 @@ class Limits(Section):
         default=None,
         description="Farthest that a limit may be through the best price of the other side.",
     )
+    refuse_self_trade: bool = Field(
+        default=False,
+        description="An order that would take from a resting order of the portfolio is refused.",
+    )
     trade_age: Age | None = Field(
         default=None, description="Largest age of the last trade of the instrument, in log time."
     )
     quote_age: Age | None = Field(
         default=None, description="Largest age of the last quote of the instrument, in log time."
+    )
+    refuse_crossed: bool = Field(
+        default=False, description="Nothing is opened where bid and ask meet or cross."
+    )
+    clock_offset: Age | None = Field(
+        default=None,
+        description="Farthest that log time may be behind the venue's own at the last price; needs "
+        '`clock = "venue"` of [paper].',
     )
     orders_max: Count | None = Field(
         default=None,
@@ -133,6 +145,12 @@ class Limits(Section):
         default=1_000_000_000, description="Window of `orders_max`, in log time."
     )
     open_orders_max: Count | None = Field(default=None, description="Most entries at work.")
+    cancels_max: Count | None = Field(
+        default=None, description="Most orders that are canceled in any `orders_window`."
+    )
+    rest_min: Age | None = Field(
+        default=None, description="An order is canceled at the earliest so long after its approval."
+    )
     repeat: Age | None = Field(
         default=None,
         description="An order equal to one of the same strategy is refused before so much log time "

@@ -56,7 +56,7 @@ class Job(Section):
     risk: Risk = Risk()
     limits: dict[str, Limits] = Field(
         default={},
-        description="By scope: `portfolio`, `account:NAME`, `strategy:NAME`, .. of docs/risk.md.",
+        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:`, `group:NAME`.",
     )
     groups: dict[str, tuple[str, ...]] = Field(default={}, description="Patterns of instruments.")
     results: Results = Results()

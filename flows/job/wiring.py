@@ -16,6 +16,7 @@ from tapeflow.flows.job.sizes import check_capital
 from tapeflow.schemas.errors import IMPORT, UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
+from tapeflow.schemas.risk import RISK
 from tapeflow.schemas.venues import VENUES, venue_of
 from tapeflow.schemas.venues.dialect import COMBINED, Dialect
 
@@ -104,6 +105,8 @@ def check_accounts(job: Job, table: InstrumentTable, by_name: dict[str, Account]
     """Check that strategies have an account, a name of their own, sizes in lots, one currency."""
     if len({each.name for each in job.strategies}) < len(job.strategies):
         raise UsageError("strategies: two have the same name")
+    if any(each.name == RISK for each in job.strategies):
+        raise UsageError(f"strategies.{RISK}: corrective orders have this name: take another one")
     if job.accounts and len(by_name) < len(job.accounts):
         raise UsageError("accounts: two have the same name")
     check_grids(job)

@@ -1,7 +1,7 @@
 """Decide a wish to cancel or to amend an order.
 
-CancelIntent ─▶ CANCEL_ASKED            never refused by risk
-AmendIntent  ─▶ risk, of what it adds ─▶ AMEND_ASKED, or a Decision that says DENIED
+CancelIntent ─▶ CANCEL_RATE, MIN_REST ─▶ CANCEL_ASKED, or a Decision that says DENIED
+AmendIntent  ─▶ risk, of prices and what it adds ─▶ AMEND_ASKED, or a Decision that says DENIED
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,8 @@ from tapeflow.operators.desk.hear import Fact, carry_out, hear
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.risk import net
+from tapeflow.operators.desk.risk.amendments import check_prices
+from tapeflow.operators.desk.risk.cancels import check_cancel
 from tapeflow.operators.desk.risk.findings import describe
 from tapeflow.operators.desk.risk.run import run_checks
 from tapeflow.operators.desk.settings import DeskSettings
@@ -45,6 +47,10 @@ def decide_change(
             detail = f"CANCEL_PENDING: {intent.order_id} is being canceled"
             yield refuse(account, intent, ZERO, "CANCEL_PENDING", detail)
     elif isinstance(intent, CancelIntent):
+        found = check_cancel(state, settings, working.order, position[0])
+        if found is not None:
+            yield refuse(account, intent, ZERO, found.code, describe(found))
+            return
         yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
     else:
         added = ZERO if intent.size is None else max(intent.size - working.target, ZERO)
@@ -64,7 +70,10 @@ def check_added(
     intent: AmendIntent,
     added: Decimal,
 ) -> tuple[str, str]:
-    """Run the risk checks on what an amendment adds to an order; nothing added passes."""
+    """Run the risk checks on new prices, and on what an amendment adds to an order."""
+    found = check_prices(state, settings, working, intent)
+    if found is not None:
+        return found.code, describe(found)
     if not added:
         return "", ""
     time_ns, partition, offset = intent.signal.position

@@ -1,4 +1,4 @@
-"""What an order is decided on: trades and quotes that are too old, or no market.
+"""What an order is decided on: trades and quotes that are too old, no market, a wrong clock.
 
 Ages are in log time, up to the record that decides. Of an instrument without any trade or quote
 the age is not known: refused. What only reduces passes: to stay in is the greater risk.
@@ -53,4 +53,46 @@ class StaleQuote(Struct, frozen=True):
         return decisive(ages)
 
 
-CHECKS = (StaleTrade(), StaleQuote())
+class Crossed(Struct, frozen=True):
+    """Refuse to open where bid and ask meet or cross: no market shows that."""
+
+    code: ClassVar[str] = "CROSSED"
+    cuts: ClassVar[str] = "never"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check each scope that asks; a quote without a bid or an ask is not known."""
+        bid, ask = proposal.bid, proposal.ask
+        return decisive(
+            Finding("TOUCH_UNKNOWN", proposal.only_reduces, bid, ask, view.limits.scope)
+            if bid is None or ask is None
+            else Finding(self.code, proposal.only_reduces or bid < ask, bid, ask, view.limits.scope)
+            for view in proposal.scopes
+            if view.limits.refuse_crossed
+        )
+
+
+class Clock(Struct, frozen=True):
+    """Limit how far log time is behind the venue's, or ahead of it."""
+
+    code: ClassVar[str] = "CLOCK"
+    cuts: ClassVar[str] = "never"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check each scope that has a limit; without a price the clock is not known."""
+        offset_ns = proposal.clock_offset_ns
+        return decisive(
+            Finding("CLOCK_UNKNOWN", proposal.only_reduces, None, limit, view.limits.scope)
+            if offset_ns is None
+            else Finding(
+                self.code,
+                proposal.only_reduces or abs(offset_ns) <= limit,
+                offset_ns,
+                limit,
+                view.limits.scope,
+            )
+            for view in proposal.scopes
+            if (limit := view.limits.clock_offset_ns) is not None
+        )
+
+
+CHECKS = (StaleTrade(), StaleQuote(), Crossed(), Clock())

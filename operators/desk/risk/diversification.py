@@ -116,4 +116,27 @@ class EffectiveNumber(Struct, frozen=True):
         )
 
 
-CHECKS = (Concentration(), VenueShare(), GroupShare(), EffectiveNumber())
+class Correlated(Struct, frozen=True):
+    """Limit what moves with the instrument: notionals by their correlation with it."""
+
+    code: ClassVar[str] = "CORRELATED"
+    cuts: ClassVar[str] = "resize"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check each scope that has a limit."""
+        return decisive(
+            Finding("MARK_UNKNOWN", proposal.only_reduces, None, limit, view.limits.scope)
+            if math.isnan(view.correlated_after)
+            else Finding(
+                self.code,
+                proposal.only_reduces or is_within(view.correlated_after, limit),
+                view.correlated_after,
+                limit,
+                view.limits.scope,
+            )
+            for view in proposal.scopes
+            if (limit := view.limits.correlated_max) is not None
+        )
+
+
+CHECKS = (Concentration(), VenueShare(), GroupShare(), EffectiveNumber(), Correlated())

@@ -121,21 +121,24 @@ class Notionals(NamedTuple):
     gross: float
     net: float  # the larger one of both sides
     by_instrument: dict[str, float]
+    longest: dict[str, float]  # signed, by instrument: if all buys fill
+    shortest: dict[str, float]
 
 
 def notionals(holdings: Holdings, values: Values) -> Notionals:
     """Return the sums of holdings, worst case by side."""
     by_instrument: dict[str, float] = {}
-    longs, shorts = [], []
+    longs: dict[str, float] = {}
+    shorts: dict[str, float] = {}
     for instrument, holding in holdings.items():
         longest, shortest = holding.longest, holding.shortest
         is_long = abs(longest) >= abs(shortest)
         value = values(instrument, long=is_long)
         by_instrument[instrument] = float(holding.worst) * value
-        longs.append(float(longest) * value)
-        shorts.append(float(shortest) * value)
-    net = max(abs(math.fsum(longs)), abs(math.fsum(shorts)))
-    return Notionals(math.fsum(by_instrument.values()), net, by_instrument)
+        longs[instrument] = float(longest) * value
+        shorts[instrument] = float(shortest) * value
+    net = max(abs(math.fsum(longs.values())), abs(math.fsum(shorts.values())))
+    return Notionals(math.fsum(by_instrument.values()), net, by_instrument, longs, shorts)
 
 
 def equity_of(state: State, settings: DeskSettings, scope: str, account: str) -> float | None:

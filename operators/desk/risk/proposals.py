@@ -1,13 +1,13 @@
 """An order as the checks see it: what its scopes hold, and would hold with it."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
 from tapeflow.operators.desk.risk.holdings import (
     NOTHING,
-    Holdings,
     Notionals,
     Values,
     equity_of,
@@ -16,11 +16,14 @@ from tapeflow.operators.desk.risk.holdings import (
     unit_values,
 )
 from tapeflow.operators.desk.risk.scopes import holds, scopes_of
+from tapeflow.operators.desk.risk.spread import correlated_notional, effective_number, share_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.working import HELD
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.risk import Proposal, ScopeView
+from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.time import MIN_NS
 
 
@@ -37,6 +40,7 @@ def make_proposal(state: State, settings: DeskSettings, order: Order) -> Proposa
     buys, sells = sides.get(order.instrument, NOTHING.sides)
     values = unit_values(state, settings, order.account)
     flips = [each.flips for each in limits if each.flips is not None]
+    asks_own = any(each.refuse_self_trade for each in limits)
     return Proposal(
         instrument=settings.instruments.get(order.instrument),
         account=order.account,
@@ -51,6 +55,8 @@ def make_proposal(state: State, settings: DeskSettings, order: Order) -> Proposa
         scopes=tuple(view_of(state, settings, each, order, values) for each in limits),
         flips=flips[-1] if flips else settings.risk.flips,
         last_equal_ns=state.risk.last_equal_ns(order),
+        own_bid=best_own(state, order, BUY) if asks_own else None,
+        own_ask=best_own(state, order, SELL) if asks_own else None,
         **prices_of(state, settings, order, values),
     )
 
@@ -62,6 +68,7 @@ def prices_of(state: State, settings: DeskSettings, order: Order, values: Values
     bid, ask = marks.quote[number].tolist()
     trade_ns, quote_ns = int(marks.last_at[number, 0]), int(marks.quote_at[number, 0])
     notional = float(order.size) * values(order.instrument, long=order.side < 0)
+    has_clock = settings.venue_clock and max(trade_ns, quote_ns) > MIN_NS
     limit = order.terms.limit
     if limit is not None and order.side > 0 and mark > 0:
         notional *= max(float(limit) / mark, 1.0)  # it may be bought at up to its limit
@@ -72,6 +79,7 @@ def prices_of(state: State, settings: DeskSettings, order: Order, values: Values
         "ask": ask if ask > 0 else None,
         "trade_ns": trade_ns if trade_ns > MIN_NS else None,
         "quote_ns": quote_ns if quote_ns > MIN_NS else None,
+        "clock_offset_ns": marks.delay_ns(number) if has_clock else None,
     }
 
 
@@ -95,31 +103,46 @@ def view_of(
         sums = notionals(holdings, values)
         view = replace(view, gross_after=sums.gross, net_after=sums.net)
         if limits.asks_shares:
-            view = replace(view, **shares_of(settings, order, holdings, sums))
-    if limits.leverage_max is not None:
+            view = replace(view, **spread_of(settings, order, sums))
+    if limits.asks_equity:
         view = replace(view, equity=equity_of(state, settings, limits.scope, order.account))
     return view
 
 
-def shares_of(
-    settings: DeskSettings, order: Order, holdings: Holdings, sums: Notionals
-) -> dict[str, float]:
-    """Return the shares of the gross of a scope; 0 of an empty one."""
-    gross = sums.gross or 1.0
-    venue = settings.instruments.get(order.instrument).venue
-    of_venue = [each for each in holdings if settings.instruments.get(each).venue == venue]
-    groups = [ids for ids in settings.risk.groups.values() if order.instrument in ids]
-    of_groups = [
-        math.fsum(value for name, value in sums.by_instrument.items() if name in ids)
-        for ids in groups
-    ]
-    squares = math.fsum((value / gross) ** 2 for value in sums.by_instrument.values())
+def spread_of(settings: DeskSettings, order: Order, sums: Notionals) -> dict[str, float]:
+    """Return how the notionals of a scope are spread; shares are 0 of an empty one."""
+    name, notionals = order.instrument, sums.by_instrument
+    venue = settings.instruments.get(name).venue
+    of_venue = [each for each in notionals if settings.instruments.get(each).venue == venue]
+    groups = [ids for ids in settings.risk.groups.values() if name in ids]
     return {
-        "share_after": sums.by_instrument.get(order.instrument, 0.0) / gross,
-        "venue_share_after": math.fsum(sums.by_instrument[each] for each in of_venue) / gross,
-        "group_share_after": max(of_groups, default=0.0) / gross,
-        "effective_after": 1 / squares if squares else 0.0,
+        "share_after": share_of(notionals, (name,)),
+        "venue_share_after": share_of(notionals, of_venue),
+        "group_share_after": max((share_of(notionals, ids) for ids in groups), default=0.0),
+        "effective_after": effective_number(notionals),
+        "correlated_after": correlated_notional(
+            name, order.side, sums.longest, sums.shortest, move_together
+        ),
     }
+
+
+def move_together(one: str, other: str) -> float:
+    """Return the correlation of two instruments of which nothing is known."""
+    return 1.0
+
+
+def best_own(state: State, order: Order, side: int) -> Decimal | None:
+    """Return the best price of the portfolio's orders that rest on a side of an instrument."""
+    best: Decimal | None = None
+    for orders in state.orders.living.values():
+        for working in orders.values():
+            each, limit = working.order, working.terms.limit
+            if limit is None or each.side != side or each.instrument != order.instrument:
+                continue
+            if working.phase == HELD or (working.terms.is_conditional and not working.triggered):
+                continue
+            best = limit if best is None else max(best * side, limit * side) * side
+    return best
 
 
 def count_open(state: State, settings: DeskSettings, scope: str) -> int:

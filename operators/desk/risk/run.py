@@ -12,9 +12,13 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.risk import (
+    approval,
+    churn,
+    crossing,
     data,
     diversification,
     exposure,
+    loss,
     net,
     position,
     price,
@@ -23,6 +27,7 @@ from tapeflow.operators.desk.risk import (
     short,
     size,
     trading,
+    venue_rules,
 )
 from tapeflow.operators.desk.risk.check import Check
 from tapeflow.operators.desk.risk.proposals import limits_of, make_proposal
@@ -35,8 +40,10 @@ from tapeflow.schemas.risk import Finding, Proposal
 
 CHECKS: tuple[Check, ...] = (
     *trading.CHECKS,
+    *venue_rules.CHECKS,
     *data.CHECKS,
     *price.CHECKS,
+    *crossing.CHECKS,
     *short.BEFORE_LIMITS,
     *size.CHECKS,
     *position.CHECKS,
@@ -44,6 +51,9 @@ CHECKS: tuple[Check, ...] = (
     *diversification.CHECKS,
     *repetition.CHECKS,
     *rate.CHECKS,
+    *churn.CHECKS,
+    *loss.CHECKS,
+    *approval.CHECKS,
     *short.AFTER_LIMITS,
 )  # in the order in which they run
 

@@ -17,6 +17,7 @@ class RiskSnapshot(Struct):
 
     approvals_ns: dict[str, list[int]]
     recent: dict[str, list[tuple[int, str]]]
+    cancels_ns: dict[str, list[int]] = {}
 
 
 @dataclass(slots=True)
@@ -27,15 +28,21 @@ class RiskState:
     approvals_ns: dict[str, deque[int]] = field(default_factory=dict)  # log times, by scope
     # by strategy, where orders may not repeat: log time and what the order is
     recent: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
+    cancels_ns: dict[str, deque[int]] = field(default_factory=dict)  # log times, by scope
 
     def count_approvals(self, limits: ScopeLimits, now_ns: int) -> int:
         """Return how many orders of a scope were approved in the window that ends now."""
-        times = self.approvals_ns.get(limits.scope)
-        if not times:
-            return 0
-        while times and times[0] <= now_ns - limits.orders_window_ns:
-            times.popleft()
-        return len(times)
+        return count_in_window(self.approvals_ns.get(limits.scope), limits, now_ns)
+
+    def count_cancels(self, limits: ScopeLimits, now_ns: int) -> int:
+        """Return how many orders of a scope were canceled in the window that ends now."""
+        return count_in_window(self.cancels_ns.get(limits.scope), limits, now_ns)
+
+    def add_cancel(self, scopes: Iterable[ScopeLimits], now_ns: int) -> None:
+        """Note a cancel that was approved in these scopes."""
+        for limits in scopes:
+            if limits.cancels_max is not None:
+                self.cancels_ns.setdefault(limits.scope, deque()).append(now_ns)
 
     def last_equal_ns(self, order: Order) -> int | None:
         """Return the log time of the newest order equal to this; None where there is none."""
@@ -56,7 +63,7 @@ class RiskState:
         if spans:
             recent = self.recent.setdefault(order.strategy, deque())
             recent.append((order.time_ns, name_of(order)))
-            while recent[0][0] <= order.time_ns - max(spans):
+            while recent and recent[0][0] <= order.time_ns - max(spans):
                 recent.popleft()
 
     def snapshot(self) -> RiskSnapshot:
@@ -64,6 +71,7 @@ class RiskState:
         return RiskSnapshot(
             {scope: [*times] for scope, times in self.approvals_ns.items() if times},
             {strategy: [*each] for strategy, each in self.recent.items() if each},
+            {scope: [*times] for scope, times in self.cancels_ns.items() if times},
         )
 
     @classmethod
@@ -73,7 +81,17 @@ class RiskState:
             open_sizes,
             {scope: deque(times) for scope, times in saved.approvals_ns.items()},
             {strategy: deque(each) for strategy, each in saved.recent.items()},
+            {scope: deque(times) for scope, times in saved.cancels_ns.items()},
         )
+
+
+def count_in_window(times: deque[int] | None, limits: ScopeLimits, now_ns: int) -> int:
+    """Return how many times are in the window that ends now; those before it are forgotten."""
+    if not times:
+        return 0
+    while times and times[0] <= now_ns - limits.orders_window_ns:
+        times.popleft()
+    return len(times)
 
 
 def name_of(order: Order) -> str:

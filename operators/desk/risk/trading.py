@@ -6,6 +6,7 @@
 What only reduces passes both.
 """
 
+from functools import cache
 from typing import ClassVar
 
 from msgspec import Struct
@@ -54,9 +55,9 @@ class TradingHours(Struct, frozen=True):
         return decisive(
             Finding(
                 self.code,
-                proposal.only_reduces or any(is_in(minute, each) for each in view.limits.hours),
+                proposal.only_reduces or is_in_any(minute, view.limits.hours),
                 minute,
-                " ".join(f"{each.begin}-{each.end}" for each in view.limits.hours),
+                format_hours(view.limits.hours),
                 view.limits.scope,
             )
             for view in proposal.scopes
@@ -71,6 +72,21 @@ def week_minute(time_ns: int) -> int:
     3
     """
     return (time_ns // MINUTE_NS + EPOCH_MINUTES) % WEEK_MINUTES
+
+
+def is_in_any(minute: int, hours: tuple[Hours, ...]) -> bool:
+    """Return whether a minute of the week is in any of the spans."""
+    return any(is_in(minute, each) for each in hours)
+
+
+@cache
+def format_hours(hours: tuple[Hours, ...]) -> str:
+    """Return spans as text, in minutes of the week.
+
+    >>> format_hours((Hours(0, 5), Hours(60, 65)))
+    '0-5 60-65'
+    """
+    return " ".join(f"{each.begin}-{each.end}" for each in hours)
 
 
 def is_in(minute: int, hours: Hours) -> bool:
