@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.flows.cli.terminal import notify
+from tapeflow.schemas.errors import TapeflowError
 
 if TYPE_CHECKING:
     from tapeflow.connectors.duckdb.reading import ResultsReader
     from tapeflow.flows.explain.frames import Frames
+    from tapeflow.flows.explain.node import Node
 
 SHOWN = 3  # frames of a bar: first, and last ones
 NO_LOG = (
@@ -74,21 +76,31 @@ def run(args: Namespace) -> int:
     from tapeflow.flows.explain.chain import explain
     from tapeflow.flows.explain.json_text import to_json
 
-    reader = ResultsReader(args.results, notify)
+    reader, has_all = ResultsReader(args.results, notify), True
     try:
         node = explain(reader, args.id)
         if args.tapes or from_topics:
             keep = None if args.all or args.json else SHOWN
-            open_frames(args, reader).fetch(node, keep)
+            has_all = open_frames(args, reader).fetch(node, keep)
         else:
             notify(NO_LOG)
+        check_found(node, has_log=from_topics or bool(args.tapes))
     finally:
         reader.close()
     if args.json:
         print(to_json(node))
     else:
         print(text.render(node, text.width_of(sys.stdout), all_frames=args.all))
-    return 0
+    if not has_all:
+        notify("the log that was given does not have all of these records: see the notes")
+    return 0 if has_all else 1
+
+
+def check_found(node: "Node", *, has_log: bool) -> None:
+    """Raise TapeflowError where the only thing known of a record is what was asked."""
+    if node.kind == "record" and not node.frames and not node.tables.get("led to"):
+        why = "; ".join(node.notes) if has_log else f"{node.notes[0]}; name the log by --tapes PATH"
+        raise TapeflowError(why)
 
 
 def open_frames(args: Namespace, reader: "ResultsReader") -> "Frames":

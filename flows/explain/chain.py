@@ -40,15 +40,17 @@ class Chain:
 
         return self.once(kind, name, make, why)
 
-    def record(self, row: Row, why: str, time: str | None) -> Node:
-        """Return the record that a row names, of this log time."""
+    def records(self, row: Row, why: str, time: str | None) -> list[Node]:
+        """Return the record that a row names, of this log time; none of a timer."""
+        if not row["partition"]:
+            return []
         node = record(row["partition"], row["offset"], why, time)
-        return self.once("record", node.id, lambda: node, why)
+        return [self.once("record", node.id, lambda: node, why)]
 
     def once(self, kind: str, name: str, make: Callable[[], Node], why: str) -> Node:
         """Return what `make` makes the first time, and the name alone after that."""
         if (kind, name) in self.seen:
-            return Node(kind, name, why=why, notes=["see above"])
+            return Node(kind, name, why=f"{why}, see above")
         self.seen.add((kind, name))
         node = make()
         node.why = why

@@ -18,7 +18,7 @@ PREFIX_MIN, ID_LENGTH, SHOWN = 6, 24, 5
 HEX = re.compile(r"[0-9a-f]+")
 RECORD = re.compile(r"([A-Za-z0-9_-]+-\d+):(\d+)")
 BAR = re.compile(r"([^@\s]+)@(-?\d+)\+(\d+)(?:/(.+))?")
-MOMENT = re.compile(r"([^@\s]+)@(.+)")
+MOMENT = re.compile(r"([^@\s]+)@([^/]+)(?:/(.+))?")
 ROW = re.compile(r"(?:(states|order_events|commands|funding)/)?(?:(.+)/)?(\d+)")
 IDS = {"fill": ("fills", "id"), "order": ("orders", "id"), "decision": ("decisions", "order_id"),
        "signal": ("signals", "id"), "control": ("control", "id")}  # fmt: skip
@@ -42,7 +42,7 @@ def find(reader: ResultsReader, text: str) -> tuple[str, Row]:
     if match := BAR.fullmatch(text):
         return "bar", find_bar(reader, text)
     if match := MOMENT.fullmatch(text):
-        return "bar", find_bar_at(reader, match[1], match[2])
+        return "bar", find_bar_at(reader, *match.groups())
     if HEX.fullmatch(text) and not (text.isdigit() and len(text) < PREFIX_MIN):
         return find_id(reader, text)
     if (match := ROW.fullmatch(text)) and (match[1] or match[2]):
@@ -98,14 +98,16 @@ def find_bar(reader: ResultsReader, text: str) -> Row:
     return found[0]
 
 
-def find_bar_at(reader: ResultsReader, instrument: str, time: str) -> Row:
-    """Return the bar of the job's width that holds a time; TapeflowError where there is none."""
+def find_bar_at(reader: ResultsReader, instrument: str, time: str, kind: str | None) -> Row:
+    """Return the bar that holds a time, of the job's width or of a kind; else TapeflowError."""
+    table = "other_bars" if kind else "bars"
+    of_kind = f"AND kind = {to_sql(kind)} " if kind else ""
     moment = f"try_cast({to_sql(time.removesuffix('Z'))} AS TIMESTAMP_NS)"
     if reader.rows(f"SELECT {moment} AS time")[0]["time"] is None:
         raise TapeflowError(f"{time} is no time: write {instrument}@2026-01-05T09:00:42 (UTC)")
     found = reader.rows(
-        f"{WITH_NS} bars WHERE instrument = {to_sql(instrument)} "
-        f"AND open_time <= {moment} AND close_time > {moment}"
+        f"{WITH_NS} {table} WHERE instrument = {to_sql(instrument)} {of_kind}"
+        f"AND open_time <= {moment} AND close_time > {moment} ORDER BY log_time LIMIT 1"
     )
     if not found:
         near = describe_near(reader, instrument, f"open_time <= {moment}")

@@ -27,6 +27,7 @@ from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import ACCEPTED
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.sides import side_name
+from tapeflow.schemas.time import NS_PER_MS, format_time
 from tapeflow.schemas.venues import venue_of
 
 WITH_FRAMES = {"record", "dead letter", "trades"}  # kinds of nodes
@@ -46,6 +47,11 @@ class RecordFrame:
         """Take the record."""
         frame = Frame(page.first_offset, int(page.log_ns[0]), page.frame(0))
         self.node.frames = [frame]
+        if self.time_ns is not None and abs(frame.log_ns - self.time_ns) > NS_PER_MS:
+            self.node.notes.append(
+                f"this log has it written {format_time(frame.log_ns)}, the results have log time "
+                f"{format_time(self.time_ns)}: held there by the log clock, or another log"
+            )
 
 
 class BarTrades:
@@ -85,7 +91,8 @@ class BarTrades:
         """Yield the frames with trades of the bar, and count those."""
         row = self.node.row
         of_bar = (t.verdict == ACCEPTED) & (t.instrument == self.number)
-        of_bar &= (t.event_ns >= row["open_ns"]) & (t.event_ns < row["close_ns"])
+        if row["by_time"]:
+            of_bar &= (t.event_ns >= row["open_ns"]) & (t.event_ns < row["close_ns"])
         of_bar &= (t.offset >= row["first_offset"]) & (t.offset <= row["last_offset"])
         frame = None
         for n in np.flatnonzero(of_bar).tolist():
@@ -113,6 +120,10 @@ class BarTrades:
         is_sum = math.isclose(float(self.volume), row["volume"], rel_tol=CLOSE, abs_tol=0)
         return is_sum and self.trades == row["count"]
 
+    def may_agree(self) -> bool:
+        """Return whether more of the log before the bar may explain what differs."""
+        return not self.agrees() and self.node.row["by_time"] and not self.node.notes
+
     def finish(self) -> None:
         """Write what was found into the node."""
         self.node.frames = [*self.first, *self.last]
@@ -131,8 +142,8 @@ class Frames:
         self.table = instrument_table(job)
         self.decoders: dict[str, Decoder] = {}
 
-    def fetch(self, root: Node, keep: int | None = None) -> None:
-        """Fetch the frames of all nodes below one, each partition once.
+    def fetch(self, root: Node, keep: int | None = None) -> bool:
+        """Fetch the frames of all nodes below one, each partition once; return whether all came.
 
         Bars whose trades do not sum up to them are read again, from further back.
         """
@@ -150,16 +161,19 @@ class Frames:
             self.read([*unsettled, *found])
             for each in found:
                 each.finish()
-            bars = [each.node for each in found if not each.agrees() and not each.node.notes]
+            bars = [each.node for each in found if each.may_agree()]
             unsettled = []
             if not bars:
-                return
+                break
+        return all(each.frames for each in nodes)
 
     def bar_trades(self, node: Node, back: int | None, keep: int | None) -> BarTrades:
         """Return what wants the trades of a bar, from `back` records before it on."""
         venue = venue_of(node.row["partition"])
         if venue not in self.decoders:
             self.decoders |= wiring.decoders(self.job, self.table)
+        if back is not None and not node.row["by_time"]:  # its sums would not show a duplicate
+            back = self.job.dedupe.window
         begin = 0 if back is None else max(node.row["first_offset"] - back, 0)
         return BarTrades(node, self.job, self.table, self.decoders[venue], begin, keep)
 

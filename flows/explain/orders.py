@@ -16,7 +16,7 @@ TEXT_FINDING = re.compile(r"([A-Z_]+): observed=([^,;]+), limit=([^,;]+)")
 def explain_fill(chain: "Chain", row: Row) -> Node:
     """Explain a fill: the record that made it, and its order."""
     chain.seen.add(("fill", row["id"]))
-    causes = [chain.record(row, "filled it", row["log_time"])]
+    causes = chain.records(row, "filled it", row["log_time"])
     causes.append(chain.by_id("order", row["order_id"], "its order"))
     return Node("fill", row["id"], row, causes=causes)
 
@@ -49,12 +49,11 @@ def explain_order(chain: "Chain", row: Row) -> Node:
 
 def event_records(chain: "Chain", events: list[Row]) -> list[Node]:
     """Return the records that brought events of an order, each once."""
-    return [
-        chain.record(each, f"brought {each['kind']}", each["time"])
-        for each in events
-        if each["partition"]
-        and ("record", record_id(each["partition"], each["offset"])) not in chain.seen
-    ]
+    found: list[Node] = []
+    for each in events:
+        if ("record", record_id(each["partition"], each["offset"])) not in chain.seen:
+            found += chain.records(each, f"brought {each['kind']}", each["time"])
+    return found
 
 
 def explain_decision(chain: "Chain", row: Row) -> Node:
@@ -79,8 +78,7 @@ def findings(row: Row) -> list[Row]:
 def explain_event(chain: "Chain", row: Row) -> Node:
     """Explain an event of an order."""
     node = Node("event", f"order_events/{row['account']}/{row['seq']}", row)
-    if row["partition"]:
-        node.causes.append(chain.record(row, "brought it", row["time"]))
+    node.causes += chain.records(row, "brought it", row["time"])
     node.causes.append(chain.by_id("order", row["order_id"], "its order"))
     return node
 

@@ -22,7 +22,7 @@ def explain_signal(chain: "Chain", row: Row) -> Node:
         node.row = row | {"declared": declared[-1]}
     if len(declared) > 1:
         node.notes.append("the job of an earlier start declared this strategy differently")
-    node.causes.append(chain.record(row, "decided at it", row["time"]))
+    node.causes += chain.records(row, "decided at it", row["time"])
     node.causes.append(cause(chain, row))
     return node
 
@@ -37,15 +37,20 @@ def cause(chain: "Chain", row: Row) -> Node:
                                     ("control", "control", "id")):  # fmt: skip
             if chain.first(table, **{column: name}) is not None:
                 return chain.by_id(kind, name, "it answers")
-    node = Node("call", name, why="it answers", notes=["no fact of its own is stored of it"])
-    if match := EVENT.fullmatch(name):
-        node.row = {"strategy": match[1], "event": match[2], "call": int(match[3])}
-        if match[2] == "order":
-            node.notes.clear()
-            node.tables["events"] = chain.reader.where(
-                "order_events", f"AND epoch_ns(time) = {row_ns(chain, row)} ORDER BY seq",
-                strategy=match[1],
-            )  # fmt: skip
+    return call(chain, row, name)
+
+
+def call(chain: "Chain", row: Row, name: str) -> Node:
+    """Explain a call of a strategy by what is no fact of its own: a timer, a price watch, .."""
+    match = EVENT.fullmatch(name)
+    if match is None:
+        return Node("cause", name, why="it answers", notes=["no fact of its own is stored of it"])
+    strategy, event, number = match.groups()
+    node = Node("call", name, {"strategy": strategy, "event": event, "number": int(number)})
+    node.why = "it answers"
+    if event == "order":
+        extra = f"AND epoch_ns(time) = {row_ns(chain, row)} ORDER BY seq"
+        node.tables["events"] = chain.reader.where("order_events", extra, strategy=strategy)
     return node
 
 

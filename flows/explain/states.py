@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 def explain_state(chain: "Chain", row: Row) -> Node:
     """Explain a change of a trading state: its rule or command, and its record."""
     node = Node("state", f"states/{row['seq']}", row)
-    if row["partition"]:
-        node.causes.append(chain.record(row, "changed at it", row["time"]))
+    node.causes += chain.records(row, "changed at it", row["time"])
     if row["cause"] == "command":
         node.causes.append(chain.by_id("control", row["rule"], "by command"))
     return node
@@ -23,5 +22,5 @@ def explain_control(chain: "Chain", row: Row) -> Node:
     chain.seen.add(("control", row["id"]))
     node = Node("control", row["id"], row)
     node.tables["states"] = chain.reader.where("states", "ORDER BY seq", rule=row["id"])
-    node.causes.append(chain.record(row, "written as", row["time"]))
+    node.causes += chain.records(row, "written as", row["time"])
     return node

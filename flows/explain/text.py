@@ -32,7 +32,7 @@ COLUMNS = {  # of the tables of a node, where not all of them are of use; JSON h
                                         "funding", "mark", "unrealized", "fill_id"),
     "the position before": ("time", "quantity", "realized", "fees", "funding", "fill_id"),
 }  # fmt: skip
-ROWS_SHOWN = 12  # of a table, unless all are wanted
+ROWS_SHOWN = 6  # first ones of a table, and last ones, unless all are wanted
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -70,11 +70,8 @@ def lines_of(
     for name, rows in node.tables.items():
         if rows:
             yield from wrap(f"{name}:", width, inside, inside)
-            shown = rows if all_frames else rows[:ROWS_SHOWN]
-            for line in aligned(shown, COLUMNS.get(name)):
+            for line in table_lines(name, rows, all_rows=all_frames):
                 yield from wrap(line, width, inside + "  ", inside + "    ")
-            if len(rows) > len(shown):
-                yield f"{inside}  .. {len(rows) - len(shown)} more: --all"
     for line in frame_lines(node):
         yield from wrap(line, width, inside + "  ", inside + "    ")
     for note in node.notes:
@@ -84,6 +81,15 @@ def lines_of(
         branch, rest = (last, "   ") if is_last else (between, through)
         ahead, under = below + branch, below + rest
         yield from lines_of(cause, width, signs, ahead, under, all_frames=all_frames)
+
+
+def table_lines(name: str, rows: list[Row], *, all_rows: bool) -> Iterator[str]:
+    """Yield the lines of a table: of a long one its first and last rows, unless all are wanted."""
+    lines = list(aligned(rows, COLUMNS.get(name)))
+    missing = 0 if all_rows else max(len(rows) - 2 * ROWS_SHOWN, 0)
+    if missing:
+        lines[ROWS_SHOWN + 1 : -ROWS_SHOWN] = [f".. {missing} more: --all"]
+    yield from lines
 
 
 def frame_lines(node: Node) -> Iterator[str]:

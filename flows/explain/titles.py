@@ -6,6 +6,11 @@ from typing import Any
 
 from tapeflow.flows.explain.node import Node, Row
 
+EVENTS = {  # with which a strategy is called
+    "timer": "a timer",
+    "price": "a price watch, met at that record,",
+    "order": "a report on an order",
+}
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 TERMS = ("limit", "trigger", "trail", "activate", "display", "expire_time")
 
@@ -90,7 +95,8 @@ def signal_title(row: Row) -> str:
 
 def signal_body(row: Row) -> Iterator[str]:
     """Yield when it was made."""
-    yield f"{row['time']}, of what ended at {row['close_time']}"
+    ended = "" if row["close_time"] == row["time"] else f", of what ended at {row['close_time']}"
+    yield f"{row['time']}{ended}"
     if "declared" in row:
         yield f"strategy {strategy_line(row['declared'])}"
 
@@ -119,6 +125,8 @@ def trades_title(row: Row) -> str:
     )
     if row["exact"]:
         return f"{found}: the volume of the bar"
+    if not row["by_time"]:
+        return f"{found}: the bar has {row['volume']} of it, as its first and last may be split"
     return f"{found}, but the bar has {row['count']} of volume {row['volume']}"
 
 
@@ -150,10 +158,13 @@ def strategy_line(row: Row) -> str:
 
 
 def without_empty(value: Any) -> Any:
-    """Return a table without the keys that say nothing; any other value as it is."""
+    """Return a value without the keys of its tables that say nothing."""
+    if isinstance(value, list):
+        return [without_empty(each) for each in value]
     if not isinstance(value, dict):
         return value
-    return {name: each for name, each in value.items() if each not in EMPTY and each is not False}
+    known = {name: without_empty(each) for name, each in value.items()}
+    return {name: each for name, each in known.items() if each not in (*EMPTY, False)}
 
 
 def all_values(row: Row) -> Iterator[str]:
@@ -167,10 +178,16 @@ def text_of(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
+def call_title(row: Row) -> str:
+    """Return what a strategy was called with."""
+    what = EVENTS.get(row["event"], row["event"])
+    return f"{what} of {row['strategy']}, its call {row['number']}"
+
+
 TITLES: dict[str, Callable[[Row], str]] = {
     "fill": fill_title, "order": order_title, "decision": decision_title,
     "signal": signal_title, "bar": bar_title, "dead letter": letter_title,
-    "position": position_title, "state": state_title, "control": control_title,
+    "position": position_title, "state": state_title, "control": control_title, "call": call_title,
 }  # fmt: skip
 BODIES: dict[str, Callable[[Row], Iterator[str]]] = {
     "fill": fill_body, "order": order_body, "decision": decision_body, "signal": signal_body,

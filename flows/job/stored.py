@@ -20,4 +20,6 @@ def load_stored(text: str) -> Job:
     try:
         return Job.model_validate(keys)
     except ValidationError as error:
-        raise UsageError(f"the job of the results: {first_error(error, Job)}") from None
+        raise UsageError(
+            f"the job of the results, perhaps of another version: {first_error(error, Job)}"
+        ) from None
