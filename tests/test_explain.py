@@ -453,7 +453,7 @@ def test_the_id_of_an_order_at_its_venue_names_the_order(traded):
     ],
 )
 def test_what_is_no_id_is_one_line_with_what_is_near(traded, name, line):
-    with pytest.raises(TapeflowError, match="^[^\n]+$") as error:
+    with pytest.raises(TapeflowError, match=r"^[^\n]+$") as error:
         explain(traded.reader, name)
     assert line in str(error.value)
 

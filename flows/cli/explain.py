@@ -90,7 +90,9 @@ def run(args: Namespace) -> int:
     if args.json:
         print(to_json(node))
     else:
-        print(text.render(node, text.width_of(sys.stdout), all_frames=args.all))
+        unicode = "utf" in (sys.stdout.encoding or "").lower()
+        width = text.width_of(sys.stdout)
+        print(text.render(node, width, all_frames=args.all, unicode=unicode))
     if not has_all:
         notify("the log that was given does not have all of these records: see the notes")
     return 0 if has_all else 1

@@ -42,6 +42,7 @@ class RecordFrame:
         self.begin = self.end = node.row["offset"]
         time = node.row.get("log_time")
         self.time_ns = None if time is None else int(np.datetime64(time, "ns").astype(np.int64))
+        self.is_exact = time is not None
 
     def take(self, page: Page) -> None:
         """Take the record."""
@@ -66,6 +67,7 @@ class BarTrades:
         row = node.row
         self.partition, self.begin, self.end = row["partition"], begin, row["last_offset"]
         self.time_ns = row["open_ns"] if begin == row["first_offset"] else None
+        self.is_exact = False
         self.number = table.ids.index(row["instrument"])
         self.late = {(offset, trade_id) for offset, trade_id in row["late"]}
         self.steps: list[Any] = [bar_steps.dedupe(job, table), bar_steps.judge_trades(job, table)]

@@ -98,7 +98,7 @@ def signal_body(row: Row) -> Iterator[str]:
     ended = "" if row["close_time"] == row["time"] else f", of what ended at {row['close_time']}"
     yield f"{row['time']}{ended}"
     if "declared" in row:
-        yield f"strategy {strategy_line(row['declared'])}"
+        yield f"strategy {row['strategy']}: {strategy_line(row['declared'])}"
 
 
 def bar_title(row: Row) -> str:
@@ -153,7 +153,8 @@ def control_title(row: Row) -> str:
 
 def strategy_line(row: Row) -> str:
     """Return how the job declares a strategy; what it leaves out is left out."""
-    known = {name: without_empty(each) for name, each in row.items()}
+    names = ["kind", *(name for name in row if name not in {"kind", "name"})]
+    known = {name: without_empty(row.get(name)) for name in names}
     return ", ".join(f"{name} {text_of(each)}" for name, each in known.items() if each not in EMPTY)
 
 
