@@ -85,7 +85,7 @@ def lines_of(
 
 def table_lines(name: str, rows: list[Row], *, all_rows: bool) -> Iterator[str]:
     """Yield the lines of a table: of a long one its first and last rows, unless all are wanted."""
-    lines = list(aligned(rows, COLUMNS.get(name)))
+    lines = list(align(rows, COLUMNS.get(name)))
     missing = 0 if all_rows else max(len(rows) - 2 * ROWS_SHOWN, 0)
     if missing:
         lines[ROWS_SHOWN + 1 : -ROWS_SHOWN] = [f".. {missing} more: --all"]
@@ -129,7 +129,7 @@ def escape(character: str) -> str:
     return "".join(f"\\x{byte:02X}" for byte in raw)
 
 
-def aligned(rows: list[Row], columns: Sequence[str] | None = None) -> Iterator[str]:
+def align(rows: list[Row], columns: Sequence[str] | None = None) -> Iterator[str]:
     """Yield some columns of rows, aligned under their names, without those that say nothing."""
     shown = [row | {"record": record_of(row)} for row in rows] if columns else rows
     names = [name for name in columns or rows[0] if any(cell(row.get(name)) for row in shown)]
