@@ -34,6 +34,8 @@ class Decision(Struct, frozen=True, gc=False):
     decision: str  # APPROVED | DENIED
     reason: str  # code of the check that denied, or ""
     detail: str  # limit and observed value of that check
+    checks: str = ""  # JSON of all that was checked: [code, passed, observed, limit, scope] each
+    wanted_size: Decimal | None = None  # before the checks cut it; NULL: they did not
 
 
 class Position(Struct, frozen=True, gc=False):

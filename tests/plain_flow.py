@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tapeflow.flows.job import bar_steps, declared, features, portfolio, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.paper import Paper
+from tapeflow.flows.job.risk import Risk
 from tapeflow.flows.job.settings import Job
 from tapeflow.operators import batch_facts, records
 from tapeflow.operators.decode import step as decode
@@ -37,6 +38,7 @@ JOB = Job.model_validate(
         "normalise": {"window": 2},
         "market": {"mark_prices": True},
         "paper": {"model": "trade", "clock": "log", "patience": "none", "funding": False},
+        "risk": {"counting": "net"},
         "results": {"equity_interval": "3s", "stale_mark": "1s", "order_events": False, "position_values": False},
         "instruments": {
             name: {"tick": "0.25", "lot": "0.5"}
@@ -60,9 +62,10 @@ JOB = Job.model_validate(
         ],
     }
 )  # fmt: skip
-DEFAULT_JOB = JOB.model_copy(  # the same by the rules of the paper venue that a new job has
+DEFAULT_JOB = JOB.model_copy(  # the same by the rules of risk and of the venue that a new job has
     update={
         "paper": Paper(),
+        "risk": Risk(),
         "results": JOB.results.model_copy(update={"order_events": True, "position_values": True}),
     }
 )

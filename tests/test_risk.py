@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.exact_sum import ExactSum
-from tapeflow.operators.desk.risk import ApprovedExposure, ProposedOrder
+from tapeflow.operators.desk.risk import net
+from tapeflow.operators.desk.risk.net import ApprovedExposure, ProposedOrder
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tests.frames import S
@@ -41,7 +41,7 @@ def exposure(*times_s, **notional):
 
 def reason(approved, order, limits=LIMITS):
     """Return the code of the check that denies an order, or an empty string."""
-    return risk.run_checks(approved, order, limits)[0]
+    return net.run_checks(approved, order, limits)[0]
 
 
 # --- position ---------------------------------------------------------------------------------
@@ -155,9 +155,9 @@ def test_the_first_check_that_fails_decides():
 
 
 def test_the_detail_names_what_was_observed_and_the_limit():
-    denied, detail = risk.run_checks(exposure(B=950), proposed(1), LIMITS)
+    denied, detail = net.run_checks(exposure(B=950), proposed(1), LIMITS)
     assert (denied, detail) == ("GROSS_LIMIT", "GROSS_LIMIT: observed=1050, limit=1000")
-    _, detail = risk.run_checks(exposure(95), proposed(1), LIMITS)
+    _, detail = net.run_checks(exposure(95), proposed(1), LIMITS)
     assert detail == (
         "PRICE_RANGE: observed=100, limit=1000000000000; "
         "POSITION_LIMIT: observed=1, limit=2; GROSS_LIMIT: observed=100, limit=1000; "
@@ -231,7 +231,7 @@ def test_a_price_out_of_the_range_of_money_is_denied(price, denied):
 def test_an_order_whose_currency_has_no_price_is_denied_before_every_limit():
     zero = Limits(Decimal(0), Decimal(0), 0, S)
     for limits in (zero, WIDE):
-        found = risk.run_checks(ApprovedExposure(), proposed(1, unpriced="BTC"), limits)
+        found = net.run_checks(ApprovedExposure(), proposed(1, unpriced="BTC"), limits)
         assert found == ("NO_RATE", "NO_RATE: no price of BTC is known yet")
 
 
@@ -244,12 +244,12 @@ def test_an_order_worth_less_than_the_step_of_money_is_denied(price, denied):
 
 
 def test_an_approval_names_only_the_four_checks():
-    _, detail = risk.run_checks(ApprovedExposure(), proposed(1), LIMITS)
+    _, detail = net.run_checks(ApprovedExposure(), proposed(1), LIMITS)
     names = [part.partition(":")[0] for part in detail.split("; ")]
     assert names == ["PRICE_RANGE", "POSITION_LIMIT", "GROSS_LIMIT", "RATE_LIMIT"]
 
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), float("-inf")])
 def test_a_reference_price_that_is_no_number_is_denied(price):
-    order = proposed(1, price=risk.reference_price(price))
+    order = proposed(1, price=net.reference_price(price))
     assert reason(ApprovedExposure(), order, WIDE) == "PRICE_RANGE"

@@ -35,7 +35,7 @@ OF_VENUES = ("channels", "market.trades", "paper.fees")  # settings by venue
 
 def fixed_settings(job: Job) -> dict[str, Any]:
     """Return the settings with which a state must go on, as JSON values by name."""
-    found = flat_settings(job, {"instruments", "features", *NOTIFIED})
+    found = flat_settings(job, {"instruments", "features", "limits", "groups", *NOTIFIED})
     for section, keys in FREE.items():
         for name in [each for each in found if each.partition(".")[0] == section]:
             if ALL in keys or name.partition(".")[2] in keys:
@@ -86,6 +86,13 @@ def notified_rows(job: Job) -> Rows:
     for source in find_sources(strategies(job, instrument_table(job))):
         if source.sha256:
             found["strategies"][source.name][f"strategies.{source.name}.sha256"] = source.sha256
+    found["limits"] = {
+        scope: dict(
+            flatten(limits.model_dump(), limits.model_dump(mode="json"), f"limits.{scope}.")
+        )
+        for scope, limits in job.limits.items()
+    }
+    found["groups"] = {name: {f"groups.{name}": [*each]} for name, each in job.groups.items()}
     found["features"] = {
         name: {f"features.{name}": source, f"features.{name}.sha256": file_sha256(job, source)}
         for name, source in job.features.items()

@@ -37,7 +37,7 @@ def declare(row: StrategySettings, folder: Path, table: InstrumentTable) -> Decl
         params=row.own_settings(),
         account=row.account,
         size=Decimal(0) if isinstance(row.size, SizeSettings) else row.size,
-        instruments=match_instruments(row.name, row.instruments, table),
+        instruments=match_instruments(f"strategies.{row.name}", row.instruments, table),
         order=row.order.plan(),
         exits=tuple(exit_order.plan() for exit_order in row.exits),
         exit_rule=row.exit_rule or "OUO",
@@ -66,12 +66,14 @@ def in_merge(declared: Iterable[DeclaredStrategy]) -> tuple[DeclaredStrategy, ..
     return tuple(each for each in declared if each.placement == "merge")
 
 
-def match_instruments(name: str, patterns: Iterable[str], table: InstrumentTable) -> frozenset[str]:
+def match_instruments(
+    place: str, patterns: Iterable[str], table: InstrumentTable
+) -> frozenset[str]:
     """Return the ids that match any of the patterns; a pattern that matches none is refused."""
     matched: set[str] = set()
     for pattern in patterns:
         ids = {each for each in table.ids if fnmatchcase(each, pattern)}
         if not ids:
-            raise UsageError(f"strategies.{name}: no instrument of the job is {pattern}")
+            raise UsageError(f"{place}: no instrument of the job is {pattern}")
         matched |= ids
     return frozenset(matched)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.bar_kinds import own_kinds
 from tapeflow.flows.job.declared import in_merge, strategies
+from tapeflow.flows.job.limits import groups_of, scope_limits
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.time import MIN_NS
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
+    from tapeflow.operators.desk.risk.rules import RiskRules
     from tapeflow.operators.desk.settings import DeskSettings
     from tapeflow.operators.desk.venue.rules import PaperRules
 
@@ -42,6 +44,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         money=MoneyRules(
             fee_table(job.paper), wiring.money_digits(job, table), job.results.position_values
         ),
+        risk=risk_rules(job, table),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
         reads_bars=any(each.slices_by_volume for each in declared),
@@ -58,6 +61,14 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
 def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:
     """Return the ids of the instruments that each strategy trades, by account and strategy."""
     return {(each.account, each.name): each.instruments for each in strategies(job, table)}
+
+
+def risk_rules(job: Job, table: InstrumentTable) -> "RiskRules":
+    """Return the rules of the risk checks."""
+    from tapeflow.operators.desk.risk.rules import RiskRules  # noqa: PLC0415  # see above
+
+    limits, groups = scope_limits(job, table), groups_of(job, table)
+    return RiskRules(job.risk.counting, job.risk.flips, job.risk.on_breach, limits, groups)
 
 
 def paper_rules(job: Job) -> "PaperRules":

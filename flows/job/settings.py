@@ -20,6 +20,7 @@ from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
 from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.recovery import Recovery
+from tapeflow.flows.job.risk import Limits, Risk
 from tapeflow.flows.job.sections import (
     Account,
     Dedupe,
@@ -37,14 +38,8 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {
-    "CONFIG",
-    "TAPES",
-    "RESULTS",
-    "CHECKED",
-    "DEBUG",
-    "KERNELS",
-}  # of a run or command, not of a job
+# of a run or command, not of a job
+RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
 
 
 class Job(Section):
@@ -58,6 +53,12 @@ class Job(Section):
     warmup: Warmup = Warmup()
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
+    risk: Risk = Risk()
+    limits: dict[str, Limits] = Field(
+        default={},
+        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:` or `group:NAME`.",
+    )
+    groups: dict[str, tuple[str, ...]] = Field(default={}, description="Patterns of instruments.")
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()

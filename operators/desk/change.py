@@ -9,12 +9,14 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.actions import Amend, Cancel
 from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out, hear
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
+from tapeflow.operators.desk.risk import net
+from tapeflow.operators.desk.risk.findings import describe
+from tapeflow.operators.desk.risk.run import run_checks
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import DONE, Working
@@ -67,8 +69,12 @@ def check_added(
         return "", ""
     time_ns, partition, offset = intent.signal.position
     order = replace(working.order, size=added, time_ns=time_ns, partition=partition, offset=offset)
-    proposed = propose_order(state, settings, account, order, intent.signal.ref_price)
-    return risk.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
+    ref_price = intent.signal.ref_price
+    if settings.risk.counting == "net":
+        proposed = propose_order(state, settings, account, order, ref_price)
+        return net.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
+    refusal = run_checks(state, settings, order, ref_price, may_be_cut=False).refusal
+    return ("", "") if refusal is None else (refusal.code, describe(refusal))
 
 
 def refusal(intent: CancelIntent | AmendIntent, working: Working) -> Report:

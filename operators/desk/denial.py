@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tapeflow.operators.desk import risk
+from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.state import AccountState
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
@@ -24,7 +24,7 @@ def deny(
         time_ns=signal.time_ns,
         side=signal.side,
         size=size,
-        ref_price=clamp_for_table(risk.reference_price(signal.ref_price)),
+        ref_price=clamp_for_table(net.reference_price(signal.ref_price)),
         close_ns=signal.close_ns,
         decision="DENIED",
         reason=reason,

@@ -5,10 +5,13 @@ exposure 10       10              4 given back: 6 of them were never bought
 open     10       6               0
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.reach import reach_of_order
+from tapeflow.operators.desk.risk.open_sizes import OpenSizes
+from tapeflow.operators.desk.risk.state import RiskSnapshot, RiskState
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, Working
 
@@ -34,10 +37,18 @@ def change_exposure(
     `exposed` and `opened` are the sizes before it, `filled` is what it has filled.
     """
     order, account = working.order, state.accounts[working.order.account]
-    change = exposed_size(working) - exposed + filled
+    left = exposed_size(working) - exposed
+    state.risk.open_sizes.add(order, left)
+    change = left + filled
     if change and order.role != "child":
         account.approved.change(order.instrument, order.side * change)
     released = opened - open_size(working)
     if released:
         multiplier = state.venue.instruments.get(order.instrument).multiplier
         account.reach -= reach_of_order(released, multiplier)
+
+
+def restore_risk(saved: RiskSnapshot, orders: Iterable[Working]) -> RiskState:
+    """Return the state of the checks: of its snapshot, and of the orders at work."""
+    open_sizes = OpenSizes.from_orders((each.order, exposed_size(each)) for each in orders)
+    return RiskState.restore(saved, open_sizes)

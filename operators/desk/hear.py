@@ -41,8 +41,7 @@ def hear_all(
         if report.position <= now:
             yield from hear(state, settings, report)
         else:
-            state.answer_number += 1
-            heappush(state.answers, (report.position[0], state.answer_number, report))
+            state.add_answer(report)
 
 
 def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]:

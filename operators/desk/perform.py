@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from tapeflow.operators.desk import order_facts, slices
 from tapeflow.operators.desk.actions import Action, Amend, Cancel, Place, Release, Slice
+from tapeflow.operators.desk.exposure import exposed_size
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, Working, begin
@@ -53,7 +54,9 @@ def tell_venue(
 
 def hold_order(state: State, order: Order) -> Working:
     """Add an order that was approved: it waits for its parent, or to be sent."""
-    return state.orders.add(begin(order))
+    working = state.orders.add(begin(order))
+    state.risk.open_sizes.add(order, exposed_size(working))
+    return working
 
 
 def slice_actions(

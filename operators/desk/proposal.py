@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.contracts import exact_value, notional
 from tapeflow.operators.desk.equity import notional_rate
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import ONE
 from tapeflow.operators.desk.reach import reach_of_order
+from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.orders import Order
@@ -15,16 +15,16 @@ from tapeflow.schemas.orders import Order
 
 def propose_order(
     state: State, settings: DeskSettings, account: AccountState, order: Order, ref_price: float
-) -> risk.ProposedOrder:
+) -> net.ProposedOrder:
     """Return an order with the exposure before and after it, at a reference price."""
-    instrument, price = settings.instruments.get(order.instrument), risk.reference_price(ref_price)
+    instrument, price = settings.instruments.get(order.instrument), net.reference_price(ref_price)
     units = account.approved.units.get(order.instrument, ZERO)
     added = ZERO if order.reduce_only else order.side * order.size
     after = units + added
     if instrument.contract == "quanto":
         state.merge.release_before(order.position)  # the rate is that of now
     rate = notional_rate(state, settings, account.name, instrument)
-    return risk.ProposedOrder(
+    return net.ProposedOrder(
         instrument=order.instrument,
         time_ns=order.time_ns,
         ref_price=price,

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tapeflow.operators.desk.booking import MoneyRules
+from tapeflow.operators.desk.risk.rules import RiskRules
 from tapeflow.operators.desk.strategies.kernel import with_class
 from tapeflow.operators.desk.strategies.reads import NO_READS, BarReads, read_needs
 from tapeflow.operators.desk.venue.rules import PaperRules
@@ -34,6 +35,7 @@ class DeskSettings(Struct, frozen=True):
     paper: PaperRules
     venue_clock: bool  # an order acts at the venue's clock; else at that of the log
     money: MoneyRules
+    risk: RiskRules
     sample_ns: int  # between samples of equity, in log time
     stale_mark_ns: int  # equity names the time of a mark that is older than this
     pays_funding: bool = False  # whether mark prices say what is paid

@@ -24,10 +24,12 @@ from tapeflow.operators.desk.account_snapshot import (
     account_snapshot,
     restore_account,
 )
+from tapeflow.operators.desk.exposure import restore_risk
 from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.held import check_followed, check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
+from tapeflow.operators.desk.risk.state import RiskSnapshot
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
@@ -72,6 +74,7 @@ class Snapshot(Struct):
     venue: VenueSnapshot
     orders: list[Working]
     accounts: list[AccountSnapshot]
+    risk: RiskSnapshot
     intents: list[AnyIntent]
     sliced: list[Sliced]
     bars: list[DeskBar]
@@ -109,6 +112,7 @@ def snapshot(state: State) -> bytes:
             venue=state.venue.snapshot(),
             orders=[*state.orders.rows()],
             accounts=[account_snapshot(each, state) for each in state.accounts.values()],
+            risk=state.risk.snapshot(),
             intents=[intent for _, _, intent in sorted(state.intents, key=itemgetter(0, 1))],
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
@@ -156,19 +160,18 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced, state.orders.late_ns)
     with localcontext(DECIMAL_CONTEXT):
+        state.risk = restore_risk(saved.risk, state.orders.rows())
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)
     for intent in saved.intents:
         state.add_intent(intent)
-    state.answers = [
-        (report.position[0], number, report) for number, report in enumerate(saved.answers)
-    ]
+    for report in saved.answers:
+        state.add_answer(report)
     state.bars = [*waiting_bars(saved.bars, saved.strategies.needs, settings)]
     restore_strategies(state.strategies, saved.strategies, settings.instruments)
     state.venue.changed.update(watched_instruments(state.strategies, settings.instruments))
     for timer in due_timers(state.orders):
         heappush(state.slice_timers, (timer.due_ns, timer.order_id))
-    state.answer_number = len(saved.answers)
     state.watch_orders()
     state.searched.clear()
     return state

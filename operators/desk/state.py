@@ -14,7 +14,8 @@ from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import BEFORE_LOG, Merge
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
-from tapeflow.operators.desk.risk import ApprovedExposure
+from tapeflow.operators.desk.risk.net import ApprovedExposure
+from tapeflow.operators.desk.risk.state import RiskState
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.strategies.running import Strategies
 from tapeflow.operators.desk.strategies.watches import watches_with
@@ -88,6 +89,7 @@ class State:
     funding: FundingTerms
     orders: WorkingOrders
     strategies: Strategies
+    risk: RiskState = field(default_factory=RiskState)
     intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
     intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
@@ -111,6 +113,11 @@ class State:
         """Let an intent be decided at its position; those of equal keys as they came."""
         self.intent_number += 1
         heappush(self.intents, (intent.sort_key, self.intent_number, intent))
+
+    def add_answer(self, report: Report) -> None:
+        """Let a report that is on its way be heard at its time; those of one time as they came."""
+        self.answer_number += 1
+        heappush(self.answers, (report.position[0], self.answer_number, report))
 
     def add_dues(self, batch: DeskBatch) -> None:
         """Let the funding that a batch makes due be paid at its position."""

@@ -13,8 +13,9 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk.decide import check_warm_up, decide, refuse_signal
+from tapeflow.operators.desk.decide import decide, refuse_signal
 from tapeflow.operators.desk.hear import Fact
+from tapeflow.operators.desk.order_checks import check_warm_up
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State

@@ -1,0 +1,163 @@
+"""What a scope holds: units and open sizes of an instrument, and its notionals at the marks.
+
+scope ──▶ accounts and strategies in it ──▶ units, buys, sells by instrument
+└─ x mark ──▶ gross, net: worst case by side
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from tapeflow.operators.desk.contracts import notional
+from tapeflow.operators.desk.equity import exact_mark, notional_rate
+from tapeflow.operators.desk.rates import ONE, marked_rates
+from tapeflow.operators.desk.risk.open_sizes import NONE_OPEN, ZERO, Sides
+from tapeflow.operators.desk.risk.scopes import holds_instrument
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import AccountState, State
+
+
+class Holding(NamedTuple):
+    """What is held and open in one instrument."""
+
+    units: Decimal = ZERO
+    sides: Sides = NONE_OPEN
+
+    def plus(self, other: "Holding") -> "Holding":
+        """Return the sum of both."""
+        (buys, sells), (more_buys, more_sells) = self.sides, other.sides
+        return Holding(self.units + other.units, Sides(buys + more_buys, sells + more_sells))
+
+    def with_open(self, side: int, size: Decimal) -> "Holding":
+        """Return it with an open order more."""
+        return Holding(self.units, self.sides.add(side, size))
+
+    @property
+    def longest(self) -> Decimal:
+        """The units if all buys fill and no sell."""
+        return self.units + self.sides.buys
+
+    @property
+    def shortest(self) -> Decimal:
+        """The units if all sells fill and no buy."""
+        return self.units - self.sides.sells
+
+    @property
+    def worst(self) -> Decimal:
+        """The largest position that it can become, long or short."""
+        return max(abs(self.longest), abs(self.shortest))
+
+
+NOTHING = Holding()
+Holdings = dict[str, Holding]  # by instrument
+Values = Callable[..., float]  # (instrument, long=) -> notional of one unit, NaN: not known
+
+
+def holdings_of(state: State, settings: DeskSettings, scope: str, account: str) -> Holdings:
+    """Return what a scope holds, of instruments of which it holds anything.
+
+    `account` is that of the strategy, where the scope is one.
+    """
+    kind, _, name = scope.partition(":")
+    if kind == "strategy":
+        return of_strategy(state, state.accounts[account], name)
+    accounts = [state.accounts[name]] if kind == "account" else [*state.accounts.values()]
+    found: Holdings = {}
+    for each in accounts:
+        for instrument, holding in of_account(state, each):
+            if holds_instrument(settings, scope, instrument):
+                found[instrument] = found.get(instrument, NOTHING).plus(holding)
+    return found
+
+
+def of_strategy(state: State, account: AccountState, strategy: str) -> Holdings:
+    """Return what a strategy holds."""
+    sums = account.money.books.sums.get(strategy)
+    found = (
+        {}
+        if sums is None
+        else {instrument: Holding(position.quantity) for instrument, position in sums.open.items()}
+    )
+    for instrument, sides in state.risk.open_sizes.of_strategy[account.name, strategy].items():
+        found[instrument] = Holding(found.get(instrument, NOTHING).units, sides)
+    return found
+
+
+def of_account(state: State, account: AccountState) -> Iterator[tuple[str, Holding]]:
+    """Yield what an account holds, over all its strategies."""
+    net, sides = account.money.net, state.risk.open_sizes.of_account[account.name]
+    for instrument, units in net.items():
+        if units and instrument not in sides:
+            yield instrument, Holding(units)
+    for instrument, each in sides.items():
+        yield instrument, Holding(net.get(instrument, ZERO), each)
+
+
+def unit_values(state: State, settings: DeskSettings, account: str) -> Values:
+    """Return what gives the notional of one unit at its mark, in currencies at par."""
+    known: dict[tuple[str, bool], float] = {}
+
+    def value(instrument: str, *, long: bool) -> float:
+        if (instrument, long) not in known:
+            known[instrument, long] = find_value(instrument, long=long)
+        return known[instrument, long]
+
+    def find_value(instrument: str, *, long: bool) -> float:
+        row = settings.instruments.get(instrument)
+        number = settings.instruments.number[instrument]
+        price = state.merge.marks.closing_price(number, long=long).price
+        rate = notional_rate(state, settings, account, row)
+        if rate is None or not price > 0 or math.isinf(price):
+            return math.nan
+        return float(notional(row, ONE, exact_mark(state.merge.marks, number, long=long)[0]) * rate)
+
+    return value
+
+
+class Notionals(NamedTuple):
+    """The sums of a scope, in currencies at par; NaN: not known."""
+
+    gross: float
+    net: float  # the larger one of both sides
+    by_instrument: dict[str, float]
+
+
+def notionals(holdings: Holdings, values: Values) -> Notionals:
+    """Return the sums of holdings, worst case by side."""
+    by_instrument: dict[str, float] = {}
+    longs, shorts = [], []
+    for instrument, holding in holdings.items():
+        longest, shortest = holding.longest, holding.shortest
+        is_long = abs(longest) >= abs(shortest)
+        value = values(instrument, long=is_long)
+        by_instrument[instrument] = float(holding.worst) * value
+        longs.append(float(longest) * value)
+        shorts.append(float(shortest) * value)
+    net = max(abs(math.fsum(longs)), abs(math.fsum(shorts)))
+    return Notionals(math.fsum(by_instrument.values()), net, by_instrument)
+
+
+def equity_of(state: State, settings: DeskSettings, scope: str, account: str) -> float | None:
+    """Return the equity of a scope at the marks; None where capital or a price is not known."""
+    kind, _, name = scope.partition(":")
+    if kind not in ("portfolio", "account"):
+        return None
+    names = [name] if kind == "account" else [*settings.accounts]
+    total = ZERO
+    for each in names:
+        known, money = settings.accounts[each], state.accounts[each].money
+        if known.capital is None:
+            return None
+        rates = marked_rates(settings.instruments, known.at_par, state.merge.marks)
+
+        def mark_of(number: int, *, long: bool) -> tuple[Decimal, int]:
+            return exact_mark(state.merge.marks, number, long=long)
+
+        total += known.capital
+        for strategy in money.books.sums:
+            worth = money.worth(strategy, rates, mark_of, settings.money.digits)
+            if worth.unvalued:
+                return None
+            total += worth.equity
+    return float(total)

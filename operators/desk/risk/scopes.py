@@ -1,0 +1,39 @@
+"""The scopes that an order is in, from the widest.
+
+portfolio > venue:BINANCE > group:majors > instrument:BTC-USDT.BINANCE > account:main
+> strategy:trend
+"""
+
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.schemas.orders import Order
+from tapeflow.schemas.risk import PORTFOLIO
+
+
+def scopes_of(
+    settings: DeskSettings, account: str, strategy: str, instrument: str
+) -> tuple[str, ...]:
+    """Return the scopes of an order, from the widest."""
+    groups = (f"group:{name}" for name, ids in settings.risk.groups.items() if instrument in ids)
+    venue = settings.instruments.get(instrument).venue
+    of_market = (PORTFOLIO, f"venue:{venue}", *groups, f"instrument:{instrument}")
+    return (*of_market, f"account:{account}", f"strategy:{strategy}")
+
+
+def holds(settings: DeskSettings, scope: str, order: Order) -> bool:
+    """Return whether an order is in a scope."""
+    kind, _, name = scope.partition(":")
+    if kind == "account":
+        return name == order.account
+    if kind == "strategy":
+        return name == order.strategy
+    return holds_instrument(settings, scope, order.instrument)
+
+
+def holds_instrument(settings: DeskSettings, scope: str, instrument: str) -> bool:
+    """Return whether a scope can hold something in an instrument."""
+    kind, _, name = scope.partition(":")
+    if kind == "venue":
+        return settings.instruments.get(instrument).venue == name
+    if kind == "group":
+        return instrument in settings.risk.groups.get(name, ())
+    return kind != "instrument" or name == instrument

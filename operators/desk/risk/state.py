@@ -1,0 +1,83 @@
+"""The state of the risk checks: open sizes, and what was approved of late."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from tapeflow.operators.desk.risk.open_sizes import OpenSizes
+from tapeflow.schemas.ids import derive_id
+from tapeflow.schemas.limits import ScopeLimits
+from tapeflow.schemas.orders import Order, terms_fields
+
+
+class RiskSnapshot(Struct):
+    """The plain form of the state of the checks; open sizes follow from the orders."""
+
+    approvals_ns: dict[str, list[int]]
+    recent: dict[str, list[tuple[int, str]]]
+
+
+@dataclass(slots=True)
+class RiskState:
+    """What the checks remember, changed in place."""
+
+    open_sizes: OpenSizes = field(default_factory=OpenSizes)
+    approvals_ns: dict[str, deque[int]] = field(default_factory=dict)  # log times, by scope
+    # by strategy, where orders may not repeat: log time and what the order is
+    recent: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
+
+    def count_approvals(self, limits: ScopeLimits, now_ns: int) -> int:
+        """Return how many orders of a scope were approved in the window that ends now."""
+        times = self.approvals_ns.get(limits.scope)
+        if not times:
+            return 0
+        while times and times[0] <= now_ns - limits.orders_window_ns:
+            times.popleft()
+        return len(times)
+
+    def last_equal_ns(self, order: Order) -> int | None:
+        """Return the log time of the newest order equal to this; None where there is none."""
+        recent = self.recent.get(order.strategy)
+        if not recent:
+            return None
+        name = name_of(order)
+        return next((at_ns for at_ns, each in reversed(recent) if each == name), None)
+
+    def add_approval(
+        self, scopes: Iterable[ScopeLimits], order: Order, *, only_reduces: bool
+    ) -> None:
+        """Note an order that was approved in these scopes."""
+        for limits in scopes:
+            if limits.orders_max is not None and not only_reduces:
+                self.approvals_ns.setdefault(limits.scope, deque()).append(order.time_ns)
+        spans = [each.repeat_ns for each in scopes if each.repeat_ns is not None]
+        if spans:
+            recent = self.recent.setdefault(order.strategy, deque())
+            recent.append((order.time_ns, name_of(order)))
+            while recent[0][0] <= order.time_ns - max(spans):
+                recent.popleft()
+
+    def snapshot(self) -> RiskSnapshot:
+        """Return the plain form."""
+        return RiskSnapshot(
+            {scope: [*times] for scope, times in self.approvals_ns.items() if times},
+            {strategy: [*each] for strategy, each in self.recent.items() if each},
+        )
+
+    @classmethod
+    def restore(cls, saved: RiskSnapshot, open_sizes: OpenSizes) -> "RiskState":
+        """Return the state of a snapshot."""
+        return cls(
+            open_sizes,
+            {scope: deque(times) for scope, times in saved.approvals_ns.items()},
+            {strategy: deque(each) for strategy, each in saved.recent.items()},
+        )
+
+
+def name_of(order: Order) -> str:
+    """Return what an order is, apart from when it was made: equal orders have the same."""
+    terms = terms_fields(order.terms)
+    values = [f"{name}={terms[name]}" for name in sorted(terms)]
+    return derive_id("equal", order.instrument, str(order.side), f"{order.size:f}", *values)

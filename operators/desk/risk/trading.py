@@ -1,0 +1,87 @@
+"""What may be traded at all, and when: the restricted list and the hours.
+
+    restricted = "BUY"                    sales pass: what is held can be closed
+    hours = ["Mon-Fri 08:00-17:00"]       UTC, of log time
+
+What only reduces passes both.
+"""
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+from tapeflow.operators.desk.risk.check import decisive
+from tapeflow.schemas.limits import Hours
+from tapeflow.schemas.risk import Finding, Proposal
+from tapeflow.schemas.sides import side_name
+
+MINUTE_NS = 60_000_000_000
+WEEK_MINUTES = 7 * 24 * 60
+EPOCH_MINUTES = 3 * 24 * 60  # 1970-01-01 was a Thursday; weeks begin on Monday
+
+
+class Restricted(Struct, frozen=True):
+    """Refuse to open in what is on the restricted list."""
+
+    code: ClassVar[str] = "RESTRICTED"
+    cuts: ClassVar[str] = "never"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check each scope that is restricted."""
+        side = side_name(proposal.side)
+        return decisive(
+            Finding(
+                self.code,
+                proposal.only_reduces or restricted not in (side, "both"),
+                side,
+                restricted,
+                view.limits.scope,
+            )
+            for view in proposal.scopes
+            if (restricted := view.limits.restricted)
+        )
+
+
+class TradingHours(Struct, frozen=True):
+    """Refuse to open outside of the hours."""
+
+    code: ClassVar[str] = "HOURS"
+    cuts: ClassVar[str] = "never"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check each scope that has hours."""
+        minute = week_minute(proposal.time_ns)
+        return decisive(
+            Finding(
+                self.code,
+                proposal.only_reduces or any(is_in(minute, each) for each in view.limits.hours),
+                minute,
+                " ".join(f"{each.begin}-{each.end}" for each in view.limits.hours),
+                view.limits.scope,
+            )
+            for view in proposal.scopes
+            if view.limits.hours
+        )
+
+
+def week_minute(time_ns: int) -> int:
+    """Return the minutes since Monday 00:00 UTC.
+
+    >>> week_minute(0) // (24 * 60)  # a Thursday
+    3
+    """
+    return (time_ns // MINUTE_NS + EPOCH_MINUTES) % WEEK_MINUTES
+
+
+def is_in(minute: int, hours: Hours) -> bool:
+    """Return whether a minute of the week is in a span: its first is, its end is not.
+
+    >>> is_in(5, Hours(0, 5)), is_in(0, Hours(10_000, 5))
+    (False, True)
+    """
+    if hours.begin <= hours.end:
+        return hours.begin <= minute < hours.end
+    return minute >= hours.begin or minute < hours.end
+
+
+CHECKS = (Restricted(), TradingHours())
