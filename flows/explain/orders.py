@@ -2,13 +2,15 @@
 
 import json
 import re
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from tapeflow.flows.explain.node import Node, Row, record_id
 
 if TYPE_CHECKING:
     from tapeflow.flows.explain.chain import Chain
 
+EXPONENT = re.compile(r"-?[\d.]+E[+-]?\d+")
 FINDING = ("check", "passed", "observed", "limit", "scope")
 TEXT_FINDING = re.compile(r"([A-Z_]+): observed=([^,;]+), limit=([^,;]+)")
 
@@ -67,12 +69,23 @@ def explain_decision(chain: "Chain", row: Row) -> Node:
 def findings(row: Row) -> list[Row]:
     """Return what the checks of a decision found: of its column `checks`, else of `detail`."""
     if row.get("checks"):
-        return [dict(zip(FINDING, each, strict=False)) for each in json.loads(row["checks"])]
-    found = TEXT_FINDING.findall(row["detail"])
+        found = json.loads(row["checks"])
+        return [dict(zip(FINDING, map(in_plain_digits, each), strict=False)) for each in found]
     return [
         dict(zip(FINDING, (code, code != row["reason"], observed, limit), strict=False))
-        for code, observed, limit in found
+        for code, observed, limit in TEXT_FINDING.findall(row["detail"])
     ]
+
+
+def in_plain_digits(value: Any) -> Any:
+    """Return a decimal with an exponent as digits alone; any other value as it is.
+
+    >>> in_plain_digits("0E-8"), in_plain_digits("FLIP")
+    ('0', 'FLIP')
+    """
+    if isinstance(value, str) and EXPONENT.fullmatch(value):
+        return f"{Decimal(value).normalize():f}"
+    return value
 
 
 def explain_event(chain: "Chain", row: Row) -> Node:

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from tapeflow.flows.explain.node import Frame, Node, Row, record_id
 from tapeflow.flows.explain.titles import body, title
+from tapeflow.flows.explain.values import number
 from tapeflow.schemas.time import format_time
 
 BRANCHES = {True: ("├─ ", "└─ ", "│  "), False: ("|- ", "`- ", "|  ")}  # in Unicode, or in ASCII
@@ -76,8 +77,8 @@ def lines_of(
         yield from wrap(line, width, inside + "  ", inside + "    ")
     for note in node.notes:
         yield from wrap(f"note: {note}", width, inside, inside + "  ")
-    for number, cause in enumerate(node.causes, 1):
-        is_last = number == len(node.causes)
+    for place, cause in enumerate(node.causes, 1):
+        is_last = place == len(node.causes)
         branch, rest = (last, "   ") if is_last else (between, through)
         ahead, under = below + branch, below + rest
         yield from lines_of(cause, width, signs, ahead, under, all_frames=all_frames)
@@ -100,8 +101,8 @@ def frame_lines(node: Node) -> Iterator[str]:
         return
     missing = node.row.get("records", 0) - len(node.frames)
     half = (len(node.frames) + 1) // 2
-    for number, frame in enumerate(node.frames):
-        if missing > 0 and number == half:
+    for place, frame in enumerate(node.frames):
+        if missing > 0 and place == half:
             yield f".. {missing} more: --all"
         yield bar_frame_line(frame)
 
@@ -148,6 +149,8 @@ def cell(value: Any) -> str:
     """Return a value of a table as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
     text = json.dumps(value) if isinstance(value, dict | list) else str(value)
     return "" if value is None else printable(text.encode("utf-8", "surrogatepass"))
 

@@ -1,17 +1,15 @@
 """What is said of each kind of fact: a title, and some lines below it."""
 
-import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from tapeflow.flows.explain.node import Node, Row
+from tapeflow.flows.explain.values import all_values, number, strategy_line
 
 EVENTS = {  # with which a strategy is called
     "timer": "a timer",
     "price": "a price watch, met at that record,",
     "order": "a report on an order",
 }
-EMPTY: tuple[Any, ...] = (None, "", [], {})
 TERMS = ("limit", "trigger", "trail", "activate", "display", "expire_time")
 
 
@@ -109,8 +107,9 @@ def bar_title(row: Row) -> str:
 
 def bar_body(row: Row) -> Iterator[str]:
     """Yield prices and volume of a bar, and whether trades may be missing."""
-    prices = "  ".join(f"{name} {row[name]}" for name in ("open", "high", "low", "close"))
-    yield f"{prices}  volume {row['volume']}  vwap {row['vwap']:.10g}  trades {row['count']}"
+    names = ("open", "high", "low", "close", "volume", "vwap")
+    prices = "  ".join(f"{name} {number(row[name])}" for name in names)
+    yield f"{prices}  trades {row['count']}"
     missing = "trades of it are missing, or the log began, ended or paused in it"
     yield "complete" if row["complete"] else f"not complete: {missing}"
 
@@ -126,8 +125,8 @@ def trades_title(row: Row) -> str:
     if row["exact"]:
         return f"{found}: the volume of the bar"
     if not row["by_time"]:
-        return f"{found}: the bar has {row['volume']} of it, as its first and last may be split"
-    return f"{found}, but the bar has {row['count']} of volume {row['volume']}"
+        return f"{found}: the bar has {number(row['volume'])}, as first and last may be split"
+    return f"{found}, but the bar has {row['count']} of volume {number(row['volume'])}"
 
 
 def letter_title(row: Row) -> str:
@@ -149,34 +148,6 @@ def control_title(row: Row) -> str:
     """Return who wanted what, and what became of it."""
     what = f"{row['who']}: {row['action']} {row['scope']} {row['args']}"
     return f"{what}, {row['verdict']} {row['reason']}".rstrip()
-
-
-def strategy_line(row: Row) -> str:
-    """Return how the job declares a strategy; what it leaves out is left out."""
-    names = ["kind", *(name for name in row if name not in {"kind", "name"})]
-    known = {name: without_empty(row.get(name)) for name in names}
-    return ", ".join(f"{name} {text_of(each)}" for name, each in known.items() if each not in EMPTY)
-
-
-def without_empty(value: Any) -> Any:
-    """Return a value without the keys of its tables that say nothing."""
-    if isinstance(value, list):
-        return [without_empty(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    known = {name: without_empty(each) for name, each in value.items()}
-    return {name: each for name, each in known.items() if each not in (*EMPTY, False)}
-
-
-def all_values(row: Row) -> Iterator[str]:
-    """Yield all values of a row, by name."""
-    known = {name: each for name, each in row.items() if each is not None and each != ""}
-    yield "  ".join(f"{name} {text_of(each)}" for name, each in known.items())
-
-
-def text_of(value: Any) -> str:
-    """Return a value as text: tables and lists as JSON."""
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def call_title(row: Row) -> str:
