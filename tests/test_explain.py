@@ -196,6 +196,18 @@ def test_a_call_without_a_bar_is_named_as_the_cause(called, kind):
         check_frames(called, node)
 
 
+def test_a_class_that_is_called_with_a_bar_explains_the_bar(called):
+    found = called.rows(
+        "SELECT arg_min(id, time) AS id, strategy FROM signals WHERE bar_id LIKE '%@%' GROUP BY 2"
+    )
+    assert len(found) >= 2
+    for row in found:
+        node = called.explain(row["id"])
+        (bar,) = only(node, "bar")
+        assert bar.id == node.row["bar_id"]
+        check_frames(called, node)
+
+
 def test_a_signal_that_answers_a_fill_explains_that_fill(called):
     found = called.rows("SELECT s.id, s.bar_id FROM signals s JOIN fills f ON f.id = s.bar_id")
     assert found
@@ -286,7 +298,7 @@ def test_a_log_that_is_not_that_of_the_results_is_noticed(traded, tmp_path):
     shifted = tmp_path / f"{partition}.tape"
     shifted.write_bytes(b"\n".join(lines[5000:]))
     node = explain(traded.reader, fill["id"])
-    Frames(find_tapes([shifted], traded.job), traded.job, silent).fetch(node)
+    assert not Frames(find_tapes([shifted], traded.job), traded.job, silent).fetch(node)
     assert "another log" in node.causes[0].notes[0]
     (trades,) = only(node, "trades")
     assert not trades.row["exact"]

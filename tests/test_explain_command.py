@@ -107,9 +107,7 @@ def test_records_that_the_log_does_not_have_are_noted_and_fail(capsys, results, 
     code, out, err = tapeflow(capsys, found[0]["id"], "--tapes", part, "--results", results)
     assert code == 1
     assert "note: the log that was given does not have" in out
-    assert err.endswith(
-        "the log that was given does not have all of these records: see the notes\n"
-    )
+    assert err.endswith("does not have all of it: see the notes, and the sums of bars\n")
 
 
 def test_on_a_terminal_no_line_is_wider(results, fill):

@@ -94,7 +94,9 @@ def run(args: Namespace) -> int:
         width = text.width_of(sys.stdout)
         print(text.render(node, width, all_frames=args.all, unicode=unicode))
     if not has_all:
-        notify("the log that was given does not have all of these records: see the notes")
+        notify(
+            "the log that was given does not have all of it: see the notes, and the sums of bars"
+        )
     return 0 if has_all else 1
 
 

@@ -145,9 +145,9 @@ class Frames:
         self.decoders: dict[str, Decoder] = {}
 
     def fetch(self, root: Node, keep: int | None = None) -> bool:
-        """Fetch the frames of all nodes below one, each partition once; return whether all came.
+        """Fetch the frames of a node and all below it; return whether they were found, and sum up.
 
-        Bars whose trades do not sum up to them are read again, from further back.
+        Each partition is read once; bars whose trades do not sum up again, from further back.
         """
         nodes = [each for each in walk(root) if each.kind in WITH_FRAMES and each.row]
         unsettled: list[Wanted] = []
@@ -167,7 +167,7 @@ class Frames:
             unsettled = []
             if not bars:
                 break
-        return all(each.frames for each in nodes)
+        return all(map(is_whole, nodes))
 
     def bar_trades(self, node: Node, back: int | None, keep: int | None) -> BarTrades:
         """Return what wants the trades of a bar, from `back` records before it on."""
@@ -187,6 +187,11 @@ class Frames:
             for each in some if why else ():
                 if not each.node.frames and why not in each.node.notes:
                     each.node.notes.append(why)
+
+
+def is_whole(node: Node) -> bool:
+    """Return whether all frames of a node were found; those of a bar sum up to it."""
+    return bool(node.frames) and (node.row.get("exact", True) or not node.row["by_time"])
 
 
 def walk(node: Node) -> Iterator[Node]:
