@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 from decimal import Decimal
 
 import duckdb
@@ -20,6 +21,7 @@ from tapeflow.schemas.errors import TapeflowError
 from tests import frames as made
 from tests.explaining import Explained, check_frames, demo, kinds, only
 from tests.frames import BEGIN, MS, S
+from tests.plain_flow import JOB
 from tests.running import job_of, silent
 
 CHAIN = {"decision", "signal", "bar", "trades", "record"}
@@ -279,6 +281,24 @@ def test_a_copy_of_a_trade_that_came_before_the_bar_is_not_shown(small):
     assert 49 in shown
     assert 50 not in shown
     assert 51 in shown
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_bars_of_random_logs_with_many_copies_and_late_trades_are_their_frames(tmp_path, seed):
+    drawn = random.Random(seed)
+    for name in made.PARTITIONS:
+        records = made.records_from_bytes(name, drawn.randbytes(3 * 800), whole_seconds=False)
+        write_tape(tmp_path / "tapes", name, records)
+    explained = Explained(tmp_path / "tapes", tmp_path / "r.duckdb", JOB)
+    (counts,) = explained.rows("SELECT sum(duplicate) AS d, sum(late) AS l FROM data_quality")
+    assert int(counts["d"]) > 50
+    assert int(counts["l"]) > 50
+    names = explained.ids(
+        "SELECT instrument || '@' || epoch_ns(open_time) || '+' "
+        "|| (epoch_ns(close_time) - epoch_ns(open_time)) FROM bars ORDER BY hash(open_time) LIMIT 80"
+    )
+    for name in names:
+        check_frames(explained, explained.explain(name))
 
 
 def test_frames_that_are_no_text_are_shown_as_escapes_and_come_whole_in_json(small):
