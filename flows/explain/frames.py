@@ -150,21 +150,20 @@ class Frames:
         Each partition is read once; bars whose trades do not sum up again, from further back.
         """
         nodes = [each for each in walk(root) if each.kind in WITH_FRAMES and each.row]
-        unsettled: list[Wanted] = []
         bars = [each for each in nodes if each.kind == "trades"]
         for node in bars[:]:
             if node.row["instrument"] not in self.table.ids:
                 node.notes.append("the job of the last start does not list this instrument")
                 bars.remove(node)
-        unsettled = [RecordFrame(each) for each in nodes if each.kind != "trades"]
+        records: list[Wanted] = [RecordFrame(each) for each in nodes if each.kind != "trades"]
         window = self.job.dedupe.window
         for back in (0, window, None):
             found = [self.bar_trades(node, back, keep) for node in bars]
-            self.read([*unsettled, *found])
+            self.read([*records, *found])
             for each in found:
                 each.finish()
             bars = [each.node for each in found if each.may_agree()]
-            unsettled = []
+            records = []
             if not bars:
                 break
         return all(map(is_whole, nodes))
