@@ -26,6 +26,7 @@ def job_of(instruments, **changes):
     keys = {
         "bars": {"width": "1s", "lateness": "0ms"},
         "paper": {"latency": "0ms", "fee_bps": 10},
+        "risk": {"counting": "net"},  # spot may be sold short
         "accounts": [
             {"name": "main", "position_max": 10**6, "gross_max": 10**9, "orders_max": 99, "orders_window": "1s"}
         ],
