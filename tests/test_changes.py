@@ -135,7 +135,7 @@ def test_every_setting_is_fixed_or_said_or_listed_as_free(path, job):
     free = key in FREE.get(section, ()) or ALL in FREE.get(section, ())
     fixed = fixed_of(job) != fixed_of(WHOLE)
     notified = notified_rows(job) != notified_rows(WHOLE)
-    if section in {*NOTIFIED, "features"}:
+    if section in {*NOTIFIED, "features", "limits", "groups"}:
         assert notified, "not in silence"
     else:
         assert (fixed, notified) == (not free, False)

@@ -5,6 +5,7 @@ Each at its limit, a step beyond, with an input missing, and of what only reduce
 
 import math
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,10 +21,11 @@ from tapeflow.operators.desk.risk import (
     loss,
     venue_rules,
 )
+from tapeflow.operators.desk.risk.check import Check
 from tapeflow.operators.desk.risk.run import CHECKS
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Terms
-from tapeflow.schemas.risk import RISK, ScopeView
+from tapeflow.schemas.risk import RISK, Proposal, ScopeView
 from tapeflow.schemas.sides import BUY, SELL
 from tests.frames import S
 from tests.test_risk_checks import HELD, NOW, PERP, limit, proposal, view
@@ -36,7 +38,7 @@ def of_row(row=ROW, **more):
     return proposal(row=row, **more)
 
 
-TABLE = {
+TABLE: dict[str, tuple[Check, Proposal, Proposal]] = {
     "tick of a limit": (
         venue_rules.Tick(), of_row(terms=limit("100.1")), of_row(terms=limit("100.15")),
     ),
@@ -168,7 +170,7 @@ TABLE = {
         proposal(view(correlated_after=500.01, correlated_max=D(500))),
     ),
 }  # fmt: skip
-MISSING = {
+MISSING: dict[str, tuple[Check, Proposal, str]] = {
     "price of the least notional": (
         venue_rules.NotionalMin(),
         of_row(ask=None, bid=None, mark=None),
@@ -330,7 +332,9 @@ def test_what_only_reduces_is_refused_by_no_limit_and_by_nothing_unknown(
     assert [each.code for each in found if not each.passed] == []
 
 
-UNKNOWNS = {  # an input, and the check that needs it
+UNKNOWNS: dict[
+    str, tuple[dict[str, Any], dict[str, Any], str]
+] = {  # an input, and the check that needs it
     "mark, bid and ask": ({"mark": None, "bid": None, "ask": None}, {}, "MARK_UNKNOWN"),
     "quote": ({"bid": None}, {}, "TOUCH_UNKNOWN"),
     "clock": ({"clock_offset_ns": None}, {}, "CLOCK_UNKNOWN"),
@@ -354,10 +358,15 @@ EASY = replace(
 
 @given(st.sets(st.sampled_from(sorted(UNKNOWNS))), st.integers(1, 9), st.sampled_from([BUY, SELL]))
 def test_an_order_that_opens_passes_only_where_all_is_known(unknown, want, side):
-    known = {"gross_after": 1e3, "net_after": 1e3, "correlated_after": 1e3, "equity": 1e6}
+    known: dict[str, Any] = {
+        "gross_after": 1e3,
+        "net_after": 1e3,
+        "correlated_after": 1e3,
+        "equity": 1e6,
+    }
     known |= {"peak": 1e6, "day_equity": 1e6, "share_after": 0.5, "effective_after": 2.0}
     known |= {"losses": 0, "day_orders": 0, "day_fills": 0, "repeats": 0}
-    market = {"clock_offset_ns": 0}
+    market: dict[str, Any] = {"clock_offset_ns": 0}
     for name in unknown:
         market |= UNKNOWNS[name][0]
         known |= UNKNOWNS[name][1]

@@ -95,8 +95,6 @@ WRONG = {
     '[limits."account:main"]\norders_window = "1s"': "orders_window of an account",
     "[limits.portfolio]\nleverage_max = 2": "leverage_max needs capital of account main",
     '[paper]\nclock = "log"\n[limits.portfolio]\nclock_offset = "1s"': 'clock_offset needs clock = "venue" of [paper]',
-    "[limits.portfolio]\ndaily_loss = 2": "daily_loss needs capital of account main",
-    '[limits."group:majors"]\ndrawdown = 0.2': "drawdown is of an account or of the portfolio",
     '[limits."strategy:cross"]\nleverage_max = 2': "is of an account or of the portfolio",
     '[limits."instrument:BTC-*"]\nsize_max = 1\n[limits."instrument:*"]\nsize_max = 2': (
         "has limits by another pattern too"

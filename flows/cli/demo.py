@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.flows.cli.terminal import notify, show_progress
+from tapeflow.schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from tapeflow.connectors.kafka.embedded import EmbeddedBroker
@@ -52,6 +53,12 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="each seed is another market (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tapes",
+        type=options.path,
+        metavar="DIR",
+        help="write the market as tapes too, for replay and explain",
+    )
     options.add_shape(parser, workers=2)
     options.add_results(parser)
     options.add_json(parser)
@@ -84,17 +91,19 @@ def job_at(broker: "EmbeddedBroker", path: Path) -> "Job":
 
 def load_market(args: Namespace, job: "Job", broker: "EmbeddedBroker") -> None:
     """Write the market into raw topics."""
-    from tapeflow.connectors.synthetic.market import Market, tapes
+    from tapeflow.connectors.synthetic.market import Market, tapes, write_tapes
     from tapeflow.flows.run import topics
 
-    market = tapes(
-        Market(
-            seed=args.seed,
-            seconds=args.seconds,
-            rate=RATE,
-            partitions_per_venue=-(-args.seconds // PARTITION_S),
-        )
+    made_up = Market(
+        seed=args.seed,
+        seconds=args.seconds,
+        rate=RATE,
+        partitions_per_venue=-(-args.seconds // PARTITION_S),
     )
+    if args.tapes is not None:
+        check_is_free(args.tapes)
+        write_tapes(made_up, args.tapes)
+    market = tapes(made_up)
     for topic, partitions in {
         **topics.partition_counts(market, job),
         **topics.fact_topics(job),
@@ -104,6 +113,12 @@ def load_market(args: Namespace, job: "Job", broker: "EmbeddedBroker") -> None:
     began = time.monotonic()
     loaded = topics.load_pages(market, job, notify)
     notify_rate("loaded", sum(each.frames for each in loaded.values()), time.monotonic() - began)
+
+
+def check_is_free(folder: Path) -> None:
+    """Raise UsageError where a folder has files: tapes of its own are not written over."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"--tapes {folder} is not empty: name a new folder")
 
 
 def trade(args: Namespace, job: "Job") -> None:

@@ -17,6 +17,7 @@ from tapeflow.flows.cli import (
     demo,
     digest,
     doctor,
+    explain,
     help,  # noqa: A004  # the command's name
     import_files,
     init,
@@ -36,7 +37,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, sweep, archive),
-    *(query, digest, verify, doctor, completion, help),
+    *(query, explain, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal

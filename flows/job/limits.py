@@ -17,7 +17,7 @@ from tapeflow.schemas.risk import PORTFOLIO
 KINDS = ("account", "strategy", "venue", "instrument", "group")
 OF_ACCOUNTS = ("position_max", "gross_max", "orders_max", "orders_window")
 OF_CAPITAL = ("portfolio", "account")  # kinds of scopes that have equity
-OF_EQUITY = ("leverage_max", "daily_loss", "drawdown")  # limits that need it
+OF_EQUITY = ("leverage_max",)  # limits that need it
 DURATIONS = {  # by key of the job: the field in ns
     each.removesuffix("_ns"): each for each in ScopeLimits.__struct_fields__ if each[-3:] == "_ns"
 }

@@ -52,7 +52,6 @@ Notional = Annotated[DecimalText, Field(ge=0, lt=10**24), Unit("notional")]
 Share = Annotated[float, Field(gt=0, le=1), Unit("share of the gross")]
 Bps = Annotated[float, Field(ge=0, le=10_000), Unit("bps")]
 Count = Annotated[int, Field(ge=0, le=10**6), Unit("orders")]
-OrdersPerFill = Annotated[float, Field(gt=0, le=10**6), Unit("orders for each fill")]
 Age = Annotated[Duration, Field(ge=0)]
 
 
@@ -108,11 +107,6 @@ class Limits(Section):
     spread_floor: Notional | None = Field(
         default=None, description="Shares are asked once the gross is above this."
     )
-    correlated_max: Notional | None = Field(
-        default=None,
-        description="Largest notional that moves with the instrument of an order, each weighted by "
-        "its correlation; one that is not known is 1.",
-    )
     size_max: Size | None = Field(default=None, description="Largest size of one order.")
     notional_max: Notional | None = Field(
         default=None, description="Largest notional of one order."
@@ -123,9 +117,6 @@ class Limits(Section):
     touch_bps: Bps | None = Field(
         default=None,
         description="Farthest that a limit may be through the best price of the other side.",
-    )
-    approval_above: Notional | None = Field(
-        default=None, description="An order above this notional needs the approval of a second key."
     )
     refuse_self_trade: bool = Field(
         default=False,
@@ -159,24 +150,6 @@ class Limits(Section):
     )
     rest_min: Age | None = Field(
         default=None, description="An order is canceled at the earliest so long after its approval."
-    )
-    order_to_trade_max: (
-        Annotated[float, Field(gt=0, le=10**6), Unit("orders for each fill")] | None
-    ) = Field(
-        default=None,
-        description="Most orders and changes of the UTC day for each fill of it.",
-    )
-    repeats_max: Count | None = Field(
-        default=None, description="Most executions since trading was last enabled."
-    )
-    daily_loss: Notional | None = Field(
-        default=None, description="Largest loss of the UTC day; needs `capital`."
-    )
-    drawdown: Annotated[float, Field(gt=0, lt=1), Unit("share of the peak")] | None = Field(
-        default=None, description="Largest loss since the greatest equity; needs `capital`."
-    )
-    losses_max: Annotated[int, Field(ge=0, le=10**6), Unit("trades")] | None = Field(
-        default=None, description="Most closed trades in a row that lost."
     )
     repeat: Age | None = Field(
         default=None,

@@ -12,6 +12,7 @@ from tapeflow.operators.sweep.layout import (
     ACTIVE_NS,
     APPROVALS,
     APPROVED,
+    BUYS,
     COUNTERS,
     DELAY_NS,
     DUE_NS,
@@ -24,6 +25,7 @@ from tapeflow.operators.sweep.layout import (
     HELD,
     LATENCY_NS,
     MARKETS,
+    NET,
     NEVER,
     NEXT,
     NEXT_END_NS,
@@ -34,6 +36,7 @@ from tapeflow.operators.sweep.layout import (
     PLACED,
     POSITION_MAX,
     RULES,
+    SELLS,
     SIDE,
     TAIL,
     TIMES,
@@ -51,6 +54,9 @@ def give_back(state: Any, number: int, order: int) -> None:
     held, accounts = state[HELD], state[ACCOUNTS]
     variant, side = state[ORDERS][order, VARIANT], state[ORDERS][order, SIDE]
     row = variant * len(state[MARKETS]) + number
+    if not state[RULES][NET]:
+        held[row, BUYS if side > 0 else SELLS] -= 1
+        return
     before = held[row, APPROVED]
     held[row, APPROVED] = before - side
     accounts[variant, GROSS] += (abs(before - side) - abs(before)) * held[row, UNIT_NOTIONAL]
@@ -95,8 +101,8 @@ def end_orders(state: Any, now_ns: int) -> None:
 
 
 @called
-def decide(state: Any, number: int, signal: Any, now_ns: int, placed: int) -> None:
-    """Run the risk checks on an order of a variant; place it where they pass.
+def decide_net(state: Any, number: int, signal: Any, now_ns: int, placed: int) -> None:
+    """Run the risk checks of net exposure on an order of a variant; place it where they pass.
 
     `signal` is (variant, side, reference price in steps), `placed` the offset of the decision.
     """
@@ -112,17 +118,28 @@ def decide(state: Any, number: int, signal: Any, now_ns: int, placed: int) -> No
     unit = steps * held[row, UNIT]
     gross = accounts[variant, GROSS] - abs(before) * held[row, UNIT_NOTIONAL] + abs(after) * unit
     is_within = abs(after) <= abs(before) or gross <= accounts[variant, GROSS_MAX]
-    approvals, most = accounts[variant, APPROVALS], accounts[variant, ORDERS_MAX]
-    if abs(after) > accounts[variant, POSITION_MAX] or not is_within or most == 0:
+    if abs(after) > accounts[variant, POSITION_MAX] or not is_within:
         return
-    times, since_ns = state[TIMES], now_ns - accounts[variant, WINDOW_NS]
-    if approvals >= most and times[variant, approvals % most] > since_ns:
+    if not count_approval(state, variant, now_ns):
         return
-    times[variant, approvals % most] = now_ns
-    accounts[variant, APPROVALS] = approvals + 1
     accounts[variant, GROSS] = gross
     held[row, APPROVED], held[row, UNIT_NOTIONAL] = after, unit
     place(state, number, variant, side, now_ns, placed)
+
+
+@called
+def count_approval(state: Any, variant: int, now_ns: int) -> bool:
+    """Count an order in the window of a variant; return whether there was room."""
+    accounts, times = state[ACCOUNTS], state[TIMES]
+    approvals, most = accounts[variant, APPROVALS], accounts[variant, ORDERS_MAX]
+    if most == 0:
+        return False
+    since_ns = now_ns - accounts[variant, WINDOW_NS]
+    if approvals >= most and times[variant, approvals % most] > since_ns:
+        return False
+    times[variant, approvals % most] = now_ns
+    accounts[variant, APPROVALS] = approvals + 1
+    return True
 
 
 @called

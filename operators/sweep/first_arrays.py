@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tapeflow.operators.desk.risk.rate import RESERVE
 from tapeflow.operators.desk.settings import AccountSettings, DeskSettings
 from tapeflow.operators.sweep import layout
 from tapeflow.operators.sweep.layout import (
@@ -15,6 +16,7 @@ from tapeflow.operators.sweep.layout import (
     GROSS_MAX,
     HEAD,
     HELD_WIDTH,
+    IS_SPOT,
     LAST_NS,
     LAST_OFFSET,
     MARKET_WIDTH,
@@ -26,6 +28,7 @@ from tapeflow.operators.sweep.layout import (
     QUOTE_OFFSET,
     SCALE,
     TAIL,
+    TURNS,
     UNIT,
     WINDOW_NS,
     WORTH_MAX,
@@ -43,6 +46,7 @@ def light_variants(strategies: Sequence[DeclaredStrategy], settings: DeskSetting
     accounts, held = first_accounts(strategies, settings), first_held(strategies, settings)
     patience = NEVER if paper.patience_ns is None else paper.patience_ns
     rules = [paper.entry.constant_ns, patience, paper.quote_age_ns, paper.model == "sized"]
+    rules.append(settings.risk.counting == "net")
     return LightVariants(
         names=tuple(each.name for each in strategies),
         settings=settings,
@@ -74,6 +78,7 @@ def first_markets(settings: DeskSettings) -> np.ndarray[tuple[int, int], np.dtyp
         fee = Fraction(settings.money.fees.of_venue(row.venue).tiers[0].taker)
         if max(abs(fee.numerator), fee.denominator) <= FACTOR_MAX:
             markets[number, [FEE, FEE_BASE]] = fee.numerator, fee.denominator
+        markets[number, [IS_SPOT, TURNS]] = row.is_spot, settings.risk.flips
         markets[number, WORTH_MAX] = WHOLE_MAX // max(abs(fee.numerator), 2)
     return markets
 
@@ -83,6 +88,7 @@ def first_accounts(
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Return the variants before the first order."""
     accounts = np.zeros((len(strategies), ACCOUNT_WIDTH), np.int64)
+    is_net = settings.risk.counting == "net"
     for number, each in enumerate(strategies):
         account: AccountSettings = settings.accounts[each.account]
         limits, scale = account.limits, Decimal(10) ** settings.money.digits
@@ -90,7 +96,7 @@ def first_accounts(
         accounts[number, columns] = (
             min(int(limits.position_max // each.size), WHOLE_MAX),
             min(int(limits.gross_max * scale), 2 * WHOLE_MAX),
-            limits.orders_max,
+            limits.orders_max if is_net else limits.orders_max - limits.orders_max // RESERVE,
             limits.orders_window_ns,
         )
     return accounts

@@ -14,18 +14,19 @@ VARIANT, SIDE, ACTIVE_NS, PLACED, END_NS, DUE_NS, NEXT = range(7)
 ORDER_WIDTH = 7
 # An instrument: a row of `markets`. HEAD, TAIL: its list of orders; -1: none.
 (HEAD, TAIL, SCALE, FEE, FEE_BASE, WORTH_MAX) = range(6)
-(LAST_NS, LAST_OFFSET, QUOTE_NS, QUOTE_OFFSET, DELAY_NS) = range(6, 11)
-MARKET_WIDTH = 11
+(LAST_NS, LAST_OFFSET, QUOTE_NS, QUOTE_OFFSET, DELAY_NS, IS_SPOT, TURNS) = range(6, 13)
+MARKET_WIDTH = 13  # TURNS: orders may carry a position through zero
 LAST, BID, ASK = range(3)  # an instrument: a row of `prices`
 PRICE_WIDTH = 3
 # A variant in an instrument: row variant * instruments + instrument of `held`.
-APPROVED, UNIT_NOTIONAL, POSITION, COST, UNIT = range(5)
-HELD_WIDTH = 5
+# Of exposure that counts net APPROVED and UNIT_NOTIONAL, else BUYS and SELLS: orders on their way.
+APPROVED, UNIT_NOTIONAL, POSITION, COST, UNIT, BUYS, SELLS = range(7)
+HELD_WIDTH = 7
 # A variant: a row of `accounts`. UNSURE: something of it is not exact here.
 (GROSS, REALIZED, FEES, TURNOVER, TRADES, APPROVALS, UNSURE) = range(7)
 (POSITION_MAX, GROSS_MAX, ORDERS_MAX, WINDOW_NS) = range(7, 11)
 ACCOUNT_WIDTH = 11
-LATENCY_NS, PATIENCE_NS, QUOTE_AGE_NS, SIZED = range(4)  # `rules`; no patience: MAX_NS
+LATENCY_NS, PATIENCE_NS, QUOTE_AGE_NS, SIZED, NET = range(5)  # `rules`; no patience: MAX_NS
 FREE, NEXT_END_NS, FILLS = range(3)  # `counters`: first row without an order, .., fills so far
 FILL_WIDTH = 4  # a fill: variant, instrument, side, log time
 # A stop: a place up to which rows are met, what is done there, and which decisions.

@@ -17,6 +17,7 @@ from tapeflow.operators.sweep.forecasts import EvaluateVariants, Group
 from tapeflow.operators.sweep.grid_kernels import GRID_KINDS
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT, count_decimals
 from tapeflow.schemas.instruments import Instrument
+from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.order_plans import AT_MARKET
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.time import MIN_NS
@@ -55,7 +56,26 @@ def reasons(strategy: DeclaredStrategy, settings: DeskSettings) -> Iterator[str]
     limits = settings.accounts[strategy.account].limits
     if limits.orders_max > APPROVALS_MAX:
         yield f"orders_max is above {APPROVALS_MAX:,}"
+    yield from reasons_of_limits(settings)
     yield from reasons_of_instruments(strategy, settings)
+
+
+def reasons_of_limits(settings: DeskSettings) -> Iterator[str]:
+    """Yield what of the limits light portfolios do not know: all but those of [[accounts]]."""
+    if settings.risk.counting == "net":
+        return
+    if settings.risk.on_breach == "resize":
+        yield "[risk] cuts orders"
+    for scope, limits in settings.risk.limits.items():
+        plain = ScopeLimits(
+            scope,
+            position_max=limits.position_max,
+            gross_max=limits.gross_max,
+            orders_max=limits.orders_max,
+            orders_window_ns=limits.orders_window_ns,
+        )
+        if limits != plain or scope.partition(":")[0] != "account":
+            yield f"{scope} has [limits]"
 
 
 def reasons_of_instruments(strategy: DeclaredStrategy, settings: DeskSettings) -> Iterator[str]:

@@ -14,6 +14,7 @@ from tapeflow.operators.sweep.layout import (
     ACTIVE_NS,
     ASK,
     BID,
+    BUYS,
     COST,
     COUNTERS,
     DELAY_NS,
@@ -33,6 +34,7 @@ from tapeflow.operators.sweep.layout import (
     LAST_NS,
     LAST_OFFSET,
     MARKETS,
+    NET,
     NEVER,
     NEXT,
     ORDERS,
@@ -45,6 +47,7 @@ from tapeflow.operators.sweep.layout import (
     REALIZED,
     RULES,
     SCALE,
+    SELLS,
     SIDE,
     SIZED,
     TRADES,
@@ -133,6 +136,8 @@ def fill(state: Any, number: int, order: int, price: float, log_ns: int) -> None
         accounts[variant, REALIZED] -= side * worth + freed
         held[row, COST] = cost - freed
     held[row, POSITION] = position + side
+    if not state[RULES][NET]:
+        held[row, BUYS if side > 0 else SELLS] -= 1
     state[FILLED][row] = price
     accounts[variant, FEES] += divide(worth * markets[number, FEE], markets[number, FEE_BASE])
     accounts[variant, TURNOVER] += worth

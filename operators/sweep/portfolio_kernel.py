@@ -13,7 +13,7 @@ from typing import Any
 
 from tapeflow.engine.compiled import called, compiled, inlined
 from tapeflow.operators.desk.mark_kernels import is_of_market, nan_if_empty
-from tapeflow.operators.sweep.exposure_kernel import decide, end_orders
+from tapeflow.operators.sweep.exposure_kernel import end_orders
 from tapeflow.operators.sweep.layout import (
     ACCOUNTS,
     ASK,
@@ -55,7 +55,8 @@ from tapeflow.operators.sweep.layout import (
     Quotes,
     Trades,
 )
-from tapeflow.operators.sweep.orders_kernel import is_close, meet, whole_steps
+from tapeflow.operators.sweep.orders_kernel import meet, whole_steps
+from tapeflow.operators.sweep.worst_kernel import closing_price, decide
 from tapeflow.schemas.columns import Ints2, Written
 from tapeflow.schemas.time import MAX_NS
 
@@ -122,17 +123,6 @@ def pass_rows(state: Any, part: int, stop: Any, trades: Any, quotes: Any, cursor
         else:
             break
     cursors[part, TRADE], cursors[part, QUOTE] = trade, quote
-
-
-@called
-def closing_price(state: Any, number: int, is_long: bool, filled: float) -> Any:
-    """Return the price that a position is valued at: marks.closing_price without mark prices."""
-    markets, prices = state[MARKETS], state[PRICES]
-    last, quote = prices[number, LAST], prices[number, BID if is_long else ASK]
-    is_newer = markets[number, QUOTE_OFFSET] >= markets[number, LAST_OFFSET]
-    if is_newer and is_close(quote, last):
-        return quote
-    return filled if math.isnan(last) else last
 
 
 @called

@@ -1,0 +1,108 @@
+"""Reads some records of the log, each partition forward once.
+
+    wanted   [18001 .. 18444]  [18565]  [18665]
+    reader   --skipped--|page|page|--|page|  closed
+
+Parquet begins at the row group of the first one, a text tape at its beginning; a topic at the first
+one where its records are known to be no packs, as one of them has the log time that it should have,
+or at a pack of about its time, which says its number; else at its beginning.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from tapeflow.connectors.source.reader import Reader
+from tapeflow.flows.job.settings import Job
+from tapeflow.flows.run.log import Log, is_gzip, is_parquet, open_stamped
+from tapeflow.flows.run.tape_files import TapeFiles
+from tapeflow.flows.run.topic_partition import TopicPartition
+from tapeflow.schemas.batches import Page, slice_page
+from tapeflow.schemas.errors import TapeflowError
+from tapeflow.schemas.notify import Notify
+
+PAUSE_S, SILENCE_S = 0.002, 30.0  # between two looks at a broker; within which it has records
+
+
+class Wanted(Protocol):
+    """Consecutive records that something is made of."""
+
+    begin: int  # offset of the first one
+    end: int  # offset of the last one
+    time_ns: int | None  # about when they were written, where that is known
+    is_exact: bool  # it is the log time of the last one
+
+    def take(self, page: Page) -> None:
+        """Take some of these records, in their order."""
+
+
+def read_wanted(name: str, log: Log, job: Job, wanted: Iterable[Wanted], notify: Notify) -> str:
+    """Give each of `wanted` its records of a partition; return why some are not there, or ""."""
+    ordered = sorted(wanted, key=lambda each: each.begin)
+    if name not in log:
+        known = ", ".join(log)
+        return f"the log that was given does not have {name}: it has {known}"
+    end, reached = max(each.end for each in ordered), -1
+    try:
+        for page in pages_from(name, log[name], job, ordered, notify):
+            reached = page.next_offset - 1
+            for each in ordered:
+                give(each, page)
+            if reached >= end:
+                return ""
+    except TapeflowError as error:
+        return str(error)
+    return f"the log that was given has {name} up to record {reached} only"
+
+
+def give(wanted: Wanted, page: Page) -> None:
+    """Give the records of a page to what wants some of them."""
+    begin = max(wanted.begin - page.first_offset, 0)
+    end = min(wanted.end + 1 - page.first_offset, len(page.log_ns))
+    if begin < end:
+        wanted.take(slice_page(page, slice(begin, end)))
+
+
+def pages_from(
+    name: str, stored: TapeFiles | TopicPartition, job: Job, wanted: list[Wanted], notify: Notify
+) -> Iterator[Page]:
+    """Yield the pages of a partition, from one that has the first record or lies before it."""
+    if isinstance(stored, TopicPartition):
+        from tapeflow.flows.explain.topic import topic_pages  # noqa: PLC0415  # slow to import
+
+        return topic_pages(name, stored, job, wanted, notify)
+    return pages_of(open_tapes(name, stored, job, wanted[0], notify))
+
+
+def open_tapes(name: str, stored: TapeFiles, job: Job, first: Wanted, notify: Notify) -> Reader:
+    """Open the files of a partition at the first record or before it."""
+    position: Any = None
+    if is_parquet(stored):
+        from tapeflow.connectors.tapes.parquet_seek import position_before  # noqa: PLC0415
+
+        position = position_before(stored.files, first.begin)
+    elif is_gzip(stored):
+        from tapeflow.connectors.tapes.gzip_stream import load_isal  # noqa: PLC0415
+
+        load_isal()
+    return open_stamped(name, stored, job, notify, None, position)
+
+
+def pages_of(reader: Reader) -> Iterator[Page]:
+    """Yield the pages of a reader up to its end, and close it.
+
+    Raises TapeflowError where a broker gives none for SILENCE_S.
+    """
+    try:
+        waiting_since = time.monotonic()
+        while not reader.ended:
+            page = reader.read()
+            if page is not None:
+                yield page
+                waiting_since = time.monotonic()
+            elif time.monotonic() - waiting_since > SILENCE_S:
+                raise TapeflowError(f"{reader} gave no records for {SILENCE_S:g} s")
+            elif not reader.ended:
+                time.sleep(PAUSE_S)
+    finally:
+        reader.close()
