@@ -134,6 +134,13 @@ def test_hours_are_minutes_of_the_week_and_may_go_around_its_end(text, spans):
     assert parse_hours(text) == tuple(Hours(*each) for each in spans)
 
 
-def test_every_limit_of_a_scope_is_a_key_of_the_job():
+NOT_YET = {  # checks whose numbers nothing keeps: a job cannot ask for them
+    "correlated_max", "approval_above", "order_to_trade_max", "repeats_max", "daily_loss",
+    "drawdown", "losses_max",
+}  # fmt: skip
+
+
+def test_every_limit_of_a_scope_is_a_key_of_the_job_once_its_number_is_kept():
     limits = {each.removesuffix("_ns") for each in ScopeLimits.__struct_fields__} - {"scope"}
-    assert {*Limits.model_fields} == limits
+    assert {*Limits.model_fields} | NOT_YET == limits
+    assert not {*Limits.model_fields} & NOT_YET
