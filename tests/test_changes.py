@@ -15,6 +15,7 @@ from tapeflow.flows.job.changes import (
     notified_rows,
 )
 from tapeflow.flows.job.orders import ExitSettings
+from tapeflow.flows.job.risk import Limits
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.slices import SliceSettings
 from tapeflow.flows.run.plan import Plan
@@ -62,6 +63,7 @@ OTHERS = {
     "lifetime": 5, "tif": "DAY", "trigger_on": "quote", "at_bps": Decimal(2), "jitter": 5,
     "display": Decimal(1), "share": Decimal("0.5"), "exit_rule": "OCO", "exits": (STOP_EXIT,),
     "slices": TWAP, "type": "stop_limit", "folds": 3, "train": 5, "test": 5, "capital": Decimal(1), "placement": "merge",
+    "groups": {"g": ("BTC-*",)}, "limits": {"portfolio": Limits(size_max=Decimal(1))},
     "grid": {"entry": [1.0]}, "until": 1_795_766_400_000_000_000,
 }  # fmt: skip
 OF_TYPE = {
