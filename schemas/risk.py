@@ -1,4 +1,4 @@
-"""What the risk checks see of an order, and what they find.
+"""Orders as the risk checks see them, and their findings.
 
 Proposal ─ check ─▶ Finding ┐
 Proposal ─ check ─▶ Finding ┼─▶ Decision: approved, cut, or denied
@@ -76,7 +76,7 @@ class Proposal(Struct, frozen=True, gc=False):
 
     @property
     def reduces(self) -> Decimal:
-        """How much of it reduces the strategy's position, if all its open orders fill first."""
+        """The part that reduces the strategy's position, if all its open orders fill first."""
         if self.side > 0:
             return max(min(self.size, -self.position - self.buys), Decimal(0))
         return max(min(self.size, self.position - self.sells), Decimal(0))
@@ -92,7 +92,7 @@ class Proposal(Struct, frozen=True, gc=False):
 
 
 class Finding(Struct, frozen=True, gc=False, array_like=True):
-    """What one check found."""
+    """Result of one check."""
 
     code: str
     passed: bool

@@ -1,4 +1,4 @@
-"""What `tapeflow explain` says: the chain of causes of each fact, down to the bytes of the tape."""
+"""`tapeflow explain`: the chain of causes of each fact, down to the bytes of the tape."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What orders count until they are filled: worst case by side, at the present marks."""
+"""Exposure of open orders: worst case by side, at the present marks."""
 
 from decimal import Decimal as D
 

@@ -1,4 +1,4 @@
-"""What an explanation is made of: facts with their causes, and raw frames at its ends.
+"""Nodes of an explanation: facts with their causes, and raw frames at its ends.
 
 fill ─▶ record, order ─▶ decision ─▶ signal ─▶ bar ─▶ trades (frames)
 """

@@ -1,4 +1,4 @@
-"""What is said of each kind of fact: a title, and some lines below it."""
+"""Titles of facts, by kind, and the lines below them."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""How values of rows are written in an explanation."""
+"""Values of rows as an explanation writes them."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a check is: a pure function of a proposed order, with a code."""
+"""Protocol of a check: a pure function of a proposed order, with a code."""
 
 from collections.abc import Iterable
 from decimal import Decimal

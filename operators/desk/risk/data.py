@@ -1,4 +1,4 @@
-"""What an order is decided on: trades and quotes that are too old, no market, a wrong clock.
+"""Checks of the market data of an order: too old, crossed, of a wrong clock.
 
 Ages are in log time, up to the record that decides. Of an instrument without any trade or quote
 the age is not known: refused. What only reduces passes: to stay in is the greater risk.

@@ -1,4 +1,4 @@
-"""How a scope's exposure is spread: shares of its gross, worst case, with the order.
+"""Checks of the spread of a scope: shares of its gross, worst case, with the order.
 
     BTC 50, ETH 30, SOL 20      concentration 0.50, effective number 1 / (0.25 + 0.09 + 0.04) = 2.6
 

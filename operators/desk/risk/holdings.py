@@ -1,4 +1,4 @@
-"""What a scope holds: units and open sizes of an instrument, and its notionals at the marks.
+"""Holdings of a scope: units and open sizes by instrument, and their notionals at the marks.
 
 scope ──▶ accounts and strategies in it ──▶ units, buys, sells by instrument
 └─ x mark ──▶ gross, net: worst case by side
@@ -19,7 +19,7 @@ from tapeflow.operators.desk.state import AccountState, State
 
 
 class Holding(NamedTuple):
-    """What is held and open in one instrument."""
+    """Units held and sizes open in one instrument."""
 
     units: Decimal = ZERO
     sides: Sides = NONE_OPEN

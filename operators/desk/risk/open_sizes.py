@@ -1,4 +1,4 @@
-"""What open orders may still add to positions, by side; see exposure.py for what an order counts.
+"""Open sizes by side: what orders at work may still add to positions; see exposure.py.
 
     buy 4 open, buy 2 open, sell 3 open     buys 6, sells 3     of a strategy, and of its account
 

@@ -1,4 +1,4 @@
-"""How exposure is spread over instruments: pure functions of notionals.
+"""Measures of the spread of exposure over instruments: pure functions of notionals.
 
 BTC 50, ETH 30, SOL 20      shares 0.5, 0.3, 0.2       effective number 2.63
 ETH moves with BTC, 0.8     a buy of BTC stands on 50 + 0.8 * 30 + .. that move with it

@@ -22,7 +22,7 @@ class RiskSnapshot(Struct):
 
 @dataclass(slots=True)
 class RiskState:
-    """What the checks remember, changed in place."""
+    """Memory of the checks, changed in place."""
 
     open_sizes: OpenSizes = field(default_factory=OpenSizes)
     approvals_ns: dict[str, deque[int]] = field(default_factory=dict)  # log times, by scope

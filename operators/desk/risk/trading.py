@@ -1,4 +1,4 @@
-"""What may be traded at all, and when: the restricted list and the hours.
+"""Checks of what may be traded, and when: the restricted list and the hours.
 
     restricted = "BUY"                    sales pass: what is held can be closed
     hours = ["Mon-Fri 08:00-17:00"]       UTC, of log time
