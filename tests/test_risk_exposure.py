@@ -4,11 +4,14 @@ from decimal import Decimal as D
 
 import pytest
 from msgspec import json
+from msgspec.structs import replace
 
 from tapeflow.operators.desk.risk.rules import RiskRules
 from tapeflow.schemas.accounts import Decision
+from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Fill, Order, Terms
+from tapeflow.schemas.signals import Slicing
 from tests.desk_stories import (
     BTC,
     ETH,
@@ -23,7 +26,7 @@ from tests.desk_stories import (
     trade,
 )
 from tests.frames import S
-from tests.plain_flow import IDS
+from tests.plain_flow import IDS, INSTRUMENTS
 
 PERP = IDS.index("BTC-USDT-PERP.BINANCE-USDM")
 RESTING = limit(50)  # far below the market
@@ -281,3 +284,13 @@ def test_an_instrument_whose_feed_is_old_opens_nothing():
     entries = [buy("a", at=1), buy("b", at=2)]
     facts = decided(risk(trade_age_ns=5 * S), rows, entries)
     assert decisions(facts) == ["a APPROVED", "b STALE_TRADE"]
+
+
+def test_the_largest_size_of_the_venue_is_of_each_slice_and_not_of_the_whole():
+    rows = [replace(each, max_size=D(2)) for each in INSTRUMENTS.rows]
+    settings = desk(risk=risk(), instruments=InstrumentTable.from_rows(rows))
+    slicing = Slicing(kind="twap", count=5, every_ns=S)
+    facts = run_desk(
+        settings, FLAT, [buy("a", at=0, size=5), buy("b", at=1, size=5, slicing=slicing)]
+    )
+    assert decisions(facts) == ["a SIZE_MAX", "b APPROVED"]

@@ -82,7 +82,10 @@ def check_added(
     if settings.risk.counting == "net":
         proposed = propose_order(state, settings, account, order, ref_price)
         return net.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
-    refusal = run_checks(state, settings, order, ref_price, may_be_cut=False).refusal
+    in_slices = order.id in state.orders.slices
+    refusal = run_checks(
+        state, settings, order, ref_price, may_be_cut=False, in_slices=in_slices
+    ).refusal
     return ("", "") if refusal is None else (refusal.code, describe(refusal))
 
 

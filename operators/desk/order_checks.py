@@ -85,7 +85,10 @@ def check_one(
         limits = settings.accounts[account.name].limits
         verdict, only_reduces = Verdict(*net.run_checks(account.approved, proposed, limits)), True
     else:
-        checked = run_checks(state, settings, order, ref_price, may_be_cut=True)
+        in_slices = intent.slicing is not None
+        checked = run_checks(
+            state, settings, order, ref_price, may_be_cut=True, in_slices=in_slices
+        )
         verdict = verdict_of(checked, order)
         order, only_reduces = checked.order, checked.only_reduces
         proposed = propose_order(state, settings, account, order, ref_price)

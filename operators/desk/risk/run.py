@@ -1,7 +1,7 @@
 """Run the checks over an order: the first that fails refuses it, or cuts it to what passes.
 
-order ─▶ SPOT_SHORT ─▶ FLIP ─▶ POSITION_LIMIT ─▶ .. ─▶ RATE_LIMIT ─▶ MONEY_STEP ─▶ approved
-│ cut         │ cut    │ cut, where the job says "resize"
+order ─▶ TICK ─▶ COLLAR ─▶ FLIP ─▶ POSITION_LIMIT ─▶ .. ─▶ SPOT_SHORT ─▶ MONEY_STEP ─▶ approved
+│ cut       │ cut, where the job says "resize"
 """
 
 from collections.abc import Iterator
@@ -73,9 +73,18 @@ class Checked(NamedTuple):
 
 
 def run_checks(
-    state: State, settings: DeskSettings, order: Order, ref_price: float, *, may_be_cut: bool
+    state: State,
+    settings: DeskSettings,
+    order: Order,
+    ref_price: float,
+    *,
+    may_be_cut: bool,
+    in_slices: bool = False,
 ) -> Checked:
-    """Run all checks over an order at a reference price."""
+    """Run all checks over an order at a reference price.
+
+    `may_be_cut`: it may be made smaller; `in_slices`: the venue sees its slices only.
+    """
     account = state.accounts[order.account]
     first = of_price(propose_order(state, settings, account, order, ref_price))
     if not first.passed:
@@ -83,6 +92,8 @@ def run_checks(
     findings = [first]
     proposal = make_proposal(state, settings, order)
     for check in CHECKS:
+        if in_slices and isinstance(check, venue_rules.VenueSizeMax):
+            continue
         found, fitting = check.check(proposal), None
         if found is None:
             continue
