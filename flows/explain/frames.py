@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tapeflow.flows.explain.log import Wanted, read_wanted
+from tapeflow.flows.explain.log import read_wanted
 from tapeflow.flows.explain.node import Frame, Node
+from tapeflow.flows.explain.pages import Wanted
 from tapeflow.flows.job import bar_steps, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
