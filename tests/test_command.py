@@ -384,14 +384,19 @@ def test_everything_works_without_numba(tmp_path):
 
 
 INTERRUPTED = """
-import os, sys, threading
+import os, sys, threading, time
 import duckdb
 from tapeflow.connectors.duckdb import query
 from tapeflow.flows.cli.main import main
 
+def ask_to_stop():
+    while True:  # once more each second, as a person would: a signal may fall into DuckDB's own code
+        time.sleep(1)
+        os.kill(os.getpid(), int(sys.argv[1]))
+
 def digests(*_):
     con = duckdb.connect()
-    threading.Timer(1, os.kill, [os.getpid(), int(sys.argv[1])]).start()
+    threading.Thread(target=ask_to_stop, daemon=True).start()
     while True:
         con.execute("SELECT count(*) FROM range(1000000) WHERE range % 7 = 3")
 
