@@ -33,19 +33,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def traded(folder):
+def demo_results(folder):
     """The demo, from tapes."""
     return demo(folder, "demo.toml")
 
 
 @pytest.fixture(scope="module")
-def bracketed(folder):
+def bracket_results(folder):
     """The demo's market, traded with exits and slices."""
     return demo(folder, "brackets.toml")
 
 
 @pytest.fixture(scope="module")
-def called(folder):
+def class_results(folder):
     """The demo's market, traded by the classes in the box."""
     return demo(folder, "strategies.toml")
 
@@ -59,48 +59,50 @@ def write_tape(folder, partition, records):
 # --- the demo -----------------------------------------------------------------------------
 
 
-def test_every_fill_of_the_demo_is_explained_down_to_frames_of_the_tape(traded):
-    fills = traded.rows("SELECT * FROM fills")
+def test_every_fill_of_the_demo_is_explained_down_to_frames_of_the_tape(demo_results):
+    fills = demo_results.rows("SELECT * FROM fills")
     assert len(fills) >= 40
     for fill in fills:
-        node = traded.explain(fill["id"])
+        node = demo_results.explain(fill["id"])
         assert node.kind == "fill"
         assert kinds(node) == {"fill", "order", *CHAIN}
         assert node.causes[0].id == f"{fill['partition']}:{fill['offset']}"
-        check_frames(traded, node)
+        check_frames(demo_results, node)
 
 
-def test_every_refusal_of_the_demo_is_explained_with_what_was_found(traded):
-    refusals = traded.rows("SELECT * FROM decisions WHERE decision = 'DENIED'")
+def test_every_refusal_of_the_demo_is_explained_with_what_was_found(demo_results):
+    refusals = demo_results.rows("SELECT * FROM decisions WHERE decision = 'DENIED'")
     assert len(refusals) >= 20
     for refusal in refusals:
-        node = traded.explain(refusal["order_id"])
+        node = demo_results.explain(refusal["order_id"])
         assert node.kind == "decision"
         assert kinds(node) == CHAIN
         failed = [each for each in node.tables["findings"] if not each["passed"]]
         assert [each["check"] for each in failed] == [refusal["reason"]]
         assert refusal["detail"].startswith(f"{refusal['reason']}: observed=")
         assert f"limit={failed[0]['limit']}" in refusal["detail"]
-        check_frames(traded, node)
+        check_frames(demo_results, node)
 
 
 @pytest.mark.parametrize("table", ["orders", "signals"])
-def test_every_order_and_signal_of_the_demo_is_explained(traded, table):
-    for name in traded.ids(f"SELECT id FROM {table}"):
-        node = traded.explain(name)
+def test_every_order_and_signal_of_the_demo_is_explained(demo_results, table):
+    for name in demo_results.ids(f"SELECT id FROM {table}"):
+        node = demo_results.explain(name)
         assert node.kind == table[:-1]
         assert CHAIN - {"decision"} <= kinds(node)
-        check_frames(traded, node)
+        check_frames(demo_results, node)
 
 
-def test_the_signal_says_the_parameters_of_its_strategy(traded):
-    node = traded.explain(traded.ids("SELECT id FROM signals WHERE strategy = 'trend'")[0])
+def test_the_signal_says_the_parameters_of_its_strategy(demo_results):
+    node = demo_results.explain(
+        demo_results.ids("SELECT id FROM signals WHERE strategy = 'trend'")[0]
+    )
     declared = node.row["declared"]
     assert (declared["kind"], declared["fast"], declared["slow"]) == ("ema_cross", 12, 26)
 
 
-def test_bars_with_late_double_or_missing_trades_are_the_sum_of_the_frames_shown(traded):
-    names = traded.ids(
+def test_bars_with_late_double_or_missing_trades_are_the_sum_of_the_frames_shown(demo_results):
+    names = demo_results.ids(
         "SELECT instrument || '@' || replace(open_time::VARCHAR, ' ', 'T') FROM bars "
         "WHERE NOT complete OR EXISTS (FROM late_trades AS l WHERE l.instrument = bars.instrument "
         "AND l.event_time >= open_time AND l.event_time < close_time)"
@@ -108,34 +110,34 @@ def test_bars_with_late_double_or_missing_trades_are_the_sum_of_the_frames_shown
     assert len(names) >= 40
     late = gaps = 0
     for name in names:
-        node = traded.explain(name)
-        check_frames(traded, node)
+        node = demo_results.explain(name)
+        check_frames(demo_results, node)
         late += len(node.tables["late trades, in no bar"])
         gaps += len(node.tables["gaps"])
-    assert late == traded.ids("SELECT count(*) FROM late_trades")[0]
-    assert gaps >= traded.ids("SELECT count(*) FROM gaps")[0]
+    assert late == demo_results.ids("SELECT count(*) FROM late_trades")[0]
+    assert gaps >= demo_results.ids("SELECT count(*) FROM gaps")[0]
 
 
-def test_every_dead_letter_is_explained_with_its_whole_frame(traded):
-    letters = traded.rows('SELECT partition, "offset", reason FROM dead_letters')
+def test_every_dead_letter_is_explained_with_its_whole_frame(demo_results):
+    letters = demo_results.rows('SELECT partition, "offset", reason FROM dead_letters')
     assert len(letters) >= 20
     for letter in letters:
-        node = traded.explain(f"{letter['partition']}:{letter['offset']}")
+        node = demo_results.explain(f"{letter['partition']}:{letter['offset']}")
         assert (node.kind, node.row["reason"]) == ("dead letter", letter["reason"])
-        assert node.frames[0].frame == traded.frame(letter["partition"], letter["offset"])
+        assert node.frames[0].frame == demo_results.frame(letter["partition"], letter["offset"])
 
 
-def test_a_record_says_what_it_led_to(traded):
-    order = traded.rows("SELECT * FROM orders LIMIT 1")[0]
-    node = traded.explain(f"{order['partition']}:{order['offset']}")
+def test_a_record_says_what_it_led_to(demo_results):
+    order = demo_results.rows("SELECT * FROM orders LIMIT 1")[0]
+    node = demo_results.explain(f"{order['partition']}:{order['offset']}")
     led_to = {(each["fact"], each["id"]) for each in node.tables["led to"]}
     assert {("order", order["id"]), ("signal", order["signal_id"])} <= led_to
     assert "bar closed" in {fact for fact, _ in led_to}
 
 
-def test_a_position_is_explained_by_its_fill_and_the_position_before(traded):
-    for row in traded.rows("SELECT * FROM positions"):
-        node = traded.explain(f"main/{row['seq']}")
+def test_a_position_is_explained_by_its_fill_and_the_position_before(demo_results):
+    for row in demo_results.rows("SELECT * FROM positions"):
+        node = demo_results.explain(f"main/{row['seq']}")
         assert (node.kind, node.causes[0].id) == ("position", row["fill_id"])
         (fill,) = only(node, "fill")
         before = node.tables["the position before"]
@@ -144,11 +146,11 @@ def test_a_position_is_explained_by_its_fill_and_the_position_before(traded):
         assert quantity + signed == Decimal(row["quantity"])
 
 
-def test_equity_is_explained_by_positions_that_sum_up_to_it(traded):
-    rows = traded.rows("SELECT * FROM equity")
+def test_equity_is_explained_by_positions_that_sum_up_to_it(demo_results):
+    rows = demo_results.rows("SELECT * FROM equity")
     assert len(rows) >= 9
     for row in rows:
-        node = traded.explain(f"main/{row['seq']}")
+        node = demo_results.explain(f"main/{row['seq']}")
         (positions,) = node.tables.values()
         for name in ("realized", "fees"):
             assert sum(Decimal(each[name]) for each in positions) == Decimal(row[name])
@@ -157,72 +159,76 @@ def test_equity_is_explained_by_positions_that_sum_up_to_it(traded):
 # --- other strategies and orders ----------------------------------------------------------
 
 
-def test_an_exit_explains_the_entry_that_releases_it(bracketed):
-    exits = bracketed.rows("SELECT * FROM orders WHERE role = 'exit' LIMIT 40")
+def test_an_exit_explains_the_entry_that_releases_it(bracket_results):
+    exits = bracket_results.rows("SELECT * FROM orders WHERE role = 'exit' LIMIT 40")
     assert len(exits) == 40
     for row in exits:
-        node = bracketed.explain(row["id"])
+        node = bracket_results.explain(row["id"])
         entries = [each for each in only(node, "order") if each.id == row["parent"]]
         assert [each.why for each in entries] == ["its fills release it"]
         assert {"signal", "bar", "trades"} <= kinds(node)
-        check_frames(bracketed, node)
+        check_frames(bracket_results, node)
 
 
-def test_a_slice_explains_the_order_of_which_it_is_one(bracketed):
-    children = bracketed.rows("SELECT * FROM orders WHERE role = 'child' LIMIT 40")
+def test_a_slice_explains_the_order_of_which_it_is_one(bracket_results):
+    children = bracket_results.rows("SELECT * FROM orders WHERE role = 'child' LIMIT 40")
     assert children
     for row in children:
-        node = bracketed.explain(row["id"])
+        node = bracket_results.explain(row["id"])
         (parent,) = [each for each in only(node, "order") if each.id == row["parent"]]
         assert parent.why == "it is a slice of"
         assert row["id"] in {each["id"] for each in parent.tables["slices and exits"]}
         assert {"decision", "signal", "bar"} <= kinds(node)
-        check_frames(bracketed, node)
+        check_frames(bracket_results, node)
 
 
-def test_a_triggered_order_shows_the_record_that_triggered_it(bracketed):
-    event = bracketed.rows("SELECT * FROM order_events WHERE kind = 'TRIGGERED' LIMIT 1")[0]
-    node = bracketed.explain(event["order_id"])
+def test_a_triggered_order_shows_the_record_that_triggered_it(bracket_results):
+    event = bracket_results.rows("SELECT * FROM order_events WHERE kind = 'TRIGGERED' LIMIT 1")[0]
+    node = bracket_results.explain(event["order_id"])
     (record,) = [each for each in node.causes if each.why == "brought TRIGGERED"]
-    assert record.frames[0].frame == bracketed.frame(event["partition"], event["offset"])
+    assert record.frames[0].frame == bracket_results.frame(event["partition"], event["offset"])
 
 
 @pytest.mark.parametrize("kind", ["price", "timer"])
-def test_a_call_without_a_bar_is_named_as_the_cause(called, kind):
-    names = called.ids(f"SELECT id FROM signals WHERE bar_id LIKE '%/{kind}/%' LIMIT 5")
+def test_a_call_without_a_bar_is_named_as_the_cause(class_results, kind):
+    names = class_results.ids(f"SELECT id FROM signals WHERE bar_id LIKE '%/{kind}/%' LIMIT 5")
     assert names
     for name in names:
-        node = called.explain(name)
+        node = class_results.explain(name)
         (call,) = only(node, "call")
         assert call.row["event"] == kind
-        check_frames(called, node)
+        check_frames(class_results, node)
 
 
-def test_a_class_that_is_called_with_a_bar_explains_the_bar(called):
-    found = called.rows(
+def test_a_class_that_is_called_with_a_bar_explains_the_bar(class_results):
+    found = class_results.rows(
         "SELECT arg_min(id, time) AS id, strategy FROM signals WHERE bar_id LIKE '%@%' GROUP BY 2"
     )
     assert len(found) >= 2
     for row in found:
-        node = called.explain(row["id"])
+        node = class_results.explain(row["id"])
         (bar,) = only(node, "bar")
         assert bar.id == node.row["bar_id"]
-        check_frames(called, node)
+        check_frames(class_results, node)
 
 
-def test_a_signal_that_answers_a_fill_explains_that_fill(called):
-    found = called.rows("SELECT s.id, s.bar_id FROM signals s JOIN fills f ON f.id = s.bar_id")
+def test_a_signal_that_answers_a_fill_explains_that_fill(class_results):
+    found = class_results.rows(
+        "SELECT s.id, s.bar_id FROM signals s JOIN fills f ON f.id = s.bar_id"
+    )
     assert found
     for row in found[:20]:
-        node = called.explain(row["id"])
+        node = class_results.explain(row["id"])
         assert row["bar_id"] in {each.id for each in only(node, "fill")}
-        check_frames(called, node)
+        check_frames(class_results, node)
 
 
-def test_bars_of_other_kinds_are_explained_by_their_trades(folder, traded):
+def test_bars_of_other_kinds_are_explained_by_their_trades(folder, demo_results):
     more = ("5s", "tick:50", "dollar:50000", "quote:2s")
-    job = traded.job.model_copy(update={"bars": traded.job.bars.model_copy(update={"more": more})})
-    other = Explained(traded.tapes, folder / "more.duckdb", job)
+    job = demo_results.job.model_copy(
+        update={"bars": demo_results.job.bars.model_copy(update={"more": more})}
+    )
+    other = Explained(demo_results.tapes, folder / "more.duckdb", job)
     for kind in more:
         name = "BTC-USDT.BINANCE@2026-01-05T09:01:07/" + kind
         node = explain(other.reader, name)
@@ -311,34 +317,34 @@ def test_frames_that_are_no_text_are_shown_as_escapes_and_come_whole_in_json(sma
     assert base64.b64decode(frame["frame_base64"]) == raw
 
 
-def test_a_log_that_is_not_that_of_the_results_is_noticed(traded, tmp_path):
-    fill = traded.rows("SELECT * FROM fills LIMIT 1")[0]
+def test_a_log_that_is_not_that_of_the_results_is_noticed(demo_results, tmp_path):
+    fill = demo_results.rows("SELECT * FROM fills LIMIT 1")[0]
     partition = fill["partition"]
-    lines = traded.lines[partition]
+    lines = demo_results.lines[partition]
     shifted = tmp_path / f"{partition}.tape"
     shifted.write_bytes(b"\n".join(lines[5000:]))
-    node = explain(traded.reader, fill["id"])
-    assert not Frames(find_tapes([shifted], traded.job), traded.job, silent).fetch(node)
+    node = explain(demo_results.reader, fill["id"])
+    assert not Frames(find_tapes([shifted], demo_results.job), demo_results.job, silent).fetch(node)
     assert "another log" in node.causes[0].notes[0]
     (trades,) = only(node, "trades")
     assert not trades.row["exact"]
 
 
-def test_a_log_that_ends_before_the_record_says_how_far_it_goes(traded, tmp_path):
-    fill = traded.rows("SELECT * FROM fills WHERE partition = 'binance-0' LIMIT 1")[0]
+def test_a_log_that_ends_before_the_record_says_how_far_it_goes(demo_results, tmp_path):
+    fill = demo_results.rows("SELECT * FROM fills WHERE partition = 'binance-0' LIMIT 1")[0]
     part = tmp_path / "binance-0.tape"
-    part.write_bytes(b"\n".join(traded.lines["binance-0"][:100]) + b"\n")
-    node = explain(traded.reader, fill["id"])
-    assert not Frames(find_tapes([part], traded.job), traded.job, silent).fetch(node)
+    part.write_bytes(b"\n".join(demo_results.lines["binance-0"][:100]) + b"\n")
+    node = explain(demo_results.reader, fill["id"])
+    assert not Frames(find_tapes([part], demo_results.job), demo_results.job, silent).fetch(node)
     assert node.causes[0].notes == ["the log that was given has binance-0 up to record 99 only"]
 
 
 # --- other doors --------------------------------------------------------------------------
 
 
-def parquet_of(traded, folder):
+def parquet_of(demo_results, folder):
     """The tapes as hours of an archive, in row groups of some hundred records."""
-    for partition, lines in traded.lines.items():
+    for partition, lines in demo_results.lines.items():
         records = [line.partition(b" ") for line in lines if line]
         columns = [
             pa.array([int(time) for time, _, _ in records]),
@@ -351,23 +357,25 @@ def parquet_of(traded, folder):
     return folder
 
 
-def test_an_archive_gives_the_same_explanation_as_the_tapes(traded, tmp_path, monkeypatch):
+def test_an_archive_gives_the_same_explanation_as_the_tapes(demo_results, tmp_path, monkeypatch):
     monkeypatch.setattr("tapeflow.connectors.tapes.hour_file.GROUP_ROWS", 700)
-    archive = parquet_of(traded, tmp_path / "archive")
-    frames = Frames(find_tapes([archive], traded.job), traded.job, silent)
-    for name in traded.ids("SELECT id FROM fills"):
-        from_archive = json_text.to_json(traded.explain(name, frames=frames))
-        assert from_archive == json_text.to_json(traded.explain(name))
+    archive = parquet_of(demo_results, tmp_path / "archive")
+    frames = Frames(find_tapes([archive], demo_results.job), demo_results.job, silent)
+    for name in demo_results.ids("SELECT id FROM fills"):
+        from_archive = json_text.to_json(demo_results.explain(name, frames=frames))
+        assert from_archive == json_text.to_json(demo_results.explain(name))
 
 
-def test_parquet_is_read_from_the_row_group_of_the_record_on(traded, tmp_path, monkeypatch):
+def test_parquet_is_read_from_the_row_group_of_the_record_on(demo_results, tmp_path, monkeypatch):
     monkeypatch.setattr("tapeflow.connectors.tapes.hour_file.GROUP_ROWS", 700)
-    archive = parquet_of(traded, tmp_path / "archive")
+    archive = parquet_of(demo_results, tmp_path / "archive")
     files = (archive / "binance-0" / "2026-01-05T09.parquet",)
     assert position_before(files, 0)[:2] == (0, 0)
     assert position_before(files, 699)[:2] == (0, 0)
     assert position_before(files, 700)[:2] == (0, 700)
-    assert position_before(files, 10**9)[1] == (len(traded.lines["binance-0"]) - 2) // 700 * 700
+    assert (
+        position_before(files, 10**9)[1] == (len(demo_results.lines["binance-0"]) - 2) // 700 * 700
+    )
 
 
 # --- tables that later versions have ------------------------------------------------------
@@ -386,9 +394,9 @@ def test_findings_come_of_the_column_checks_where_it_is_filled():
     assert [each["passed"] for each in findings(row | {"checks": ""})] == [False]
 
 
-def test_a_change_of_state_is_explained_by_its_command_and_record(traded, tmp_path):
+def test_a_change_of_state_is_explained_by_its_command_and_record(demo_results, tmp_path):
     copy = tmp_path / "copy.duckdb"
-    copy.write_bytes(traded.results.read_bytes())
+    copy.write_bytes(demo_results.results.read_bytes())
     with duckdb.connect(str(copy)) as con:
         con.execute("DROP VIEW IF EXISTS states; DROP VIEW IF EXISTS control")
         con.execute(
@@ -417,8 +425,8 @@ def test_a_change_of_state_is_explained_by_its_command_and_record(traded, tmp_pa
 # --- what is printed ----------------------------------------------------------------------
 
 
-def test_the_tree_is_cut_to_the_width_of_the_terminal_and_loses_no_character(traded):
-    node = traded.explain(traded.ids("SELECT id FROM fills")[0], keep=3)
+def test_the_tree_is_cut_to_the_width_of_the_terminal_and_loses_no_character(demo_results):
+    node = demo_results.explain(demo_results.ids("SELECT id FROM fills")[0], keep=3)
     whole = text.render(node)
     for width in (60, 100, 200):
         cut = text.render(node, width)
@@ -432,18 +440,18 @@ def drawn(tree):
     return "".join(each for each in tree if each not in "├└─│ \n")
 
 
-def test_of_a_bar_the_first_and_last_frames_are_shown_unless_all_are_wanted(traded):
-    name = traded.ids("SELECT id FROM fills")[0]
-    some = traded.explain(name, keep=3)
+def test_of_a_bar_the_first_and_last_frames_are_shown_unless_all_are_wanted(demo_results):
+    name = demo_results.ids("SELECT id FROM fills")[0]
+    some = demo_results.explain(name, keep=3)
     (trades,) = only(some, "trades")
-    (every,) = only(traded.explain(name), "trades")
+    (every,) = only(demo_results.explain(name), "trades")
     assert trades.frames == every.frames[:3] + every.frames[-3:]
     assert f".. {len(every.frames) - 6} more: --all" in text.render(some)
     assert f"sum to {trades.row['sum']}: the volume of the bar" in text.render(some)
 
 
-def test_json_holds_the_tree_with_every_frame(traded):
-    node = traded.explain(traded.ids("SELECT id FROM fills")[0])
+def test_json_holds_the_tree_with_every_frame(demo_results):
+    node = demo_results.explain(demo_results.ids("SELECT id FROM fills")[0])
     shown = json.loads(json_text.to_json(node))
     assert (shown["kind"], shown["row"]["id"]) == ("fill", node.id)
 
@@ -459,14 +467,14 @@ def test_json_holds_the_tree_with_every_frame(traded):
 # --- what an id may be --------------------------------------------------------------------
 
 
-def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(traded):
-    for fill in traded.ids("SELECT id FROM fills LIMIT 10"):
-        assert explain(traded.reader, fill[:10]).id == fill
+def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(demo_results):
+    for fill in demo_results.ids("SELECT id FROM fills LIMIT 10"):
+        assert explain(demo_results.reader, fill[:10]).id == fill
 
 
-def test_the_id_of_an_order_at_its_venue_names_the_order(traded):
-    row = traded.rows("SELECT wire_id, order_id FROM commands LIMIT 1")[0]
-    node = explain(traded.reader, row["wire_id"])
+def test_the_id_of_an_order_at_its_venue_names_the_order(demo_results):
+    row = demo_results.rows("SELECT wire_id, order_id FROM commands LIMIT 1")[0]
+    node = explain(demo_results.reader, row["wire_id"])
     assert (node.kind, node.id) == ("order", row["order_id"])
 
 
@@ -485,15 +493,15 @@ def test_the_id_of_an_order_at_its_venue_names_the_order(traded):
         ("states/77", "no change of a trading state has the number 77"),
     ],
 )
-def test_what_is_no_id_is_one_line_with_what_is_near(traded, name, line):
+def test_what_is_no_id_is_one_line_with_what_is_near(demo_results, name, line):
     with pytest.raises(TapeflowError, match=r"^[^\n]+$") as error:
-        explain(traded.reader, name)
+        explain(demo_results.reader, name)
     assert line in str(error.value)
 
 
-def test_the_beginning_of_several_ids_names_them(traded, tmp_path):
+def test_the_beginning_of_several_ids_names_them(demo_results, tmp_path):
     copy = tmp_path / "copy.duckdb"
-    copy.write_bytes(traded.results.read_bytes())
+    copy.write_bytes(demo_results.results.read_bytes())
     with duckdb.connect(str(copy)) as con:
         con.execute("UPDATE internal.signals SET id = 'abcdef' || id[7:] WHERE strategy = 'trend'")
     with pytest.raises(TapeflowError, match=r"abcdef is the beginning of several ids: signal abcd"):

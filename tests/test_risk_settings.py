@@ -41,7 +41,7 @@ def rules(tmp_path, more="", text=GOOD):
     return portfolio.desk_settings(job, instrument_table(job), ()).risk
 
 
-def refused(tmp_path, more="", text=GOOD):
+def error_line(tmp_path, more="", text=GOOD):
     """Return the line that refuses a job."""
     with pytest.raises(UsageError) as raised:
         rules(tmp_path, more, text)
@@ -106,11 +106,11 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_a_wrong_limit_is_one_line_with_what_was_meant(tmp_path, text):
-    assert WRONG[text] in refused(tmp_path, text)
+    assert WRONG[text] in error_line(tmp_path, text)
 
 
 def test_a_pattern_of_a_group_that_matches_nothing_is_refused(tmp_path):
-    line = refused(tmp_path, text=GOOD.replace('"ETH-*"', '"ETH-USDT.BINANCES"'))
+    line = error_line(tmp_path, text=GOOD.replace('"ETH-*"', '"ETH-USDT.BINANCES"'))
     assert line == (
         "groups.majors: no instrument of the job is ETH-USDT.BINANCES: "
         "did you mean ETH-USDT.BINANCE?"
@@ -118,7 +118,7 @@ def test_a_pattern_of_a_group_that_matches_nothing_is_refused(tmp_path):
 
 
 def test_no_strategy_has_the_name_of_corrective_orders(tmp_path):
-    line = refused(tmp_path, text=GOOD.replace('"cross"', '"risk"', 1))
+    line = error_line(tmp_path, text=GOOD.replace('"cross"', '"risk"', 1))
     assert line == "strategies.risk: corrective orders have this name: take another one"
 
 

@@ -29,7 +29,7 @@ def results(tmp_path_factory):
     return path
 
 
-def explained(reader, name, frames):
+def explain_whole(reader, name, frames):
     """Return an explanation as JSON; all of its frames are there."""
     node = explain(reader, name)
     assert frames.fetch(node)
@@ -44,8 +44,8 @@ def compare(results, job, tapes=GOLDEN):
     names = [row["id"] for row in reader.rows(SOME)]
     assert len(names) == 12
     for name in (*names, "binance-0:0", "binance-0:777"):
-        found = explained(reader, name, from_topics)
-        assert found == explained(reader, name, from_tapes)
+        found = explain_whole(reader, name, from_topics)
+        assert found == explain_whole(reader, name, from_tapes)
         assert '"frame' in found
 
 
@@ -93,12 +93,12 @@ def test_a_topic_without_packs_is_read_from_the_record_on(results, real_job, mon
     read = []
     pages_of = pages.pages_of
 
-    def counted(reader):
+    def count_records(reader):
         for page in pages_of(reader):
             read.append(len(page.log_ns))
             yield page
 
-    monkeypatch.setattr(topic, "pages_of", counted)
+    monkeypatch.setattr(topic, "pages_of", count_records)
     reader = ResultsReader(results)
     dead = reader.rows('SELECT partition, "offset" AS o FROM dead_letters ORDER BY o DESC LIMIT 1')
     assert dead[0]["o"] > 2 * real_job.source.page_records
