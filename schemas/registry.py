@@ -23,6 +23,7 @@ from tapeflow.schemas.quality import (
     UnlistedSymbol,
 )
 from tapeflow.schemas.signals import Signal
+from tapeflow.schemas.states import StateChange
 from tapeflow.schemas.variants import Variant, VariantInterval
 
 SCHEMA_VERSION = 2
@@ -73,6 +74,9 @@ FACT_TYPES = (
     FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
     FactType(
         Funding, "funding", "funding", "account", ACCOUNT_SEQ, ACCOUNT_SEQ, digested="with rows"
+    ),
+    FactType(
+        StateChange, "states", "states", "scope", ("seq",), ("seq",), digested="with rows"
     ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",

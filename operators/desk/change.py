@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tapeflow.operators.desk.actions import Amend, Cancel
 from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out, hear
+from tapeflow.operators.desk.order_checks import check_state
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.risk import net
@@ -71,7 +72,9 @@ def check_added(
     added: Decimal,
 ) -> tuple[str, str]:
     """Run the risk checks on new prices, and on what an amendment adds to an order."""
-    found = check_prices(state, settings, working, intent)
+    found = check_state(state, settings, working.order) or check_prices(
+        state, settings, working, intent
+    )
     if found is not None:
         return found.code, describe(found)
     if not added:

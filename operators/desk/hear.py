@@ -26,10 +26,21 @@ from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.quality import Metric
 from tapeflow.schemas.signals import Signal
+from tapeflow.schemas.states import StateChange
 from tapeflow.schemas.time import LogPosition
 
 Fact = (
-    Signal | Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command | Metric
+    Signal
+    | Decision
+    | Order
+    | Fill
+    | Position
+    | Equity
+    | Funding
+    | OrderEvent
+    | Command
+    | Metric
+    | StateChange
 )
 
 

@@ -18,6 +18,7 @@ from tapeflow.operators.desk import equity, slices, timers
 from tapeflow.operators.desk.decide import decide
 from tapeflow.operators.desk.funding import funding_facts
 from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
+from tapeflow.operators.desk.risk.closing import go_on_closing
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import DeskBar, State
@@ -60,6 +61,8 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
             yield from decide(state, settings, heappop(state.intents)[2])
         else:
             yield from timers.pass_time(state, settings, position[0])
+        if state.trading.closings and kind != "row":
+            yield from go_on_closing(state, settings)
         refresh_bounds(state)
     state.merge.release_before(state.merge.horizon)
     yield from state.strategies.signals.take_certain(state.merge.horizon)

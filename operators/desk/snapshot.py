@@ -30,6 +30,7 @@ from tapeflow.operators.desk.held import check_followed, check_held, held_orders
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
 from tapeflow.operators.desk.risk.state import RiskSnapshot
+from tapeflow.operators.desk.risk.trading_states import TradingSnapshot, TradingStates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
@@ -75,6 +76,7 @@ class Snapshot(Struct):
     orders: list[Working]
     accounts: list[AccountSnapshot]
     risk: RiskSnapshot
+    trading: TradingSnapshot
     intents: list[AnyIntent]
     sliced: list[Sliced]
     bars: list[DeskBar]
@@ -113,6 +115,7 @@ def snapshot(state: State) -> bytes:
             orders=[*state.orders.rows()],
             accounts=[account_snapshot(each, state) for each in state.accounts.values()],
             risk=state.risk.snapshot(),
+            trading=state.trading.snapshot(),
             intents=[intent for _, _, intent in sorted(state.intents, key=itemgetter(0, 1))],
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
@@ -160,6 +163,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced, state.orders.late_ns)
     with localcontext(DECIMAL_CONTEXT):
+        state.trading = TradingStates.restore(saved.trading)
         state.risk = restore_risk(saved.risk, state.orders.rows())
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)

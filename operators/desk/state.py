@@ -16,6 +16,7 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk.net import ApprovedExposure
 from tapeflow.operators.desk.risk.state import RiskState
+from tapeflow.operators.desk.risk.trading_states import TradingStates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.strategies.running import Strategies
 from tapeflow.operators.desk.strategies.watches import watches_with
@@ -90,6 +91,7 @@ class State:
     orders: WorkingOrders
     strategies: Strategies
     risk: RiskState = field(default_factory=RiskState)
+    trading: TradingStates = field(default_factory=TradingStates)
     intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
     intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number

@@ -33,14 +33,18 @@ def limits_of(settings: DeskSettings, order: Order) -> list[ScopeLimits]:
     return [settings.risk.limits[scope] for scope in scopes if scope in settings.risk.limits]
 
 
-def make_proposal(state: State, settings: DeskSettings, order: Order) -> Proposal:
+def make_proposal(
+    state: State, settings: DeskSettings, order: Order, *, corrective: bool = False
+) -> Proposal:
     """Return an order as the checks see it, at the present marks."""
     account, limits = state.accounts[order.account], limits_of(settings, order)
     sides = state.risk.open_sizes.of_strategy[order.account, order.strategy]
     buys, sells = sides.get(order.instrument, NOTHING.sides)
     values = unit_values(state, settings, order.account)
     flips = [each.flips for each in limits if each.flips is not None]
-    asks_own = any(each.refuse_self_trade for each in limits)
+    scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
+    trading_state, in_state = state.trading.most_severe(scopes)
+    asks_own = not corrective and any(each.refuse_self_trade for each in limits)
     return Proposal(
         instrument=settings.instruments.get(order.instrument),
         account=order.account,
@@ -54,6 +58,9 @@ def make_proposal(state: State, settings: DeskSettings, order: Order) -> Proposa
         sells=sells,
         scopes=tuple(view_of(state, settings, each, order, values) for each in limits),
         flips=flips[-1] if flips else settings.risk.flips,
+        state=trading_state,
+        in_state=in_state,
+        corrective=corrective,
         last_equal_ns=state.risk.last_equal_ns(order),
         own_bid=best_own(state, order, BUY) if asks_own else None,
         own_ask=best_own(state, order, SELL) if asks_own else None,

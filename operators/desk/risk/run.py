@@ -80,17 +80,19 @@ def run_checks(
     *,
     may_be_cut: bool,
     in_slices: bool = False,
+    corrective: bool = False,
 ) -> Checked:
     """Run all checks over an order at a reference price.
 
-    `may_be_cut`: it may be made smaller; `in_slices`: the venue sees its slices only.
+    `may_be_cut`: it may be made smaller; `in_slices`: the venue sees its slices only;
+    `corrective`: it closes for the sake of risk.
     """
     account = state.accounts[order.account]
     first = of_price(propose_order(state, settings, account, order, ref_price))
     if not first.passed:
         return Checked(order, (first,))
     findings = [first]
-    proposal = make_proposal(state, settings, order)
+    proposal = make_proposal(state, settings, order, corrective=corrective)
     for check in CHECKS:
         if in_slices and isinstance(check, venue_rules.VenueSizeMax):
             continue
