@@ -152,7 +152,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             f"now they are {', '.join(settings.partitions)}: new ones must come last"
         )
     state = initial_state(settings)
-    state.now = saved.now
+    state.now, state.trading = saved.now, TradingStates.restore(saved.trading)
     numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)
@@ -163,7 +163,6 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.venue = Venue.restore(saved.venue, settings.paper, settings.instruments)
     state.orders = WorkingOrders.from_rows(saved.orders, saved.sliced, state.orders.late_ns)
     with localcontext(DECIMAL_CONTEXT):
-        state.trading = TradingStates.restore(saved.trading)
         state.risk = restore_risk(saved.risk, state.orders.rows())
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)

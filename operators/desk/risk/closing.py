@@ -9,32 +9,21 @@ The orders are of the strategy that holds the position, so that it stays attribu
 the venue clips each of their fills. Ids derive from scope, change, round and position.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
-from msgspec.structs import replace
-
-from tapeflow.operators.desk.actions import Cancel, Release
-from tapeflow.operators.desk.equity import exact_mark
+from tapeflow.operators.desk.actions import Cancel
 from tapeflow.operators.desk.hear import Fact, carry_out
-from tapeflow.operators.desk.perform import hold_order
-from tapeflow.operators.desk.risk.findings import describe, encode_findings
-from tapeflow.operators.desk.risk.run import run_checks
+from tapeflow.operators.desk.risk.closing_order import Owner, cause_id, close_position
 from tapeflow.operators.desk.risk.scopes import holds, holds_owner
 from tapeflow.operators.desk.risk.trading_states import Closing
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import Working
-from tapeflow.schemas.accounts import Decision
-from tapeflow.schemas.decimals import clamp_for_table
-from tapeflow.schemas.ids import derive_id
-from tapeflow.schemas.orders import Order, Terms, terms_fields
-from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.states import Cause, StateChange
 
 RETRY_NS = 1_000_000_000
 ROUNDS_MAX = 20  # after so many it is said that it does not come to an end
-TO_CLOSE = Terms(reduce_only=True)
 
 
 def change_fact(
@@ -120,9 +109,6 @@ def of_scope(state: State, settings: DeskSettings, closing: Closing) -> list[Wor
     ]
 
 
-Owner = tuple[str, str, str]  # account, strategy, instrument
-
-
 def holdings(state: State, settings: DeskSettings, scope: str) -> Iterator[tuple[Owner, Decimal]]:
     """Yield what is held in a scope, of a lot at least: less than that cannot be sold."""
     for account in state.accounts.values():
@@ -132,73 +118,3 @@ def holdings(state: State, settings: DeskSettings, scope: str) -> Iterator[tuple
                 row = settings.instruments.get(instrument)
                 if holds_owner(settings, scope, owner) and abs(position.quantity) >= row.lot:
                     yield owner, position.quantity
-
-
-def close_position(
-    state: State, settings: DeskSettings, closing: Closing, owner: Owner, units: Decimal
-) -> Generator[Fact, None, list[str]]:
-    """Send an order that closes a position, or as much as the venue takes at once.
-
-    Returns why it cannot be closed now, as a list of at most one reason.
-    """
-    account, strategy, instrument = owner
-    row = settings.instruments.get(instrument)
-    number = settings.instruments.number[instrument]
-    price = state.merge.marks.closing_price(number, long=units > 0).price
-    if not price > 0:
-        return [f"no price of {instrument} is known"]
-    size = row.floor_size(abs(units))
-    size = size if row.max_size is None else min(size, row.floor_size(row.max_size))
-    log_ns, partition, offset = state.now
-    name = derive_id("risk", closing.scope, closing.number, closing.round, *owner)
-    order = Order(
-        seq=0,
-        id=name,
-        signal_id=cause_id(closing),
-        account=account,
-        strategy=strategy,
-        instrument=instrument,
-        side=SELL if units > 0 else BUY,
-        size=size,
-        ref_price=clamp_for_table(exact_mark(state.merge.marks, number, long=units > 0)[0]),
-        time_ns=log_ns,
-        active_ns=log_ns + settings.paper.latency_ns(name, "entry"),
-        partition=partition,
-        offset=offset,
-        **terms_fields(TO_CLOSE),
-    )
-    checked = run_checks(state, settings, order, price, may_be_cut=False, corrective=True)
-    refusal, holder = checked.refusal, state.accounts[account]
-    yield Decision(
-        seq=holder.next_seq(),
-        order_id=order.id,
-        signal_id=order.signal_id,
-        account=account,
-        strategy=strategy,
-        instrument=instrument,
-        time_ns=log_ns,
-        side=order.side,
-        size=size,
-        ref_price=order.ref_price,
-        close_ns=log_ns,
-        decision="APPROVED" if refusal is None else "DENIED",
-        reason="" if refusal is None else refusal.code,
-        detail="" if refusal is None else describe(refusal),
-        checks=encode_findings(checked.findings),
-    )
-    if refusal is not None:
-        return [f"{instrument}: {describe(refusal)}"]
-    numbered = replace(order, seq=holder.next_seq())
-    yield numbered
-    hold_order(state, numbered)
-    yield from carry_out(state, settings, Release(order.id, size), state.now)
-    return []
-
-
-def cause_id(closing: Closing) -> str:
-    """Return the `signal_id` of the orders that close a scope.
-
-    >>> cause_id(Closing("portfolio", 7, Cause("rule", "DRAWDOWN")))
-    'states/7'
-    """
-    return f"states/{closing.number}"

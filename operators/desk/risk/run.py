@@ -56,6 +56,8 @@ CHECKS: tuple[Check, ...] = (
     *approval.CHECKS,
     *short.AFTER_LIMITS,
 )  # in the order in which they run
+# the venue sees the slices of an order, and not the whole
+OF_SLICED = tuple(each for each in CHECKS if not isinstance(each, venue_rules.VenueSizeMax))
 
 
 class Checked(NamedTuple):
@@ -93,9 +95,7 @@ def run_checks(
         return Checked(order, (first,))
     findings = [first]
     proposal = make_proposal(state, settings, order, corrective=corrective)
-    for check in CHECKS:
-        if in_slices and isinstance(check, venue_rules.VenueSizeMax):
-            continue
+    for check in OF_SLICED if in_slices else CHECKS:
         found, fitting = check.check(proposal), None
         if found is None:
             continue
