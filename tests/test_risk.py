@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.exact_sum import ExactSum
-from tapeflow.operators.desk.risk import ApprovedExposure, ProposedOrder
+from tapeflow.operators.desk.risk import net as risk
+from tapeflow.operators.desk.risk.net import ApprovedExposure, ProposedOrder
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tests.frames import S

@@ -9,7 +9,7 @@ from tapeflow.operators.desk.account import AccountRows, account_of, account_row
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.reach import reach_of_order, reach_of_position
-from tapeflow.operators.desk.risk import ApprovedExposure
+from tapeflow.operators.desk.risk.net import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 

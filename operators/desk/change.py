@@ -9,12 +9,12 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.actions import Amend, Cancel
 from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out, hear
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
+from tapeflow.operators.desk.risk import net as risk
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import DONE, Working

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tapeflow.operators.desk import risk, slices
+from tapeflow.operators.desk import slices
 from tapeflow.operators.desk.actions import Release
 from tapeflow.operators.desk.change import decide_change
 from tapeflow.operators.desk.denial import deny
@@ -22,6 +22,7 @@ from tapeflow.operators.desk.perform import hold_order
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.reach import reach_of_order
+from tapeflow.operators.desk.risk import net as risk
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.accounts import Decision

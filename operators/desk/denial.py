@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tapeflow.operators.desk import risk
+from tapeflow.operators.desk.risk import net as risk
 from tapeflow.operators.desk.state import AccountState
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table

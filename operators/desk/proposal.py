@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from tapeflow.operators.desk import risk
 from tapeflow.operators.desk.contracts import exact_value, notional
 from tapeflow.operators.desk.equity import notional_rate
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import ONE
 from tapeflow.operators.desk.reach import reach_of_order
+from tapeflow.operators.desk.risk import net as risk
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.orders import Order

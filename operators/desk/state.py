@@ -14,7 +14,7 @@ from tapeflow.operators.desk.marks import Marks
 from tapeflow.operators.desk.merge import BEFORE_LOG, Merge
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
-from tapeflow.operators.desk.risk import ApprovedExposure
+from tapeflow.operators.desk.risk.net import ApprovedExposure
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.strategies.running import Strategies
 from tapeflow.operators.desk.strategies.watches import watches_with
