@@ -22,6 +22,7 @@ from tapeflow.schemas.quality import (
     QualityCounts,
     UnlistedSymbol,
 )
+from tapeflow.schemas.risk import ControlCommand
 from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.variants import Variant, VariantInterval
 
@@ -73,6 +74,10 @@ FACT_TYPES = (
     FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
     FactType(
         Funding, "funding", "funding", "account", ACCOUNT_SEQ, ACCOUNT_SEQ, digested="with rows"
+    ),
+    FactType(
+        ControlCommand, "control", "control", "id", ("partition", "offset"),
+        ("time_ns", "partition", "offset"), digested="with rows",
     ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",

@@ -25,11 +25,22 @@ from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.quality import Metric
+from tapeflow.schemas.risk import ControlCommand
 from tapeflow.schemas.signals import Signal
 from tapeflow.schemas.time import LogPosition
 
 Fact = (
-    Signal | Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command | Metric
+    Signal
+    | Decision
+    | Order
+    | Fill
+    | Position
+    | Equity
+    | Funding
+    | OrderEvent
+    | Command
+    | ControlCommand
+    | Metric
 )
 
 

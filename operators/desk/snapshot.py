@@ -28,6 +28,7 @@ from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.held import check_followed, check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
+from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
@@ -43,6 +44,7 @@ from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.working import Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.control import SignedCommand
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.errors import TapeflowError
@@ -77,6 +79,8 @@ class Snapshot(Struct):
     bars: list[DeskBar]
     answers: list[Report]  # in the order in which they will be heard
     strategies: StrategiesSnapshot
+    controls: list[SignedCommand]  # in the order of the log
+    overrides: Overrides
 
 
 SNAPSHOTS = msgspec.msgpack.Decoder(Snapshot)  # made here, and not by two threads at once
@@ -113,6 +117,8 @@ def snapshot(state: State) -> bytes:
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
+            controls=[command for _, command in sorted(state.controls, key=itemgetter(0))],
+            overrides=state.overrides,
             strategies=snapshot_strategies(state.strategies, state.venue.instruments),
         )
     )
@@ -163,6 +169,8 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.answers = [
         (report.position[0], number, report) for number, report in enumerate(saved.answers)
     ]
+    state.overrides = saved.overrides
+    state.controls = [(each.position, each) for each in saved.controls]
     state.bars = [*waiting_bars(saved.bars, saved.strategies.needs, settings)]
     restore_strategies(state.strategies, saved.strategies, settings.instruments)
     state.venue.changed.update(watched_instruments(state.strategies, settings.instruments))

@@ -15,6 +15,7 @@ from tapeflow.operators.desk.merge import BEFORE_LOG, Merge
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk.net import ApprovedExposure
+from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.strategies.running import Strategies
 from tapeflow.operators.desk.strategies.watches import watches_with
@@ -24,6 +25,7 @@ from tapeflow.operators.desk.working_orders import LATE_NS, WorkingOrders
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import DeskBatch
 from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.control import SignedCommand
 from tapeflow.schemas.orders import Report
 from tapeflow.schemas.signals import AnyIntent
 from tapeflow.schemas.time import LogPosition
@@ -95,6 +97,8 @@ class State:
     slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
     bars: list[DeskBar] = field(default_factory=list)  # a heap
     dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
+    controls: list[tuple[LogPosition, SignedCommand]] = field(default_factory=list)  # a heap
+    overrides: Overrides = field(default_factory=Overrides)  # by commands
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now: LogPosition = BEFORE_LOG  # of what is processed
     reports: list[Report] = field(default_factory=list)  # of the rows of one record

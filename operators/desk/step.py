@@ -69,7 +69,7 @@ def add_bars(state: State, batch: DeskBatch, kind: str, bars: Bars, settings: De
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 9
+    VERSION: ClassVar[int] = 10
 
     settings: DeskSettings
 
@@ -88,6 +88,8 @@ class Desk(Struct, frozen=True):
             state.strategies.signals.add_batch(batch.partition, batch.minutes)
         if self.settings.pays_funding:
             state.add_dues(batch)
+        for command in batch.controls:
+            heappush(state.controls, (command.position, command))
         for intent in batch.intents:
             state.add_intent(intent)
         for kind, bars in (("", batch.bars), *batch.other_bars.items()):
