@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from tapeflow.flows.cli import options
 from tapeflow.flows.cli.parser import Commands, add_command
 from tapeflow.flows.cli.terminal import notify
-from tapeflow.schemas.control import ACTIONS, CONTROL, parse_key, public_key
 from tapeflow.schemas.errors import TapeflowError, UsageError
-from tapeflow.schemas.time import NS_PER_MS
 
 if TYPE_CHECKING:
     from tapeflow.flows.job.settings import Job
 
-PARTITION = f"{CONTROL}-0"
+PARTITION = "control-0"
+NS_PER_MS = 1_000_000
+ACTIONS = (  # those of schemas/control.py, which help does not import
+    *("halt", "reduce", "kill", "resume", "flatten", "cancel", "restrict", "set-limit", "approve"),
+)
 KEYGEN = "keygen"
 FAILED = 1
 
@@ -71,6 +73,8 @@ def run(args: Namespace) -> int:
     """Make a key, or sign and write a command; print its id and what became of it."""
     if args.action == KEYGEN:
         return make_key(args)
+    from tapeflow.schemas.control import command_id, make_frame, public_key, sign, signed_text
+
     job = options.read_job(args)
     if args.key_file is None:
         args.parser.error("missing: --key-file, the private key that signs it")
@@ -78,8 +82,6 @@ def run(args: Namespace) -> int:
     who = holder_of(public_key(private), job)
     arguments = dict(split_argument(args, each) for each in args.args)
     now_ms = time.time_ns() // NS_PER_MS  # as Kafka keeps it: never ahead of its log time
-    from tapeflow.schemas.control import command_id, make_frame, sign, signed_text
-
     frame = make_frame(who, now_ms * NS_PER_MS, args.action, args.scope, arguments)
     name, data = command_id(signed_text(frame)), sign(frame, private)
     if args.tapes is not None:
@@ -94,7 +96,7 @@ def run(args: Namespace) -> int:
 
 def make_key(args: Namespace) -> int:
     """Write a new private key to a file that only its owner reads; print the public one."""
-    from tapeflow.schemas.control import format_key, new_private_key
+    from tapeflow.schemas.control import format_key, new_private_key, public_key
 
     if len(args.args) != 1:
         args.parser.error("keygen needs one FILE for the private key")
@@ -113,6 +115,8 @@ def make_key(args: Namespace) -> int:
 
 def read_key(path: Path) -> bytes:
     """Read a private key. Raises UsageError where there is none, or others can read it."""
+    from tapeflow.schemas.control import parse_key
+
     try:
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path} can be read by others: chmod 600 {path}")
@@ -154,8 +158,9 @@ def send(job: "Job", data: bytes, now_ms: int) -> None:
     from tapeflow.flows.run.topics import create_raw_topics
 
     create_raw_topics([PARTITION], job, notify)
+    topic = job.kafka.raw_prefix + PARTITION.rpartition("-")[0]
     producer = ReliableProducer(job.kafka.bootstrap, {**LOW_LATENCY, **job.kafka.client})
-    producer.send(job.kafka.raw_prefix + CONTROL, data, None, 0, timestamp=now_ms)
+    producer.send(topic, data, None, 0, timestamp=now_ms)
     producer.flush()
 
 
