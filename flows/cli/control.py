@@ -39,33 +39,16 @@ def add(commands: Commands) -> None:
         help=f"{', '.join(ACTIONS)}; or {KEYGEN}",
     )
     parser.add_argument(
-        "args",
-        nargs="*",
-        metavar="NAME=VALUE",
-        help="arguments of the action; of keygen the FILE to write",
+        "args", nargs="*", metavar="NAME=VALUE", help="of the action; of keygen the FILE to write"
     )
-    parser.add_argument(
-        "--scope",
-        default="portfolio",
-        metavar="SCOPE",
-        help="what it concerns, as account:main (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--key-file", type=options.path, metavar="FILE", help="private key that signs it"
-    )
-    parser.add_argument(
-        "--wait",
-        type=options.duration,
-        default=10_000_000_000,
-        metavar="TIME",
-        help="how long to wait for its end (default: 10s)",
-    )
-    parser.add_argument(
-        "--tapes",
-        type=options.path,
-        metavar="DIR",
-        help=f"append it to {PARTITION}.tape of a folder, not to Kafka",
-    )
+    told = "what it concerns, as account:main (default: %(default)s)"
+    parser.add_argument("--scope", default="portfolio", metavar="SCOPE", help=told)
+    told = "private key that signs it"
+    parser.add_argument("--key-file", type=options.path, metavar="FILE", help=told)
+    told = "how long to wait for its end (default: 10s)"
+    parser.add_argument("--wait", type=options.duration, default=10**10, metavar="TIME", help=told)
+    told = f"append it to {PARTITION}.tape of a folder, not to Kafka"
+    parser.add_argument("--tapes", type=options.path, metavar="DIR", help=told)
     options.add_config(parser)
 
 

@@ -38,14 +38,8 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {
-    "CONFIG",
-    "TAPES",
-    "RESULTS",
-    "CHECKED",
-    "DEBUG",
-    "KERNELS",
-}  # of a run or command, not of a job
+# Of a run or command, not of a job.
+RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
 
 
 class Job(Section):

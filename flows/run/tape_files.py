@@ -73,7 +73,6 @@ def find_tapes(
         raise UsageError(f"no tapes in {where}: their names are {TAPE_NAMES}; {IMPORT}")
     check_partitions(files)
     if not all_venues:
-        check_control(files, job)
         files = of_listed_venues(files, job, notify)
     for file in filter(is_empty, (each for some in files.values() for each in some)):
         notify(f"{file} is empty")
@@ -102,9 +101,7 @@ def check_control(partitions: Iterable[str], job: Job) -> None:
     """
     found = sorted(name for name in partitions if venue_of(name) == CONTROL)
     if found and not job.control.keys:
-        raise UsageError(
-            f"{found[0]} has commands, and the job has no keys to verify them: add [control] keys"
-        )
+        raise UsageError(f"{found[0]} has commands, and the job has no keys: add [control] keys")
     if job.control.keys and not found:
         raise UsageError(
             f"the job has [control] keys, and the log no partition {CONTROL}-0: add its tape, an "
@@ -119,6 +116,7 @@ def of_listed_venues(
 
     Raises UsageError where there are no others.
     """
+    check_control(files, job)
     venues = (*listed_venues(job), CONTROL)
     others = sorted(name for name in files if venue_of(name) not in venues)
     if others:

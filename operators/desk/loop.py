@@ -58,7 +58,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         elif kind == "funding":
             yield from funding_facts(state, settings, heappop(state.dues)[2])
         elif kind == "control":
-            yield from obey(state, settings, heappop(state.controls)[1])
+            yield from obey(state, settings, heappop(state.overrides.pending)[1])
         elif kind == "bar":
             yield from pass_bar(state, settings, heappop(state.bars))
         elif kind == "intent":
@@ -84,8 +84,8 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
         due.append((state.now, (CALL,), "call"))
     if state.dues:
         due.append((state.dues[0][0], (FUNDING,), "funding"))
-    if state.controls:
-        due.append((state.controls[0][0], (CONTROL,), "control"))
+    if state.overrides.pending:
+        due.append((state.overrides.pending[0][0], (CONTROL,), "control"))
     if state.bars:
         bar = state.bars[0]
         due.append((bar.position, (DECIDE, bar.close_ns, bar.kind, bar.instrument, BAR), "bar"))

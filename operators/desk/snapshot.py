@@ -44,7 +44,6 @@ from tapeflow.operators.desk.venue.venue import Venue
 from tapeflow.operators.desk.working import Sliced, Working
 from tapeflow.operators.desk.working_orders import WorkingOrders
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.control import SignedCommand
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.errors import TapeflowError
@@ -79,7 +78,6 @@ class Snapshot(Struct):
     bars: list[DeskBar]
     answers: list[Report]  # in the order in which they will be heard
     strategies: StrategiesSnapshot
-    controls: list[SignedCommand]  # in the order of the log
     overrides: Overrides
 
 
@@ -117,7 +115,6 @@ def snapshot(state: State) -> bytes:
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
-            controls=[command for _, command in sorted(state.controls, key=itemgetter(0))],
             overrides=state.overrides,
             strategies=snapshot_strategies(state.strategies, state.venue.instruments),
         )
@@ -151,7 +148,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             f"now they are {', '.join(settings.partitions)}: new ones must come last"
         )
     state = initial_state(settings)
-    state.now = saved.now
+    state.now, state.overrides = saved.now, saved.overrides
     numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)
@@ -169,8 +166,6 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
     state.answers = [
         (report.position[0], number, report) for number, report in enumerate(saved.answers)
     ]
-    state.overrides = saved.overrides
-    state.controls = [(each.position, each) for each in saved.controls]
     state.bars = [*waiting_bars(saved.bars, saved.strategies.needs, settings)]
     restore_strategies(state.strategies, saved.strategies, settings.instruments)
     state.venue.changed.update(watched_instruments(state.strategies, settings.instruments))

@@ -25,7 +25,6 @@ from tapeflow.operators.desk.working_orders import LATE_NS, WorkingOrders
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.batches import DeskBatch
 from tapeflow.schemas.columns import Ints
-from tapeflow.schemas.control import SignedCommand
 from tapeflow.schemas.orders import Report
 from tapeflow.schemas.signals import AnyIntent
 from tapeflow.schemas.time import LogPosition
@@ -97,7 +96,6 @@ class State:
     slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
     bars: list[DeskBar] = field(default_factory=list)  # a heap
     dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
-    controls: list[tuple[LogPosition, SignedCommand]] = field(default_factory=list)  # a heap
     overrides: Overrides = field(default_factory=Overrides)  # by commands
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now: LogPosition = BEFORE_LOG  # of what is processed

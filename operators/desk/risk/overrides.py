@@ -10,7 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.schemas.control import SignedCommand
 from tapeflow.schemas.risk import ScopeLimits
+from tapeflow.schemas.time import LogPosition
 
 DECIMAL_LIMITS = frozenset({
     "position_max", "gross_max", "net_max", "effective_floor", "correlated_max", "size_max",
@@ -28,8 +30,9 @@ DIGITS_MAX = 40  # of a value
 
 
 class Overrides(Struct):
-    """The effects of commands, changed in place."""
+    """Commands above the horizon, and the effects of those below; changed in place."""
 
+    pending: list[tuple[LogPosition, SignedCommand]] = []  # a heap
     numbers: dict[str, int] = {}  # by key holder: of the newest command
     limits: dict[str, dict[str, str]] = {}  # by scope and limit: the value, as text
     restricted: dict[str, str] = {}  # by scope: BUY, SELL, both
