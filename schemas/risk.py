@@ -218,14 +218,14 @@ class ControlCommand(Struct, frozen=True, gc=False):
     """A signed command of the log, and what became of it."""
 
     id: str  # sha256 of the signed text, its first 24 hex digits
-    who: str
+    who: str  # it says so itself; of BAD_SIGNATURE and UNKNOWN_KEY anybody may have said it
     number: int  # greater than any that `who` gave before
     action: str  # halt | reduce | resume | kill | approve | set-limit | restrict | flatten | cancel
-    scope: str
+    scope: str  # what it concerns, such as account:main
     args: str  # JSON
     verdict: str  # DONE | REFUSED
     reason: str  # code of a refusal: BAD_SIGNATURE, REPLAYED, TOO_OLD, UNKNOWN_SCOPE, ..
-    detail: str
-    time_ns: Ns
-    partition: str
-    offset: int
+    detail: str  # of a refusal: what was found
+    time_ns: Ns  # log time of its record
+    partition: str  # of its record
+    offset: int  # of its record
