@@ -273,3 +273,26 @@ def test_a_key_that_others_can_read_or_that_is_not_the_jobs_signs_nothing(tmp_pa
 def test_lists_of_actions_and_limits_are_those_of_their_schemas():
     assert set(command_line.ACTIONS) == set(ACTIONS)
     assert set(ScopeLimits.__struct_fields__) >= SETTABLE
+
+
+def test_open_orders_are_canceled_before_those_of_later_bars(tmp_path):
+    text = JOB.replace("[[accounts]]", '[paper]\nlatency = "5s"\n[[accounts]]')
+    job = job_with(tmp_path, text)
+    tapes = write_log(
+        tmp_path, *(command(0.5 + number, "cancel", "portfolio") for number in range(59))
+    )
+    replay(tapes, tmp_path / "r.duckdb", job)
+    done = query(tmp_path / "r.duckdb", "SELECT count(*) FROM control WHERE verdict = 'DONE'").rows
+    canceled = query(
+        tmp_path / "r.duckdb", "SELECT count(*) FROM commands WHERE action = 'CANCEL'"
+    ).rows
+    assert done == canceled
+    assert done[0][0] > 0
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "é", "𝄞", "x" * 20_000, "'; --"])
+def test_any_name_and_scope_is_stored_as_it_came(name, tmp_path):
+    sql = "SELECT who, scope, reason FROM control"
+    assert verdicts(tmp_path, command(1, scope=name, who=name), sql=sql) == [
+        (name, name, "UNKNOWN_KEY")
+    ]
