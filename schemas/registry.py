@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.bar import Bar, OtherBar
+from tapeflow.schemas.control import ControlCommand
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order
@@ -77,6 +78,10 @@ FACT_TYPES = (
     ),
     FactType(
         StateChange, "states", "states", "scope", ("seq",), ("seq",), digested="with rows"
+    ),
+    FactType(
+        ControlCommand, "control", "control", "id", ("partition", "offset"),
+        ("time_ns", "partition", "offset"), digested="with rows",
     ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",

@@ -37,13 +37,13 @@ from tests.laws import plain
 from tests.plain_flow import IDS, INSTRUMENTS
 
 PERP = IDS.index("BTC-USDT-PERP.BINANCE-USDM")
-BY_RULE = Cause("rule", "TEST")
+BY_RULE, BY_COMMAND = Cause("rule", "TEST"), Cause("command", "an id", "alice")
 RULES = RiskRules()
 
 
-def to(state_name, scope="portfolio"):
+def to(state_name, scope="portfolio", by=BY_RULE):
     """Return what changes the state of a scope."""
-    return lambda state, rules: change_state(state, rules, scope, state_name, BY_RULE)
+    return lambda state, rules: change_state(state, rules, scope, state_name, by)
 
 
 def close(scope="portfolio"):
@@ -120,7 +120,10 @@ def test_each_state_lets_pass_what_it_says(name, open_, exit_):
 
 def test_a_state_ends_only_where_it_is_changed_again():
     facts, _ = run(
-        rows_of(8), [buy("a", at=2), buy("b", at=5)], (1, to("HALTED")), (4, to("ACTIVE"))
+        rows_of(8),
+        [buy("a", at=2), buy("b", at=5)],
+        (1, to("HALTED")),
+        (4, to("ACTIVE", by=BY_COMMAND)),
     )
     assert decided(facts) == ["a STATE", "b APPROVED"]
     assert changed(facts) == ["portfolio CHANGED HALTED", "portfolio CHANGED ACTIVE"]
@@ -138,9 +141,7 @@ def test_a_state_ends_only_where_it_is_changed_again():
 )
 def test_the_most_severe_state_of_all_scopes_decides(scope, reasons):
     requests = [buy("a", at=2), buy("b", at=3)]
-    facts, _ = run(
-        rows_of(6), requests, (0, to("REDUCING")), (0, to("ACTIVE")), (1, to("HALTED", scope))
-    )
+    facts, _ = run(rows_of(6), requests, (1, to("HALTED", scope)))
     assert decided(facts) == reasons
 
 
@@ -225,6 +226,36 @@ def test_what_is_too_large_for_the_venue_is_closed_in_parts():
     facts, state = run(rows_of(20), requests, (4, to("KILLED")), instruments=instruments)
     assert held(state) == {}
     assert [each.size for each in only(Order, facts) if each.reduce_only] == [D(2)] * 3
+
+
+def test_two_scopes_that_are_closed_at_once_do_not_cancel_each_other():
+    changes = [(3, to("KILLED")), (3, to("KILLED", "account:main")), (3, close("strategy:a"))]
+    facts, state = run(rows_of(12), LONG, *changes)
+    assert held(state) == {}
+    assert sorted(changed(facts)[-3:]) == [
+        "account:main FLAT KILLED", "portfolio FLAT KILLED", "strategy:a FLAT ACTIVE",
+    ]  # fmt: skip
+    assert len([each for each in only(Order, facts) if each.reduce_only]) == 2
+
+
+def test_a_rule_makes_a_state_only_more_severe_and_a_command_any():
+    _, state = run(rows_of(8), [], (1, to("KILLED")), (2, to("HALTED")), (3, to("ACTIVE")))
+    assert state.trading.of("portfolio") == "KILLED"
+    _, state = run(rows_of(8), [], (1, to("KILLED")), (3, to("REDUCING", by=BY_COMMAND)))
+    assert state.trading.of("portfolio") == "REDUCING"
+    assert state.trading.closings == {}
+
+
+def test_an_exit_may_be_moved_while_trading_is_halted():
+    exits = (Leg(SELL, D(2), limit(200, reduce_only=True)),)
+    requests = [buy("a", at=0, size=2, exits=exits)]
+    halted = [(3, to("HALTED"))]
+    facts, _ = run(rows_of(4), requests, *halted)
+    (moved,) = [each for each in only(Order, facts) if each.role == "exit"]
+    later = ask("a", at=5, amends=moved.id, limit=150)
+    facts, state = run(rows_of(8), [*requests, later], *halted)
+    (working,) = state.orders.living_of("a")
+    assert working.terms.limit == D(150)
 
 
 def test_flatten_closes_and_leaves_the_state():

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from tapeflow.flows.job.bars import Bars
+from tapeflow.flows.job.control import Control
 from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
@@ -63,6 +64,7 @@ class Job(Section):
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
     sweep: Sweep = Sweep()
+    control: Control = Control()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )

@@ -72,9 +72,7 @@ def check_added(
     added: Decimal,
 ) -> tuple[str, str]:
     """Run the risk checks on new prices, and on what an amendment adds to an order."""
-    found = check_state(state, settings, working.order) or check_prices(
-        state, settings, working, intent
-    )
+    found = check_prices(state, settings, working, intent)
     if found is not None:
         return found.code, describe(found)
     if not added:
@@ -83,6 +81,9 @@ def check_added(
     order = replace(working.order, size=added, time_ns=time_ns, partition=partition, offset=offset)
     ref_price = intent.signal.ref_price
     if settings.risk.counting == "net":
+        refused = check_state(state, settings, order)
+        if refused is not None:
+            return refused.code, describe(refused)
         proposed = propose_order(state, settings, account, order, ref_price)
         return net.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
     in_slices = order.id in state.orders.slices

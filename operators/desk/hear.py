@@ -22,6 +22,7 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
+from tapeflow.schemas.control import ControlCommand
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.quality import Metric
@@ -39,6 +40,7 @@ Fact = (
     | Funding
     | OrderEvent
     | Command
+    | ControlCommand
     | Metric
     | StateChange
 )

@@ -100,7 +100,7 @@ def check_one(
         account.approved.add(proposed)
         account.reach = proposed.reach
         state.risk.open_sizes.add(order, added_size(order))
-        scopes = limits_of(settings, order)
+        scopes = limits_of(state, settings, order)
         state.risk.add_approval(scopes, order, only_reduces=only_reduces)
     return order, verdict
 

@@ -29,6 +29,7 @@ from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.held import check_followed, check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
+from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.risk.state import RiskSnapshot
 from tapeflow.operators.desk.risk.trading_states import TradingSnapshot, TradingStates
 from tapeflow.operators.desk.settings import DeskSettings
@@ -82,6 +83,7 @@ class Snapshot(Struct):
     bars: list[DeskBar]
     answers: list[Report]  # in the order in which they will be heard
     strategies: StrategiesSnapshot
+    overrides: Overrides
 
 
 SNAPSHOTS = msgspec.msgpack.Decoder(Snapshot)  # made here, and not by two threads at once
@@ -120,6 +122,7 @@ def snapshot(state: State) -> bytes:
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
+            overrides=state.overrides,
             strategies=snapshot_strategies(state.strategies, state.venue.instruments),
         )
     )
@@ -153,6 +156,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
         )
     state = initial_state(settings)
     state.now, state.trading = saved.now, TradingStates.restore(saved.trading)
+    state.overrides = saved.overrides
     numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)

@@ -15,6 +15,7 @@ from tapeflow.operators.desk.merge import BEFORE_LOG, Merge
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk.net import ApprovedExposure
+from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.risk.state import RiskState
 from tapeflow.operators.desk.risk.trading_states import TradingStates
 from tapeflow.operators.desk.settings import DeskSettings
@@ -99,6 +100,7 @@ class State:
     slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
     bars: list[DeskBar] = field(default_factory=list)  # a heap
     dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
+    overrides: Overrides = field(default_factory=Overrides)  # by commands
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now: LogPosition = BEFORE_LOG  # of what is processed
     reports: list[Report] = field(default_factory=list)  # of the rows of one record

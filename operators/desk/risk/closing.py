@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from tapeflow.operators.desk.actions import Cancel
 from tapeflow.operators.desk.hear import Fact, carry_out
-from tapeflow.operators.desk.risk.closing_order import Owner, cause_id, close_position
+from tapeflow.operators.desk.risk.closing_order import OF_STATES, Owner, close_position
 from tapeflow.operators.desk.risk.scopes import holds, holds_owner
 from tapeflow.operators.desk.risk.trading_states import Closing
 from tapeflow.operators.desk.settings import DeskSettings
@@ -95,7 +95,7 @@ def note_stuck(state: State, closing: Closing, why: str) -> Iterator[StateChange
 def cancel_others(state: State, settings: DeskSettings, closing: Closing) -> Iterator[Fact]:
     """Cancel the orders of a scope that are not its own closing ones."""
     for working in of_scope(state, settings, closing):
-        if working.pending != "CANCEL" and working.order.signal_id != cause_id(closing):
+        if working.pending != "CANCEL" and not working.order.signal_id.startswith(OF_STATES):
             yield from carry_out(state, settings, Cancel(working.order.id, "RISK"), state.now)
 
 

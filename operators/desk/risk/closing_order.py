@@ -25,6 +25,7 @@ from tapeflow.schemas.sides import BUY, SELL
 
 TO_CLOSE = Terms(reduce_only=True)
 Owner = tuple[str, str, str]  # account, strategy, instrument
+OF_STATES = "states/"  # begins the `signal_id` of orders that close
 
 
 def close_position(
@@ -107,4 +108,4 @@ def cause_id(closing: Closing) -> str:
     >>> cause_id(Closing("portfolio", 7, Cause("rule", "DRAWDOWN")))
     'states/7'
     """
-    return f"states/{closing.number}"
+    return f"{OF_STATES}{closing.number}"

@@ -102,7 +102,7 @@ def run_checks(
         findings.append(found)
         if found.passed:
             continue
-        if may_be_cut and cuts(check, settings, order):
+        if may_be_cut and cuts(state, settings, order, check):
             fitting = fitting_size(state, settings, order, proposal, check)
         if fitting is None:
             return Checked(order, tuple(findings))
@@ -134,9 +134,11 @@ def of_money(proposed: net.ProposedOrder, proposal: Proposal) -> Iterator[Findin
         yield Finding(result.reason, False, result.observed, result.limit)
 
 
-def cuts(check: Check, settings: DeskSettings, order: Order) -> bool:
+def cuts(state: State, settings: DeskSettings, order: Order, check: Check) -> bool:
     """Return whether an order may be made smaller for the sake of a check."""
-    declared = [each.on_breach for each in limits_of(settings, order) if each.on_breach is not None]
+    declared = [
+        each.on_breach for each in limits_of(state, settings, order) if each.on_breach is not None
+    ]
     on_breach = declared[-1] if declared else settings.risk.on_breach
     return check.cuts == "always" or (check.cuts == "resize" and on_breach == "resize")
 

@@ -43,3 +43,15 @@ def holds_instrument(settings: DeskSettings, scope: str, instrument: str) -> boo
     if kind == "group":
         return instrument in settings.risk.groups.get(name, ())
     return kind != "instrument" or name == instrument
+
+
+def is_known(settings: DeskSettings, scope: str) -> bool:
+    """Return whether a scope is one of the job."""
+    kind, _, name = scope.partition(":")
+    return scope == PORTFOLIO or {
+        "account": name in settings.accounts,
+        "strategy": any(strategy == name for _, strategy in settings.traded or ()),
+        "venue": any(each.venue == name for each in settings.instruments.rows),
+        "instrument": name in settings.instruments.number,
+        "group": name in settings.risk.groups,
+    }.get(kind, False)

@@ -16,24 +16,27 @@ from tapeflow.operators.desk.risk.scopes import holds
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, Working
-from tapeflow.schemas.states import Cause, TradingState
+from tapeflow.schemas.states import SEVERITY, Cause, TradingState
 
 
 def change_state(
     state: State, settings: DeskSettings, scope: str, to: TradingState, cause: Cause
 ) -> Iterator[Fact]:
-    """Change the state of a scope; yield the facts of it. The same state again changes nothing."""
+    """Change the state of a scope; yield the facts of it. The same state again changes nothing.
+
+    A rule only makes a state more severe: milder it becomes by a command.
+    """
     before = state.trading.of(scope)
-    if before == to:
+    is_milder = SEVERITY.index(to) < SEVERITY.index(before)
+    if before == to or (cause.kind == "rule" and is_milder):
         return
     state.trading.put(scope, to)
     fact = change_fact(state, scope, cause, before=before, event="CHANGED")
     yield fact
-    if to == "ACTIVE":
-        state.trading.closings.pop(scope, None)
-    elif to == "KILLED":
+    state.trading.closings.pop(scope, None)  # a new one has its own cause
+    if to == "KILLED":
         yield from begin_closing(state, settings, scope, fact.seq, cause)
-    else:
+    elif to != "ACTIVE":
         yield from cancel_scope(state, settings, scope, only_entries=True)
 
 
