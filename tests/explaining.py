@@ -6,7 +6,7 @@ import pytest
 
 from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.connectors.synthetic.market import Market, write_tapes
-from tapeflow.flows.explain.chain import explain
+from tapeflow.flows.explain.explain import explain
 from tapeflow.flows.explain.frames import Frames, walk
 from tapeflow.flows.job import settings
 from tapeflow.flows.run.tape_files import find_tapes

@@ -13,7 +13,7 @@ from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.connectors.tapes.hour_file import SCHEMA, write_closed
 from tapeflow.connectors.tapes.parquet_seek import position_before
 from tapeflow.flows.explain import json_text, text
-from tapeflow.flows.explain.chain import explain
+from tapeflow.flows.explain.explain import explain
 from tapeflow.flows.explain.frames import Frames, walk
 from tapeflow.flows.explain.orders import findings
 from tapeflow.flows.run.tape_files import find_tapes

@@ -240,10 +240,10 @@ def test_two_scopes_that_are_closed_at_once_do_not_cancel_each_other():
 
 def test_a_rule_makes_a_state_only_more_severe_and_a_command_any():
     _, state = run(rows_of(8), [], (1, to("KILLED")), (2, to("HALTED")), (3, to("ACTIVE")))
-    assert state.trading.of("portfolio") == "KILLED"
+    assert state.risk.trading.of("portfolio") == "KILLED"
     _, state = run(rows_of(8), [], (1, to("KILLED")), (3, to("REDUCING", by=BY_COMMAND)))
-    assert state.trading.of("portfolio") == "REDUCING"
-    assert state.trading.closings == {}
+    assert state.risk.trading.of("portfolio") == "REDUCING"
+    assert state.risk.trading.closings == {}
 
 
 def test_an_exit_may_be_moved_while_trading_is_halted():

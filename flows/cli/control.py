@@ -41,14 +41,16 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "args", nargs="*", metavar="NAME=VALUE", help="of the action; of keygen the FILE to write"
     )
-    told = "what it concerns, as account:main (default: %(default)s)"
-    parser.add_argument("--scope", default="portfolio", metavar="SCOPE", help=told)
-    told = "private key that signs it"
-    parser.add_argument("--key-file", type=options.path, metavar="FILE", help=told)
-    told = "how long to wait for its end (default: 10s)"
-    parser.add_argument("--wait", type=options.duration, default=10**10, metavar="TIME", help=told)
-    told = f"append it to {PARTITION}.tape of a folder, not to Kafka"
-    parser.add_argument("--tapes", type=options.path, metavar="DIR", help=told)
+    meaning = "what it concerns, as account:main (default: %(default)s)"
+    parser.add_argument("--scope", default="portfolio", metavar="SCOPE", help=meaning)
+    meaning = "private key that signs it"
+    parser.add_argument("--key-file", type=options.path, metavar="FILE", help=meaning)
+    meaning = "how long to wait for its end (default: 10s)"
+    parser.add_argument(
+        "--wait", type=options.duration, default=10**10, metavar="TIME", help=meaning
+    )
+    meaning = f"append it to {PARTITION}.tape of a folder, not to Kafka"
+    parser.add_argument("--tapes", type=options.path, metavar="DIR", help=meaning)
     options.add_config(parser)
 
 

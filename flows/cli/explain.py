@@ -73,7 +73,7 @@ def run(args: Namespace) -> int:
         use_one_arena()
     from tapeflow.connectors.duckdb.reading import ResultsReader
     from tapeflow.flows.explain import text
-    from tapeflow.flows.explain.chain import explain
+    from tapeflow.flows.explain.explain import explain
     from tapeflow.flows.explain.json_text import to_json
 
     reader, has_all = ResultsReader(args.results, notify), True

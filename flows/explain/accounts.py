@@ -1,13 +1,11 @@
 """Explains positions and equity; and what the job says of a strategy."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tapeflow.connectors.duckdb.reading import ResultsReader, to_sql
+from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.node import Node, Row
-
-if TYPE_CHECKING:
-    from tapeflow.flows.explain.chain import Chain
 
 
 def strategy_rows(reader: ResultsReader, name: str) -> list[Row]:
@@ -20,7 +18,7 @@ def strategy_rows(reader: ResultsReader, name: str) -> list[Row]:
     return declared
 
 
-def explain_position(chain: "Chain", row: Row) -> Node:
+def explain_position(chain: Chain, row: Row) -> Node:
     """Explain a position: the one before it, and the fill that changed it."""
     before = chain.reader.where(
         "positions", f"AND seq < {row['seq']} ORDER BY seq DESC LIMIT 1",
@@ -32,7 +30,7 @@ def explain_position(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def explain_equity(chain: "Chain", row: Row) -> Node:
+def explain_equity(chain: Chain, row: Row) -> Node:
     """Explain a row of equity by the last position of its strategy in each instrument."""
     last = chain.reader.rows(
         f"SELECT * FROM positions WHERE account = {to_sql(row['account'])} "
@@ -47,6 +45,6 @@ def explain_equity(chain: "Chain", row: Row) -> Node:
     )  # fmt: skip
 
 
-def explain_funding(_chain: "Chain", row: Row) -> Node:
+def explain_funding(_chain: Chain, row: Row) -> Node:
     """Return a fact of which no cause is stored."""
     return Node("funding", f"funding/{row['account']}/{row['seq']}", row)

@@ -1,21 +1,17 @@
 """Explains a bar: what is missing in it, the record that closed it, and its trades."""
 
-from typing import TYPE_CHECKING
-
 from tapeflow.connectors.duckdb.reading import to_sql
+from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.find import find_bar
 from tapeflow.flows.explain.node import Node, Row
 from tapeflow.schemas.bar import bar_id
 from tapeflow.schemas.errors import TapeflowError
 
-if TYPE_CHECKING:
-    from tapeflow.flows.explain.chain import Chain
-
 OF_TRADES = ("instrument", "partition", "first_offset", "last_offset", "open_ns", "close_ns",
              "count", "volume")  # of a bar, by which its trades are found  # fmt: skip
 
 
-def bar_with_id(chain: "Chain", name: str) -> Node:
+def bar_with_id(chain: Chain, name: str) -> Node:
     """Explain the bar with an id; a note says where its row is not there."""
     try:
         row = find_bar(chain.reader, name)
@@ -24,7 +20,7 @@ def bar_with_id(chain: "Chain", name: str) -> Node:
     return explain_bar(chain, row)
 
 
-def explain_bar(chain: "Chain", row: Row) -> Node:
+def explain_bar(chain: Chain, row: Row) -> Node:
     """Explain a bar; `row` has its times in ns too."""
     kind = row.get("kind")
     name = bar_id(row["instrument"], row["open_ns"], row["close_ns"]) + (f"/{kind}" if kind else "")
@@ -44,7 +40,7 @@ def explain_bar(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def late_trades(chain: "Chain", row: Row, condition: str) -> list[Row]:
+def late_trades(chain: Chain, row: Row, condition: str) -> list[Row]:
     """Return the late trades of a bar's instrument for which a condition holds."""
     return chain.reader.rows(
         'SELECT partition, "offset", trade_id, event_time, aggressor, price, size '
@@ -53,7 +49,7 @@ def late_trades(chain: "Chain", row: Row, condition: str) -> list[Row]:
     )
 
 
-def trades_node(chain: "Chain", row: Row, name: str) -> Node:
+def trades_node(chain: Chain, row: Row, name: str) -> Node:
     """Return the node of the trades of a bar, without frames."""
     kind = row.get("kind") or ""
     if kind.startswith("quote:"):

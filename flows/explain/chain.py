@@ -1,32 +1,27 @@
-"""Collects the causes of a fact from the results, and names the raw records that prove them.
+"""One explanation: what is met a second time is named only.
 
-    fill ─▶ order ─▶ parent order
-                 └─▶ decision ─▶ signal ─▶ bar, fill, order or timer ─▶ records
-
-What is met a second time is named only.
+fill ─▶ order ─▶ parent order
+└─▶ decision ─▶ signal ─▶ bar, fill, order or timer ─▶ records
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tapeflow.connectors.duckdb.reading import ResultsReader
-from tapeflow.flows.explain import accounts, bars, orders, records, signals, states
-from tapeflow.flows.explain.find import IDS, find
+from tapeflow.flows.explain.find import IDS
 from tapeflow.flows.explain.node import Node, Row, record
-
-Explain = Callable[["Chain", Row], Node]
 
 
 class Chain:
     """The facts of one explanation, each explained once."""
 
-    def __init__(self, reader: ResultsReader) -> None:
-        """Begin with nothing explained."""
-        self.reader = reader
+    def __init__(self, reader: ResultsReader, kinds: "Mapping[str, Explain]") -> None:
+        """Begin with nothing explained; `kinds` say how each kind of fact is."""
+        self.reader, self.kinds = reader, kinds
         self.seen: set[tuple[str, str]] = set()  # kind and id
 
     def explain(self, kind: str, row: Row) -> Node:
         """Return a fact with its causes."""
-        return KINDS[kind](self, row)
+        return self.kinds[kind](self, row)
 
     def by_id(self, kind: str, name: str, why: str) -> Node:
         """Return the fill, order, decision, signal or command with an id, with its causes."""
@@ -62,27 +57,4 @@ class Chain:
         return found[0] if found else None
 
 
-KINDS: dict[str, Explain] = {
-    "fill": orders.explain_fill,
-    "order": orders.explain_order,
-    "decision": orders.explain_decision,
-    "event": orders.explain_event,
-    "command": orders.explain_command,
-    "signal": signals.explain_signal,
-    "bar": bars.explain_bar,
-    "record": records.explain_record,
-    "position": accounts.explain_position,
-    "equity": accounts.explain_equity,
-    "funding": accounts.explain_funding,
-    "state": states.explain_state,
-    "control": states.explain_control,
-}
-
-
-def explain(reader: ResultsReader, text: str) -> Node:
-    """Return what an id names with the chain of its causes, frames left out.
-
-    Raises TapeflowError where the id is unknown, or of several facts.
-    """
-    kind, row = find(reader, text)
-    return Chain(reader).explain(kind, row)
+Explain = Callable[[Chain, Row], Node]

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from tapeflow.flows.explain.log import Wanted, read_wanted
+from tapeflow.flows.explain.log import read_wanted
 from tapeflow.flows.explain.node import Frame, Node
+from tapeflow.flows.explain.pages import Wanted
 from tapeflow.flows.job import bar_steps, wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log
-from tapeflow.operators.decode.step import Decoder
-from tapeflow.operators.decode.step import step as decode
+from tapeflow.operators.decode import step as decode_step
 from tapeflow.schemas.batches import Page
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import ACCEPTED
@@ -59,8 +59,8 @@ class BarTrades:
     """The records of a bar, wanted for its trades."""
 
     def __init__(
-        self, node: Node, job: Job, table: InstrumentTable, decoder: Decoder, begin: int,
-        keep: int | None,
+        self, node: Node, job: Job, table: InstrumentTable, decoder: decode_step.Decoder,
+        begin: int, keep: int | None,
     ) -> None:  # fmt: skip
         """Want the records from `begin` on; of the frames `keep` first and last ones stay."""
         self.node, self.decoder, self.keep = node, decoder, keep
@@ -79,7 +79,7 @@ class BarTrades:
 
     def take(self, page: Page) -> None:
         """Take some of the records."""
-        batch = decode(page, decoder=self.decoder)
+        batch = decode_step.step(page, decoder=self.decoder)
         for number, step in enumerate(self.steps):
             self.states[number], (batch,) = step.step(self.states[number], batch)
         for frame in self.frames_of(page, batch.market.trades):
@@ -142,7 +142,7 @@ class Frames:
         """Prepare to read a log; nothing is opened yet."""
         self.log, self.job, self.notify = log, job, notify
         self.table = instrument_table(job)
-        self.decoders: dict[str, Decoder] = {}
+        self.decoders: dict[str, decode_step.Decoder] = {}
 
     def fetch(self, root: Node, keep: int | None = None) -> bool:
         """Fetch the frames of a node and all below it; return whether they were found, and sum up.

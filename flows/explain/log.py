@@ -8,11 +8,11 @@ one where its records are known to be no packs, as one of them has the log time 
 or at a pack of about its time, which says its number; else at its beginning.
 """
 
-import time
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from tapeflow.connectors.source.reader import Reader
+from tapeflow.flows.explain.pages import Wanted, pages_of
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log, is_gzip, is_parquet, open_stamped
 from tapeflow.flows.run.tape_files import TapeFiles
@@ -20,20 +20,6 @@ from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.batches import Page, slice_page
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
-
-PAUSE_S, SILENCE_S = 0.002, 30.0  # between two looks at a broker; within which it has records
-
-
-class Wanted(Protocol):
-    """Consecutive records that something is made of."""
-
-    begin: int  # offset of the first one
-    end: int  # offset of the last one
-    time_ns: int | None  # about when they were written, where that is known
-    is_exact: bool  # it is the log time of the last one
-
-    def take(self, page: Page) -> None:
-        """Take some of these records, in their order."""
 
 
 def read_wanted(name: str, log: Log, job: Job, wanted: Iterable[Wanted], notify: Notify) -> str:
@@ -86,23 +72,3 @@ def open_tapes(name: str, stored: TapeFiles, job: Job, first: Wanted, notify: No
 
         load_isal()
     return open_stamped(name, stored, job, notify, None, position)
-
-
-def pages_of(reader: Reader) -> Iterator[Page]:
-    """Yield the pages of a reader up to its end, and close it.
-
-    Raises TapeflowError where a broker gives none for SILENCE_S.
-    """
-    try:
-        waiting_since = time.monotonic()
-        while not reader.ended:
-            page = reader.read()
-            if page is not None:
-                yield page
-                waiting_since = time.monotonic()
-            elif time.monotonic() - waiting_since > SILENCE_S:
-                raise TapeflowError(f"{reader} gave no records for {SILENCE_S:g} s")
-            elif not reader.ended:
-                time.sleep(PAUSE_S)
-    finally:
-        reader.close()

@@ -3,19 +3,17 @@
 import json
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.node import Node, Row, record_id
-
-if TYPE_CHECKING:
-    from tapeflow.flows.explain.chain import Chain
 
 EXPONENT = re.compile(r"-?[\d.]+E[+-]?\d+")
 FINDING = ("check", "passed", "observed", "limit", "scope")
 TEXT_FINDING = re.compile(r"([A-Z_]+): observed=([^,;]+), limit=([^,;]+)")
 
 
-def explain_fill(chain: "Chain", row: Row) -> Node:
+def explain_fill(chain: Chain, row: Row) -> Node:
     """Explain a fill: the record that made it, and its order."""
     chain.seen.add(("fill", row["id"]))
     causes = chain.records(row, "filled it", row["log_time"])
@@ -23,7 +21,7 @@ def explain_fill(chain: "Chain", row: Row) -> Node:
     return Node("fill", row["id"], row, causes=causes)
 
 
-def explain_order(chain: "Chain", row: Row) -> Node:
+def explain_order(chain: Chain, row: Row) -> Node:
     """Explain an order: what became of it, its parent, and the decision that approved it."""
     name = row["id"]
     chain.seen.add(("order", name))
@@ -49,7 +47,7 @@ def explain_order(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def event_records(chain: "Chain", events: list[Row]) -> list[Node]:
+def event_records(chain: Chain, events: list[Row]) -> list[Node]:
     """Return the records that brought events of an order, each once."""
     found: list[Node] = []
     for each in events:
@@ -58,7 +56,7 @@ def event_records(chain: "Chain", events: list[Row]) -> list[Node]:
     return found
 
 
-def explain_decision(chain: "Chain", row: Row) -> Node:
+def explain_decision(chain: Chain, row: Row) -> Node:
     """Explain a decision: what each check found, and the signal."""
     chain.seen.add(("decision", row["order_id"]))
     node = Node("decision", row["order_id"], row, tables={"findings": findings(row)})
@@ -88,7 +86,7 @@ def in_plain_digits(value: Any) -> Any:
     return value
 
 
-def explain_event(chain: "Chain", row: Row) -> Node:
+def explain_event(chain: Chain, row: Row) -> Node:
     """Explain an event of an order."""
     node = Node("event", f"order_events/{row['account']}/{row['seq']}", row)
     node.causes += chain.records(row, "brought it", row["time"])
@@ -96,7 +94,7 @@ def explain_event(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def explain_command(chain: "Chain", row: Row) -> Node:
+def explain_command(chain: Chain, row: Row) -> Node:
     """Explain a command to a venue."""
     node = Node("command", f"commands/{row['account']}/{row['seq']}", row)
     node.causes.append(chain.by_id("order", row["order_id"], "its order"))

@@ -1,11 +1,7 @@
 """Explains a record of the log: what became of it."""
 
-from typing import TYPE_CHECKING
-
+from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.node import Node, Row, record, record_id
-
-if TYPE_CHECKING:
-    from tapeflow.flows.explain.chain import Chain
 
 LED_TO = {  # what a record led to: (table, what identifies a row of it)
     "fill": ("fills", "id"),
@@ -20,7 +16,7 @@ LED_TO = {  # what a record led to: (table, what identifies a row of it)
 BARS = ("bars", "other_bars")
 
 
-def explain_record(chain: "Chain", row: Row) -> Node:
+def explain_record(chain: Chain, row: Row) -> Node:
     """Explain a record; that of a frame which could not be read says why."""
     partition, offset = row["partition"], row["offset"]
     node = record(partition, offset, "")
@@ -40,7 +36,7 @@ def explain_record(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def led_to(chain: "Chain", partition: str, offset: int) -> list[Row]:
+def led_to(chain: Chain, partition: str, offset: int) -> list[Row]:
     """Return the facts that name a record."""
     found = [
         {"fact": kind, "id": str(each[column]), "instrument": each.get("instrument")}

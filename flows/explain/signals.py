@@ -1,19 +1,16 @@
 """Explains a signal: its strategy, the record at which it was made, and what it answers."""
 
 import re
-from typing import TYPE_CHECKING
 
 from tapeflow.flows.explain import accounts, bars
+from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.find import BAR, HEX, ID_LENGTH
 from tapeflow.flows.explain.node import Node, Row
-
-if TYPE_CHECKING:
-    from tapeflow.flows.explain.chain import Chain
 
 EVENT = re.compile(r"(.+)/([a-z_]+)/(\d+)")  # strategy, kind, number of the call
 
 
-def explain_signal(chain: "Chain", row: Row) -> Node:
+def explain_signal(chain: Chain, row: Row) -> Node:
     """Explain a signal: its strategy as the job declares it, its record, and its cause."""
     chain.seen.add(("signal", row["id"]))
     node = Node("signal", row["id"], row)
@@ -27,7 +24,7 @@ def explain_signal(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def cause(chain: "Chain", row: Row) -> Node:
+def cause(chain: Chain, row: Row) -> Node:
     """Explain what a signal answers: a bar, a fill, a decision, a timer, .."""
     name = row["bar_id"]
     if BAR.fullmatch(name):
@@ -40,7 +37,7 @@ def cause(chain: "Chain", row: Row) -> Node:
     return call(chain, row, name)
 
 
-def call(chain: "Chain", row: Row, name: str) -> Node:
+def call(chain: Chain, row: Row, name: str) -> Node:
     """Explain a call of a strategy by what is no fact of its own: a timer, a price watch, .."""
     match = EVENT.fullmatch(name)
     if match is None:
@@ -54,7 +51,7 @@ def call(chain: "Chain", row: Row, name: str) -> Node:
     return node
 
 
-def row_ns(chain: "Chain", row: Row) -> int:
+def row_ns(chain: Chain, row: Row) -> int:
     """Return the log time of a signal in ns."""
     sql = f"SELECT epoch_ns(time) AS ns FROM signals WHERE id = '{row['id']}'"
     return int(chain.reader.rows(sql)[0]["ns"])

@@ -1,14 +1,10 @@
 """Explains changes of trading states, and the control commands that are signed for them."""
 
-from typing import TYPE_CHECKING
-
+from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.node import Node, Row
 
-if TYPE_CHECKING:
-    from tapeflow.flows.explain.chain import Chain
 
-
-def explain_state(chain: "Chain", row: Row) -> Node:
+def explain_state(chain: Chain, row: Row) -> Node:
     """Explain a change of a trading state: its rule or command, and its record."""
     node = Node("state", f"states/{row['seq']}", row)
     node.causes += chain.records(row, "changed at it", row["time"])
@@ -17,7 +13,7 @@ def explain_state(chain: "Chain", row: Row) -> Node:
     return node
 
 
-def explain_control(chain: "Chain", row: Row) -> Node:
+def explain_control(chain: Chain, row: Row) -> Node:
     """Explain a control command: its record, and the states that it changed."""
     chain.seen.add(("control", row["id"]))
     node = Node("control", row["id"], row)

@@ -11,7 +11,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from tapeflow.connectors.kafka.offsets import offset_bounds, offsets_at
-from tapeflow.flows.explain.log import Wanted, pages_of
+from tapeflow.flows.explain.pages import Wanted, pages_of
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.flows.run.topic_reader import open_topic

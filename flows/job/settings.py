@@ -39,7 +39,6 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-# of a run or command, not of a job
 RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
 
 
@@ -70,8 +69,7 @@ class Job(Section):
     )
     features: dict[str, str] = Field(
         default={},
-        description="Features of your own, `file.py:Class` or `package.module:Class`, by the name "
-        "that strategies need.",
+        description="`file.py:Class` or `package.module:Class`, by the name that strategies need.",
     )
     channels: dict[str, tuple[str, ...]] = Field(
         default={},

@@ -50,7 +50,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
             log_ns, partition, offset = position
             state.merge.release_before((log_ns, partition, offset + 1))
         yield from process(state, settings, position, kind)
-        if state.trading.closings and kind != "row":
+        if state.risk.trading.closings and kind != "row":
             yield from go_on_closing(state, settings)
         refresh_bounds(state)
     state.merge.release_before(state.merge.horizon)
@@ -73,7 +73,7 @@ def process(
     elif kind == "funding":
         yield from funding_facts(state, settings, heappop(state.dues)[2])
     elif kind == "control":
-        yield from obey(state, settings, heappop(state.overrides.pending)[1])
+        yield from obey(state, settings, heappop(state.risk.overrides.pending)[1])
     elif kind == "bar":
         yield from pass_bar(state, settings, heappop(state.bars))
     elif kind == "intent":
@@ -94,8 +94,8 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
         due.append((state.now, (CALL,), "call"))
     if state.dues:
         due.append((state.dues[0][0], (FUNDING,), "funding"))
-    if state.overrides.pending:
-        due.append((state.overrides.pending[0][0], (CONTROL,), "control"))
+    if state.risk.overrides.pending:
+        due.append((state.risk.overrides.pending[0][0], (CONTROL,), "control"))
     if state.bars:
         bar = state.bars[0]
         due.append((bar.position, (DECIDE, bar.close_ns, bar.kind, bar.instrument, BAR), "bar"))

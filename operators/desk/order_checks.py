@@ -107,7 +107,7 @@ def check_one(
 
 def check_state(state: State, settings: DeskSettings, order: Order) -> Finding | None:
     """Return what refuses an order by its trading state, None where nothing does."""
-    if not state.trading.of_scope:
+    if not state.risk.trading.of_scope:
         return None
     found = StateCheck().check(make_proposal(state, settings, order))
     return None if found is None or found.passed else found

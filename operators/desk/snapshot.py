@@ -29,9 +29,7 @@ from tapeflow.operators.desk.funding_terms import FundingDue
 from tapeflow.operators.desk.held import check_followed, check_held, held_orders, held_positions
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
-from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.risk.state import RiskSnapshot
-from tapeflow.operators.desk.risk.trading_states import TradingSnapshot, TradingStates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
@@ -77,13 +75,11 @@ class Snapshot(Struct):
     orders: list[Working]
     accounts: list[AccountSnapshot]
     risk: RiskSnapshot
-    trading: TradingSnapshot
     intents: list[AnyIntent]
     sliced: list[Sliced]
     bars: list[DeskBar]
     answers: list[Report]  # in the order in which they will be heard
     strategies: StrategiesSnapshot
-    overrides: Overrides
 
 
 SNAPSHOTS = msgspec.msgpack.Decoder(Snapshot)  # made here, and not by two threads at once
@@ -117,12 +113,10 @@ def snapshot(state: State) -> bytes:
             orders=[*state.orders.rows()],
             accounts=[account_snapshot(each, state) for each in state.accounts.values()],
             risk=state.risk.snapshot(),
-            trading=state.trading.snapshot(),
             intents=[intent for _, _, intent in sorted(state.intents, key=itemgetter(0, 1))],
             sliced=[*state.orders.slices.values()],
             bars=sorted(state.bars),
             answers=[report for _, _, report in sorted(state.answers, key=itemgetter(0, 1))],
-            overrides=state.overrides,
             strategies=snapshot_strategies(state.strategies, state.venue.instruments),
         )
     )
@@ -155,8 +149,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
             f"now they are {', '.join(settings.partitions)}: new ones must come last"
         )
     state = initial_state(settings)
-    state.now, state.trading = saved.now, TradingStates.restore(saved.trading)
-    state.overrides = saved.overrides
+    state.now = saved.now
     numbers = find_numbers(saved.instruments, settings.instruments.ids)
     restore_merge(state.merge, saved, numbers)
     restore_column(state.instrument_partition, saved.instrument_partition, numbers)

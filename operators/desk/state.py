@@ -15,9 +15,7 @@ from tapeflow.operators.desk.merge import BEFORE_LOG, Merge
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.rates import foreign_instruments
 from tapeflow.operators.desk.risk.net import ApprovedExposure
-from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.risk.state import RiskState
-from tapeflow.operators.desk.risk.trading_states import TradingStates
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.strategies.running import Strategies
 from tapeflow.operators.desk.strategies.watches import watches_with
@@ -92,7 +90,6 @@ class State:
     orders: WorkingOrders
     strategies: Strategies
     risk: RiskState = field(default_factory=RiskState)
-    trading: TradingStates = field(default_factory=TradingStates)
     intents: list[tuple[tuple[Any, ...], int, AnyIntent]] = field(default_factory=list)  # a heap
     intent_number: int = 0  # of the newest intent
     answers: list[tuple[int, int, Report]] = field(default_factory=list)  # a heap: log time, number
@@ -100,7 +97,6 @@ class State:
     slice_timers: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, order
     bars: list[DeskBar] = field(default_factory=list)  # a heap
     dues: list[tuple[LogPosition, int, FundingDue]] = field(default_factory=list)  # a heap
-    overrides: Overrides = field(default_factory=Overrides)  # by commands
     samples: list[tuple[int, str]] = field(default_factory=list)  # a heap: log time, account
     now: LogPosition = BEFORE_LOG  # of what is processed
     reports: list[Report] = field(default_factory=list)  # of the rows of one record

@@ -89,7 +89,7 @@ class Desk(Struct, frozen=True):
         if self.settings.pays_funding:
             state.add_dues(batch)
         for command in batch.controls:
-            heappush(state.overrides.pending, (command.position, command))
+            heappush(state.risk.overrides.pending, (command.position, command))
         for intent in batch.intents:
             state.add_intent(intent)
         for kind, bars in (("", batch.bars), *batch.other_bars.items()):

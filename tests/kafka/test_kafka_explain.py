@@ -6,8 +6,8 @@ import pytest
 
 from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.flows.cli.main import main
-from tapeflow.flows.explain import json_text, log, topic
-from tapeflow.flows.explain.chain import explain
+from tapeflow.flows.explain import json_text, pages, topic
+from tapeflow.flows.explain.explain import explain
 from tapeflow.flows.explain.frames import Frames
 from tapeflow.flows.run.log import reader_factories
 from tapeflow.flows.run.raw_topics import find_topics
@@ -91,7 +91,7 @@ def test_a_topic_without_packs_is_read_from_the_record_on(results, real_job, mon
     """Of a topic without packs a record is read at its offset, and few behind it."""
     load(real_job, pack=False)
     read = []
-    pages_of = log.pages_of
+    pages_of = pages.pages_of
 
     def counted(reader):
         for page in pages_of(reader):

@@ -32,13 +32,13 @@ def change_fact(
     """Return the fact of a change of a scope, at the place that is processed."""
     log_ns, partition, offset = state.now
     return StateChange(
-        seq=state.trading.next_seq(),
+        seq=state.risk.trading.next_seq(),
         scope=scope,
         time_ns=log_ns,
         partition=partition,
         offset=offset,
         before=before,
-        state=state.trading.of(scope),
+        state=state.risk.trading.of(scope),
         event=event,
         cause=cause.kind,
         rule=cause.rule,
@@ -53,22 +53,22 @@ def begin_closing(
     state: State, settings: DeskSettings, scope: str, number: int, cause: Cause
 ) -> Iterator[Fact]:
     """Begin to close a scope; one that is being closed goes on as it is."""
-    if scope not in state.trading.closings:
-        state.trading.closings[scope] = Closing(scope, number, cause)
+    if scope not in state.risk.trading.closings:
+        state.risk.trading.closings[scope] = Closing(scope, number, cause)
     yield from go_on_closing(state, settings)
 
 
 def go_on_closing(state: State, settings: DeskSettings) -> Iterator[Fact]:
     """Do what can be done now for each scope that is being closed; yield the facts."""
-    for closing in [*state.trading.closings.values()]:
+    for closing in [*state.risk.trading.closings.values()]:
         closing.retry_ns = None
         yield from cancel_others(state, settings, closing)
         if any(of_scope(state, settings, closing)):
             continue
         held = [*holdings(state, settings, closing.scope)]
         if not held:
-            del state.trading.closings[closing.scope]
-            own = state.trading.of(closing.scope)
+            del state.risk.trading.closings[closing.scope]
+            own = state.risk.trading.of(closing.scope)
             yield change_fact(state, closing.scope, closing.cause, before=own, event="FLAT")
             continue
         closing.round += 1
@@ -86,7 +86,7 @@ def note_stuck(state: State, closing: Closing, why: str) -> Iterator[StateChange
         why = f"more than {ROUNDS_MAX} rounds{why.partition(' rounds')[2]}"
     if why != closing.stuck:
         closing.stuck = why
-        own = state.trading.of(closing.scope)
+        own = state.risk.trading.of(closing.scope)
         yield change_fact(
             state, closing.scope, closing.cause, before=own, event="STUCK", detail=why
         )

@@ -58,10 +58,13 @@ def check_sender(state: State, settings: DeskSettings, command: SignedCommand) -
     """Raise Refusal unless a command is signed by who it names, new, and of its time."""
     if command.doubt:
         raise Refusal(command.doubt, f"not signed by a key of {command.who!r} that the job lists")
-    last, age_ns = state.overrides.numbers.get(command.who, 0), command.time_ns - command.number
+    last, age_ns = (
+        state.risk.overrides.numbers.get(command.who, 0),
+        command.time_ns - command.number,
+    )
     if command.number <= last:
         raise Refusal("REPLAYED", f"{command.who} has given the number {last} already")
-    state.overrides.numbers[command.who] = command.number
+    state.risk.overrides.numbers[command.who] = command.number
     assert settings.control is not None, "a command without [control]"
     if not 0 <= age_ns <= settings.control.max_age_ns:
         limit_ns = settings.control.max_age_ns
@@ -85,7 +88,7 @@ def check_meaning(settings: DeskSettings, command: SignedCommand) -> None:
 def set_state(state: State, settings: DeskSettings, command: SignedCommand) -> Iterator[Fact]:
     """Change the trading state of the scope."""
     to = STATES[command.action]
-    if state.trading.of(command.scope) == to:
+    if state.risk.trading.of(command.scope) == to:
         raise Refusal(NO_CHANGE, f"{command.scope} is {to}")
     cause = Cause("command", command.id, command.who)
     yield from change_state(state, settings, command.scope, to, cause)
@@ -110,7 +113,7 @@ def close_all(state: State, settings: DeskSettings, command: SignedCommand) -> I
 
 def restrict(state: State, settings: DeskSettings, command: SignedCommand) -> Iterator[Fact]:
     """Change the restricted list."""
-    restricted, side = state.overrides.restricted, SIDES.get(command.args["side"])
+    restricted, side = state.risk.overrides.restricted, SIDES.get(command.args["side"])
     if side is None:
         raise Refusal("BAD_ARGS", f"side: there are {', '.join(SIDES)}")
     if restricted.get(command.scope) == side:
@@ -127,7 +130,7 @@ def set_limit(state: State, settings: DeskSettings, command: SignedCommand) -> I
         raise Refusal("BAD_ARGS", f"{limit} cannot be {text}")
     if not is_within(settings, command.scope, limit, value):
         raise Refusal("OUT_OF_BOUNDS", f"[control.bounds] does not let {limit} be {text}")
-    limits = state.overrides.limits.setdefault(command.scope, {})
+    limits = state.risk.overrides.limits.setdefault(command.scope, {})
     if limits.get(limit) == text:
         raise Refusal(NO_CHANGE, "it is so already")
     limits[limit] = text

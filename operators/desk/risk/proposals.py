@@ -31,7 +31,9 @@ from tapeflow.schemas.time import MIN_NS
 def limits_of(state: State, settings: DeskSettings, order: Order) -> list[ScopeLimits]:
     """Return the limits of the scopes that an order is in, as they are now, from the widest."""
     scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
-    found = (limits_now(state.overrides, each, settings.risk.limits.get(each)) for each in scopes)
+    found = (
+        limits_now(state.risk.overrides, each, settings.risk.limits.get(each)) for each in scopes
+    )
     return [each for each in found if each is not None]
 
 
@@ -45,7 +47,7 @@ def make_proposal(
     values = unit_values(state, settings, order.account)
     flips = [each.flips for each in limits if each.flips is not None]
     scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
-    trading_state, in_state = state.trading.most_severe(scopes)
+    trading_state, in_state = state.risk.trading.most_severe(scopes)
     asks_own = not corrective and any(each.refuse_self_trade for each in limits)
     return Proposal(
         instrument=settings.instruments.get(order.instrument),

@@ -26,14 +26,14 @@ def change_state(
 
     A rule only makes a state more severe: milder it becomes by a command.
     """
-    before = state.trading.of(scope)
+    before = state.risk.trading.of(scope)
     is_milder = SEVERITY.index(to) < SEVERITY.index(before)
     if before == to or (cause.kind == "rule" and is_milder):
         return
-    state.trading.put(scope, to)
+    state.risk.trading.put(scope, to)
     fact = change_fact(state, scope, cause, before=before, event="CHANGED")
     yield fact
-    state.trading.closings.pop(scope, None)  # a new one has its own cause
+    state.risk.trading.closings.pop(scope, None)  # a new one has its own cause
     if to == "KILLED":
         yield from begin_closing(state, settings, scope, fact.seq, cause)
     elif to != "ACTIVE":
@@ -42,9 +42,9 @@ def change_state(
 
 def flatten(state: State, settings: DeskSettings, scope: str, cause: Cause) -> Iterator[Fact]:
     """Close all of a scope, whose state stays as it is; yield the facts of it."""
-    if scope in state.trading.closings:
+    if scope in state.risk.trading.closings:
         return
-    before = state.trading.of(scope)
+    before = state.risk.trading.of(scope)
     fact = change_fact(state, scope, cause, before=before, event="CLOSING")
     yield fact
     yield from begin_closing(state, settings, scope, fact.seq, cause)
