@@ -89,7 +89,8 @@ def decide(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedS
 
 def score(pages: KeyedStream[Page], job: Job, table: InstrumentTable) -> KeyedStream[Batch]:
     """Build the steps from pages to batches with bars, their scores and features."""
-    ticks = decode("decode", pages, decoders=wiring.decoders(job, table))
+    decoders, keys = wiring.decoders(job, table), job.control.public_keys()
+    ticks = decode("decode", pages, decoders=decoders, keys=keys)
     ids, strategies = table.ids, declared.strategies(job, table)
     unique = dedupe("dedupe", ticks, step=bar_steps.dedupe(job, table), instruments=ids)
     judged = judge("judge", unique, step=bar_steps.judge_trades(job, table), instruments=ids)

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from tapeflow.schemas.columns import Bytes, Columns, Floats, Ints
+from tapeflow.schemas.control import SignedCommand
 from tapeflow.schemas.desk_market import DeskMarket
 from tapeflow.schemas.gaps import Breaks, Gaps
 from tapeflow.schemas.market import Bars, Market
@@ -117,6 +118,7 @@ class Batch(Struct, frozen=True, eq=False):
     signals: tuple[Signal, ...] = ()
     intents: tuple[AnyIntent, ...] = ()
     written_ns: Ints | None = None  # as of the page
+    controls: tuple[SignedCommand, ...] = ()  # of a control partition
 
     @property
     def next_offset(self) -> int:
@@ -149,6 +151,7 @@ class DeskBatch(Struct, frozen=True, eq=False):
     features: dict[str, Floats] = {}  # by need: one for each bar of its kind
     first_log_ns: int = 0  # of the first record; 0 where the batch has none
     minutes: dict[int, int] = {}  # of its records, and their signals: where strategies are called
+    controls: tuple[SignedCommand, ...] = ()
 
 
 class BarBlock(Struct, frozen=True, eq=False):

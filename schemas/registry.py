@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
 from tapeflow.schemas.bar import Bar, OtherBar
+from tapeflow.schemas.control import ControlCommand
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order
@@ -23,6 +24,7 @@ from tapeflow.schemas.quality import (
     UnlistedSymbol,
 )
 from tapeflow.schemas.signals import Signal
+from tapeflow.schemas.states import StateChange
 from tapeflow.schemas.variants import Variant, VariantInterval
 
 SCHEMA_VERSION = 2
@@ -73,6 +75,13 @@ FACT_TYPES = (
     FactType(Equity, "equity", "equity", "account", ACCOUNT_SEQ, ACCOUNT_SEQ),
     FactType(
         Funding, "funding", "funding", "account", ACCOUNT_SEQ, ACCOUNT_SEQ, digested="with rows"
+    ),
+    FactType(
+        StateChange, "states", "states", "scope", ("seq",), ("seq",), digested="with rows"
+    ),
+    FactType(
+        ControlCommand, "control", "control", "id", ("partition", "offset"),
+        ("time_ns", "partition", "offset"), digested="with rows",
     ),
     FactType(
         LateTrade, "late-trades", "late_trades", "instrument",

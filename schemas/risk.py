@@ -14,6 +14,7 @@ from tapeflow.schemas.instruments import Instrument
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Terms
 from tapeflow.schemas.sides import Side
+from tapeflow.schemas.states import TradingState
 from tapeflow.schemas.time import Ns
 
 PORTFOLIO = "portfolio"  # the scope of all accounts
@@ -61,6 +62,9 @@ class Proposal(Struct, frozen=True, gc=False):
     sells: Decimal
     scopes: tuple[ScopeView, ...]  # from the widest
     flips: bool = False  # it may carry the position through zero
+    state: TradingState = "ACTIVE"  # most severe of all its scopes
+    in_state: str = ""  # the scope that has it
+    corrective: bool = False  # it closes for the sake of risk
     mark: float | None = None
     notional: float | None = None  # of the order, in currencies at par
     bid: float | None = None

@@ -14,6 +14,7 @@ from tapeflow.flows.cli import (
     archive,
     check,
     completion,
+    control,
     demo,
     digest,
     doctor,
@@ -36,7 +37,7 @@ from tapeflow.flows.run import unexpected
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
-    *(demo, init, import_files, check, replay, load, run, sweep, archive),
+    *(demo, init, import_files, check, replay, load, run, control, sweep, archive),
     *(query, explain, digest, verify, doctor, completion, help),
 )
 FAILED = 1

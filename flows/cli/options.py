@@ -119,6 +119,16 @@ def moment(text: str) -> "Moment":
     return (read - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
+def duration(text: str) -> int:
+    """Read a duration, in ns."""
+    from tapeflow.flows.job.duration import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_state(parser: Parser, default: str) -> None:
     """Add the folder of a run's state."""
     parser.add_argument(

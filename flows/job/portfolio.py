@@ -51,6 +51,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
+        control=job.control.rules(),
         warm_up_ns=job.warmup.span_ns,
         warm_until_ns=MIN_NS if job.warmup.until is None else job.warmup.until,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from tapeflow.flows.job.bars import Bars
+from tapeflow.flows.job.control import Control
 from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
@@ -38,7 +39,6 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-# of a run or command, not of a job
 RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
 
 
@@ -63,13 +63,13 @@ class Job(Section):
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
     sweep: Sweep = Sweep()
+    control: Control = Control()
     instruments: dict[str, InstrumentRow] = Field(
         description="Ticks of an instrument that is not listed are counted and not used."
     )
     features: dict[str, str] = Field(
         default={},
-        description="Features of your own, `file.py:Class` or `package.module:Class`, by the name "
-        "that strategies need.",
+        description="`file.py:Class` or `package.module:Class`, by the name that strategies need.",
     )
     channels: dict[str, tuple[str, ...]] = Field(
         default={},

@@ -13,6 +13,7 @@ from tapeflow.flows.job.order_checks import check_strategy
 from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.sizes import check_capital
+from tapeflow.schemas.control import CONTROL
 from tapeflow.schemas.errors import IMPORT, UsageError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.market import MarkPrices
@@ -145,7 +146,7 @@ def check_partitions(partitions: Iterable[str]) -> None:
     """Check that every partition is of a known venue."""
     for name in partitions:
         venue, number = venue_of(name), name.rpartition("-")[2]
-        if venue not in VENUES or not number.isdigit():
+        if venue not in (*VENUES, CONTROL) or not number.isdigit():
             raise UsageError(
                 f"{name} is no partition: name a tape <venue>-<n>.tape, the venue one of "
                 f"{', '.join(VENUES)}; or map its file to one with [[tapes]] in the job; {IMPORT}"

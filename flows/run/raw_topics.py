@@ -13,6 +13,7 @@ from tapeflow.flows.job.instruments import listed_venues
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log
 from tapeflow.flows.run.topic_partition import TopicPartition
+from tapeflow.schemas.control import CONTROL
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.time import format_time
@@ -32,7 +33,8 @@ def find_topics(
     Raises TapeflowError where no broker answers or a topic is missing, and UsageError for an end
     that is to come, or lies before the beginning.
     """
-    names = {venue: job.kafka.raw_prefix + venue for venue in listed_venues(job)}
+    venues = [*listed_venues(job), *([CONTROL] if job.control.keys else [])]
+    names = {venue: job.kafka.raw_prefix + venue for venue in venues}
     kafka, wait_s = job.kafka, job.kafka.connect_timeout / 1e9
     check_moments(begin, end)
     bounds = offset_bounds(kafka.bootstrap, [*names.values()], wait_s, notify, kafka.client)
@@ -63,11 +65,18 @@ def find_topics(
 
 
 def notify_unread(job: Job, wait_s: float, notify: Notify) -> None:
-    """Notify of raw topics of venues of which the job lists no instrument."""
+    """Notify of raw topics of venues of which the job lists no instrument.
+
+    Raises UsageError where there is one of commands that nobody may give.
+    """
     kafka, listed = job.kafka, listed_venues(job)
     topics = [kafka.raw_prefix + venue for venue in VENUES if venue not in listed]
+    if not job.control.keys:
+        topics.append(kafka.raw_prefix + CONTROL)
     absent = missing_topics(kafka.bootstrap, topics, wait_s, notify, kafka.client)
     for topic in sorted(set(topics) - set(absent)):
+        if topic == kafka.raw_prefix + CONTROL:
+            raise UsageError(f"{topic} has commands, and the job no keys: add [control] keys")
         notify(f"not read: {topic}: the job lists no instrument of its venue")
 
 

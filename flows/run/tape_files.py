@@ -19,6 +19,7 @@ from tapeflow.connectors.tapes.archive_layout import closed_files, is_hour_file
 from tapeflow.flows.job.instruments import listed_venues
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.wiring import check_partitions
+from tapeflow.schemas.control import CONTROL
 from tapeflow.schemas.errors import IMPORT, UsageError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.venues import VENUES, venue_of
@@ -93,6 +94,21 @@ def describe_unread(files: list[Path]) -> str:
     )
 
 
+def check_control(partitions: Iterable[str], job: Job) -> None:
+    """Check that there are commands in the log of a job that has keys, and of no other.
+
+    Raises UsageError where not: the answer would be another without a word.
+    """
+    found = sorted(name for name in partitions if venue_of(name) == CONTROL)
+    if found and not job.control.keys:
+        raise UsageError(f"{found[0]} has commands, and the job has no keys: add [control] keys")
+    if job.control.keys and not found:
+        raise UsageError(
+            f"the job has [control] keys, and the log no partition {CONTROL}-0: add its tape, an "
+            "empty one where no command was given"
+        )
+
+
 def of_listed_venues(
     files: dict[str, list[Path]], job: Job, notify: Notify
 ) -> dict[str, list[Path]]:
@@ -100,7 +116,8 @@ def of_listed_venues(
 
     Raises UsageError where there are no others.
     """
-    venues = listed_venues(job)
+    check_control(files, job)
+    venues = (*listed_venues(job), CONTROL)
     others = sorted(name for name in files if venue_of(name) not in venues)
     if others:
         line = f"not read: {', '.join(others)}: the job lists no instrument of "
@@ -128,7 +145,7 @@ def list_folder(folder: Path) -> list[Path]:
 
 def is_partition_name(name: str) -> bool:
     """Return whether a name is that of a partition of a known venue."""
-    return venue_of(name) in VENUES and name.rpartition("-")[2].isdigit()
+    return venue_of(name) in (*VENUES, CONTROL) and name.rpartition("-")[2].isdigit()
 
 
 def partition_of(file: Path, job: Job) -> str | None:

@@ -16,6 +16,7 @@ from bytewax.operators import KeyedStream
 from msgspec import Struct
 
 from tapeflow.engine.errors import capture_errors
+from tapeflow.operators.decode.control import NO_KEYS, Keys, decode_controls
 from tapeflow.operators.decode.messages import MalformedError
 from tapeflow.operators.decode.rows import INSTRUMENT, Rows, table_numbers
 from tapeflow.operators.decode.scanner import Scanner
@@ -23,6 +24,7 @@ from tapeflow.operators.decode.strict import Row, Symbols, read_frame
 from tapeflow.operators.decode.unlisted import UnlistedReader
 from tapeflow.schemas.batches import Batch, IgnoredFrames, Page, UnlistedRecords
 from tapeflow.schemas.columns import Ints
+from tapeflow.schemas.control import CONTROL
 from tapeflow.schemas.market import DECODED, IGNORED, MALFORMED, SLOW_PATH, UNLISTED
 from tapeflow.schemas.quality import DeadLetter
 from tapeflow.schemas.venues import venue_of
@@ -125,12 +127,21 @@ def dead_letter(page: Page, number: int, reason: str, frame: bytes) -> DeadLette
 
 @operator
 def decode(
-    step_id: str, up: KeyedStream[Page], *, decoders: Mapping[str, Decoder]
+    step_id: str,
+    up: KeyedStream[Page],
+    *,
+    decoders: Mapping[str, Decoder],
+    keys: Keys = NO_KEYS,
 ) -> KeyedStream[Batch]:
-    """Decode pages of raw frames into batches of ticks; `decoders` are by venue."""
+    """Decode pages of raw frames into batches of ticks; `decoders` are by venue.
+
+    `keys` are those of the commands in a control partition.
+    """
 
     @capture_errors
     def decode_page(page: Page) -> Batch:
+        if venue_of(page.partition) == CONTROL:
+            return decode_controls(page, keys)
         return step(page, decoder=decoders[venue_of(page.partition)])
 
     return op.map_value("page", up, decode_page)

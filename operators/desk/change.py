@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tapeflow.operators.desk.actions import Amend, Cancel
 from tapeflow.operators.desk.denial import deny
 from tapeflow.operators.desk.hear import Fact, carry_out, hear
+from tapeflow.operators.desk.order_checks import check_state
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.risk import net
@@ -80,6 +81,9 @@ def check_added(
     order = replace(working.order, size=added, time_ns=time_ns, partition=partition, offset=offset)
     ref_price = intent.signal.ref_price
     if settings.risk.counting == "net":
+        refused = check_state(state, settings, order)
+        if refused is not None:
+            return refused.code, describe(refused)
         proposed = propose_order(state, settings, account, order, ref_price)
         return net.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
     in_slices = order.id in state.orders.slices

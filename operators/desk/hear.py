@@ -22,14 +22,27 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
 from tapeflow.schemas.accounts import Decision, Equity, Funding, Position
+from tapeflow.schemas.control import ControlCommand
 from tapeflow.schemas.order_events import Command, OrderEvent
 from tapeflow.schemas.orders import Fill, Order, Report
 from tapeflow.schemas.quality import Metric
 from tapeflow.schemas.signals import Signal
+from tapeflow.schemas.states import StateChange
 from tapeflow.schemas.time import LogPosition
 
 Fact = (
-    Signal | Decision | Order | Fill | Position | Equity | Funding | OrderEvent | Command | Metric
+    Signal
+    | Decision
+    | Order
+    | Fill
+    | Position
+    | Equity
+    | Funding
+    | OrderEvent
+    | Command
+    | ControlCommand
+    | Metric
+    | StateChange
 )
 
 

@@ -6,8 +6,8 @@
 
 At one log time timers go first: the venue's, answers, strategies', samples of equity. At one
 position all rows of the record go first, in the order of their tables; then the desk hears what
-they brought and strategies are called with it, then come funding, bars and intents, and last what
-of all that is due in the past.
+they brought and strategies are called with it, then come funding, commands, bars and intents, and
+last what of all that is due in the past.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,8 @@ from tapeflow.operators.desk import equity, slices, timers
 from tapeflow.operators.desk.decide import decide
 from tapeflow.operators.desk.funding import funding_facts
 from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
+from tapeflow.operators.desk.risk.closing import go_on_closing
+from tapeflow.operators.desk.risk.control import obey
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import DeskBar, State
@@ -27,10 +29,12 @@ from tapeflow.operators.desk.venue.rows import Row
 from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
-HEAR, CALL, FUNDING, DECIDE, LATE = range(3, 8)  # ranks at a position: rows of tables are 0 to 2
+# Ranks at a position: rows of tables are 0 to 2.
+HEAR, CALL, FUNDING, CONTROL, DECIDE, LATE = range(3, 9)
 BAR, INTENT = 0, 1  # of one bar; bars that the end of a log closes stand at its last record
 
-DECIDES = ("hear", "call", "funding", "intent")  # kinds of events at which orders are decided
+# Kinds of events at which orders are decided.
+DECIDES = ("hear", "call", "funding", "control", "intent")
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -45,26 +49,37 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         if kind in DECIDES:  # what is decided here meets later rows only
             log_ns, partition, offset = position
             state.merge.release_before((log_ns, partition, offset + 1))
-        if kind == "row":
-            meet_row(state, min(state.watch.found.values(), key=row_key))
-        elif kind == "hear":
-            reports, state.reports = state.reports, []
-            yield from hear_all(state, settings, reports, position)
-        elif kind == "call":
-            yield from call_next(state, settings)
-        elif kind == "funding":
-            yield from funding_facts(state, settings, heappop(state.dues)[2])
-        elif kind == "bar":
-            yield from pass_bar(state, settings, heappop(state.bars))
-        elif kind == "intent":
-            yield from decide(state, settings, heappop(state.intents)[2])
-        else:
-            yield from timers.pass_time(state, settings, position[0])
+        yield from process(state, settings, position, kind)
+        if state.risk.trading.closings and kind != "row":
+            yield from go_on_closing(state, settings)
         refresh_bounds(state)
     state.merge.release_before(state.merge.horizon)
     yield from state.strategies.signals.take_certain(state.merge.horizon)
     if state.merge.ended:
         yield from equity.last_samples(state, settings)
+
+
+def process(
+    state: State, settings: DeskSettings, position: LogPosition, kind: str
+) -> Iterator[Fact]:
+    """Process what is due; yield the facts."""
+    if kind == "row":
+        meet_row(state, min(state.watch.found.values(), key=row_key))
+    elif kind == "hear":
+        reports, state.reports = state.reports, []
+        yield from hear_all(state, settings, reports, position)
+    elif kind == "call":
+        yield from call_next(state, settings)
+    elif kind == "funding":
+        yield from funding_facts(state, settings, heappop(state.dues)[2])
+    elif kind == "control":
+        yield from obey(state, settings, heappop(state.risk.overrides.pending)[1])
+    elif kind == "bar":
+        yield from pass_bar(state, settings, heappop(state.bars))
+    elif kind == "intent":
+        yield from decide(state, settings, heappop(state.intents)[2])
+    else:
+        yield from timers.pass_time(state, settings, position[0])
 
 
 def next_due(state: State) -> tuple[LogPosition, str] | None:
@@ -79,6 +94,8 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
         due.append((state.now, (CALL,), "call"))
     if state.dues:
         due.append((state.dues[0][0], (FUNDING,), "funding"))
+    if state.risk.overrides.pending:
+        due.append((state.risk.overrides.pending[0][0], (CONTROL,), "control"))
     if state.bars:
         bar = state.bars[0]
         due.append((bar.position, (DECIDE, bar.close_ns, bar.kind, bar.instrument, BAR), "bar"))

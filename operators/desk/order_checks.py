@@ -15,8 +15,9 @@ from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.reach import reach_of_order
 from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import describe
-from tapeflow.operators.desk.risk.proposals import limits_of
+from tapeflow.operators.desk.risk.proposals import limits_of, make_proposal
 from tapeflow.operators.desk.risk.run import Checked, run_checks
+from tapeflow.operators.desk.risk.trading import StateCheck
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.orders import Order
@@ -81,6 +82,9 @@ def check_one(
         return order, Verdict("", "EXIT: only reduces what its entry has filled")
     ref_price = intent.signal.ref_price
     if settings.risk.counting == "net":
+        refused = check_state(state, settings, order)
+        if refused is not None:
+            return order, Verdict(refused.code, describe(refused))
         proposed = propose_order(state, settings, account, order, ref_price)
         limits = settings.accounts[account.name].limits
         verdict, only_reduces = Verdict(*net.run_checks(account.approved, proposed, limits)), True
@@ -96,9 +100,17 @@ def check_one(
         account.approved.add(proposed)
         account.reach = proposed.reach
         state.risk.open_sizes.add(order, added_size(order))
-        scopes = limits_of(settings, order)
+        scopes = limits_of(state, settings, order)
         state.risk.add_approval(scopes, order, only_reduces=only_reduces)
     return order, verdict
+
+
+def check_state(state: State, settings: DeskSettings, order: Order) -> Finding | None:
+    """Return what refuses an order by its trading state, None where nothing does."""
+    if not state.risk.trading.of_scope:
+        return None
+    found = StateCheck().check(make_proposal(state, settings, order))
+    return None if found is None or found.passed else found
 
 
 def added_size(order: Order) -> Decimal:

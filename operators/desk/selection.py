@@ -47,6 +47,7 @@ def desk_batch(batch: Batch, settings: DeskSettings) -> DeskBatch:
         bars=bars,
         other_bars=other_bars,
         features=features,
+        controls=batch.controls,
         minutes=minutes_of(batch) if settings.strategies else {},
     )
 

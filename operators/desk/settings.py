@@ -26,6 +26,13 @@ class AccountSettings(Struct, frozen=True):
     capital: Decimal | None = None  # in them, at the beginning; None: not declared
 
 
+class ControlRules(Struct, frozen=True):
+    """How far commands go."""
+
+    max_age_ns: int  # of a command when it comes, in log time
+    bounds: Mapping[str, Mapping[str, tuple[Decimal, Decimal]]]  # by scope and limit
+
+
 class DeskSettings(Struct, frozen=True):
     """The settings of the desk, and the tables of its job."""
 
@@ -49,6 +56,7 @@ class DeskSettings(Struct, frozen=True):
     reads: BarReads = NO_READS  # of them
     warm_up_ns: int = 0  # from the first record of the log on: nothing is traded
     warm_until_ns: int = MIN_NS  # log time before which nothing is traded
+    control: ControlRules | None = None  # None: nobody may command it
 
     def trading_begin_ns(self, first_ns: int) -> int:
         """Return the log time at which trading begins, of a log that begins at `first_ns`."""

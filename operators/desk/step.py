@@ -88,6 +88,8 @@ class Desk(Struct, frozen=True):
             state.strategies.signals.add_batch(batch.partition, batch.minutes)
         if self.settings.pays_funding:
             state.add_dues(batch)
+        for command in batch.controls:
+            heappush(state.risk.overrides.pending, (command.position, command))
         for intent in batch.intents:
             state.add_intent(intent)
         for kind, bars in (("", batch.bars), *batch.other_bars.items()):

@@ -1,7 +1,7 @@
 """Process what is due at a log time, before the records of that time.
 
 rank  0 venue: ends, amendments, patience     1 answers of the venue     2 slices
-      3 timers of strategies                  4 samples
+      3 timers of strategies                  4 what is being closed      5 samples
 """
 
 from collections.abc import Iterator
@@ -30,6 +30,7 @@ def next_due_ns(state: State) -> int | None:
             state.answers[0][0] if state.answers else None,
             state.slice_timers[0][0] if state.slice_timers else None,
             state.strategies.next_timer_ns(),
+            state.risk.trading.next_retry_ns(),
             state.samples[0][0] if state.samples else None,
         )
         if time_ns is not None
@@ -54,6 +55,8 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
         yield from carry_out(state, settings, action, position)
     elif is_due(state.strategies.next_timer_ns(), now_ns):
         yield from call_timer(state, settings)
+    elif is_due(state.risk.trading.next_retry_ns(), now_ns):
+        state.merge.release_before(position)  # the loop goes on with what is being closed
     else:
         yield from take_samples(state, settings, now_ns)
 

@@ -15,7 +15,7 @@ ZERO = Decimal(0)
 
 def check_cancel(state: State, settings: DeskSettings, order: Order, time_ns: Ns) -> Finding | None:
     """Return what refuses to cancel an order; None where nothing does, and the cancel counts."""
-    limits = [each for each in limits_of(settings, order) if each.asks_cancels]
+    limits = [each for each in limits_of(state, settings, order) if each.asks_cancels]
     if not limits or settings.risk.counting == "net":
         return None
     proposal = Proposal(

@@ -15,6 +15,7 @@ from tapeflow.operators.desk.risk.holdings import (
     notionals,
     unit_values,
 )
+from tapeflow.operators.desk.risk.overrides import limits_now
 from tapeflow.operators.desk.risk.scopes import holds, scopes_of
 from tapeflow.operators.desk.risk.spread import correlated_notional, effective_number, share_of
 from tapeflow.operators.desk.settings import DeskSettings
@@ -27,20 +28,27 @@ from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.time import MIN_NS
 
 
-def limits_of(settings: DeskSettings, order: Order) -> list[ScopeLimits]:
-    """Return the limits of the scopes that an order is in, from the widest."""
+def limits_of(state: State, settings: DeskSettings, order: Order) -> list[ScopeLimits]:
+    """Return the limits of the scopes that an order is in, as they are now, from the widest."""
     scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
-    return [settings.risk.limits[scope] for scope in scopes if scope in settings.risk.limits]
+    found = (
+        limits_now(state.risk.overrides, each, settings.risk.limits.get(each)) for each in scopes
+    )
+    return [each for each in found if each is not None]
 
 
-def make_proposal(state: State, settings: DeskSettings, order: Order) -> Proposal:
+def make_proposal(
+    state: State, settings: DeskSettings, order: Order, *, corrective: bool = False
+) -> Proposal:
     """Return an order as the checks see it, at the present marks."""
-    account, limits = state.accounts[order.account], limits_of(settings, order)
+    account, limits = state.accounts[order.account], limits_of(state, settings, order)
     sides = state.risk.open_sizes.of_strategy[order.account, order.strategy]
     buys, sells = sides.get(order.instrument, NOTHING.sides)
     values = unit_values(state, settings, order.account)
     flips = [each.flips for each in limits if each.flips is not None]
-    asks_own = any(each.refuse_self_trade for each in limits)
+    scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
+    trading_state, in_state = state.risk.trading.most_severe(scopes)
+    asks_own = not corrective and any(each.refuse_self_trade for each in limits)
     return Proposal(
         instrument=settings.instruments.get(order.instrument),
         account=order.account,
@@ -54,6 +62,9 @@ def make_proposal(state: State, settings: DeskSettings, order: Order) -> Proposa
         sells=sells,
         scopes=tuple(view_of(state, settings, each, order, values) for each in limits),
         flips=flips[-1] if flips else settings.risk.flips,
+        state=trading_state,
+        in_state=in_state,
+        corrective=corrective,
         last_equal_ns=state.risk.last_equal_ns(order),
         own_bid=best_own(state, order, BUY) if asks_own else None,
         own_ask=best_own(state, order, SELL) if asks_own else None,

@@ -56,6 +56,8 @@ CHECKS: tuple[Check, ...] = (
     *approval.CHECKS,
     *short.AFTER_LIMITS,
 )  # in the order in which they run
+# the venue sees the slices of an order, and not the whole
+OF_SLICED = tuple(each for each in CHECKS if not isinstance(each, venue_rules.VenueSizeMax))
 
 
 class Checked(NamedTuple):
@@ -80,27 +82,27 @@ def run_checks(
     *,
     may_be_cut: bool,
     in_slices: bool = False,
+    corrective: bool = False,
 ) -> Checked:
     """Run all checks over an order at a reference price.
 
-    `may_be_cut`: it may be made smaller; `in_slices`: the venue sees its slices only.
+    `may_be_cut`: it may be made smaller; `in_slices`: the venue sees its slices only;
+    `corrective`: it closes for the sake of risk.
     """
     account = state.accounts[order.account]
     first = of_price(propose_order(state, settings, account, order, ref_price))
     if not first.passed:
         return Checked(order, (first,))
     findings = [first]
-    proposal = make_proposal(state, settings, order)
-    for check in CHECKS:
-        if in_slices and isinstance(check, venue_rules.VenueSizeMax):
-            continue
+    proposal = make_proposal(state, settings, order, corrective=corrective)
+    for check in OF_SLICED if in_slices else CHECKS:
         found, fitting = check.check(proposal), None
         if found is None:
             continue
         findings.append(found)
         if found.passed:
             continue
-        if may_be_cut and cuts(check, settings, order):
+        if may_be_cut and cuts(state, settings, order, check):
             fitting = fitting_size(state, settings, order, proposal, check)
         if fitting is None:
             return Checked(order, tuple(findings))
@@ -132,9 +134,11 @@ def of_money(proposed: net.ProposedOrder, proposal: Proposal) -> Iterator[Findin
         yield Finding(result.reason, False, result.observed, result.limit)
 
 
-def cuts(check: Check, settings: DeskSettings, order: Order) -> bool:
+def cuts(state: State, settings: DeskSettings, order: Order, check: Check) -> bool:
     """Return whether an order may be made smaller for the sake of a check."""
-    declared = [each.on_breach for each in limits_of(settings, order) if each.on_breach is not None]
+    declared = [
+        each.on_breach for each in limits_of(state, settings, order) if each.on_breach is not None
+    ]
     on_breach = declared[-1] if declared else settings.risk.on_breach
     return check.cuts == "always" or (check.cuts == "resize" and on_breach == "resize")
 

@@ -21,12 +21,18 @@ def scopes_of(
 
 def holds(settings: DeskSettings, scope: str, order: Order) -> bool:
     """Return whether an order is in a scope."""
+    return holds_owner(settings, scope, (order.account, order.strategy, order.instrument))
+
+
+def holds_owner(settings: DeskSettings, scope: str, owner: tuple[str, str, str]) -> bool:
+    """Return whether what an account's strategy has in an instrument is in a scope."""
     kind, _, name = scope.partition(":")
+    account, strategy, instrument = owner
     if kind == "account":
-        return name == order.account
+        return name == account
     if kind == "strategy":
-        return name == order.strategy
-    return holds_instrument(settings, scope, order.instrument)
+        return name == strategy
+    return holds_instrument(settings, scope, instrument)
 
 
 def holds_instrument(settings: DeskSettings, scope: str, instrument: str) -> bool:
@@ -37,3 +43,15 @@ def holds_instrument(settings: DeskSettings, scope: str, instrument: str) -> boo
     if kind == "group":
         return instrument in settings.risk.groups.get(name, ())
     return kind != "instrument" or name == instrument
+
+
+def is_known(settings: DeskSettings, scope: str) -> bool:
+    """Return whether a scope is one of the job."""
+    kind, _, name = scope.partition(":")
+    return scope == PORTFOLIO or {
+        "account": name in settings.accounts,
+        "strategy": any(strategy == name for _, strategy in settings.traded or ()),
+        "venue": any(each.venue == name for each in settings.instruments.rows),
+        "instrument": name in settings.instruments.number,
+        "group": name in settings.risk.groups,
+    }.get(kind, False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from msgspec import Struct
 
 from tapeflow.operators.desk.risk.open_sizes import OpenSizes
+from tapeflow.operators.desk.risk.overrides import Overrides
+from tapeflow.operators.desk.risk.trading_states import TradingSnapshot, TradingStates
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order, terms_fields
@@ -17,7 +19,9 @@ class RiskSnapshot(Struct):
 
     approvals_ns: dict[str, list[int]]
     recent: dict[str, list[tuple[int, str]]]
-    cancels_ns: dict[str, list[int]] = {}
+    cancels_ns: dict[str, list[int]]
+    trading: TradingSnapshot
+    overrides: Overrides
 
 
 @dataclass(slots=True)
@@ -29,6 +33,8 @@ class RiskState:
     # by strategy, where orders may not repeat: log time and what the order is
     recent: dict[str, deque[tuple[int, str]]] = field(default_factory=dict)
     cancels_ns: dict[str, deque[int]] = field(default_factory=dict)  # log times, by scope
+    trading: TradingStates = field(default_factory=TradingStates)
+    overrides: Overrides = field(default_factory=Overrides)  # by commands
 
     def count_approvals(self, limits: ScopeLimits, now_ns: int) -> int:
         """Return how many orders of a scope were approved in the window that ends now."""
@@ -72,6 +78,8 @@ class RiskState:
             {scope: [*times] for scope, times in self.approvals_ns.items() if times},
             {strategy: [*each] for strategy, each in self.recent.items() if each},
             {scope: [*times] for scope, times in self.cancels_ns.items() if times},
+            self.trading.snapshot(),
+            self.overrides,
         )
 
     @classmethod
@@ -82,6 +90,8 @@ class RiskState:
             {scope: deque(times) for scope, times in saved.approvals_ns.items()},
             {strategy: deque(each) for strategy, each in saved.recent.items()},
             {scope: deque(times) for scope, times in saved.cancels_ns.items()},
+            TradingStates.restore(saved.trading),
+            saved.overrides,
         )
 
 

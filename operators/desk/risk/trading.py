@@ -21,6 +21,20 @@ WEEK_MINUTES = 7 * 24 * 60
 EPOCH_MINUTES = 3 * 24 * 60  # 1970-01-01 was a Thursday; weeks begin on Monday
 
 
+class StateCheck(Struct, frozen=True):
+    """Refuse what the trading state does not allow."""
+
+    code: ClassVar[str] = "STATE"
+    cuts: ClassVar[str] = "never"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check the most severe state of its scopes; corrective orders pass in each."""
+        if proposal.state == "ACTIVE":
+            return None
+        passed = proposal.corrective or (proposal.state == "REDUCING" and proposal.only_reduces)
+        return Finding(self.code, passed, proposal.state, "ACTIVE", proposal.in_state)
+
+
 class Restricted(Struct, frozen=True):
     """Refuse to open in what is on the restricted list."""
 
@@ -100,4 +114,4 @@ def is_in(minute: int, hours: Hours) -> bool:
     return minute >= hours.begin or minute < hours.end
 
 
-CHECKS = (Restricted(), TradingHours())
+CHECKS = (StateCheck(), Restricted(), TradingHours())
