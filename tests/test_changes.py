@@ -64,7 +64,7 @@ OTHERS = {
     "display": Decimal(1), "share": Decimal("0.5"), "exit_rule": "OCO", "exits": (STOP_EXIT,),
     "slices": TWAP, "type": "stop_limit", "folds": 3, "train": 5, "test": 5, "capital": Decimal(1), "placement": "merge",
     "groups": {"g": ("BTC-*",)}, "limits": {"portfolio": Limits(size_max=Decimal(1))},
-    "grid": {"entry": [1.0]}, "until": 1_795_766_400_000_000_000,
+    "grid": {"entry": [1.0]}, "bounds": {"portfolio": {"size_max": (Decimal(1), Decimal(2))}}, "until": 1_795_766_400_000_000_000,
 }  # fmt: skip
 OF_TYPE = {
     bool: lambda value: not value,

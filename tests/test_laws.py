@@ -316,6 +316,8 @@ def test_the_long_log_gives_every_kind_of_fact():
         "commands",
         "funding",
         "other_bars",  # tests/test_other_bars.py
+        "states",  # tests/test_trading_states.py
+        "control",  # tests/test_control.py
     }
     by_default = facts_by_table(log, [100], steps=FLOWS["sized"])
     none = {table for table, rows in by_default.items() if not rows}

@@ -105,6 +105,7 @@ def decision_of(seq: int, order: Order, checked: Checked) -> Decision:
 def cause_id(closing: Closing) -> str:
     """Return the `signal_id` of the orders that close a scope.
 
+    >>> from tapeflow.schemas.states import Cause
     >>> cause_id(Closing("portfolio", 7, Cause("rule", "DRAWDOWN")))
     'states/7'
     """
