@@ -12,6 +12,8 @@ from msgspec import Struct
 from tapeflow.schemas.time import Ns
 
 OnBreach = Literal["refuse", "resize"]
+OnExceed = Literal["keep", "reduce"]
+OnLoss = Literal["reducing", "halt", "kill"]
 
 
 class Hours(Struct, frozen=True):
@@ -58,10 +60,18 @@ class ScopeLimits(Struct, frozen=True):
     rest_min_ns: Ns | None = None  # an order rests so long before it may be canceled
     order_to_trade_max: float | None = None  # orders and changes for each fill of the UTC day
     repeats_max: int | None = None  # executions since trading was last enabled
-    # of losses
+    # of losses; held at every price
     daily_loss: Decimal | None = None
     drawdown: float | None = None  # share of the greatest sampled equity
     losses_max: int | None = None  # closed trades that lost, in a row
+    on_loss: OnLoss = "halt"
+    # of the exposure at every price
+    on_exceed: OnExceed = "keep"
+    margin_min: float | None = None  # least equity by gross; below it the scope is reduced
+    # of venues and their feeds
+    rejects_max: int | None = None  # orders that venues rejected, in any window of `orders_window`
+    feed_age_ns: Ns | None = None  # an instrument is REDUCING after so long without trade and quote
+    calm_ns: Ns = 10_000_000_000  # and until its feed was fresh so long
     # of what may be traded
     restricted: Literal["", "BUY", "SELL", "both"] = ""
     hours: tuple[Hours, ...] = ()  # (): all
@@ -84,8 +94,27 @@ class ScopeLimits(Struct, frozen=True):
     @property
     def asks_equity(self) -> bool:
         """Whether any of them is of equity."""
-        limits = (self.leverage_max, self.daily_loss, self.drawdown)
+        limits = (self.leverage_max, self.margin_min, self.daily_loss, self.drawdown)
         return any(each is not None for each in limits)
+
+    @property
+    def asks_profit(self) -> bool:
+        """Whether any of them is of what was made or lost, at every price."""
+        return self.daily_loss is not None or self.drawdown is not None
+
+    @property
+    def holds_exposure(self) -> bool:
+        """Whether the exposure is held within limits at every price."""
+        of_exposure = (self.position_max, self.gross_max, self.net_max, self.leverage_max)
+        is_held = self.on_exceed == "reduce" and any(each is not None for each in of_exposure)
+        return is_held or self.margin_min is not None
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether any of them is held between orders too."""
+        others = (self.losses_max, self.rejects_max, self.feed_age_ns)
+        is_other = any(each is not None for each in others)
+        return is_other or self.asks_profit or self.holds_exposure
 
     @property
     def asks_cancels(self) -> bool:

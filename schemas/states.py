@@ -13,7 +13,7 @@ SEVERITY: tuple[TradingState, ...] = ("ACTIVE", "REDUCING", "HALTED", "KILLED") 
 class Cause(Struct, frozen=True):
     """Why a state changes."""
 
-    kind: str  # rule | command
+    kind: str  # rule | command | calm: a feed is back
     rule: str  # code of the rule, or id of the command
     by: str = ""  # who gave the command
     observed: str = ""
@@ -30,10 +30,10 @@ class StateChange(Struct, frozen=True, gc=False):
     offset: int  # of the record
     before: str  # ACTIVE | REDUCING | HALTED | KILLED
     state: str  # after it
-    event: str  # CHANGED | CLOSING | FLAT | STUCK: it could not be closed, `detail` says why
-    cause: str  # rule | command
+    event: str  # CHANGED | CLOSING | FLAT | REDUCING | REDUCED | LOCKED | STUCK: see docs/risk.md
+    cause: str  # rule | command | calm: a feed is back
     rule: str  # code of the rule, or id of the command
     by: str  # who gave the command, "" of a rule
     observed: str  # by the rule
     limit: str  # of the rule
-    detail: str  # of STUCK
+    detail: str  # of STUCK: why; of LOCKED: who, in what, until when

@@ -47,6 +47,7 @@ WHOLE = Job.model_validate(
             },
             {"name": "r", "kind": "reversion", "account": "a", "size": "1"},
         ],
+        "protect": [{"stop_bps": 100, "trail_bps": 5}],
         "tapes": [{"files": "*.x", "partition": "binance-0"}],
     }
 )
@@ -64,7 +65,7 @@ OTHERS = {
     "display": Decimal(1), "share": Decimal("0.5"), "exit_rule": "OCO", "exits": (STOP_EXIT,),
     "slices": TWAP, "type": "stop_limit", "folds": 3, "train": 5, "test": 5, "capital": Decimal(1), "placement": "merge",
     "groups": {"g": ("BTC-*",)}, "limits": {"portfolio": Limits(size_max=Decimal(1))},
-    "grid": {"entry": [1.0]}, "bounds": {"portfolio": {"size_max": (Decimal(1), Decimal(2))}}, "until": 1_795_766_400_000_000_000,
+    "grid": {"entry": [1.0]}, "stop_atr": 2.0, "take_bps": 9.0, "break_even_bps": 9.0, "time": 5, "cooldown": 5, "bounds": {"portfolio": {"size_max": (Decimal(1), Decimal(2))}}, "until": 1_795_766_400_000_000_000,
 }  # fmt: skip
 OF_TYPE = {
     bool: lambda value: not value,
@@ -80,7 +81,8 @@ OF_TYPE = {
 
 def other(key, value):
     """Another value of a setting, of the same type."""
-    return OTHERS[key] if key in OTHERS else OF_TYPE[type(value)](value)
+    is_named = key in OTHERS and not isinstance(value, float)
+    return OTHERS[key] if is_named else OF_TYPE[type(value)](value)
 
 
 def variants(settings, path=()):

@@ -321,7 +321,9 @@ def test_the_long_log_gives_every_kind_of_fact():
     }
     by_default = facts_by_table(log, [100], steps=FLOWS["sized"])
     none = {table for table, rows in by_default.items() if not rows}
-    assert none == {"funding", "other_bars"}, "no mark price of these names a time to come"
+    assert none == {"funding", "other_bars", "states", "control"}, (
+        "no mark price of these names a time to come"
+    )
     reasons = {decision.reason for decision in facts["decisions"]}
     assert reasons == {"", "POSITION_LIMIT", "GROSS_LIMIT", "RATE_LIMIT"}
     quality = facts["data_quality_minutes"]

@@ -6,8 +6,9 @@ from itertools import chain
 
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.declared import match_instruments
+from tapeflow.flows.job.hours import parse_hours
 from tapeflow.flows.job.messages import suggestion
-from tapeflow.flows.job.risk import Limits, parse_hours
+from tapeflow.flows.job.risk import Limits
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable
@@ -17,7 +18,11 @@ from tapeflow.schemas.risk import PORTFOLIO
 KINDS = ("account", "strategy", "venue", "instrument", "group")
 OF_ACCOUNTS = ("position_max", "gross_max", "orders_max", "orders_window")
 OF_CAPITAL = ("portfolio", "account")  # kinds of scopes that have equity
-OF_EQUITY = ("leverage_max",)  # limits that need it
+OF_EQUITY = ("leverage_max", "drawdown", "margin_min")  # limits that need it
+OF_KINDS = {  # limits that only some kinds of scopes can have
+    "daily_loss": ("portfolio", "account", "strategy"),
+    "feed_age": ("portfolio", "venue", "group", "instrument"),
+}
 DURATIONS = {  # by key of the job: the field in ns
     each.removesuffix("_ns"): each for each in ScopeLimits.__struct_fields__ if each[-3:] == "_ns"
 }
@@ -34,6 +39,7 @@ def scope_limits(job: Job, table: InstrumentTable) -> dict[str, ScopeLimits]:
             gross_max=each.gross_max,
             orders_max=each.orders_max,
             orders_window=each.orders_window,
+            on_exceed="keep",
         )
         for name, each in wiring.accounts(job).items()
     }
@@ -61,11 +67,14 @@ def with_account(scope: str, limits: Limits, of_account: Limits) -> Limits:
 
 
 def check_capital(job: Job, scope: str, limits: Limits) -> None:
-    """Check that equity is known where a limit is a part of it."""
+    """Check that a limit is of such a scope, and equity known where it is a part of it."""
+    kind, _, name = scope.partition(":")
+    for limit, kinds in OF_KINDS.items():
+        if getattr(limits, limit) is not None and kind not in kinds:
+            raise UsageError(f"limits.{scope}: {limit} is of {', '.join(kinds)}")
     key = next((each for each in OF_EQUITY if getattr(limits, each) is not None), None)
     if key is None:
         return
-    kind, _, name = scope.partition(":")
     if kind not in OF_CAPITAL:
         raise UsageError(f"limits.{scope}: {key} is of an account or of the portfolio")
     for each in job.accounts:

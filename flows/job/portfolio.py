@@ -7,9 +7,12 @@ from tapeflow.flows.job import wiring
 from tapeflow.flows.job.bar_kinds import own_kinds
 from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.limits import groups_of, scope_limits
+from tapeflow.flows.job.protections import protections
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.protections import Protection
+from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.time import MIN_NS
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
@@ -26,7 +29,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
 
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
-    declared = strategies(job, table)
+    declared, protected = strategies(job, table), tuple(protections(job, table))
     settings = DeskSettings(
         accounts={
             name: AccountSettings(
@@ -47,7 +50,8 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         risk=risk_rules(job, table),
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
-        reads_bars=any(each.slices_by_volume for each in declared),
+        protections=protected,
+        reads_bars=reads_bars(declared, protected),
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
@@ -57,6 +61,12 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     )
     called = in_merge(declared)
     return settings.with_strategies(called, own_kinds(job.bars.width, called))
+
+
+def reads_bars(declared: Iterable[DeclaredStrategy], protected: Iterable[Protection]) -> bool:
+    """Return whether orders in slices or protections follow the bars of the job's width."""
+    by_volume = any(each.slices_by_volume for each in declared)
+    return by_volume or any(each.stop_atr is not None for each in protected)
 
 
 def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:

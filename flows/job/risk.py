@@ -1,50 +1,13 @@
 """[risk] and [limits."SCOPE"] of a job: how exposure counts, and what each scope may do."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from tapeflow.flows.job.duration import Duration
+from tapeflow.flows.job.hours import check_hours
 from tapeflow.flows.job.money import DecimalText
 from tapeflow.flows.job.sections import Section, Span, Unit
-from tapeflow.schemas.limits import Hours
-
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-DAY_MINUTES = 24 * 60
-HOURS = re.compile(r"(?:([A-Z][a-z]{2})(?:-([A-Z][a-z]{2}))? )?(\d\d):(\d\d)-(\d\d):(\d\d)")
-
-
-def parse_hours(text: str) -> tuple[Hours, ...]:
-    """Return the spans of a week that a text names, in UTC.
-
-    >>> parse_hours("Mon-Tue 08:00-17:00")
-    (Hours(begin=480, end=1020), Hours(begin=1920, end=2460))
-
-    Raises ValueError where the text names none.
-    """
-    match = HOURS.fullmatch(text)
-    if match is None or not {match[1], match[2]} - {None} <= {*DAYS}:
-        raise ValueError(f"{text!r} is no span: write 08:00-17:00 or Mon-Fri 08:00-17:00, in UTC")
-    first, last = match[1] or DAYS[0], match[2] or match[1] or DAYS[-1]
-    begin, end = int(match[3]) * 60 + int(match[4]), int(match[5]) * 60 + int(match[6])
-    if max(begin, end) > DAY_MINUTES or begin == end or int(match[4]) > 59 or int(match[6]) > 59:
-        raise ValueError(f"{text!r} is no span of a day: it ends after it begins, or the day after")
-    length = (DAYS.index(last) - DAYS.index(first)) % len(DAYS) + 1
-    days = ((DAYS.index(first) + number) % len(DAYS) for number in range(length))
-    next_day = DAY_MINUTES if end < begin else 0
-    week = DAY_MINUTES * len(DAYS)
-    return tuple(
-        Hours(day * DAY_MINUTES + begin, (day * DAY_MINUTES + next_day + end - 1) % week + 1)
-        for day in days
-    )
-
-
-def check_hours(text: str) -> str:
-    """Return a text that names hours. Raises ValueError."""
-    parse_hours(text)
-    return text
-
 
 HoursText = Annotated[str, AfterValidator(check_hours)]
 Size = Annotated[DecimalText, Field(ge=0, lt=10**12), Unit("size")]
@@ -156,6 +119,50 @@ class Limits(Section):
         description="An order equal to one of the same strategy is refused before so much log time "
         "has passed.",
     )
+    daily_loss: Notional | None = Field(
+        default=None,
+        description="Largest loss of the UTC day, in currencies at par, at every price. Of the "
+        "portfolio, an account or a strategy.",
+    )
+    drawdown: Annotated[float, Field(gt=0, lt=1), Unit("share of equity")] | None = Field(
+        default=None,
+        description="Largest loss since the greatest sampled equity, at every price. Of the "
+        "portfolio or an account; needs `capital`.",
+    )
+    losses_max: Annotated[int, Field(ge=0, le=10**6), Unit("trades")] | None = Field(
+        default=None, description="Most closed trades in a row that lost."
+    )
+    on_loss: Literal["reducing", "halt", "kill"] = Field(
+        default="halt",
+        description="What follows a loss above these limits: `halt` closes all of the scope and "
+        "lets nothing pass until `resume`, `kill` too, `reducing` lets only pass what reduces.",
+    )
+    on_exceed: Literal["reduce", "keep"] = Field(
+        default="reduce",
+        description="What follows where prices carry position, gross, net or leverage above its "
+        "limit: entries are canceled and the largest positions are sold down to 95 % of it, or "
+        "nothing. Accounts without a section [limits] of their own keep.",
+    )
+    margin_min: Annotated[float, Field(gt=0, le=100), Unit("share of the gross")] | None = Field(
+        default=None,
+        description="Least equity by gross, at every price; below it the scope is reduced. Of the "
+        "portfolio or an account; needs `capital`.",
+    )
+    rejects_max: Count | None = Field(
+        default=None,
+        description="Most orders that venues reject in any `orders_window`; above it the scope is "
+        "HALTED.",
+    )
+    feed_age: Span | None = Field(
+        default=None,
+        description="An instrument is REDUCING after so much log time without trade and quote. Of "
+        "the portfolio, a venue, a group or an instrument.",
+    )
+    calm: Span = Field(
+        default=10_000_000_000,
+        description="A feed that was too old is asked so often; fresh at two questions in a row, "
+        "its instrument is ACTIVE again.",
+    )
     restricted: Literal["", "BUY", "SELL", "both"] = Field(
         default="", description="Orders of this side are refused, unless they reduce."
     )
@@ -168,3 +175,11 @@ class Limits(Section):
     on_breach: Literal["refuse", "resize"] | None = Field(
         default=None, description="As in [risk], for this scope."
     )
+
+
+LimitsByScope = Annotated[
+    dict[str, Limits],
+    Field(
+        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:`, `group:NAME`."
+    ),
+]

@@ -20,8 +20,9 @@ from tapeflow.flows.job.instrument_rows import InstrumentRow
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
 from tapeflow.flows.job.paper import Paper
+from tapeflow.flows.job.protect import Protect
 from tapeflow.flows.job.recovery import Recovery
-from tapeflow.flows.job.risk import Limits, Risk
+from tapeflow.flows.job.risk import LimitsByScope, Risk
 from tapeflow.flows.job.sections import (
     Account,
     Dedupe,
@@ -54,10 +55,7 @@ class Job(Section):
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
     risk: Risk = Risk()
-    limits: dict[str, Limits] = Field(
-        default={},
-        description="`portfolio`, `account:`, `strategy:`, `venue:`, `instrument:`, `group:NAME`.",
-    )
+    limits: LimitsByScope = {}
     groups: dict[str, tuple[str, ...]] = Field(default={}, description="Patterns of instruments.")
     results: Results = Results()
     kafka: Kafka = Kafka()
@@ -78,6 +76,7 @@ class Job(Section):
     )
     accounts: tuple[Account, ...] = ()
     strategies: tuple[AnyStrategy, ...] = ()
+    protect: tuple[Protect, ...] = ()
     tapes: tuple[Tape, ...] = ()
     _folder: Path = PrivateAttr(default=Path())
     _sha256: dict[str, str] = PrivateAttr(default={})  # of files of strategies, by kind

@@ -22,6 +22,7 @@ from tapeflow.operators.desk.perform import hold_order
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import encode_findings
+from tapeflow.operators.desk.risk.locks import unlock
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.accounts import Decision
@@ -42,6 +43,7 @@ def decide_orders(state: State, settings: DeskSettings, intent: Intent) -> Itera
     """Run the risk checks on the orders of an intent; send the entries. Yield the facts."""
     account = state.accounts[intent.account]
     wanted = orders_of(settings, intent)
+    unlock(state, intent.signal.strategy, intent.signal.instrument, wanted[0].side)
     refused, orders, verdicts = check_orders(state, settings, account, wanted, intent)
     for number, (order, verdict) in enumerate(zip(orders, verdicts, strict=True)):
         if refused is None or number == refused:

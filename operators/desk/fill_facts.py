@@ -6,6 +6,7 @@ from tapeflow.operators.desk.booking import Booking, book_fill, position_fields
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.prices import mark_at, rates_at
 from tapeflow.operators.desk.reach import reach_of_position
+from tapeflow.operators.desk.risk.supervision.notes import note_fill
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import Working
@@ -25,6 +26,9 @@ def fill_facts(
     state.strategies.add_booking(order.strategy, booking)
     fill = make_fill(account, working, report, booking)
     yield fill
+    if settings.supervises:
+        owner = (order.account, order.strategy, order.instrument)
+        note_fill(state, settings, owner, booking.before, booking.after, report.position[0])
     begin_samples(state, settings, account, report.position[0])
     multiplier = booking.row.multiplier
     account.reach -= reach_of_position(booking.before, multiplier)

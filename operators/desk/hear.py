@@ -18,6 +18,7 @@ from tapeflow.operators.desk.fill_facts import fill_facts
 from tapeflow.operators.desk.life import apply_report
 from tapeflow.operators.desk.links import follow
 from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.risk.supervision.notes import note_reject
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, HELD, Outcome, Working
@@ -72,6 +73,8 @@ def hear(state: State, settings: DeskSettings, report: Report) -> Iterator[Fact]
                 state.strategies.note(fact)
                 yield fact
     change_exposure(state, working, exposed, opened, filled)
+    if report.kind == "REJECTED" and settings.supervises:
+        note_reject(state, settings, working.order, report.position[0])
     yield from event_of(state, settings, working, outcome)
     if outcome.has_ended:
         state.orders.note_end(working)

@@ -6,8 +6,8 @@
 
 At one log time timers go first: the venue's, answers, strategies', samples of equity. At one
 position all rows of the record go first, in the order of their tables; then the desk hears what
-they brought and strategies are called with it, then come funding, commands, bars and intents, and
-last what of all that is due in the past.
+they brought, what is supervised is evaluated, and strategies are called; then come funding,
+commands, bars and intents, and last what of all that is due in the past.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,9 @@ from tapeflow.operators.desk.funding import funding_facts
 from tapeflow.operators.desk.hear import Fact, carry_out, hear_all
 from tapeflow.operators.desk.risk.closing import go_on_closing
 from tapeflow.operators.desk.risk.control import obey
+from tapeflow.operators.desk.risk.supervision.clock import begin_clock
+from tapeflow.operators.desk.risk.supervision.evaluate import evaluate
+from tapeflow.operators.desk.risk.supervision.notes import note_bar
 from tapeflow.operators.desk.rows import market_row, standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import DeskBar, State
@@ -30,16 +33,18 @@ from tapeflow.operators.desk.watch import FoundRow
 from tapeflow.schemas.time import LogPosition
 
 # Ranks at a position: rows of tables are 0 to 2.
-HEAR, CALL, FUNDING, CONTROL, DECIDE, LATE = range(3, 9)
+HEAR, SUPERVISE, CALL, FUNDING, CONTROL, DECIDE, LATE = range(3, 10)
 BAR, INTENT = 0, 1  # of one bar; bars that the end of a log closes stand at its last record
 
 # Kinds of events at which orders are decided.
-DECIDES = ("hear", "call", "funding", "control", "intent")
+DECIDES = ("hear", "supervise", "call", "funding", "control", "intent")
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     """Process everything below the horizon, in log order; yield the facts."""
     state.watch_orders()
+    if settings.supervises:
+        begin_clock(state, settings)
     for partition in state.merge.pending:
         state.watch.search(state.merge, partition)
     state.searched.clear()
@@ -52,6 +57,9 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         yield from process(state, settings, position, kind)
         if state.risk.trading.closings and kind != "row":
             yield from go_on_closing(state, settings)
+        if state.risk.open_sizes.has_changed:
+            state.risk.open_sizes.has_changed = False
+            state.risk.supervision.is_due |= settings.holds_exposure
         refresh_bounds(state)
     state.merge.release_before(state.merge.horizon)
     yield from state.strategies.signals.take_certain(state.merge.horizon)
@@ -68,12 +76,16 @@ def process(
     elif kind == "hear":
         reports, state.reports = state.reports, []
         yield from hear_all(state, settings, reports, position)
+    elif kind == "supervise":
+        yield from evaluate(state, settings)
     elif kind == "call":
         yield from call_next(state, settings)
     elif kind == "funding":
         yield from funding_facts(state, settings, heappop(state.dues)[2])
+        state.risk.supervision.is_due |= settings.supervises
     elif kind == "control":
         yield from obey(state, settings, heappop(state.risk.overrides.pending)[1])
+        state.risk.supervision.is_due = True
     elif kind == "bar":
         yield from pass_bar(state, settings, heappop(state.bars))
     elif kind == "intent":
@@ -90,6 +102,8 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
         due.append((row.position, (row.table,), "row"))
     if state.reports:
         due.append((state.now, (HEAR,), "hear"))
+    if state.risk.supervision.is_due:
+        due.append((state.now, (SUPERVISE,), "supervise"))
     if state.strategies.calls:
         due.append((state.now, (CALL,), "call"))
     if state.dues:
@@ -135,6 +149,7 @@ def meet_row(state: State, found: FoundRow) -> None:
         merge.release(found.pending, found.row)
     row = market_row(ticks, found.row, partition)
     state.reports += state.venue.meet(row, standing_before(merge.marks, row.instrument))
+    state.risk.supervision.meet(row)
     if state.strategies.running:
         meet_price_watches(state, row)
     merge.release(found.pending, found.row + 1)
@@ -158,6 +173,8 @@ def pass_bar(state: State, settings: DeskSettings, due: DeskBar) -> Iterator[Fac
         volume = (bar.instrument, bar.open_ns, bar.volume)
         for action in slices.on_bar(state.orders, *volume, due.position):
             yield from carry_out(state, settings, action, due.position)
+    if not due.kind and settings.protections:
+        note_bar(state, settings, bar)
     if state.strategies.running:
         number = settings.instruments.number[bar.instrument]
         state.strategies.memory.add(due.kind, bar, number, due.features)

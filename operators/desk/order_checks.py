@@ -17,7 +17,7 @@ from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import describe
 from tapeflow.operators.desk.risk.proposals import limits_of, make_proposal
 from tapeflow.operators.desk.risk.run import Checked, run_checks
-from tapeflow.operators.desk.risk.trading import StateCheck
+from tapeflow.operators.desk.risk.trading import Locked, StateCheck
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.orders import Order
@@ -106,11 +106,12 @@ def check_one(
 
 
 def check_state(state: State, settings: DeskSettings, order: Order) -> Finding | None:
-    """Return what refuses an order by its trading state, None where nothing does."""
-    if not state.risk.trading.of_scope:
+    """Return what refuses an order by its trading state or a lock, None where nothing does."""
+    if not (state.risk.trading.of_scope or state.risk.supervision.memory.locks):
         return None
-    found = StateCheck().check(make_proposal(state, settings, order))
-    return None if found is None or found.passed else found
+    proposal = make_proposal(state, settings, order)
+    found = (check.check(proposal) for check in (StateCheck(), Locked()))
+    return next((each for each in found if each is not None and not each.passed), None)
 
 
 def added_size(order: Order) -> Decimal:

@@ -13,6 +13,7 @@ from tapeflow.operators.desk.strategies.reads import NO_READS, BarReads, read_ne
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
+from tapeflow.schemas.protections import Protection
 from tapeflow.schemas.signals import DeclaredStrategy
 from tapeflow.schemas.time import MIN_NS
 
@@ -56,6 +57,7 @@ class DeskSettings(Struct, frozen=True):
     reads: BarReads = NO_READS  # of them
     warm_up_ns: int = 0  # from the first record of the log on: nothing is traded
     warm_until_ns: int = MIN_NS  # log time before which nothing is traded
+    protections: tuple[Protection, ...] = ()  # of positions; the first that holds one
     control: ControlRules | None = None  # None: nobody may command it
 
     def trading_begin_ns(self, first_ns: int) -> int:
@@ -83,4 +85,16 @@ class DeskSettings(Struct, frozen=True):
     def sees_every_quote(self) -> bool:
         """Whether orders or strategies meet quotes, or the venue's clock is read from them."""
         follows = self.venue_clock or self.has_triggers or bool(self.strategies)
-        return follows or self.paper.model != "trade"
+        return follows or self.supervises or self.paper.model != "trade"
+
+    @property
+    def supervises(self) -> bool:
+        """Whether limits or positions are held at every price."""
+        of_scopes = (each.is_supervised for each in self.risk.limits.values())
+        return bool(self.protections) or (self.risk.counting == "worst" and any(of_scopes))
+
+    @property
+    def holds_exposure(self) -> bool:
+        """Whether the exposure of a scope is held within limits at every price."""
+        is_worst = self.risk.counting == "worst"
+        return is_worst and any(each.holds_exposure for each in self.risk.limits.values())

@@ -134,6 +134,8 @@ class State:
             partition = self.partition_of(instrument)
             if partition is not None:  # else it is watched from its first tick on: see step.py
                 bounds = self.venue.bounds(instrument)
+                if band := self.risk.supervision.bands.get(instrument):
+                    bounds = bounds.unite(band)
                 if self.strategies.running:
                     watches = self.strategies.watches_of(self.venue.instruments.ids[instrument])
                     bounds = watches_with(bounds, watches)

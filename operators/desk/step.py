@@ -69,7 +69,7 @@ def add_bars(state: State, batch: DeskBatch, kind: str, bars: Bars, settings: De
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 10
+    VERSION: ClassVar[int] = 11
 
     settings: DeskSettings
 

@@ -1,7 +1,7 @@
 """Process what is due at a log time, before the records of that time.
 
 rank  0 venue: ends, amendments, patience     1 answers of the venue     2 slices
-      3 timers of strategies                  4 what is being closed      5 samples
+      3 timers of strategies     4 what is being closed     5 supervision     6 samples
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from heapq import heappop
 from tapeflow.operators.desk import equity
 from tapeflow.operators.desk.actions import Slice
 from tapeflow.operators.desk.hear import Fact, carry_out, hear, hear_all
+from tapeflow.operators.desk.risk.supervision import clock
+from tapeflow.operators.desk.risk.supervision.notes import note_peaks
 from tapeflow.operators.desk.rows import standing_before
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
@@ -31,6 +33,7 @@ def next_due_ns(state: State) -> int | None:
             state.slice_timers[0][0] if state.slice_timers else None,
             state.strategies.next_timer_ns(),
             state.risk.trading.next_retry_ns(),
+            clock.next_timer_ns(state),
             state.samples[0][0] if state.samples else None,
         )
         if time_ns is not None
@@ -57,6 +60,8 @@ def pass_time(state: State, settings: DeskSettings, now_ns: int) -> Iterator[Fac
         yield from call_timer(state, settings)
     elif is_due(state.risk.trading.next_retry_ns(), now_ns):
         state.merge.release_before(position)  # the loop goes on with what is being closed
+    elif is_due(clock.next_timer_ns(state), now_ns):
+        yield from clock.pass_time(state, settings, now_ns)
     else:
         yield from take_samples(state, settings, now_ns)
 
@@ -81,3 +86,5 @@ def take_samples(state: State, settings: DeskSettings, now_ns: int) -> Iterator[
         account = state.accounts[heappop(state.samples)[1]]
         yield from equity.sample_account(state, settings, account, now_ns)
         state.add_sample(account)
+    if settings.supervises:
+        note_peaks(state, settings)

@@ -1,8 +1,10 @@
-"""Close all of a scope: cancel, wait for the ends, close what is held, again until it is flat.
+"""Close all of a scope, or what is above a limit of it: cancel, wait, close, again until done.
 
-    cancel all ─▶ wait ─▶ flat? ─▶ FLAT
-                   ▲        └─▶ reduce-only market orders, none above the largest of the venue ─┐
-                   └────────────────────────────────────────────────────────────────────────────┘
+    cancel ─▶ wait for the ends ─▶ anything left? ─ no ─▶ FLAT, or REDUCED
+                 ▲                       └─▶ reduce-only market orders, of the venue's largest ─┐
+                 └──────────────────────────────────────────────────────────────────────────────┘
+
+All orders of the scope are canceled, or where it is only reduced those that may enlarge it.
 
 The orders are of the strategy that holds the position, so that it stays attributed; their
 `signal_id` is that of the change that began it. They pass the same checks and can enlarge nothing:
@@ -10,12 +12,14 @@ the venue clips each of their fills. Ids derive from scope, change, round and po
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from tapeflow.operators.desk.actions import Cancel
+from tapeflow.operators.desk.exposure import exposed_size
 from tapeflow.operators.desk.hear import Fact, carry_out
-from tapeflow.operators.desk.risk.closing_order import OF_STATES, Owner, close_position
-from tapeflow.operators.desk.risk.scopes import holds, holds_owner
+from tapeflow.operators.desk.risk.closing_order import OF_STATES, cause_id, close_position
+from tapeflow.operators.desk.risk.held import positions_in
+from tapeflow.operators.desk.risk.reducing import find_excess
+from tapeflow.operators.desk.risk.scopes import holds
 from tapeflow.operators.desk.risk.trading_states import Closing
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
@@ -50,11 +54,18 @@ def change_fact(
 
 
 def begin_closing(
-    state: State, settings: DeskSettings, scope: str, number: int, cause: Cause
+    state: State,
+    settings: DeskSettings,
+    scope: str,
+    number: int,
+    cause: Cause,
+    *,
+    to_limit: bool = False,
 ) -> Iterator[Fact]:
-    """Begin to close a scope; one that is being closed goes on as it is."""
-    if scope not in state.risk.trading.closings:
-        state.risk.trading.closings[scope] = Closing(scope, number, cause)
+    """Begin to close a scope, or what is above a limit; one that is being closed goes on so."""
+    before = state.risk.trading.closings.get(scope)
+    if before is None or (before.to_limit and not to_limit):
+        state.risk.trading.closings[scope] = Closing(scope, number, cause, to_limit)
     yield from go_on_closing(state, settings)
 
 
@@ -65,15 +76,22 @@ def go_on_closing(state: State, settings: DeskSettings) -> Iterator[Fact]:
         yield from cancel_others(state, settings, closing)
         if any(of_scope(state, settings, closing)):
             continue
-        held = [*holdings(state, settings, closing.scope)]
-        if not held:
+        if closing.to_limit:
+            left = find_excess(state, settings, closing)
+        else:
+            left = [*positions_in(state, settings, closing.scope)]
+        if not left:
             del state.risk.trading.closings[closing.scope]
-            own = state.risk.trading.of(closing.scope)
-            yield change_fact(state, closing.scope, closing.cause, before=own, event="FLAT")
+            state.risk.supervision.is_due = True
+            own, event = (
+                state.risk.trading.of(closing.scope),
+                "REDUCED" if closing.to_limit else "FLAT",
+            )
+            yield change_fact(state, closing.scope, closing.cause, before=own, event=event)
             continue
         closing.round += 1
         reasons = [f"{closing.round} rounds"] if closing.round > ROUNDS_MAX else []
-        for owner, units in held:
+        for owner, units in left:
             reasons += yield from close_position(state, settings, closing, owner, units)
         if reasons:
             yield from note_stuck(state, closing, "; ".join(reasons))
@@ -100,21 +118,16 @@ def cancel_others(state: State, settings: DeskSettings, closing: Closing) -> Ite
 
 
 def of_scope(state: State, settings: DeskSettings, closing: Closing) -> list[Working]:
-    """Return the orders of a scope that are not over; slices go with their order."""
+    """Return the orders of a scope that are waited for; slices go with their order."""
     return [
         working
         for orders in state.orders.living.values()
         for working in orders.values()
         if working.order.role != "child" and holds(settings, closing.scope, working.order)
+        if not closing.to_limit or exposed_size(working) or is_own(closing, working)
     ]
 
 
-def holdings(state: State, settings: DeskSettings, scope: str) -> Iterator[tuple[Owner, Decimal]]:
-    """Yield what is held in a scope, of a lot at least: less than that cannot be sold."""
-    for account in state.accounts.values():
-        for strategy, sums in sorted(account.money.books.sums.items()):
-            for instrument, position in sorted(sums.open.items()):
-                owner = (account.name, strategy, instrument)
-                row = settings.instruments.get(instrument)
-                if holds_owner(settings, scope, owner) and abs(position.quantity) >= row.lot:
-                    yield owner, position.quantity
+def is_own(closing: Closing, working: Working) -> bool:
+    """Return whether an order is one that this closing has sent."""
+    return working.order.signal_id == cause_id(closing)

@@ -13,6 +13,7 @@ from tapeflow.operators.desk.equity import exact_mark
 from tapeflow.operators.desk.hear import Fact, carry_out
 from tapeflow.operators.desk.perform import hold_order
 from tapeflow.operators.desk.risk.findings import describe, encode_findings
+from tapeflow.operators.desk.risk.held import Owner
 from tapeflow.operators.desk.risk.run import Checked, run_checks
 from tapeflow.operators.desk.risk.trading_states import Closing
 from tapeflow.operators.desk.settings import DeskSettings
@@ -24,7 +25,6 @@ from tapeflow.schemas.orders import Order, Terms, terms_fields
 from tapeflow.schemas.sides import BUY, SELL
 
 TO_CLOSE = Terms(reduce_only=True)
-Owner = tuple[str, str, str]  # account, strategy, instrument
 OF_STATES = "states/"  # begins the `signal_id` of orders that close
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tapeflow.operators.desk.contracts import notional
 from tapeflow.operators.desk.equity import exact_mark, notional_rate
-from tapeflow.operators.desk.rates import ONE, marked_rates
+from tapeflow.operators.desk.rates import ONE
 from tapeflow.operators.desk.risk.open_sizes import NONE_OPEN, ZERO, Sides
 from tapeflow.operators.desk.risk.scopes import holds_instrument
 from tapeflow.operators.desk.settings import DeskSettings
@@ -139,28 +139,3 @@ def notionals(holdings: Holdings, values: Values) -> Notionals:
         shorts[instrument] = float(shortest) * value
     net = max(abs(math.fsum(longs.values())), abs(math.fsum(shorts.values())))
     return Notionals(math.fsum(by_instrument.values()), net, by_instrument, longs, shorts)
-
-
-def equity_of(state: State, settings: DeskSettings, scope: str, account: str) -> float | None:
-    """Return the equity of a scope at the marks; None where capital or a price is not known."""
-    kind, _, name = scope.partition(":")
-    if kind not in ("portfolio", "account"):
-        return None
-    names = [name] if kind == "account" else [*settings.accounts]
-    total = ZERO
-    for each in names:
-        known, money = settings.accounts[each], state.accounts[each].money
-        if known.capital is None:
-            return None
-        rates = marked_rates(settings.instruments, known.at_par, state.merge.marks)
-
-        def mark_of(number: int, *, long: bool) -> tuple[Decimal, int]:
-            return exact_mark(state.merge.marks, number, long=long)
-
-        total += known.capital
-        for strategy in money.books.sums:
-            worth = money.worth(strategy, rates, mark_of, settings.money.digits)
-            if worth.unvalued:
-                return None
-            total += worth.equity
-    return float(total)

@@ -42,6 +42,7 @@ class OpenSizes:
     of_strategy: defaultdict[tuple[str, str], dict[str, Sides]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    has_changed: bool = False  # since somebody has looked
 
     @classmethod
     def from_orders(cls, orders: Iterable[tuple[Order, Decimal]]) -> "OpenSizes":
@@ -55,6 +56,7 @@ class OpenSizes:
         """Add to what orders like this may still fill; below 0: take from it."""
         if not size:
             return
+        self.has_changed = True
         for sides in (self.of_account[order.account], self.of_strategy[owner_of(order)]):
             after = sides.get(order.instrument, NONE_OPEN).add(order.side, size)
             sides[order.instrument] = after

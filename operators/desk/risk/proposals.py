@@ -10,22 +10,25 @@ from tapeflow.operators.desk.risk.holdings import (
     NOTHING,
     Notionals,
     Values,
-    equity_of,
     holdings_of,
     notionals,
     unit_values,
 )
 from tapeflow.operators.desk.risk.overrides import limits_now
+from tapeflow.operators.desk.risk.profit import capital_of, profit_of
 from tapeflow.operators.desk.risk.scopes import holds, scopes_of
 from tapeflow.operators.desk.risk.spread import correlated_notional, effective_number, share_of
+from tapeflow.operators.desk.risk.supervision.memory import key_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import HELD
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.risk import Proposal, ScopeView
-from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.time import MIN_NS
+from tapeflow.schemas.sides import BUY, SELL, side_name
+from tapeflow.schemas.time import MIN_NS, format_time
+
+ZERO = Decimal(0)
 
 
 def limits_of(state: State, settings: DeskSettings, order: Order) -> list[ScopeLimits]:
@@ -64,12 +67,24 @@ def make_proposal(
         flips=flips[-1] if flips else settings.risk.flips,
         state=trading_state,
         in_state=in_state,
+        locked=lock_of(state, order),
         corrective=corrective,
         last_equal_ns=state.risk.last_equal_ns(order),
         own_bid=best_own(state, order, BUY) if asks_own else None,
         own_ask=best_own(state, order, SELL) if asks_own else None,
         **prices_of(state, settings, order, values),
     )
+
+
+def lock_of(state: State, order: Order) -> str:
+    """Return until when a strategy may not open in an instrument, "" where it may."""
+    locks = state.risk.supervision.memory.locks
+    found = locks.get(key_of(order.strategy, order.instrument)) if locks else None
+    if found is None or (found.until_ns is not None and order.time_ns >= found.until_ns):
+        return ""
+    if found.until_ns is None:
+        return f"until {side_name(-found.side)}"
+    return f"until {format_time(found.until_ns)}"
 
 
 def prices_of(state: State, settings: DeskSettings, order: Order, values: Values) -> dict[str, Any]:
@@ -115,9 +130,23 @@ def view_of(
         view = replace(view, gross_after=sums.gross, net_after=sums.net)
         if limits.asks_shares:
             view = replace(view, **spread_of(settings, order, sums))
-    if limits.asks_equity:
-        view = replace(view, equity=equity_of(state, settings, limits.scope, order.account))
+    if limits.asks_equity or limits.losses_max is not None:
+        view = replace(view, **worth_of(state, settings, limits))
     return view
+
+
+def worth_of(state: State, settings: DeskSettings, limits: ScopeLimits) -> dict[str, Any]:
+    """Return what a scope is worth, and was; a scope without capital begins at 0."""
+    memory = state.risk.supervision.memory.of(limits.scope)
+    capital = capital_of(settings, limits.scope) or ZERO
+    profit = profit_of(state, settings, limits.scope)
+    day = memory.day_profit
+    return {
+        "equity": None if profit is None else float(capital + profit),
+        "peak": float(capital + memory.peak_profit),
+        "day_equity": None if day is None else float(capital + day),
+        "losses": memory.losses,
+    }
 
 
 def spread_of(settings: DeskSettings, order: Order, sums: Notionals) -> dict[str, float]:

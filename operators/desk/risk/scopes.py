@@ -25,13 +25,18 @@ def holds(settings: DeskSettings, scope: str, order: Order) -> bool:
 
 
 def holds_owner(settings: DeskSettings, scope: str, owner: tuple[str, str, str]) -> bool:
-    """Return whether what an account's strategy has in an instrument is in a scope."""
+    """Return whether what an account's strategy has in an instrument is in a scope.
+
+    `position:main/trend/BTC-USDT.BINANCE` is that alone.
+    """
     kind, _, name = scope.partition(":")
     account, strategy, instrument = owner
     if kind == "account":
         return name == account
     if kind == "strategy":
         return name == strategy
+    if kind == "position":
+        return name == "/".join(owner)
     return holds_instrument(settings, scope, instrument)
 
 

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from tapeflow.operators.desk.risk.open_sizes import OpenSizes
 from tapeflow.operators.desk.risk.overrides import Overrides
+from tapeflow.operators.desk.risk.supervision.memory import SupervisionMemory
+from tapeflow.operators.desk.risk.supervision.supervision import Supervision
 from tapeflow.operators.desk.risk.trading_states import TradingSnapshot, TradingStates
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.limits import ScopeLimits
@@ -22,6 +24,7 @@ class RiskSnapshot(Struct):
     cancels_ns: dict[str, list[int]]
     trading: TradingSnapshot
     overrides: Overrides
+    supervision: SupervisionMemory
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class RiskState:
     cancels_ns: dict[str, deque[int]] = field(default_factory=dict)  # log times, by scope
     trading: TradingStates = field(default_factory=TradingStates)
     overrides: Overrides = field(default_factory=Overrides)  # by commands
+    supervision: Supervision = field(default_factory=Supervision)
 
     def count_approvals(self, limits: ScopeLimits, now_ns: int) -> int:
         """Return how many orders of a scope were approved in the window that ends now."""
@@ -80,6 +84,7 @@ class RiskState:
             {scope: [*times] for scope, times in self.cancels_ns.items() if times},
             self.trading.snapshot(),
             self.overrides,
+            self.supervision.memory,
         )
 
     @classmethod
@@ -92,6 +97,7 @@ class RiskState:
             {scope: deque(times) for scope, times in saved.cancels_ns.items()},
             TradingStates.restore(saved.trading),
             saved.overrides,
+            Supervision(saved.supervision, is_due=True),
         )
 
 

@@ -31,6 +31,7 @@ def change_state(
     if before == to or (cause.kind == "rule" and is_milder):
         return
     state.risk.trading.put(scope, to)
+    state.risk.supervision.is_due = True
     fact = change_fact(state, scope, cause, before=before, event="CHANGED")
     yield fact
     state.risk.trading.closings.pop(scope, None)  # a new one has its own cause

@@ -1,4 +1,4 @@
-"""Checks of what may be traded, and when: the restricted list and the hours.
+"""Checks of what may be traded, and when: trading states, locks, the restricted list, the hours.
 
     restricted = "BUY"                    sales pass: what is held can be closed
     hours = ["Mon-Fri 08:00-17:00"]       UTC, of log time
@@ -33,6 +33,21 @@ class StateCheck(Struct, frozen=True):
             return None
         passed = proposal.corrective or (proposal.state == "REDUCING" and proposal.only_reduces)
         return Finding(self.code, passed, proposal.state, "ACTIVE", proposal.in_state)
+
+
+class Locked(Struct, frozen=True):
+    """Refuse to open where a position of the strategy was just closed for its protection."""
+
+    code: ClassVar[str] = "LOCKED"
+    cuts: ClassVar[str] = "never"
+
+    def check(self, proposal: Proposal) -> Finding | None:
+        """Check the lock of the strategy in the instrument."""
+        if not proposal.locked:
+            return None
+        passed = proposal.corrective or proposal.only_reduces
+        scope = f"strategy:{proposal.strategy}"
+        return Finding(self.code, passed, side_name(proposal.side), proposal.locked, scope)
 
 
 class Restricted(Struct, frozen=True):
@@ -114,4 +129,4 @@ def is_in(minute: int, hours: Hours) -> bool:
     return minute >= hours.begin or minute < hours.end
 
 
-CHECKS = (StateCheck(), Restricted(), TradingHours())
+CHECKS = (StateCheck(), Locked(), Restricted(), TradingHours())

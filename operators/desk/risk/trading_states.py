@@ -21,6 +21,7 @@ class Closing(Struct):
     scope: str
     number: int  # of the change that began it
     cause: Cause
+    to_limit: bool = False  # only what is above the limit of its cause
     round: int = 0
     stuck: str = ""  # why nothing more can be closed, as said last
     retry_ns: Ns | None = None  # log time at which it is tried again

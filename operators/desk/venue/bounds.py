@@ -25,6 +25,13 @@ class Bounds(NamedTuple):
     mark_low: float = -math.inf
     mark_high: float = math.inf
 
+    def unite(self, other: "Bounds") -> "Bounds":
+        """Return bounds such that a row matters that matters to either."""
+        lows = (max(pair) for pair in zip(self[1::2], other[1::2], strict=True))
+        highs = (min(pair) for pair in zip(self[2::2], other[2::2], strict=True))
+        ends = [each for pair in zip(lows, highs, strict=True) for each in pair]
+        return Bounds(min(self.enter_ns, other.enter_ns), *ends)
+
     def match(self, row: Row) -> bool:
         """Return whether a row matters: what the desk's kernel computes over columns."""
         if isinstance(row, MarkRow):

@@ -1,0 +1,89 @@
+"""What supervision remembers: of scopes, of protected positions, of locks and of feeds.
+
+It is plain, and a part of the desk's snapshot as it is; bands are made anew from it.
+"""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from tapeflow.schemas.time import Ns
+
+ZERO = Decimal(0)
+Owner = tuple[str, str, str]  # account, strategy, instrument
+
+
+class ScopeMemory(Struct):
+    """What is remembered of a scope with limits on losses or rejections."""
+
+    day_profit: Decimal | None = ZERO  # at the begin of the UTC day; None: not known
+    peak_profit: Decimal = ZERO  # the greatest that was sampled: at least that of the begin
+    losses: int = 0  # closed trades that lost, in a row
+    rejects_ns: list[Ns] = []  # log times
+
+
+class Guard(Struct):
+    """A position that is protected, from its first fill on."""
+
+    owner: Owner
+    protection: int  # its number in the job
+    is_long: bool
+    begin_ns: Ns  # log time of the first fill
+    entry: float  # average price
+    best: float  # mark so far
+    atr: float | None = None  # as first known
+
+    @property
+    def side(self) -> int:
+        """1 of a long position, -1 of a short one."""
+        return 1 if self.is_long else -1
+
+
+class Lock(Struct, frozen=True):
+    """A strategy may not open in an instrument."""
+
+    until_ns: Ns | None  # log time; None: until it wants the other side
+    side: int  # of the position that was closed
+
+
+class Range(Struct):
+    """The average true range of an instrument over bars, by Wilder: see protections.py."""
+
+    close: float  # of the last bar
+    bars: int = 0  # that have a true range
+    value: float = 0.0  # while there are fewer than the window, their mean
+
+
+class Feed(Struct):
+    """A feed that is too old, since a question."""
+
+    question_ns: Ns  # log time of the newest question
+    set_state: bool  # whether its instrument is REDUCING by this
+    was_fresh: bool = False  # at the newest question
+
+
+class SupervisionMemory(Struct):
+    """The memory of supervision, changed in place."""
+
+    scopes: dict[str, ScopeMemory] = {}
+    opened_at: dict[str, Decimal] = {}  # profit of a position at its first fill, by owner
+    guards: dict[str, Guard] = {}  # by owner
+    locks: dict[str, Lock] = {}  # by strategy and instrument
+    ranges: dict[str, Range] = {}  # by instrument and window
+    feeds: dict[str, Feed] = {}  # by instrument: those too old
+    day_end_ns: Ns | None = None  # the next midnight; None: before the first record
+    feeds_ns: Ns | None = None  # log time of the next question of feeds
+    calls: list[Ns] = []  # log times at which protected positions are looked at: a heap
+
+    def of(self, scope: str) -> ScopeMemory:
+        """Return what is remembered of a scope."""
+        return self.scopes.setdefault(scope, ScopeMemory())
+
+
+def key_of(*names: str) -> str:
+    """Return the key of an owner, or of a part of one: names have no slash.
+
+    >>> key_of("main", "trend", "BTC-USDT.BINANCE")
+    'main/trend/BTC-USDT.BINANCE'
+    """
+    return "/".join(names)
