@@ -55,7 +55,7 @@ class Job(Section):
     recovery: Recovery = Recovery()
     paper: Paper = Paper()
     risk: Risk = Risk()
-    limits: LimitsByScope = {}
+    limits: LimitsByScope = Field(default={})
     groups: dict[str, tuple[str, ...]] = Field(default={}, description="Patterns of instruments.")
     results: Results = Results()
     kafka: Kafka = Kafka()

@@ -8,6 +8,7 @@ The bounds of an instrument are those of all its orders together, and made by th
 that does not matter changes no order.
 """
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -148,9 +149,9 @@ def next_quote(  # noqa: PLR0913, PLR0917  # a kernel takes plain arrays
 @compiled
 @by_numbers
 def next_mark(low_high: Floats2, instrument: Ints, mark: Floats, begin: int, end: int) -> int:
-    """Return the first mark price at or beyond a bound."""
+    """Return the first mark price at or beyond a bound; a low one of infinity is of every row."""
     for row in range(begin, end):
-        number = instrument[row]
-        if mark[row] <= low_high[number, MARK_LOW] or mark[row] >= low_high[number, MARK_HIGH]:
+        low, high = low_high[instrument[row], MARK_LOW], low_high[instrument[row], MARK_HIGH]
+        if mark[row] <= low or mark[row] >= high or low == math.inf:
             return row
     return end

@@ -2,7 +2,7 @@
 
 trade   v >= enter_ns, or price <= trade_low, or price >= trade_high
 quote   v >= enter_ns, or bid or ask at or beyond one of its bounds
-mark    mark <= mark_low, or mark >= mark_high
+mark    mark <= mark_low, or mark >= mark_high, or mark_low is infinity
 """
 
 import math
@@ -35,7 +35,8 @@ class Bounds(NamedTuple):
     def match(self, row: Row) -> bool:
         """Return whether a row matters: what the desk's kernel computes over columns."""
         if isinstance(row, MarkRow):
-            return row.mark <= self.mark_low or row.mark >= self.mark_high
+            is_beyond = row.mark <= self.mark_low or row.mark >= self.mark_high
+            return is_beyond or self.mark_low == math.inf  # every row, also one without a price
         if row.venue_ns >= self.enter_ns:
             return True
         if isinstance(row, TradeRow):

@@ -19,7 +19,6 @@ from tapeflow.operators.desk.risk.supervision.bands import (
 )
 from tapeflow.operators.desk.risk.supervision.breaches import breaches_of
 from tapeflow.operators.desk.risk.supervision.guards import (
-    active_guards,
     guard_box,
     guard_breaches,
     next_time_ns,
@@ -62,10 +61,10 @@ def make_bands(state: State, settings: DeskSettings) -> None:
     for limits in find_supervised(state, settings):
         if limits.asks_profit or limits.holds_exposure:
             boxes = intersect(boxes, scope_boxes(state, settings, limits).read)
-    for guard, _ in active_guards(state, settings):
-        key = settings.instruments.number[guard.owner[2]], guard.is_long
-        boxes = intersect(boxes, {key: guard_box(state, settings, guard.owner)})
     supervision = state.risk.supervision
+    for guard in supervision.memory.guards.values():
+        key = settings.instruments.number[guard.owner[2]], guard.is_long
+        boxes = intersect(boxes, {key: guard_box(state, settings, guard)})
     before, supervision.bands = supervision.bands, bounds_of(boxes)
     for instrument in before.keys() | supervision.bands.keys():
         if before.get(instrument) != supervision.bands.get(instrument):

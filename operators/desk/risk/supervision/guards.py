@@ -16,7 +16,7 @@ from tapeflow.operators.desk.risk.scopes import holds_owner
 from tapeflow.operators.desk.risk.supervision.bands import EVERY_ROW
 from tapeflow.operators.desk.risk.supervision.boxes import Interval, candidates
 from tapeflow.operators.desk.risk.supervision.breaches import Breach, text_of
-from tapeflow.operators.desk.risk.supervision.memory import Guard, Owner, key_of
+from tapeflow.operators.desk.risk.supervision.memory import Guard, key_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.protections import Protection
@@ -66,18 +66,14 @@ def take_of(guard: Guard, protection: Protection) -> float | None:
     return guard.entry * (1 + side * protection.take_bps / BPS)
 
 
-def active_guards(state: State, settings: DeskSettings) -> Iterator[tuple[Guard, Protection]]:
-    """Yield the protected positions that are not being closed."""
-    closings = state.risk.trading.closings
-    for guard in [*state.risk.supervision.memory.guards.values()]:
-        if any(holds_owner(settings, scope, guard.owner) for scope in closings):
-            continue
-        yield guard, settings.protections[guard.protection]
+def is_closing(state: State, settings: DeskSettings, guard: Guard) -> bool:
+    """Return whether a position is being closed already, alone or with a wider scope."""
+    return any(holds_owner(settings, scope, guard.owner) for scope in state.risk.trading.closings)
 
 
 def guard_breaches(state: State, settings: DeskSettings) -> Iterator[Breach]:
     """Ratchet the best marks; yield the positions that are to be closed at this place."""
-    for guard, protection in active_guards(state, settings):
+    for guard in state.risk.supervision.memory.guards.values():
         account, strategy, instrument = guard.owner
         row = settings.instruments.get(instrument)
         position = state.accounts[account].money.books.get(strategy, instrument)
@@ -86,47 +82,62 @@ def guard_breaches(state: State, settings: DeskSettings) -> Iterator[Breach]:
         mark = state.merge.marks.closing_price(number, long=guard.is_long).price
         if side * (mark - guard.best) > 0:
             guard.best = mark
+        if is_closing(state, settings, guard):
+            continue
+        protection = settings.protections[guard.protection]
         found = find_reached(guard, protection, mark, state.now[0])
         if found is not None:
-            rule, observed, limit = found
             scope = f"position:{key_of(*guard.owner)}"
-            yield Breach(scope, rule, "close_and_lock", observed, limit, owner=guard.owner)
+            yield Breach(
+                scope, found.rule, "close_and_lock", found.observed, found.limit, owner=guard.owner
+            )
 
 
-def find_reached(
-    guard: Guard, protection: Protection, mark: float, now_ns: Ns
-) -> tuple[str, str, str] | None:
-    """Return rule, observed and limit of what a position has reached, None of nothing."""
+class Reached(NamedTuple):
+    """What a position has reached, as a fact shows it."""
+
+    rule: str
+    observed: str
+    limit: str
+
+
+def find_reached(guard: Guard, protection: Protection, mark: float, now_ns: Ns) -> Reached | None:
+    """Return what a position has reached at its mark, None of nothing."""
     side, stop, take = guard.side, stop_of(guard, protection), take_of(guard, protection)
     if stop is not None and side * (mark - stop.price) <= 0:
-        return stop.rule, text_of(mark), text_of(stop.price)
+        return Reached(stop.rule, text_of(mark), text_of(stop.price))
     if take is not None and side * (mark - take) >= 0:
-        return "TAKE", text_of(mark), text_of(take)
+        return Reached("TAKE", text_of(mark), text_of(take))
     if protection.time_ns is not None and now_ns >= guard.begin_ns + protection.time_ns:
-        return "TIME_STOP", str(now_ns - guard.begin_ns), str(protection.time_ns)
+        return Reached("TIME_STOP", str(now_ns - guard.begin_ns), str(protection.time_ns))
     return None
 
 
-def guard_box(state: State, settings: DeskSettings, owner: Owner) -> Interval:
-    """Return the prices between which a protected position stays as it is."""
-    guard = state.risk.supervision.memory.guards[key_of(*owner)]
-    protection = settings.protections[guard.protection]
-    stop, take, side = stop_of(guard, protection), take_of(guard, protection), guard.side
-    worst = -math.inf if stop is None else side * stop.price  # prices times side: up is better
-    best = math.inf if take is None else side * take
+def guard_box(state: State, settings: DeskSettings, guard: Guard) -> Interval:
+    """Return the prices between which a protected position stays as it is.
+
+    Of one that is being closed only the best mark is followed.
+    """
+    protection, side = settings.protections[guard.protection], guard.side
+    worst, best = -math.inf, math.inf  # prices times side: up is better
+    if not is_closing(state, settings, guard):
+        stop, take = stop_of(guard, protection), take_of(guard, protection)
+        worst = -math.inf if stop is None else side * stop.price
+        best = math.inf if take is None else side * take
     if protection.trail_bps is not None or protection.break_even_bps is not None:
         best = min(best, math.nextafter(side * guard.best, math.inf))
-    low, high = (worst, best) if guard.is_long else (-best, -worst)
-    number = settings.instruments.number[owner[2]]
+    number = settings.instruments.number[guard.owner[2]]
     standing = candidates(state.merge.marks, number, long=guard.is_long)
-    return Interval(low, high) if all(low < each < high for each in standing) else EVERY_ROW
+    if not all(worst < side * each < best for each in standing):
+        return EVERY_ROW
+    return Interval(worst, best) if guard.is_long else Interval(-best, -worst)
 
 
 def next_time_ns(state: State, settings: DeskSettings) -> Ns | None:
     """Return the log time at which the next protected position is closed by its time."""
-    times = [
-        guard.begin_ns + protection.time_ns
-        for guard, protection in active_guards(state, settings)
-        if protection.time_ns is not None
-    ]
+    times = []
+    for guard in state.risk.supervision.memory.guards.values():
+        time_ns = settings.protections[guard.protection].time_ns
+        if time_ns is not None and not is_closing(state, settings, guard):
+            times.append(guard.begin_ns + time_ns)
     return min(times, default=None)
