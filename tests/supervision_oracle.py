@@ -191,7 +191,7 @@ class Oracle:
             if not (units or buys or sells):
                 continue
             longest, shortest = units + buys, units - sells
-            row, long = self.settings.instruments.get(name), abs(longest) >= abs(shortest)
+            row, long = self.settings.instruments.get(name), longest >= -shortest
             price = self.price(name, long=long)
             if price is None:
                 return None

@@ -44,6 +44,12 @@ class Holding(NamedTuple):
         return self.units - self.sides.sells
 
     @property
+    def is_long(self) -> bool:
+        """Whether the largest position that it can become is a long one."""
+        more = abs(self.longest) - abs(self.shortest)
+        return more > 0 or (not more and self.longest > 0)
+
+    @property
     def worst(self) -> Decimal:
         """The largest position that it can become, long or short."""
         return max(abs(self.longest), abs(self.shortest))
@@ -132,8 +138,7 @@ def notionals(holdings: Holdings, values: Values) -> Notionals:
     shorts: dict[str, float] = {}
     for instrument, holding in holdings.items():
         longest, shortest = holding.longest, holding.shortest
-        is_long = abs(longest) >= abs(shortest)
-        value = values(instrument, long=is_long)
+        value = values(instrument, long=holding.is_long)
         by_instrument[instrument] = float(holding.worst) * value
         longs[instrument] = float(longest) * value
         shorts[instrument] = float(shortest) * value

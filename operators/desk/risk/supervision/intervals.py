@@ -104,8 +104,7 @@ def exposure_box(
     """Return how large gross and net can be, worst case by side; NaN: not known."""
     gross, longest, shortest = 0.0, ZERO, ZERO
     for name, holding in holdings.items():
-        long = abs(holding.longest) >= abs(holding.shortest)
-        value = unit_notional_box(table, at_par, table.get(name), box_of, long=long)
+        value = unit_notional_box(table, at_par, table.get(name), box_of, long=holding.is_long)
         gross += float(holding.worst) * value.high
         longest += value.scale(float(holding.longest))
         shortest += value.scale(float(holding.shortest))
