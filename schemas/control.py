@@ -24,7 +24,7 @@ CONTROL = "control"  # the name of its partitions, `control-0`, as that of a ven
 VERSION = 1
 FIELDS = frozenset({"v", "k", "who", "n", "do", "scope", "args", "sig"})
 TEXTS = ("who", "do", "scope", "sig")
-ACTIONS: Mapping[str, frozenset[str]] = {  # by name: the arguments that it may have
+ACTIONS: Mapping[str, frozenset[str]] = {  # by name: the arguments that it has
     "halt": frozenset(),
     "reduce": frozenset(),
     "kill": frozenset(),
@@ -35,6 +35,7 @@ ACTIONS: Mapping[str, frozenset[str]] = {  # by name: the arguments that it may 
     "set-limit": frozenset({"limit", "value"}),
     "approve": frozenset({"order"}),
 }
+OPTIONAL: Mapping[str, frozenset[str]] = {"resume": frozenset({"reset"})}
 NUMBER_MAX = 2**63 - 1
 KEY = "ed25519:"
 KEY_BYTES, SIGNATURE_BYTES = 32, 64

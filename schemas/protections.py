@@ -20,6 +20,7 @@ class Protection(Struct, frozen=True):
     take_bps: float | None = None  # profit from the average entry price
     trail_bps: float | None = None  # behind the best mark
     trail_after_bps: float = 0.0  # once the best mark was at such a profit
+    trail_step_bps: float = 0.0  # the best mark moves by so much at least
     break_even_bps: float | None = None  # once it was, the stop is at the average entry price
     time_ns: Ns | None = None  # longest log time from the first fill on
     cooldown_ns: Ns | None = None  # of the lock; None: until an order of the other side

@@ -84,7 +84,7 @@ class Oracle:
     closings: set[str] = field(default_factory=set)
     day_profit: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
     peaks: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
-    guards: dict[Any, Any] = field(default_factory=dict)  # begin, best
+    guards: dict[Any, Any] = field(default_factory=dict)  # begin, best, even
     day: int | None = None
     differences: list[str] = field(default_factory=list)
 
@@ -120,8 +120,13 @@ class Oracle:
         if was * after.quantity <= 0:
             self.guards.pop(key, None)
             if after.quantity:
-                entry = Fraction(self.entry(after))
-                self.guards[key] = [after.time_ns, entry]
+                best = float(self.entry(after)) if self.trails_at_once(key) else None
+                self.guards[key] = {"begin": after.time_ns, "best": best, "even": False}
+
+    def trails_at_once(self, key: Any) -> bool:
+        """Return whether a position has a stop behind its best mark from its first fill on."""
+        rules = next((each for each in self.settings.protections if each.holds(*key[1:])), None)
+        return rules is not None and rules.trail_bps is not None and not rules.trail_after_bps
 
     def entry(self, position: Position) -> Fraction:
         """Return the average entry price."""
@@ -246,33 +251,32 @@ class Oracle:
         return found
 
     def reached(self, key: Any, now_ns: int) -> str | None:
-        """Ratchet the best mark of a protected position; return the rule that closes it here."""
+        """Ratchet the stop of a protected position; return the rule that closes it here."""
         rules = next((each for each in self.settings.protections if each.holds(*key[1:])), None)
         if rules is None:
             return None
         guard, position = self.guards[key], self.positions[key]
         side, entry = (1 if position.quantity > 0 else -1), float(self.entry(position))
         mark = float(self.price(key[2], long=side > 0))
-        guard[1] = max(guard[1], mark) if side > 0 else min(guard[1], mark)
-        best = float(guard[1])
-        stops = []
+        if rules.break_even_bps is not None:
+            guard["even"] |= side * (mark - entry * (1 + side * rules.break_even_bps / 1e4)) >= 0
+        if rules.trail_bps is not None and guard["best"] is None:
+            if side * (mark - entry * (1 + side * rules.trail_after_bps / 1e4)) >= 0:
+                guard["best"] = mark
+        elif side * (mark - (guard["best"] or mark) * (1 + side * rules.trail_step_bps / 1e4)) >= 0:
+            guard["best"] = mark
+        stops = [entry] if guard["even"] else []
         if rules.stop_bps is not None:
             stops.append(entry * (1 - side * rules.stop_bps / 1e4))
-        gain = side * (best - entry) / entry * 1e4  # at the best mark, in bps
-        if rules.break_even_bps is not None and gain >= rules.break_even_bps:
-            stops.append(entry)
-        if rules.trail_bps is not None and gain >= rules.trail_after_bps:
-            stops.append(best * (1 - side * rules.trail_bps / 1e4))
+        if rules.trail_bps is not None and guard["best"] is not None:
+            stops.append(guard["best"] * (1 - side * rules.trail_bps / 1e4))
         if any(side * (mark - each) <= 0 for each in stops):
             return "stop"
-        if (
-            rules.take_bps is not None
-            and side * (mark - entry * (1 + side * rules.take_bps / 1e4)) >= 0
-        ):
+        take = rules.take_bps
+        if take is not None and side * (mark - entry * (1 + side * take / 1e4)) >= 0:
             return "take"
-        if rules.time_ns is not None and now_ns >= guard[0] + rules.time_ns:
-            return "time"
-        return None
+        is_old = rules.time_ns is not None and now_ns >= guard["begin"] + rules.time_ns
+        return "time" if is_old else None
 
     # --- places -------------------------------------------------------------------------------
 

@@ -1,10 +1,17 @@
 """Limits that are held at every price: the record at which each is exceeded, and what follows."""
 
+from decimal import localcontext
+
 import pytest
 
+from tapeflow.operators.desk.risk.control import Refusal, set_state
+from tapeflow.operators.desk.selection import desk_batch
+from tapeflow.operators.desk.step import Desk
+from tapeflow.schemas.control import SignedCommand
+from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.order_events import OrderEvent
 from tapeflow.schemas.orders import Terms
-from tests.desk_stories import BTC, ETH, buy, limit, only, quote, sell, silence, trade
+from tests.desk_stories import BTC, ETH, batches_of, buy, limit, only, quote, sell, silence, trade
 from tests.plain_flow import IDS
 from tests.supervised_stories import (
     changes_of,
@@ -286,10 +293,6 @@ def test_a_position_of_another_strategy_or_instrument_is_not_protected():
 
 
 def test_nothing_is_evaluated_at_a_row_between_the_bands():
-    from tapeflow.operators.desk.selection import desk_batch  # noqa: PLC0415
-    from tapeflow.operators.desk.step import Desk  # noqa: PLC0415
-    from tests.desk_stories import batches_of  # noqa: PLC0415
-
     settings = supervised(limits(daily_loss=100), protect=[protection(stop_bps=900)])
     rows = prices(*([100, 100.5, 101, 100] * 200))
     step = Desk(settings)
@@ -297,3 +300,52 @@ def test_nothing_is_evaluated_at_a_row_between_the_bands():
     for each in batches_of(rows, [buy("a", at=0)]):
         state, _ = step.step(state, desk_batch(each, settings))
     assert 0 < state.risk.supervision.evaluations < 5
+
+
+# --- resume --------------------------------------------------------------------------------
+
+
+def resume_of(settings, rows, asks, at, reset):
+    """Return the facts of a story in which the portfolio is resumed after a row."""
+    step = Desk(settings)
+    state, facts = step.initial(), []
+    for number, each in enumerate(batches_of(rows, asks, one_by_one=True)):
+        state, out = step.step(state, desk_batch(each, settings))
+        facts += out
+        if number == at:
+            with localcontext(DECIMAL_CONTEXT):
+                facts += set_state(state, settings, resume_command(reset))
+            state.risk.supervision.is_due = True
+    return facts
+
+
+def resume_command(reset):
+    args = {"reset": reset} if reset else {}
+    return SignedCommand("id", "alice", 1, "resume", "portfolio", args, "", 1, "control-0", 0)
+
+
+def test_a_resume_moves_neither_peak_nor_day_unless_it_says_so():
+    rows, asks = prices(100, 100, 80, 80, *[80] * 6), [buy("a", at=0, size=2), buy("b", at=7)]
+    settings = supervised(limits(daily_loss=20))
+    again = changes_of(resume_of(settings, rows, asks, 5, ""))
+    assert [each.split()[2:4] for each in again][3:5] == [
+        ["CHANGED", "ACTIVE"],
+        ["CHANGED", "HALTED"],
+    ]
+    facts = resume_of(settings, rows, asks, 5, "day")
+    assert [each.split()[2:4] for each in changes_of(facts)][3:] == [["CHANGED", "ACTIVE"]]
+    assert decided(facts)[-1] == "8 b APPROVED"
+
+
+def test_a_reset_of_something_else_is_refused():
+    with pytest.raises(Refusal) as raised:
+        resume_of(supervised(limits(daily_loss=20)), prices(100, 100), [], 1, "day,shoes")
+    assert raised.value.args[0] == "BAD_ARGS"
+
+
+def test_losses_in_a_row_begin_anew_after_a_reset():
+    rows = prices(100, 100, 99, 99, 98, 98, 97, 97, *[97] * 4)
+    asks = [each for n in range(3) for each in (buy("a", at=2 * n), sell("a", at=2 * n + 1))]
+    settings = supervised(limits(losses_max=2))
+    facts = resume_of(settings, rows, [*asks, buy("a", at=10)], 8, "losses")
+    assert decided(facts)[-1] == "11 a APPROVED"

@@ -116,6 +116,8 @@ class Story:
             rules = pick(stop_bps=draw.choice((None, 150.0, 400.0)),
                          take_bps=draw.choice((None, 300.0)),
                          trail_bps=draw.choice((None, 130.0, 310.0)),
+                         trail_after_bps=draw.choice((0.0, 0.0, 120.0)),
+                         trail_step_bps=draw.choice((0.0, 35.0)),
                          break_even_bps=draw.choice((None, 170.0)),
                          time_ns=draw.choice((None, 17 * S)))  # fmt: skip
             names = frozenset(draw.sample(STRATEGIES, 2))

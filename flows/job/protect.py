@@ -49,6 +49,11 @@ class Protect(Section):
     trail_after_bps: Annotated[float, Field(ge=0, le=10_000), Unit("bps")] = Field(
         default=0, description="`trail_bps` begins once the best mark was at such a profit."
     )
+    trail_step_bps: Annotated[float, Field(ge=0, le=10_000), Unit("bps")] = Field(
+        default=0,
+        description="The best mark of `trail_bps` moves by so much at least; 0: at each new best, "
+        "which costs some 20 us each time.",
+    )
     break_even_bps: Bps | None = Field(
         default=None,
         description="Once the best mark was at such a profit, it is closed at its entry price.",

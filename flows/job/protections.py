@@ -31,6 +31,7 @@ def protections(job: Job, table: InstrumentTable) -> Iterator[Protection]:
             take_bps=row.take_bps,
             trail_bps=row.trail_bps,
             trail_after_bps=row.trail_after_bps,
+            trail_step_bps=row.trail_step_bps,
             break_even_bps=row.break_even_bps,
             time_ns=row.time,
             cooldown_ns=row.cooldown,

@@ -102,7 +102,7 @@ def next_due(state: State) -> tuple[LogPosition, str] | None:
         due.append((row.position, (row.table,), "row"))
     if state.reports:
         due.append((state.now, (HEAR,), "hear"))
-    if state.risk.supervision.is_due:
+    if state.risk.supervision.has_work:
         due.append((state.now, (SUPERVISE,), "supervise"))
     if state.strategies.calls:
         due.append((state.now, (CALL,), "call"))

@@ -5,17 +5,18 @@
 The number of a command that is signed counts even where the command is refused: it is given once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.risk.overrides import is_within, read_value
+from tapeflow.operators.desk.risk.profit import profit_of
 from tapeflow.operators.desk.risk.scopes import is_known
 from tapeflow.operators.desk.risk.states import cancel_scope, change_state, flatten
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.schemas.control import ACTIONS, ControlCommand, SignedCommand
+from tapeflow.schemas.control import ACTIONS, OPTIONAL, ControlCommand, SignedCommand
 from tapeflow.schemas.states import Cause, TradingState
 
 SIDES = {"buy": "BUY", "sell": "SELL", "both": "both", "none": ""}
@@ -23,6 +24,7 @@ STATES: Mapping[str, TradingState] = {
     "halt": "HALTED", "reduce": "REDUCING", "kill": "KILLED", "resume": "ACTIVE",
 }  # fmt: skip
 NO_CHANGE = "NOTHING_TO_DO"
+RESETS = {"peak": None, "day": None, "losses": None}.keys()
 
 
 class Refusal(Exception):
@@ -78,7 +80,7 @@ def check_meaning(settings: DeskSettings, command: SignedCommand) -> None:
     if not is_known(settings, command.scope):
         raise Refusal("UNKNOWN_SCOPE", "the job has none of it")
     known = ACTIONS[command.action]
-    if wrong := sorted(set(command.args) - known):
+    if wrong := sorted(set(command.args) - known - OPTIONAL.get(command.action, frozenset())):
         raise Refusal("BAD_ARGS", f"{command.action} knows no {', '.join(wrong)}")
     missing = sorted(known - set(command.args))
     if missing:
@@ -88,10 +90,26 @@ def check_meaning(settings: DeskSettings, command: SignedCommand) -> None:
 def set_state(state: State, settings: DeskSettings, command: SignedCommand) -> Iterator[Fact]:
     """Change the trading state of the scope."""
     to = STATES[command.action]
-    if state.risk.trading.of(command.scope) == to:
+    reset = command.args.get("reset", "")
+    if state.risk.trading.of(command.scope) == to and not reset:
         raise Refusal(NO_CHANGE, f"{command.scope} is {to}")
+    if reset:
+        reset_losses(state, settings, command.scope, reset.split(","))
     cause = Cause("command", command.id, command.who)
     yield from change_state(state, settings, command.scope, to, cause)
+
+
+def reset_losses(state: State, settings: DeskSettings, scope: str, names: Sequence[str]) -> None:
+    """Let peak, begin of the day or losses in a row of a scope begin at the present marks."""
+    if wrong := sorted({*names} - RESETS):
+        raise Refusal("BAD_ARGS", f"reset: no {', '.join(wrong)}; there are {', '.join(RESETS)}")
+    memory, profit = state.risk.supervision.memory.of(scope), profit_of(state, settings, scope)
+    if "peak" in names and profit is not None:
+        memory.peak_profit = profit
+    if "day" in names:
+        memory.day_profit = profit
+    if "losses" in names:
+        memory.losses = 0
 
 
 def cancel_all(state: State, settings: DeskSettings, command: SignedCommand) -> Iterator[Fact]:

@@ -128,15 +128,6 @@ def is_exposure_within(
     return all(tests)
 
 
-def intersect(one: Sides, other: Sides) -> Sides:
-    """Return what is in the boxes of both."""
-    found = dict(one)
-    for key, each in other.items():
-        before = found.get(key, NO_LIMIT)
-        found[key] = Interval(max(before.low, each.low), min(before.high, each.high))
-    return found
-
-
 def bounds_of(boxes: Sides) -> dict[int, Bounds]:
     """Return the bounds of instruments, of the boxes of their sides."""
     found: dict[int, Bounds] = {}

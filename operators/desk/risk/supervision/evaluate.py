@@ -1,9 +1,9 @@
-"""Evaluate what is supervised at a place of the log; act on what is exceeded; make bands anew.
+"""Evaluate what is supervised at a place of the log; act on what is exceeded; make bounds anew.
 
-all before this place is the mark ─▶ scopes, protected positions ─▶ breaches ─▶ acts ─▶ bands
+all before this place is the mark ─▶ parts that are due ─▶ breaches ─▶ acts ─▶ bounds
 
-It is exact: a limit that is not exceeded now is exceeded at a row beyond a band, or at a change
-that makes supervision due, and nowhere else.
+It is exact: a limit that is not exceeded now is exceeded at a row beyond the bounds of its part, or
+at a change that makes all parts due, and nowhere else.
 """
 
 from collections.abc import Iterator
@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.risk.overrides import limits_now
 from tapeflow.operators.desk.risk.supervision.acts import act
-from tapeflow.operators.desk.risk.supervision.bands import (
-    Sides,
-    bounds_of,
-    intersect,
-    scope_boxes,
-)
+from tapeflow.operators.desk.risk.supervision.bands import bounds_of, scope_boxes
 from tapeflow.operators.desk.risk.supervision.breaches import breaches_of
 from tapeflow.operators.desk.risk.supervision.guards import (
     guard_box,
-    guard_breaches,
+    guard_breach,
     next_time_ns,
+    part_of,
 )
+from tapeflow.operators.desk.risk.supervision.memory import Guard
+from tapeflow.operators.desk.risk.supervision.supervision import PartBounds
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.limits import ScopeLimits
@@ -33,15 +31,24 @@ def evaluate(state: State, settings: DeskSettings) -> Iterator[Fact]:
     log_ns, partition, offset = state.now
     state.merge.release_before((log_ns, partition, offset + 1))
     supervision = state.risk.supervision
+    is_due, due = supervision.is_due, {*supervision.due_parts}
+    supervision.is_due = False
+    supervision.due_parts.clear()
     supervision.evaluations += 1
-    for limits in find_supervised(state, settings):
+    scopes = [each for each in find_supervised(state, settings) if is_due or each.scope in due]
+    guards = [
+        guard for guard in supervision.memory.guards.values() if is_due or part_of(guard) in due
+    ]
+    for limits in scopes:
         for breach in [*breaches_of(state, settings, limits)]:
             yield from act(state, settings, breach)
-    for breach in [*guard_breaches(state, settings)]:
-        yield from act(state, settings, breach)
-    make_bands(state, settings)
-    supervision.next_ns = next_time_ns(state, settings)
-    supervision.is_due = False
+    for guard in guards:
+        found = guard_breach(state, settings, guard)
+        if found is not None:
+            yield from act(state, settings, found)
+    make_bounds(state, settings, scopes, guards, over={*supervision.bounds} if is_due else set())
+    if is_due:
+        supervision.next_ns = next_time_ns(state, settings)
 
 
 def find_supervised(state: State, settings: DeskSettings) -> Iterator[ScopeLimits]:
@@ -55,17 +62,20 @@ def find_supervised(state: State, settings: DeskSettings) -> Iterator[ScopeLimit
             yield limits
 
 
-def make_bands(state: State, settings: DeskSettings) -> None:
-    """Make the bands of all instruments anew; those that have changed are watched anew."""
-    boxes: Sides = {}
-    for limits in find_supervised(state, settings):
+def make_bounds(
+    state: State,
+    settings: DeskSettings,
+    scopes: list[ScopeLimits],
+    guards: list[Guard],
+    *,
+    over: set[str],
+) -> None:
+    """Make the bounds of these parts anew; those in `over` that are not among them are over."""
+    parts: dict[str, PartBounds] = {}
+    for limits in scopes:
         if limits.asks_profit or limits.holds_exposure:
-            boxes = intersect(boxes, scope_boxes(state, settings, limits).read)
-    supervision = state.risk.supervision
-    for guard in supervision.memory.guards.values():
+            parts[limits.scope] = bounds_of(scope_boxes(state, settings, limits).read)
+    for guard in guards:
         key = settings.instruments.number[guard.owner[2]], guard.is_long
-        boxes = intersect(boxes, {key: guard_box(state, settings, guard)})
-    before, supervision.bands = supervision.bands, bounds_of(boxes)
-    for instrument in before.keys() | supervision.bands.keys():
-        if before.get(instrument) != supervision.bands.get(instrument):
-            state.venue.changed.add(instrument)
+        parts[part_of(guard)] = bounds_of({key: guard_box(state, settings, guard)})
+    state.venue.changed |= state.risk.supervision.set_parts(parts, over - parts.keys())

@@ -3,8 +3,8 @@
 long from 100     best 106, trail_bps 200     TRAIL 103.88
                   stop_bps 300                STOP 97        the nearest one decides
 
-Marks are those of equity. The average entry price is that of the position now, the best mark that
-since its first fill.
+Marks are those of equity. The average entry price is that of the position now; the best mark is
+that since its trail began.
 """
 
 import math
@@ -32,38 +32,34 @@ class Level(NamedTuple):
     price: float
 
 
+def away(guard: Guard, price: float, bps: float) -> float:
+    """Return a price that is so far from another, in the direction of a profit."""
+    return price * (1 + guard.side * bps / BPS)
+
+
 def stops_of(guard: Guard, protection: Protection) -> Iterator[Level]:
     """Yield the prices at which a position is closed in its loss, or behind its best mark."""
-    side = guard.side
-
-    def away(price: float, bps: float) -> float:
-        return price * (1 + side * bps / BPS)
-
-    def was_at(bps: float) -> bool:
-        return side * (guard.best - away(guard.entry, bps)) >= 0
-
     if protection.stop_bps is not None:
-        yield Level("STOP", away(guard.entry, -protection.stop_bps))
+        yield Level("STOP", away(guard, guard.entry, -protection.stop_bps))
     if protection.stop_atr is not None and guard.atr is not None:
-        yield Level("ATR_STOP", guard.entry - side * protection.stop_atr * guard.atr)
-    if protection.break_even_bps is not None and was_at(protection.break_even_bps):
+        yield Level("ATR_STOP", guard.entry - guard.side * protection.stop_atr * guard.atr)
+    if guard.is_even:
         yield Level("BREAK_EVEN", guard.entry)
-    if protection.trail_bps is not None and was_at(protection.trail_after_bps):
-        yield Level("TRAIL", away(guard.best, -protection.trail_bps))
+    if protection.trail_bps is not None and guard.best is not None:
+        yield Level("TRAIL", away(guard, guard.best, -protection.trail_bps))
 
 
 def stop_of(guard: Guard, protection: Protection) -> Level | None:
     """Return the stop that comes first, None where there is none."""
-    side = guard.side
-    return max(stops_of(guard, protection), key=lambda each: side * each.price, default=None)
+    stops = stops_of(guard, protection)
+    return max(stops, key=lambda each: guard.side * each.price, default=None)
 
 
 def take_of(guard: Guard, protection: Protection) -> float | None:
     """Return the price at which a profit is taken."""
     if protection.take_bps is None:
         return None
-    side = guard.side
-    return guard.entry * (1 + side * protection.take_bps / BPS)
+    return away(guard, guard.entry, protection.take_bps)
 
 
 def is_closing(state: State, settings: DeskSettings, guard: Guard) -> bool:
@@ -71,26 +67,54 @@ def is_closing(state: State, settings: DeskSettings, guard: Guard) -> bool:
     return any(holds_owner(settings, scope, guard.owner) for scope in state.risk.trading.closings)
 
 
-def guard_breaches(state: State, settings: DeskSettings) -> Iterator[Breach]:
-    """Ratchet the best marks; yield the positions that are to be closed at this place."""
-    for guard in state.risk.supervision.memory.guards.values():
-        account, strategy, instrument = guard.owner
-        row = settings.instruments.get(instrument)
-        position = state.accounts[account].money.books.get(strategy, instrument)
-        guard.entry = float(average_entry(row, position))
-        number, side = settings.instruments.number[instrument], guard.side
-        mark = state.merge.marks.closing_price(number, long=guard.is_long).price
-        if side * (mark - guard.best) > 0:
-            guard.best = mark
-        if is_closing(state, settings, guard):
-            continue
-        protection = settings.protections[guard.protection]
-        found = find_reached(guard, protection, mark, state.now[0])
-        if found is not None:
-            scope = f"position:{key_of(*guard.owner)}"
-            yield Breach(
-                scope, found.rule, "close_and_lock", found.observed, found.limit, owner=guard.owner
-            )
+def part_of(guard: Guard) -> str:
+    """Return the scope that a protected position is alone in."""
+    return f"position:{key_of(*guard.owner)}"
+
+
+def guard_breach(state: State, settings: DeskSettings, guard: Guard) -> Breach | None:
+    """Ratchet the stop of a position; return why it is to be closed here, None where not."""
+    account, strategy, instrument = guard.owner
+    protection, row = settings.protections[guard.protection], settings.instruments.get(instrument)
+    position = state.accounts[account].money.books.get(strategy, instrument)
+    guard.entry = float(average_entry(row, position))
+    number = settings.instruments.number[instrument]
+    mark = state.merge.marks.closing_price(number, long=guard.is_long).price
+    ratchet(guard, protection, mark)
+    if is_closing(state, settings, guard):
+        return None
+    found = find_reached(guard, protection, mark, state.now[0])
+    if found is None:
+        return None
+    return Breach(
+        part_of(guard), found.rule, "close_and_lock", found.observed, found.limit, owner=guard.owner
+    )
+
+
+def ratchet(guard: Guard, protection: Protection, mark: float) -> None:
+    """Let the stop of a position follow its mark, from the profits on at which it does."""
+    even, first, best = ratchets_of(guard, protection)
+    price = guard.side * mark
+    if price >= even:
+        guard.is_even = True
+    if price >= min(first, best):
+        guard.best = mark
+
+
+def ratchets_of(guard: Guard, protection: Protection) -> tuple[float, float, float]:
+    """Return the marks, times side, from which a position has another stop; infinity: none.
+
+    Those of break-even, of the first best mark of its trail, and of another one.
+    """
+    even = first = best = math.inf
+    if protection.break_even_bps is not None and not guard.is_even:
+        even = guard.side * away(guard, guard.entry, protection.break_even_bps)
+    if protection.trail_bps is not None and guard.best is None:
+        first = guard.side * away(guard, guard.entry, protection.trail_after_bps)
+    elif guard.best is not None:
+        step = guard.side * away(guard, guard.best, protection.trail_step_bps)
+        best = max(step, math.nextafter(guard.side * guard.best, math.inf))
+    return even, first, best
 
 
 class Reached(NamedTuple):
@@ -116,7 +140,7 @@ def find_reached(guard: Guard, protection: Protection, mark: float, now_ns: Ns) 
 def guard_box(state: State, settings: DeskSettings, guard: Guard) -> Interval:
     """Return the prices between which a protected position stays as it is.
 
-    Of one that is being closed only the best mark is followed.
+    Of one that is being closed only the ratchets are followed.
     """
     protection, side = settings.protections[guard.protection], guard.side
     worst, best = -math.inf, math.inf  # prices times side: up is better
@@ -124,8 +148,7 @@ def guard_box(state: State, settings: DeskSettings, guard: Guard) -> Interval:
         stop, take = stop_of(guard, protection), take_of(guard, protection)
         worst = -math.inf if stop is None else side * stop.price
         best = math.inf if take is None else side * take
-    if protection.trail_bps is not None or protection.break_even_bps is not None:
-        best = min(best, math.nextafter(side * guard.best, math.inf))
+    best = min(best, *ratchets_of(guard, protection))
     number = settings.instruments.number[guard.owner[2]]
     standing = candidates(state.merge.marks, number, long=guard.is_long)
     if not all(worst < side * each < best for each in standing):

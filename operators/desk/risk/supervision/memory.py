@@ -30,7 +30,8 @@ class Guard(Struct):
     is_long: bool
     begin_ns: Ns  # log time of the first fill
     entry: float  # average price
-    best: float  # mark so far
+    best: float | None = None  # mark since its trail began; None: it has not
+    is_even: bool = False  # it is closed at its entry price
     atr: float | None = None  # as first known
 
     @property

@@ -63,7 +63,9 @@ def new_guard(
     for number, protection in enumerate(settings.protections):
         if protection.holds(strategy, instrument):
             entry = float(average_entry(settings.instruments.get(instrument), position))
-            return Guard(owner, number, position.quantity > 0, now_ns, entry, entry)
+            trails = protection.trail_bps is not None and not protection.trail_after_bps
+            is_long, best = position.quantity > 0, entry if trails else None
+            return Guard(owner, number, is_long, now_ns, entry, best)
     return None
 
 
