@@ -36,6 +36,7 @@ class Decision(Struct, frozen=True, gc=False):
     detail: str  # limit and observed value of that check
     checks: str = ""  # JSON of all that was checked: [code, passed, observed, limit, scope] each
     wanted_size: Decimal | None = None  # before the checks cut it; NULL: they did not
+    approved_by: str = ""  # who has let it go, of one that needs a second person
 
 
 class Position(Struct, frozen=True, gc=False):

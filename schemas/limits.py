@@ -45,6 +45,7 @@ class ScopeLimits(Struct, frozen=True):
     collar_bps: float | None = None  # farthest from the mark
     touch_bps: float | None = None  # farthest through the touch, of a price that would take
     approval_above: Decimal | None = None  # notional above which a second person approves
+    approval_wait_ns: Ns = 600_000_000_000  # so long an order waits for it
     refuse_self_trade: bool = False
     # of the market
     trade_age_ns: Ns | None = None
@@ -112,7 +113,7 @@ class ScopeLimits(Struct, frozen=True):
     @property
     def is_supervised(self) -> bool:
         """Whether any of them is held between orders too."""
-        others = (self.losses_max, self.rejects_max, self.feed_age_ns)
+        others = (self.losses_max, self.rejects_max, self.repeats_max, self.feed_age_ns)
         is_other = any(each is not None for each in others)
         return is_other or self.asks_profit or self.holds_exposure
 

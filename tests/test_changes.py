@@ -14,8 +14,8 @@ from tapeflow.flows.job.changes import (
     fixed_settings,
     notified_rows,
 )
+from tapeflow.flows.job.limits_section import Limits
 from tapeflow.flows.job.orders import ExitSettings
-from tapeflow.flows.job.risk import Limits
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.job.slices import SliceSettings
 from tapeflow.flows.run.plan import Plan

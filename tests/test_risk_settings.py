@@ -7,7 +7,7 @@ import pytest
 from tapeflow.flows.job import portfolio, settings
 from tapeflow.flows.job.hours import parse_hours
 from tapeflow.flows.job.instruments import instrument_table
-from tapeflow.flows.job.risk import Limits
+from tapeflow.flows.job.limits_section import Limits
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.limits import Hours, ScopeLimits
 
@@ -135,12 +135,6 @@ def test_hours_are_minutes_of_the_week_and_may_go_around_its_end(text, spans):
     assert parse_hours(text) == tuple(Hours(*each) for each in spans)
 
 
-NOT_YET = {  # checks whose numbers nothing keeps: a job cannot ask for them
-    "correlated_max", "approval_above", "order_to_trade_max", "repeats_max",
-}  # fmt: skip
-
-
-def test_every_limit_of_a_scope_is_a_key_of_the_job_once_its_number_is_kept():
+def test_every_limit_of_a_scope_is_a_key_of_the_job():
     limits = {each.removesuffix("_ns") for each in ScopeLimits.__struct_fields__} - {"scope"}
-    assert {*Limits.model_fields} | NOT_YET == limits
-    assert not {*Limits.model_fields} & NOT_YET
+    assert {*Limits.model_fields} == limits

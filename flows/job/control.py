@@ -41,11 +41,20 @@ class Control(Section):
         "limit. A limit that is not listed cannot be set.",
     )
 
+    owners: dict[str, str] = Field(
+        default={},
+        description="Who of `keys` answers for a strategy, by its name: that one cannot approve "
+        "its orders. Those of others are approved by anybody with a key.",
+    )
+
     @model_validator(mode="after")
     def check_all(self) -> Self:
         """Refuse one key for two names, and bounds that hold nothing."""
         if len(set(self.keys.values())) < len(self.keys):
             raise ValueError("keys: two names have the same key: four eyes need two")
+        for strategy, who in self.owners.items():
+            if who not in self.keys:
+                raise ValueError(f"owners.{strategy}: {who} has no key")
         for scope, limits in self.bounds.items():
             for limit, (low, high) in limits.items():
                 if low > high:
@@ -60,4 +69,4 @@ class Control(Section):
         """Return what the desk is told, None where nobody may command it."""
         from tapeflow.operators.desk.settings import ControlRules  # noqa: PLC0415  # slow
 
-        return ControlRules(self.max_age, self.bounds) if self.keys else None
+        return ControlRules(self.max_age, self.bounds, self.owners) if self.keys else None

@@ -7,8 +7,8 @@ from itertools import chain
 from tapeflow.flows.job import wiring
 from tapeflow.flows.job.declared import match_instruments
 from tapeflow.flows.job.hours import parse_hours
+from tapeflow.flows.job.limits_section import Limits
 from tapeflow.flows.job.messages import suggestion
-from tapeflow.flows.job.risk import Limits
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.instruments import InstrumentTable

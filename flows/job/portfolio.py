@@ -51,7 +51,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         sample_ns=job.results.equity_interval,
         stale_mark_ns=job.results.stale_mark,
         protections=protected,
-        reads_bars=reads_bars(declared, protected),
+        reads_bars=reads_bars(job, declared, protected),
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
@@ -63,10 +63,14 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     return settings.with_strategies(called, own_kinds(job.bars.width, called))
 
 
-def reads_bars(declared: Iterable[DeclaredStrategy], protected: Iterable[Protection]) -> bool:
-    """Return whether orders in slices or protections follow the bars of the job's width."""
+def reads_bars(
+    job: Job, declared: Iterable[DeclaredStrategy], protected: Iterable[Protection]
+) -> bool:
+    """Return whether orders in slices, protections or limits follow the bars of the job's width."""
     by_volume = any(each.slices_by_volume for each in declared)
-    return by_volume or any(each.stop_atr is not None for each in protected)
+    by_range = any(each.stop_atr is not None for each in protected)
+    by_return = any(each.correlated_max is not None for each in job.limits.values())
+    return by_volume or by_range or by_return
 
 
 def trading_instruments(job: Job, table: InstrumentTable) -> dict[tuple[str, str], frozenset[str]]:

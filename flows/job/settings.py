@@ -17,12 +17,13 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from tapeflow.flows.job.bars import Bars
 from tapeflow.flows.job.control import Control
 from tapeflow.flows.job.instrument_rows import InstrumentRow
+from tapeflow.flows.job.limits_section import LimitsByScope
 from tapeflow.flows.job.market import Market
 from tapeflow.flows.job.messages import first_error, suggestion
 from tapeflow.flows.job.paper import Paper
 from tapeflow.flows.job.protect import Protect
 from tapeflow.flows.job.recovery import Recovery
-from tapeflow.flows.job.risk import LimitsByScope, Risk
+from tapeflow.flows.job.risk import Risk
 from tapeflow.flows.job.sections import (
     Account,
     Dedupe,

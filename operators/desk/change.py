@@ -19,7 +19,8 @@ from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.amendments import check_prices
 from tapeflow.operators.desk.risk.cancels import check_cancel
 from tapeflow.operators.desk.risk.findings import describe
-from tapeflow.operators.desk.risk.run import run_checks
+from tapeflow.operators.desk.risk.run import Handling, run_checks
+from tapeflow.operators.desk.risk.supervision.notes import count_request
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.operators.desk.working import DONE, Working
@@ -52,6 +53,7 @@ def decide_change(
         if found is not None:
             yield refuse(account, intent, ZERO, found.code, describe(found))
             return
+        count_request(state, settings, working.order, position[0])
         yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
     else:
         added = ZERO if intent.size is None else max(intent.size - working.target, ZERO)
@@ -59,6 +61,7 @@ def decide_change(
         if reason:
             yield refuse(account, intent, added, reason, detail)
             return
+        count_request(state, settings, working.order, position[0])
         change = Amend(intent.order_id, intent.size, intent.limit, intent.trigger)
         yield from carry_out(state, settings, change, position)
 
@@ -87,9 +90,8 @@ def check_added(
         proposed = propose_order(state, settings, account, order, ref_price)
         return net.run_checks(account.approved, proposed, settings.accounts[account.name].limits)
     in_slices = order.id in state.orders.slices
-    refusal = run_checks(
-        state, settings, order, ref_price, may_be_cut=False, in_slices=in_slices
-    ).refusal
+    handling = Handling(in_slices=in_slices)
+    refusal = run_checks(state, settings, order, ref_price, handling).refusal
     return ("", "") if refusal is None else (refusal.code, describe(refusal))
 
 

@@ -23,6 +23,9 @@ from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import encode_findings
 from tapeflow.operators.desk.risk.locks import unlock
+from tapeflow.operators.desk.risk.proposals import limits_of
+from tapeflow.operators.desk.risk.waiting import CODE as FOUR_EYES
+from tapeflow.operators.desk.risk.waiting import let_wait
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
 from tapeflow.schemas.accounts import Decision
@@ -39,15 +42,25 @@ def decide(state: State, settings: DeskSettings, intent: AnyIntent) -> Iterator[
         yield from decide_change(state, settings, intent)
 
 
-def decide_orders(state: State, settings: DeskSettings, intent: Intent) -> Iterator[Fact]:
-    """Run the risk checks on the orders of an intent; send the entries. Yield the facts."""
+def decide_orders(
+    state: State, settings: DeskSettings, intent: Intent, approved_by: str = ""
+) -> Iterator[Fact]:
+    """Run the risk checks on the orders of an intent; send the entries. Yield the facts.
+
+    One that needs a second person waits for `approve`.
+    """
     account = state.accounts[intent.account]
     wanted = orders_of(settings, intent)
     unlock(state, intent.signal.strategy, intent.signal.instrument, wanted[0].side)
-    refused, orders, verdicts = check_orders(state, settings, account, wanted, intent)
+    checked = check_orders(state, settings, account, wanted, intent, approved_by)
+    refused, orders, verdicts = checked
+    if refused is not None and verdicts[refused].reason == FOUR_EYES:
+        limits, order = limits_of(state, settings, orders[refused]), orders[refused]
+        until = let_wait(state, intent, order.id, limits, order.time_ns)
+        verdicts[refused] = verdicts[refused]._replace(detail=verdicts[refused].detail + until)
     for number, (order, verdict) in enumerate(zip(orders, verdicts, strict=True)):
         if refused is None or number == refused:
-            yield make_decision(account, order, intent, verdict)
+            yield make_decision(account, order, intent, verdict, approved_by)
         if refused is None:
             numbered = replace(order, seq=account.next_seq())
             yield numbered
@@ -88,7 +101,7 @@ def refuse_signal(state: State, account: str, signal: Signal, reason: str, detai
 
 
 def make_decision(
-    account: AccountState, order: Order, intent: AnyIntent, verdict: Verdict
+    account: AccountState, order: Order, intent: AnyIntent, verdict: Verdict, approved_by: str
 ) -> Decision:
     """Return the fact of a decision."""
     return Decision(
@@ -108,4 +121,5 @@ def make_decision(
         detail=verdict.detail,
         checks=encode_findings(verdict.findings),
         wanted_size=verdict.wanted_size,
+        approved_by=approved_by,
     )

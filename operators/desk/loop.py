@@ -175,6 +175,8 @@ def pass_bar(state: State, settings: DeskSettings, due: DeskBar) -> Iterator[Fac
             yield from carry_out(state, settings, action, due.position)
     if not due.kind and settings.protections:
         note_bar(state, settings, bar)
+    if not due.kind and settings.correlates:
+        state.risk.correlations.add(bar.instrument, bar.close_ns, bar.close)
     if state.strategies.running:
         number = settings.instruments.number[bar.instrument]
         state.strategies.memory.add(due.kind, bar, number, due.features)

@@ -16,7 +16,8 @@ from tapeflow.operators.desk.reach import reach_of_order
 from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import describe
 from tapeflow.operators.desk.risk.proposals import limits_of, make_proposal
-from tapeflow.operators.desk.risk.run import Checked, run_checks
+from tapeflow.operators.desk.risk.run import Checked, Handling, run_checks
+from tapeflow.operators.desk.risk.supervision.notes import count_request
 from tapeflow.operators.desk.risk.trading import Locked, StateCheck
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import AccountState, State
@@ -41,6 +42,7 @@ def check_orders(
     account: AccountState,
     orders: Sequence[Order],
     intent: Intent,
+    approved_by: str = "",
 ) -> tuple[int | None, list[Order], list[Verdict]]:
     """Run the risk checks on orders, each after those before it are approved.
 
@@ -54,7 +56,7 @@ def check_orders(
     sent: list[Order] = []
     verdicts: list[Verdict] = []
     for order in orders:
-        smaller, verdict = check_one(state, settings, account, order, intent)
+        smaller, verdict = check_one(state, settings, account, order, intent, approved_by)
         verdicts.append(verdict)
         sent.append(smaller)
         if verdict.reason:
@@ -70,7 +72,12 @@ def check_orders(
 
 
 def check_one(
-    state: State, settings: DeskSettings, account: AccountState, order: Order, intent: Intent
+    state: State,
+    settings: DeskSettings,
+    account: AccountState,
+    order: Order,
+    intent: Intent,
+    approved_by: str,
 ) -> tuple[Order, Verdict]:
     """Run the checks on one order; it counts at once where it passes.
 
@@ -91,7 +98,7 @@ def check_one(
     else:
         in_slices = intent.slicing is not None
         checked = run_checks(
-            state, settings, order, ref_price, may_be_cut=True, in_slices=in_slices
+            state, settings, order, ref_price, Handling(True, in_slices, approved_by=approved_by)
         )
         verdict = verdict_of(checked, order)
         order, only_reduces = checked.order, checked.only_reduces
@@ -102,6 +109,7 @@ def check_one(
         state.risk.open_sizes.add(order, added_size(order))
         scopes = limits_of(state, settings, order)
         state.risk.add_approval(scopes, order, only_reduces=only_reduces)
+        count_request(state, settings, order, order.time_ns)
     return order, verdict
 
 

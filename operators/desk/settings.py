@@ -32,6 +32,7 @@ class ControlRules(Struct, frozen=True):
 
     max_age_ns: int  # of a command when it comes, in log time
     bounds: Mapping[str, Mapping[str, tuple[Decimal, Decimal]]]  # by scope and limit
+    owners: Mapping[str, str] = {}  # by strategy: who may not approve its orders
 
 
 class DeskSettings(Struct, frozen=True):
@@ -98,3 +99,8 @@ class DeskSettings(Struct, frozen=True):
         """Whether the exposure of a scope is held within limits at every price."""
         is_worst = self.risk.counting == "worst"
         return is_worst and any(each.holds_exposure for each in self.risk.limits.values())
+
+    @property
+    def correlates(self) -> bool:
+        """Whether correlations of bars are asked for."""
+        return any(each.correlated_max is not None for each in self.risk.limits.values())

@@ -62,6 +62,8 @@ def reasons(strategy: DeclaredStrategy, settings: DeskSettings) -> Iterator[str]
 
 def reasons_of_limits(settings: DeskSettings) -> Iterator[str]:
     """Yield what of the limits light portfolios do not know: all but those of [[accounts]]."""
+    if settings.protections:
+        yield "[[protect]] closes positions"
     if settings.risk.counting == "net":
         return
     if settings.risk.on_breach == "resize":

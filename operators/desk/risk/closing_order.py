@@ -14,7 +14,7 @@ from tapeflow.operators.desk.hear import Fact, carry_out
 from tapeflow.operators.desk.perform import hold_order
 from tapeflow.operators.desk.risk.findings import describe, encode_findings
 from tapeflow.operators.desk.risk.held import Owner
-from tapeflow.operators.desk.risk.run import Checked, run_checks
+from tapeflow.operators.desk.risk.run import Checked, Handling, run_checks
 from tapeflow.operators.desk.risk.trading_states import Closing
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
@@ -40,7 +40,7 @@ def close_position(
     if not price > 0:
         return [f"no price of {owner[2]} is known"]
     order = closing_order(state, settings, closing, owner, units)
-    checked = run_checks(state, settings, order, price, may_be_cut=False, corrective=True)
+    checked = run_checks(state, settings, order, price, Handling(corrective=True))
     holder = state.accounts[order.account]
     yield decision_of(holder.next_seq(), order, checked)
     if checked.refusal is not None:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from tapeflow.operators.desk.decide import decide_orders
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.risk.overrides import is_within, read_value
 from tapeflow.operators.desk.risk.profit import profit_of
 from tapeflow.operators.desk.risk.scopes import is_known
 from tapeflow.operators.desk.risk.states import cancel_scope, change_state, flatten
+from tapeflow.operators.desk.risk.waiting import find_waiting, is_owner, moved_to
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.control import ACTIONS, OPTIONAL, ControlCommand, SignedCommand
@@ -93,6 +95,8 @@ def set_state(state: State, settings: DeskSettings, command: SignedCommand) -> I
     reset = command.args.get("reset", "")
     if state.risk.trading.of(command.scope) == to and not reset:
         raise Refusal(NO_CHANGE, f"{command.scope} is {to}")
+    if command.action == "resume":
+        state.risk.supervision.memory.of(command.scope).executions = 0
     if reset:
         reset_losses(state, settings, command.scope, reset.split(","))
     cause = Cause("command", command.id, command.who)
@@ -156,9 +160,16 @@ def set_limit(state: State, settings: DeskSettings, command: SignedCommand) -> I
 
 
 def approve(state: State, settings: DeskSettings, command: SignedCommand) -> Iterator[Fact]:
-    """Let an order go on that waits for four eyes; none waits yet."""
-    raise Refusal(NO_CHANGE, f"no order {command.args['order']} waits for approval")
-    yield
+    """Let an order go on that waits for four eyes: it is decided anew, here."""
+    name = command.args["order"]
+    found = find_waiting(state, name, command.time_ns)
+    if found is None:
+        raise Refusal(NO_CHANGE, f"no order {name} waits for approval, or its time is over")
+    signal = found.intent.signal
+    if is_owner(settings, command, signal.strategy):
+        raise Refusal("SELF_APPROVED", f"{command.who} is the owner of {signal.strategy}")
+    del state.risk.waiting[name]
+    yield from decide_orders(state, settings, moved_to(found.intent, command), command.who)
 
 
 Effect = Callable[[State, DeskSettings, SignedCommand], Iterator[Fact]]

@@ -15,13 +15,13 @@ from tapeflow.operators.desk.risk.holdings import (
     unit_values,
 )
 from tapeflow.operators.desk.risk.overrides import limits_now
+from tapeflow.operators.desk.risk.own_orders import best_own, count_open
 from tapeflow.operators.desk.risk.profit import capital_of, profit_of
-from tapeflow.operators.desk.risk.scopes import holds, scopes_of
+from tapeflow.operators.desk.risk.scopes import scopes_of
 from tapeflow.operators.desk.risk.spread import correlated_notional, effective_number, share_of
 from tapeflow.operators.desk.risk.supervision.memory import key_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.operators.desk.working import HELD
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.risk import Proposal, ScopeView
@@ -41,7 +41,12 @@ def limits_of(state: State, settings: DeskSettings, order: Order) -> list[ScopeL
 
 
 def make_proposal(
-    state: State, settings: DeskSettings, order: Order, *, corrective: bool = False
+    state: State,
+    settings: DeskSettings,
+    order: Order,
+    *,
+    corrective: bool = False,
+    approved_by: str = "",
 ) -> Proposal:
     """Return an order as the checks see it, at the present marks."""
     account, limits = state.accounts[order.account], limits_of(state, settings, order)
@@ -69,6 +74,7 @@ def make_proposal(
         in_state=in_state,
         locked=lock_of(state, order),
         corrective=corrective,
+        approved_by=approved_by,
         last_equal_ns=state.risk.last_equal_ns(order),
         own_bid=best_own(state, order, BUY) if asks_own else None,
         own_ask=best_own(state, order, SELL) if asks_own else None,
@@ -129,7 +135,12 @@ def view_of(
         sums = notionals(holdings, values)
         view = replace(view, gross_after=sums.gross, net_after=sums.net)
         if limits.asks_shares:
-            view = replace(view, **spread_of(settings, order, sums))
+            view = replace(view, **spread_of(state, settings, order, sums))
+    if limits.order_to_trade_max is not None or limits.repeats_max is not None:
+        memory = state.risk.supervision.memory.of(limits.scope)
+        memory.begin_day(order.time_ns)
+        counts = (memory.day_orders, memory.day_fills, memory.executions)
+        view = replace(view, day_orders=counts[0], day_fills=counts[1], repeats=counts[2])
     if limits.asks_equity or limits.losses_max is not None:
         view = replace(view, **worth_of(state, settings, limits))
     return view
@@ -149,7 +160,9 @@ def worth_of(state: State, settings: DeskSettings, limits: ScopeLimits) -> dict[
     }
 
 
-def spread_of(settings: DeskSettings, order: Order, sums: Notionals) -> dict[str, float]:
+def spread_of(
+    state: State, settings: DeskSettings, order: Order, sums: Notionals
+) -> dict[str, float]:
     """Return how the notionals of a scope are spread; shares are 0 of an empty one."""
     name, notionals = order.instrument, sums.by_instrument
     venue = settings.instruments.get(name).venue
@@ -161,34 +174,6 @@ def spread_of(settings: DeskSettings, order: Order, sums: Notionals) -> dict[str
         "group_share_after": max((share_of(notionals, ids) for ids in groups), default=0.0),
         "effective_after": effective_number(notionals),
         "correlated_after": correlated_notional(
-            name, order.side, sums.longest, sums.shortest, move_together
+            name, order.side, sums.longest, sums.shortest, state.risk.correlations.of
         ),
     }
-
-
-def move_together(one: str, other: str) -> float:
-    """Return the correlation of two instruments of which nothing is known."""
-    return 1.0
-
-
-def best_own(state: State, order: Order, side: int) -> Decimal | None:
-    """Return the best price of the portfolio's orders that rest on a side of an instrument."""
-    best: Decimal | None = None
-    for orders in state.orders.living.values():
-        for working in orders.values():
-            each, limit = working.order, working.terms.limit
-            if limit is None or each.side != side or each.instrument != order.instrument:
-                continue
-            if working.phase == HELD or (working.terms.is_conditional and not working.triggered):
-                continue
-            best = limit if best is None else max(best * side, limit * side) * side
-    return best
-
-
-def count_open(state: State, settings: DeskSettings, scope: str) -> int:
-    """Return how many entries of a scope are at work."""
-    return sum(
-        working.order.role == "entry" and holds(settings, scope, working.order)
-        for orders in state.orders.living.values()
-        for working in orders.values()
-    )

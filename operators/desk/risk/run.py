@@ -6,6 +6,7 @@ order ─▶ TICK ─▶ COLLAR ─▶ FLIP ─▶ POSITION_LIMIT ─▶ .. ─�
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -74,40 +75,41 @@ class Checked(NamedTuple):
         return None if last is None or last.passed else last
 
 
-def run_checks(
-    state: State,
-    settings: DeskSettings,
-    order: Order,
-    ref_price: float,
-    *,
-    may_be_cut: bool,
-    in_slices: bool = False,
-    corrective: bool = False,
-) -> Checked:
-    """Run all checks over an order at a reference price.
+class Handling(NamedTuple):
+    """How an order comes to the checks, and what they may do with it."""
 
-    `may_be_cut`: it may be made smaller; `in_slices`: the venue sees its slices only;
-    `corrective`: it closes for the sake of risk.
-    """
+    may_be_cut: bool = False
+    in_slices: bool = False  # the venue sees its slices only
+    corrective: bool = False  # it closes for the sake of risk
+    approved_by: str = ""  # who has approved it, beside who wants it
+
+
+def run_checks(
+    state: State, settings: DeskSettings, order: Order, ref_price: float, handling: Handling
+) -> Checked:
+    """Run all checks over an order at a reference price."""
     account = state.accounts[order.account]
     first = of_price(propose_order(state, settings, account, order, ref_price))
     if not first.passed:
         return Checked(order, (first,))
     findings = [first]
-    proposal = make_proposal(state, settings, order, corrective=corrective)
-    for check in OF_SLICED if in_slices else CHECKS:
+    propose = partial(
+        make_proposal, corrective=handling.corrective, approved_by=handling.approved_by
+    )
+    proposal = propose(state, settings, order)
+    for check in OF_SLICED if handling.in_slices else CHECKS:
         found, fitting = check.check(proposal), None
         if found is None:
             continue
         findings.append(found)
         if found.passed:
             continue
-        if may_be_cut and cuts(state, settings, order, check):
+        if handling.may_be_cut and cuts(state, settings, order, check):
             fitting = fitting_size(state, settings, order, proposal, check)
         if fitting is None:
             return Checked(order, tuple(findings))
         order = replace(order, size=fitting)
-        proposal = make_proposal(state, settings, order)
+        proposal = propose(state, settings, order)
         found = check.check(proposal)
         assert found is not None and found.passed, f"{check.code}: {fitting} does not fit"
         findings.append(found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from tapeflow.operators.desk.risk.correlation import Correlations, CorrelationSnapshot
 from tapeflow.operators.desk.risk.open_sizes import OpenSizes
 from tapeflow.operators.desk.risk.overrides import Overrides
 from tapeflow.operators.desk.risk.supervision.memory import SupervisionMemory
@@ -14,6 +15,15 @@ from tapeflow.operators.desk.risk.trading_states import TradingSnapshot, Trading
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order, terms_fields
+from tapeflow.schemas.signals import Intent
+from tapeflow.schemas.time import Ns
+
+
+class Waiting(Struct):
+    """An intent that waits to be approved by a second person."""
+
+    intent: Intent
+    until_ns: Ns  # log time
 
 
 class RiskSnapshot(Struct):
@@ -25,6 +35,8 @@ class RiskSnapshot(Struct):
     trading: TradingSnapshot
     overrides: Overrides
     supervision: SupervisionMemory
+    waiting: dict[str, Waiting]
+    correlations: CorrelationSnapshot
 
 
 @dataclass(slots=True)
@@ -39,6 +51,8 @@ class RiskState:
     trading: TradingStates = field(default_factory=TradingStates)
     overrides: Overrides = field(default_factory=Overrides)  # by commands
     supervision: Supervision = field(default_factory=Supervision)
+    waiting: dict[str, Waiting] = field(default_factory=dict)  # by order, for four eyes
+    correlations: Correlations = field(default_factory=Correlations)
 
     def count_approvals(self, limits: ScopeLimits, now_ns: int) -> int:
         """Return how many orders of a scope were approved in the window that ends now."""
@@ -85,6 +99,8 @@ class RiskState:
             self.trading.snapshot(),
             self.overrides,
             self.supervision.memory,
+            self.waiting,
+            self.correlations.snapshot(),
         )
 
     @classmethod
@@ -98,6 +114,8 @@ class RiskState:
             TradingStates.restore(saved.trading),
             saved.overrides,
             Supervision(saved.supervision, is_due=True),
+            saved.waiting,
+            Correlations.restore(saved.correlations),
         )
 
 

@@ -2,7 +2,7 @@
 
 DAILY_LOSS      profit at the begin of the day less that of now > daily_loss
 DRAWDOWN        equity < peak x (1 - drawdown)
-LOSSES, REJECTS counts above their limit
+LOSSES, REJECTS counts above their limit; REPEATS one that has come to it
 *_LIMIT, MARGIN worst case by side, as the checks of orders count it
 """
 
@@ -55,6 +55,9 @@ def breaches_of(state: State, settings: DeskSettings, limits: ScopeLimits) -> It
         count = len(memory.rejects_ns)
         if count > limits.rejects_max:
             yield Breach(limits.scope, "REJECTS", "halt", str(count), str(limits.rejects_max))
+    if limits.repeats_max is not None and memory.executions >= limits.repeats_max:
+        observed, limit = str(memory.executions), str(limits.repeats_max)
+        yield Breach(limits.scope, "REPEATS", "halt", observed, limit)
     if limits.holds_exposure:
         for rule, observed, limit in exposure_breaches(state, settings, limits):
             yield Breach(limits.scope, rule, "reduce", observed, limit)

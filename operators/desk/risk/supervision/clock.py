@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.risk.profit import profit_of
 from tapeflow.operators.desk.risk.supervision.feeds import ask_feeds
+from tapeflow.operators.desk.risk.supervision.memory import DAY_NS
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.time import Ns
-
-DAY_NS = 86_400_000_000_000
 
 
 def begin_clock(state: State, settings: DeskSettings) -> None:

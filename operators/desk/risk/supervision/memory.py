@@ -10,16 +10,27 @@ from msgspec import Struct
 from tapeflow.schemas.time import Ns
 
 ZERO = Decimal(0)
+DAY_NS = 86_400_000_000_000
 Owner = tuple[str, str, str]  # account, strategy, instrument
 
 
 class ScopeMemory(Struct):
-    """What is remembered of a scope with limits on losses or rejections."""
+    """What is remembered of a scope with limits on losses, rejections or requests."""
 
     day_profit: Decimal | None = ZERO  # at the begin of the UTC day; None: not known
     peak_profit: Decimal = ZERO  # the greatest that was sampled: at least that of the begin
     losses: int = 0  # closed trades that lost, in a row
     rejects_ns: list[Ns] = []  # log times
+    day: int = -1  # the UTC day of the counts below, since 1970
+    day_orders: int = 0  # orders, and changes of them
+    day_fills: int = 0
+    executions: int = 0  # since trading was enabled
+
+    def begin_day(self, now_ns: Ns) -> None:
+        """Let the counts of a day begin anew where it is another one."""
+        day = now_ns // DAY_NS
+        if day != self.day:
+            self.day, self.day_orders, self.day_fills = day, 0, 0
 
 
 class Guard(Struct):

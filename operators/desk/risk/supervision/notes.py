@@ -13,6 +13,7 @@ from tapeflow.operators.desk.risk.supervision.memory import Guard, Owner, Range,
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.bar import Bar
+from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.time import Ns
 
@@ -27,6 +28,7 @@ def note_fill(
 ) -> None:
     """Note a fill of a position: trades that end with it, and what protects it from now on."""
     memory, key = state.risk.supervision.memory, key_of(*owner)
+    count_fill(state, settings, owner, now_ns)
     has_ended = before.quantity and before.quantity * after.quantity <= 0
     if has_ended:
         memory.guards.pop(key, None)
@@ -53,6 +55,31 @@ def count_trade(state: State, settings: DeskSettings, owner: Owner, made: Decima
         if limits.losses_max is not None and made and holds_owner(settings, scope, owner):
             memory = state.risk.supervision.memory.of(scope)
             memory.losses = memory.losses + 1 if made < 0 else 0
+
+
+def count_fill(state: State, settings: DeskSettings, owner: Owner, now_ns: Ns) -> None:
+    """Count a fill in the executions and the fills of the day of its scopes."""
+    for scope, limits in settings.risk.limits.items():
+        if asks_counts(limits) and holds_owner(settings, scope, owner):
+            memory = state.risk.supervision.memory.of(scope)
+            memory.begin_day(now_ns)
+            memory.day_fills += 1
+            memory.executions += 1
+
+
+def count_request(state: State, settings: DeskSettings, order: Order, now_ns: Ns) -> None:
+    """Count an order that was approved, or a change of one, in the requests of the day."""
+    owner = (order.account, order.strategy, order.instrument)
+    for scope, limits in settings.risk.limits.items():
+        if asks_counts(limits) and holds_owner(settings, scope, owner):
+            memory = state.risk.supervision.memory.of(scope)
+            memory.begin_day(now_ns)
+            memory.day_orders += 1
+
+
+def asks_counts(limits: ScopeLimits) -> bool:
+    """Return whether a limit is of fills or requests."""
+    return limits.order_to_trade_max is not None or limits.repeats_max is not None
 
 
 def new_guard(

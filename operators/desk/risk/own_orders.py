@@ -1,0 +1,32 @@
+"""What is at work of the portfolio's own orders: their best prices, and how many there are."""
+
+from decimal import Decimal
+
+from tapeflow.operators.desk.risk.scopes import holds
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
+from tapeflow.operators.desk.working import HELD
+from tapeflow.schemas.orders import Order
+
+
+def best_own(state: State, order: Order, side: int) -> Decimal | None:
+    """Return the best price of the portfolio's orders that rest on a side of an instrument."""
+    best: Decimal | None = None
+    for orders in state.orders.living.values():
+        for working in orders.values():
+            each, limit = working.order, working.terms.limit
+            if limit is None or each.side != side or each.instrument != order.instrument:
+                continue
+            if working.phase == HELD or (working.terms.is_conditional and not working.triggered):
+                continue
+            best = limit if best is None else max(best * side, limit * side) * side
+    return best
+
+
+def count_open(state: State, settings: DeskSettings, scope: str) -> int:
+    """Return how many entries of a scope are at work."""
+    return sum(
+        working.order.role == "entry" and holds(settings, scope, working.order)
+        for orders in state.orders.living.values()
+        for working in orders.values()
+    )
