@@ -5,7 +5,7 @@
     order_to_trade_max = 50    orders and changes of the UTC day for each fill of it
     repeats_max = 100          executions since trading was enabled: then somebody looks
 
-The first two are asked of cancels alone. Nothing counts for the last two yet: no job has them.
+The first two are asked of cancels alone.
 """
 
 from typing import ClassVar

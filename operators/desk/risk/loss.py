@@ -3,7 +3,7 @@
     daily_loss 500      equity 10,000 at the begin of the UTC day: opens from 9,500 on
     drawdown 0.1        peak 10,000: opens from 9,000 on
 
-What only reduces passes. Nothing keeps peak and begin of the day yet: no job has these limits.
+What only reduces passes. Supervision holds them between orders too.
 """
 
 import math
