@@ -11,6 +11,7 @@ names        no id twice, numbers without holes
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from decimal import Decimal as D
+from itertools import groupby
 from typing import Any
 
 from tapeflow.schemas.accounts import Decision, Equity, Position
@@ -22,7 +23,7 @@ from tapeflow.schemas.states import StateChange
 from tests.frames import S
 from tests.plain_flow import INSTRUMENTS
 from tests.risk_oracle import IN_STATES, ZERO, Known, Owner, RiskOracle, owner_of, scopes_of
-from tests.risk_stories import MAX_AGE_S, RULES, Story
+from tests.risk_stories import COMMANDS, MAX_AGE_S, Story
 
 SEVERE = {"halt": "HALTED", "reduce": "REDUCING", "kill": "KILLED", "resume": "ACTIVE"}
 RESTRICTED = {"buy": "BUY", "sell": "SELL", "both": "both", "none": ""}
@@ -37,6 +38,7 @@ def check_story(story: Story, facts: list[Any], state: Any) -> None:
         laws.oracle.apply(fact)
     laws.check_end()
     check_names(facts)
+    check_fills(facts, late=bool(story.job.paper["answer"]))
     check_money(facts, state)
 
 
@@ -45,7 +47,7 @@ class Laws:
 
     def __init__(self, story: Story):
         self.story, self.oracle = story, RiskOracle(story)
-        self.wishes = {each.signal.id: each for some in story.intents.values() for each in some}
+        self.intents = {each.signal.id: each for some in story.intents.values() for each in some}
         self.due: dict[str, list[tuple[str, D]]] = {}  # decisions to come, by signal
         self.fills: dict[str, Fill] = {}
         self.closing: dict[str, str] = {}  # by scope: the event that began it
@@ -75,15 +77,15 @@ class Laws:
         if found.signal_id.startswith(IN_STATES):
             self.check_closing(found)
             return
-        wish = self.wishes[found.signal_id]
-        if isinstance(wish, Intent):
+        intent = self.intents[found.signal_id]
+        if isinstance(intent, Intent):
             if found.signal_id not in self.due:
-                self.due[found.signal_id] = self.oracle.expected(wish)
+                self.due[found.signal_id] = self.oracle.expected(intent)
             reason, size = self.due[found.signal_id].pop(0)
             assert (found.reason, found.size) == (reason, size), "the rules decide otherwise"
-        elif isinstance(wish, AmendIntent) and found.reason not in UNASKED:
-            assert found.reason == self.oracle.amendment(wish, wish.size)
-        elif isinstance(wish, CancelIntent):
+        elif isinstance(intent, AmendIntent) and found.reason not in UNASKED:
+            assert found.reason == self.oracle.amendment(intent, intent.size)
+        elif isinstance(intent, CancelIntent):
             assert found.reason == "ORDER_UNKNOWN"
 
     def check_closing(self, found: Decision) -> None:
@@ -99,27 +101,19 @@ class Laws:
         is_slice = self.oracle.orders[event.order_id].order.role == "child"
         if event.kind != "AMEND_ASKED" or event.reason or is_slice:
             return
-        wishes = [
+        intents = [
             each
-            for each in self.wishes.values()
+            for each in self.intents.values()
             if isinstance(each, AmendIntent)
             and (each.order_id, each.signal.time_ns) == (event.order_id, event.time_ns)
         ]
-        assert any(not self.oracle.amendment(each, event.size) for each in wishes)
+        assert any(not self.oracle.amendment(each, event.size) for each in intents)
 
     # --- positions ------------------------------------------------------------------------
 
     def check_position(self, after: Position) -> None:
         """Check a position by the one before it and the order that was filled."""
         owner = owner_of(after)
-        before, order = (
-            self.oracle.held[owner],
-            self.oracle.orders[self.fills[after.fill_id].order_id],
-        )
-        assert after.quantity >= 0 or not INSTRUMENTS.get(after.instrument).is_spot
-        if order.order.reduce_only:
-            assert abs(after.quantity) < abs(before), "what only reduces has enlarged"
-            assert after.quantity * before >= 0, "what only reduces has turned"
         others = sum(
             (
                 units
@@ -143,9 +137,7 @@ class Laws:
         if change.event == "CLOSING" or (change.event, change.state) == ("CHANGED", "KILLED"):
             self.closing[scope] = change.event
             self.closings[f"{IN_STATES}{change.seq}"] = scope
-        elif change.event == "CHANGED" and (
-            change.state == "ACTIVE" or self.closing.get(scope) == "CHANGED"
-        ):
+        elif change.event == "CHANGED" and change.state == "ACTIVE":
             self.closing.pop(scope, None)
         elif change.event == "FLAT":
             self.check_flat(scope)
@@ -159,24 +151,24 @@ class Laws:
 
     def check_command(self, found: ControlCommand) -> None:
         """Check what became of a command, and take over what it changed."""
-        said = self.story.commands[found.offset]
+        fields = self.story.commands[found.offset]
         change = self.changes.pop(found.id, None)
-        reason = self.doubt_of(said, found.time_ns) or self.effect_of(said, change)
-        if said["do"] in ("cancel", "flatten") and not reason:
+        reason = self.doubt_of(fields, found.time_ns) or self.effect_of(fields, change)
+        if fields["do"] in ("cancel", "flatten") and not reason:
             assert found.reason in ("", "NOTHING_TO_DO")
             return
         assert found.reason == reason
         assert (found.verdict == "DONE") == (not reason)
         if found.verdict != "DONE":
             return
-        scope, oracle = said["scope"], self.oracle
-        if said["do"] == "restrict":
-            oracle.restricted[scope] = RESTRICTED[said["side"]]
-        elif said["do"] == "set-limit":
-            kind = int if said["limit"] in ("orders_max", "open_orders_max") else D
-            oracle.limits.setdefault(scope, {})[said["limit"]] = kind(said["value"])
-            self.set_limits[scope, said["limit"]] = said["value"]
-        elif said["do"] != "resume":
+        scope, oracle = fields["scope"], self.oracle
+        if fields["do"] == "restrict":
+            oracle.restricted[scope] = RESTRICTED[fields["side"]]
+        elif fields["do"] == "set-limit":
+            kind = int if fields["limit"] in ("orders_max", "open_orders_max") else D
+            oracle.limits.setdefault(scope, {})[fields["limit"]] = kind(fields["value"])
+            self.set_limits[scope, fields["limit"]] = fields["value"]
+        elif fields["do"] != "resume":
             for each in oracle.living(scope):
                 assert not each.open or self.is_ending(each), "an entry goes on"
 
@@ -190,29 +182,29 @@ class Laws:
         living = [each for each in slices if each.phase != "DONE"] or [known]
         return all(each.pending == "CANCEL" for each in living)
 
-    def doubt_of(self, said: dict[str, Any], at_ns: int) -> str:
+    def doubt_of(self, fields: dict[str, Any], at_ns: int) -> str:
         """Return why a command is not believed, or ""."""
-        who, number, oracle = said["who"], said["number"], self.oracle
-        if said["forged"]:
+        who, number, oracle = fields["who"], fields["number"], self.oracle
+        if fields["forged"]:
             return "BAD_SIGNATURE"
         if number <= oracle.numbers.get(who, 0):
             return "REPLAYED"
         oracle.numbers[who] = number
         return "" if 0 <= at_ns - number <= MAX_AGE_S * S else "TOO_OLD"
 
-    def effect_of(self, said: dict[str, Any], change: StateChange | None) -> str:
+    def effect_of(self, fields: dict[str, Any], change: StateChange | None) -> str:
         """Return why a command that is believed has no effect, or ""; `change` is by it."""
-        scope, limit, value = said["scope"], said["limit"], said["value"]
-        if said["do"] in SEVERE:
+        scope, limit, value = fields["scope"], fields.get("limit", ""), fields.get("value", "")
+        if fields["do"] in SEVERE:
             if change is None:
-                assert self.oracle.states.get(scope, "ACTIVE") == SEVERE[said["do"]]
+                assert self.oracle.states.get(scope, "ACTIVE") == SEVERE[fields["do"]]
                 return "NOTHING_TO_DO"
-            assert change.state == SEVERE[said["do"]] != change.before
+            assert change.state == SEVERE[fields["do"]] != change.before
             return ""
-        if said["do"] == "restrict":
-            is_so = self.oracle.restricted.get(scope) == RESTRICTED[said["side"]]
-        elif said["do"] == "set-limit":
-            low, high = RULES.bounds.get(scope, {}).get(limit, (D(1), D(0)))
+        if fields["do"] == "restrict":
+            is_so = self.oracle.restricted.get(scope) == RESTRICTED[fields["side"]]
+        elif fields["do"] == "set-limit":
+            low, high = COMMANDS.bounds.get(scope, {}).get(limit, (D(1), D(0)))
             if not low <= D(value) <= high:
                 return "OUT_OF_BOUNDS"
             is_so = self.set_limits.get((scope, limit)) == value
@@ -223,8 +215,8 @@ class Laws:
     def check_end(self) -> None:
         """Check that all that was decided is there, and that nothing is being closed any more."""
         assert not [each for each in self.due.values() if each], "a decision is missing"
-        asked = {name for name, each in self.wishes.items() if isinstance(each, Intent)}
-        assert asked == set(self.due), "an intent is not decided"
+        decided = {name for name, each in self.intents.items() if isinstance(each, Intent)}
+        assert decided == set(self.due), "an intent is not decided"
         assert self.closing == {}, "a scope is not closed at the end"
         for scope, state in self.oracle.states.items():
             if state == "KILLED":
@@ -260,6 +252,34 @@ def check_names(facts: Iterable[Any]) -> None:
     assert set(names["approved"]) <= orders, "approved, and never an order"
 
 
+def check_fills(facts: Iterable[Any], *, late: bool) -> None:
+    """Check positions at the venue; `late`: answers come in another order than the fills were.
+
+    Of the fills of one record the order is not known then: the position after all of them counts.
+    """
+    orders = {each.id: each for each in facts if isinstance(each, Order)}
+    fills = [each for each in facts if isinstance(each, Fill)]
+    held: dict[Owner, D] = defaultdict(D)
+    for key, group in groupby(sorted(fills, key=record_of) if late else fills, record_of if late else id):
+        some = [*group]
+        before = dict(held)
+        for each in some:
+            held[owner_of(each)] += each.side * each.size
+        for each in some:
+            owner, order = owner_of(each), orders[each.order_id]
+            was, after = before.get(owner, ZERO), held[owner]
+            assert after >= 0 or not INSTRUMENTS.get(each.instrument).is_spot, "spot is short"
+            alone = sum(owner_of(other) == owner for other in some) == 1
+            if order.reduce_only and alone:
+                assert abs(after) < abs(was), "what only reduces has enlarged"
+                assert after * was >= 0, "what only reduces has turned"
+
+
+def record_of(fill: Fill) -> tuple[int, str, int]:
+    """Return the record that brought a fill."""
+    return fill.log_ns, fill.partition, fill.offset
+
+
 def check_money(facts: Iterable[Any], state: Any) -> None:
     """Check cash by currency, of the fills and of the positions, and the sums of strategies."""
     cash: dict[tuple[str, str], D] = defaultdict(D)
@@ -275,20 +295,20 @@ def check_money(facts: Iterable[Any], state: Any) -> None:
             last[owner_of(each)] = each
         elif isinstance(each, Equity):
             assert each.equity == each.realized + each.unrealized - each.fees + each.funding
-    booked: dict[tuple[str, str], D] = defaultdict(D)
+    of_positions: dict[tuple[str, str], D] = defaultdict(D)
     for (account, _, name), each in last.items():
         row = INSTRUMENTS.get(name)
-        booked[account, row.quote] += each.realized - each.fees + each.funding
+        of_positions[account, row.quote] += each.realized - each.fees + each.funding
         if row.is_spot:
-            booked[account, row.quote] -= each.cost
-            booked[account, row.base] += each.quantity
+            of_positions[account, row.quote] -= each.cost
+            of_positions[account, row.base] += each.quantity
         else:
             cash[account, row.quote] += each.realized
-    kept = {
+    of_state = {
         (name, currency): amount
         for name, account in state.accounts.items()
         for currency, amount in account.money.cash.items()
         if amount
     }
-    assert kept == {key: amount for key, amount in cash.items() if amount}
-    assert kept == {key: amount for key, amount in booked.items() if amount}
+    assert of_state == {key: amount for key, amount in cash.items() if amount}
+    assert of_state == {key: amount for key, amount in of_positions.items() if amount}

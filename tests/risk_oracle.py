@@ -24,7 +24,6 @@ from tests.plain_flow import IDS, INSTRUMENTS
 from tests.risk_stories import GROUPS, Story
 
 ZERO = D(0)
-WINDOW_NS = 2 * S
 IN_STATES = "states/"  # begins the signal of an order that closes for the sake of risk
 Owner = tuple[str, str, str]  # account, strategy, instrument
 
@@ -38,12 +37,12 @@ class Known:
     filled: D = ZERO
     phase: str = "HELD"
     pending: str = ""
-    asked: D | None = None  # by amendments on their way
+    requested: D | None = None  # by amendments on their way
     amendments: int = 0
 
     @property
     def target(self) -> D:
-        return self.size if self.asked is None else self.asked
+        return self.size if self.requested is None else self.requested
 
     @property
     def open(self) -> D:
@@ -60,15 +59,15 @@ class Known:
             self.size = event.filled + event.leaves
         if event.kind == "AMEND_ASKED" and event.phase != "HELD":
             self.amendments += 1
-            self.asked = self.asked if event.size is None else event.size
+            self.requested = self.requested if event.size is None else event.size
         if event.kind in ("AMENDED", "AMEND_REFUSED"):
             self.amendments = max(self.amendments - 1, 0)
         if not event.pending or not self.amendments:
-            self.amendments, self.asked = 0, None
+            self.amendments, self.requested = 0, None
 
 
 @dataclass(frozen=True)
-class Asked:
+class Proposed:
     """An order, or what an amendment adds to one, as the rules see it."""
 
     owner: Owner
@@ -132,8 +131,9 @@ class RiskOracle:
         self.orders: dict[str, Known] = {}
         self.states: dict[str, str] = {}
         self.restricted: dict[str, str] = {}
-        self.limits = {scope: dict(limits) for scope, limits in story.declared.items()}
-        self.opened: list[tuple[int, Owner]] = []  # log time, of each entry that opens
+        self.declared = {*story.job.limits}
+        self.limits = {scope: dict(limits) for scope, limits in story.job.limits.items()}
+        self.opened: list[tuple[int, str]] = []  # log time and scope, of entries that open
         self.numbers: dict[str, int] = {}
 
     # --- what is at hand ------------------------------------------------------------------
@@ -155,7 +155,7 @@ class RiskOracle:
             if each.phase != "DONE" and scope in scopes_of(owner_of(each.order)):
                 yield each
 
-    def holdings(self, scope: str, more: Iterable[Asked]) -> dict[str, tuple[D, D, D]]:
+    def holdings(self, scope: str, more: Iterable[Proposed]) -> dict[str, tuple[D, D, D]]:
         """Return units, buys and sells of a scope, by instrument; `more` are open as well."""
         found: dict[str, tuple[D, D, D]] = {}
 
@@ -174,74 +174,78 @@ class RiskOracle:
             add(one.owner, ZERO, *((size, ZERO) if one.side > 0 else (ZERO, size)))
         return {name: each for name, each in found.items() if any(each)}
 
-    def own(self, asked: Asked, before: Iterable[Asked]) -> tuple[D, D]:
+    def own(self, proposed: Proposed, before: Iterable[Proposed]) -> tuple[D, D]:
         """Return what its strategy holds against an order, and has open on its side."""
         open_ = sum(
             (
                 each.open
                 for each in self.orders.values()
-                if owner_of(each.order) == asked.owner and each.order.side == asked.side
+                if owner_of(each.order) == proposed.owner and each.order.side == proposed.side
             ),
             ZERO,
         )
         open_ += sum(
-            (each.size for each in before if each.side == asked.side and not each.reduce_only), ZERO
+            (each.size for each in before if each.side == proposed.side and not each.reduce_only), ZERO
         )
-        return max(-self.held[asked.owner] * asked.side, ZERO), open_
+        return max(-self.held[proposed.owner] * proposed.side, ZERO), open_
 
-    def only_reduces(self, asked: Asked, before: Iterable[Asked]) -> bool:
+    def only_reduces(self, proposed: Proposed, before: Iterable[Proposed]) -> bool:
         """Return whether no part of an order can enlarge or turn the position of its strategy."""
-        against, open_ = self.own(asked, before)
-        return asked.reduce_only or (against > 0 and asked.size <= against - open_)
+        against, open_ = self.own(proposed, before)
+        return proposed.reduce_only or (against > 0 and proposed.size <= against - open_)
+
+    def window_ns(self, scope: str) -> int:
+        """Return the window of a scope: a scope without limits in the job has a second."""
+        return 2 * S if scope in self.declared else S
 
     def flips(self, owner: Owner) -> bool:
-        return self.story.flips and not row_of(owner).is_spot
+        return self.story.job.flips and not row_of(owner).is_spot
 
     # --- the checks, in their order -------------------------------------------------------
 
-    def failing(self, asked: Asked, before: list[Asked]) -> str:
+    def failing(self, proposed: Proposed, before: list[Proposed]) -> str:
         """Return the code of the first check that fails, "" where none does."""
-        reduces = self.only_reduces(asked, before)
+        reduces = self.only_reduces(proposed, before)
         for code, check in CHECKS.items():
-            found = check(self, asked, before, reduces)
+            found = check(self, proposed, before, reduces)
             if found is not True:
                 return found or code
         return ""
 
-    def decide(self, asked: Asked, before: list[Asked], *, may_be_cut: bool) -> tuple[str, D]:
+    def decide(self, proposed: Proposed, before: list[Proposed], *, may_be_cut: bool) -> tuple[str, D]:
         """Return why an order is refused, or "", and its size: perhaps cut to what passes."""
         for code, check in CHECKS.items():
-            found = check(self, asked, before, self.only_reduces(asked, before))
+            found = check(self, proposed, before, self.only_reduces(proposed, before))
             if found is True:
                 continue
-            fitting = self.cut(asked, before, code) if may_be_cut else None
+            fitting = self.cut(proposed, before, code) if may_be_cut else None
             if fitting is None:
-                return found or code, asked.size
-            asked = fitting
-        return "", asked.size
+                return found or code, proposed.size
+            proposed = fitting
+        return "", proposed.size
 
-    def cut(self, asked: Asked, before: list[Asked], code: str) -> Asked | None:
+    def cut(self, proposed: Proposed, before: list[Proposed], code: str) -> Proposed | None:
         """Return the largest order, in lots, that passes a check, None where none does."""
-        if code != "FLIP" and (self.story.on_breach != "resize" or code not in RESIZED):
+        if code != "FLIP" and (self.story.job.on_breach != "resize" or code not in RESIZED):
             return None
-        lot = row_of(asked.owner).lot
-        for lots in range(int(asked.size / lot), 0, -1):
-            one = Asked(
-                asked.owner, asked.side, lots * lot, asked.reduce_only, asked.limit, asked.position
+        lot = row_of(proposed.owner).lot
+        for lots in range(int(proposed.size / lot), 0, -1):
+            one = Proposed(
+                proposed.owner, proposed.side, lots * lot, proposed.reduce_only, proposed.limit, proposed.position
             )
             if CHECKS[code](self, one, before, self.only_reduces(one, before)) is True:
                 return one
         return None
 
-    def limits_of(self, asked: Asked, name: str) -> Iterator[tuple[str, Any]]:
+    def limits_of(self, proposed: Proposed, name: str) -> Iterator[tuple[str, Any]]:
         """Yield scopes of an order that have a limit, and the limit."""
-        for scope in scopes_of(asked.owner):
+        for scope in scopes_of(proposed.owner):
             if name in self.limits.get(scope, {}):
                 yield scope, self.limits[scope][name]
 
-    def state_of(self, asked: Asked) -> str:
+    def state_of(self, proposed: Proposed) -> str:
         """Return the most severe state of the scopes of an order."""
-        states = (self.states.get(scope, "ACTIVE") for scope in scopes_of(asked.owner))
+        states = (self.states.get(scope, "ACTIVE") for scope in scopes_of(proposed.owner))
         return max(states, key=SEVERITY.index)  # type: ignore[arg-type]
 
     # --- intents --------------------------------------------------------------------------
@@ -251,19 +255,20 @@ class RiskOracle:
         entries = (Leg(intent.signal.side, intent.size, intent.terms), *intent.others)
         one_side = len({each.side for each in entries}) == 1
         self.prices.move(intent.signal.position)
-        before: list[Asked] = []
+        before: list[Proposed] = []
         found = []
         for leg in entries:
-            asked = asked_of(intent, leg)
-            reason, size = self.decide(asked, before, may_be_cut=True)
+            proposed = propose(intent, leg)
+            reason, size = self.decide(proposed, before, may_be_cut=True)
             if reason:
                 return [(reason, size)]
             found.append(("", size))
-            before.append(asked_of(intent, leg, size))
+            before.append(propose(intent, leg, size))
             found += [("", each.size) for each in intent.exits if one_side or each.side != leg.side]
         for number, each in enumerate(before):
             if not self.only_reduces(each, before[:number]):
-                self.opened.append((intent.signal.time_ns, each.owner))
+                counted = self.limits_of(each, "orders_max")
+                self.opened += [(intent.signal.time_ns, scope) for scope, _ in counted]
         return found
 
     def amendment(self, intent: AmendIntent, size: D | None) -> str:
@@ -274,18 +279,18 @@ class RiskOracle:
             return ""
         self.prices.move(intent.signal.position)
         order = known.order
-        asked = Asked(
+        proposed = Proposed(
             owner_of(order), order.side, added, order.reduce_only, order.limit,
             intent.signal.position,
         )  # fmt: skip
-        return self.decide(asked, [], may_be_cut=False)[0]
+        return self.decide(proposed, [], may_be_cut=False)[0]
 
 
-def asked_of(intent: Intent, leg: Leg, size: D | None = None) -> Asked:
+def propose(intent: Intent, leg: Leg, size: D | None = None) -> Proposed:
     """Return an entry of an intent as the rules see it."""
     signal = intent.signal
     owner = (intent.account, signal.strategy, signal.instrument)
-    return Asked(
+    return Proposed(
         owner, leg.side, leg.size if size is None else size, leg.terms.reduce_only, leg.terms.limit,
         signal.position,
     )  # fmt: skip
@@ -300,54 +305,54 @@ def row_of(owner: Owner) -> Instrument:
 Found = bool | str
 
 
-def check_state(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    state = oracle.state_of(asked)
+def check_state(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    state = oracle.state_of(proposed)
     return state == "ACTIVE" or (state == "REDUCING" and reduces) or ""
 
 
-def check_restricted(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    side = "BUY" if asked.side > 0 else "SELL"
-    listed = {oracle.restricted.get(scope) for scope in scopes_of(asked.owner)}
+def check_restricted(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    side = "BUY" if proposed.side > 0 else "SELL"
+    listed = {oracle.restricted.get(scope) for scope in scopes_of(proposed.owner)}
     return reduces or not listed & {side, "both"} or ""
 
 
-def check_flip(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    against, open_ = oracle.own(asked, before)
-    if against == 0 or asked.reduce_only or oracle.flips(asked.owner):
+def check_flip(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    against, open_ = oracle.own(proposed, before)
+    if against == 0 or proposed.reduce_only or oracle.flips(proposed.owner):
         return True
-    return asked.size <= max(against - open_, ZERO) or ""
+    return proposed.size <= max(against - open_, ZERO) or ""
 
 
-def check_size(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
+def check_size(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
     return (
-        reduces or all(asked.size <= each for _, each in oracle.limits_of(asked, "size_max")) or ""
+        reduces or all(proposed.size <= each for _, each in oracle.limits_of(proposed, "size_max")) or ""
     )
 
 
-def check_notional(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    limits = [each for _, each in oracle.limits_of(asked, "notional_max")]
-    price = oracle.prices.closing(asked.owner[2], long=asked.side < 0)
+def check_notional(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    limits = [each for _, each in oracle.limits_of(proposed, "notional_max")]
+    price = oracle.prices.closing(proposed.owner[2], long=proposed.side < 0)
     if reduces or not limits:
         return True
     if price is None:
         return "MARK_UNKNOWN"
-    if asked.side > 0 and asked.limit is not None:
-        price = max(price, asked.limit)
-    return all(asked.size * price <= each for each in limits) or ""
+    if proposed.side > 0 and proposed.limit is not None:
+        price = max(price, proposed.limit)
+    return all(proposed.size * price <= each for each in limits) or ""
 
 
-def check_position(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    for scope, limit in () if reduces else oracle.limits_of(asked, "position_max"):
-        units, buys, sells = oracle.holdings(scope, [*before, asked])[asked.owner[2]]
+def check_position(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    for scope, limit in () if reduces else oracle.limits_of(proposed, "position_max"):
+        units, buys, sells = oracle.holdings(scope, [*before, proposed])[proposed.owner[2]]
         if max(abs(units + buys), abs(units - sells)) > limit:
             return ""
     return True
 
 
-def check_gross(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    for scope, limit in () if reduces else oracle.limits_of(asked, "gross_max"):
+def check_gross(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    for scope, limit in () if reduces else oracle.limits_of(proposed, "gross_max"):
         gross = ZERO
-        for instrument, (units, buys, sells) in oracle.holdings(scope, [*before, asked]).items():
+        for instrument, (units, buys, sells) in oracle.holdings(scope, [*before, proposed]).items():
             worth = []
             for worst in (units + buys, units - sells):
                 price = oracle.prices.closing(instrument, long=worst > 0)
@@ -361,30 +366,30 @@ def check_gross(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: 
 
 
 def check_open_orders(
-    oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool
+    oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool
 ) -> Found:
-    for scope, limit in () if reduces else oracle.limits_of(asked, "open_orders_max"):
+    for scope, limit in () if reduces else oracle.limits_of(proposed, "open_orders_max"):
         at_work = sum(each.order.role == "entry" for each in oracle.living(scope))
         if at_work + len(before) + 1 > limit:
             return ""
     return True
 
 
-def check_rate(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    for scope, limit in () if reduces else oracle.limits_of(asked, "orders_max"):
-        since = asked.position[0] - WINDOW_NS
-        count = sum(at > since and scope in scopes_of(owner) for at, owner in oracle.opened)
+def check_rate(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    for scope, limit in () if reduces else oracle.limits_of(proposed, "orders_max"):
+        since = proposed.position[0] - oracle.window_ns(scope)
+        count = sum(at > since and each == scope for at, each in oracle.opened)
         count += sum(not oracle.only_reduces(each, before[:n]) for n, each in enumerate(before))
         if count + 1 > limit - limit // 5:
             return ""
     return True
 
 
-def check_short(oracle: RiskOracle, asked: Asked, before: list[Asked], reduces: bool) -> Found:
-    if asked.side > 0 or asked.reduce_only or not row_of(asked.owner).is_spot:
+def check_short(oracle: RiskOracle, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
+    if proposed.side > 0 or proposed.reduce_only or not row_of(proposed.owner).is_spot:
         return True
-    against, open_ = oracle.own(asked, before)
-    return asked.size <= max(against - open_, ZERO) or ""
+    against, open_ = oracle.own(proposed, before)
+    return proposed.size <= max(against - open_, ZERO) or ""
 
 
 CHECKS = {

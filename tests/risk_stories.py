@@ -1,21 +1,18 @@
-"""Stories for the checks of risk: drawn records with wishes and signed commands, and their log.
+"""Stories for the rules of risk: drawn records with requests and signed commands, and their log.
 
-    drawn ─▶ Story(rows, intents, frames) ─▶ batches in any pages, partitions in any order ─▶ facts
+    draws ─▶ Story(rows, intents, frames) ─▶ batches in any pages, partitions in any order ─▶ facts
 
-Prices and sizes are on a coarse grid, and limits are few: so that what is asked is often exactly at
-a limit. What is drawn does not know the desk: an order that is to be changed is named by a number.
+What is drawn does not know the desk: an order that is to be changed is named by a number.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal as D
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import strategies as st
-from msgspec.json import encode
 from msgspec.structs import replace
 
 from tapeflow.operators.decode.control import decode_controls
@@ -29,152 +26,41 @@ from tapeflow.schemas.batches import DeskBatch, Page
 from tapeflow.schemas.control import make_frame, public_key, sign
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.limits import ScopeLimits
-from tapeflow.schemas.orders import Terms
-from tapeflow.schemas.sides import BUY, SELL
-from tapeflow.schemas.signals import (
-    AmendIntent,
-    AnyIntent,
-    CancelIntent,
-    Intent,
-    Leg,
-    Signal,
-    Slicing,
-)
-from tests.desk_stories import BTC, A, B, build, desk, limit, quote, silence, trade
+from tapeflow.schemas.sides import BUY
+from tapeflow.schemas.signals import AmendIntent, AnyIntent, CancelIntent, Intent, Signal
+from tests.desk_markets import Draws, Drawn, Seeded
+from tests.desk_stories import BTC, build, desk, quote, silence, trade
 from tests.frames import S
 from tests.plain_flow import IDS, interleave
+from tests.risk_draws import (
+    CONTROL,
+    GROUPS,
+    LIMITS,
+    PARTITIONS,
+    SCOPES,
+    STRATEGIES,
+    TRADED,
+    Beat,
+    Job,
+    draw_beat,
+    draw_job,
+)
 
-CONTROL = "control-0"
-PARTITIONS = (A, B, CONTROL)
-PERP, COIN = IDS.index("BTC-USDT-PERP.BINANCE-USDM"), IDS.index("BTC-USD.COINBASE")
-TRADED = {A: (BTC, PERP), B: (COIN,)}
-STRATEGIES = {"a": "main", "b": "main", "c": "other"}  # its account, by strategy
-GROUPS = {"coins": frozenset({IDS[BTC], IDS[COIN]})}
 KEYS = {name: bytes([number]) * 32 for number, name in enumerate(("alice", "bob"), 1)}
 FORGER = bytes([9]) * 32
 PUBLIC = {name: public_key(key) for name, key in KEYS.items()}
 MAX_AGE_S, BEGIN_S, QUIET_S = 10, 1000, 40
-SCOPES = (
-    "portfolio", "account:main", "account:other", "strategy:a", "strategy:c", "venue:BINANCE",
-    f"instrument:{IDS[PERP]}", "group:coins",
-)  # fmt: skip
-LIMITS: dict[str, Sequence[Any]] = {  # what a limit may be
-    "position_max": (D(2), D(1), D(4), D(0)),
-    "gross_max": (D(300), D(200), D(500)),
-    "size_max": (D(1), D(2)),
-    "notional_max": (D(100), D(200), D("150.5")),
-    "open_orders_max": (1, 2, 3),
-    "orders_max": (2, 1, 5, 6),
-}
-UNSET = re.compile(r'"[a-z_]*":(null|false|0|"trade"|"price"|"GTC"),?')  # of terms: as usual
 BOUNDS = {name: (D(0), D(300)) for name in LIMITS}
-RULES = ControlRules(MAX_AGE_S * S, {scope: BOUNDS for scope in SCOPES[:4]})
-
-PRICES = st.sampled_from([100, 100, 100, 99, 101, 98, 102])
-SIZES = st.sampled_from([D(1), D(2), D("0.5"), D(3)])
-SIDES = st.sampled_from([BUY, BUY, SELL])
-
-
-class Beat(NamedTuple):
-    """A record: its partition, seconds after the one before, and what it brings."""
-
-    partition: str
-    gap_s: float
-    row: Any  # (kind, which instrument of the partition, price, size) or None
-    wish: Any = None  # fields of a request
-    command: Any = None  # fields of a command
-
-
-TERMS = st.one_of(
-    st.booleans().map(lambda reduces: Terms(reduce_only=reduces)),
-    st.tuples(PRICES, st.sampled_from(["GTC", "GTC", "IOC"]), st.integers(0, 3)).map(
-        lambda drawn: limit(drawn[0], tif=drawn[1], reduce_only=drawn[2] == 3)
-    ),
-    PRICES.map(lambda at: Terms(type="stop", trigger=D(at))),
-    PRICES.map(lambda at: Terms(type="take_profit_limit", trigger=D(at), limit=D(at))),
-)
-SLICES = st.sampled_from([
-    Slicing(kind="twap", count=2, every_ns=S),
-    Slicing(kind="iceberg", display=D("0.5")),
-])  # fmt: skip
-LEGS = st.tuples(SIDES, SIZES, TERMS).map(lambda drawn: Leg(*drawn))
-EXITS = st.lists(st.tuples(SIZES, st.one_of(PRICES.map(limit), st.just(Terms()))), max_size=2)
-ORDERS = st.fixed_dictionaries({
-    "do": st.sampled_from(["order"] * 5 + ["bracket", "pair", "slices"]),
-    "strategy": st.sampled_from("aabc"),
-    "which": st.integers(0, 1),
-    "side": SIDES,
-    "size": SIZES,
-    "terms": TERMS,
-    "exits": EXITS,
-    "other": LEGS,
-    "slicing": SLICES,
-})  # fmt: skip
-CHANGES = st.fixed_dictionaries({
-    "do": st.sampled_from(["cancel", "amend", "amend"]),
-    "order": st.integers(0, 9),
-    "size": st.none() | SIZES,
-    "limit": st.none() | PRICES,
-})  # fmt: skip
-ACTIONS = st.sampled_from(
-    ["halt", "reduce", "resume", "resume", "kill", "flatten", "cancel", "restrict", "set-limit"]
-)
-COMMANDS = st.fixed_dictionaries({
-    "do": ACTIONS,
-    "scope": st.sampled_from(SCOPES),
-    "who": st.sampled_from(["alice", "alice", "bob"]),
-    "how": st.sampled_from(["signed"] * 8 + ["forged", "again", "old", "early"]),
-    "side": st.sampled_from(["buy", "sell", "both", "none"]),
-    "limit": st.sampled_from(sorted(LIMITS)),
-    "value": st.sampled_from(["1", "2", "200", "301"]),
-})  # fmt: skip
-GAPS = st.sampled_from([0.25, 0.25, 0, 0.5, 1, 2])
-MARKET_ROWS = st.tuples(
-    st.sampled_from(["trade", "trade", "quote"]),
-    st.integers(0, 1),
-    PRICES,
-    st.sampled_from([1, 2, 5]),
-)
-MARKETS = st.sampled_from([A, A, B])
-NOTHING = st.none()
-BEATS = st.one_of(
-    st.tuples(MARKETS, GAPS, MARKET_ROWS),
-    st.tuples(MARKETS, GAPS, MARKET_ROWS, ORDERS),
-    st.tuples(MARKETS, GAPS, MARKET_ROWS, ORDERS),
-    st.tuples(MARKETS, GAPS, NOTHING, CHANGES),
-    st.tuples(st.just(CONTROL), GAPS, NOTHING, NOTHING, COMMANDS),
-).map(lambda drawn: Beat(*drawn))
-DECLARED = st.lists(
-    st.sampled_from(SCOPES).flatmap(
-        lambda scope: st.sampled_from(sorted(LIMITS)).flatmap(
-            lambda name: st.tuples(st.just(scope), st.just(name), st.sampled_from(LIMITS[name]))
-        )
-    ),
-    max_size=5,
-)
-RISK = st.fixed_dictionaries({
-    "declared": DECLARED,
-    "flips": st.booleans(),
-    "on_breach": st.sampled_from(["refuse", "resize"]),
-})  # fmt: skip
-PAPER = st.fixed_dictionaries({
-    "model": st.sampled_from(["trade", "sized", "touch"]),
-    "slip": st.sampled_from([0, None]),
-    "entry": st.sampled_from([0, 0.25]),
-    "cancel": st.sampled_from([0, 0.5]),
-    "answer": st.sampled_from([0, 0, 1.5]),
-})  # fmt: skip
+COMMANDS = ControlRules(MAX_AGE_S * S, {scope: BOUNDS for scope in SCOPES[:3]})
 
 
 @dataclass(repr=False)
 class Story:
-    """A log with wishes and commands, and the rules of its job."""
+    """A log with intents and commands, and the rules of its job."""
 
-    declared: dict[str, dict[str, Any]]  # limits, by scope and name
-    flips: bool
-    on_breach: str
+    job: Job
     settings: DeskSettings
-    drawn: str = ""  # for who reads a failure
+    drawn: str  # for who reads a failure
     rows: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in PARTITIONS})
     intents: dict[str, list[AnyIntent]] = field(
         default_factory=lambda: {name: [] for name in PARTITIONS}
@@ -182,70 +68,61 @@ class Story:
     frames: list[tuple[int, bytes]] = field(default_factory=list)  # of commands
     commands: dict[int, dict[str, Any]] = field(default_factory=dict)  # what they say, by offset
 
-    def __repr__(self) -> str:
-        return self.drawn
-
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(self.drawn)
 
 
+def make_story(seed: int, beats: int = 25) -> Story:
+    """Return the story of a seed."""
+    draws = Seeded(seed)
+    return tell_story(draw_job(draws), [draw_beat(draws) for _ in range(beats)])
+
+
 @st.composite
 def stories(draw: Any, most: int = 25) -> Story:
-    """Draw a story; at its end all is quiet, at prices at which everything can be closed."""
-    return make_story(draw(st.lists(BEATS, min_size=3, max_size=most)), draw(RISK), draw(PAPER))
+    """Draw a story with hypothesis."""
+    draws: Draws = Drawn(draw)
+    job = draw_job(draws)
+    return tell_story(job, [draw_beat(draws) for _ in range(draw(st.integers(1, most)))])
 
 
-def make_story(beats: Sequence[Beat], risk: dict[str, Any], paper: dict[str, Any]) -> Story:
-    """Return the story of what was drawn."""
-    declared: dict[str, dict[str, Any]] = {}
-    for scope, name, value in risk["declared"]:
-        declared.setdefault(scope, {})[name] = value
-    settings = settings_of(declared, risk, paper)
-    lines = "\n".join(map(describe, beats))
-    story = Story(declared, risk["flips"], risk["on_breach"], settings, f"{risk} {paper}\n{lines}")
-    at_s, orders = float(BEGIN_S), ["nothing"]
-    for name, codes in TRADED.items():
-        story.rows[name] += [trade(at_s, 100, i=code) for code in codes[:1]]
+def tell_story(job: Job, beats: Sequence[Beat]) -> Story:
+    """Return the story of what was drawn; its end is quiet, at prices that close everything."""
+    story = Story(job, settings_of(job), "\n".join(map(str, (job, *beats))))
+    at_s, orders = float(BEGIN_S), list[str]()
+    story.rows["binance-0"].append(trade(at_s, 100, i=BTC))
+    story.rows["coinbase-0"].append(silence(at_s))
     for number, beat in enumerate(beats):
         at_s += beat.gap_s
         if beat.command is not None:
             add_command(story, at_s, beat.command)
             continue
         story.rows[beat.partition].append(row_of(beat, at_s))
-        if beat.wish is not None:
-            add_wish(story, number, beat, orders)
+        if beat.request is not None:
+            add_intent(story, f"signal-{number}", beat, orders)
     add_quiet(story, at_s)
     return story
 
 
-def describe(beat: Beat) -> str:
-    """Return a beat as a line, of its terms what is not as usual."""
-    wish = dict(beat.wish or {})
-    for name in {"exits", "other", "slicing", "terms"} & set(wish):
-        wish[name] = UNSET.sub("", encode(wish[name]).decode())
-    return f"{beat.partition} +{beat.gap_s} {beat.row} {wish or ''} {beat.command or ''}"
-
-
-def settings_of(
-    declared: dict[str, dict[str, Any]], risk: dict[str, Any], paper: dict[str, Any]
-) -> DeskSettings:
+def settings_of(job: Job) -> DeskSettings:
     """Return the settings of a desk with three partitions, two accounts and three strategies."""
     limits = {
         scope: ScopeLimits(scope, orders_window_ns=2 * S, **named)
-        for scope, named in declared.items()
+        for scope, named in job.limits.items()
     }
-    rules = RiskRules("worst", risk["flips"], risk["on_breach"], limits, GROUPS)
     base = desk(
-        paper["model"],
+        job.paper["model"],
         accounts=("main", "other"),
         partitions=PARTITIONS,
-        slip=paper["slip"],
+        slip=job.paper["slip"],
         sample=3,
-        risk=rules,
-        control=RULES,
+        risk=RiskRules("worst", job.flips, job.on_breach, limits, GROUPS),
+        control=COMMANDS,
         traded={(account, name): frozenset(IDS) for name, account in STRATEGIES.items()},
     )
-    latencies = {name: Latency(0, round(paper[name] * S)) for name in ("entry", "cancel", "answer")}
+    latencies = {
+        name: Latency(0, round(job.paper[name] * S)) for name in ("entry", "cancel", "answer")
+    }
     money = replace(base.money, position_values=True)
     return replace(base, paper=replace(base.paper, **latencies), money=money)
 
@@ -254,72 +131,54 @@ def row_of(beat: Beat, at_s: float) -> Any:
     """Return the row of a beat."""
     if beat.row is None:
         return silence(at_s)
-    kind, which, price, size = beat.row
-    codes = TRADED[beat.partition]
-    code = codes[which % len(codes)]
+    kind, code, price, size = beat.row
     if kind == "quote":
         return quote(at_s, price - 1, price + 1, (size, size), i=code)
     return trade(at_s, price, size, i=code)
 
 
-def add_wish(story: Story, number: int, beat: Beat, orders: list[str]) -> None:
-    """Add what is asked at the newest record of a partition; `orders` gets the ids of its orders."""
-    rows, wish = story.rows[beat.partition], beat.wish
-    codes = TRADED[beat.partition]
-    code = codes[wish.get("which", 0) % len(codes)]
-    strategy = wish.get("strategy", "a")
+def add_intent(story: Story, name: str, beat: Beat, orders: list[str]) -> None:
+    """Add what is proposed at the newest record; `orders` gets the ids of its orders."""
+    rows, fields = story.rows[beat.partition], dict(beat.request or {})
+    kind, strategy = fields.pop("do"), fields.pop("strategy", "a")
+    code, side = fields.pop("i", BTC), fields.pop("side", BUY)
     signal = Signal(
-        f"wish-{number}", strategy, IDS[code], rows[-1].log_ns, wish.get("side", BUY), 1.0, "a bar",
-        rows[-1].log_ns, 100.0, beat.partition, len(rows) - 1,
+        name, strategy, IDS[code], rows[-1].log_ns, side, 1.0, "a bar", rows[-1].log_ns, 100.0,
+        beat.partition, len(rows) - 1,
     )  # fmt: skip
-    account = STRATEGIES[strategy]
+    account, changed = STRATEGIES[strategy], fields.pop("order", 0)
+    target = orders[-1 - changed] if changed < len(orders) else "nothing"
     made: AnyIntent
-    if wish["do"] in ("cancel", "amend"):
-        target = orders[wish["order"] % len(orders)]
-        if wish["do"] == "cancel":
-            made = CancelIntent(account, signal, target)
-        else:
-            price = None if wish["limit"] is None else D(wish["limit"])
-            made = AmendIntent(account, signal, target, wish["size"], price)
+    if kind == "cancel":
+        made = CancelIntent(account, signal, target)
+    elif kind == "amend":
+        price = None if fields["limit"] is None else D(fields["limit"])
+        made = AmendIntent(account, signal, target, fields["size"], price)
     else:
-        made = Intent(account, signal, wish["size"], wish["terms"], **parts_of(wish))
+        made = Intent(account, signal, **fields)
         entry = entry_id(made)
-        orders.insert(0, entry)
         orders += [derive_id("order", entry, "exit", n) for n in range(len(made.exits))]
+        orders.append(entry)
     story.intents[beat.partition].append(made)
 
 
-def parts_of(wish: dict[str, Any]) -> dict[str, Any]:
-    """Return the exits, further entries and slices of a wish."""
-    if wish["do"] == "bracket":
-        return {"exits": tuple(Leg(-wish["side"], size, each) for size, each in wish["exits"])}
-    if wish["do"] == "pair":
-        return {"others": (wish["other"],), "entry_rule": "OCO"}
-    return {"slicing": wish["slicing"]} if wish["do"] == "slices" else {}
-
-
-def add_command(story: Story, at_s: float, said: dict[str, Any]) -> None:
+def add_command(story: Story, at_s: float, fields: dict[str, Any]) -> None:
     """Add a frame to the control partition; one that comes again is the newest, byte by byte."""
-    at, offset = round(at_s * S), len(story.frames)
-    if said["how"] == "again" and story.frames:
+    at, offset, how = round(at_s * S), len(story.frames), fields["how"]
+    if how == "again" and story.frames:
         story.frames.append((at, story.frames[-1][1]))
         story.commands[offset] = story.commands[offset - 1]
         return
-    number = at + {"old": -(MAX_AGE_S * S + 1), "early": 1}.get(said["how"], 0)
-    args = {
-        "restrict": {"side": said["side"]},
-        "set-limit": {"limit": said["limit"], "value": said["value"]},
-    }.get(said["do"], {})
-    is_forged = said["how"] == "forged"
-    frame = frame_of(
-        said["who"], number, said["do"], said["scope"], *args.items(), forged=is_forged
-    )
+    number = at + {"old": -(MAX_AGE_S * S + 1), "early": 1}.get(how, 0)
+    args = [(name, fields[name]) for name in ("side", "limit", "value") if name in fields]
+    forged = how == "forged"
+    frame = sign_frame(fields["who"], number, fields["do"], fields["scope"], *args, forged=forged)
     story.frames.append((at, frame))
-    story.commands[offset] = {**said, "number": number, "args": args, "forged": is_forged}
+    story.commands[offset] = {**fields, "number": number, "forged": forged}
 
 
 @cache
-def frame_of(who: str, number: int, do: str, scope: str, *args: Any, forged: bool) -> bytes:
+def sign_frame(who: str, number: int, do: str, scope: str, *args: Any, forged: bool) -> bytes:
     """Return the bytes of a signed command."""
     return sign(make_frame(who, number, do, scope, dict(args)), FORGER if forged else KEYS[who])
 

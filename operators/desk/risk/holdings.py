@@ -43,11 +43,6 @@ class Holding(NamedTuple):
         """The units if all sells fill and no buy."""
         return self.units - self.sides.sells
 
-    @property
-    def worst(self) -> Decimal:
-        """The largest position that it can become, long or short."""
-        return max(abs(self.longest), abs(self.shortest))
-
 
 NOTHING = Holding()
 Holdings = dict[str, Holding]  # by instrument
@@ -132,11 +127,10 @@ def notionals(holdings: Holdings, values: Values) -> Notionals:
     shorts: dict[str, float] = {}
     for instrument, holding in holdings.items():
         longest, shortest = holding.longest, holding.shortest
-        is_long = abs(longest) >= abs(shortest)
-        value = values(instrument, long=is_long)
-        by_instrument[instrument] = float(holding.worst) * value
-        longs[instrument] = float(longest) * value
-        shorts[instrument] = float(shortest) * value
+        longs[instrument] = float(longest) * values(instrument, long=longest > 0)
+        shorts[instrument] = float(shortest) * values(instrument, long=shortest > 0)
+        long, short = abs(longs[instrument]), abs(shorts[instrument])
+        by_instrument[instrument] = long if long >= short or math.isnan(long) else short
     net = max(abs(math.fsum(longs.values())), abs(math.fsum(shorts.values())))
     return Notionals(math.fsum(by_instrument.values()), net, by_instrument, longs, shorts)
 

@@ -33,7 +33,8 @@ def change_state(
     state.risk.trading.put(scope, to)
     fact = change_fact(state, scope, cause, before=before, event="CHANGED")
     yield fact
-    state.risk.trading.closings.pop(scope, None)  # a new one has its own cause
+    if to in ("ACTIVE", "KILLED"):  # a kill has its own cause; else what is closed goes on
+        state.risk.trading.closings.pop(scope, None)
     if to == "KILLED":
         yield from begin_closing(state, settings, scope, fact.seq, cause)
     elif to != "ACTIVE":
