@@ -103,8 +103,7 @@ def of_scope(state: State, settings: DeskSettings, closing: Closing) -> list[Wor
     """Return the orders of a scope that are not over; slices go with their order."""
     return [
         working
-        for orders in state.orders.living.values()
-        for working in orders.values()
+        for working in state.orders.all_living()
         if working.order.role != "child" and holds(settings, closing.scope, working.order)
     ]
 
