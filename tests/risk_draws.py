@@ -103,7 +103,10 @@ def draw_beat(draws: Draws) -> Beat:
 
 def draw_terms(draws: Draws) -> Terms:
     """Draw the terms of an order."""
-    kind, price = draws.pick(("market",) * 4 + ("limit",) * 4 + ("stop", "take")), draws.pick(PRICES)
+    kind, price = (
+        draws.pick(("market",) * 4 + ("limit",) * 4 + ("stop", "take")),
+        draws.pick(PRICES),
+    )
     if kind == "stop":
         return Terms(type="stop", trigger=D(price))
     if kind == "take":
@@ -127,9 +130,7 @@ def draw_order(draws: Draws, code: int) -> dict[str, Any]:
     }
     if kind == "bracket":
         prices = draws.pick(((101, 99), (99,), (102,), (98, 102)))
-        fields["exits"] = tuple(
-            Leg(-side, draws.pick(SIZES), limit(price)) for price in prices
-        )
+        fields["exits"] = tuple(Leg(-side, draws.pick(SIZES), limit(price)) for price in prices)
     elif kind == "pair":
         other = Leg(draws.pick((BUY, SELL)), draws.pick(SIZES), draw_terms(draws))
         fields |= {"others": (other,), "entry_rule": draws.pick(("OCO", "OUO", ""))}

@@ -8,25 +8,20 @@ money        cash is realized less cost of spot, fees; of an account the sum of 
 names        no id twice, numbers without holes
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from decimal import Decimal as D
-from itertools import groupby
 from typing import Any
 
-from tapeflow.schemas.accounts import Decision, Equity, Position
+from tapeflow.schemas.accounts import Decision, Position
 from tapeflow.schemas.control import ControlCommand
-from tapeflow.schemas.order_events import Command, OrderEvent
-from tapeflow.schemas.orders import Fill, Order
+from tapeflow.schemas.order_events import OrderEvent
+from tapeflow.schemas.orders import Fill
 from tapeflow.schemas.signals import AmendIntent, CancelIntent, Intent
 from tapeflow.schemas.states import StateChange
-from tests.frames import S
-from tests.plain_flow import INSTRUMENTS
-from tests.risk_oracle import IN_STATES, ZERO, Known, Owner, RiskOracle, owner_of, scopes_of
-from tests.risk_stories import COMMANDS, MAX_AGE_S, Story
+from tests.risk_books import IN_STATES, ZERO, owner_of, scopes_of
+from tests.risk_state_laws import StateLaws
+from tests.risk_stories import Story
+from tests.risk_sum_laws import check_fills, check_money, check_names
 
-SEVERE = {"halt": "HALTED", "reduce": "REDUCING", "kill": "KILLED", "resume": "ACTIVE"}
-RESTRICTED = {"buy": "BUY", "sell": "SELL", "both": "both", "none": ""}
 UNASKED = ("ORDER_UNKNOWN", "SLICE", "CANCEL_PENDING")  # reasons before the checks
 
 
@@ -42,18 +37,14 @@ def check_story(story: Story, facts: list[Any], state: Any) -> None:
     check_money(facts, state)
 
 
-class Laws:
+class Laws(StateLaws):
     """The laws, a fact at a time; the oracle knows all facts before it."""
 
     def __init__(self, story: Story):
-        self.story, self.oracle = story, RiskOracle(story)
+        super().__init__(story)
         self.intents = {each.signal.id: each for some in story.intents.values() for each in some}
         self.due: dict[str, list[tuple[str, D]]] = {}  # decisions to come, by signal
         self.fills: dict[str, Fill] = {}
-        self.closing: dict[str, str] = {}  # by scope: the event that began it
-        self.closings: dict[str, str] = {}  # scope of a closing, by the signal of its orders
-        self.changes: dict[str, StateChange] = {}  # by the command that made them
-        self.set_limits: dict[tuple[str, str], str] = {}
 
     def check(self, fact: Any) -> None:
         """Check a fact by all before it."""
@@ -124,94 +115,6 @@ class Laws:
         )
         assert after.net == others + after.quantity
 
-    # --- states and commands --------------------------------------------------------------
-
-    def follow_closing(self, change: StateChange) -> None:
-        """Follow what is being closed, and check that FLAT is true."""
-        scope = change.scope
-        if change.event == "CHANGED":
-            assert change.before == self.oracle.states.get(scope, "ACTIVE") != change.state
-            self.changes[change.rule] = change
-        else:
-            assert change.state == self.oracle.states.get(scope, "ACTIVE")
-        if change.event == "CLOSING" or (change.event, change.state) == ("CHANGED", "KILLED"):
-            self.closing[scope] = change.event
-            self.closings[f"{IN_STATES}{change.seq}"] = scope
-        elif change.event == "CHANGED" and change.state == "ACTIVE":
-            self.closing.pop(scope, None)
-        elif change.event == "FLAT":
-            self.check_flat(scope)
-            self.closing.pop(scope)
-
-    def check_flat(self, scope: str) -> None:
-        """Check that a scope holds less than a lot, and has no order at work."""
-        assert [*self.oracle.living(scope)] == []
-        for owner, units in self.oracle.held.items():
-            assert scope not in scopes_of(owner) or abs(units) < INSTRUMENTS.get(owner[2]).lot
-
-    def check_command(self, found: ControlCommand) -> None:
-        """Check what became of a command, and take over what it changed."""
-        fields = self.story.commands[found.offset]
-        change = self.changes.pop(found.id, None)
-        reason = self.doubt_of(fields, found.time_ns) or self.effect_of(fields, change)
-        if fields["do"] in ("cancel", "flatten") and not reason:
-            assert found.reason in ("", "NOTHING_TO_DO")
-            return
-        assert found.reason == reason
-        assert (found.verdict == "DONE") == (not reason)
-        if found.verdict != "DONE":
-            return
-        scope, oracle = fields["scope"], self.oracle
-        if fields["do"] == "restrict":
-            oracle.restricted[scope] = RESTRICTED[fields["side"]]
-        elif fields["do"] == "set-limit":
-            kind = int if fields["limit"] in ("orders_max", "open_orders_max") else D
-            oracle.limits.setdefault(scope, {})[fields["limit"]] = kind(fields["value"])
-            self.set_limits[scope, fields["limit"]] = fields["value"]
-        elif fields["do"] != "resume":
-            for each in oracle.living(scope):
-                assert not each.open or self.is_ending(each), "an entry goes on"
-
-    def is_ending(self, known: Known) -> bool:
-        """Return whether an order is being canceled; one in slices is it by its slices."""
-        slices = [
-            each
-            for each in self.oracle.orders.values()
-            if (each.order.parent, each.order.role) == (known.order.id, "child")
-        ]
-        living = [each for each in slices if each.phase != "DONE"] or [known]
-        return all(each.pending == "CANCEL" for each in living)
-
-    def doubt_of(self, fields: dict[str, Any], at_ns: int) -> str:
-        """Return why a command is not believed, or ""."""
-        who, number, oracle = fields["who"], fields["number"], self.oracle
-        if fields["forged"]:
-            return "BAD_SIGNATURE"
-        if number <= oracle.numbers.get(who, 0):
-            return "REPLAYED"
-        oracle.numbers[who] = number
-        return "" if 0 <= at_ns - number <= MAX_AGE_S * S else "TOO_OLD"
-
-    def effect_of(self, fields: dict[str, Any], change: StateChange | None) -> str:
-        """Return why a command that is believed has no effect, or ""; `change` is by it."""
-        scope, limit, value = fields["scope"], fields.get("limit", ""), fields.get("value", "")
-        if fields["do"] in SEVERE:
-            if change is None:
-                assert self.oracle.states.get(scope, "ACTIVE") == SEVERE[fields["do"]]
-                return "NOTHING_TO_DO"
-            assert change.state == SEVERE[fields["do"]] != change.before
-            return ""
-        if fields["do"] == "restrict":
-            is_so = self.oracle.restricted.get(scope) == RESTRICTED[fields["side"]]
-        elif fields["do"] == "set-limit":
-            low, high = COMMANDS.bounds.get(scope, {}).get(limit, (D(1), D(0)))
-            if not low <= D(value) <= high:
-                return "OUT_OF_BOUNDS"
-            is_so = self.set_limits.get((scope, limit)) == value
-        else:
-            is_so = False
-        return "NOTHING_TO_DO" if is_so else ""
-
     def check_end(self) -> None:
         """Check that all that was decided is there, and that nothing is being closed any more."""
         assert not [each for each in self.due.values() if each], "a decision is missing"
@@ -221,94 +124,3 @@ class Laws:
         for scope, state in self.oracle.states.items():
             if state == "KILLED":
                 self.check_flat(scope)
-
-
-# --- of all facts -------------------------------------------------------------------------
-
-
-def check_names(facts: Iterable[Any]) -> None:
-    """Check that no id is there twice, and that numbers have no holes."""
-    names: dict[str, list[str]] = defaultdict(list)
-    numbers: dict[Any, list[int]] = defaultdict(list)
-    for each in facts:
-        if isinstance(each, Order | Fill):
-            names[type(each).__name__].append(each.id)
-        if isinstance(each, Decision) and each.decision == "APPROVED":
-            names["approved"].append(each.order_id)
-        if isinstance(each, ControlCommand):
-            names["commands"] += [each.id] if each.verdict == "DONE" else []
-        elif isinstance(each, OrderEvent | Command):
-            numbers[type(each), each.account].append(each.seq)
-        elif isinstance(each, StateChange):
-            numbers[StateChange].append(each.seq)
-        else:
-            numbers["facts", each.account].append(each.seq)
-    for kind, some in names.items():
-        twice = [name for name, count in Counter(some).items() if count > 1]
-        assert not twice, f"{kind}: an id is there twice"
-    for kind, some_numbers in numbers.items():
-        assert some_numbers == [*range(1, len(some_numbers) + 1)], kind
-    orders = {each.id for each in facts if isinstance(each, Order)}
-    assert set(names["approved"]) <= orders, "approved, and never an order"
-
-
-def check_fills(facts: Iterable[Any], *, late: bool) -> None:
-    """Check positions at the venue; `late`: answers come in another order than the fills were.
-
-    Of the fills of one record the order is not known then: the position after all of them counts.
-    """
-    orders = {each.id: each for each in facts if isinstance(each, Order)}
-    fills = [each for each in facts if isinstance(each, Fill)]
-    held: dict[Owner, D] = defaultdict(D)
-    for key, group in groupby(sorted(fills, key=record_of) if late else fills, record_of if late else id):
-        some = [*group]
-        before = dict(held)
-        for each in some:
-            held[owner_of(each)] += each.side * each.size
-        for each in some:
-            owner, order = owner_of(each), orders[each.order_id]
-            was, after = before.get(owner, ZERO), held[owner]
-            assert after >= 0 or not INSTRUMENTS.get(each.instrument).is_spot, "spot is short"
-            alone = sum(owner_of(other) == owner for other in some) == 1
-            if order.reduce_only and alone:
-                assert abs(after) < abs(was), "what only reduces has enlarged"
-                assert after * was >= 0, "what only reduces has turned"
-
-
-def record_of(fill: Fill) -> tuple[int, str, int]:
-    """Return the record that brought a fill."""
-    return fill.log_ns, fill.partition, fill.offset
-
-
-def check_money(facts: Iterable[Any], state: Any) -> None:
-    """Check cash by currency, of the fills and of the positions, and the sums of strategies."""
-    cash: dict[tuple[str, str], D] = defaultdict(D)
-    last: dict[Owner, Position] = {}
-    for each in facts:
-        if isinstance(each, Fill):
-            cash[each.account, each.fee_currency] -= each.fee
-            row = INSTRUMENTS.get(each.instrument)
-            if row.is_spot:
-                cash[each.account, row.quote] -= each.side * each.size * each.price
-                cash[each.account, row.base] += each.side * each.size
-        elif isinstance(each, Position):
-            last[owner_of(each)] = each
-        elif isinstance(each, Equity):
-            assert each.equity == each.realized + each.unrealized - each.fees + each.funding
-    of_positions: dict[tuple[str, str], D] = defaultdict(D)
-    for (account, _, name), each in last.items():
-        row = INSTRUMENTS.get(name)
-        of_positions[account, row.quote] += each.realized - each.fees + each.funding
-        if row.is_spot:
-            of_positions[account, row.quote] -= each.cost
-            of_positions[account, row.base] += each.quantity
-        else:
-            cash[account, row.quote] += each.realized
-    of_state = {
-        (name, currency): amount
-        for name, account in state.accounts.items()
-        for currency, amount in account.money.cash.items()
-        if amount
-    }
-    assert of_state == {key: amount for key, amount in cash.items() if amount}
-    assert of_state == {key: amount for key, amount in of_positions.items() if amount}

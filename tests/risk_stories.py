@@ -5,35 +5,29 @@
 What is drawn does not know the desk: an order that is to be changed is named by a number.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal as D
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tapeflow.operators.decode.control import decode_controls
 from tapeflow.operators.desk.legs import entry_id
 from tapeflow.operators.desk.risk.rules import RiskRules
-from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.settings import ControlRules, DeskSettings
-from tapeflow.operators.desk.step import Desk
 from tapeflow.operators.desk.venue.rules import Latency
-from tapeflow.schemas.batches import DeskBatch, Page
 from tapeflow.schemas.control import make_frame, public_key, sign
 from tapeflow.schemas.ids import derive_id
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.signals import AmendIntent, AnyIntent, CancelIntent, Intent, Signal
-from tests.desk_markets import Draws, Drawn, Seeded
-from tests.desk_stories import BTC, build, desk, quote, silence, trade
+from tests.desk_markets import Drawn, Draws, Seeded
+from tests.desk_stories import BTC, desk, quote, silence, trade
 from tests.frames import S
-from tests.plain_flow import IDS, interleave
+from tests.plain_flow import IDS
 from tests.risk_draws import (
-    CONTROL,
     GROUPS,
     LIMITS,
     PARTITIONS,
@@ -49,7 +43,7 @@ from tests.risk_draws import (
 KEYS = {name: bytes([number]) * 32 for number, name in enumerate(("alice", "bob"), 1)}
 FORGER = bytes([9]) * 32
 PUBLIC = {name: public_key(key) for name, key in KEYS.items()}
-MAX_AGE_S, BEGIN_S, QUIET_S = 10, 1000, 40
+MAX_AGE_S, BEGIN_S, QUIET_S = 10, 1000, 25
 BOUNDS = {name: (D(0), D(300)) for name in LIMITS}
 COMMANDS = ControlRules(MAX_AGE_S * S, {scope: BOUNDS for scope in SCOPES[:3]})
 
@@ -191,51 +185,3 @@ def add_quiet(story: Story, at_s: float) -> None:
                 moment = at_s + second + place / 4
                 story.rows[name].append(quote(moment, 99, 101, (50, 50), i=code))
                 story.rows[name].append(trade(moment + 0.125, 100, 50, i=code))
-
-
-# --- running ------------------------------------------------------------------------------
-
-
-def batches(story: Story, cuts: Iterable[int] = ()) -> dict[str, list[DeskBatch]]:
-    """Return the batches of each partition, cut at these places (modulo its length)."""
-    cuts = [*cuts]
-    found = {}
-    for name in PARTITIONS:
-        records = story.frames if name == CONTROL else story.rows[name]
-        places = {each % (len(records) + 1) for each in cuts}
-        edges = sorted({0, len(records), *places})
-        pages = [build_page(story, name, begin, end) for begin, end in pairwise(edges)]
-        pages.append(build_page(story, name, len(records), len(records), is_last=True))
-        found[name] = pages
-    return found
-
-
-def build_page(
-    story: Story, name: str, begin: int, end: int, *, is_last: bool = False
-) -> DeskBatch:
-    """Return the records of a partition from one place to another as the desk receives them."""
-    if name == CONTROL:
-        records = story.frames[begin:end]
-        log_ns, frames = [at for at, _ in records], [frame for _, frame in records]
-        page = Page.from_frames(name, begin, log_ns, frames, end_of_log=is_last)
-        return desk_batch(decode_controls(page, PUBLIC), story.settings)
-    intents = tuple(each for each in story.intents[name] if begin <= each.signal.offset < end)
-    whole = build(story.rows[name][begin:end], begin, name, intents=intents, end_of_log=is_last)
-    return desk_batch(whole, story.settings)
-
-
-def run_story(
-    story: Story,
-    cuts: Iterable[int] = (),
-    order: Iterable[int] = (),
-    restarts: Sequence[bool] = (),
-) -> tuple[list[Any], Any]:
-    """Return facts and state: pages cut and interleaved so, restored before those batches."""
-    step = Desk(story.settings)
-    state, facts = step.initial(), []
-    for number, each in enumerate(interleave(batches(story, cuts), order)):
-        if restarts and restarts[number % len(restarts)]:
-            state = step.restore(step.snapshot(state))
-        state, out = step.step(state, each)
-        facts += out
-    return facts, state

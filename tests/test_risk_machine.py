@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests.laws import plain
 from tests.risk_laws import check_story
-from tests.risk_stories import Story, make_story, run_story, stories
+from tests.risk_runs import run_story
+from tests.risk_stories import Story, make_story, stories
 
-STORIES = int(os.environ.get("TAPEFLOW_RISK_STORIES", "300"))
+STORIES = int(os.environ.get("TAPEFLOW_RISK_STORIES", "500"))
 FIRST = int(os.environ.get("TAPEFLOW_RISK_SEED", "0"))
 CUTS = st.lists(st.integers(0, 200), max_size=12)
 ORDER = st.lists(st.integers(0, 2), max_size=30)
@@ -20,7 +21,9 @@ RESTARTS = st.lists(st.booleans(), max_size=4)
 slowly = pytest.mark.slow
 
 
-def check(story: Story, cuts: Sequence[int], order: Sequence[int], restarts: Sequence[bool]) -> None:
+def check(
+    story: Story, cuts: Sequence[int], order: Sequence[int], restarts: Sequence[bool]
+) -> None:
     """Check a story by all laws, and that it is the same however it is read."""
     facts, state = run_story(story)
     check_story(story, facts, state)

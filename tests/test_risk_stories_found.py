@@ -17,7 +17,8 @@ from tests.frames import S
 from tests.laws import plain
 from tests.risk_draws import CONTROL, Beat, Job
 from tests.risk_laws import check_story
-from tests.risk_stories import BEGIN_S, run_story, tell_story
+from tests.risk_runs import run_story
+from tests.risk_stories import BEGIN_S, tell_story
 from tests.test_life import an_order
 from tests.test_risk_exposure import FLAT, PERP, risk
 from tests.test_risk_exposure import run_story as run_requests
