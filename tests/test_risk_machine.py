@@ -3,11 +3,17 @@
 import os
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tapeflow.operators.desk import loop
+from tapeflow.operators.desk.hear import hear_all
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
+from tapeflow.schemas.time import LogPosition
 from tests.laws import plain
 from tests.risk_laws import check_story
 from tests.risk_runs import run_story
@@ -53,6 +59,22 @@ def test_the_rules_hold_at_every_fact_of_any_story(story, cuts, order, restarts)
 def test_the_rules_hold_at_every_fact_of_random_stories():
     for seed in range(FIRST, FIRST + STORIES):
         check_seed(seed, 40)
+
+
+def hear_twice(state: State, settings: DeskSettings, reports: Any, now: LogPosition) -> Any:
+    """Hear each report twice, but for answers to requests: of those each is one of its own."""
+    answers = ("AMENDED", "AMEND_REFUSED", "CANCEL_REFUSED")
+    for each in reports:
+        yield from hear_all(state, settings, [each] * (1 if each.kind in answers else 2), now)
+
+
+def test_reports_that_come_twice_change_no_fact(monkeypatch):
+    for seed in range(FIRST, FIRST + STORIES // 4):
+        story = make_story(seed, 40)
+        once, _ = run_story(story)
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "hear_all", hear_twice)
+            assert plain(run_story(story)[0]) == plain(once), f"make_story({seed}, 40)"
 
 
 @slowly
