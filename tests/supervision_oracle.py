@@ -196,21 +196,22 @@ class Oracle:
             if not (units or buys or sells):
                 continue
             longest, shortest = units + buys, units - sells
-            row, long = self.settings.instruments.get(name), longest >= -shortest
-            price = self.price(name, long=long)
-            if price is None:
+            sides = [self.notional(name, each) for each in (longest, shortest)]
+            if None in sides:
                 return None
-            each = Fraction(row.multiplier) * (1 if row.inverse else price)
-            if row.contract == "quanto":
-                rate = self.rate(row)
-                if rate is None:
-                    return None
-                each *= rate
-            gross += Fraction(max(abs(longest), abs(shortest))) * each
-            longs += Fraction(longest) * each
-            shorts += Fraction(shortest) * each
+            gross += max(map(abs, sides))
+            longs, shorts = longs + sides[0], shorts + sides[1]
             largest = max(largest, abs(longest), abs(shortest))
         return gross, max(abs(longs), abs(shorts)), largest
+
+    def notional(self, name: str, units: Decimal) -> Fraction | None:
+        """Return the signed notional of units at the side where they would be closed."""
+        row, price = self.settings.instruments.get(name), self.price(name, long=units > 0)
+        if price is None:
+            return None
+        each = Fraction(row.multiplier) * (1 if row.inverse else price)
+        rate = self.rate(row) if row.contract == "quanto" else Fraction(1)
+        return None if rate is None else Fraction(units) * each * rate
 
     # --- limits -------------------------------------------------------------------------------
 

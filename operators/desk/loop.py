@@ -51,11 +51,12 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
     while (due := next_due(state)) is not None:
         position, kind = due
         state.now = position
-        if kind in DECIDES:  # what is decided here meets later rows only
+        closes = state.risk.trading.closings and kind != "row"
+        if kind in DECIDES or closes:  # what is decided here meets later rows only
             log_ns, partition, offset = position
             state.merge.release_before((log_ns, partition, offset + 1))
         yield from process(state, settings, position, kind)
-        if state.risk.trading.closings and kind != "row":
+        if kind != "row" and state.risk.trading.closings:
             yield from go_on_closing(state, settings)
         if state.risk.open_sizes.has_changed:
             state.risk.open_sizes.has_changed = False

@@ -17,6 +17,7 @@ from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import describe
 from tapeflow.operators.desk.risk.proposals import limits_of, make_proposal
 from tapeflow.operators.desk.risk.run import Checked, Handling, run_checks
+from tapeflow.operators.desk.risk.state import Approval
 from tapeflow.operators.desk.risk.supervision.notes import count_request
 from tapeflow.operators.desk.risk.trading import Locked, StateCheck
 from tapeflow.operators.desk.settings import DeskSettings
@@ -63,6 +64,8 @@ def check_orders(
             account.approved.go_back(intent.signal.instrument, before)
             account.reach = reach
             break
+    for approval in state.risk.end_deciding(approved=not verdicts[-1].reason):
+        count_request(state, settings, approval.order, approval.order.time_ns)
     for each in sent[: len(verdicts) - bool(verdicts[-1].reason)]:
         state.risk.open_sizes.add(each, -added_size(each))  # they are added as they are held
     if not verdicts[-1].reason:
@@ -107,9 +110,8 @@ def check_one(
         account.approved.add(proposed)
         account.reach = proposed.reach
         state.risk.open_sizes.add(order, added_size(order))
-        scopes = limits_of(state, settings, order)
-        state.risk.add_approval(scopes, order, only_reduces=only_reduces)
-        count_request(state, settings, order, order.time_ns)
+        scopes = tuple(limits_of(state, settings, order))
+        state.risk.deciding.append(Approval(order, only_reduces, scopes))
     return order, verdict
 
 

@@ -16,7 +16,8 @@ from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.working import DONE, Working, begin
 from tapeflow.schemas.order_events import Command
-from tapeflow.schemas.orders import Order
+from tapeflow.schemas.orders import Order, Terms
+from tapeflow.schemas.sides import SELL
 from tapeflow.schemas.time import LogPosition
 
 COMMAND_AGE_NS = 2_000_000_000  # a command that is older is not to be sent
@@ -49,7 +50,20 @@ def tell_venue(
         change = {"size": action.size, "limit": action.limit, "trigger": action.trigger}
         state.venue.amend(working.order.id, position, **change)
     else:
-        state.venue.place(working.order, working.terms, working.size, position)
+        terms = terms_at_venue(settings, working)
+        state.venue.place(working.order, terms, working.size, position)
+
+
+def terms_at_venue(settings: DeskSettings, working: Working) -> Terms:
+    """Return the terms that the paper venue has: it sells no spot that is not there.
+
+    An exit and a sale of its own may both be at work; who comes second finds the rest.
+    """
+    order = working.order
+    is_spot = settings.instruments.get(order.instrument).is_spot
+    if settings.risk.counting == "net" or order.side != SELL or not is_spot:
+        return working.terms
+    return replace(working.terms, reduce_only=True)
 
 
 def hold_order(state: State, order: Order) -> Working:

@@ -72,6 +72,11 @@ class WorkingOrders:
         """Return the orders of a strategy that are not over, the first added first."""
         return self.living.get(strategy, {}).values()
 
+    def all_living(self) -> Iterator[Working]:
+        """Yield the orders that are not over, slices too: strategies by name, then as added."""
+        for _, orders in sorted(self.living.items()):
+            yield from orders.values()
+
     def exits_of(self, order_id: str) -> list[list[Working]]:
         """Return the exits of an order, each group a list."""
         exits = [each for each in self.children_of(order_id) if each.order.role == "exit"]

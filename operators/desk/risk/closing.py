@@ -121,8 +121,7 @@ def of_scope(state: State, settings: DeskSettings, closing: Closing) -> list[Wor
     """Return the orders of a scope that are waited for; slices go with their order."""
     return [
         working
-        for orders in state.orders.living.values()
-        for working in orders.values()
+        for working in state.orders.all_living()
         if working.order.role != "child" and holds(settings, closing.scope, working.order)
         if not closing.to_limit or exposed_size(working) or is_own(closing, working)
     ]

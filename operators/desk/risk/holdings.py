@@ -44,12 +44,6 @@ class Holding(NamedTuple):
         return self.units - self.sides.sells
 
     @property
-    def is_long(self) -> bool:
-        """Whether the largest position that it can become is a long one."""
-        more = abs(self.longest) - abs(self.shortest)
-        return more > 0 or (not more and self.longest > 0)
-
-    @property
     def worst(self) -> Decimal:
         """The largest position that it can become, long or short."""
         return max(abs(self.longest), abs(self.shortest))
@@ -138,9 +132,9 @@ def notionals(holdings: Holdings, values: Values) -> Notionals:
     shorts: dict[str, float] = {}
     for instrument, holding in holdings.items():
         longest, shortest = holding.longest, holding.shortest
-        value = values(instrument, long=holding.is_long)
-        by_instrument[instrument] = float(holding.worst) * value
-        longs[instrument] = float(longest) * value
-        shorts[instrument] = float(shortest) * value
+        longs[instrument] = float(longest) * values(instrument, long=longest > 0)
+        shorts[instrument] = float(shortest) * values(instrument, long=shortest > 0)
+        long, short = abs(longs[instrument]), abs(shorts[instrument])
+        by_instrument[instrument] = long if long >= short or math.isnan(long) else short
     net = max(abs(math.fsum(longs.values())), abs(math.fsum(shorts.values())))
     return Notionals(math.fsum(by_instrument.values()), net, by_instrument, longs, shorts)

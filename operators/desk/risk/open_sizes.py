@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tapeflow.schemas.orders import Order
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 
 
 class Sides(NamedTuple):
@@ -58,10 +58,21 @@ class OpenSizes:
             return
         self.has_changed = True
         for sides in (self.of_account[order.account], self.of_strategy[owner_of(order)]):
-            after = sides.get(order.instrument, NONE_OPEN).add(order.side, size)
+            buys, sells = sides.get(order.instrument, NONE_OPEN).add(order.side, size)
+            after = Sides(trim(buys), trim(sells))
             sides[order.instrument] = after
             if after == NONE_OPEN:
                 del sides[order.instrument]
+
+
+def trim(size: Decimal) -> Decimal:
+    """Return a size without trailing zeros: it is written alike, however it was summed.
+
+    >>> trim(Decimal("5.0")), trim(Decimal("0.50")), trim(Decimal(10))
+    (Decimal('5'), Decimal('0.5'), Decimal('10'))
+    """
+    whole = size.to_integral_value()
+    return whole.quantize(ONE) if whole == size else size.normalize()
 
 
 def owner_of(order: Order) -> tuple[str, str]:

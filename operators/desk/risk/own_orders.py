@@ -24,8 +24,8 @@ def best_own(state: State, order: Order, side: int) -> Decimal | None:
 
 
 def count_open(state: State, settings: DeskSettings, scope: str) -> int:
-    """Return how many entries of a scope are at work."""
-    return sum(
+    """Return how many entries of a scope are at work, with those of the intent that have passed."""
+    return state.risk.count_deciding(scope) + sum(
         working.order.role == "entry" and holds(settings, scope, working.order)
         for orders in state.orders.living.values()
         for working in orders.values()

@@ -139,7 +139,8 @@ def view_of(
     if limits.order_to_trade_max is not None or limits.repeats_max is not None:
         memory = state.risk.supervision.memory.of(limits.scope)
         memory.begin_day(order.time_ns)
-        counts = (memory.day_orders, memory.day_fills, memory.executions)
+        orders = memory.day_orders + state.risk.count_deciding(limits.scope)
+        counts = (orders, memory.day_fills, memory.executions)
         view = replace(view, day_orders=counts[0], day_fills=counts[1], repeats=counts[2])
     if limits.asks_equity or limits.losses_max is not None:
         view = replace(view, **worth_of(state, settings, limits))

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -39,6 +40,18 @@ class RiskSnapshot(Struct):
     correlations: CorrelationSnapshot
 
 
+class Approval(NamedTuple):
+    """An order that has passed, while the others of its intent are still asked."""
+
+    order: Order
+    only_reduces: bool
+    scopes: tuple[ScopeLimits, ...]
+
+    def is_in(self, scope: str) -> bool:
+        """Return whether it is in a scope with limits."""
+        return any(each.scope == scope for each in self.scopes)
+
+
 @dataclass(slots=True)
 class RiskState:
     """Memory of the checks, changed in place."""
@@ -53,10 +66,24 @@ class RiskState:
     supervision: Supervision = field(default_factory=Supervision)
     waiting: dict[str, Waiting] = field(default_factory=dict)  # by order, for four eyes
     correlations: Correlations = field(default_factory=Correlations)
+    deciding: list[Approval] = field(default_factory=list)  # of the intent that is being decided
 
     def count_approvals(self, limits: ScopeLimits, now_ns: int) -> int:
         """Return how many orders of a scope were approved in the window that ends now."""
-        return count_in_window(self.approvals_ns.get(limits.scope), limits, now_ns)
+        counted = count_in_window(self.approvals_ns.get(limits.scope), limits, now_ns)
+        new = (not each.only_reduces and each.is_in(limits.scope) for each in self.deciding)
+        return counted + sum(new)
+
+    def count_deciding(self, scope: str) -> int:
+        """Return how many entries of the intent that is being decided have passed in a scope."""
+        return sum(each.order.role == "entry" and each.is_in(scope) for each in self.deciding)
+
+    def end_deciding(self, *, approved: bool) -> list[Approval]:
+        """Note the orders of an intent where all of it was approved, and return them."""
+        passed, self.deciding = self.deciding if approved else [], []
+        for each in passed:
+            self.add_approval(each.scopes, each.order, only_reduces=each.only_reduces)
+        return passed
 
     def count_cancels(self, limits: ScopeLimits, now_ns: int) -> int:
         """Return how many orders of a scope were canceled in the window that ends now."""
@@ -71,10 +98,12 @@ class RiskState:
     def last_equal_ns(self, order: Order) -> int | None:
         """Return the log time of the newest order equal to this; None where there is none."""
         recent = self.recent.get(order.strategy)
-        if not recent:
+        if not recent and not self.deciding:
             return None
         name = name_of(order)
-        return next((at_ns for at_ns, each in reversed(recent) if each == name), None)
+        if any(name_of(each.order) == name for each in self.deciding):
+            return order.time_ns
+        return next((at_ns for at_ns, each in reversed(recent or ()) if each == name), None)
 
     def add_approval(
         self, scopes: Iterable[ScopeLimits], order: Order, *, only_reduces: bool

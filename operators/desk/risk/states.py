@@ -6,7 +6,6 @@ ACTIVE             what is being closed goes on no further
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from tapeflow.operators.desk.actions import Cancel
 from tapeflow.operators.desk.exposure import exposed_size
@@ -15,7 +14,7 @@ from tapeflow.operators.desk.risk.closing import begin_closing, change_fact
 from tapeflow.operators.desk.risk.scopes import holds
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.operators.desk.working import DONE, Working
+from tapeflow.operators.desk.working import DONE
 from tapeflow.schemas.states import SEVERITY, Cause, TradingState
 
 
@@ -34,7 +33,8 @@ def change_state(
     state.risk.supervision.is_due = True
     fact = change_fact(state, scope, cause, before=before, event="CHANGED")
     yield fact
-    state.risk.trading.closings.pop(scope, None)  # a new one has its own cause
+    if to in ("ACTIVE", "KILLED"):  # a kill has its own cause; else what is closed goes on
+        state.risk.trading.closings.pop(scope, None)
     if to == "KILLED":
         yield from begin_closing(state, settings, scope, fact.seq, cause)
     elif to != "ACTIVE":
@@ -55,17 +55,10 @@ def cancel_scope(
     state: State, settings: DeskSettings, scope: str, *, only_entries: bool = False
 ) -> Iterator[Fact]:
     """Cancel the orders of a scope, or those of them that may enlarge a position."""
-    for working in [*living(state)]:
-        if not holds(settings, scope, working.order) or working.pending == "CANCEL":
+    for working in [*state.orders.all_living()]:
+        if working.order.role == "child" or working.pending == "CANCEL":
+            continue  # slices go with their order
+        if not holds(settings, scope, working.order):
             continue
         if working.phase != DONE and (not only_entries or exposed_size(working)):
             yield from carry_out(state, settings, Cancel(working.order.id, "RISK"), state.now)
-
-
-def living(state: State) -> Iterator[Any]:
-    """Yield the orders that are not over, those of a strategy together; slices go with theirs."""
-    for orders in state.orders.living.values():
-        for working in orders.values():
-            assert isinstance(working, Working)
-            if working.order.role != "child":
-                yield working

@@ -104,9 +104,16 @@ def exposure_box(
     """Return how large gross and net can be, worst case by side; NaN: not known."""
     gross, longest, shortest = 0.0, ZERO, ZERO
     for name, holding in holdings.items():
-        value = unit_notional_box(table, at_par, table.get(name), box_of, long=holding.is_long)
-        gross += float(holding.worst) * value.high
-        longest += value.scale(float(holding.longest))
-        shortest += value.scale(float(holding.shortest))
+        sides = []
+        for units in (holding.longest, holding.shortest):
+            value = unit_notional_box(table, at_par, table.get(name), box_of, long=units > 0)
+            sides.append(value.scale(float(units)))
+        gross += max(sides[0].largest, sides[1].largest) if all_known(sides) else math.nan
+        longest, shortest = longest + sides[0], shortest + sides[1]
     net = max(longest.largest, shortest.largest)
     return gross, net if longest.is_known and shortest.is_known else math.nan
+
+
+def all_known(sides: Iterable[Interval]) -> bool:
+    """Return whether all intervals have ends."""
+    return all(each.is_known for each in sides)
