@@ -1,7 +1,7 @@
 """Decide a wish to cancel or to amend an order.
 
 CancelIntent ─▶ CANCEL_RATE, MIN_REST ─▶ CANCEL_ASKED, or a Decision that says DENIED
-AmendIntent  ─▶ risk, of the whole and of what it adds ─▶ AMEND_ASKED, or a Decision that says DENIED
+AmendIntent  ─▶ risk, whole and what it adds   ─▶ AMEND_ASKED, or a Decision that says DENIED
 """
 
 from collections.abc import Iterator
