@@ -1,6 +1,7 @@
 """Every risk check stands in its place, and has rows: at its limit, beyond, unknown, reducing."""
 
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from tapeflow.operators.desk.risk import (
     repetition,
     trading,
 )
+from tapeflow.operators.desk.risk.check import Check
 from tapeflow.operators.desk.risk.churn import CANCEL_CHECKS
 from tapeflow.operators.desk.risk.run import CHECKS, OF_SLICED
 from tapeflow.schemas.limits import Hours
@@ -112,7 +114,7 @@ def test_every_check_has_a_row_at_its_limit_and_one_for_what_is_unknown():
     assert unknown | OF_BOTH_TOO == asks
 
 
-SHARES = {
+SHARES: dict[str, tuple[Check, dict[str, Any]]] = {
     "venue": (diversification.VenueShare(), {"venue_share_max": 0.5}),
     "group": (diversification.GroupShare(), {"group_share_max": 0.5}),
 }
