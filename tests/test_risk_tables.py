@@ -14,7 +14,7 @@ from tapeflow.operators.desk.risk import (
     repetition,
     trading,
 )
-from tapeflow.operators.desk.risk.check import Check
+from tapeflow.operators.desk.risk.check import Check, is_within
 from tapeflow.operators.desk.risk.churn import CANCEL_CHECKS
 from tapeflow.operators.desk.risk.run import CHECKS, OF_SLICED
 from tapeflow.schemas.limits import Hours
@@ -136,27 +136,27 @@ def test_what_only_reduces_passes_all_but_collars_duplicates_and_sales_of_what_i
     order = replace(beyond, position=held, buys=D(0), sells=D(0))
     assert order.only_reduces
     found = check.check(order)
-    is_asked = isinstance(check, price.Collar | price.Touch | repetition.Duplicate)
-    assert found.passed == (not is_asked)
+    stays = isinstance(check, price.Collar | price.Touch | repetition.Duplicate)
+    assert found.passed == (not stays)
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_state_lets_pass_what_it_says_and_corrective_orders(state):
     for order in (OPEN, CLOSE, TURN, BEHIND, CLIPPED):
-        asked = replace(order, state=state, in_state="account:main")
-        found = trading.StateCheck().check(asked)
+        order_in = replace(order, state=state, in_state="account:main")
+        found = trading.StateCheck().check(order_in)
         assert (found.code, found.passed) == ("STATE", order in STATES[state])
         assert (found.observed, found.scope) == (state, "account:main")
-        assert trading.StateCheck().check(replace(asked, corrective=True)).passed
+        assert trading.StateCheck().check(replace(order_in, corrective=True)).passed
         assert trading.StateCheck().check(order) is None  # ACTIVE
 
 
 def test_a_lock_lets_pass_what_only_reduces_and_corrective_orders():
     for order in (OPEN, CLOSE, TURN, BEHIND, CLIPPED):
-        asked = replace(order, locked="until 5")
-        found = trading.Locked().check(asked)
+        order_in = replace(order, locked="until 5")
+        found = trading.Locked().check(order_in)
         assert (found.code, found.passed) == ("LOCKED", order in (CLOSE, CLIPPED))
-        assert trading.Locked().check(replace(asked, corrective=True)).passed
+        assert trading.Locked().check(replace(order_in, corrective=True)).passed
         assert trading.Locked().check(order) is None
 
 
@@ -209,3 +209,17 @@ def test_an_order_without_an_equal_one_before_is_no_duplicate_and_a_corrective_o
     equal = proposal(scope, last_equal_ns=NOW)
     assert not repetition.Duplicate().check(equal).passed
     assert repetition.Duplicate().check(replace(equal, corrective=True)).passed
+
+
+def test_what_is_no_number_is_within_no_limit():
+    assert not is_within(float("nan"), 10)
+    assert not is_within(float("inf"), 10)
+    assert is_within(10 * (1 + 1e-13), 10)
+    assert not is_within(10 * (1 + 1e-11), D(10))
+
+
+@pytest.mark.parametrize(("trigger", "limit_"), [("100", "100.6"), ("100.6", "100")])
+def test_a_collar_is_of_the_price_that_is_farthest_from_the_mark(trigger, limit_):
+    terms = Terms(type="stop_limit", trigger=D(trigger), limit=D(limit_))
+    assert not price.Collar().check(proposal(view(collar_bps=50.0), terms=terms)).passed
+    assert price.Collar().check(proposal(view(collar_bps=60.0), terms=terms)).passed
