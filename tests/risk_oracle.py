@@ -85,15 +85,35 @@ class RiskOracle(Books):
         """Return why what an amendment adds is refused, or ""."""
         known = self.orders[intent.order_id]
         added = ZERO if size is None else size - known.target
-        if added <= 0:
-            return ""
         self.prices.move(intent.signal.position)
         order = known.order
+        reason = self.amended_whole(intent, added > 0)
+        if reason or added <= 0:
+            return reason
         proposed = Proposed(
             owner_of(order), order.side, added, order.reduce_only, order.limit,
             intent.signal.position,
         )  # fmt: skip
         return self.decide(proposed, [], may_be_cut=False)[0]
+
+    def amended_whole(self, intent: AmendIntent, is_larger: bool) -> str:
+        """Return why an order is refused as it would be, or ""; one that reduces is not asked."""
+        known = self.orders[intent.order_id]
+        order, whole = known.order, known.target if intent.size is None else intent.size
+        if order.role == "exit" or not (is_larger or intent.limit is not None):
+            return ""
+        limit = order.limit if intent.limit is None else intent.limit
+        position = intent.signal.position
+        proposed = Proposed(owner_of(order), order.side, whole, order.reduce_only, limit, position)
+        against, open_ = self.own(proposed, [])
+        rest = whole - known.filled
+        if order.reduce_only or (against > 0 and rest <= against - (open_ - known.open)):
+            return ""
+        for code in ("SIZE_MAX", "NOTIONAL_MAX"):
+            found = CHECKS[code](self, proposed, [], False)
+            if found is not True:
+                return found or code
+        return ""
 
 
 def propose(intent: Intent, leg: Leg, size: D | None = None) -> Proposed:

@@ -65,6 +65,23 @@ def test_orders_in_flight_and_at_rest_count_with_all_that_they_may_still_fill():
     assert decisions(facts) == ["s0 APPROVED", "s1 APPROVED", "s2 POSITION_LIMIT"]
 
 
+def test_open_orders_of_both_sides_do_not_net_each_other_in_gross_and_net():
+    rows = [trade(number, 100, i=PERP) for number in range(1, 7)]
+    both = [
+        buy("a", at=0, size=4, i=PERP, terms=limit(90)),
+        sell("b", at=0, size=4, i=PERP, terms=limit(110)),
+    ]
+    for name in ("gross_max", "net_max"):
+        for more in (buy, sell):
+            beyond = more("c", at=2, size=2, i=PERP)
+            facts = run_story(risk(**{name: D(500)}), rows, [*both, beyond])
+            assert decisions(facts)[2:] == [f"c {name[:-4].upper()}_LIMIT"]
+        at_limit = sell("c", at=2, size=1, i=PERP)
+        assert decisions(run_story(risk(**{name: D(500)}), rows, [*both, at_limit]))[2:] == [
+            "c APPROVED"
+        ]
+
+
 def test_what_will_not_be_filled_is_given_back():
     entries = [
         buy("a", at=0, size=8, terms=RESTING),

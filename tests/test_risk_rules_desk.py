@@ -160,3 +160,14 @@ def test_cancels_of_a_window_survive_a_restart():
     saved = msgspec.msgpack.decode(msgspec.msgpack.encode(state.snapshot()), type=RiskSnapshot)
     after = RiskState.restore(saved, OpenSizes())
     assert state.count_cancels(limits, 3 * S) == after.count_cancels(limits, 3 * S) == 2
+
+
+def test_an_equal_order_in_other_digits_is_a_duplicate():
+    entries = [
+        buy("a", at=0, size="1.0", terms=limit("50.0")),
+        buy("a", at=1, size="1", terms=limit("5E+1")),
+        buy("a", at=2, size="1", terms=limit("50.5")),
+        buy("a", at=3, size="1.5", terms=limit(50)),
+    ]
+    facts = run_story(risk(repeat_ns=9 * S), FLAT, entries)
+    assert decisions(facts) == ["a APPROVED", "a DUPLICATE", "a APPROVED", "a APPROVED"]

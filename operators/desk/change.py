@@ -1,7 +1,7 @@
 """Decide a wish to cancel or to amend an order.
 
 CancelIntent ─▶ CANCEL_RATE, MIN_REST ─▶ CANCEL_ASKED, or a Decision that says DENIED
-AmendIntent  ─▶ risk, of prices and what it adds ─▶ AMEND_ASKED, or a Decision that says DENIED
+AmendIntent  ─▶ risk, whole and what it adds   ─▶ AMEND_ASKED, or a Decision that says DENIED
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tapeflow.operators.desk.order_checks import check_state
 from tapeflow.operators.desk.positions import ZERO
 from tapeflow.operators.desk.proposal import propose_order
 from tapeflow.operators.desk.risk import net
-from tapeflow.operators.desk.risk.amendments import check_prices
+from tapeflow.operators.desk.risk.amendments import check_amended
 from tapeflow.operators.desk.risk.cancels import check_cancel
 from tapeflow.operators.desk.risk.findings import describe
 from tapeflow.operators.desk.risk.run import Handling, run_checks
@@ -74,8 +74,8 @@ def check_added(
     intent: AmendIntent,
     added: Decimal,
 ) -> tuple[str, str]:
-    """Run the risk checks on new prices, and on what an amendment adds to an order."""
-    found = check_prices(state, settings, working, intent)
+    """Run the risk checks on an amended order, and on what the amendment adds."""
+    found = check_amended(state, settings, working, intent)
     if found is not None:
         return found.code, describe(found)
     if not added:

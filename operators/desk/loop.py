@@ -38,6 +38,8 @@ BAR, INTENT = 0, 1  # of one bar; bars that the end of a log closes stand at its
 
 # Kinds of events at which orders are decided.
 DECIDES = ("hear", "supervise", "call", "funding", "control", "intent")
+# After these a closing does not go on: a restart evaluates once more, and must try nothing more.
+NOTHING_CLOSES = ("row", "supervise")
 
 
 def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
@@ -56,7 +58,7 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
             log_ns, partition, offset = position
             state.merge.release_before((log_ns, partition, offset + 1))
         yield from process(state, settings, position, kind)
-        if kind != "row" and state.risk.trading.closings:
+        if kind not in NOTHING_CLOSES and state.risk.trading.closings:
             yield from go_on_closing(state, settings)
         if state.risk.open_sizes.has_changed:
             state.risk.open_sizes.has_changed = False

@@ -13,7 +13,10 @@ from tapeflow.schemas.risk import Finding, Proposal
 
 
 class Duplicate(Struct, frozen=True):
-    """Refuse an order equal to one that was approved a moment before: also one that reduces."""
+    """Refuse an order equal to one that was approved a moment before: also one that reduces.
+
+    Corrective orders pass: a position is closed in equal parts, and what it may follow was equal.
+    """
 
     code: ClassVar[str] = "DUPLICATE"
     cuts: ClassVar[str] = "never"
@@ -24,7 +27,11 @@ class Duplicate(Struct, frozen=True):
         age_ns = None if last_ns is None else proposal.time_ns - last_ns
         return decisive(
             Finding(
-                self.code, age_ns is None or age_ns >= repeat, age_ns, repeat, view.limits.scope
+                self.code,
+                proposal.corrective or age_ns is None or age_ns >= repeat,
+                age_ns,
+                repeat,
+                view.limits.scope,
             )
             for view in proposal.scopes
             if (repeat := view.limits.repeat_ns) is not None

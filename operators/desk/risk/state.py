@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -160,5 +161,14 @@ def count_in_window(times: deque[int] | None, limits: ScopeLimits, now_ns: int) 
 def name_of(order: Order) -> str:
     """Return what an order is, apart from when it was made: equal orders have the same."""
     terms = terms_fields(order.terms)
-    values = [f"{name}={terms[name]}" for name in sorted(terms)]
-    return derive_id("equal", order.instrument, str(order.side), f"{order.size:f}", *values)
+    values = [f"{name}={plain(terms[name])}" for name in sorted(terms)]
+    return derive_id("equal", order.instrument, str(order.side), plain(order.size), *values)
+
+
+def plain(value: Any) -> str:
+    """Return a value as text; equal numbers have the same.
+
+    >>> plain(Decimal("2.50")), plain(Decimal("1E+2")), plain(True)
+    ('2.5', '100', 'True')
+    """
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
