@@ -1,4 +1,22 @@
-"""The rules of risk over any story: requests, prices, late answers, commands, restarts, pages."""
+"""The rules of risk over any story: requests, prices, late answers, commands, restarts, pages.
+
+More of them: TAPEFLOW_RISK_STORIES=5000 TAPEFLOW_RISK_SEED=1000000 pytest tests/test_risk_machine.py
+
+Mutants that were tried by hand, each of which fails here:
+- worst case: net for it in units or notional, a short at the bid, sizes not given back at the end
+- limits: < for <= (at marks, in units, of an order), no reserve of a rate, its window a step longer,
+  exits in the rate, entries of an intent apart from each other, cut a lot too small, no FLIP
+- what an amendment adds is not checked; a list or a limit of a command is ignored, its bounds too
+- states: no check, REDUCING lets all pass, not of the strategy's scope, entries go on while HALTED
+- closing: not clipped, a lot too large, FLAT before the orders have ended, ended by a halt, at marks
+  that are not of its place
+- commands: replayed, forged and old ones taken
+- restarts: states, closings or rates lost; the net position of an account; a fill that counts twice
+- spot: an exit and a sale of its own both fill
+That SPOT_SHORT ignores what is on sale is no change: FLIP is before it. Two others fail in
+test_risk_stories_found.py alone: orders of a scope in the order of their memory, and open sizes
+written with the zeros of what they were summed of.
+"""
 
 import os
 import random
@@ -19,12 +37,11 @@ from tests.risk_laws import check_story
 from tests.risk_runs import run_story
 from tests.risk_stories import Story, make_story, stories
 
-STORIES = int(os.environ.get("TAPEFLOW_RISK_STORIES", "500"))
-FIRST = int(os.environ.get("TAPEFLOW_RISK_SEED", "0"))
+STORIES = int(os.environ.get("TAPEFLOW_RISK_STORIES", "300"))
+FIRST = int(os.environ.get("TAPEFLOW_RISK_SEED", "100"))
 CUTS = st.lists(st.integers(0, 200), max_size=12)
 ORDER = st.lists(st.integers(0, 2), max_size=30)
 RESTARTS = st.lists(st.booleans(), max_size=4)
-slowly = pytest.mark.slow
 
 
 def check(
@@ -69,7 +86,7 @@ def hear_twice(state: State, settings: DeskSettings, reports: Any, now: LogPosit
 
 
 def test_reports_that_come_twice_change_no_fact(monkeypatch):
-    for seed in range(FIRST, FIRST + STORIES // 4):
+    for seed in range(FIRST, FIRST + STORIES // 3):
         story = make_story(seed, 40)
         once, _ = run_story(story)
         with monkeypatch.context() as patch:
@@ -77,7 +94,7 @@ def test_reports_that_come_twice_change_no_fact(monkeypatch):
             assert plain(run_story(story)[0]) == plain(once), f"make_story({seed}, 40)"
 
 
-@slowly
+@pytest.mark.slow
 def test_the_rules_hold_at_every_fact_of_many_long_stories():
-    for seed in range(FIRST, FIRST + 10 * STORIES):
+    for seed in range(FIRST, FIRST + 4 * STORIES):
         check_seed(seed, 100)
