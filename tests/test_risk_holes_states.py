@@ -80,17 +80,16 @@ def test_a_state_is_left_by_a_command_and_by_nothing_else():
 
 def test_a_kill_goes_on_where_one_position_cannot_be_closed():
     """Hummingbot's kill switch ended with its own first error, and all stayed open (#2534)."""
-    rows = [
-        trade(1, 100, 9),
-        trade(1.4, 100, 9),
-        *rows_of(40, begin=2, **PERPS),
-        *rows_of(3, begin=50),
-    ]
+    lively = [trade(2 + number * 0.4, 100, 9, i=PERP) for number in range(60)]
+    back = [trade(50 + number * 0.4, 100, 9) for number in range(4)]
+    rows = [trade(1, 100, 9), trade(1.4, 100, 9), *lively, *back]
     entries = [buy("a", at=0), buy("b", at=2, size=2, i=PERP)]
-    facts, state = run(rows[:42], entries, (5, to("KILLED")), patience=0.5)
+    _, state = run(rows[:6], entries, patience=0.5)
+    assert held(state) == {("a", IDS[BTC]): D(1), ("b", IDS[PERP]): D(2)}
+    facts, state = run(rows[:62], entries, (3, to("KILLED")), patience=0.5)
     assert held(state) == {("a", IDS[BTC]): D(1)}
     assert changed(facts) == ["portfolio CHANGED KILLED", "portfolio STUCK KILLED"]
-    facts, state = run(rows, entries, (5, to("KILLED")), patience=0.5)
+    facts, state = run(rows, entries, (3, to("KILLED")), patience=0.5)
     assert held(state) == {}
     assert changed(facts)[-1] == "portfolio FLAT KILLED"
 

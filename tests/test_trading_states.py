@@ -330,3 +330,20 @@ def test_a_kill_ends_flat_whatever_is_at_work_and_enlarges_nothing(asks, prices,
         if filled[each.fill_id] in closing:
             assert abs(each.quantity) < abs(sizes[key]) and each.quantity * sizes[key] >= 0
         sizes[key] = each.quantity
+
+
+@pytest.mark.parametrize(
+    ("side", "reasons"),
+    [
+        ("BUY", ["a RESTRICTED", "c APPROVED"]), ("SELL", ["a APPROVED", "c RESTRICTED"]),
+        ("both", ["a RESTRICTED", "c RESTRICTED"]), ("", ["a APPROVED", "c APPROVED"]),
+    ],
+)  # fmt: skip
+def test_what_a_command_restricts_is_not_opened(side, reasons):
+    def restrict(state, rules):
+        state.risk.overrides.restricted["account:main"] = side
+        return iter(())
+
+    requests = [buy("a", at=3, i=PERP), sell("c", at=4, i=PERP)]
+    facts, _ = run(rows_of(8, i=PERP), requests, (1, restrict))
+    assert decided(facts) == reasons
