@@ -214,7 +214,10 @@ def test_a_market_that_is_gone_is_tried_again_and_said_once():
     assert changed(facts) == [
         "portfolio CHANGED KILLED", "portfolio STUCK KILLED", "portfolio FLAT KILLED",
     ]  # fmt: skip
-    assert "more than 20 rounds" in only(StateChange, facts)[1].detail
+    stuck = only(StateChange, facts)[1]
+    assert "more than 20 rounds" in stuck.detail
+    before = only(Order, facts[: facts.index(stuck)])
+    assert len([each for each in before if each.reduce_only]) == 21
     assert held(state) == {}
 
 
