@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tapeflow.operators.desk.risk import run as checks
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
+from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.limits import Hours
@@ -17,7 +18,7 @@ from tapeflow.schemas.orders import Order, Terms
 from tapeflow.schemas.risk import Finding
 from tapeflow.schemas.sides import SELL
 from tapeflow.schemas.signals import Leg
-from tests.desk_stories import BTC, batches_of, buy, desk, limit, only, sell, trade
+from tests.desk_stories import BTC, batches_of, buy, desk, limit, ns, only, sell, trade
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS
 from tests.test_risk_exposure import risk
@@ -211,3 +212,6 @@ def test_a_closing_that_is_refused_is_tried_again_at_the_same_places_after_a_res
     facts, _state = run(rows_of(9, **PERPS), [LONG], (3, to("KILLED")))
     assert changed(facts) == ["portfolio CHANGED KILLED", "portfolio STUCK KILLED"]
     assert {*decided(facts)[1:]} == {"a NEVER"}
+    tried = {each.time_ns for each in only(Decision, facts) if each.reason}
+    assert len(tried) > 5  # each second of log time
+    assert max(tried) > ns(7)

@@ -350,3 +350,10 @@ def test_what_a_command_restricts_is_not_opened(side, reasons):
     requests = [buy("a", at=3, i=PERP), sell("c", at=4, i=PERP)]
     facts, _ = run(rows_of(8, i=PERP), requests, (1, restrict))
     assert decided(facts) == reasons
+
+
+def test_a_halt_of_a_scope_leaves_the_entries_of_others():
+    requests = [buy(name, at=0, i=PERP, terms=limit(50)) for name in "ab"]
+    _, state = run(rows_of(6, i=PERP), requests, (2, to("HALTED", "strategy:a")))
+    assert [*state.orders.living_of("a")] == []
+    assert len([*state.orders.living_of("b")]) == 1
