@@ -114,6 +114,17 @@ def test_every_scope_of_the_job_can_be_commanded(tmp_path):
     assert verdicts(tmp_path, *log) == [DONE] * len(known)
 
 
+def test_what_is_being_closed_is_not_closed_again(tmp_path):
+    log = [command(20, "flatten"), command(20.002, "flatten", key=BOB, who="bob")]
+    assert verdicts(tmp_path, *log) == [DONE, refused("NOTHING_TO_DO")]
+
+
+def test_a_limit_that_is_so_already_is_nothing_to_do(tmp_path):
+    to = {"limit": "gross_max", "value": "500"}
+    log = [command(at, "set-limit", **to) for at in (10, 11)]
+    assert verdicts(tmp_path, *log) == [DONE, refused("NOTHING_TO_DO")]
+
+
 def test_an_action_that_is_none_is_unknown(tmp_path):
     assert (
         verdicts(tmp_path, command(1, "explode"), command(2, "")) == [refused("UNKNOWN_ACTION")] * 2

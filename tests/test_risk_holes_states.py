@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tapeflow.operators.desk.risk import run as checks
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.step import Desk
+from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.limits import Hours
@@ -17,7 +18,7 @@ from tapeflow.schemas.orders import Order, Terms
 from tapeflow.schemas.risk import Finding
 from tapeflow.schemas.sides import SELL
 from tapeflow.schemas.signals import Leg
-from tests.desk_stories import BTC, batches_of, buy, desk, limit, only, sell, trade
+from tests.desk_stories import BTC, batches_of, buy, desk, limit, ns, only, sell, trade
 from tests.frames import S
 from tests.plain_flow import IDS, INSTRUMENTS
 from tests.test_risk_exposure import risk
@@ -80,17 +81,16 @@ def test_a_state_is_left_by_a_command_and_by_nothing_else():
 
 def test_a_kill_goes_on_where_one_position_cannot_be_closed():
     """Hummingbot's kill switch ended with its own first error, and all stayed open (#2534)."""
-    rows = [
-        trade(1, 100, 9),
-        trade(1.4, 100, 9),
-        *rows_of(40, begin=2, **PERPS),
-        *rows_of(3, begin=50),
-    ]
+    lively = [trade(2 + number * 0.4, 100, 9, i=PERP) for number in range(60)]
+    back = [trade(50 + number * 0.4, 100, 9) for number in range(4)]
+    rows = [trade(1, 100, 9), trade(1.4, 100, 9), *lively, *back]
     entries = [buy("a", at=0), buy("b", at=2, size=2, i=PERP)]
-    facts, state = run(rows[:42], entries, (5, to("KILLED")), patience=0.5)
+    _, state = run(rows[:6], entries, patience=0.5)
+    assert held(state) == {("a", IDS[BTC]): D(1), ("b", IDS[PERP]): D(2)}
+    facts, state = run(rows[:62], entries, (3, to("KILLED")), patience=0.5)
     assert held(state) == {("a", IDS[BTC]): D(1)}
     assert changed(facts) == ["portfolio CHANGED KILLED", "portfolio STUCK KILLED"]
-    facts, state = run(rows, entries, (5, to("KILLED")), patience=0.5)
+    facts, state = run(rows, entries, (3, to("KILLED")), patience=0.5)
     assert held(state) == {}
     assert changed(facts)[-1] == "portfolio FLAT KILLED"
 
@@ -212,3 +212,6 @@ def test_a_closing_that_is_refused_is_tried_again_at_the_same_places_after_a_res
     facts, _state = run(rows_of(9, **PERPS), [LONG], (3, to("KILLED")))
     assert changed(facts) == ["portfolio CHANGED KILLED", "portfolio STUCK KILLED"]
     assert {*decided(facts)[1:]} == {"a NEVER"}
+    tried = {each.time_ns for each in only(Decision, facts) if each.reason}
+    assert len(tried) > 5  # each second of log time
+    assert max(tried) > ns(7)

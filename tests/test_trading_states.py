@@ -214,7 +214,10 @@ def test_a_market_that_is_gone_is_tried_again_and_said_once():
     assert changed(facts) == [
         "portfolio CHANGED KILLED", "portfolio STUCK KILLED", "portfolio FLAT KILLED",
     ]  # fmt: skip
-    assert "more than 20 rounds" in only(StateChange, facts)[1].detail
+    stuck = only(StateChange, facts)[1]
+    assert "more than 20 rounds" in stuck.detail
+    before = only(Order, facts[: facts.index(stuck)])
+    assert len([each for each in before if each.reduce_only]) == 21
     assert held(state) == {}
 
 
@@ -330,3 +333,27 @@ def test_a_kill_ends_flat_whatever_is_at_work_and_enlarges_nothing(asks, prices,
         if filled[each.fill_id] in closing:
             assert abs(each.quantity) < abs(sizes[key]) and each.quantity * sizes[key] >= 0
         sizes[key] = each.quantity
+
+
+@pytest.mark.parametrize(
+    ("side", "reasons"),
+    [
+        ("BUY", ["a RESTRICTED", "c APPROVED"]), ("SELL", ["a APPROVED", "c RESTRICTED"]),
+        ("both", ["a RESTRICTED", "c RESTRICTED"]), ("", ["a APPROVED", "c APPROVED"]),
+    ],
+)  # fmt: skip
+def test_what_a_command_restricts_is_not_opened(side, reasons):
+    def restrict(state, rules):
+        state.risk.overrides.restricted["account:main"] = side
+        return iter(())
+
+    requests = [buy("a", at=3, i=PERP), sell("c", at=4, i=PERP)]
+    facts, _ = run(rows_of(8, i=PERP), requests, (1, restrict))
+    assert decided(facts) == reasons
+
+
+def test_a_halt_of_a_scope_leaves_the_entries_of_others():
+    requests = [buy(name, at=0, i=PERP, terms=limit(50)) for name in "ab"]
+    _, state = run(rows_of(6, i=PERP), requests, (2, to("HALTED", "strategy:a")))
+    assert [*state.orders.living_of("a")] == []
+    assert len([*state.orders.living_of("b")]) == 1
