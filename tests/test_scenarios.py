@@ -1,0 +1,140 @@
+"""The scenarios of docs/scenarios: golden tapes, told on pages; one answer in every shape and over kills."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from docs import outputs, scenarios
+from docs.scenarios import frames
+from docs.scenarios.renew import copy, output
+from docs.scenarios.tapes import LOGS, tapes_of
+from tapeflow.connectors.duckdb.query import query
+from tests.running import ROOT
+
+REPLAY, DIGEST = "tapeflow replay tapes --config job.toml", "tapeflow digest results.duckdb"
+HASTY = {  # more lies between: commits, pages
+    "TAPEFLOW_RECOVERY_EPOCH": "1ms",
+    "TAPEFLOW_SOURCE_PAGE_RECORDS": "7",
+    "TAPEFLOW_SOURCE_MAX_LEAD": "500ms",
+}
+KILL_AT = {  # seconds of the log: where it hurts
+    "fat_finger": 8, "kill_while_partly_filled": 6.65, "restart_while_halted": 20, "runaway": 11.4,
+}  # fmt: skip
+every_scenario = pytest.mark.parametrize("name", scenarios.names())
+
+
+def golden(name):
+    """The digest on the page of a scenario."""
+    return dict(outputs.blocks(scenarios.page(name)))[DIGEST].strip()
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    """What a query finds in the results of a scenario: rows("runaway", "SELECT ..")."""
+    folders = {}
+
+    def found(name, sql):
+        if name not in folders:
+            folders[name] = copy(name, tmp_path_factory.mktemp("scenarios"))
+            output(REPLAY, folders[name])
+        return [tuple(row) for row in query(folders[name] / "results.duckdb", sql).rows]
+
+    return found
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+
+def test_every_scenario_has_tapes_a_page_and_a_line_in_their_index():
+    index = (scenarios.FOLDER / "README.md").read_text()
+    assert re.findall(r"\]\((\w+)\.md\)", index) == [*LOGS]
+    assert scenarios.names() == sorted(LOGS)
+    assert {page.stem for page in scenarios.FOLDER.glob("*.md")} == {*LOGS, "README"}
+    assert KILL_AT.keys() == LOGS.keys()
+
+
+@every_scenario
+def test_the_tapes_are_what_their_script_makes(name):
+    tapes = scenarios.FOLDER / name / "tapes"
+    assert {tape.name: tape.read_bytes() for tape in tapes.iterdir()} == tapes_of(name)
+
+
+@every_scenario
+def test_a_page_shows_what_its_commands_print(name, tmp_path):
+    folder, blocks = copy(name, tmp_path), outputs.blocks(scenarios.page(name))
+    assert [command for command, _ in blocks][:: len(blocks) - 1] == [REPLAY, DIGEST]
+    for command, text in blocks:
+        assert output(command, folder) == text, command
+
+
+@every_scenario
+def test_two_workers_and_small_pages_give_the_golden_digest(name, tmp_path, monkeypatch):
+    for key, value in HASTY.items():
+        monkeypatch.setenv(key, value)
+    folder = copy(name, tmp_path)
+    output(f"{REPLAY} --workers 2", folder)
+    assert output(DIGEST, folder).strip() == golden(name)
+
+
+@pytest.mark.slow
+@every_scenario
+def test_a_run_that_is_killed_and_resumed_gives_the_golden_digest(name, tmp_path, monkeypatch):
+    for key, value in HASTY.items():
+        monkeypatch.setenv(key, value)
+    folder, armed = copy(name, tmp_path), tmp_path / "armed"
+    armed.write_text(f"desk {frames.log_ns(KILL_AT[name])}")
+    command = [sys.executable, "-m", *f"{REPLAY} --state state".split()]
+    paths = f"{ROOT / 'tests' / 'faults'}{os.pathsep}{ROOT}"
+    faulty = {**os.environ, "PYTHONPATH": paths, "ARMED": str(armed)}
+    killed = subprocess.run(command, check=False, cwd=folder, env=faulty, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    output(f"{REPLAY} --state state --workers 2", folder)
+    assert output(DIGEST, folder).strip() == golden(name)
+
+
+# --- what must hold in each, whatever is on its page ------------------------------------------------
+
+
+def test_of_a_fat_finger_only_what_was_meant_is_filled(rows):
+    sql = "SELECT reason FROM decisions WHERE reason <> '' ORDER BY seq"
+    assert rows("fat_finger", sql) == [("SIZE_MAX",), ("NOTIONAL_MAX",), ("COLLAR",), ("COLLAR",)]
+    sql = "SELECT side, size::FLOAT FROM fills ORDER BY seq"
+    assert rows("fat_finger", sql) == [("BUY", pytest.approx(0.1)), ("SELL", pytest.approx(0.1))]
+
+
+def test_a_runaway_opens_no_more_than_its_rate_and_its_exit_passes(rows):
+    approved = "FROM decisions WHERE strategy = 'runaway' AND decision = 'APPROVED'"
+    most = f"""SELECT max(orders) FROM (SELECT count(*) OVER (ORDER BY time RANGE BETWEEN
+               INTERVAL 9999 MILLISECONDS PRECEDING AND CURRENT ROW) AS orders {approved} AND side = 'BUY')"""
+    assert rows("runaway", most) == [(4,)]
+    assert len(rows("runaway", f"SELECT 1 {approved} AND side = 'SELL'")) == 1
+    assert (
+        rows("runaway", "SELECT 1 FROM decisions WHERE strategy = 'steady' AND reason <> ''") == []
+    )
+
+
+def test_nothing_passes_between_a_halt_and_the_resume_and_something_does_after_it(rows):
+    (halt,), (resume,) = rows("restart_while_halted", "SELECT time FROM states ORDER BY seq")
+    sql = "SELECT time, reason FROM decisions ORDER BY seq"
+    for time, reason in rows("restart_while_halted", sql):
+        assert (reason == "STATE") == (halt <= time < resume)
+    assert halt < rows("restart_while_halted", "SELECT max(time) FROM orders")[0][0] > resume
+
+
+def test_a_kill_of_a_partly_filled_order_ends_flat_with_no_order_open(rows):
+    name = "kill_while_partly_filled"
+    states = rows(name, "SELECT event, state FROM states ORDER BY seq")
+    assert states == [("CHANGED", "KILLED"), ("FLAT", "KILLED")]
+    held = "SELECT sum(CASE side WHEN 'BUY' THEN size ELSE -size END)::FLOAT FROM fills"
+    assert rows(name, held) == [(0,)]
+    during = (
+        "SELECT 1 FROM fills, states WHERE event = 'CHANGED' AND side = 'BUY' AND log_time > time"
+    )
+    assert rows(name, during), "nothing is filled while the cancel is on its way"
+    ends = "SELECT count(*) FILTER (phase = 'SENT'), count(*) FILTER (phase = 'DONE') FROM order_events"
+    ((sent, done),) = rows(name, ends)
+    assert sent == done == 3
