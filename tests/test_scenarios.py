@@ -13,16 +13,18 @@ from docs.scenarios import frames
 from docs.scenarios.renew import copy, output
 from docs.scenarios.tapes import LOGS, tapes_of
 from tapeflow.connectors.duckdb.query import query
+from tapeflow.engine.recovery import resume_epoch
 from tests.running import ROOT
 
 REPLAY, DIGEST = "tapeflow replay tapes --config job.toml", "tapeflow digest results.duckdb"
 HASTY = {  # more lies between: commits, pages
-    "TAPEFLOW_RECOVERY_EPOCH": "1ms",
+    "TAPEFLOW_RECOVERY_EPOCH": "10ms",
     "TAPEFLOW_SOURCE_PAGE_RECORDS": "7",
     "TAPEFLOW_SOURCE_MAX_LEAD": "500ms",
 }
 KILL_AT = {  # seconds of the log: where it hurts
     "fat_finger": 8, "kill_while_partly_filled": 6.65, "restart_while_halted": 20, "runaway": 11.4,
+    "flash_crash": 12.6, "dead_feed": 13, "venue_rejects": 8, "falling_together": 17.1,
 }  # fmt: skip
 every_scenario = pytest.mark.parametrize("name", scenarios.names())
 
@@ -92,6 +94,8 @@ def test_a_run_that_is_killed_and_resumed_gives_the_golden_digest(name, tmp_path
     faulty = {**os.environ, "PYTHONPATH": paths, "ARMED": str(armed)}
     killed = subprocess.run(command, check=False, cwd=folder, env=faulty, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
+    stores = [*folder.glob("state/recovery/*.sqlite3")]
+    assert (resume_epoch(stores) or 0) > 1, "nothing was committed before the kill"
     output(f"{REPLAY} --state state --workers 2", folder)
     assert output(DIGEST, folder).strip() == golden(name)
 
@@ -138,3 +142,55 @@ def test_a_kill_of_a_partly_filled_order_ends_flat_with_no_order_open(rows):
     ends = "SELECT count(*) FILTER (phase = 'SENT'), count(*) FILTER (phase = 'DONE') FROM order_events"
     ((sent, done),) = rows(name, ends)
     assert sent == done == 3
+
+
+def test_nothing_is_bought_into_a_flash_crash(rows):
+    fall, back = "TIMESTAMP '2026-01-05 09:00:12'", "TIMESTAMP '2026-01-05 09:00:22'"
+    within = f"log_time > {fall} AND log_time < {back}"
+    assert rows("flash_crash", f"SELECT DISTINCT side FROM fills WHERE {within}") == [("SELL",)]
+    ((worst,),) = rows("flash_crash", "SELECT min(price)::FLOAT FROM fills")
+    assert worst > 55_000
+    sql = "SELECT rule, event FROM states WHERE cause = 'rule' ORDER BY seq"
+    stop, loss = [("STOP", "LOCKED")], [("DAILY_LOSS", "CHANGED"), ("DAILY_LOSS", "CLOSING")]
+    assert [each for each in rows("flash_crash", sql) if each in stop + loss] == stop + loss
+    sql = f"SELECT DISTINCT strategy, reason FROM decisions WHERE time > {back} ORDER BY ALL"
+    after = rows("flash_crash", sql)
+    assert after == [("bidder", ""), ("bidder", "STATE"), ("holder", "LOCKED"), ("holder", "STATE")]
+
+
+def test_nothing_is_opened_at_a_dead_feed_and_it_is_back_by_itself(rows):
+    (stale, back) = rows("dead_feed", "SELECT time, state, cause, scope FROM states ORDER BY seq")
+    assert (stale[1], back[1]) == ("REDUCING", "ACTIVE")
+    assert (stale[2], back[2]) == ("rule", "calm")
+    assert stale[3] == back[3] == "instrument:BTC-USDT.BINANCE"
+    for time, instrument, reason in rows(
+        "dead_feed", "SELECT time, instrument, reason FROM decisions"
+    ):
+        is_dead = instrument.endswith("BINANCE") and stale[0] <= time < back[0]
+        assert reason == ("STATE" if is_dead else "")
+    bids = """SELECT o.instrument, e."end" FROM order_events e JOIN orders o ON o.id = e.order_id
+              WHERE o.type = 'limit' AND e."end" <> '' ORDER BY ALL"""
+    ends = [("BTC-USD.COINBASE", "FILLED"), ("BTC-USDT.BINANCE", "CANCELED")]
+    assert rows("dead_feed", bids) == ends
+
+
+def test_a_venue_that_rejects_everything_is_halted_and_the_other_goes_on(rows):
+    sql = "SELECT scope, state, cause FROM states ORDER BY seq"
+    scope = "venue:BINANCE"
+    expected = [(scope, "HALTED", "rule"), (scope, "ACTIVE", "command")]
+    assert rows("venue_rejects", sql) == expected
+    rejected = "SELECT count(*) FROM order_events WHERE kind = 'REJECTED'"
+    assert rows("venue_rejects", rejected) == [(4,)]
+    refused = "SELECT DISTINCT instrument, reason FROM decisions WHERE reason <> ''"
+    assert rows("venue_rejects", refused) == [("BTC-USDT.BINANCE", "STATE")]
+
+
+def test_what_falls_together_is_closed_at_the_drawdown_and_stays_so(rows):
+    ((halted, scope, rule),) = rows(
+        "falling_together", "SELECT time, scope, rule FROM states WHERE event = 'CHANGED'"
+    )
+    assert (scope, rule) == ("portfolio", "DRAWDOWN")
+    held = """SELECT instrument, sum(CASE side WHEN 'BUY' THEN size ELSE -size END)::FLOAT AS held,
+              max(log_time) FILTER (side = 'BUY') FROM fills GROUP BY instrument"""
+    for _, size, bought in rows("falling_together", held):
+        assert size == 0 and bought < halted

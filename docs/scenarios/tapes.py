@@ -2,7 +2,16 @@
 
 from collections.abc import Callable
 
-from docs.scenarios.frames import CONTROL_TAPE, Record, as_tapes, command, line, market
+from docs.scenarios.frames import (
+    CONTROL_TAPE,
+    Path,
+    Record,
+    as_tapes,
+    command,
+    heartbeats,
+    line,
+    market,
+)
 
 Log = dict[str, list[Record]]
 BTC = "BTCUSDT"
@@ -43,9 +52,55 @@ def kill_while_partly_filled() -> Log:
     }
 
 
+def flash_crash() -> Log:
+    """Return a price that falls 30 % in two seconds and is back eight seconds later; a resume."""
+    path = line((0, 60_000), (12, 60_000), (14, 42_000), (16, 42_000), (22, 60_000))
+    return {
+        "binance-0": [*market(BTC, path, 0, 40, size=10)],
+        CONTROL_TAPE: [command(30, "alice", "resume", "account:main", reset="day")],
+    }
+
+
+def dead_feed() -> Log:
+    """Return two venues, falling from 12 s on, of which one says nothing from 10 s to 22 s."""
+    path = line((12, 60_000), (20, 58_000))
+    return {
+        "binance-0": [*market(BTC, path, 0, 10), *heartbeats(10, 22), *market(BTC, path, 22, 40)],
+        "coinbase-0": [*market("BTC-USD", path, 0, 40)],
+    }
+
+
+def venue_rejects() -> Log:
+    """Return quiet markets of two venues; a resume."""
+    path = line((0, 60_000))
+    return {
+        "binance-0": [*market(BTC, path, 0, 30)],
+        "coinbase-0": [*market("BTC-USD", path, 0, 30)],
+        CONTROL_TAPE: [command(20, "alice", "resume", "venue:BINANCE")],
+    }
+
+
+def falling_together() -> Log:
+    """Return three coins at two venues that fall together by 12 % from 10 s to 25 s."""
+
+    def falling(price: float) -> Path:
+        return line((0, price), (10, price), (25, price * 0.88))
+
+    return {
+        "binance-0": [
+            *market(BTC, falling(60_000), 0, 35, size=10),
+            *market("ETHUSDT", falling(3_000), 0, 35, size=200),
+        ],
+        "coinbase-0": [*market("SOL-USD", falling(150), 0, 35, spread=0.02, size=4_000)],
+    }
+
+
 LOGS: dict[str, Callable[[], Log]] = {
     each.__name__: each
-    for each in (fat_finger, runaway, restart_while_halted, kill_while_partly_filled)
+    for each in (
+        *(fat_finger, runaway, restart_while_halted, kill_while_partly_filled),
+        *(flash_crash, dead_feed, venue_rejects, falling_together),
+    )
 }
 
 
