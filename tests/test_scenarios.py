@@ -19,8 +19,8 @@ from tests.running import ROOT
 REPLAY, DIGEST = "tapeflow replay tapes --config job.toml", "tapeflow digest results.duckdb"
 HASTY = {  # more lies between: commits, pages
     "TAPEFLOW_RECOVERY_EPOCH": "10ms",
-    "TAPEFLOW_SOURCE_PAGE_RECORDS": "7",
-    "TAPEFLOW_SOURCE_MAX_LEAD": "500ms",
+    "TAPEFLOW_SOURCE_PAGE_RECORDS": "20",
+    "TAPEFLOW_SOURCE_MAX_LEAD": "1s",
 }
 KILL_AT = {  # seconds of the log: where it hurts
     "fat_finger": 8, "kill_while_partly_filled": 6.65, "restart_while_halted": 20, "runaway": 11.4,
