@@ -24,7 +24,7 @@ HASTY = {  # more lies between: commits, pages
 }
 KILL_AT = {  # seconds of the log: where it hurts
     "fat_finger": 8, "kill_while_partly_filled": 6.65, "restart_while_halted": 20, "runaway": 11.4,
-    "flash_crash": 12.6, "dead_feed": 13, "venue_rejects": 8, "falling_together": 17.1,
+    "flash_crash": 12.6, "dead_feed": 13, "venue_rejects": 8, "falling_together": 86.5,
 }  # fmt: skip
 every_scenario = pytest.mark.parametrize("name", scenarios.names())
 
@@ -115,7 +115,14 @@ def test_a_runaway_opens_no_more_than_its_rate_and_its_exit_passes(rows):
     most = f"""SELECT max(orders) FROM (SELECT count(*) OVER (ORDER BY time RANGE BETWEEN
                INTERVAL 9999 MILLISECONDS PRECEDING AND CURRENT ROW) AS orders {approved} AND side = 'BUY')"""
     assert rows("runaway", most) == [(4,)]
-    assert len(rows("runaway", f"SELECT 1 {approved} AND side = 'SELL'")) == 1
+    exit_at, refused_after = "time = TIMESTAMP '2026-01-05 09:00:15.305'", "reason = 'RATE_LIMIT'"
+    assert rows("runaway", f"SELECT side {approved} AND {exit_at}") == [("SELL",)]
+    sql = f"""SELECT count(*) FROM decisions WHERE {refused_after} AND time
+              BETWEEN TIMESTAMP '2026-01-05 09:00:15' AND TIMESTAMP '2026-01-05 09:00:16'"""
+    assert rows("runaway", sql)[0][0] >= 3, "its rate was not used up"
+    sql = "SELECT scope, state, rule, observed FROM states"
+    assert rows("runaway", sql) == [("strategy:runaway", "HALTED", "REPEATS", "10")]
+    assert rows("runaway", "SELECT count(*) FROM fills WHERE strategy = 'runaway'") == [(10,)]
     assert (
         rows("runaway", "SELECT 1 FROM decisions WHERE strategy = 'steady' AND reason <> ''") == []
     )
@@ -183,6 +190,15 @@ def test_a_venue_that_rejects_everything_is_halted_and_the_other_goes_on(rows):
     assert rows("venue_rejects", rejected) == [(4,)]
     refused = "SELECT DISTINCT instrument, reason FROM decisions WHERE reason <> ''"
     assert rows("venue_rejects", refused) == [("BTC-USDT.BINANCE", "STATE")]
+
+
+def test_the_third_of_what_moves_together_is_refused_and_what_moves_alone_is_not(rows):
+    sql = """SELECT instrument, reason FROM decisions WHERE side = 'BUY' AND reason <> 'STATE'
+             GROUP BY ALL ORDER BY ALL"""
+    assert rows("falling_together", sql) == [
+        ("BTC-USDT.BINANCE", ""), ("ETH-USDT.BINANCE", ""), ("PAXG-USDT.BINANCE", ""),
+        ("SOL-USD.COINBASE", "CORRELATED"),
+    ]  # fmt: skip
 
 
 def test_what_falls_together_is_closed_at_the_drawdown_and_stays_so(rows):

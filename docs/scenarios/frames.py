@@ -17,7 +17,6 @@ MS, S = 1_000_000, 1_000_000_000  # ns
 BEGIN = 1_767_603_600 * S  # 2026-01-05 09:00:00 UTC
 CONTROL_TAPE = f"{CONTROL}-0"
 DELAY = 5 * MS  # from the venue to the log
-STEP = 0.25  # seconds between two quotes; a trade comes 50 ms after each
 KEYS = {"alice": b"\1" * 32, "bob": b"\2" * 32}  # private ones, for these tapes only
 
 
@@ -27,19 +26,27 @@ def log_ns(second: float) -> int:
 
 
 def market(
-    symbol: str, path: Path, begin: float, end: float, *, spread: float = 2, size: float = 2
+    symbol: str,
+    path: Path,
+    begin: float,
+    end: float,
+    *,
+    spread: float = 2,
+    size: float = 2,
+    step: float = 0.25,
 ) -> Iterator[Record]:
     """Yield quotes and trades of a symbol of Binance (BTCUSDT) or Coinbase (BTC-USD).
 
-    Both sides of a quote show `size`; trades take a tenth of it, by turns on the two sides.
+    A quote each `step` seconds, and a trade 50 ms after it. Both sides of a quote show `size`;
+    trades take a tenth of it, by turns on the two sides.
     """
     quote, trade = (match_frames if "-" in symbol else binance_frames)(symbol)
-    for number in range(round((end - begin) / STEP)):
-        second, side = begin + number * STEP, (1 if number % 2 else -1)
+    for number in range(round((end - begin) / step)):
+        second, side = begin + number * step, (1 if number % 2 else -1)
         middle = path(second)
         bid, ask = middle - spread / 2, middle + spread / 2
-        trade_id = 1 + round(second / STEP)
-        yield log_ns(second), quote(second, bid, ask, size)
+        trade_id = 1 + round(second / step)
+        yield log_ns(second), quote(second, trade_id, bid, ask, size)
         later = second + 0.05
         yield log_ns(later), trade(later, trade_id, ask if side > 0 else bid, size / 10, side)
 
@@ -47,8 +54,7 @@ def market(
 def binance_frames(symbol: str) -> tuple[Callable[..., bytes], Callable[..., bytes]]:
     """Return what makes a quote, and what makes a trade, of Binance spot."""
 
-    def quote(second: float, bid: float, ask: float, size: float) -> bytes:
-        number = 1 + round(second / STEP)
+    def quote(second: float, number: int, bid: float, ask: float, size: float) -> bytes:
         return (
             f'{{"u":{number},"s":"{symbol}","b":"{bid:.2f}","B":"{size:.4f}",'
             f'"a":"{ask:.2f}","A":"{size:.4f}"}}'
@@ -68,7 +74,7 @@ def binance_frames(symbol: str) -> tuple[Callable[..., bytes], Callable[..., byt
 def match_frames(symbol: str) -> tuple[Callable[..., bytes], Callable[..., bytes]]:
     """Return what makes a quote, and what makes a trade, of Coinbase Exchange."""
 
-    def quote(second: float, bid: float, ask: float, size: float) -> bytes:
+    def quote(second: float, number: int, bid: float, ask: float, size: float) -> bytes:
         return (
             f'{{"type":"ticker","product_id":"{symbol}","best_bid":"{bid:.2f}",'
             f'"best_bid_size":"{size:.4f}","best_ask":"{ask:.2f}","best_ask_size":"{size:.4f}",'

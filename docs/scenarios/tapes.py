@@ -1,6 +1,8 @@
 """The log of each scenario, by partition."""
 
+import math
 from collections.abc import Callable
+from functools import partial
 
 from docs.scenarios.frames import (
     CONTROL_TAPE,
@@ -81,18 +83,29 @@ def venue_rejects() -> Log:
 
 
 def falling_together() -> Log:
-    """Return three coins at two venues that fall together by 12 % from 10 s to 25 s."""
+    """Return three coins that move and fall together at two venues, and one that does neither."""
+    fall = line((75, 1), (90, 0.88))  # 12 % in fifteen seconds
 
-    def falling(price: float) -> Path:
-        return line((0, price), (10, price), (25, price * 0.88))
+    def together(price: float) -> Path:
+        return lambda second: price * fall(second) * (1 + 0.0005 * wave(second))
 
+    def alone(second: float) -> float:
+        return 2_500 * (1 + 0.0005 * wave(1.7 * second + 40))
+
+    of = partial(market, begin=0, end=100, step=1)
     return {
         "binance-0": [
-            *market(BTC, falling(60_000), 0, 35, size=10),
-            *market("ETHUSDT", falling(3_000), 0, 35, size=200),
+            *of(BTC, together(60_000), size=10),
+            *of("ETHUSDT", together(3_000), spread=0.1, size=200),
+            *of("PAXGUSDT", alone, spread=0.1, size=200),
         ],
-        "coinbase-0": [*market("SOL-USD", falling(150), 0, 35, spread=0.02, size=4_000)],
+        "coinbase-0": [*of("SOL-USD", together(150), spread=0.02, size=4_000)],
     }
+
+
+def wave(second: float) -> float:
+    """Return a number from -1 to 1: small moves up and down."""
+    return (math.sin(1.3 * second) + math.sin(0.37 * second)) / 2
 
 
 LOGS: dict[str, Callable[[], Log]] = {
