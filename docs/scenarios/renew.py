@@ -4,7 +4,7 @@ import shlex
 import shutil
 import tempfile
 from contextlib import chdir, redirect_stdout
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 from docs import outputs
@@ -24,12 +24,13 @@ def output(command: str, folder: Path) -> str:
     Raises ValueError where it fails.
     """
     program, *arguments = shlex.split(command)
-    text = StringIO()
-    with chdir(folder), redirect_stdout(text):
+    stream = TextIOWrapper(BytesIO(), encoding="utf-8")
+    with chdir(folder), redirect_stdout(stream):
         code = main(arguments)
     if program != "tapeflow" or code:
         raise ValueError(f"{command}: ended with {code}")
-    return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines()) + "\n"
+    stream.seek(0)
+    return "\n".join(line.rstrip() for line in stream.read().strip("\n").splitlines()) + "\n"
 
 
 def write_tapes() -> None:
