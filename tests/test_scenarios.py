@@ -14,7 +14,7 @@ from docs.scenarios.renew import copy, output
 from docs.scenarios.tapes import LOGS, tapes_of
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.engine.recovery import resume_epoch
-from tests.running import ROOT
+from tests.running import ROOT, job_of, loaded, replay_topics
 
 REPLAY, DIGEST = "tapeflow replay tapes --config job.toml", "tapeflow digest results.duckdb"
 HASTY = {  # more lies between: commits, pages
@@ -69,8 +69,10 @@ def test_the_tapes_are_what_their_script_makes(name):
 def test_a_page_shows_what_its_commands_print(name, tmp_path):
     folder, blocks = copy(name, tmp_path), outputs.blocks(scenarios.page(name))
     assert [command for command, _ in blocks][:: len(blocks) - 1] == [REPLAY, DIGEST]
+    page = scenarios.page(name).read_text()
     for command, text in blocks:
         assert output(command, folder) == text, command
+        assert f"\n    {command}\n\n<!-- output: {command} -->" in page, "a reader does not see it"
 
 
 @every_scenario
@@ -80,6 +82,14 @@ def test_two_workers_and_small_pages_give_the_golden_digest(name, tmp_path, monk
     folder = copy(name, tmp_path)
     output(f"{REPLAY} --workers 2", folder)
     assert output(DIGEST, folder).strip() == golden(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["flash_crash", "kill_while_partly_filled"])
+def test_topics_packed_and_plain_give_the_golden_digest(name, tmp_path):
+    folder = copy(name, tmp_path)
+    with loaded(folder / "tapes", job_of(folder / "job.toml"), packed=(False, True)) as job:
+        assert replay_topics(job, folder / "results.duckdb", workers=2) == golden(name)
 
 
 @pytest.mark.slow
@@ -210,3 +220,57 @@ def test_what_falls_together_is_closed_at_the_drawdown_and_stays_so(rows):
               max(log_time) FILTER (side = 'BUY') FROM fills GROUP BY instrument"""
     for _, size, bought in rows("falling_together", held):
         assert size == 0 and bought < halted
+
+
+# --- and what would be without ----------------------------------------------------------------------
+
+HARM = {  # what is left out of the job, or of the log; and a query that finds what must not be
+    "fat_finger": ("size_max|notional_max|collar_bps", "SELECT 1 FROM fills WHERE size > 0.1"),
+    "runaway": (
+        "orders_max = 5 |repeats_max",
+        "SELECT 1 FROM fills WHERE strategy = 'runaway' GROUP BY strategy HAVING count(*) > 50",
+    ),
+    "restart_while_halted": (
+        frames.CONTROL_TAPE,
+        """SELECT 1 FROM orders WHERE time BETWEEN TIMESTAMP '2026-01-05 09:00:13'
+           AND TIMESTAMP '2026-01-05 09:00:27'""",
+    ),
+    "kill_while_partly_filled": (
+        frames.CONTROL_TAPE,
+        "SELECT 1 FROM fills WHERE side = 'BUY' GROUP BY side HAVING sum(size) > 2.5",
+    ),
+    "flash_crash": (
+        "daily_loss",
+        """SELECT 1 FROM fills WHERE side = 'BUY' AND log_time BETWEEN
+           TIMESTAMP '2026-01-05 09:00:12' AND TIMESTAMP '2026-01-05 09:00:22'""",
+    ),
+    "dead_feed": (
+        "feed_age",
+        """SELECT 1 FROM orders WHERE instrument = 'BTC-USDT.BINANCE' AND time BETWEEN
+           TIMESTAMP '2026-01-05 09:00:13' AND TIMESTAMP '2026-01-05 09:00:22'""",
+    ),
+    "venue_rejects": (
+        "rejects_max",
+        "SELECT 1 FROM order_events WHERE kind = 'REJECTED' GROUP BY kind HAVING count(*) > 4",
+    ),
+    "falling_together": (
+        "correlated_max",
+        "SELECT 1 FROM fills WHERE instrument = 'SOL-USD.COINBASE'",
+    ),
+}
+
+
+@every_scenario
+def test_without_what_acts_the_same_log_ends_in_harm(name, rows, tmp_path):
+    absent, harm = HARM[name]
+    folder = copy(name, tmp_path)
+    if absent == frames.CONTROL_TAPE:
+        (folder / "tapes" / f"{absent}.tape").write_bytes(b"")
+    else:
+        job = folder / "job.toml"
+        text, count = re.subn(rf"^(?:{absent}).*\n", "", job.read_text(), flags=re.MULTILINE)
+        assert count >= len(absent.split("|")), "the job has no such limit"
+        job.write_text(text)
+    output(REPLAY, folder)
+    assert query(folder / "results.duckdb", harm).rows
+    assert not rows(name, harm)
