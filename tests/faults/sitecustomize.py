@@ -1,7 +1,7 @@
 """A fault switch for tests: when armed, a process kills itself once.
 
 "commit": between the commit of the results and that of the epoch. "archive N": at the Nth system
-call of the archive.
+call of the archive. "desk NS": once the desk has processed the log up to this time.
 """
 
 import os
@@ -53,6 +53,20 @@ if armed.exists() and armed.read_text().startswith("archive "):
 
     for module in (archive, hour_file):
         vars(module)["os"] = DyingDisk()
+
+if armed.exists() and armed.read_text().startswith("desk "):
+    from tapeflow.operators.desk.step import Desk
+
+    end_ns, take_step = int(armed.read_text().split()[1]), Desk.step
+
+    def step(self, state, batch):
+        stepped = take_step(self, state, batch)
+        if state.now[0] >= end_ns and armed.read_text():
+            armed.write_text("")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return stepped
+
+    Desk.step = step
 
 if os.environ.get("FAULTY_STRATEGY"):
     from importlib import import_module
