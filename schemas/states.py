@@ -36,4 +36,4 @@ class StateChange(Struct, frozen=True, gc=False):
     by: str  # who gave the command, "" of a rule
     observed: str  # by the rule
     limit: str  # of the rule
-    detail: str  # of STUCK: why; of LOCKED: who, in what, until when
+    detail: str  # of STUCK: why; of LOCKED: who, in what, until when; of FLAT: what is below a lot

@@ -1,14 +1,20 @@
 """Hints: what is odd in the results of a run, in numbers, and what to do about it; a line each.
 
 A run without oddities has none. Each is worded by a function of log_hints.py, trade_hints.py,
-trading_hints.py or order_hints.py; what trading lacks is not said where it only follows from the
-log.
+trading_hints.py, order_hints.py or risk_hints.py; what trading lacks is not said where it only
+follows from the log.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from tapeflow.flows.cli.summary import log_hints, order_hints, trade_hints, trading_hints
+from tapeflow.flows.cli.summary import (
+    log_hints,
+    order_hints,
+    risk_hints,
+    trade_hints,
+    trading_hints,
+)
 from tapeflow.flows.cli.summary.tables import Counts, job_of
 
 
@@ -22,7 +28,7 @@ def hints(con: Any, partitions: dict[str, Counts]) -> Iterator[str]:
     ]
     yield from of_log
     if any(counts["accepted"] for counts in partitions.values()):
-        for hint in (*trading_hints.HINTS, *order_hints.HINTS):
+        for hint in (*trading_hints.HINTS, *order_hints.HINTS, *risk_hints.HINTS):
             yield from hint(con, job)
     elif not of_log:
         yield from no_trades(partitions)

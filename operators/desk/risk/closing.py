@@ -87,7 +87,10 @@ def go_on_closing(state: State, settings: DeskSettings) -> Iterator[Fact]:
                 state.risk.trading.of(closing.scope),
                 "REDUCED" if closing.to_limit else "FLAT",
             )
-            yield change_fact(state, closing.scope, closing.cause, before=own, event=event)
+            left_over = dust_of(state, settings, closing)
+            yield change_fact(
+                state, closing.scope, closing.cause, before=own, event=event, detail=left_over
+            )
             continue
         closing.round += 1
         reasons = [f"{closing.round} rounds"] if closing.round > ROUNDS_MAX else []
@@ -130,3 +133,12 @@ def of_scope(state: State, settings: DeskSettings, closing: Closing) -> list[Wor
 def is_own(closing: Closing, working: Working) -> bool:
     """Return whether an order is one that this closing has sent."""
     return working.order.signal_id == cause_id(closing)
+
+
+def dust_of(state: State, settings: DeskSettings, closing: Closing) -> str:
+    """Return what is left of a scope that is flat: less than a lot each, which nobody buys."""
+    if closing.to_limit:
+        return ""
+    dust = positions_in(state, settings, closing.scope, dust=True)
+    found = [f"{units.normalize():f} {owner[2]} of {owner[1]}" for owner, units in dust]
+    return f"below a lot: {', '.join(found)}" if found else ""

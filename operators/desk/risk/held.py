@@ -11,13 +11,14 @@ Owner = tuple[str, str, str]  # account, strategy, instrument
 
 
 def positions_in(
-    state: State, settings: DeskSettings, scope: str
+    state: State, settings: DeskSettings, scope: str, *, dust: bool = False
 ) -> Iterator[tuple[Owner, Decimal]]:
-    """Yield what is held in a scope, of a lot at least: less than that cannot be sold."""
+    """Yield what is held in a scope, of a lot at least: less than that, `dust`, cannot be sold."""
     for account in state.accounts.values():
         for strategy, sums in sorted(account.money.books.sums.items()):
             for instrument, position in sorted(sums.open.items()):
                 owner = (account.name, strategy, instrument)
                 row = settings.instruments.get(instrument)
-                if holds_owner(settings, scope, owner) and abs(position.quantity) >= row.lot:
+                is_dust = abs(position.quantity) < row.lot
+                if is_dust == dust and holds_owner(settings, scope, owner):
                     yield owner, position.quantity
