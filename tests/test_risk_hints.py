@@ -2,9 +2,11 @@
 
 from decimal import Decimal as D
 
+import duckdb
 from msgspec.structs import replace
 
 from tapeflow.flows.cli.summary.figures import summarise
+from tapeflow.flows.cli.summary.risk_hints import find_stopped
 from tapeflow.flows.cli.summary.text import format_summary
 from tapeflow.operators.desk.fees import BASE, FeeTable, FeeTier, VenueFees
 from tapeflow.operators.desk.risk.states import change_state
@@ -30,6 +32,17 @@ def test_a_scope_that_is_halted_at_the_end_is_named_with_the_command_that_ends_i
     (line,) = [each for each in lines if "HALTED" in each]
     assert line.startswith(f"hint: {HALT}")
     assert "`tapeflow control resume --scope account:main`" in line
+
+
+def test_where_nobody_has_a_key_only_a_fresh_state_ends_it():
+    job = {"control": {"keys": {}}}
+    with duckdb.connect() as con:
+        con.execute(
+            "CREATE TABLE states AS SELECT 1 AS seq, 'portfolio' AS scope, 'CHANGED' AS event, "
+            "'HALTED' AS state, 'rule' AS cause, 'DRAWDOWN' AS rule, '' AS by, now() AS time"
+        )
+        (line,) = find_stopped(con, job)
+    assert line.endswith("[control] of the job lists no keys, so only a fresh --state ends it")
 
 
 def test_one_that_was_resumed_is_not_named(tmp_path):

@@ -23,10 +23,10 @@ def find_stopped(con: Any, job: dict[str, Any]) -> Iterator[str]:
         if rule == "STALE_FEED":
             yield f"{scope} is {state} {by} since {time}: its feed was silent, and is not back"
         else:
-            yield (
-                f"{scope} is {state} {by} since {time}: `tapeflow control resume --scope {scope}` "
-                "of a key of the job ends it"
-            )
+            resume = f"`tapeflow control resume --scope {scope}` ends it"
+            fresh = "[control] of the job lists no keys, so only a fresh --state ends it"
+            end = resume if job.get("control", {}).get("keys") else fresh
+            yield f"{scope} is {state} {by} since {time}: {end}"
 
 
 def find_unfinished(con: Any, job: dict[str, Any]) -> Iterator[str]:
