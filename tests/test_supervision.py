@@ -302,6 +302,17 @@ def test_nothing_is_evaluated_at_a_row_between_the_bands():
     assert 0 < state.risk.supervision.evaluations < 5
 
 
+def test_a_loss_that_was_acted_on_is_not_looked_at_again():
+    settings = supervised(limits(daily_loss=20, on_loss="reducing"))
+    rows = prices(100, 100, 80, *([80, 80.5, 79, 78] * 200))
+    step = Desk(settings)
+    state = step.initial()
+    for each in batches_of(rows, [buy("a", at=0, size=2)]):
+        state, _ = step.step(state, desk_batch(each, settings))
+    assert state.risk.trading.of("portfolio") == "REDUCING"
+    assert 0 < state.risk.supervision.evaluations < 8
+
+
 # --- resume --------------------------------------------------------------------------------
 
 

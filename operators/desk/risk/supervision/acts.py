@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.risk.closing import begin_closing, change_fact
 from tapeflow.operators.desk.risk.states import change_state, flatten
+from tapeflow.operators.desk.risk.supervision.bands import STATE_AFTER, is_acted_on
 from tapeflow.operators.desk.risk.supervision.breaches import Breach
 from tapeflow.operators.desk.risk.supervision.memory import Lock, key_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.sides import side_name
-from tapeflow.schemas.states import SEVERITY, Cause, TradingState
+from tapeflow.schemas.states import Cause
 from tapeflow.schemas.time import format_time
-
-STATES: dict[str, TradingState] = {"reducing": "REDUCING", "halt": "HALTED", "kill": "KILLED"}
 
 
 def act(state: State, settings: DeskSettings, breach: Breach) -> Iterator[Fact]:
@@ -30,11 +29,11 @@ def act(state: State, settings: DeskSettings, breach: Breach) -> Iterator[Fact]:
             fact = change_fact(state, breach.scope, cause, before=before, event="REDUCING")
             yield fact
             yield from begin_closing(state, settings, breach.scope, fact.seq, cause, to_limit=True)
-    elif breach.owner is not None:
+    elif breach.act == "close_and_lock":
         yield from lock(state, settings, breach, cause)
         yield from flatten(state, settings, breach.scope, cause)
-    elif SEVERITY.index(trading.of(breach.scope)) < SEVERITY.index(STATES[breach.act]):
-        yield from change_state(state, settings, breach.scope, STATES[breach.act], cause)
+    elif not is_acted_on(trading.of(breach.scope), breach.act):
+        yield from change_state(state, settings, breach.scope, STATE_AFTER[breach.act], cause)
         if breach.closes:
             yield from flatten(state, settings, breach.scope, cause)
 

@@ -27,13 +27,17 @@ from tapeflow.operators.desk.risk.supervision.intervals import exposure_box, pro
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.operators.desk.venue.bounds import Bounds
-from tapeflow.schemas.limits import ScopeLimits
+from tapeflow.schemas.limits import OnLoss, ScopeLimits
+from tapeflow.schemas.states import SEVERITY, TradingState
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
 NARROWEST = 1e-7  # a narrower width is that of the present prices
 MARGIN = 1e-9  # of sums in float, as a share of what is added up
 EVERY_ROW = Interval(math.inf, -math.inf)
 NO_LIMIT = Interval(-math.inf, math.inf)
+STATE_AFTER: dict[OnLoss, TradingState] = {
+    "reducing": "REDUCING", "halt": "HALTED", "kill": "KILLED",
+}  # fmt: skip
 Sides = dict[tuple[int, bool], Interval]  # by instrument, and whether of a long position
 
 
@@ -77,19 +81,34 @@ def scope_boxes(state: State, settings: DeskSettings, limits: ScopeLimits) -> Bo
 
 
 def surely_within(state: State, settings: DeskSettings, limits: ScopeLimits, boxes: Boxes) -> bool:
-    """Return whether no marks in the boxes exceed a limit of a scope that prices decide."""
-    profit = ZERO
+    """Return whether no marks in the boxes exceed a limit of a scope that prices decide.
+
+    A loss that was acted on, and an exposure that is being reduced, are not asked again.
+    """
+    trading, profit = state.risk.trading, ZERO
+    asks_loss = limits.asks_profit and not is_acted_on(trading.of(limits.scope), limits.on_loss)
+    holds = limits.holds_exposure and limits.scope not in trading.closings
     asks_equity = limits.leverage_max is not None or limits.margin_min is not None
-    if limits.asks_profit or (limits.holds_exposure and asks_equity):
+    if asks_loss or (holds and asks_equity):
         for account, strategies in parts_of(state, settings, limits.scope):
             at_par = settings.accounts[account.name].at_par
             profit += profit_box(settings.instruments, at_par, account.money, strategies, boxes)
-    slack = MARGIN * max(profit.largest, 1.0)
+    slack = slack_of(settings, profit, boxes)
     lowest = profit.low - slack
-    is_within = not limits.asks_profit or lowest >= floor_of(state, settings, limits) + slack
-    if limits.holds_exposure:
-        is_within &= is_exposure_within(state, settings, limits, boxes, lowest)
-    return is_within
+    is_within = not asks_loss or lowest >= floor_of(state, settings, limits) + slack
+    return is_within and (not holds or is_exposure_within(state, settings, limits, boxes, lowest))
+
+
+def is_acted_on(now: TradingState, on_loss: OnLoss) -> bool:
+    """Return whether a scope is in the state that a loss leads to, or a graver one."""
+    return SEVERITY.index(now) >= SEVERITY.index(STATE_AFTER[on_loss])
+
+
+def slack_of(settings: DeskSettings, profit: Interval, boxes: Boxes) -> float:
+    """Return how far sums in floats may be from those in decimals, which are rounded each."""
+    prices = [each.high for each in boxes.read.values() if each.is_known]
+    step = 10.0**-settings.money.digits * (1 + max(prices, default=0.0)) * len(boxes.read)
+    return MARGIN * max(profit.largest, 1.0) + step
 
 
 def floor_of(state: State, settings: DeskSettings, limits: ScopeLimits) -> float:

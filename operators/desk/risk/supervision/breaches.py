@@ -9,7 +9,7 @@ LOSSES, REJECTS counts above their limit; REPEATS one that has come to it
 import math
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tapeflow.operators.desk.risk.check import is_within
 from tapeflow.operators.desk.risk.holdings import holdings_of, notionals, unit_values
@@ -17,7 +17,7 @@ from tapeflow.operators.desk.risk.profit import capital_of, equity_of, profit_of
 from tapeflow.operators.desk.risk.supervision.memory import Owner, ScopeMemory
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
-from tapeflow.schemas.limits import ScopeLimits
+from tapeflow.schemas.limits import OnLoss, ScopeLimits
 
 ONE = Decimal(1)
 
@@ -27,7 +27,7 @@ class Breach(NamedTuple):
 
     scope: str
     rule: str
-    act: str  # reduce | close_and_lock | reducing | halt | kill
+    act: OnLoss | Literal["reduce", "close_and_lock"]
     observed: str
     limit: str
     closes: bool = False  # a halt closes all of the scope
