@@ -402,7 +402,7 @@ def test_a_change_of_state_is_explained_by_its_command_and_record(demo_results, 
         con.execute(
             "CREATE TABLE states AS SELECT 3 AS seq, 'account:main' AS scope, "
             "TIMESTAMP_NS '2026-01-05 09:00:43.207571' AS time, 'binance-0' AS partition, "
-            "18565 AS \"offset\", 'ACTIVE' AS before, 'HALTED' AS state, 'command' AS cause, "
+            "18565 AS \"offset\", 'ACTIVE' AS before, 'HALTED' AS state, 'CHANGED' AS event, 'command' AS cause, "
             "'00112233445566778899aabb' AS rule, 'alice' AS by, '' AS observed, '' AS limit, "
             "'' AS detail"
         )

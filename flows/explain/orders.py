@@ -43,7 +43,7 @@ def explain_order(chain: Chain, row: Row) -> Node:
         node.causes.append(chain.by_id("decision", name, "approved it"))
     else:
         node.notes.append("approved with its parent: it has no decision of its own")
-        node.causes.append(chain.by_id("signal", row["signal_id"], "its signal"))
+        node.causes.append(wanted_by(chain, row))
     return node
 
 
@@ -60,8 +60,19 @@ def explain_decision(chain: Chain, row: Row) -> Node:
     """Explain a decision: what each check found, and the signal."""
     chain.seen.add(("decision", row["order_id"]))
     node = Node("decision", row["order_id"], row, tables={"findings": findings(row)})
-    node.causes.append(chain.by_id("signal", row["signal_id"], "its signal"))
+    node.causes.append(wanted_by(chain, row))
     return node
+
+
+def wanted_by(chain: Chain, row: Row) -> Node:
+    """Return the signal of an order, or the change of a state that it closes for."""
+    name = row["signal_id"]
+    if not name.startswith("states/"):
+        return chain.by_id("signal", name, "its signal")
+    why, found = "it closes for it", chain.first("states", seq=int(name.removeprefix("states/")))
+    if found is None:
+        return Node("state", name, why=why, notes=["table states has no row of it"])
+    return chain.once("state", name, lambda: chain.explain("state", found), why)
 
 
 def findings(row: Row) -> list[Row]:

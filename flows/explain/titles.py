@@ -140,8 +140,9 @@ def position_title(row: Row) -> str:
 
 
 def state_title(row: Row) -> str:
-    """Return which scope changed its state."""
-    return f"{row['scope']} {row['before']} -> {row['state']}, by {row['cause']} {row['rule']}"
+    """Return which scope changed its state, or what else happened to it."""
+    changed = f"{row['before']} -> {row['state']}" if row["event"] == "CHANGED" else row["event"]
+    return f"{row['scope']} {changed}, by {row['cause']} {row['rule']}"
 
 
 def control_title(row: Row) -> str:
