@@ -64,6 +64,7 @@ class Proposal(Struct, frozen=True, gc=False):
     flips: bool = False  # it may carry the position through zero
     state: TradingState = "ACTIVE"  # most severe of all its scopes
     in_state: str = ""  # the scope that has it
+    closing: str = ""  # a scope of it that is being closed; "": none is
     locked: str = ""  # until when its strategy may not open in the instrument; "": it may
     corrective: bool = False  # it closes for the sake of risk
     mark: float | None = None

@@ -30,7 +30,7 @@ class StateChange(Struct, frozen=True, gc=False):
     offset: int  # of the record
     before: str  # ACTIVE | REDUCING | HALTED | KILLED
     state: str  # after it
-    event: str  # CHANGED | CLOSING | FLAT | REDUCING | REDUCED | LOCKED | STUCK: see docs/risk.md
+    event: str  # CHANGED | CLOSING | FLAT | REDUCING | REDUCED | ENDED | LOCKED | STUCK: risk.md
     cause: str  # rule | command | calm: a feed is back
     rule: str  # code of the rule, or id of the command
     by: str  # who gave the command, "" of a rule

@@ -107,6 +107,7 @@ class Books:
         self.held: dict[Owner, D] = defaultdict(D)
         self.orders: dict[str, Known] = {}
         self.states: dict[str, str] = {}
+        self.being_closed: dict[str, str] = {}  # scopes, by the laws
         self.restricted: dict[str, str] = {}
         self.declared = {*story.job.limits}
         self.limits = {scope: dict(limits) for scope, limits in story.job.limits.items()}

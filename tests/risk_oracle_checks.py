@@ -8,6 +8,8 @@ Found = bool | str
 
 def check_state(books: Books, proposed: Proposed, before: list[Proposed], reduces: bool) -> Found:
     state = books.state_of(proposed)
+    if any(scope in books.being_closed for scope in scopes_of(proposed.owner)):
+        return ""
     return state == "ACTIVE" or (state == "REDUCING" and reduces) or ""
 
 

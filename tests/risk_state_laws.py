@@ -20,7 +20,7 @@ class StateLaws:
 
     def __init__(self, story: Story):
         self.story, self.oracle = story, RiskOracle(story)
-        self.closing: dict[str, str] = {}  # by scope: the event that began it
+        self.closing = self.oracle.being_closed  # by scope: the event that began it
         self.closings: dict[str, str] = {}  # scope of a closing, by the signal of its orders
         self.changes: dict[str, StateChange] = {}  # by the command that made them
         self.set_limits: dict[tuple[str, str], str] = {}

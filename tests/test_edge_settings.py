@@ -43,6 +43,7 @@ BASE = {
         {"name": "r", "kind": "reversion", "account": "a", "size": 1, "entry": 0.5},
     ],
     "normalise": {"window": 2},
+    "protect": [{"stop_bps": 100}],
     "sweep": {"train": "1h", "test": "1h"},
     "instruments": {"BTC-USDT.BINANCE": {"tick": "0.01", "lot": "0.1", "multiplier": 1}},
 }

@@ -138,3 +138,40 @@ def test_hours_are_minutes_of_the_week_and_may_go_around_its_end(text, spans):
 def test_every_limit_of_a_scope_is_a_key_of_the_job():
     limits = {each.removesuffix("_ns") for each in ScopeLimits.__struct_fields__} - {"scope"}
     assert {*Limits.model_fields} == limits
+
+
+KEYS = """
+[control]
+keys = { alice = "ed25519:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (
+            "[risk]\ncounting = 'net'\n[limits.portfolio]\ndaily_loss = 5\n",
+            "limits.portfolio: [risk]",
+        ),
+        ("[limits.portfolio]\napproval_above = 5\n", "approval_above needs keys in [control]"),
+        (KEYS + "owners = { cros = 'alice' }\n", "no strategy cros: did you mean cross?"),
+        (
+            KEYS + "[control.bounds.portfolio]\ngros_max = ['0', '5']\n",
+            "there is no limit gros_max",
+        ),
+        (
+            KEYS + "[control.bounds.portfolio]\ndaily_loss = ['0', '5']\n",
+            "no command sets daily_loss",
+        ),
+        (KEYS + "[control.bounds.'account:mian']\ngross_max = ['0', '5']\n", "no account mian"),
+        (KEYS + "[control.bounds.'instrument:BTC-*']\ngross_max = ['0', '5']\n", "one instrument"),
+        ("[limits.portfolio]\nfeed_age = '1ns'\n", "feed_age"),
+        ("[limits.'account:main']\nfeed_age = '1s'\n", "feed_age is of portfolio, venue, group"),
+        ("[limits.portfolio]\ndrawdown = 0.1\n", "drawdown needs capital of account main"),
+        ("[[protect]]\ncooldown = '1s'\n", "a row needs one of stop_bps"),
+        ("[[protect]]\nstop_bps = 5\nstrategies = ['cros']\n", "no strategy of the job is cros"),
+        ("[[protect]]\nstop_bps = 5\ninstruments = ['BTC-X*']\n", "no instrument of the job is"),
+    ],
+)
+def test_what_would_not_act_is_refused_with_what_to_do(tmp_path, more, line):
+    assert line in error_line(tmp_path, more)

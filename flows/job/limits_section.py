@@ -15,6 +15,7 @@ Notional = Annotated[DecimalText, Field(ge=0, lt=10**24), Unit("notional")]
 Share = Annotated[float, Field(gt=0, le=1), Unit("share of the gross")]
 Bps = Annotated[float, Field(ge=0, le=10_000), Unit("bps")]
 Count = Annotated[int, Field(ge=0, le=10**6), Unit("orders")]
+Often = Annotated[Duration, Field(ge=10_000_000)]  # each is looked at in log time
 Age = Annotated[Duration, Field(ge=0)]
 
 
@@ -155,12 +156,12 @@ class Limits(Section):
         description="Most orders that venues reject in any `orders_window`; above it the scope is "
         "HALTED.",
     )
-    feed_age: Span | None = Field(
+    feed_age: Often | None = Field(
         default=None,
         description="An instrument is REDUCING after so much log time without trade and quote. Of "
         "the portfolio, a venue, a group or an instrument.",
     )
-    calm: Span = Field(
+    calm: Often = Field(
         default=10_000_000_000,
         description="A feed that was too old is asked so often; fresh at two questions in a row, "
         "its instrument is ACTIVE again.",

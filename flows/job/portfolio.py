@@ -8,6 +8,7 @@ from tapeflow.flows.job.bar_kinds import own_kinds
 from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.limits import groups_of, scope_limits
 from tapeflow.flows.job.protections import protections
+from tapeflow.flows.job.risk_checks import check_risk
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
@@ -29,6 +30,7 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
 
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
+    check_risk(job, table)
     declared, protected = strategies(job, table), tuple(protections(job, table))
     settings = DeskSettings(
         accounts={

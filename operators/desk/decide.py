@@ -51,7 +51,7 @@ def decide_orders(
     """
     account = state.accounts[intent.account]
     wanted = orders_of(settings, intent)
-    unlock(state, intent.signal.strategy, intent.signal.instrument, wanted[0].side)
+    unlock(state, settings, wanted[0])
     checked = check_orders(state, settings, account, wanted, intent, approved_by)
     refused, orders, verdicts = checked
     if refused is not None and verdicts[refused].reason == FOUR_EYES:

@@ -50,9 +50,10 @@ def check_orders(
     Returns the number of the order that was refused, the orders as they may be sent, and the
     verdict on each: where one is refused, none of them counts in what the account is approved for.
     """
-    for whole in (check_stale(state, settings, intent), check_exits(settings, intent)):
-        if whole.reason:
-            return 0, [*orders], [whole] * len(orders)
+    whole = check_stale(state, settings, intent)
+    whole = whole if whole.reason else check_exits(settings, intent)
+    if whole.reason:
+        return 0, [*orders], [whole] * len(orders)
     before, reach = account.approved.of(intent.signal.instrument), account.reach
     sent: list[Order] = []
     verdicts: list[Verdict] = []
@@ -117,7 +118,8 @@ def check_one(
 
 def check_state(state: State, settings: DeskSettings, order: Order) -> Finding | None:
     """Return what refuses an order by its trading state or a lock, None where nothing does."""
-    if not (state.risk.trading.of_scope or state.risk.supervision.memory.locks):
+    trading, locks = state.risk.trading, state.risk.supervision.memory.locks
+    if not (trading.of_scope or trading.closings or locks):
         return None
     proposal = make_proposal(state, settings, order)
     found = (check.check(proposal) for check in (StateCheck(), Locked()))

@@ -92,13 +92,19 @@ class DeskSettings(Struct, frozen=True):
     def supervises(self) -> bool:
         """Whether limits or positions are held at every price."""
         of_scopes = (each.is_supervised for each in self.risk.limits.values())
-        return bool(self.protections) or (self.risk.counting == "worst" and any(of_scopes))
+        is_held = self.risk.counting == "worst" and (any(of_scopes) or self.lets_set_limits)
+        return bool(self.protections) or is_held
 
     @property
     def holds_exposure(self) -> bool:
         """Whether the exposure of a scope is held within limits at every price."""
-        is_worst = self.risk.counting == "worst"
-        return is_worst and any(each.holds_exposure for each in self.risk.limits.values())
+        held = any(each.holds_exposure for each in self.risk.limits.values())
+        return self.risk.counting == "worst" and (held or self.lets_set_limits)
+
+    @property
+    def lets_set_limits(self) -> bool:
+        """Whether commands may set limits, also of scopes that declare none."""
+        return self.control is not None and any(self.control.bounds.values())
 
     @property
     def correlates(self) -> bool:

@@ -30,6 +30,7 @@ from tapeflow.operators.desk.held import check_followed, check_held, held_orders
 from tapeflow.operators.desk.merge import Merge, Pending
 from tapeflow.operators.desk.pending import from_ipc, restore_column, to_ipc
 from tapeflow.operators.desk.risk.state import RiskSnapshot
+from tapeflow.operators.desk.risk.supervision.rebind import rebind
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.slices import due_timers
 from tapeflow.operators.desk.state import DeskBar, State, initial_state
@@ -163,6 +164,7 @@ def restore(encoded: bytes, settings: DeskSettings) -> State:
         state.risk = restore_risk(saved.risk, state.orders.rows())
         for account in saved.accounts:
             state.accounts[account.name] = restore_account(account, state, settings)
+        rebind(state, settings)
     for intent in saved.intents:
         state.add_intent(intent)
     for report in saved.answers:

@@ -22,6 +22,7 @@ from msgspec import Struct
 from tapeflow.engine.fold import fold
 from tapeflow.operators.desk.hear import Fact
 from tapeflow.operators.desk.loop import process_events
+from tapeflow.operators.desk.risk.supervision.rebind import follow_profits
 from tapeflow.operators.desk.selection import desk_batch
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.snapshot import restore, snapshot
@@ -75,7 +76,9 @@ class Desk(Struct, frozen=True):
 
     def initial(self) -> State:
         """Return the state before any record."""
-        return initial_state(self.settings)
+        state = initial_state(self.settings)
+        follow_profits(state, self.settings)
+        return state
 
     def step(self, state: State, batch: DeskBatch) -> tuple[State, Iterable[Fact]]:
         """Add one batch to the merge and process every event below the new horizon.

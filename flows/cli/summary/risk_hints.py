@@ -11,8 +11,8 @@ STOPPED = """
 """
 UNFINISHED = """
     SELECT scope, arg_max(event, seq) AS event, arg_max(rule, seq), arg_max(detail, seq)
-    FROM states WHERE event IN ('CLOSING', 'REDUCING', 'STUCK', 'FLAT', 'REDUCED')
-    GROUP BY scope HAVING event IN ('CLOSING', 'REDUCING', 'STUCK') ORDER BY max(seq)
+    FROM states WHERE state = 'KILLED' OR event NOT IN ('CHANGED', 'LOCKED')
+    GROUP BY scope HAVING event NOT IN ('FLAT', 'REDUCED', 'ENDED') ORDER BY max(seq)
 """
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from tapeflow.operators.desk.actions import Cancel
 from tapeflow.operators.desk.exposure import exposed_size
 from tapeflow.operators.desk.hear import Fact, carry_out
-from tapeflow.operators.desk.risk.closing_order import OF_STATES, cause_id, close_position
+from tapeflow.operators.desk.risk.closing_order import OF_STATES, close_position
 from tapeflow.operators.desk.risk.held import positions_in
 from tapeflow.operators.desk.risk.reducing import find_excess
 from tapeflow.operators.desk.risk.scopes import holds
@@ -116,7 +116,7 @@ def note_stuck(state: State, closing: Closing, why: str) -> Iterator[StateChange
 def cancel_others(state: State, settings: DeskSettings, closing: Closing) -> Iterator[Fact]:
     """Cancel the orders of a scope that are not its own closing ones."""
     for working in of_scope(state, settings, closing):
-        if working.pending != "CANCEL" and not working.order.signal_id.startswith(OF_STATES):
+        if working.pending != "CANCEL" and not is_closing_order(working):
             yield from carry_out(state, settings, Cancel(working.order.id, "RISK"), state.now)
 
 
@@ -126,13 +126,13 @@ def of_scope(state: State, settings: DeskSettings, closing: Closing) -> list[Wor
         working
         for working in state.orders.all_living()
         if working.order.role != "child" and holds(settings, closing.scope, working.order)
-        if not closing.to_limit or exposed_size(working) or is_own(closing, working)
+        if not closing.to_limit or exposed_size(working) or is_closing_order(working)
     ]
 
 
-def is_own(closing: Closing, working: Working) -> bool:
-    """Return whether an order is one that this closing has sent."""
-    return working.order.signal_id == cause_id(closing)
+def is_closing_order(working: Working) -> bool:
+    """Return whether an order is one that closes for the sake of risk, of any scope."""
+    return working.order.signal_id.startswith(OF_STATES)
 
 
 def dust_of(state: State, settings: DeskSettings, closing: Closing) -> str:

@@ -92,13 +92,17 @@ def check_meaning(settings: DeskSettings, command: SignedCommand) -> None:
 def set_state(state: State, settings: DeskSettings, command: SignedCommand) -> Iterator[Fact]:
     """Change the trading state of the scope."""
     to = STATES[command.action]
+    feed = state.risk.supervision.memory.feeds.get(command.scope.removeprefix("instrument:"))
+    was_of_feed = feed is not None and feed.set_state
+    if feed is not None:
+        feed.set_state = False  # from now on it ends by a command
     reset = command.args.get("reset", "")
-    if state.risk.trading.of(command.scope) == to and not reset:
+    if state.risk.trading.of(command.scope) == to and not (reset or was_of_feed):
         raise Refusal(NO_CHANGE, f"{command.scope} is {to}")
-    if command.action == "resume":
-        state.risk.supervision.memory.of(command.scope).executions = 0
     if reset:
         reset_losses(state, settings, command.scope, reset.split(","))
+    if command.action == "resume":
+        state.risk.supervision.memory.of(command.scope).executions = 0
     cause = Cause("command", command.id, command.who)
     yield from change_state(state, settings, command.scope, to, cause)
 
@@ -108,6 +112,8 @@ def reset_losses(state: State, settings: DeskSettings, scope: str, names: Sequen
     if wrong := sorted({*names} - RESETS):
         raise Refusal("BAD_ARGS", f"reset: no {', '.join(wrong)}; there are {', '.join(RESETS)}")
     memory, profit = state.risk.supervision.memory.of(scope), profit_of(state, settings, scope)
+    if profit is None and {"peak", "day"} & {*names}:
+        raise Refusal(NO_CHANGE, f"the equity of {scope} is not known")
     if "peak" in names and profit is not None:
         memory.peak_profit = profit
     if "day" in names:

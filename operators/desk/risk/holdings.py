@@ -54,34 +54,29 @@ Holdings = dict[str, Holding]  # by instrument
 Values = Callable[..., float]  # (instrument, long=) -> notional of one unit, NaN: not known
 
 
-def holdings_of(state: State, settings: DeskSettings, scope: str, account: str) -> Holdings:
-    """Return what a scope holds, of instruments of which it holds anything.
-
-    `account` is that of the strategy, where the scope is one.
-    """
+def holdings_of(state: State, settings: DeskSettings, scope: str) -> Holdings:
+    """Return what a scope holds, of instruments of which it holds anything."""
     kind, _, name = scope.partition(":")
-    if kind == "strategy":
-        return of_strategy(state, state.accounts[account], name)
     accounts = [state.accounts[name]] if kind == "account" else [*state.accounts.values()]
     found: Holdings = {}
     for each in accounts:
-        for instrument, holding in of_account(state, each):
+        held = of_strategy(state, each, name) if kind == "strategy" else of_account(state, each)
+        for instrument, holding in held:
             if holds_instrument(settings, scope, instrument):
                 found[instrument] = found.get(instrument, NOTHING).plus(holding)
     return found
 
 
-def of_strategy(state: State, account: AccountState, strategy: str) -> Holdings:
-    """Return what a strategy holds."""
+def of_strategy(
+    state: State, account: AccountState, strategy: str
+) -> Iterator[tuple[str, Holding]]:
+    """Yield what a strategy holds in an account."""
     sums = account.money.books.sums.get(strategy)
-    found = (
-        {}
-        if sums is None
-        else {instrument: Holding(position.quantity) for instrument, position in sums.open.items()}
-    )
-    for instrument, sides in state.risk.open_sizes.of_strategy[account.name, strategy].items():
-        found[instrument] = Holding(found.get(instrument, NOTHING).units, sides)
-    return found
+    held = {} if sums is None else sums.open
+    sides = state.risk.open_sizes.of_strategy.get((account.name, strategy), {})
+    for instrument in held | sides:
+        units = held[instrument].quantity if instrument in held else ZERO
+        yield instrument, Holding(units, sides.get(instrument, NONE_OPEN))
 
 
 def of_account(state: State, account: AccountState) -> Iterator[tuple[str, Holding]]:

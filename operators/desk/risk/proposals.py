@@ -14,19 +14,19 @@ from tapeflow.operators.desk.risk.holdings import (
     notionals,
     unit_values,
 )
+from tapeflow.operators.desk.risk.locks import lock_of
 from tapeflow.operators.desk.risk.overrides import limits_now
 from tapeflow.operators.desk.risk.own_orders import best_own, count_open
 from tapeflow.operators.desk.risk.profit import capital_of, profit_of
 from tapeflow.operators.desk.risk.scopes import scopes_of
 from tapeflow.operators.desk.risk.spread import correlated_notional, effective_number, share_of
-from tapeflow.operators.desk.risk.supervision.memory import key_of
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.risk import Proposal, ScopeView
-from tapeflow.schemas.sides import BUY, SELL, side_name
-from tapeflow.schemas.time import MIN_NS, format_time
+from tapeflow.schemas.sides import BUY, SELL
+from tapeflow.schemas.time import MIN_NS
 
 ZERO = Decimal(0)
 
@@ -53,9 +53,10 @@ def make_proposal(
     sides = state.risk.open_sizes.of_strategy[order.account, order.strategy]
     buys, sells = sides.get(order.instrument, NOTHING.sides)
     values = unit_values(state, settings, order.account)
-    flips = [each.flips for each in limits if each.flips is not None]
+    flips = [each.flips for each in limits if each.flips is not None] or [settings.risk.flips]
     scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
-    trading_state, in_state = state.risk.trading.most_severe(scopes)
+    trading = state.risk.trading
+    trading_state, in_state = trading.most_severe(scopes)
     asks_own = not corrective and any(each.refuse_self_trade for each in limits)
     return Proposal(
         instrument=settings.instruments.get(order.instrument),
@@ -69,9 +70,10 @@ def make_proposal(
         buys=buys,
         sells=sells,
         scopes=tuple(view_of(state, settings, each, order, values) for each in limits),
-        flips=flips[-1] if flips else settings.risk.flips,
+        flips=flips[-1],
         state=trading_state,
         in_state=in_state,
+        closing=trading.closing_of(scopes, order),
         locked=lock_of(state, order),
         corrective=corrective,
         approved_by=approved_by,
@@ -80,17 +82,6 @@ def make_proposal(
         own_ask=best_own(state, order, SELL) if asks_own else None,
         **prices_of(state, settings, order, values),
     )
-
-
-def lock_of(state: State, order: Order) -> str:
-    """Return until when a strategy may not open in an instrument, "" where it may."""
-    locks = state.risk.supervision.memory.locks
-    found = locks.get(key_of(order.strategy, order.instrument)) if locks else None
-    if found is None or (found.until_ns is not None and order.time_ns >= found.until_ns):
-        return ""
-    if found.until_ns is None:
-        return f"until {side_name(-found.side)}"
-    return f"until {format_time(found.until_ns)}"
 
 
 def prices_of(state: State, settings: DeskSettings, order: Order, values: Values) -> dict[str, Any]:
@@ -119,7 +110,7 @@ def view_of(
     state: State, settings: DeskSettings, limits: ScopeLimits, order: Order, values: Values
 ) -> ScopeView:
     """Return a scope as the order finds it; sums that no limit asks for are left out."""
-    holdings = holdings_of(state, settings, limits.scope, order.account)
+    holdings = holdings_of(state, settings, limits.scope)
     before = holdings.get(order.instrument, NOTHING)
     view = ScopeView(
         limits,

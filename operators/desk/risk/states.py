@@ -34,7 +34,9 @@ def change_state(
     fact = change_fact(state, scope, cause, before=before, event="CHANGED")
     yield fact
     if to in ("ACTIVE", "KILLED"):  # a kill has its own cause; else what is closed goes on
-        state.risk.trading.closings.pop(scope, None)
+        ended = state.risk.trading.closings.pop(scope, None)
+        if ended is not None and to == "ACTIVE":
+            yield change_fact(state, scope, ended.cause, before=to, event="ENDED")
     if to == "KILLED":
         yield from begin_closing(state, settings, scope, fact.seq, cause)
     elif to != "ACTIVE":
@@ -43,7 +45,8 @@ def change_state(
 
 def flatten(state: State, settings: DeskSettings, scope: str, cause: Cause) -> Iterator[Fact]:
     """Close all of a scope, whose state stays as it is; yield the facts of it."""
-    if scope in state.risk.trading.closings:
+    found = state.risk.trading.closings.get(scope)
+    if found is not None and not found.to_limit:
         return
     before = state.risk.trading.of(scope)
     fact = change_fact(state, scope, cause, before=before, event="CLOSING")

@@ -22,13 +22,16 @@ EPOCH_MINUTES = 3 * 24 * 60  # 1970-01-01 was a Thursday; weeks begin on Monday
 
 
 class StateCheck(Struct, frozen=True):
-    """Refuse what the trading state does not allow."""
+    """Refuse what the trading state does not allow, and all while a scope is being closed."""
 
     code: ClassVar[str] = "STATE"
     cuts: ClassVar[str] = "never"
 
     def check(self, proposal: Proposal) -> Finding | None:
         """Check the most severe state of its scopes; corrective orders pass in each."""
+        if proposal.closing:
+            passed = proposal.corrective
+            return Finding(self.code, passed, "CLOSING", "ACTIVE", proposal.closing)
         if proposal.state == "ACTIVE":
             return None
         passed = proposal.corrective or (proposal.state == "REDUCING" and proposal.only_reduces)

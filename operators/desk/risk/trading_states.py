@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from tapeflow.schemas.orders import Order
 from tapeflow.schemas.states import SEVERITY, Cause, TradingState
 from tapeflow.schemas.time import Ns
 
@@ -58,6 +59,14 @@ class TradingStates:
             return "ACTIVE", ""
         states = [(self.of(scope), scope) for scope in scopes]
         return max(states, key=lambda each: SEVERITY.index(each[0]))
+
+    def closing_of(self, scopes: Iterable[str], order: Order) -> str:
+        """Return the first scope of an order that is being closed, "" where none is."""
+        if not self.closings:
+            return ""
+        position = f"position:{order.account}/{order.strategy}/{order.instrument}"
+        found = (self.closings.get(scope) for scope in (*scopes, position))
+        return next((each.scope for each in found if each and not each.to_limit), "")
 
     def put(self, scope: str, to: TradingState) -> None:
         """Set the state of a scope."""

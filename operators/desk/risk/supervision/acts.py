@@ -7,11 +7,14 @@ close_and_lock   the position is closed, and its strategy may not open there for
 from collections.abc import Iterator
 
 from tapeflow.operators.desk.hear import Fact
-from tapeflow.operators.desk.risk.closing import begin_closing, change_fact
+from tapeflow.operators.desk.risk.closing import begin_closing, change_fact, of_scope
+from tapeflow.operators.desk.risk.held import positions_in
+from tapeflow.operators.desk.risk.reducing import find_excess
 from tapeflow.operators.desk.risk.states import change_state, flatten
 from tapeflow.operators.desk.risk.supervision.bands import STATE_AFTER, is_acted_on
 from tapeflow.operators.desk.risk.supervision.breaches import Breach
 from tapeflow.operators.desk.risk.supervision.memory import Lock, key_of
+from tapeflow.operators.desk.risk.trading_states import Closing
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.sides import side_name
@@ -24,7 +27,7 @@ def act(state: State, settings: DeskSettings, breach: Breach) -> Iterator[Fact]:
     cause = Cause("rule", breach.rule, observed=breach.observed, limit=breach.limit)
     trading = state.risk.trading
     if breach.act == "reduce":
-        if breach.scope not in trading.closings:
+        if breach.scope not in trading.closings and can_reduce(state, settings, breach, cause):
             before = trading.of(breach.scope)
             fact = change_fact(state, breach.scope, cause, before=before, event="REDUCING")
             yield fact
@@ -32,10 +35,19 @@ def act(state: State, settings: DeskSettings, breach: Breach) -> Iterator[Fact]:
     elif breach.act == "close_and_lock":
         yield from lock(state, settings, breach, cause)
         yield from flatten(state, settings, breach.scope, cause)
-    elif not is_acted_on(trading.of(breach.scope), breach.act):
+    elif is_acted_on(trading.of(breach.scope), breach.act):
+        if breach.closes and any(positions_in(state, settings, breach.scope)):
+            yield from flatten(state, settings, breach.scope, cause)
+    else:
         yield from change_state(state, settings, breach.scope, STATE_AFTER[breach.act], cause)
         if breach.closes:
             yield from flatten(state, settings, breach.scope, cause)
+
+
+def can_reduce(state: State, settings: DeskSettings, breach: Breach, cause: Cause) -> bool:
+    """Return whether there is anything to cancel or to sell: what is below a lot is neither."""
+    closing = Closing(breach.scope, 0, cause, to_limit=True)
+    return any(of_scope(state, settings, closing)) or bool(find_excess(state, settings, closing))
 
 
 def lock(state: State, settings: DeskSettings, breach: Breach, cause: Cause) -> Iterator[Fact]:

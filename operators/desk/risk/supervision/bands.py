@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tapeflow.operators.desk.marks import Marks
+from tapeflow.operators.desk.risk.held import positions_in
 from tapeflow.operators.desk.risk.holdings import holdings_of
 from tapeflow.operators.desk.risk.profit import capital_of, parts_of, profit_of
 from tapeflow.operators.desk.risk.supervision.boxes import (
@@ -85,9 +86,9 @@ def surely_within(state: State, settings: DeskSettings, limits: ScopeLimits, box
 
     A loss that was acted on, and an exposure that is being reduced, are not asked again.
     """
-    trading, profit = state.risk.trading, ZERO
-    asks_loss = limits.asks_profit and not is_acted_on(trading.of(limits.scope), limits.on_loss)
-    holds = limits.holds_exposure and limits.scope not in trading.closings
+    profit = ZERO
+    asks_loss = limits.asks_profit and not is_settled(state, settings, limits)
+    holds = limits.holds_exposure and limits.scope not in state.risk.trading.closings
     asks_equity = limits.leverage_max is not None or limits.margin_min is not None
     if asks_loss or (holds and asks_equity):
         for account, strategies in parts_of(state, settings, limits.scope):
@@ -102,6 +103,16 @@ def surely_within(state: State, settings: DeskSettings, limits: ScopeLimits, box
 def is_acted_on(now: TradingState, on_loss: OnLoss) -> bool:
     """Return whether a scope is in the state that a loss leads to, or a graver one."""
     return SEVERITY.index(now) >= SEVERITY.index(STATE_AFTER[on_loss])
+
+
+def is_settled(state: State, settings: DeskSettings, limits: ScopeLimits) -> bool:
+    """Return whether a loss leads to nothing more: of a halt, nothing is held or it is closed."""
+    scope = limits.scope
+    if not is_acted_on(state.risk.trading.of(scope), limits.on_loss):
+        return False
+    closing = state.risk.trading.closings.get(scope)
+    is_closed = closing is not None and not closing.to_limit
+    return limits.on_loss != "halt" or is_closed or not any(positions_in(state, settings, scope))
 
 
 def slack_of(settings: DeskSettings, profit: Interval, boxes: Boxes) -> float:
@@ -128,7 +139,7 @@ def is_exposure_within(
 ) -> bool:
     """Return whether the exposure stays within, where profit is `lowest` at least."""
     account = account_of(state, settings, limits.scope)
-    held = holdings_of(state, settings, limits.scope, account)
+    held = holdings_of(state, settings, limits.scope)
     at_par = settings.accounts[account].at_par
     gross, net = exposure_box(settings.instruments, at_par, held, boxes)
     capital = capital_of(settings, limits.scope)

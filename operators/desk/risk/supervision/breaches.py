@@ -86,7 +86,7 @@ def exposure_breaches(
 ) -> Iterator[tuple[str, str, str]]:
     """Yield rule, observed and limit of the exposures that are too large."""
     account = account_of(state, settings, limits.scope)
-    held = holdings_of(state, settings, limits.scope, account)
+    held = holdings_of(state, settings, limits.scope)
     is_held = limits.on_exceed == "reduce"
     if is_held and limits.position_max is not None:
         largest = max((each.worst for each in held.values()), default=Decimal(0))
@@ -109,8 +109,9 @@ def exposure_breaches(
         if leverage is None or not is_within(leverage, limits.leverage_max):
             observed_text = "no equity" if leverage is None else text_of(leverage)
             yield "LEVERAGE_LIMIT", observed_text, text_of(limits.leverage_max)
-    if limits.margin_min is not None and float(equity) / sums.gross < limits.margin_min:
-        yield "MARGIN", text_of(float(equity) / sums.gross), text_of(limits.margin_min)
+    least = limits.margin_min
+    if least is not None and not is_within(sums.gross * least, float(equity)):
+        yield "MARGIN", text_of(float(equity) / sums.gross), text_of(least)
 
 
 def account_of(state: State, settings: DeskSettings, scope: str) -> str:

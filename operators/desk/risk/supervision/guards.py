@@ -63,8 +63,12 @@ def take_of(guard: Guard, protection: Protection) -> float | None:
 
 
 def is_closing(state: State, settings: DeskSettings, guard: Guard) -> bool:
-    """Return whether a position is being closed already, alone or with a wider scope."""
-    return any(holds_owner(settings, scope, guard.owner) for scope in state.risk.trading.closings)
+    """Return whether all of a position is being closed already, alone or with a wider scope."""
+    return any(
+        holds_owner(settings, scope, guard.owner)
+        for scope, each in state.risk.trading.closings.items()
+        if not each.to_limit
+    )
 
 
 def part_of(guard: Guard) -> str:

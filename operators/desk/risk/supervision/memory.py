@@ -85,7 +85,8 @@ class SupervisionMemory(Struct):
     feeds: dict[str, Feed] = {}  # by instrument: those too old
     day_end_ns: Ns | None = None  # the next midnight; None: before the first record
     feeds_ns: Ns | None = None  # log time of the next question of feeds
-    calls: list[Ns] = []  # log times at which protected positions are looked at: a heap
+    of_profit: list[str] = []  # scopes whose profit is followed: others begin anew
+    accounts: list[str] = []  # of the job
 
     def of(self, scope: str) -> ScopeMemory:
         """Return what is remembered of a scope."""

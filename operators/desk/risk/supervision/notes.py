@@ -26,19 +26,24 @@ def note_fill(
     after: PositionState,
     now_ns: Ns,
 ) -> None:
-    """Note a fill of a position: trades that end with it, and what protects it from now on."""
+    """Note a fill of a position: trades that end with it, and what protects it from now on.
+
+    Less than a lot is nothing: it cannot be sold, and may be left by a fee in base.
+    """
     memory, key = state.risk.supervision.memory, key_of(*owner)
     count_fill(state, settings, owner, now_ns)
-    has_ended = before.quantity and before.quantity * after.quantity <= 0
+    row = settings.instruments.get(owner[2])
+    was, holds = (row.floor_size(abs(each.quantity)) for each in (before, after))
+    has_ended = was and (not holds or before.quantity * after.quantity < 0)
     if has_ended:
         memory.guards.pop(key, None)
         opened_at = memory.opened_at.pop(key, None)
         if opened_at is not None:
             count_trade(state, settings, owner, made_by(after) - opened_at)
-    if after.quantity and (has_ended or not before.quantity):
+    if holds and (has_ended or not was):
         if any(each.losses_max is not None for each in settings.risk.limits.values()):
             memory.opened_at[key] = made_by(after if has_ended else before)
-        guard = new_guard(settings, owner, after, now_ns)
+        guard = new_guard(state, settings, owner, after, now_ns)
         if guard is not None:
             memory.guards[key] = guard
     state.risk.supervision.is_due = True
@@ -83,7 +88,7 @@ def asks_counts(limits: ScopeLimits) -> bool:
 
 
 def new_guard(
-    settings: DeskSettings, owner: Owner, position: PositionState, now_ns: Ns
+    state: State, settings: DeskSettings, owner: Owner, position: PositionState, now_ns: Ns
 ) -> Guard | None:
     """Return what protects a new position: the first protection of the job that holds it."""
     _, strategy, instrument = owner
@@ -92,7 +97,9 @@ def new_guard(
             entry = float(average_entry(settings.instruments.get(instrument), position))
             trails = protection.trail_bps is not None and not protection.trail_after_bps
             is_long, best = position.quantity > 0, entry if trails else None
-            return Guard(owner, number, is_long, now_ns, entry, best)
+            window, ranges = protection.atr_window, state.risk.supervision.memory.ranges
+            atr = range_of(ranges.get(key_of(instrument, str(window))), window)
+            return Guard(owner, number, is_long, now_ns, entry, best, atr=atr)
     return None
 
 
