@@ -30,7 +30,6 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
 
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
-    check_risk(job, table)
     declared, protected = strategies(job, table), tuple(protections(job, table))
     settings = DeskSettings(
         accounts={
@@ -84,6 +83,7 @@ def risk_rules(job: Job, table: InstrumentTable) -> "RiskRules":
     """Return the rules of the risk checks."""
     from tapeflow.operators.desk.risk.rules import RiskRules  # noqa: PLC0415  # see above
 
+    check_risk(job, table)
     limits, groups = scope_limits(job, table), groups_of(job, table)
     return RiskRules(job.risk.counting, job.risk.flips, job.risk.on_breach, limits, groups)
 

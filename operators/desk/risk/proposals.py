@@ -54,9 +54,6 @@ def make_proposal(
     buys, sells = sides.get(order.instrument, NOTHING.sides)
     values = unit_values(state, settings, order.account)
     flips = [each.flips for each in limits if each.flips is not None] or [settings.risk.flips]
-    scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
-    trading = state.risk.trading
-    trading_state, in_state = trading.most_severe(scopes)
     asks_own = not corrective and any(each.refuse_self_trade for each in limits)
     return Proposal(
         instrument=settings.instruments.get(order.instrument),
@@ -71,17 +68,28 @@ def make_proposal(
         sells=sells,
         scopes=tuple(view_of(state, settings, each, order, values) for each in limits),
         flips=flips[-1],
-        state=trading_state,
-        in_state=in_state,
-        closing=trading.closing_of(scopes, order),
-        locked=lock_of(state, order),
         corrective=corrective,
         approved_by=approved_by,
         last_equal_ns=state.risk.last_equal_ns(order),
         own_bid=best_own(state, order, BUY) if asks_own else None,
         own_ask=best_own(state, order, SELL) if asks_own else None,
+        **trading_of(state, settings, order),
         **prices_of(state, settings, order, values),
     )
+
+
+def trading_of(state: State, settings: DeskSettings, order: Order) -> dict[str, Any]:
+    """Return what a proposal says of the trading states of its scopes, and of locks."""
+    scopes = scopes_of(settings, order.account, order.strategy, order.instrument)
+    trading = state.risk.trading
+    now, in_state = trading.most_severe(scopes)
+    closing = trading.closing_of(scopes, order)
+    return {
+        "state": now,
+        "in_state": in_state,
+        "closing": closing,
+        "locked": lock_of(state, order),
+    }
 
 
 def prices_of(state: State, settings: DeskSettings, order: Order, values: Values) -> dict[str, Any]:
