@@ -83,14 +83,7 @@ def go_on_closing(state: State, settings: DeskSettings) -> Iterator[Fact]:
         if not left:
             del state.risk.trading.closings[closing.scope]
             state.risk.supervision.is_due = True
-            own, event = (
-                state.risk.trading.of(closing.scope),
-                "REDUCED" if closing.to_limit else "FLAT",
-            )
-            left_over = dust_of(state, settings, closing)
-            yield change_fact(
-                state, closing.scope, closing.cause, before=own, event=event, detail=left_over
-            )
+            yield end_fact(state, settings, closing)
             continue
         closing.round += 1
         reasons = [f"{closing.round} rounds"] if closing.round > ROUNDS_MAX else []
@@ -99,6 +92,13 @@ def go_on_closing(state: State, settings: DeskSettings) -> Iterator[Fact]:
         if reasons:
             yield from note_stuck(state, closing, "; ".join(reasons))
         closing.retry_ns = max(state.now[0], 0) + RETRY_NS
+
+
+def end_fact(state: State, settings: DeskSettings, closing: Closing) -> StateChange:
+    """Return the fact that a closing has come to its end."""
+    own, event = state.risk.trading.of(closing.scope), "REDUCED" if closing.to_limit else "FLAT"
+    dust = dust_of(state, settings, closing)
+    return change_fact(state, closing.scope, closing.cause, before=own, event=event, detail=dust)
 
 
 def note_stuck(state: State, closing: Closing, why: str) -> Iterator[StateChange]:

@@ -15,7 +15,7 @@ from tapeflow.operators.desk.risk.overrides import is_within, read_value
 from tapeflow.operators.desk.risk.profit import profit_of
 from tapeflow.operators.desk.risk.scopes import is_known
 from tapeflow.operators.desk.risk.states import cancel_scope, change_state, flatten
-from tapeflow.operators.desk.risk.waiting import find_waiting, is_owner, moved_to
+from tapeflow.operators.desk.risk.waiting import find_waiting, is_owner, move_intent
 from tapeflow.operators.desk.settings import DeskSettings
 from tapeflow.operators.desk.state import State
 from tapeflow.schemas.control import ACTIONS, OPTIONAL, ControlCommand, SignedCommand
@@ -175,7 +175,7 @@ def approve(state: State, settings: DeskSettings, command: SignedCommand) -> Ite
     if is_owner(settings, command, signal.strategy):
         raise Refusal("SELF_APPROVED", f"{command.who} is the owner of {signal.strategy}")
     del state.risk.waiting[name]
-    yield from decide_orders(state, settings, moved_to(found.intent, command), command.who)
+    yield from decide_orders(state, settings, move_intent(found.intent, command), command.who)
 
 
 Effect = Callable[[State, DeskSettings, SignedCommand], Iterator[Fact]]

@@ -42,8 +42,8 @@ def is_owner(settings: DeskSettings, command: SignedCommand, strategy: str) -> b
     return settings.control is not None and settings.control.owners.get(strategy) == command.who
 
 
-def moved_to(intent: Intent, command: SignedCommand) -> Intent:
-    """Return an intent that is decided at the place of a command, at its old reference price."""
+def move_intent(intent: Intent, command: SignedCommand) -> Intent:
+    """Return an intent as decided at the place of a command, at its old reference price."""
     time_ns, partition, offset = command.position
     signal = replace(intent.signal, time_ns=time_ns, partition=partition, offset=offset)
     return replace(intent, signal=signal)
