@@ -71,7 +71,7 @@ class Laws(StateLaws):
         intent = self.intents[found.signal_id]
         if isinstance(intent, Intent):
             if found.signal_id not in self.due:
-                self.due[found.signal_id] = self.oracle.expected(intent)
+                self.due[found.signal_id] = self.oracle.expect(intent)
             reason, size = self.due[found.signal_id].pop(0)
             assert (found.reason, found.size) == (reason, size), "the rules decide otherwise"
         elif isinstance(intent, AmendIntent) and found.reason not in UNASKED:

@@ -60,7 +60,7 @@ class RiskOracle(Books):
 
     # --- intents --------------------------------------------------------------------------
 
-    def expected(self, intent: Intent) -> list[tuple[str, D]]:
+    def expect(self, intent: Intent) -> list[tuple[str, D]]:
         """Return the decisions of an intent: reason and size of each, or the one that refuses."""
         entries = (Leg(intent.signal.side, intent.size, intent.terms), *intent.others)
         one_side = len({each.side for each in entries}) == 1

@@ -15,7 +15,7 @@ from tapeflow.schemas.limits import ScopeLimits
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.protections import Protection
 from tapeflow.schemas.states import StateChange
-from tests.desk_stories import BTC, CASH, WIDE, batches_of, desk, only, seconds, short
+from tests.desk_stories import BTC, CASH, WIDE, batches_of, desk, only, seconds, short, trade
 from tests.laws import plain
 from tests.plain_flow import IDS
 
@@ -31,7 +31,7 @@ def limits(scope="portfolio", **fields: Any) -> ScopeLimits:
     )
 
 
-def supervised(*scopes: ScopeLimits, protect: Any = (), capital: Any = CAPITAL, **changes: Any):
+def make_desk(*scopes: ScopeLimits, protect: Any = (), capital: Any = CAPITAL, **changes: Any):
     """Return the settings of a desk that supervises these limits."""
     settings = desk(
         risk=RiskRules(limits={each.scope: each for each in scopes}, groups=changes.pop("groups", {})),
@@ -47,6 +47,11 @@ def protection(strategies="a", instruments=(BTC,), **fields: Any) -> Protection:
     """Return a protection of strategies and instruments."""
     ids = frozenset(IDS[each] for each in instruments)
     return Protection(frozenset(strategies), ids, **fields)
+
+
+def prices(*values, begin=1, i=BTC):
+    """Return trades at these prices, one each second."""
+    return [trade(begin + number, price, 99, i=i) for number, price in enumerate(values)]
 
 
 def run_all(settings: DeskSettings, rows: Any, requests: Any = (), **more: Any) -> list[Any]:
@@ -75,7 +80,7 @@ def changes_of(facts: Any) -> list[str]:
     ]
 
 
-def decided(facts: Any) -> list[str]:
+def decision_lines(facts: Any) -> list[str]:
     """Return the decisions: log time, strategy, reason or APPROVED."""
     return [
         f"{seconds(each.time_ns)} {each.strategy} {each.reason or each.decision}"

@@ -215,7 +215,7 @@ class Oracle:
 
     # --- limits -------------------------------------------------------------------------------
 
-    def exceeded(self, scope: str, limits: Any) -> set[str]:
+    def find_exceeded(self, scope: str, limits: Any) -> set[str]:
         """Return the rules of a scope that are exceeded here."""
         found, profit = set(), self.profit(scope)
         capital = Fraction(
@@ -251,7 +251,7 @@ class Oracle:
                 found.add("MARGIN")
         return found
 
-    def reached(self, key: Any, now_ns: int) -> str | None:
+    def find_reached(self, key: Any, now_ns: int) -> str | None:
         """Ratchet the stop of a protected position; return the rule that closes it here."""
         rules = next((each for each in self.settings.protections if each.holds(*key[1:])), None)
         if rules is None:
@@ -301,22 +301,22 @@ class Oracle:
         """Compare what the desk has begun at a place with what is exceeded there."""
         limits = self.settings.risk.limits.get(fact.scope)
         if limits is not None and fact.rule in (*LOSSES, *EXPOSURES):
-            is_exceeded = fact.rule in self.exceeded(fact.scope, limits)
+            is_exceeded = fact.rule in self.find_exceeded(fact.scope, limits)
             self.differences += [] if is_exceeded else [f"{place} {fact.scope} {fact.rule}: no"]
         for key in [*self.guards]:
-            if fact.scope == f"position:{'/'.join(key)}" and not self.reached(key, place[0]):
+            if fact.scope == f"position:{'/'.join(key)}" and not self.find_reached(key, place[0]):
                 self.differences.append(f"{place} {fact.scope}: closed without a reason")
 
     def check_place(self, place: Any) -> None:
         """Compare what is exceeded after a place with what the desk is doing about it."""
         for scope, limits in self.settings.risk.limits.items():
             state, is_closing = self.states.get(scope, "ACTIVE"), scope in self.closings
-            for rule in self.exceeded(scope, limits):
+            for rule in self.find_exceeded(scope, limits):
                 is_halted = rule in LOSSES and state in ("HALTED", "KILLED")
                 if not (is_halted or (rule in EXPOSURES and is_closing)):
                     self.differences.append(f"{place} {scope} {rule}: nothing was done")
         for key in [*self.guards]:
-            reached, scope = self.reached(key, place[0]), f"position:{'/'.join(key)}"
+            reached, scope = self.find_reached(key, place[0]), f"position:{'/'.join(key)}"
             if reached and not any(self.covers(each, key) for each in self.closings):
                 self.differences.append(f"{place} {scope} {reached}: not closed")
 

@@ -26,7 +26,7 @@ from tests.growing import run_on, stop_at
 from tests.running import digest, loaded, replay, replay_topics
 
 
-def refused(reason):
+def refusal(reason):
     return ("REFUSED", reason)
 
 
@@ -35,24 +35,24 @@ DONE = ("DONE", "")
 
 def test_a_signed_command_is_done_once_and_doing_it_again_is_nothing_to_do(tmp_path):
     assert verdicts(tmp_path, command(10), command(11), command(12, "resume")) == [
-        DONE, refused("NOTHING_TO_DO"), DONE,
+        DONE, refusal("NOTHING_TO_DO"), DONE,
     ]  # fmt: skip
 
 
 def test_a_command_under_the_key_of_another_is_a_bad_signature(tmp_path):
     assert (
         verdicts(tmp_path, command(10, key=EVE), command(11, key=BOB))
-        == [refused("BAD_SIGNATURE")] * 2
+        == [refusal("BAD_SIGNATURE")] * 2
     )
 
 
 def test_a_command_of_somebody_who_is_not_listed_is_of_an_unknown_key(tmp_path):
-    assert verdicts(tmp_path, command(10, key=EVE, who="eve")) == [refused("UNKNOWN_KEY")]
+    assert verdicts(tmp_path, command(10, key=EVE, who="eve")) == [refusal("UNKNOWN_KEY")]
 
 
 def test_a_frame_that_comes_twice_is_replayed(tmp_path):
     at, frame = command(10)
-    assert verdicts(tmp_path, (at, frame), (at + S, frame)) == [DONE, refused("REPLAYED")]
+    assert verdicts(tmp_path, (at, frame), (at + S, frame)) == [DONE, refusal("REPLAYED")]
 
 
 def test_a_lower_number_after_a_higher_one_is_replayed_but_not_that_of_another(tmp_path):
@@ -61,24 +61,24 @@ def test_a_lower_number_after_a_higher_one_is_replayed_but_not_that_of_another(t
         command(11, "resume", n=NOON + 9 * S),
         command(12, "resume", n=NOON + 9 * S, key=BOB, who="bob"),
     )
-    assert verdicts(tmp_path, *log) == [DONE, refused("REPLAYED"), DONE]
+    assert verdicts(tmp_path, *log) == [DONE, refusal("REPLAYED"), DONE]
 
 
 def test_the_number_of_a_command_that_was_refused_is_spent(tmp_path):
     at, frame = command(10, scope="account:none")
     assert verdicts(tmp_path, (at, frame), (at + S, frame)) == [
-        refused("UNKNOWN_SCOPE"), refused("REPLAYED"),
+        refusal("UNKNOWN_SCOPE"), refusal("REPLAYED"),
     ]  # fmt: skip
 
 
 def test_a_forged_frame_spends_no_number(tmp_path):
     forged = command(10, key=EVE, n=NOON + 30 * S)
-    assert verdicts(tmp_path, forged, command(11)) == [refused("BAD_SIGNATURE"), DONE]
+    assert verdicts(tmp_path, forged, command(11)) == [refusal("BAD_SIGNATURE"), DONE]
 
 
 @pytest.mark.parametrize(
     ("age_ns", "verdict"),
-    [(0, DONE), (10 * S, DONE), (10 * S + 1, refused("TOO_OLD")), (-1, refused("TOO_OLD"))],
+    [(0, DONE), (10 * S, DONE), (10 * S + 1, refusal("TOO_OLD")), (-1, refusal("TOO_OLD"))],
 )
 def test_a_command_is_carried_out_within_its_age_and_never_ahead_of_the_log(
     age_ns, verdict, tmp_path
@@ -99,7 +99,7 @@ def test_a_scope_that_the_job_does_not_have_is_unknown(tmp_path):
         "x:main",
     )
     log = [command(number, scope=scope) for number, scope in enumerate(unknown)]
-    assert verdicts(tmp_path, *log) == [refused("UNKNOWN_SCOPE")] * len(unknown)
+    assert verdicts(tmp_path, *log) == [refusal("UNKNOWN_SCOPE")] * len(unknown)
 
 
 def test_every_scope_of_the_job_can_be_commanded(tmp_path):
@@ -116,18 +116,18 @@ def test_every_scope_of_the_job_can_be_commanded(tmp_path):
 
 def test_what_is_being_closed_is_not_closed_again(tmp_path):
     log = [command(20, "flatten"), command(20.002, "flatten", key=BOB, who="bob")]
-    assert verdicts(tmp_path, *log) == [DONE, refused("NOTHING_TO_DO")]
+    assert verdicts(tmp_path, *log) == [DONE, refusal("NOTHING_TO_DO")]
 
 
 def test_a_limit_that_is_so_already_is_nothing_to_do(tmp_path):
     to = {"limit": "gross_max", "value": "500"}
     log = [command(at, "set-limit", **to) for at in (10, 11)]
-    assert verdicts(tmp_path, *log) == [DONE, refused("NOTHING_TO_DO")]
+    assert verdicts(tmp_path, *log) == [DONE, refusal("NOTHING_TO_DO")]
 
 
 def test_an_action_that_is_none_is_unknown(tmp_path):
     assert (
-        verdicts(tmp_path, command(1, "explode"), command(2, "")) == [refused("UNKNOWN_ACTION")] * 2
+        verdicts(tmp_path, command(1, "explode"), command(2, "")) == [refusal("UNKNOWN_ACTION")] * 2
     )
 
 
@@ -142,7 +142,7 @@ WRONG_ARGS = [
 
 def test_arguments_that_are_wrong_are_bad(tmp_path):
     log = [command(number, action, **args) for number, (action, args) in enumerate(WRONG_ARGS)]
-    assert verdicts(tmp_path, *log) == [refused("BAD_ARGS")] * len(WRONG_ARGS)
+    assert verdicts(tmp_path, *log) == [refusal("BAD_ARGS")] * len(WRONG_ARGS)
 
 
 def test_a_limit_is_set_within_its_bounds_and_no_other(tmp_path):
@@ -158,9 +158,9 @@ def test_a_limit_is_set_within_its_bounds_and_no_other(tmp_path):
     )
     assert verdicts(tmp_path, *log) == [
         DONE,
-        refused("OUT_OF_BOUNDS"),
+        refusal("OUT_OF_BOUNDS"),
         DONE,
-        *[refused("OUT_OF_BOUNDS")] * 2,
+        *[refusal("OUT_OF_BOUNDS")] * 2,
     ]
 
 
@@ -169,7 +169,7 @@ def test_there_is_nothing_to_do_where_a_side_is_restricted_already_and_no_order_
         command(second, "restrict", "instrument:BTC-USDT.BINANCE", side="buy") for second in (1, 2)
     ]
     log = *sides, command(3, "approve", order="x"), command(4, "cancel", "venue:BINANCE")
-    assert verdicts(tmp_path, *log) == [DONE, *[refused("NOTHING_TO_DO")] * 3]
+    assert verdicts(tmp_path, *log) == [DONE, *[refusal("NOTHING_TO_DO")] * 3]
 
 
 def test_what_is_no_frame_is_a_dead_letter(tmp_path):

@@ -26,16 +26,16 @@ FRAME = make_frame("alice", 1_795_766_400_000_000_000, "set-limit", "account:mai
 SIGNED = sign(FRAME, PRIVATE)
 
 
-def decoded(*frames):
+def decode_frames(*frames):
     page = Page.from_frames("control-0", 5, [10 + n for n in range(len(frames))], list(frames))
     return decode_controls(page, KEYS)
 
 
 def doubts(*frames):
-    return [each.doubt for each in decoded(*frames).controls]
+    return [each.doubt for each in decode_frames(*frames).controls]
 
 
-def signed(**changes):
+def sign_frame(**changes):
     return sign({**FRAME, **changes}, PRIVATE)
 
 
@@ -53,7 +53,7 @@ VECTOR_ID = "31876b97175f6681e5962fc2"
 
 
 def test_a_signed_frame_is_a_command_at_its_place():
-    (command,) = decoded(b"", SIGNED).controls
+    (command,) = decode_frames(b"", SIGNED).controls
     assert (command.doubt, command.who, command.action) == ("", "alice", "set-limit")
     assert command.position == (11, "control-0", 6)
     assert command.id == command_id(signed_text(FRAME))
@@ -62,7 +62,7 @@ def test_a_signed_frame_is_a_command_at_its_place():
 @given(st.integers(0, len(SIGNED) - 1), st.integers(0, 255))
 def test_no_changed_byte_is_believed(at, byte):
     changed = SIGNED[:at] + bytes([byte]) + SIGNED[at + 1 :]
-    batch = decoded(changed)
+    batch = decode_frames(changed)
     if changed != SIGNED:
         assert all(each.doubt for each in batch.controls)
         assert len(batch.controls) + len(batch.dead_letters) == 1
@@ -70,7 +70,7 @@ def test_no_changed_byte_is_believed(at, byte):
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_frame_are_dead_letters(data):
-    batch = decoded(data)
+    batch = decode_frames(data)
     assert not batch.controls
     assert len(batch.dead_letters) == bool(data)
 
@@ -109,18 +109,18 @@ NO_FRAMES = {
 
 @pytest.mark.parametrize("changes", NO_FRAMES.values(), ids=NO_FRAMES)
 def test_what_is_no_frame_of_a_command_is_a_dead_letter_even_signed(changes):
-    batch = decoded(signed(**changes))
+    batch = decode_frames(sign_frame(**changes))
     assert (len(batch.controls), len(batch.dead_letters)) == (0, 1)
 
 
 def test_half_a_surrogate_pair_is_a_dead_letter():
     frame = SIGNED.replace(b"account:main", b"\\ud800")
-    assert len(decoded(frame).dead_letters) == 1
+    assert len(decode_frames(frame).dead_letters) == 1
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 def test_any_text_of_any_script_can_be_signed(text):
-    assert doubts(signed(scope=text, args={"order": text})) == [""]
+    assert doubts(sign_frame(scope=text, args={"order": text})) == [""]
 
 
 def test_the_key_of_another_and_a_name_that_is_not_listed_are_told_apart():

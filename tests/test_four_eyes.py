@@ -18,7 +18,7 @@ from tapeflow.schemas.orders import Order
 from tests.columns import bar
 from tests.desk_stories import BTC, ETH, batches_of, buy, limit, ns, only, sell, trade
 from tests.plain_flow import IDS
-from tests.supervised_stories import changes_of, decided, held_at_end, supervised
+from tests.supervised_stories import changes_of, decision_lines, held_at_end, make_desk
 
 OWNED = ControlRules(60 * 10**9, {}, {"a": "alice"})
 
@@ -62,10 +62,10 @@ def big(**fields):
 
 
 def test_an_order_that_needs_a_second_person_waits_and_goes_on_when_it_is_approved():
-    settings = supervised(big(), control=OWNED)
+    settings = make_desk(big(), control=OWNED)
     asks = [buy("a", at=1, size=6), buy("b", at=1, size=5)]
     facts = run_with(settings, rows_of(9), asks, (4, approve, command(5)))
-    assert decided(facts) == ["2 a FOUR_EYES", "2 b APPROVED", "5 a APPROVED"]
+    assert decision_lines(facts) == ["2 a FOUR_EYES", "2 b APPROVED", "5 a APPROVED"]
     assert held_at_end(facts) == {("a", IDS[BTC]): 6, ("b", IDS[BTC]): 5}
     first, *_, last = [each for each in only(Decision, facts) if each.strategy == "a"]
     assert "control approve" in first.detail and first.order_id == last.order_id
@@ -78,7 +78,7 @@ def test_an_order_that_needs_a_second_person_waits_and_goes_on_when_it_is_approv
     [(5, "alice", "SELF_APPROVED"), (13, "bob", "NOTHING_TO_DO"), (12, "bob", None)],
 )
 def test_neither_the_owner_nor_anybody_too_late_approves(at, who, answer):
-    settings = supervised(big(), control=OWNED)
+    settings = make_desk(big(), control=OWNED)
     facts = run_with(
         settings, rows_of(20), [buy("a", at=1, size=6)], (at - 1, approve, command(at, who))
     )
@@ -87,7 +87,7 @@ def test_neither_the_owner_nor_anybody_too_late_approves(at, who, answer):
 
 
 def test_an_order_is_approved_once():
-    settings, asks = supervised(big(), control=OWNED), [buy("a", at=1, size=6)]
+    settings, asks = make_desk(big(), control=OWNED), [buy("a", at=1, size=6)]
     twice = [(4, approve, command(5)), (5, approve, command(6))]
     facts = run_with(settings, rows_of(9), asks, *twice)
     assert [each for each in facts if isinstance(each, str)] == ["NOTHING_TO_DO"]
@@ -95,25 +95,25 @@ def test_an_order_is_approved_once():
 
 
 def test_what_is_approved_meets_all_other_checks_at_the_place_of_the_approval():
-    settings = supervised(big(gross_max=D(1000)), control=OWNED)
+    settings = make_desk(big(gross_max=D(1000)), control=OWNED)
     asks = [buy("a", at=1, size=6), buy("b", at=2, size=5)]
     facts = run_with(settings, rows_of(9), asks, (4, approve, command(5)))
-    assert decided(facts) == ["2 a FOUR_EYES", "3 b APPROVED", "5 a GROSS_LIMIT"]
+    assert decision_lines(facts) == ["2 a FOUR_EYES", "3 b APPROVED", "5 a GROSS_LIMIT"]
     assert held_at_end(facts) == {("b", IDS[BTC]): 5}
 
 
 def test_what_only_reduces_needs_nobody():
     asks = [buy("a", at=0, size=5), buy("a", at=1, size=5), sell("a", at=4, size=10)]
-    facts = run_with(supervised(big(), control=OWNED), rows_of(9), asks)
-    assert decided(facts)[-1] == "5 a APPROVED"
+    facts = run_with(make_desk(big(), control=OWNED), rows_of(9), asks)
+    assert decision_lines(facts)[-1] == "5 a APPROVED"
 
 
 def test_orders_and_changes_of_a_day_are_counted_for_each_fill():
     rule = ScopeLimits("strategy:a", order_to_trade_max=3.0)
     rest = limit(50)
     asks = [buy("a", at=0), *(buy("a", at=n, terms=rest) for n in (3, 4, 5, 6))]
-    facts = run_with(supervised(rule), rows_of(12), asks)
-    assert decided(facts)[1:] == [
+    facts = run_with(make_desk(rule), rows_of(12), asks)
+    assert decision_lines(facts)[1:] == [
         "4 a APPROVED",
         "5 a APPROVED",
         "6 a ORDER_TO_TRADE",
@@ -121,16 +121,16 @@ def test_orders_and_changes_of_a_day_are_counted_for_each_fill():
     ]
     next_day = [trade(86_400 + n, 100, 9) for n in range(4)]
     asks += [buy("a", at=12, terms=rest)]
-    facts = run_with(supervised(rule), [*rows_of(12), *next_day], asks)
-    assert decided(facts)[-1] == "86400 a APPROVED"
+    facts = run_with(make_desk(rule), [*rows_of(12), *next_day], asks)
+    assert decision_lines(facts)[-1] == "86400 a APPROVED"
 
 
 def test_trading_stops_after_so_many_executions_and_a_resume_begins_anew():
     rule = ScopeLimits("strategy:a", repeats_max=2)
     asks = [buy("a", at=n) for n in (0, 2, 4, 8)]
     resume = command(7, action="resume", scope="strategy:a")
-    facts = run_with(supervised(rule), rows_of(14), asks, (6, set_state, resume))
-    assert decided(facts) == ["1 a APPROVED", "3 a APPROVED", "5 a STATE", "9 a APPROVED"]
+    facts = run_with(make_desk(rule), rows_of(14), asks, (6, set_state, resume))
+    assert decision_lines(facts) == ["1 a APPROVED", "3 a APPROVED", "5 a STATE", "9 a APPROVED"]
     assert [each.split()[1:5] for each in changes_of([f for f in facts if not isinstance(f, str)])] == [
         ["strategy:a", "CHANGED", "HALTED", "REPEATS"], ["strategy:a", "CHANGED", "ACTIVE", "id"],
     ]  # fmt: skip
@@ -157,9 +157,9 @@ def test_what_moves_together_counts_and_what_moves_against_does_not(together, re
     rows = [trade(n + 1, 100, 99, i=BTC if n % 2 else ETH) for n in range(110)]
     rule = ScopeLimits("portfolio", correlated_max=D(250))
     asks = [buy("a", at=99, size=2, i=BTC), buy("b", at=103, size=1, i=ETH)]
-    settings = supervised(rule, reads_bars=True)
+    settings = make_desk(rule, reads_bars=True)
     facts = run_with(settings, rows, asks, bars=bars)
-    assert [each.split()[2] for each in decided(facts)] == ["APPROVED", reason]
+    assert [each.split()[2] for each in decision_lines(facts)] == ["APPROVED", reason]
 
 
 def test_the_correlation_of_the_desk_is_that_of_numpy():
@@ -172,7 +172,7 @@ def test_the_correlation_of_the_desk_is_that_of_numpy():
         for i in (BTC, ETH)
     ]
     rows = [trade(n + 1, 100, 99, i=BTC if n % 2 else ETH) for n in range(110)]
-    settings = supervised(ScopeLimits("portfolio", correlated_max=D(10**6)), reads_bars=True)
+    settings = make_desk(ScopeLimits("portfolio", correlated_max=D(10**6)), reads_bars=True)
     step = Desk(settings)
     state = step.initial()
     for each in batches_of(rows, [], one_by_one=True, bars=bars):

@@ -14,7 +14,7 @@ from tapeflow.schemas.sides import SELL
 from tests.desk_stories import ETH, ask, buy, desk, limit, only, sell, trade
 from tests.plain_flow import INSTRUMENTS
 from tests.test_risk_exposure import risk
-from tests.test_trading_states import PERP, decided, held, rows_of, run, run_once, to
+from tests.test_trading_states import PERP, decision_lines, held, rows_of, run, run_once, to
 
 CLIPPED = Terms(reduce_only=True)
 
@@ -35,7 +35,7 @@ def filled(facts):
 def test_an_account_of_unknown_equity_opens_nothing():
     """NautilusTrader let every order pass where the account was not in its cache."""
     facts, _ = run(rows_of(4), [buy("a", at=1)], rules=risk(leverage_max=9.0))
-    assert decided(facts) == [
+    assert decision_lines(facts) == [
         "a LEVERAGE_LIMIT"
     ]  # it has no capital: there is no equity to lend on
 
@@ -44,7 +44,7 @@ def test_a_market_order_without_a_price_has_no_notional_that_passes():
     """NautilusTrader warned of a market order without a price, and skipped notional and margin."""
     entries = [buy("a", at=1, i=ETH), buy("b", at=1)]
     facts, _ = run(rows_of(4), entries, rules=risk(notional_max=D(100)))
-    assert sorted(decided(facts)) == ["a MARK_UNKNOWN", "b APPROVED"]
+    assert sorted(decision_lines(facts)) == ["a MARK_UNKNOWN", "b APPROVED"]
 
 
 @pytest.mark.parametrize("flips", [False, True])
@@ -59,7 +59,7 @@ def test_reducing_turns_no_position_and_opens_none(flips):
     ]
     rules = risk(flips=flips)
     facts, state = run(rows_of(9, i=PERP), entries, (2, to("REDUCING")), rules=rules)
-    assert decided(facts) == ["a APPROVED", "a STATE", "a APPROVED", "a STATE", "a STATE"]
+    assert decision_lines(facts) == ["a APPROVED", "a STATE", "a APPROVED", "a STATE", "a STATE"]
     assert held(state) == {}
 
 
@@ -75,7 +75,7 @@ def test_an_amended_size_is_asked_for_position_and_notional():
         facts, _ = run(
             rows_of(6), [resting, ask("a", at=2, amends="a", size=9)], rules=risk(**limits)
         )
-        assert decided(facts) == ["a APPROVED", f"a {code}"]
+        assert decision_lines(facts) == ["a APPROVED", f"a {code}"]
 
 
 @pytest.mark.parametrize("limits", [{"size_max": D(3)}, {"notional_max": D(300)}])
@@ -83,7 +83,7 @@ def test_an_order_does_not_grow_past_its_limit_by_small_amendments(limits):
     """NautilusTrader asked neither notional nor margin of a modified order."""
     steps = [ask("a", at=at, amends="a", size=size) for at, size in ((1, 2), (2, 3), (3, 4))]
     facts, state = run(rows_of(6), [buy("a", at=0, terms=limit(90)), *steps], rules=risk(**limits))
-    assert decided(facts) == ["a APPROVED", f"a {next(iter(limits)).upper()}"]
+    assert decision_lines(facts) == ["a APPROVED", f"a {next(iter(limits)).upper()}"]
     (working,) = state.orders.living_of("a")
     assert working.target == 3
 
@@ -96,7 +96,7 @@ def test_a_new_price_is_asked_for_the_notional_of_the_whole_order():
         ask("a", at=3, amends="a", limit=99),
     ]
     facts, state = run(rows_of(6, size=0.5), entries, rules=risk(notional_max=D(300)))
-    assert decided(facts) == ["a APPROVED", "a NOTIONAL_MAX"]
+    assert decision_lines(facts) == ["a APPROVED", "a NOTIONAL_MAX"]
     (working,) = state.orders.living_of("a")
     assert working.terms.limit == 99
 
@@ -110,7 +110,7 @@ def test_multiples_of_tick_and_lot_are_asked_before_the_venue():
         buy("d", at=1, terms=limit(90)),
     ]
     facts, _ = run(rows_of(4), entries)
-    assert sorted(decided(facts)) == ["a TICK", "b LOT", "c TICK", "d APPROVED"]
+    assert sorted(decision_lines(facts)) == ["a TICK", "b LOT", "c TICK", "d APPROVED"]
     assert [each.strategy for each in only(Order, facts)] == ["d"]
 
 
@@ -125,7 +125,7 @@ def test_an_exit_needs_no_balance():
     rules = desk(risk=risk(leverage_max=2.0))
     poor = {"main": replace(rules.accounts["main"], capital=D(120))}
     facts, state = run_once(replace(rules, accounts=poor), rows, entries, (), restored=True)
-    assert decided(facts) == ["a APPROVED", "b LEVERAGE_LIMIT", "a APPROVED"]
+    assert decision_lines(facts) == ["a APPROVED", "b LEVERAGE_LIMIT", "a APPROVED"]
     assert held(state) == {}
 
 
@@ -136,7 +136,7 @@ def test_the_rest_of_a_position_is_never_too_small_to_close():
     entries = [buy("a", at=0, size=3, i=PERP), sell("a", at=4, size=2, i=PERP, terms=CLIPPED)]
     entries += [buy("b", at=4, i=PERP), sell("a", at=6, size=1, i=PERP, terms=CLIPPED)]
     facts, state = run(rows, entries, instruments=small)
-    assert decided(facts) == ["a APPROVED", "a APPROVED", "b SIZE_MIN", "a APPROVED"]
+    assert decision_lines(facts) == ["a APPROVED", "a APPROVED", "b SIZE_MIN", "a APPROVED"]
     assert held(state) == {}
     _, state = run(rows, entries[:2], (6, to("KILLED")), instruments=small)
     assert held(state) == {}
@@ -179,7 +179,7 @@ def test_all_in_one_instrument_is_seen():
         ({"concentration_max": 0.5}, "CONCENTRATION"), ({"effective_min": 2.0}, "EFFECTIVE_NUMBER"),
     ):  # fmt: skip
         facts, _ = run(rows, entries, rules=risk("portfolio", **limits))
-        assert decided(facts)[0] == f"a {code}"
+        assert decision_lines(facts)[0] == f"a {code}"
 
 
 def test_strategies_of_one_account_share_its_limits():
@@ -190,4 +190,4 @@ def test_strategies_of_one_account_share_its_limits():
         buy("b", at=1, size=1, account="other"),
     ]
     facts, _ = run(rows_of(4), entries, rules=risk(position_max=D(3)), accounts=("main", "other"))
-    assert sorted(decided(facts)) == ["a APPROVED", "b APPROVED", "b POSITION_LIMIT"]
+    assert sorted(decision_lines(facts)) == ["a APPROVED", "b APPROVED", "b POSITION_LIMIT"]

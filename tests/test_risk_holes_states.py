@@ -27,7 +27,7 @@ from tests.test_trading_states import (
     PERP,
     changed,
     close,
-    decided,
+    decision_lines,
     held,
     rows_of,
     run,
@@ -52,7 +52,7 @@ def test_a_strategy_that_was_liquidated_does_not_buy_again():
     again = [buy("a", at=at, size=2, i=PERP) for at in (4, 6, 9)]
     for scope in ("portfolio", "account:main", "strategy:a", f"instrument:{IDS[PERP]}"):
         facts, state = run(rows_of(12, **PERPS), [LONG, *again], (3, to("KILLED", scope)))
-        assert [each for each in decided(facts) if each == "a STATE"] == ["a STATE"] * 3
+        assert [each for each in decision_lines(facts) if each == "a STATE"] == ["a STATE"] * 3
         assert held(state) == {}
 
 
@@ -72,7 +72,7 @@ def test_a_state_is_left_by_a_command_and_by_nothing_else():
     for name in ("REDUCING", "HALTED", "KILLED"):
         changes = [(1, to(name)), (5, to("ACTIVE")), (10, to("ACTIVE", by=BY_COMMAND))]
         facts, state = run(rows_of(15), later, *changes)
-        assert decided(facts) == ["b STATE", "b STATE", "b APPROVED"]
+        assert decision_lines(facts) == ["b STATE", "b STATE", "b APPROVED"]
         assert held(state) == {("b", IDS[BTC]): D(1)}
 
 
@@ -135,7 +135,7 @@ def test_what_is_closed_in_equal_parts_repeats_nothing():
     own = sell("a", at=6, size=2, i=PERP, terms=Terms(reduce_only=True))
     rules = risk("portfolio", repeat_ns=2 * S)
     facts, _ = run(rows_of(20, **PERPS), entries, rules=rules, instruments=instruments)
-    assert decided(facts) == ["a APPROVED"] * 3
+    assert decision_lines(facts) == ["a APPROVED"] * 3
     quick = [trade(8 + number / 100, 100, 9, i=PERP) for number in range(1, 30)]
     rows = [*rows_of(7, **PERPS), *quick]
     facts, state = run(
@@ -173,7 +173,7 @@ def test_a_breaker_that_fired_is_still_open_after_a_restart():
     later = [buy("a", at=at, i=PERP) for at in (5, 7)]
     for name in ("REDUCING", "HALTED", "KILLED"):  # `run` also restores before each record
         facts, state = run(rows_of(9, **PERPS), later, (2, to(name)))
-        assert decided(facts) == ["a STATE", "a STATE"]
+        assert decision_lines(facts) == ["a STATE", "a STATE"]
         assert state.risk.trading.snapshot().of_scope == {"portfolio": name}
 
 
@@ -211,7 +211,7 @@ def test_a_closing_that_is_refused_is_tried_again_at_the_same_places_after_a_res
     monkeypatch.setattr(checks, "CHECKS", (Never(),))
     facts, _state = run(rows_of(9, **PERPS), [LONG], (3, to("KILLED")))
     assert changed(facts) == ["portfolio CHANGED KILLED", "portfolio STUCK KILLED"]
-    assert {*decided(facts)[1:]} == {"a NEVER"}
+    assert {*decision_lines(facts)[1:]} == {"a NEVER"}
     tried = {each.time_ns for each in only(Decision, facts) if each.reason}
     assert len(tried) > 5  # each second of log time
     assert max(tried) > ns(7)

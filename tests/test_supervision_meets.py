@@ -16,25 +16,22 @@ from tapeflow.schemas.decimals import DECIMAL_CONTEXT
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.orders import Terms
 from tests.columns import bar
-from tests.desk_stories import BTC, ETH, batches_of, buy, limit, sell, trade
+from tests.desk_stories import BTC, ETH, batches_of, buy, limit, sell
 from tests.plain_flow import IDS
 from tests.supervised_stories import (
     changes_of,
     closing,
-    decided,
+    decision_lines,
     held_at_end,
     limits,
+    make_desk,
+    prices,
     protection,
     run_all,
-    supervised,
 )
 from tests.test_four_eyes import OWNED, big, command, run_with
 
 BTC_ID, ETH_ID = IDS[BTC], IDS[ETH]
-
-
-def prices(*values, begin=1, i=BTC):
-    return [trade(begin + n, p, 99, i=i) for n, p in enumerate(values)]
 
 
 @pytest.fixture(autouse=True)
@@ -79,30 +76,30 @@ def with_arg(c, **args):
 
 def test_a_stop_that_leaves_less_than_a_lot_comes_to_an_end():
     run_all(
-        based(supervised(protect=[protection(stop_bps=100)])),
+        based(make_desk(protect=[protection(stop_bps=100)])),
         prices(100, 100, 100, 90, 90, 90),
         [buy("a", at=0, size=2)],
     )
 
 
 def test_less_than_a_lot_above_a_limit_is_not_reduced_for_ever():
-    s = based(supervised(limits(gross_max=60, on_exceed="reduce")))
+    s = based(make_desk(limits(gross_max=60, on_exceed="reduce")))
     run_all(s, prices(100, 100, 100, 160, 160), [buy("a", at=0, size="0.5")])
 
 
 def test_a_margin_at_its_limit_by_rounding_is_not_reduced_for_ever():
-    s = supervised(limits(margin_min=0.1), capital=D("10.02"))
+    s = make_desk(limits(margin_min=0.1), capital=D("10.02"))
     run_all(s, prices(91.2, 91.2, 90.2, 90.2), [buy("a", at=0, size=1, price=91.2)])
 
 
 def test_a_loss_closes_a_scope_that_is_being_reduced():
-    s = supervised(limits(gross_max=500, on_exceed="reduce", daily_loss=50), entry=1.5)
+    s = make_desk(limits(gross_max=500, on_exceed="reduce", daily_loss=50), entry=1.5)
     facts = run_all(s, prices(*[100] * 4, 126, *[40] * 8), [buy("a", at=0, size=4)])
     assert held_at_end(facts) == {}
 
 
 def test_a_scope_that_is_being_reduced_can_be_flattened():
-    s = supervised(limits(gross_max=500, on_exceed="reduce"), entry=1.5)
+    s = make_desk(limits(gross_max=500, on_exceed="reduce"), entry=1.5)
     facts = run_with(
         s,
         prices(100, 100, *[126] * 6),
@@ -114,7 +111,7 @@ def test_a_scope_that_is_being_reduced_can_be_flattened():
 
 def test_a_loss_closes_a_scope_that_another_rule_has_halted():
     facts = run_all(
-        supervised(limits(daily_loss=20, repeats_max=1)),
+        make_desk(limits(daily_loss=20, repeats_max=1)),
         prices(100, 100, 100, 91, 89, 50, 20, 20),
         [buy("a", at=0, size=2)],
     )
@@ -123,7 +120,7 @@ def test_a_loss_closes_a_scope_that_another_rule_has_halted():
 
 def test_a_loss_closes_a_scope_that_a_command_has_halted():
     facts = run_with(
-        supervised(limits(daily_loss=20)),
+        make_desk(limits(daily_loss=20)),
         prices(100, 100, 100, 91, 89, 50, 20, 20),
         [buy("a", at=0, size=2)],
         (2, set_state, command(3, action="halt")),
@@ -136,8 +133,8 @@ A, B = protection(stop_bps=100, strategies="b"), protection(stop_bps=1000, strat
 
 def test_a_position_keeps_its_protection_when_another_row_goes():
     facts = restart(
-        supervised(protect=[A, B]),
-        supervised(protect=[B]),
+        make_desk(protect=[A, B]),
+        make_desk(protect=[B]),
         prices(100, 100, 100, 98, *[89] * 4),
         [buy("a", at=0)],
         3,
@@ -147,8 +144,8 @@ def test_a_position_keeps_its_protection_when_another_row_goes():
 
 def test_a_position_keeps_its_protection_when_a_row_comes_before_it():
     facts = restart(
-        supervised(protect=[B]),
-        supervised(protect=[A, B]),
+        make_desk(protect=[B]),
+        make_desk(protect=[A, B]),
         prices(100, 100, 100, *[98] * 5),
         [buy("a", at=0)],
         3,
@@ -158,8 +155,8 @@ def test_a_position_keeps_its_protection_when_a_row_comes_before_it():
 
 def test_a_position_whose_protection_has_gone_has_none():
     restart(
-        supervised(protect=[B]),
-        supervised(limits(daily_loss=1000)),
+        make_desk(protect=[B]),
+        make_desk(limits(daily_loss=1000)),
         prices(100, 100, 100, *[98] * 5),
         [buy("a", at=0)],
         3,
@@ -168,8 +165,8 @@ def test_a_position_whose_protection_has_gone_has_none():
 
 def test_a_position_that_is_open_gets_a_protection_that_is_new():
     facts = restart(
-        supervised(limits(daily_loss=1000)),
-        supervised(limits(daily_loss=1000), protect=[protection(stop_bps=100)]),
+        make_desk(limits(daily_loss=1000)),
+        make_desk(limits(daily_loss=1000), protect=[protection(stop_bps=100)]),
         prices(100, 100, 100, *[98] * 5),
         [buy("a", at=0)],
         3,
@@ -181,9 +178,7 @@ def test_a_limit_that_is_new_begins_its_day_where_it_came():
     one, two = limits("account:main", daily_loss=1000), limits("strategy:a", daily_loss=50)
     rows = [*prices(100, 100, 60), *prices(*[60] * 5, begin=2 * 86400)]
     assert (
-        changes_of(
-            restart(supervised(one), supervised(one, two), rows, [buy("a", at=0, size=2)], 5)
-        )
+        changes_of(restart(make_desk(one), make_desk(one, two), rows, [buy("a", at=0, size=2)], 5))
         == []
     )
 
@@ -191,15 +186,15 @@ def test_a_limit_that_is_new_begins_its_day_where_it_came():
 def test_what_an_account_has_made_that_left_is_no_loss():
     rows = [*prices(100, 100, *[200] * 5), *prices(*[200] * 5, begin=86400)]
     s1, s2 = (
-        supervised(limits(daily_loss=50), accounts=("main", "other")),
-        supervised(limits(daily_loss=50)),
+        make_desk(limits(daily_loss=50), accounts=("main", "other")),
+        make_desk(limits(daily_loss=50)),
     )
     asks = [buy("a", at=0, account="other"), sell("a", at=2, account="other")]
     assert changes_of(restart(s1, s2, rows, asks, 9)) == []
 
 
 def test_an_approved_order_of_an_instrument_that_left_is_refused():
-    s = supervised(big(), control=OWNED)
+    s = make_desk(big(), control=OWNED)
     step, state = Desk(s), Desk(s).initial()
     for each in batches_of(
         [*prices(100, 100, 100), *prices(100, 100, 100, begin=4, i=ETH)],
@@ -224,7 +219,7 @@ CTRL = ControlRules(60 * 10**9, {"portfolio": {"gross_max": (D(0), D(10000))}}, 
     [limits(orders_max=100, on_exceed="reduce"), limits(daily_loss=10000, on_exceed="reduce")],
 )
 def test_a_gross_that_a_command_has_set_is_held_at_every_price(declared):
-    s = supervised(declared, control=CTRL)
+    s = make_desk(declared, control=CTRL)
     cmd = with_arg(command(1, action="set-limit"), limit="gross_max", value="500")
     facts = run_with(
         s,
@@ -236,7 +231,7 @@ def test_a_gross_that_a_command_has_set_is_held_at_every_price(declared):
 
 
 def test_two_scopes_do_not_sell_the_same_excess_twice():
-    s = supervised(
+    s = make_desk(
         limits(gross_max=500, on_exceed="reduce"),
         limits("account:main", gross_max=500, on_exceed="reduce"),
     )
@@ -247,7 +242,7 @@ def test_two_scopes_do_not_sell_the_same_excess_twice():
 def test_a_strategy_that_goes_on_ordering_does_not_keep_a_scope_from_being_closed():
     asks = [buy("a", at=0, size=2), *(buy("b", at=n, terms=limit(90)) for n in range(3, 19))]
     facts = run_with(
-        supervised(limits(daily_loss=1000), cancel=1.5),
+        make_desk(limits(daily_loss=1000), cancel=1.5),
         prices(*[100] * 20),
         asks,
         (3, close_all, command(4, action="flatten")),
@@ -256,7 +251,7 @@ def test_a_strategy_that_goes_on_ordering_does_not_keep_a_scope_from_being_close
 
 
 def test_a_strategy_that_orders_again_does_not_keep_its_stop_from_closing():
-    s = supervised(protect=[protection(stop_bps=100, cooldown_ns=0)], cancel=1.5)
+    s = make_desk(protect=[protection(stop_bps=100, cooldown_ns=0)], cancel=1.5)
     asks = [
         buy("a", at=0, size=2),
         *(buy("a", at=n, size="0.5", terms=limit(90)) for n in range(1, 17)),
@@ -265,7 +260,7 @@ def test_a_strategy_that_orders_again_does_not_keep_its_stop_from_closing():
 
 
 def test_new_exits_do_not_keep_a_stop_from_closing():
-    s = supervised(protect=[protection(stop_bps=100)], cancel=1.5)
+    s = make_desk(protect=[protection(stop_bps=100)], cancel=1.5)
     asks = [
         buy("a", at=0, size=2),
         *(sell("a", at=n, size="0.5", terms=limit(190, reduce_only=True)) for n in range(1, 17)),
@@ -274,7 +269,7 @@ def test_new_exits_do_not_keep_a_stop_from_closing():
 
 
 def test_a_stop_acts_while_its_scope_is_being_reduced():
-    s = supervised(
+    s = make_desk(
         limits(gross_max=500, on_exceed="reduce"),
         protect=[protection(stop_bps=100, instruments=(ETH,), strategies="b")],
         entry=2.5,
@@ -290,7 +285,7 @@ def test_a_stop_acts_while_its_scope_is_being_reduced():
 
 
 def test_a_range_that_is_known_at_the_entry_stops_from_there_on():
-    s = replace(supervised(protect=[protection(stop_atr=2, atr_window=1)]), reads_bars=True)
+    s = replace(make_desk(protect=[protection(stop_atr=2, atr_window=1)]), reads_bars=True)
     rows = prices(100, 101, 100, 101, 101, 101, 95, 90, 80, 80)
     bars = [
         bar(c, number=n, instrument=BTC_ID, offset=n, log_ns=rows[n].log_ns)
@@ -307,13 +302,13 @@ def test_an_exit_of_a_strategy_does_not_end_its_lock():
         buy("a", at=4, size=2),
     ]
     facts = run_all(
-        supervised(protect=[protection(stop_bps=100)]), prices(100, 100, *[98] * 5), asks
+        make_desk(protect=[protection(stop_bps=100)]), prices(100, 100, *[98] * 5), asks
     )
-    assert decided(facts)[-1] == "5 a LOCKED"
+    assert decision_lines(facts)[-1] == "5 a LOCKED"
 
 
 def test_a_strategy_is_held_within_its_limit_over_all_its_accounts():
-    s = supervised(
+    s = make_desk(
         limits("strategy:a", gross_max=600, on_exceed="reduce"), accounts=("main", "other")
     )
     asks = [buy("a", at=0), sell("a", at=1), buy("a", at=2, size=5, account="other")]
@@ -328,7 +323,7 @@ def test_a_trade_ends_where_less_than_a_lot_is_left():
         for ask in (buy("a", at=2 * n, size=2), sell("a", at=2 * n + 1, size="1.5"))
     ]
     facts = run_all(
-        based(supervised(limits("strategy:a", losses_max=0))),
+        based(make_desk(limits("strategy:a", losses_max=0))),
         prices(100, 100, 90, 90, 80, 80, 70, 70),
         asks,
     )
@@ -339,14 +334,14 @@ def test_a_resume_that_is_refused_resets_nothing():
     cmd = with_arg(command(4, action="resume"), reset="bogus")
     asks = [buy("a", at=n) for n in (0, 1, 5)]
     facts = run_with(
-        supervised(limits(repeats_max=3)), prices(*[100] * 9), asks, (3, set_state, cmd)
+        make_desk(limits(repeats_max=3)), prices(*[100] * 9), asks, (3, set_state, cmd)
     )
     assert "BAD_ARGS" in facts and any("REPEATS" in e for e in changes_of(facts))
 
 
 def test_a_feed_that_is_back_does_not_end_what_a_command_has_set():
     scope = f"instrument:{BTC_ID}"
-    s = supervised(limits(scope, feed_age_ns=2 * 10**9, calm_ns=2 * 10**9))
+    s = make_desk(limits(scope, feed_age_ns=2 * 10**9, calm_ns=2 * 10**9))
     rows = [
         *prices(100, 100),
         *prices(50, 50, 50, begin=3, i=ETH),

@@ -23,7 +23,7 @@ from tapeflow.schemas.time import NO_TIME
 from tests.columns import batch, heartbeat, ints
 from tests.frames import S
 from tests.laws import plain
-from tests.supervised_stories import limits, supervised
+from tests.supervised_stories import limits, make_desk
 from tests.supervision_oracle import DAY_NS, compare
 
 A, B = "binance-0", "coinbase-0"
@@ -123,7 +123,7 @@ class Story:
             names = frozenset(draw.sample(STRATEGIES, 2))
             protect.append(Protection(names, frozenset(TABLE.ids), **rules,
                                       cooldown_ns=draw.choice((None, 0, 5 * S))))  # fmt: skip
-        settings = supervised(
+        settings = make_desk(
             *found, protect=protect, accounts=("main", "other"), partitions=(A, B),
             model=draw.choice(("trade", "touch")), sample=7, capital=D(draw.choice((300, 1000))),
         )  # fmt: skip

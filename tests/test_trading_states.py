@@ -74,7 +74,7 @@ def run(rows, requests, *changes, rules=RULES, **more):
     return facts, state
 
 
-def decided(facts):
+def decision_lines(facts):
     return [f"{each.strategy} {each.reason or each.decision}" for each in only(Decision, facts)]
 
 
@@ -110,7 +110,7 @@ LONG = [buy("a", at=0, size=2), buy("b", at=1, size=1)]
 def test_each_state_lets_pass_what_it_says(name, open_, exit_):
     later = [buy("c", at=4), sell("a", at=4)]
     facts, _ = run(rows_of(8), [*LONG, *later], (3, to(name)))
-    assert {*decided(facts)[2:4]} >= {f"c {open_}"} or f"c {open_}" in decided(facts)
+    assert {*decision_lines(facts)[2:4]} >= {f"c {open_}"} or f"c {open_}" in decision_lines(facts)
     assert f"a {exit_}" in [
         f"{each.strategy} {each.reason or each.decision}"
         for each in only(Decision, facts)
@@ -125,7 +125,7 @@ def test_a_state_ends_only_where_it_is_changed_again():
         (1, to("HALTED")),
         (4, to("ACTIVE", by=BY_COMMAND)),
     )
-    assert decided(facts) == ["a STATE", "b APPROVED"]
+    assert decision_lines(facts) == ["a STATE", "b APPROVED"]
     assert changed(facts) == ["portfolio CHANGED HALTED", "portfolio CHANGED ACTIVE"]
 
 
@@ -142,7 +142,7 @@ def test_a_state_ends_only_where_it_is_changed_again():
 def test_the_most_severe_state_of_all_scopes_decides(scope, reasons):
     requests = [buy("a", at=2), buy("b", at=3)]
     facts, _ = run(rows_of(6), requests, (1, to("HALTED", scope)))
-    assert decided(facts) == reasons
+    assert decision_lines(facts) == reasons
 
 
 def test_the_same_state_again_changes_nothing():
@@ -284,7 +284,7 @@ def test_cancel_leaves_positions_and_states():
 
 def test_states_are_obeyed_where_exposure_counts_net_too():
     facts, state = run(rows_of(10), [*LONG, buy("c", at=7)], (3, to("KILLED")), rules=NET)
-    assert decided(facts)[-1] == "c STATE"
+    assert decision_lines(facts)[-1] == "c STATE"
     assert held(state) == {}
 
 
@@ -349,7 +349,7 @@ def test_what_a_command_restricts_is_not_opened(side, reasons):
 
     requests = [buy("a", at=3, i=PERP), sell("c", at=4, i=PERP)]
     facts, _ = run(rows_of(8, i=PERP), requests, (1, restrict))
-    assert decided(facts) == reasons
+    assert decision_lines(facts) == reasons
 
 
 def test_a_halt_of_a_scope_leaves_the_entries_of_others():

@@ -18,7 +18,7 @@ EXITS = ("stop_bps", "stop_atr", "take_bps", "trail_bps", "break_even_bps", "tim
 
 
 class Protect(Section):
-    """How positions are closed; the first row that holds a position protects it.
+    """Close positions at a price or after a time; the first row that holds one protects it.
 
     A position is closed by reduce-only market orders, after its other orders are canceled.
     """

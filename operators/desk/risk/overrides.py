@@ -1,4 +1,4 @@
-"""What commands have changed: limits, the restricted list, and the last number of each key.
+"""Keep what commands have changed: limits, the restricted list, the last number of each key.
 
 It is plain, and a part of the desk's snapshot as it is.
 """

@@ -1,4 +1,4 @@
-"""What is at work of the portfolio's own orders: their best prices, and how many there are."""
+"""Find the best prices of the portfolio's own orders, and count those of a scope."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What a scope has made at the marks, and its equity: with the capital of its accounts.
+"""Compute what a scope has made at the marks, and its equity: with the capital of its accounts.
 
 portfolio          all accounts        strategy:trend     what it made; it has no capital
 account:main       its strategies      others             have no profit of their own

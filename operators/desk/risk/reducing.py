@@ -1,4 +1,4 @@
-"""What is to be sold of a scope until it is back within a limit of its exposure.
+"""Find what is to be sold of a scope until it is back within a limit of its exposure.
 
 gross 1,060, limit 1,000     down to 950: 110 of the largest position, and of the next if need be
 

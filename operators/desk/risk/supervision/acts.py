@@ -1,4 +1,4 @@
-"""What follows a breach: each act once, until it has come to its end.
+"""Act on a breach: each act once, until it has come to its end.
 
 reduce           reducing.py           reducing, halt, kill     the state of the scope
 close_and_lock   the position is closed, and its strategy may not open there for a while

@@ -93,7 +93,8 @@ def surely_within(state: State, settings: DeskSettings, limits: ScopeLimits, box
     if asks_loss or (holds and asks_equity):
         for account, strategies in parts_of(state, settings, limits.scope):
             at_par = settings.accounts[account.name].at_par
-            profit += profit_box(settings.instruments, at_par, account.money, strategies, boxes)
+            made = profit_box(settings.instruments, at_par, account.money, strategies, boxes)
+            profit = profit.plus(made)
     slack = slack_of(settings, profit, boxes)
     lowest = profit.low - slack
     is_within = not asks_loss or lowest >= floor_of(state, settings, limits) + slack

@@ -1,4 +1,4 @@
-"""What supervision does at log times: the UTC day begins, feeds are asked, positions are too old.
+"""Supervise log times: the UTC day begins, feeds are checked, positions are too old.
 
 00:00 UTC        the profit of each scope, at the marks before the first record of the day
 last tick + age  is there a newer one? if not, nothing more is opened in its instrument

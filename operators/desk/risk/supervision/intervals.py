@@ -1,4 +1,4 @@
-"""What a scope is worth, and what it is exposed to, for all marks in a box: see boxes.py.
+"""Bound what a scope is worth, and is exposed to, over all marks in a box: see boxes.py.
 
 long 2 from 100, box 98 .. 101     profit -4 .. 2     gross 196 .. 202
 
@@ -61,26 +61,26 @@ def profit_box(
     total, owners = ZERO, {*strategies}
     if any(owner in owners and amounts for (owner, _), amounts in money.unvalued.items()):
         return UNKNOWN
-    for strategy in owners & money.books.sums.keys():
+    for strategy in sorted(owners & money.books.sums.keys()):
         sums = money.books.sums[strategy]
-        total += exactly(sums.realized - sums.fees + sums.funding)
+        total = total.plus(exactly(sums.realized - sums.fees + sums.funding))
         for name, position in sums.open.items():
             if name not in sums.foreign:
-                total += open_box(table.get(name), position, table.number[name], box_of)
+                total = total.plus(open_box(table.get(name), position, table.number[name], box_of))
         for name, position in sums.foreign.items():
             row = table.get(name)
             own = exactly(position.realized - position.fees + position.funding)
             if position.quantity:
-                own += open_box(row, position, table.number[name], box_of)
+                own = own.plus(open_box(row, position, table.number[name], box_of))
             if own != ZERO:
-                total += own.times(rate_box(table, at_par, row, box_of))
+                total = total.plus(own.times(rate_box(table, at_par, row, box_of)))
     return total
 
 
 def open_box(row: Instrument, position: PositionState, number: int, box_of: BoxOf) -> Interval:
     """Return the unrealized profit of a position, in its settlement currency."""
     prices = box_of(number, long=position.quantity > 0)
-    return value_box(row, position.quantity, prices) + exactly(-position.cost)
+    return value_box(row, position.quantity, prices).plus(exactly(-position.cost))
 
 
 def unit_notional_box(
@@ -109,7 +109,7 @@ def exposure_box(
             value = unit_notional_box(table, at_par, table.get(name), box_of, long=units > 0)
             sides.append(value.scale(float(units)))
         gross += max(sides[0].largest, sides[1].largest) if all_known(sides) else math.nan
-        longest, shortest = longest + sides[0], shortest + sides[1]
+        longest, shortest = longest.plus(sides[0]), shortest.plus(sides[1])
     net = max(longest.largest, shortest.largest)
     return gross, net if longest.is_known and shortest.is_known else math.nan
 

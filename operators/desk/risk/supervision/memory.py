@@ -1,4 +1,4 @@
-"""What supervision remembers: of scopes, of protected positions, of locks and of feeds.
+"""Define what supervision remembers: of scopes, protected positions, locks and feeds.
 
 It is plain, and a part of the desk's snapshot as it is; bands are made anew from it.
 """

@@ -1,4 +1,4 @@
-"""What supervision notes of fills, rejected orders, bars and samples.
+"""Note fills, rejected orders, bars and samples for supervision.
 
 buy 2 @ 100, sell 2 @ 99      a closed trade that lost 2 and its fees: one loss in a row
 """
