@@ -39,7 +39,11 @@ def add(commands: Commands) -> None:
         help=f"{', '.join(ACTIONS)}; or {KEYGEN}",
     )
     parser.add_argument(
-        "args", nargs="*", metavar="NAME=VALUE", help="of the action; of keygen the FILE to write"
+        "args",
+        nargs="*",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the action; of keygen the FILE to write",
     )
     meaning = "what it concerns, as account:main (default: %(default)s)"
     parser.add_argument("--scope", default="portfolio", metavar="SCOPE", help=meaning)
