@@ -59,7 +59,7 @@ bench: setup ## measure a replay of a million records
 	$(BIN)/python -m bench.replay
 
 lock: ## write requirements.lock after a change of pyproject.toml; needs uv
-	uv pip compile pyproject.toml --extra fast --extra dev --universal --generate-hashes --python-version 3.11 \
+	uv pip compile pyproject.toml --extra fast --extra see --extra dev --universal --generate-hashes --python-version 3.11 \
 		--no-header --no-emit-index-url --output-file requirements.lock
 
 clean: ## delete .venv and what was built
