@@ -37,6 +37,8 @@ class Decision(Struct, frozen=True, gc=False):
     checks: str = ""  # JSON of all that was checked: [code, passed, observed, limit, scope] each
     wanted_size: Decimal | None = None  # before the checks cut it; NULL: they did not
     approved_by: str = ""  # who has let it go, of one that needs a second person
+    bid: float | None = None  # best bid when it was decided, with the deciding record; NULL: none
+    ask: float | None = None  # best ask when it was decided; NULL: none
 
 
 class Position(Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ An `Order` is the approval and never changes; `Working` is what it has become so
 
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -139,6 +139,15 @@ class Report(Struct, frozen=True, gc=False):
     source: str = "paper"  # desk | paper | venue
     beyond: Decimal | None = None  # of a FILL: the part that neither trade nor quote showed
     record: LogPosition | None = None  # that brought it; None: a timer did
+    bid: float | None = None  # of a FILL: best bid that the venue showed; None: none
+    ask: float | None = None  # of a FILL: best ask that the venue showed; None: none
+
+
+class BestQuote(TypedDict):
+    """The best quote that was shown, as fields of a decision or a fill; None: an empty side."""
+
+    bid: float | None
+    ask: float | None
 
 
 class Fill(Struct, frozen=True, gc=False):
@@ -163,3 +172,5 @@ class Fill(Struct, frozen=True, gc=False):
     offset: int
     beyond: Decimal = Decimal(0)  # the part that neither trade nor quote showed: [paper] slip
     fee_value: Decimal | None = None  # of a fee in another currency, in that of profit
+    bid: float | None = None  # best bid that it met at the venue; NULL: none
+    ask: float | None = None  # best ask that it met at the venue; NULL: none

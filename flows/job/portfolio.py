@@ -9,6 +9,7 @@ from tapeflow.flows.job.declared import in_merge, strategies
 from tapeflow.flows.job.limits import groups_of, scope_limits
 from tapeflow.flows.job.protections import protections
 from tapeflow.flows.job.risk_checks import check_risk
+from tapeflow.flows.job.sections import Account
 from tapeflow.flows.job.settings import Job
 from tapeflow.schemas.accounts import Limits
 from tapeflow.schemas.instruments import InstrumentTable
@@ -18,7 +19,7 @@ from tapeflow.schemas.time import MIN_NS
 
 if TYPE_CHECKING:  # steps are slow to import, and checking a job needs none
     from tapeflow.operators.desk.risk.rules import RiskRules
-    from tapeflow.operators.desk.settings import DeskSettings
+    from tapeflow.operators.desk.settings import AccountSettings, DeskSettings
     from tapeflow.operators.desk.venue.rules import PaperRules
 
 
@@ -26,21 +27,13 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
     """Return the settings of the desk."""
     from tapeflow.flows.job.fees import fee_table  # noqa: PLC0415  # see above
     from tapeflow.operators.desk.booking import MoneyRules  # noqa: PLC0415
-    from tapeflow.operators.desk.settings import AccountSettings, DeskSettings  # noqa: PLC0415
+    from tapeflow.operators.desk.settings import DeskSettings  # noqa: PLC0415
 
     by_name = wiring.accounts(job)
     wiring.check_accounts(job, table, by_name)
     declared, protected = strategies(job, table), tuple(protections(job, table))
     settings = DeskSettings(
-        accounts={
-            name: AccountSettings(
-                name,
-                Limits(each.position_max, each.gross_max, each.orders_max, each.orders_window),
-                each.at_par,
-                each.capital,
-            )
-            for name, each in by_name.items()
-        },
+        accounts={name: account_settings(each) for name, each in by_name.items()},
         partitions=tuple(partitions),
         instruments=table,
         paper=paper_rules(job),
@@ -56,12 +49,23 @@ def desk_settings(job: Job, table: InstrumentTable, partitions: Iterable[str]) -
         has_triggers=any(each.has_triggers for each in declared),
         pays_funding=job.market.mark_prices and job.paper.funding,
         order_events=job.results.order_events,
+        stores_quotes=job.results.quotes,
         control=job.control.rules(),
         warm_up_ns=job.warmup.span_ns,
         warm_until_ns=MIN_NS if job.warmup.until is None else job.warmup.until,
     )
     called = in_merge(declared)
     return settings.with_strategies(called, own_kinds(job.bars.width, called))
+
+
+def account_settings(account: Account) -> "AccountSettings":
+    """Return the settings of an account at the desk."""
+    from tapeflow.operators.desk.settings import AccountSettings  # noqa: PLC0415  # see above
+
+    limits = Limits(
+        account.position_max, account.gross_max, account.orders_max, account.orders_window
+    )
+    return AccountSettings(account.name, limits, account.at_par, account.capital)
 
 
 def reads_bars(

@@ -106,6 +106,11 @@ class Results(Section):
         description="Write `order_events` and `commands`: each step in the life of an order, and "
         "what was asked of the venue.",
     )
+    quotes: bool = Field(
+        default=True,
+        description="Decisions and fills have the best bid and ask that were shown then, against "
+        "which the view `slippage` measures.",
+    )
 
 
 class Metrics(Section):

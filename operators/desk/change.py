@@ -38,20 +38,20 @@ def decide_change(
     working = state.orders.get(intent.order_id)
     if working is None or working.order.account != account.name:
         detail = f"ORDER_UNKNOWN: {intent.order_id}"
-        yield refuse(account, intent, ZERO, "ORDER_UNKNOWN", detail)
+        yield refuse(state, settings, intent, ZERO, "ORDER_UNKNOWN", detail)
     elif working.phase == DONE:
         yield from hear(state, settings, refusal(intent, working))
     elif working.order.role == "child" and isinstance(intent, AmendIntent):
         detail = f"SLICE: amend {working.order.parent}, of which it is a slice"
-        yield refuse(account, intent, ZERO, "SLICE", detail)
+        yield refuse(state, settings, intent, ZERO, "SLICE", detail)
     elif working.pending == "CANCEL":
         if isinstance(intent, AmendIntent):  # a second cancel asks for what is on its way
             detail = f"CANCEL_PENDING: {intent.order_id} is being canceled"
-            yield refuse(account, intent, ZERO, "CANCEL_PENDING", detail)
+            yield refuse(state, settings, intent, ZERO, "CANCEL_PENDING", detail)
     elif isinstance(intent, CancelIntent):
         found = check_cancel(state, settings, working.order, position[0])
         if found is not None:
-            yield refuse(account, intent, ZERO, found.code, describe(found))
+            yield refuse(state, settings, intent, ZERO, found.code, describe(found))
             return
         count_request(state, settings, working.order, position[0])
         yield from carry_out(state, settings, Cancel(intent.order_id, ""), position)
@@ -59,7 +59,7 @@ def decide_change(
         added = ZERO if intent.size is None else max(intent.size - working.target, ZERO)
         reason, detail = check_added(state, settings, account, working, intent, added)
         if reason:
-            yield refuse(account, intent, added, reason, detail)
+            yield refuse(state, settings, intent, added, reason, detail)
             return
         count_request(state, settings, working.order, position[0])
         change = Amend(intent.order_id, intent.size, intent.limit, intent.trigger)
@@ -103,7 +103,8 @@ def refusal(intent: CancelIntent | AmendIntent, working: Working) -> Report:
 
 
 def refuse(
-    account: AccountState,
+    state: State,
+    settings: DeskSettings,
     intent: CancelIntent | AmendIntent,
     size: Decimal,
     reason: str,
@@ -111,4 +112,4 @@ def refuse(
 ) -> Decision:
     """Return the decision that refuses to change an order; it has an id of its own."""
     name = derive_id("change", intent.order_id, intent.signal.id)
-    return deny(account, intent.signal, name, size, (reason, detail))
+    return deny(state, settings, intent.account, intent.signal, name, size, (reason, detail))

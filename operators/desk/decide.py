@@ -20,6 +20,7 @@ from tapeflow.operators.desk.legs import entry_id, make_orders
 from tapeflow.operators.desk.order_checks import Verdict, check_orders
 from tapeflow.operators.desk.perform import hold_order
 from tapeflow.operators.desk.positions import ZERO
+from tapeflow.operators.desk.prices import quote_fields
 from tapeflow.operators.desk.risk import net
 from tapeflow.operators.desk.risk.findings import encode_findings
 from tapeflow.operators.desk.risk.locks import unlock
@@ -27,7 +28,7 @@ from tapeflow.operators.desk.risk.proposals import limits_of
 from tapeflow.operators.desk.risk.waiting import CODE as FOUR_EYES
 from tapeflow.operators.desk.risk.waiting import let_wait
 from tapeflow.operators.desk.settings import DeskSettings
-from tapeflow.operators.desk.state import AccountState, State
+from tapeflow.operators.desk.state import State
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.orders import Order
@@ -60,7 +61,7 @@ def decide_orders(
         verdicts[refused] = verdicts[refused]._replace(detail=verdicts[refused].detail + until)
     for number, (order, verdict) in enumerate(zip(orders, verdicts, strict=True)):
         if refused is None or number == refused:
-            yield make_decision(account, order, intent, verdict, approved_by)
+            yield make_decision(state, settings, order, intent, verdict, approved_by)
         if refused is None:
             numbered = replace(order, seq=account.next_seq())
             yield numbered
@@ -94,16 +95,24 @@ def orders_of(settings: DeskSettings, intent: Intent) -> list[Order]:
     return make_orders(intent, price, partial(settings.paper.latency_ns, kind="entry"))
 
 
-def refuse_signal(state: State, account: str, signal: Signal, reason: str, detail: str) -> Decision:
+def refuse_signal(
+    state: State, settings: DeskSettings, account: str, signal: Signal, reason: str, detail: str
+) -> Decision:
     """Return the decision that refuses an order of which not even the size is known."""
     name = entry_id(Intent(account, signal, ZERO))
-    return deny(state.accounts[account], signal, name, ZERO, (reason, detail))
+    return deny(state, settings, account, signal, name, ZERO, (reason, detail))
 
 
 def make_decision(
-    account: AccountState, order: Order, intent: AnyIntent, verdict: Verdict, approved_by: str
+    state: State,
+    settings: DeskSettings,
+    order: Order,
+    intent: AnyIntent,
+    verdict: Verdict,
+    approved_by: str,
 ) -> Decision:
     """Return the fact of a decision."""
+    account = state.accounts[order.account]
     return Decision(
         seq=account.next_seq(),
         order_id=order.id,
@@ -122,4 +131,5 @@ def make_decision(
         checks=encode_findings(verdict.findings),
         wanted_size=verdict.wanted_size,
         approved_by=approved_by,
+        **quote_fields(state, settings, order.instrument, intent.signal.position),
     )

@@ -2,18 +2,26 @@
 
 from decimal import Decimal
 
+from tapeflow.operators.desk.prices import quote_fields
 from tapeflow.operators.desk.risk import net
-from tapeflow.operators.desk.state import AccountState
+from tapeflow.operators.desk.settings import DeskSettings
+from tapeflow.operators.desk.state import State
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.decimals import clamp_for_table
 from tapeflow.schemas.signals import Signal
 
 
 def deny(
-    account: AccountState, signal: Signal, name: str, size: Decimal, why: tuple[str, str]
+    state: State,
+    settings: DeskSettings,
+    account_name: str,
+    signal: Signal,
+    name: str,
+    size: Decimal,
+    why: tuple[str, str],
 ) -> Decision:
     """Return the decision; `name` is its id, `why` the code and the details."""
-    reason, detail = why
+    account, (reason, detail) = state.accounts[account_name], why
     return Decision(
         seq=account.next_seq(),
         order_id=name,
@@ -29,4 +37,5 @@ def deny(
         decision="DENIED",
         reason=reason,
         detail=detail,
+        **quote_fields(state, settings, signal.instrument, signal.position),
     )

@@ -24,7 +24,7 @@ def fill_facts(
     rates = rates_at(state, settings, account.name, report.position)
     booking = book_fill(account.money, settings.money, order, report, rates)
     state.strategies.add_booking(order.strategy, booking)
-    fill = make_fill(account, working, report, booking)
+    fill = make_fill(settings, account, working, report, booking)
     yield fill
     if settings.supervises:
         owner = (order.account, order.strategy, order.instrument)
@@ -49,7 +49,13 @@ def fill_facts(
     )
 
 
-def make_fill(account: AccountState, working: Working, report: Report, booking: Booking) -> Fill:
+def make_fill(
+    settings: DeskSettings,
+    account: AccountState,
+    working: Working,
+    report: Report,
+    booking: Booking,
+) -> Fill:
     """Return the fact of a fill; the newest execution of its order."""
     order, fee = working.order, booking.fee
     log_ns, partition, offset = report.record or report.position
@@ -75,6 +81,8 @@ def make_fill(account: AccountState, working: Working, report: Report, booking: 
         offset=offset,
         beyond=report.beyond or ZERO,
         fee_value=None if fee.currency == booking.row.settlement else fee.value,
+        bid=report.bid if settings.stores_quotes else None,
+        ask=report.ask if settings.stores_quotes else None,
     )
 
 

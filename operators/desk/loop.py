@@ -54,9 +54,8 @@ def process_events(state: State, settings: DeskSettings) -> Iterator[Fact]:
         position, kind = due
         state.now = position
         closes = state.risk.trading.closings and kind != "row"
-        if kind in DECIDES or closes:  # what is decided here meets later rows only
-            log_ns, partition, offset = position
-            state.merge.release_before((log_ns, partition, offset + 1))
+        if kind in DECIDES or closes:
+            state.merge.release_through(position)
         yield from process(state, settings, position, kind)
         if kind not in NOTHING_CLOSES and state.risk.trading.closings:
             yield from go_on_closing(state, settings)
@@ -171,8 +170,7 @@ def pass_bar(state: State, settings: DeskSettings, due: DeskBar) -> Iterator[Fac
     """Let the orders in slices that follow the volume of an instrument go on; call strategies."""
     bar = due.bar
     if not due.kind and state.orders.slices:
-        log_ns, partition, offset = due.position
-        state.merge.release_before((log_ns, partition, offset + 1))
+        state.merge.release_through(due.position)
         volume = (bar.instrument, bar.open_ns, bar.volume)
         for action in slices.on_bar(state.orders, *volume, due.position):
             yield from carry_out(state, settings, action, due.position)

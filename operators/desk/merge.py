@@ -102,6 +102,11 @@ class Merge:
         for partition in self.pending:
             self.release_partition(partition, position)
 
+    def release_through(self, position: LogPosition) -> None:
+        """Release the ticks up to a record, with it: what is decided at it meets later rows."""
+        log_ns, partition, offset = position
+        self.release_before((log_ns, partition, offset + 1))
+
     def release_partition(
         self, partition: str, position: LogPosition, tables: int | None = None
     ) -> None:

@@ -53,6 +53,7 @@ class DeskSettings(Struct, frozen=True):
         False  # whether orders wait for a trigger: they meet quotes and mark prices
     )
     order_events: bool = True  # whether order events and commands are facts
+    stores_quotes: bool = True  # whether decisions and fills have the best quote
     traded: Mapping[tuple[str, str], frozenset[str]] | None = None  # by account and strategy: ids
     strategies: tuple[DeclaredStrategy, ...] = ()  # that are called in the merge
     reads: BarReads = NO_READS  # of them
@@ -84,9 +85,9 @@ class DeskSettings(Struct, frozen=True):
 
     @property
     def sees_every_quote(self) -> bool:
-        """Whether orders or strategies meet quotes, or the venue's clock is read from them."""
+        """Whether orders, strategies or facts need each quote, or the venue's clock does."""
         follows = self.venue_clock or self.has_triggers or bool(self.strategies)
-        return follows or self.supervises or self.paper.model != "trade"
+        return follows or self.supervises or self.stores_quotes or self.paper.model != "trade"
 
     @property
     def supervises(self) -> bool:

@@ -70,7 +70,7 @@ def add_bars(state: State, batch: DeskBatch, kind: str, bars: Bars, settings: De
 class Desk(Struct, frozen=True):
     """Runs the accounts of a portfolio over the batches of all partitions."""
 
-    VERSION: ClassVar[int] = 11
+    VERSION: ClassVar[int] = 12
 
     settings: DeskSettings
 

@@ -12,6 +12,7 @@ from tapeflow.operators.desk.actions import Release
 from tapeflow.operators.desk.equity import exact_mark
 from tapeflow.operators.desk.hear import Fact, carry_out
 from tapeflow.operators.desk.perform import hold_order
+from tapeflow.operators.desk.prices import quote_fields
 from tapeflow.operators.desk.risk.findings import describe, encode_findings
 from tapeflow.operators.desk.risk.held import Owner
 from tapeflow.operators.desk.risk.run import Checked, Handling, run_checks
@@ -42,7 +43,7 @@ def close_position(
     order = closing_order(state, settings, closing, owner, units)
     checked = run_checks(state, settings, order, price, Handling(corrective=True))
     holder = state.accounts[order.account]
-    yield decision_of(holder.next_seq(), order, checked)
+    yield decision_of(state, settings, order, checked)
     if checked.refusal is not None:
         return [f"{order.instrument}: {describe(checked.refusal)}"]
     numbered = replace(order, seq=holder.next_seq())
@@ -80,11 +81,11 @@ def closing_order(
     )
 
 
-def decision_of(seq: int, order: Order, checked: Checked) -> Decision:
+def decision_of(state: State, settings: DeskSettings, order: Order, checked: Checked) -> Decision:
     """Return the decision about an order that closes."""
     refusal = checked.refusal
     return Decision(
-        seq=seq,
+        seq=state.accounts[order.account].next_seq(),
         order_id=order.id,
         signal_id=order.signal_id,
         account=order.account,
@@ -99,6 +100,7 @@ def decision_of(seq: int, order: Order, checked: Checked) -> Decision:
         reason="" if refusal is None else refusal.code,
         detail="" if refusal is None else describe(refusal),
         checks=encode_findings(checked.findings),
+        **quote_fields(state, settings, order.instrument, order.position),
     )
 
 

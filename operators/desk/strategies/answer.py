@@ -73,7 +73,7 @@ def submit(state: State, settings: DeskSettings, call: Answer, request: Submit) 
         wrong = next((each for leg in request.exits for each in find_wrong(leg.terms)), None)
         if wrong is not None:
             detail = f"TERMS: of an exit: {wrong}"
-            yield refuse_signal(state, intent.account, signal, "TERMS", detail)
+            yield refuse_signal(state, settings, intent.account, signal, "TERMS", detail)
             return
     if request.slicing is not None:
         intent = replace(intent, slicing=request.slicing)
@@ -115,7 +115,7 @@ def close(state: State, settings: DeskSettings, call: Answer, request: Close) ->
     yield signal
     terms = TO_CLOSE if request.terms is None else replace(request.terms, reduce_only=True)
     if (wrong := wrong_terms(terms)) is not None:
-        yield refuse_signal(state, call.running.declared.account, signal, "TERMS", wrong)
+        yield refuse_signal(state, settings, call.running.declared.account, signal, "TERMS", wrong)
         return
     intent = Intent(call.running.declared.account, signal, abs(holding), terms)
     yield from decide(state, settings, intent)
@@ -147,7 +147,9 @@ def find_intent(
     elif terms is not None and (wrong := wrong_terms(terms)) is not None:
         reason, detail = "TERMS", wrong
     if reason:
-        yield refuse_signal(state, declared.account, signal, reason, f"{reason}: {detail}")
+        yield refuse_signal(
+            state, settings, declared.account, signal, reason, f"{reason}: {detail}"
+        )
         return None
     row = settings.instruments.get(signal.instrument)
     return make_intent(declared, signal, row, floored, terms)

@@ -60,6 +60,7 @@ def decide_before(
     """Decide the intents at the same bar of strategies whose names come before a name."""
     key = (due.position, due.close_ns, due.instrument, name)
     while state.intents and state.intents[0][0] < key:
+        state.merge.release_through(due.position)
         yield from decide(state, settings, heappop(state.intents)[2])
 
 
@@ -136,8 +137,7 @@ def answer_all(
                 check(settings, waiting, request)
         except (Exception, SystemExit) as error:
             raise strategy_error(place.running.declared, handler, error) from error
-        log_ns, partition, offset = state.now
-        state.merge.release_before((log_ns, partition, offset + 1))
+        state.merge.release_through(state.now)
         for fact in answer(state, settings, place, exact_request(request)):
             if type(fact) is Decision:
                 state.strategies.note(fact)

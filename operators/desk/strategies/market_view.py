@@ -103,8 +103,7 @@ class MarketView:
 
     def _marks(self) -> Marks:
         if not self._is_released:
-            log_ns, partition, offset = self._state.now
-            self._state.merge.release_before((log_ns, partition, offset + 1))
+            self._state.merge.release_through(self._state.now)
             self._is_released = True
         return self._state.merge.marks
 

@@ -45,8 +45,7 @@ def change_order(
     intent = change_intent(declared.account, signal, request)
     wrong = ("ORDER_UNKNOWN", request.order_id) if order is None else wrong_change(request, lot)
     if wrong is not None:
-        account = state.accounts[declared.account]
-        yield refuse(account, intent, ZERO, wrong[0], f"{wrong[0]}: {wrong[1]}")
+        yield refuse(state, settings, intent, ZERO, wrong[0], f"{wrong[0]}: {wrong[1]}")
     else:
         yield from decide(state, settings, intent)
 

@@ -49,6 +49,7 @@ def fill(  # noqa: PLR0913, PLR0917
         liquidity=liquidity,
         trade_id=NO_TRADE if trade is None else trade.trade_id,
         beyond=beyond,
+        **visit.shown_quote(order.side),
     )
     if order.leaves <= 0:
         forget(venue, visit, order)

@@ -3,6 +3,7 @@
 heard at H = max(log time, venue time + answer latency): docs/paper.md 8
 """
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from tapeflow.operators.desk.venue.orders import ZERO, PaperOrder
 from tapeflow.operators.desk.venue.rows import QuoteId, QuoteRow, Row, Standing, TradeRow
 from tapeflow.operators.desk.venue.rules import PaperRules
 from tapeflow.schemas.decimals import PRICE_MIN, SIZE_MAX, to_decimal
-from tapeflow.schemas.orders import Report, ReportKind
+from tapeflow.schemas.orders import BestQuote, Report, ReportKind
 from tapeflow.schemas.sides import BUY, Side
 from tapeflow.schemas.time import LogPosition
 
@@ -95,6 +96,15 @@ class Visit:
             bid=bid, bid_size=row.bid_size, ask=ask, ask_size=row.ask_size, quote_at=quote_at
         )
 
+    def shown_quote(self, side: Side) -> BestQuote:
+        """Return the quote that an order of a side met, as fields of its fill.
+
+        It is the one before the row, where that has a usable touch to take from; else the row's.
+        """
+        after = self.standing_after() if self.touch(-side) is None else None
+        standing = self.standing if after is None else after
+        return {"bid": price_or_none(standing.bid), "ask": price_or_none(standing.ask)}
+
     def shown(self, touch: Touch) -> Decimal:
         """Return what a side of the touch shows to our orders."""
         taken = self.book.taken_from(touch.quote_at, touch.side)
@@ -123,6 +133,11 @@ def usable_touch(standing: Standing, side: Side, log_ns: int, rules: PaperRules)
     if not (price >= PRICE_MIN and is_recent and is_near(price, standing.last)):
         return None
     return Touch(price, size, side, standing.quote_at)
+
+
+def price_or_none(price: float) -> float | None:
+    """Return a price; None where it is NaN, as in columns where there is none."""
+    return None if math.isnan(price) else price
 
 
 def size_of(size: float) -> Decimal:

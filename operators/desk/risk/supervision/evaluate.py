@@ -28,8 +28,7 @@ from tapeflow.schemas.limits import ScopeLimits
 
 def evaluate(state: State, settings: DeskSettings) -> Iterator[Fact]:
     """Act on all that is exceeded at the place that is processed; yield the facts."""
-    log_ns, partition, offset = state.now
-    state.merge.release_before((log_ns, partition, offset + 1))
+    state.merge.release_through(state.now)
     supervision = state.risk.supervision
     is_due, due = supervision.is_due, {*supervision.due_parts}
     supervision.is_due = False
