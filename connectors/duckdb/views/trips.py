@@ -29,7 +29,7 @@ CHANGES = """
 # a trip, 1 begins the next.
 IS_FLAT = "{0} = 0 OR coalesce(abs({0}) < lot AND abs({0}) < abs({1}), false)"
 STEPS = f"""
-    SELECT *, sum((begins OR turns)::INT) OVER owner AS begun,
+    SELECT *, (sum((begins OR turns)::INT) OVER owner)::BIGINT AS begun,
         unnest(if(turns, [0, 1], [1])) AS part
     FROM (
         SELECT *, was_flat AND abs(quantity) > abs(before) AS begins,
@@ -42,7 +42,7 @@ STEPS = f"""
     WINDOW owner AS (PARTITION BY account, strategy, instrument ORDER BY seq)
 """
 PARTS = """
-    SELECT steps.*, begun - (turns AND part = 0)::INT AS number,
+    SELECT steps.*, begun - (turns AND part = 0)::BIGINT AS number,
         if((begins OR turns) AND part = 1, sign(quantity), sign(before)) AS direction,
         if(side = 'BUY', 1, -1) = direction AS is_entry,
         log_time, price, order_id,
