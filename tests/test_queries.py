@@ -21,7 +21,7 @@ from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_watch import QueryWatch
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.duckdb.tables import RunInfo
-from tapeflow.connectors.duckdb.views import VIEWS
+from tapeflow.connectors.duckdb.views.shipped import VIEWS
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.quality import DeadLetter, Metric
@@ -383,6 +383,16 @@ def test_every_table_and_column_has_a_comment(answering):
     assert not [(table, name) for table, name, comment in columns if not comment]
     found = {(table, name): comment for table, name, comment in columns}
     assert found["fills", "fee"] == "positive: paid"
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_view_answers_in_a_running_flow_and_in_the_file(running, results, view):
+    in_flow = query(results, f"FROM {view.name}")
+    assert in_flow.names == [*view.meanings]
+    running.close()
+    running.close = lambda: None
+    complete(paths_of(results), keep=False)
+    assert query(results, f"FROM {view.name}").rows == in_flow.rows
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
