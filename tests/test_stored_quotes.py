@@ -116,3 +116,21 @@ def test_a_side_that_is_empty_is_null_and_no_number():
     from tapeflow.operators.desk.venue.visit import price_or_none  # noqa: PLC0415
 
     assert price_or_none(math.nan) is None and price_or_none(1.5) == 1.5
+
+
+def test_slippage_is_measured_against_the_mid_at_decision_and_fill(demo_run, tapes):
+    times, quotes = tapes
+    rows = demo_run.rows(
+        'SELECT slippage.*, signals.partition, signals."offset" AS decided_at FROM slippage '
+        "JOIN orders ON orders.id = order_id JOIN signals ON signals.id = signal_id"
+    )
+    assert len(rows) > 50
+    for row in rows:
+        partition, offset = row["partition"], row["decided_at"]
+        bid, ask = newest(quotes[row["instrument"]], (times[partition][offset], partition, offset))
+        sign = 1 if row["side"] == "BUY" else -1
+        mid, price = (bid + ask) / 2, float(row["price"])
+        assert row["decision_mid_bps"] == pytest.approx(sign * (price / mid - 1) * 1e4)
+        assert row["fill_mid_bps"] == pytest.approx(
+            sign * (price / ((row["fill_bid"] + row["fill_ask"]) / 2) - 1) * 1e4
+        )

@@ -3,8 +3,6 @@
 from tapeflow.connectors.duckdb.views.view import View
 from tapeflow.schemas.meanings import SHARED
 
-DECISION_QUOTE = "NULL::DOUBLE AS decision_bid, NULL::DOUBLE AS decision_ask"  # of decisions
-FILL_QUOTE = "NULL::DOUBLE AS fill_bid, NULL::DOUBLE AS fill_ask"  # of fills
 BPS = "if(side = 'BUY', 1, -1) * (price::DOUBLE / nullif({0}, 0) - 1) * 10000"
 # An exit waits at the venue for its own price; that of the decision about its entry is of long ago.
 DECISION_PRICE = """CASE WHEN placed.role = 'exit' THEN coalesce(placed.trigger, placed."limit")
@@ -61,17 +59,16 @@ SLIPPAGE = View(
             filled.instrument, filled.side, orders.type, orders.role, filled.liquidity, filled.size,
             filled.price, log_time AS time, placed.time AS decision_time, filled.seq,
             {DECISION_PRICE} AS decision_price, placed.role = 'exit' AS is_exit,
-            if(is_exit, NULL, decision_bid) AS decision_bid,
-            if(is_exit, NULL, decision_ask) AS decision_ask, fill_bid, fill_ask,
+            if(is_exit, NULL, decided.bid) AS decision_bid,
+            if(is_exit, NULL, decided.ask) AS decision_ask,
+            filled.bid AS fill_bid, filled.ask AS fill_ask,
             filled.size::DOUBLE * multiplier::DOUBLE AS units, contract, settle, quote
-        FROM (SELECT *, {FILL_QUOTE} FROM fills) AS filled
+        FROM fills AS filled
         LEFT JOIN orders ON orders.id = filled.order_id
         LEFT JOIN orders AS placed
             ON placed.id = if(orders.role = 'child', orders.parent, orders.id)
-        LEFT JOIN (
-            SELECT order_id AS decided_id, {DECISION_QUOTE} FROM decisions
-            WHERE decision = 'APPROVED'
-        ) ON decided_id = placed.id
+        LEFT JOIN (FROM decisions WHERE decision = 'APPROVED') AS decided
+            ON decided.order_id = placed.id
         LEFT JOIN instruments ON instruments.id = filled.instrument
     )
     ORDER BY account, seq
