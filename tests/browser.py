@@ -31,7 +31,7 @@ needs_browser = pytest.mark.skipif(
 @contextmanager
 def launched():
     """A browser without a window, closed at the end."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # of those tests alone
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
