@@ -1,7 +1,7 @@
 """The charts of the report, each as a fragment of HTML: from results that are open.
 
-    source = Source(Path("results.duckdb"))
-    page = standalone(equity_chart(source))      # of its own, also for <iframe srcdoc>
+source = Source(Path("results.duckdb"))
+page = standalone(equity_chart(source))      # of its own, also for <iframe srcdoc>
 """
 
 from tapeflow.flows.report import assets

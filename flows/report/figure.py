@@ -133,10 +133,7 @@ def as_table(label: str, series: Sequence[Line], places: int = 2) -> str:
         Column(str(index), each.name) for index, each in enumerate(series)
     ]
     some = f"; {len(shown)} of {len(times):,} times" if step > 1 else ""
-    return (
-        "<details><summary>As a table</summary>"
-        f"{table(f'{label}{some}', head, rows)}</details>"
-    )
+    return f"<details><summary>As a table</summary>{table(f'{label}{some}', head, rows)}</details>"
 
 
 def values_at(points: Points, times: Sequence[int]) -> list[float | None]:
@@ -164,4 +161,5 @@ def format_ns(time_ns: int) -> str:
 def json_script(value: Any, attributes: str) -> str:
     """Return a script element that holds JSON, which no text in it can close."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return f'<script type="application/json" {attributes}>{text.replace("<", chr(92) + "u003c")}</script>'
+    safe = text.replace("<", "\\u003c")
+    return f'<script type="application/json" {attributes}>{safe}</script>'

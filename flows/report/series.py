@@ -24,7 +24,9 @@ class Drawdown(Struct, frozen=True):
     length_ns: int  # to its end, or to the end of the series
 
 
-def sum_of(column: str, where: str = "true", zero: str = "(SELECT min(open_time) FROM bars)") -> str:
+def sum_of(
+    column: str, where: str = "true", zero: str = "(SELECT min(open_time) FROM bars)"
+) -> str:
     """Return SQL of a column of `equity` summed over strategies at each time, from 0 at `zero`."""
     return f"""
         SELECT epoch_ns(time), (sum(sum(change)) OVER (ORDER BY time))::DOUBLE FROM (
@@ -50,7 +52,10 @@ def equity_of(source: Source) -> Iterator[tuple[str, Points]]:
         "SELECT account, strategy, epoch_ns(time), equity::DOUBLE FROM equity ORDER BY account, seq"
     ):
         points[account, strategy].append((time, value))
+    begin = source.tuples("SELECT epoch_ns(min(open_time)), 0.0 FROM bars HAVING count(*) > 0")
     for (account, strategy), found in points.items():
+        if begin and begin[0][0] < found[0][0]:
+            found.insert(0, begin[0])
         yield (f"{account} / {strategy}" if several else strategy), found
 
 
@@ -92,23 +97,22 @@ def capital(source: Source) -> tuple[Decimal | None, str]:
 
 
 def buy_and_hold(source: Source, invested: Decimal) -> Points:
-    """Return the profit of holding the traded instruments in equal parts since the first fill."""
-    times = source.count("equity") // HELD_TIMES + 1
+    """Return the profit of holding the traded instruments in equal parts since the first bar."""
+    every = source.count("equity") // HELD_TIMES + 1
     return source.tuples(f"""
         WITH traded AS (SELECT DISTINCT instrument FROM fills),
-        begin AS (SELECT min(log_time) AS time FROM fills),
         sampled AS (
-            SELECT time FROM (SELECT DISTINCT time FROM equity UNION SELECT time FROM begin)
-            QUALIFY row_number() OVER (ORDER BY time DESC) % {times} = {1 % times}
-                OR time = (FROM begin)
+            SELECT time FROM (SELECT DISTINCT time FROM equity)
+            QUALIFY (row_number() OVER (ORDER BY time DESC) - 1) % {every} = 0
         ),
         first AS (
-            SELECT instrument, coalesce(max_by(close, close_time) FILTER (close_time <= begin.time),
-                min_by(close, close_time)) AS price
-            FROM bars JOIN traded USING (instrument), begin GROUP BY ALL
+            SELECT instrument, arg_min(open, open_time) AS price
+            FROM bars JOIN traded USING (instrument) GROUP BY ALL
         )
         SELECT epoch_ns(s.time), avg(coalesce(b.close / f.price, 1) - 1) * {invested}
         FROM sampled AS s CROSS JOIN first AS f
         ASOF LEFT JOIN bars AS b ON b.instrument = f.instrument AND b.close_time <= s.time
-        WHERE s.time >= (FROM begin) GROUP BY s.time ORDER BY s.time
+        GROUP BY s.time
+        UNION ALL SELECT epoch_ns(min(open_time)), 0 FROM bars HAVING count(*) > 0
+        ORDER BY ALL
     """)

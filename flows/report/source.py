@@ -5,9 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tapeflow.connectors.duckdb.query import digest, digests
+from tapeflow.connectors.duckdb.query import digest, table_digest
 from tapeflow.connectors.duckdb.reading import ResultsReader
+from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.registry import FACT_TYPES
 
 Rows = list[dict[str, Any]]
 
@@ -54,7 +56,10 @@ class Source(ResultsReader):
     @cached_property
     def digest(self) -> str | None:
         """The digest of all facts; None while a run makes them."""
-        return None if self.was_live else digest(digests(self.results))
+        if self.was_live:
+            return None
+        schema = f"{INTERNAL}."
+        return digest({fact.table: table_digest(self.con, fact, schema) for fact in FACT_TYPES})
 
     def _notify(self, line: str) -> None:
         self.lines.append(line)

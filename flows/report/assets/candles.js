@@ -3,6 +3,7 @@
 const Candles = (() => {
   const L = LightweightCharts;
   const VISIBLE = 240; // bars in sight at first
+  const NEAR = 100; // below so many bars in sight there is room for texts
 
   // Planes of a script --> bars and volumes; times in seconds.
   async function decode(packed) {
@@ -53,10 +54,11 @@ const Candles = (() => {
     wickUpColor: Charts.token("up"), wickDownColor: Charts.token("down"),
   });
 
-  function markersOf(data, bars, shows) {
+  // Texts of fills only where there is room for them.
+  function markersOf(data, bars, shows, near) {
     const place = (ms) => bars[indexAt(bars, ms / 1000)].time;
     const fills = !shows.fills ? [] : data.fills.map(([time, side, text, id]) => ({
-      time: place(time), id, text, shape: side === "BUY" ? "arrowUp" : "arrowDown",
+      time: place(time), id, text: near ? text : "", shape: side === "BUY" ? "arrowUp" : "arrowDown",
       position: side === "BUY" ? "belowBar" : "aboveBar",
       color: Charts.token(side === "BUY" ? "up" : "down"),
     }));
@@ -104,6 +106,13 @@ const Candles = (() => {
       this.chart.subscribeClick((event) => {
         if (event.hoveredObjectId) location.hash = "why-" + event.hoveredObjectId;
       });
+      this.near = false;
+      this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+        const near = range !== null && range.to - range.from < NEAR;
+        if (near === this.near || !this.bars) return;
+        this.near = near;
+        this.markers.setMarkers(markersOf(this.data, this.bars, this.shows, near));
+      });
       Charts.drawn.push(() => this.colour());
     }
 
@@ -134,7 +143,7 @@ const Candles = (() => {
 
     mark() {
       const shows = this.shows;
-      this.markers.setMarkers(markersOf(this.data, this.bars, shows));
+      this.markers.setMarkers(markersOf(this.data, this.bars, shows, this.near));
       this.stops.forEach((each) => this.chart.removeSeries(each));
       this.stops = (shows.stops ? lanesOf(this.data.stops, this.bars) : []).map((points) => {
         const series = this.chart.addSeries(L.LineSeries, stopOptions());

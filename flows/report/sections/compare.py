@@ -1,0 +1,130 @@
+"""Two runs in one page: figures and their differences, both equities, settings that differ."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tapeflow.flows.report.figure import Line, lines
+from tapeflow.flows.report.markup import Column, Html, escape, paragraph, table
+from tapeflow.flows.report.section import Section, join, lacking
+from tapeflow.flows.report.series import total_equity
+from tapeflow.flows.report.source import Rows, Source
+from tapeflow.flows.report.statistics import Statistics, text_of, title_of
+
+TABLES = ("bars", "signals", "decisions", "orders", "fills", "gaps", "late_trades", "dead_letters")
+
+
+def section(source: Source, other: Source) -> Section:
+    """Return the comparison of a run with another one."""
+    ours, theirs = name_of(source, other)
+    columns = (
+        Column("scope", "of"),
+        Column("name", "figure"),
+        Column("ours", ours, "exact"),
+        Column("theirs", theirs, "exact"),
+        Column("difference", "difference", "signed", f"{ours} less {theirs}"),
+    )
+    missing = lacking(source, "tearsheet") or lacking(other, "tearsheet")
+    rows = counts(source, other) + ([] if missing else statistics(source, other))
+    settings = list(differences(source.job, other.job))
+    return Section(
+        "compare",
+        f"Compared with {escape(other.results.name)}",
+        join(
+            paragraph(sameness(source, other)),
+            both_equities(source, other),
+            missing or "",
+            table("Figures of both runs", columns, rows, sortable=True),
+            table(
+                "Settings of the job that differ",
+                (Column("name", "setting"), Column("ours", ours), Column("theirs", theirs)),
+                settings,
+                empty="none, as stored in the results",
+            ),
+        ),
+    )
+
+
+def name_of(source: Source, other: Source) -> tuple[str, str]:
+    """Return names for both: of their files, or their paths where these are equal."""
+    names = source.results.name, other.results.name
+    return names if names[0] != names[1] else (str(source.results), str(other.results))
+
+
+def sameness(source: Source, other: Source) -> str:
+    """Return whether both have the same facts."""
+    if source.digest is None or other.digest is None:
+        return "One of them is of a running flow: digests are not compared."
+    if source.digest == other.digest:
+        return "Both have the same digest: every fact is equal."
+    return "Their digests differ: the facts are not the same."
+
+
+def both_equities(source: Source, other: Source) -> Html:
+    """Return the chart of both total equities."""
+    ours, theirs = name_of(source, other)
+    series = [
+        Line(ours, total_equity(source), "accent"),
+        Line(theirs, total_equity(other), "c1", dashed=True),
+    ]
+    known = [each for each in series if each.points]
+    return lines("Equity of both runs", known, height=280) if known else Html("")
+
+
+def counts(source: Source, other: Source) -> Rows:
+    """Return the numbers of rows of both."""
+    return [
+        {"scope": "all", "name": name, "ours": ours, "theirs": theirs, "difference": ours - theirs}
+        for name in TABLES
+        for ours, theirs in [(source.count(name), other.count(name))]
+    ]
+
+
+def statistics(source: Source, other: Source) -> Rows:
+    """Return the statistics of both, with the differences of those that both have."""
+    ours, theirs = Statistics(source), Statistics(other)
+    rows: Rows = []
+    keys = dict.fromkeys([*ours.values, *theirs.values])
+    for account, strategy, name in keys:
+        left, right = (each.values.get((account, strategy, name)) for each in (ours, theirs))
+        rows.append(
+            {
+                "scope": f"{account} / {strategy}" if strategy else account,
+                "name": title_of(name),
+                "ours": Html(text_of(name, left)),
+                "theirs": Html(text_of(name, right)),
+                "difference": None if left is None or right is None else left - right,
+            }
+        )
+    return rows
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[dict[str, str]]:
+    """Yield settings that are not equal, each by its path.
+
+    >>> list(differences({"a": {"b": 1}}, {"a": {"b": 2}}))
+    [{'name': 'a.b', 'ours': '1', 'theirs': '2'}]
+    """
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted({*ours, *theirs}):
+            below = f"{path}.{key}" if path else str(key)
+            yield from differences(ours.get(key), theirs.get(key), below)
+    elif named(ours) and named(theirs):
+        yield from differences(by_name(ours), by_name(theirs), path)
+    elif ours != theirs:
+        yield {"name": path, "ours": shown(ours), "theirs": shown(theirs)}
+
+
+def named(value: Any) -> bool:
+    """Return whether it is a list of tables with names, such as accounts."""
+    return isinstance(value, list) and all(isinstance(x, dict) and "name" in x for x in value)
+
+
+def by_name(value: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a list of tables by their names."""
+    return {str(each["name"]): each for each in value}
+
+
+def shown(value: Any) -> str:
+    """Return a setting as text."""
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,60 @@
+"""Equity and drawdown: the chart, and the five longest falls from a high."""
+
+from tapeflow.flows.report.chart import STRATEGIES_MAX, equity_chart
+from tapeflow.flows.report.figure import format_ns
+from tapeflow.flows.report.markup import Column, exact, paragraph, table
+from tapeflow.flows.report.section import Section, join
+from tapeflow.flows.report.series import capital, drawdowns, total_equity
+from tapeflow.flows.report.source import Source
+
+LONGEST = 5
+COLUMNS = (
+    Column("begin", "from", "time", "the high before it; UTC"),
+    Column("end", "until", "text", "when that high was reached again"),
+    Column("low", "lowest at", "time"),
+    Column("depth", "depth", "signed", "equity at the lowest sample less the high, in money"),
+    Column("length", "length", "duration", "from the high until it was reached again, or the end"),
+)
+
+
+def section(source: Source) -> Section:
+    """Return the chart of equity, and the longest drawdowns."""
+    falls = drawdowns(total_equity(source))
+    rows = [
+        {
+            "begin": format_ns(each.begin_ns),
+            "end": "not yet" if each.end_ns is None else format_ns(each.end_ns),
+            "low": format_ns(each.low_ns),
+            "depth": each.depth,
+            "length": each.length_ns,
+        }
+        for each in falls[:LONGEST]
+    ]
+    return Section(
+        "equity",
+        "Equity and drawdown",
+        join(
+            equity_chart(source),
+            paragraph(notes(source)),
+            table("The five longest drawdowns", COLUMNS, rows),
+        ),
+    )
+
+
+def notes(source: Source) -> str:
+    """Return of what the lines are, and what is left out."""
+    interval = (source.job.get("results") or {}).get("equity_interval", "the equity interval")
+    invested, origin = capital(source)
+    held = (
+        "Buy and hold is left out: nothing was invested."
+        if invested is None
+        else f"Buy and hold: {exact(round(invested, 2))} ({origin}) in equal parts in the traded "
+        "instruments from the open of their first bar, without fees."
+    )
+    strategies = source.tuples("SELECT count(DISTINCT (account, strategy)) FROM equity")[0][0]
+    left = strategies - STRATEGIES_MAX
+    more = f" {left} more strategies have no line here: see the tables." if left > 0 else ""
+    return (
+        f"Profit after fees, in the currencies at par, sampled every {interval} of log time; "
+        f"it starts at 0 with the first bar. {held}{more}"
+    )

@@ -1,0 +1,92 @@
+"""Statistics of a run from the view `tearsheet`, with their definitions and why one is missing."""
+
+from decimal import Decimal
+from typing import Any
+
+from tapeflow.flows.report.markup import NONE, Html, duration, escape, number, share
+from tapeflow.flows.report.source import Source
+
+SHARES = {"return", "cagr", "volatility", "hit_rate", "exposure_share", "max_drawdown_share"}
+COUNTS = {"trips", "fills", "max_consecutive_losses"}
+DAYS = {"max_drawdown_days"}
+RATIOS = {"sharpe", "sortino", "calmar", "profit_factor", "turnover"}
+SIGNED = {
+    "net_profit",
+    "max_drawdown",
+    "expectancy",
+    "average_win",
+    "average_loss",
+    "return",
+    "cagr",
+}
+DAILY = {"cagr", "volatility", "sharpe", "sortino", "calmar"}
+OF_CAPITAL = {"return", "cagr", "volatility", "calmar", "turnover"}
+OF_TRIPS = {"profit_factor", "expectancy", "hit_rate", "average_win", "average_loss"}
+DAYS_MIN = 2  # of returns, for any daily statistic
+NAMES = {"cagr": "CAGR", "sharpe": "Sharpe ratio", "sortino": "Sortino ratio",
+         "calmar": "Calmar ratio", "trips": "round trips"}  # fmt: skip
+
+
+class Statistics:
+    """All statistics of the results, by account and strategy; '' is the whole account."""
+
+    def __init__(self, source: Source) -> None:
+        """Read them."""
+        rows = source.rows("SELECT account, strategy, statistic, value, definition FROM tearsheet")
+        self.values = {
+            (row["account"], row["strategy"], row["statistic"]): row["value"] for row in rows
+        }
+        self.definitions = {row["statistic"]: row["definition"] for row in rows}
+        self.names = list(dict.fromkeys(row["statistic"] for row in rows))
+        self.scopes = sorted({(row["account"], row["strategy"]) for row in rows})
+        self.accounts = sorted({account for account, _ in self.scopes})
+        self.days = int(source.tuples("SELECT count(DISTINCT day) FROM pnl_daily")[0][0])
+        self.capital = {
+            each["name"]: each.get("capital") for each in source.job.get("accounts", [])
+        }
+
+    def cell(self, account: str, strategy: str, statistic: str) -> Html:
+        """Return a value as HTML; of a missing one, why it is."""
+        value = self.values.get((account, strategy, statistic))
+        if value is None:
+            return Html(f'<span class="undefined">{escape(self.why(account, statistic))}</span>')
+        shown = escape(text_of(statistic, value))
+        if statistic not in SIGNED or not value:
+            return Html(shown)
+        return Html(f'<span class="{"pos" if value > 0 else "neg"}">{shown}</span>')
+
+    def why(self, account: str, statistic: str) -> str:
+        """Return why a statistic has no value."""
+        if statistic in OF_CAPITAL and self.capital.get(account) is None:
+            return "not defined: the job declares no capital"
+        if statistic in DAILY and self.days < DAYS_MIN:
+            return f"not defined: fewer than {DAYS_MIN} days"
+        if statistic in OF_TRIPS:
+            return "not defined: too few round trips"
+        return "not defined"
+
+
+def title_of(statistic: str) -> str:
+    """Return the name of a statistic for people.
+
+    >>> title_of("max_drawdown")
+    'max drawdown'
+    """
+    return NAMES.get(statistic, statistic.replace("_", " "))
+
+
+def text_of(statistic: str, value: Any) -> str:
+    """Return the value of a statistic as text, in its unit.
+
+    >>> text_of("hit_rate", 0.5), text_of("trips", 3.0)
+    ('50.00 %', '3')
+    """
+    if value is None:
+        return NONE
+    if statistic in SHARES:
+        return share(value)
+    if statistic in COUNTS:
+        return number(value, 0)
+    if statistic in DAYS:
+        return duration(Decimal(str(value)) * 86_400 * 10**9)
+    return number(value)
