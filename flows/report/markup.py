@@ -66,6 +66,18 @@ def exact(value: object) -> str:
     return f"{int(whole):,}".replace("-", MINUS) + (point + rest if rest else "")
 
 
+def change(value: object) -> str:
+    """Return a difference with its sign; of whole numbers without places.
+
+    >>> change(5), change("-0.5"), change(0)
+    ('+5', '−0.50', '0')
+    """
+    if value is None:
+        return NONE
+    text = number(value, 0 if isinstance(value, int) else 2)
+    return f"+{text}" if Decimal(str(value)) > 0 else text
+
+
 def share(value: object) -> str:
     """Return a share as a percentage.
 
@@ -117,6 +129,7 @@ FORMS: dict[str, Callable[[Any], str]] = {
     "money": number,
     "signed": number,
     "number": number,
+    "change": change,
     "count": lambda value: number(value, 0),
     "exact": exact,
     "share": share,

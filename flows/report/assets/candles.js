@@ -54,41 +54,32 @@ const Candles = (() => {
     wickUpColor: Charts.token("up"), wickDownColor: Charts.token("down"),
   });
 
+  // Marks of one bar and side become one: a stack of arrows would hide the candles.
+  function merge(rows, bars) {
+    const merged = new Map();
+    for (const row of rows) {
+      const index = indexAt(bars, row[0] / 1000);
+      const key = `${index} ${row[1]}`;
+      if (merged.has(key)) merged.get(key).rows.push(row);
+      else merged.set(key, { time: bars[index].time, side: row[1], rows: [row] });
+    }
+    return [...merged.values()];
+  }
+
   // Texts of fills only where there is room for them.
   function markersOf(data, bars, shows, near) {
-    const place = (ms) => bars[indexAt(bars, ms / 1000)].time;
-    const fills = !shows.fills ? [] : data.fills.map(([time, side, text, id]) => ({
-      time: place(time), id, text: near ? text : "", shape: side === "BUY" ? "arrowUp" : "arrowDown",
-      position: side === "BUY" ? "belowBar" : "aboveBar",
+    const text = (rows) => (rows.length > 1 ? `${rows.length} fills` : rows[0][2]);
+    const place = (side) => (side === "BUY" ? "belowBar" : "aboveBar");
+    const fills = merge(shows.fills ? data.fills : [], bars).map(({ time, side, rows }) => ({
+      time, id: rows[0][3], text: near ? text(rows) : "", position: place(side),
+      shape: side === "BUY" ? "arrowUp" : "arrowDown",
       color: Charts.token(side === "BUY" ? "up" : "down"),
     }));
-    const signals = !shows.signals ? [] : data.signals.map(([time, side]) => ({
-      time: place(time), shape: "circle", size: 0.6, color: Charts.token("accent"),
-      position: side === "BUY" ? "belowBar" : "aboveBar",
+    const signals = merge(shows.signals ? data.signals : [], bars).map(({ time, side }) => ({
+      time, shape: "circle", size: 0.6, color: Charts.token("accent"), position: place(side),
     }));
     return [...fills, ...signals].sort((a, b) => a.time - b.time);
   }
-
-  // Stops as lines of few series: one that ends before the next begins shares its series.
-  function lanesOf(stops, bars) {
-    const lanes = [];
-    for (const [begin, end, price] of stops) {
-      const first = indexAt(bars, begin / 1000);
-      const last = Math.max(first, indexAt(bars, end / 1000));
-      let lane = lanes.find((each) => each.end + 1 < first);
-      if (!lane) lanes.push((lane = { end: -2, points: [] }));
-      if (lane.end >= 0) lane.points.push({ time: bars[lane.end + 1].time });
-      for (let i = first; i <= last; i++) lane.points.push({ time: bars[i].time, value: price });
-      lane.end = last;
-    }
-    return lanes.map((each) => each.points);
-  }
-
-  const stopOptions = () => ({
-    color: Charts.token("limit"), lineWidth: 2, lineStyle: L.LineStyle.Dotted,
-    priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false,
-    pointMarkersVisible: false,
-  });
 
   class View {
     constructor(figure) {
@@ -101,7 +92,8 @@ const Candles = (() => {
       });
       this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.85, bottom: 0 } });
       this.markers = L.createSeriesMarkers(this.candles, []);
-      this.stops = [];
+      this.stops = new Levels(this.chart, this.candles);
+      this.candles.attachPrimitive(this.stops);
       this.chart.subscribeCrosshairMove((event) => this.describe(event));
       this.chart.subscribeClick((event) => {
         if (event.hoveredObjectId) location.hash = "why-" + event.hoveredObjectId;
@@ -130,8 +122,7 @@ const Candles = (() => {
       this.candles.applyOptions({
         priceFormat: { type: "price", precision: places, minMove: 10 ** -places },
       });
-      this.stops.forEach((each) => this.chart.removeSeries(each));
-      this.stops = [];
+      this.stops.set([], bars);
       this.candles.setData(bars);
       this.volume.setData(volumes);
       this.mark();
@@ -144,12 +135,7 @@ const Candles = (() => {
     mark() {
       const shows = this.shows;
       this.markers.setMarkers(markersOf(this.data, this.bars, shows, this.near));
-      this.stops.forEach((each) => this.chart.removeSeries(each));
-      this.stops = (shows.stops ? lanesOf(this.data.stops, this.bars) : []).map((points) => {
-        const series = this.chart.addSeries(L.LineSeries, stopOptions());
-        series.setData(points);
-        return series;
-      });
+      this.stops.set(shows.stops ? this.data.stops : [], this.bars);
     }
 
     // The last bars, or those around the last fill where these are others.

@@ -22,11 +22,11 @@ def section(source: Source, other: Source) -> Section:
         Column("name", "figure"),
         Column("ours", ours, "exact"),
         Column("theirs", theirs, "exact"),
-        Column("difference", "difference", "signed", f"{ours} less {theirs}"),
+        Column("difference", "difference", "change", f"{ours} less {theirs}"),
     )
     missing = lacking(source, "tearsheet") or lacking(other, "tearsheet")
     rows = counts(source, other) + ([] if missing else statistics(source, other))
-    settings = list(differences(source.job, other.job))
+    settings = list(differences(settings_of(source), settings_of(other)))
     return Section(
         "compare",
         f"Compared with {escape(other.results.name)}",
@@ -41,8 +41,16 @@ def section(source: Source, other: Source) -> Section:
                 settings,
                 empty="none, as stored in the results",
             ),
+            paragraph(
+                "Settings of Kafka and of the metrics page, which change no fact, are left out."
+            ),
         ),
     )
+
+
+def settings_of(source: Source) -> dict[str, Any]:
+    """Return the job without what changes no fact."""
+    return {name: value for name, value in source.job.items() if name not in {"kafka", "metrics"}}
 
 
 def name_of(source: Source, other: Source) -> tuple[str, str]:
@@ -127,4 +135,15 @@ def by_name(value: list[dict[str, Any]]) -> dict[str, Any]:
 
 def shown(value: Any) -> str:
     """Return a setting as text."""
-    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return "not set"
+    return value if isinstance(value, str) else json.dumps(without_none(value), ensure_ascii=False)
+
+
+def without_none(value: Any) -> Any:
+    """Return a setting without the keys that are not set."""
+    if isinstance(value, list):
+        return [without_none(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: without_none(each) for name, each in value.items() if each not in (None, [], "")}
