@@ -41,8 +41,10 @@ def run(args: Namespace) -> int:
     from tapeflow.flows.report.render import render
 
     for given in (args.results, args.against):
-        if given is not None and given.exists() and args.out.exists() and args.out.samefile(given):
+        if is_same(args.out, given):
             raise UsageError(f"--out {args.out} is the results file: name another one")
+    if is_same(args.results, args.against):
+        raise UsageError(f"--against {args.against} is the same file: name that of another run")
     page = render(args.results, args.against, notify)
     try:
         args.out.write_text(page, encoding="utf-8")
@@ -50,3 +52,8 @@ def run(args: Namespace) -> int:
         raise TapeflowError(f"cannot write {args.out}: {error.strerror}") from None
     print(f"{args.out}: {len(page.encode()) / 1e6:.2f} MB, opens in any browser without a network")
     return 0
+
+
+def is_same(path: Path, other: Path | None) -> bool:
+    """Return whether two paths name one file."""
+    return other is not None and path.exists() and other.exists() and path.samefile(other)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 INT32_MAX = 2**31 - 1
 NOISE = 1e-9  # a price is a multiple of a step where float64 says no more against it
+LEVEL = 6  # of zlib: 9 takes three times as long for 5 % less
 FINER = 4  # times a step is divided by ten where prices are off it
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 def deflate(raw: bytes) -> str:
     """Return bytes as text of base64, deflated: the same on each machine with this zlib."""
-    return base64.b64encode(zlib.compress(raw, 9)).decode()
+    return base64.b64encode(zlib.compress(raw, LEVEL)).decode()
 
 
 def pack_json(value: Any) -> str:

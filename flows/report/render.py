@@ -58,12 +58,19 @@ def render(results: Path, against: Path | None = None, notify: Notify = lambda _
     with ExitStack() as stack:
         source = Source(results, notify)
         stack.callback(source.close)
-        sections = list(sections_of(source))
+        other = None
         if against is not None:
             other = Source(against, notify)
             stack.callback(other.close)
-            sections.insert(1, compare.section(source, other))
-        return document(source, sections)
+        return render_open(source, other)
+
+
+def render_open(source: Source, other: Source | None = None) -> str:
+    """Return the report of results that are open, which stay so."""
+    sections = list(sections_of(source))
+    if other is not None:
+        sections.insert(1, compare.section(source, other))
+    return document(source, sections)
 
 
 def sections_of(source: Source) -> Iterator[Section]:

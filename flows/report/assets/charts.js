@@ -38,7 +38,6 @@ const Charts = (() => {
       localization: { locale: "en-GB", timeFormatter: formatTime },
     });
     chart.timeScale().applyOptions({ timeVisible: true, secondsVisible: true, minBarSpacing: 0.001 });
-    element.querySelectorAll("a").forEach((each) => each.setAttribute("aria-label", "TradingView"));
     return chart;
   }
 
@@ -158,7 +157,16 @@ const Charts = (() => {
   function drawAll(root = document) {
     const kinds = { lines: drawLines, candles: (figure) => Candles.draw(figure) };
     const figures = [...root.querySelectorAll("figure.chart")];
-    return Promise.all(figures.map((each) => kinds[each.dataset.kind](each)));
+    return Promise.all(figures.map((each) => kinds[each.dataset.kind](each))).then(nameLogos);
+  }
+
+  // The library adds its logo, a link without a name, when it first paints.
+  function nameLogos() {
+    requestAnimationFrame(() =>
+      document.querySelectorAll(".plot a:not([aria-label])").forEach((each) => {
+        each.setAttribute("aria-label", "Charts by TradingView");
+      }),
+    );
   }
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
