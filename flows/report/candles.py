@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from tapeflow.connectors.duckdb.reading import to_sql
 from tapeflow.flows.report.figure import json_script
+from tapeflow.flows.report.forms import exact, moment
 from tapeflow.flows.report.marks import Marks
-from tapeflow.flows.report.markup import Html, escape, exact, moment
+from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.planes import pack_bars
 from tapeflow.flows.report.source import Source
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from tapeflow.flows.report.markup import Column, Html, escape, number, table
+from tapeflow.flows.report.forms import number
+from tapeflow.flows.report.markup import Column, Html, escape, table
 from tapeflow.flows.report.planes import pack_json
 
 POINTS_MAX = 5_000  # of a line; more are thinned

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from tapeflow.flows.report.markup import NONE, Html, escape, number, share
+from tapeflow.flows.report.forms import NONE, number, share
+from tapeflow.flows.report.markup import Html, escape
 
 STRONGEST = 45  # per cent of the colour in the ground of the largest value: letters stay readable
 

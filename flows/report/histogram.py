@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from tapeflow.flows.report.markup import Column, Html, escape, number, paragraph, table
+from tapeflow.flows.report.forms import number
+from tapeflow.flows.report.markup import Column, Html, escape, paragraph, table
 
-BINS_MAX, WIDTH, HEIGHT, FOOT = 24, 720, 160, 18
+BINS_MAX, WIDTH, HEIGHT, FOOT = 24, 480, 150, 18
 
 
 def histogram(title: str, values: Sequence[float], unit: str, *, percent: bool = False) -> Html:
@@ -75,10 +76,11 @@ def bars(title: str, counts: list[int], names: list[str], edges: list[float]) ->
         if count
     )
     every = -(-len(names) // 7)
+    middle = min(range(len(edges)), key=lambda index: abs(edges[index]))  # 0 has a name
     ticks = "".join(
         f'<text x="{index * wide:.2f}" y="{HEIGHT - 4}" text-anchor="{anchor}">'
         f"{names[index]}</text>"
-        for index in range(0, len(names), every)
+        for index in range(middle % every, len(names), every)
         for anchor in ["start" if index == 0 else "end" if index == len(counts) else "middle"]
     )
     return (

@@ -8,6 +8,7 @@ from typing import Any
 from tapeflow.connectors.duckdb.query import digest, table_digest
 from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.connectors.duckdb.tables import INTERNAL
+from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 from tapeflow.schemas.registry import FACT_TYPES
 
@@ -18,10 +19,18 @@ class Source(ResultsReader):
     """Results that are open for a report; money and times of rows are text, as in `query`."""
 
     def __init__(self, results: Path, notify: Notify = lambda _: None) -> None:
-        """Open results of a run that has ended, or of one that runs."""
+        """Open results of a run that has ended, or of one that runs.
+
+        Raises TapeflowError where there are none.
+        """
         self.lines: list[str] = []  # on what the file shows, where it is no finished answer
         self.notify_all = notify
         super().__init__(results, self._notify)
+        if not {"bars", "fills", "runs"} <= self.names:
+            self.close()
+            raise TapeflowError(
+                f"{results} holds no results of Tapeflow: replay a log to make some"
+            )
         self.was_live = self.is_live
 
     def tuples(self, sql: str) -> list[tuple[Any, ...]]:

@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from tapeflow.flows.report.markup import NONE, Html, duration, escape, number, share
+from tapeflow.flows.report.forms import NONE, duration, number, share
+from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.source import Source
 
 SHARES = {"return", "cagr", "volatility", "hit_rate", "exposure_share", "max_drawdown_share"}
@@ -32,7 +33,9 @@ class Statistics:
 
     def __init__(self, source: Source) -> None:
         """Read them."""
-        rows = source.rows("SELECT account, strategy, statistic, value, definition FROM tearsheet")
+        rows = source.rows(
+            "SELECT account, strategy, statistic, value::DOUBLE AS value, definition FROM tearsheet"
+        )
         self.values = {
             (row["account"], row["strategy"], row["statistic"]): row["value"] for row in rows
         }

@@ -2,7 +2,8 @@
 
 from tapeflow.flows.report.chart import STRATEGIES_MAX, equity_chart
 from tapeflow.flows.report.figure import format_ns
-from tapeflow.flows.report.markup import Column, exact, paragraph, table
+from tapeflow.flows.report.forms import exact
+from tapeflow.flows.report.markup import Column, paragraph, table
 from tapeflow.flows.report.section import Section, join
 from tapeflow.flows.report.series import capital, drawdowns, total_equity
 from tapeflow.flows.report.source import Source

@@ -29,14 +29,14 @@ def costs(*keys: str) -> str:
 FIGURES = (
     Column("fills", "fills", "count"),
     Column("notional", "notional", "money"),
-    Column("decision_bps", "vs decision bps", "signed", (
+    Column("decision_bps", "vs decision bps", "number", (
         "price of the fill against the price at the decision, in basis points; above 0 is worse; "
         "mean weighted by notional"
     )),
-    Column("decision_mid_bps", "vs decision mid bps", "signed", (
+    Column("decision_mid_bps", "vs decision mid bps", "number", (
         "the same against the mid of the quote at the decision; empty without a quote"
     )),
-    Column("fill_mid_bps", "vs fill mid bps", "signed", (
+    Column("fill_mid_bps", "vs fill mid bps", "number", (
         "the same against the mid of the quote at the fill: half of the spread, and impact"
     )),
     Column("cost", "cost", "number", "of all fills against the price at the decision, in money"),

@@ -1,7 +1,8 @@
 """Exposure of each account: long, short, gross and net, with the limits of the job."""
 
 from tapeflow.flows.report.chart import exposure_chart
-from tapeflow.flows.report.markup import Column, exact, paragraph, table
+from tapeflow.flows.report.forms import exact
+from tapeflow.flows.report.markup import Column, paragraph, table
 from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.source import Source
 

@@ -1,6 +1,7 @@
 """The head of the page: which run of which job it is, over which log, with which digest."""
 
-from tapeflow.flows.report.markup import Html, escape, moment
+from tapeflow.flows.report.forms import moment
+from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.source import Source
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from tapeflow.flows.report.markup import Html, escape, number
+from tapeflow.flows.report.forms import number
+from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.source import Source
 from tapeflow.flows.report.statistics import Statistics, title_of
@@ -23,30 +24,31 @@ COUNTS = (
 
 def section(source: Source) -> Section:
     """Return the key figures of each account, and counts of all."""
-    parts = []
-    if (line := lacking(source, "tearsheet", "pnl_daily")) is not None:
-        parts.append(line)
-    else:
-        statistics = Statistics(source)
-        for account in statistics.accounts:
-            if len(statistics.accounts) > 1:
-                parts.append(Html(f"<h3>Account {escape(account)}</h3>"))
-            parts.append(
-                cards(
-                    (
-                        title_of(name),
-                        statistics.cell(account, "", name),
-                        statistics.definitions[name],
-                    )
-                    for name in FIGURES
-                    if name in statistics.definitions
-                )
-            )
     counts = [
         (name, Html(number(source.tuples(sql)[0][0], 2 if name == "fees" else 0)), text)
         for name, sql, text in COUNTS
     ]
-    return Section("overview", "Key figures", join(*parts, cards(counts)))
+    if (line := lacking(source, "tearsheet", "pnl_daily")) is not None:
+        return Section("overview", "Key figures", join(line, cards(counts)))
+    statistics = Statistics(source)
+    accounts = statistics.accounts
+    if len(accounts) == 1:
+        figures = [*figures_of(statistics, accounts[0]), *counts]
+        return Section("overview", "Key figures", cards(figures))
+    parts = [
+        f"<h3>Account {escape(account)}</h3>{cards(figures_of(statistics, account))}"
+        for account in accounts
+    ]
+    return Section("overview", "Key figures", join(*parts, "<h3>All</h3>", cards(counts)))
+
+
+def figures_of(statistics: Statistics, account: str) -> list[tuple[str, Html, str]]:
+    """Return name, value and definition of the key figures of an account."""
+    return [
+        (title_of(name), statistics.cell(account, "", name), statistics.definitions[name])
+        for name in FIGURES
+        if name in statistics.definitions
+    ]
 
 
 def cards(figures: Iterable[tuple[str, Html, str]]) -> Html:

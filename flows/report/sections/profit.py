@@ -1,7 +1,7 @@
 """Profit by strategy, account, instrument, and hour of the day; and what is open at the end."""
 
 from tapeflow.flows.report.markup import Column, paragraph, table
-from tapeflow.flows.report.section import Section, columns_of, join, lacking
+from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.source import Source
 
 # The last position of a strategy in an instrument has all that it made there.
@@ -56,7 +56,7 @@ OPEN_COLUMNS = (
     Column("strategy", "strategy"),
     Column("instrument", "instrument"),
     Column("quantity", "quantity", "exact"),
-    Column("entry_price", "entry price", "exact", "average of the open quantity"),
+    Column("entry_price", "entry price", "price", "average of the open quantity"),
     Column("mark", "mark", "exact", "at which the account valued it after its last fill"),
     Column("unrealized", "unrealized", "signed", "at that mark"),
     Column("realized", "realized", "signed"),
@@ -83,7 +83,6 @@ def section(source: Source) -> Section:
         return Section("profit", title, line)
     account, strategy = Column("account", "account"), Column("strategy", "strategy")
     name = Column("instrument", "instrument")
-    opened = source.rows(OPEN)
     return Section(
         "profit",
         title,
@@ -96,9 +95,7 @@ def section(source: Source) -> Section:
             paragraph(
                 "Each row is in its settlement currency; a sum over several takes them at par."
             ),
-            columns_of(
-                table("Open positions", OPEN_COLUMNS, opened),
-                table("By hour of the day", HOUR_COLUMNS, source.rows(HOURS)),
-            ),
+            table("Open positions", OPEN_COLUMNS, source.rows(OPEN)),
+            table("Round trips by hour of the day", HOUR_COLUMNS, source.rows(HOURS)),
         ),
     )

@@ -11,10 +11,10 @@ COLUMNS = (
     Column("instrument", "instrument"),
     Column("reason", "reason", "text", "code of the check that denied: docs/risk.md, 3"),
     Column("refusals", "refusals", "count"),
+    Column("numbers", "observed, and limit", "text", "of the example"),
+    Column("why", "example", "link"),
     Column("first_time", "first", "time"),
     Column("last_time", "last", "time"),
-    Column("numbers", "observed, and limit", "text", "of the example"),
-    Column("why", "example"),
 )
 REASONS = """
     SELECT reason, sum(refusals)::BIGINT AS refusals, count(DISTINCT instrument) AS instruments,

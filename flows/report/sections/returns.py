@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from tapeflow.flows.report.figure import Line, Points, lines
+from tapeflow.flows.report.forms import exact
 from tapeflow.flows.report.heat import heat_map
 from tapeflow.flows.report.histogram import histogram
-from tapeflow.flows.report.markup import Html, exact, paragraph
+from tapeflow.flows.report.markup import Html, paragraph
 from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.series import capital
 from tapeflow.flows.report.source import Source

@@ -1,6 +1,7 @@
 """Trading states on a time line: who halted, reduced or killed what, why, and for how long."""
 
-from tapeflow.flows.report.markup import Column, Html, escape, moment, table
+from tapeflow.flows.report.forms import moment
+from tapeflow.flows.report.markup import Column, Html, escape, table
 from tapeflow.flows.report.section import Section, join, shown_of
 from tapeflow.flows.report.source import Rows, Source
 

@@ -8,25 +8,25 @@ from tapeflow.flows.report.source import Source
 
 TRIPS_MAX, FILLS_MAX = 1_000, 2_000
 COLUMNS = (
-    Column("why", "explain"),
+    Column("why", "explain", "link"),
     Column("strategy", "strategy"),
     Column("instrument", "instrument"),
     Column("side", "side"),
     Column("entry_time", "entry, UTC", "time"),
     Column("exit_time", "exit, UTC", "time", "empty: open at the end"),
+    Column("profit", "profit", "signed", "realized less fees, in the settlement currency"),
+    Column("exit_reason", "reason of exit", "text", "of the order whose fill ended it"),
     Column("size", "size", "exact", "the largest of the trip"),
-    Column("entry_price", "entry price", "exact", "average of the fills that opened it"),
-    Column("exit_price", "exit price", "exact", "average of the fills that closed it"),
+    Column("entry_price", "entry price", "price", "average of the fills that opened it"),
+    Column("exit_price", "exit price", "price", "average of the fills that closed it"),
     Column("realized", "realized", "signed", "before fees"),
     Column("fees", "fees", "money"),
-    Column("profit", "profit", "signed", "realized less fees, in the settlement currency"),
     Column("duration_ns", "duration", "duration"),
-    Column("exit_reason", "reason of exit", "text", "of the order whose fill ended it"),
     Column("fills", "fills", "count"),
 )
 ACCOUNT = Column("account", "account")
 FILLS = (
-    Column("why", "explain"),
+    Column("why", "explain", "link"),
     Column("account", "account"),
     Column("strategy", "strategy"),
     Column("instrument", "instrument"),
