@@ -6,7 +6,7 @@ from pathlib import Path
 FOLDER = Path(__file__).with_name("assets")
 LIBRARY = "lightweight-charts.standalone.production.js"
 LIBRARY_SHA256 = "e21cc5caa0226ef30bd8549c50b9ef926615f2a4ee6b4e486353477a55f598cf"
-CHART_SCRIPTS = (LIBRARY, "charts.js", "levels.js", "candles.js")
+CHART_SCRIPTS = (LIBRARY, "charts.js", "segments.js", "candles.js")
 CHART_STYLES = ("base.css", "chart.css")
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "

@@ -80,7 +80,7 @@ def controls(found: list[Instrument]) -> str:
     )
     boxes = "".join(
         f'<label><input type="checkbox" name="{name}" checked> {name}</label>'
-        for name in ("fills", "signals", "stops")
+        for name in ("fills", "signals", "trips", "stops")
     )
     buttons = "".join(
         f'<button type="button" data-move="{name}" aria-label="{label}">{sign}</button>'

@@ -17,6 +17,7 @@ class Marks:
             "fills": group(source, FILLS, MARKS_MAX),
             "signals": group(source, SIGNALS, MARKS_MAX),
             "stops": group(source, STOPS, STOPS_MAX),
+            "trips": group(source, TRIPS, MARKS_MAX) if "round_trips" in source.names else {},
         }
         self.trailing = dict(
             source.tuples(
@@ -66,9 +67,14 @@ STOPS = """
     SELECT c.instrument, epoch_ms(c.time) AS t,
         epoch_ms(coalesce(lead(c.time) OVER (PARTITION BY c.order_id ORDER BY c.seq), ended,
             (SELECT max(log_time) FROM bars))) AS until,
-        c.trigger::DOUBLE, c.order_id AS id
+        c.trigger::DOUBLE AS level, level AS same, 'limit' AS colour, c.order_id AS id
     FROM commands AS c LEFT JOIN (
         SELECT order_id, max(time) AS ended FROM order_events WHERE "end" <> '' GROUP BY ALL
     ) AS e ON e.order_id = c.order_id
     WHERE c.trigger IS NOT NULL AND c.action IN ('PLACE', 'AMEND')
+"""
+TRIPS = """
+    SELECT instrument, epoch_ms(entry_time) AS t, epoch_ms(exit_time) AS until,
+        entry_price::DOUBLE, exit_price::DOUBLE, if(profit < 0, 'down', 'up'), entry_fill_id AS id
+    FROM round_trips WHERE exit_time IS NOT NULL
 """

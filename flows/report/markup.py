@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from tapeflow.flows.report.forms import FORMS
 
-
 LONG = 18  # rows: a longer table scrolls in its box
 
 
@@ -71,7 +70,8 @@ def table(
         return Html(f'<p class="empty">{escape(caption)}: {escape(empty)}.</p>')
     heads = "".join(head(column, sortable=sortable) for column in columns)
     return Html(
-        f'<div class="scroll{" long" if len(lines) > LONG else ""}" tabindex="0" role="group" aria-label="{escape(caption)}">'
+        f'<div class="scroll{" long" if len(lines) > LONG else ""}" tabindex="0" role="group" '
+        f'aria-label="{escape(caption)}">'
         f"<table{' data-sortable' if sortable else ''}><caption>{escape(caption)}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>\n{chr(10).join(lines)}\n</tbody></table></div>"
         f"{meanings(columns)}"

@@ -3,6 +3,7 @@
 const Candles = (() => {
   const L = LightweightCharts;
   const VISIBLE = 240; // bars in sight at first
+  const MARKS = ["fills", "signals", "trips", "stops"];
   const NEAR = 100; // below so many bars in sight there is room for texts
 
   // Planes of a script --> bars and volumes; times in seconds.
@@ -92,8 +93,8 @@ const Candles = (() => {
       });
       this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.85, bottom: 0 } });
       this.markers = L.createSeriesMarkers(this.candles, []);
-      this.stops = new Levels(this.chart, this.candles);
-      this.candles.attachPrimitive(this.stops);
+      this.lines = new Segments(this.chart, this.candles);
+      this.candles.attachPrimitive(this.lines);
       this.chart.subscribeCrosshairMove((event) => this.describe(event));
       this.chart.subscribeClick((event) => {
         if (event.hoveredObjectId) location.hash = "why-" + event.hoveredObjectId;
@@ -110,7 +111,7 @@ const Candles = (() => {
 
     get shows() {
       const box = (name) => this.figure.querySelector(`input[name=${name}]`)?.checked ?? true;
-      return { fills: box("fills"), signals: box("signals"), stops: box("stops") };
+      return Object.fromEntries(MARKS.map((name) => [name, box(name)]));
     }
 
     async show(name) {
@@ -122,7 +123,7 @@ const Candles = (() => {
       this.candles.applyOptions({
         priceFormat: { type: "price", precision: places, minMove: 10 ** -places },
       });
-      this.stops.set([], bars);
+      this.lines.set([], bars);
       this.candles.setData(bars);
       this.volume.setData(volumes);
       this.mark();
@@ -135,7 +136,8 @@ const Candles = (() => {
     mark() {
       const shows = this.shows;
       this.markers.setMarkers(markersOf(this.data, this.bars, shows, this.near));
-      this.stops.set(shows.stops ? this.data.stops : [], this.bars);
+      const lines = [...(shows.trips ? this.data.trips : []), ...(shows.stops ? this.data.stops : [])];
+      this.lines.set(lines, this.bars);
     }
 
     // The last bars, or those around the last fill where these are others.
