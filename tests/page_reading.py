@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-VOID = {"meta", "link", "br", "img", "input", "rect", "line", "hr"}
+VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 class ReadPage(HTMLParser):
