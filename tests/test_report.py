@@ -77,8 +77,8 @@ def test_a_page_names_nothing_to_load(page):
     assert not any("http" in text or "fetch(" in text or "import(" in text for text in own)
 
 
-def test_the_same_results_give_the_same_bytes(demo):
-    assert render(demo) == render(demo)
+def test_the_same_results_give_the_same_bytes(page, demo):
+    assert render(demo) == page.text
 
 
 def test_a_page_names_its_log_its_job_and_its_digest(page, demo):
@@ -224,10 +224,10 @@ def test_a_sweep_is_a_heat_map_of_its_parameters(days, tmp_path):
 # --- the command ------------------------------------------------------------------------------
 
 
-def test_the_command_writes_the_page(demo, tmp_path, capsys):
+def test_the_command_writes_the_page(demo, page, tmp_path, capsys):
     out = tmp_path / "out.html"
     assert main(["report", "--results", str(demo), "--out", str(out)]) == 0
-    assert out.read_text() == render(demo)
+    assert out.read_text(encoding="utf-8") == page.text
     assert capsys.readouterr().out.startswith(f"{out}: 0.")
 
 
