@@ -7,6 +7,7 @@ import shutil
 import duckdb
 import pytest
 
+from tapeflow.connectors.duckdb.flight import QueryServer
 from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.report import assets
@@ -251,3 +252,25 @@ def test_the_command_refuses_in_one_line(
     assert line in error and error.count("\n") == 1
     assert demo.read_bytes() == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_running_flow_makes_the_page_from_what_it_has_committed(days, tmp_path):
+    copied = tmp_path / "copied.duckdb"
+    shutil.copyfile(days, copied)
+    with duckdb.connect(str(copied)) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        server = QueryServer(con, tmp_path / "running.duckdb")
+        try:
+            page = ReadPage(render(tmp_path / "running.duckdb"))
+        finally:
+            server.close()
+    words = page.words()
+    assert "The flow runs: the page shows its facts up to when it was made." in words
+    assert "none while the flow runs" in words
+    finished = ReadPage(render(days))
+    assert page.line("total")[1].tolist() == finished.line("total")[1].tolist()
+    assert page.instruments() == finished.instruments()
+    assert (
+        page.tables["Round trips, the latest first"]
+        == finished.tables["Round trips, the latest first"]
+    )
