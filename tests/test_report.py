@@ -92,7 +92,7 @@ def test_a_page_names_its_log_its_job_and_its_digest(page, demo):
 
 def test_a_short_log_has_no_daily_statistic_and_says_why(page):
     words = page.words()
-    assert "Sharpe ratio not defined: fewer than 2 days" in words
+    assert re.search("Sharpe ratio .* not defined: fewer than 3 days", words)
     assert "not defined: fewer than 2 days" in words
     assert not re.search(r"\b(nan|inf|None|NULL)\b", words)
 
