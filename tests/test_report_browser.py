@@ -216,3 +216,13 @@ def test_colours_follow_the_scheme(tab):
     tab.page.wait_for_timeout(300)
     assert tab.page.evaluate(ground) != before[0]
     assert tab.page.locator("#equity .plot").screenshot() != before[1]
+
+
+def test_a_line_is_hidden_by_its_name(tab):
+    button = tab.page.locator("#equity .legend button", has_text="buy and hold")
+    before = tab.page.locator("#equity .plot").screenshot()
+    button.focus()
+    tab.page.keyboard.press("Space")
+    assert button.get_attribute("aria-pressed") == "false"
+    tab.page.wait_for_timeout(200)
+    assert tab.page.locator("#equity .plot").screenshot() != before

@@ -21,7 +21,8 @@ LEAST_DAYS = {
     "sortino": 3,
 }
 NAMES = {"cagr": "CAGR", "sharpe": "Sharpe ratio", "sortino": "Sortino ratio",
-         "calmar": "Calmar ratio", "trips": "round trips"}  # fmt: skip
+         "calmar": "Calmar ratio", "trips": "round trips",
+         "max_drawdown_days": "longest drawdown"}  # fmt: skip
 
 
 class Statistics:

@@ -14,7 +14,9 @@ COLUMNS = (
     Column("end", "until", "text", "when that high was reached again"),
     Column("low", "lowest at", "time"),
     Column("depth", "depth", "signed", "equity at the lowest sample less the high, in money"),
-    Column("length", "length", "duration", "from the high until it was reached again, or the end"),
+    Column(
+        "length", "length", "duration", "from the high, or the first bar, until it is back at it"
+    ),
 )
 
 
