@@ -117,8 +117,10 @@ def test_counts_and_fees_are_those_of_the_facts(made):
 
 
 def test_tables_of_profit_sum_to_the_facts(made):
+    turnover = float(sum(each[2] * each[3] for each in made.fills))
     for caption in ("Strategies", "Instruments", "Accounts"):
         rows = made.page.tables[caption]
+        assert sum(number(row["turnover"]) for row in rows) == pytest.approx(turnover, abs=0.02)
         assert sum(number(row["fills"]) for row in rows) == len(made.fills)
         fees = sum(number(row["fees"]) for row in rows)
         assert fees == pytest.approx(float(sum(each[4] for each in made.fills)), abs=0.01)

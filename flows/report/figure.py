@@ -95,8 +95,11 @@ def lines(
 
 
 def series_data(line: Line) -> dict[str, Any]:
-    """Return a line as data of the page: times in ms, each once."""
-    last = {time // 1_000_000: value for time, value in thin(line.points)}
+    """Return a line as data of the page: times in ms, each once; values to 12 digits.
+
+    The last digits of a sum of DOUBLE depend on the order in which threads add it.
+    """
+    last = {time // 1_000_000: float(f"{value:.12g}") for time, value in thin(line.points)}
     return {
         "name": line.name,
         "kind": line.kind,
