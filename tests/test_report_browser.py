@@ -54,13 +54,18 @@ def browser():
         yield started
 
 
-def looks_other(tab, element, before):
-    """Whether an element comes to look otherwise than it did, within some seconds."""
+def comes_true(tab, check):
+    """Whether a check holds within some seconds; the page's policy lets no driver poll in it."""
     for _ in range(50):
-        if element.screenshot() != before:
+        if check():
             return True
         tab.page.wait_for_timeout(100)
     return False
+
+
+def looks_other(tab, element, before):
+    """Whether an element comes to look otherwise than it did."""
+    return comes_true(tab, lambda: element.screenshot() != before)
 
 
 def copied(results, path):
@@ -194,7 +199,7 @@ def test_marks_can_be_hidden_and_the_view_moved_by_keyboard(tab):
     before = tab.page.evaluate(visible)
     figure.locator("button[data-move=closer]").focus()
     tab.page.keyboard.press("Enter")
-    tab.page.wait_for_function(f"{visible} < {before}")  # it is drawn in the next frame
+    assert comes_true(tab, lambda: tab.page.evaluate(visible) < before)  # in the next frame
 
 
 def test_a_fill_is_explained_from_the_table_and_the_focus_comes_back(tab):
@@ -233,7 +238,7 @@ def test_colours_follow_the_scheme(tab):
     ground = "getComputedStyle(document.body).backgroundColor"
     before = tab.page.evaluate(ground), tab.page.locator("#equity .plot").screenshot()
     tab.page.emulate_media(color_scheme="dark")
-    tab.page.wait_for_function(f"{ground} !== '{before[0]}'")
+    assert comes_true(tab, lambda: tab.page.evaluate(ground) != before[0])
     assert looks_other(tab, tab.page.locator("#equity .plot"), before[1])
 
 
