@@ -44,11 +44,11 @@ class Made:
         return np.array(list(totals)), np.array([float(value) for value in totals.values()])
 
     def daily(self):
-        """The profit of each UTC day."""
+        """The profit of each UTC day; a sample at midnight is of the day that ends then."""
         times, values = self.total()
         ends = {}
-        for time, value in zip(times, values, strict=True):
-            ends[time // DAY_MS] = value
+        for time, value in zip(times[1:], values[1:], strict=True):
+            ends[(time - 1) // DAY_MS] = value
         return np.diff(np.array([0.0, *ends.values()]))
 
 
