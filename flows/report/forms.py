@@ -93,7 +93,10 @@ def duration(value: object) -> str:
     """
     if value is None:
         return NONE
-    ms = int(Decimal(str(value))) // 1_000_000
+    whole = int(Decimal(str(value)))
+    if whole < 0:
+        return MINUS + duration(-whole)
+    ms = whole // 1_000_000
     if ms < 1000:
         return f"{ms} ms"
     if ms < 60_000:

@@ -33,7 +33,7 @@ class Statistics:
         rows = source.rows(
             "SELECT account, strategy, statistic, value::DOUBLE AS value, definition FROM tearsheet"
         )
-        self.values = {
+        self.values: dict[tuple[str, str, str], float | None] = {
             (row["account"], row["strategy"], row["statistic"]): row["value"] for row in rows
         }
         self.definitions = {
@@ -49,13 +49,18 @@ class Statistics:
 
     def cell(self, account: str, strategy: str, statistic: str) -> Html:
         """Return a value as HTML; of a missing one, why it is."""
-        value = self.values.get((account, strategy, statistic))
-        if value is None or self.is_too_short(statistic):
+        value = self.value(account, strategy, statistic)
+        if value is None:
             return Html(f'<span class="undefined">{escape(self.why(account, statistic))}</span>')
         shown = escape(text_of(statistic, value))
         if statistic not in SIGNED or not value:
             return Html(shown)
         return Html(f'<span class="{"pos" if value > 0 else "neg"}">{shown}</span>')
+
+    def value(self, account: str, strategy: str, statistic: str) -> float | None:
+        """Return a value; None where it is not defined, or the log has too few days for it."""
+        found = self.values.get((account, strategy, statistic))
+        return None if self.is_too_short(statistic) else found
 
     def is_too_short(self, statistic: str) -> bool:
         """Return whether the log has too few days for a statistic."""

@@ -22,7 +22,12 @@ def section(source: Source, other: Source) -> Section:
         Column("name", "figure"),
         Column("first", first, "exact"),
         Column("second", second, "exact"),
-        Column("difference", "difference", "change", f"{first} less {second}"),
+        Column(
+            "difference",
+            "difference",
+            "change",
+            f"{first} less {second}; of shares in percentage points",
+        ),
     )
     missing = lacking(source, "tearsheet") or lacking(other, "tearsheet")
     rows = counts(source, other) + ([] if missing else statistics(source, other))
@@ -34,7 +39,7 @@ def section(source: Source, other: Source) -> Section:
             paragraph(sameness(source, other)),
             both_equities(source, other),
             missing or "",
-            table("Figures of both runs", columns, rows, sortable=True),
+            table("Figures of both runs", columns, rows),
             table(
                 "Settings of the job that differ",
                 (Column("name", "setting"), Column("first", first), Column("second", second)),
@@ -100,14 +105,16 @@ def statistics(source: Source, other: Source) -> Rows:
     rows: Rows = []
     keys = dict.fromkeys([*first.values, *second.values])
     for account, strategy, name in keys:
-        left, right = (each.values.get((account, strategy, name)) for each in (first, second))
+        left, right = (each.value(account, strategy, name) for each in (first, second))
+        both = None if left is None or right is None else left - right
+        sign = "+" if both is not None and both > 0 else ""
         rows.append(
             {
                 "scope": f"{account} / {strategy}" if strategy else account,
                 "name": title_of(name),
                 "first": Html(text_of(name, left)),
                 "second": Html(text_of(name, right)),
-                "difference": None if left is None or right is None else left - right,
+                "difference": Html(sign + text_of(name, both)),
             }
         )
     return rows
