@@ -39,7 +39,7 @@ def views(tmp_path_factory):
     return Views(tmp_path_factory.mktemp("views"))
 
 
-def booked(drawn):
+def book_of(drawn):
     book = Book()
     for number, (owner, side, size, price, fee) in enumerate(drawn):
         book.fill(owner, side, size, f"{price}.5", f"0.0{fee}" if fee >= 0 else "-0.01", number * S)
@@ -60,7 +60,7 @@ def close_to(value):
 @settings(max_examples=25, deadline=None)
 @given(FILLS)
 def test_trips_are_those_of_a_loop_over_the_fills(views, drawn):
-    book = booked(drawn)
+    book = book_of(drawn)
     with views.holding(book.facts):
         found = by_owner(views.rows("FROM round_trips"))
     fills = book.rows(Fill)
@@ -94,7 +94,7 @@ def test_trips_are_those_of_a_loop_over_the_fills(views, drawn):
 @settings(max_examples=25, deadline=None)
 @given(FILLS)
 def test_trips_add_up_to_the_positions_exactly(views, drawn):
-    book = booked(drawn)
+    book = book_of(drawn)
     with views.holding(book.facts):
         found = by_owner(views.rows("FROM round_trips"))
     last = {(p.account, p.strategy, p.instrument): p for p in book.rows(Position)}
@@ -108,7 +108,7 @@ def test_trips_add_up_to_the_positions_exactly(views, drawn):
 @settings(max_examples=15, deadline=None)
 @given(FILLS)
 def test_the_hit_rate_is_that_of_the_trips_that_have_ended(views, drawn):
-    with views.holding(booked(drawn).facts):
+    with views.holding(book_of(drawn).facts):
         trips = by_owner(views.rows("FROM round_trips WHERE exit_time IS NOT NULL"))
         rates = by_owner(views.rows("FROM hit_rate"))
     assert rates.keys() == trips.keys()

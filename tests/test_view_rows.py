@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 
 from tapeflow.connectors.duckdb.views.shipped import VIEWS
+from tapeflow.flows.job import settings
 from tapeflow.schemas.accounts import Decision
 from tapeflow.schemas.orders import Order
 from tapeflow.schemas.sides import BUY, SELL
 from tapeflow.schemas.signals import Signal
+from tests.explaining import JOBS, Explained
 from tests.view_facts import BEGIN, INVERSE, QUANTO, SPOT, Book, S, Views
 
 D = Decimal
@@ -202,3 +204,25 @@ def test_the_demo_has_each_fill_order_and_refusal_once(demo_run):
         " AS denied FROM refusals_by_reason"
     )
     assert int(row["refusals"]) == row["denied"] > 0
+
+
+@pytest.mark.slow
+def test_trips_of_brackets_and_slices_add_up_and_end_at_every_kind_of_exit(demo_run, tmp_path):
+    job = settings.load(JOBS / "brackets.toml", {})
+    made = Explained(demo_run.tapes, tmp_path / "results.duckdb", job)
+    trips = made.rows(
+        "SELECT strategy, sum(profit) + sum(funding) AS made FROM round_trips GROUP BY ALL ORDER BY ALL"
+    )
+    closed = made.rows(
+        "SELECT strategy, arg_max(equity - unrealized, seq) AS made FROM equity GROUP BY ALL ORDER BY ALL"
+    )
+    assert trips == closed
+    reasons = made.ids("SELECT DISTINCT exit_reason FROM round_trips")
+    assert {"signal", "stop", "take_profit", "trailing", ""} <= {*reasons}
+    (row,) = made.rows("SELECT count(*) AS rows, count(DISTINCT order_id) AS ids FROM why_order")
+    assert row["rows"] == row["ids"]
+    measured = made.rows(
+        "SELECT bool_and((decision_bps IS NULL) = (type = 'trailing' AND role = 'exit')) AS right "
+        "FROM slippage"
+    )
+    assert measured == [{"right": True}]
