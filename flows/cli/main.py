@@ -25,6 +25,7 @@ from tapeflow.flows.cli import (
     load,
     query,
     replay,
+    report,
     run,
     sweep,
     terminal,
@@ -38,7 +39,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, control, sweep, archive),
-    *(query, explain, digest, verify, doctor, completion, help),
+    *(query, explain, report, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and unexpected.is_of_command(error):
             error = terminal.refuse_output(error)
         program = "tapeflow" if args.parser is None else args.parser.prog
-        return report(error, program, args)
+        return report_error(error, program, args)
 
 
 def run_command(args: Namespace, argv: Sequence[str]) -> int:
@@ -71,7 +72,7 @@ def run_command(args: Namespace, argv: Sequence[str]) -> int:
         return int(stopped.code or 0)
 
 
-def report(error: BaseException, program: str, args: Namespace) -> int:
+def report_error(error: BaseException, program: str, args: Namespace) -> int:
     """Write one line on what went wrong; return the exit code."""
     error = restore_interrupt(error)
     if isinstance(error, KeyboardInterrupt):

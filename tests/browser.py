@@ -1,0 +1,82 @@
+"""A real browser in tests: pages of it, and what they print, ask for and show."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+VARIABLE = "TAPEFLOW_CHROMIUM"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+LAPTOP = {"width": 1366, "height": 768}
+PHONE = {"width": 390, "height": 844}
+
+
+def find_chromium():
+    """The path of the browser, or None: that of the variable first, then those of the PATH."""
+    return os.environ.get(VARIABLE) or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+needs_browser = pytest.mark.skipif(
+    find_chromium() is None,
+    reason=f"no browser: none of {', '.join(NAMES)} is on the PATH and {VARIABLE} is not set",
+)
+
+
+@contextmanager
+def launched():
+    """A browser without a window, closed at the end."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # of those tests alone
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Tab:
+    """A page of the browser with all that it requested and all that went wrong in it."""
+
+    def __init__(self, browser, viewport=None, scheme="light") -> None:
+        """Open an empty page of a size in pixels, in a colour scheme."""
+        self.context = browser.new_context(viewport=viewport or LAPTOP, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.requests, self.errors = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._note)
+
+    def _note(self, message) -> None:
+        if message.type in {"error", "warning"}:
+            self.errors.append(message.text)
+
+    def open(self, address):
+        """Go to a URL or a file, wait until it is loaded; the page."""
+        self.page.goto(address.resolve().as_uri() if isinstance(address, Path) else address)
+        return self.page
+
+    def overflow(self):
+        """Pixels by which the page is wider than its window: 0 or less is none."""
+        return self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+    def close(self) -> None:
+        """Close the page."""
+        self.context.close()
+
+
+@contextmanager
+def opened(browser, address, viewport=None, scheme="light"):
+    """A tab with this page, closed at the end."""
+    tab = Tab(browser, viewport, scheme)
+    try:
+        tab.open(address)
+        yield tab
+    finally:
+        tab.close()
