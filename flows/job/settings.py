@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
+from tapeflow.flows.job.alerts import Alerts
 from tapeflow.flows.job.bars import Bars
 from tapeflow.flows.job.control import Control
 from tapeflow.flows.job.instrument_rows import InstrumentRow
@@ -61,6 +62,7 @@ class Job(Section):
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
     sweep: Sweep = Sweep()
     control: Control = Control()
     instruments: dict[str, InstrumentRow] = Field(

@@ -25,9 +25,10 @@ from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.limits import WORKERS_MAX
 from tapeflow.flows.run.log import live_partitions
-from tapeflow.flows.run.metrics_server import Watch, serving_metrics
+from tapeflow.flows.run.observing import Watch, observing
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
+from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
 from tapeflow.flows.run.supervisor import supervise
 from tapeflow.flows.run.topic_partition import TopicPartition
@@ -51,14 +52,14 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             f"{plan.processes} processes with {plan.workers} workers each: at most {WORKERS_MAX} "
             "workers in all"
         )
-    plan = replace(plan, results=plan.results.resolve())
+    plan = replace(plan, results=plan.results.resolve(), run_id=plan.run_id or new_run_id())
     check_utf8(plan.results)
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()
     RECEIVED.clear()
     with (
         stopping_on_signals(),  # from here on: a stop while it starts is a stop too
-        serving_metrics(plan) as watch,
+        observing(plan, notify) as watch,
         flow.open_outputs(plan, notify),
         open_state(plan, flow, notify) as opened,
     ):

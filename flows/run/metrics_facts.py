@@ -1,0 +1,212 @@
+"""Metrics of committed facts: counters and the newest values, read from the run at each scrape.
+
+    query of the run ──rows──▶ FactMetrics.apply ──▶ families of prometheus_client
+
+Where the run does not answer, as while its processes start again, the values of the last answer
+stay, and `tapeflow_facts_read_timestamp_seconds` says from when they are.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from tapeflow.connectors.duckdb.flight import query_running
+from tapeflow.flows.run.metrics_limits import drawdown_families
+from tapeflow.flows.run.metrics_queries import BUCKETS_S, scrape_query
+from tapeflow.flows.run.plan import Plan
+from tapeflow.schemas.errors import TapeflowError
+
+COUNTERS = {  # by kind of row: meaning
+    "bars": "Bars closed",
+    "signals": "Signals of strategies",
+    "orders": "Orders approved",
+    "fills": "Fills",
+    "late_trades": "Trades whose bar had closed",
+    "dead_letters": "Frames that could not be read",
+    "gaps": "Gaps in the trades of an instrument, or in a partition",
+    "missing_trades": "Trades that the venue numbered and the log lacks",
+}
+GAUGES = {  # by kind of row: name, meaning, labels
+    "position": (
+        "tapeflow_position_size",
+        "Signed position in base currency or contracts",
+        ["account", "strategy", "instrument"],
+    ),
+    "equity": (
+        "tapeflow_equity",
+        "Profit at marks after fees, in the currencies at par",
+        ["account", "strategy"],
+    ),
+    "gross": ("tapeflow_gross_exposure", "Sum of |position| * mark", ["account", "strategy"]),
+    "committed": (
+        "tapeflow_last_commit_timestamp_seconds",
+        "Wall time at which facts were last committed, since 1970",
+        [],
+    ),
+    "run_number": ("tapeflow_run_number", "Number of the start in table `runs`", []),
+}
+STATES = ("ACTIVE", "REDUCING", "HALTED", "KILLED")
+Row = tuple[str, str, str, str, float, int]
+
+
+class FactMetrics:
+    """Everything that is known of the committed facts of one run."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Know nothing until the first scrape."""
+        self.plan = plan
+        self.seen: dict[str, int] = {}  # by account: number of the last fact
+        self.seen_events: dict[str, int] = {}
+        self.counts: dict[str, float] = {}
+        self.refusals: dict[str, float] = defaultdict(float)
+        self.gauges: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
+        self.states: dict[str, str] = {}
+        self.limits: dict[tuple[str, str], tuple[float, float]] = {}  # scope, code: observed, limit
+        self.latency: dict[str, dict[str, int]] = {}  # by account and bucket
+        self.latency_sum: dict[str, float] = defaultdict(float)
+        self.open: dict[str, tuple[str, str]] = {}  # by order: account, strategy
+        self.read_at: float | None = None
+
+    def read(self) -> None:
+        """Read what was committed since the last time; keep what is known where nobody answers."""
+        writes_events = self.plan.job.results.order_events
+        sql = scrape_query(self.seen, self.seen_events, order_events=writes_events)
+        with suppress(TapeflowError):
+            found = query_running(self.plan.results, sql)
+            if found is not None:
+                self.apply(found.rows)
+                self.read_at = time.time()
+
+    def apply(self, rows: list[Row]) -> None:
+        """Apply the rows of one query."""
+        checks: list[str] = []
+        for kind, a, b, c, value, seq in rows:
+            if kind in COUNTERS:
+                self.counts[kind] = max(self.counts.get(kind, 0.0), value)
+            elif kind in GAUGES:
+                labels = (a, b, c)[: len(GAUGES[kind][2])]
+                self.gauges[kind][labels] = value
+            elif kind == "checks":
+                checks.append(b)
+            else:
+                self._apply_other(kind, a, b, c, value, seq)
+            if kind in {"refusals", "position", "equity", "made"}:
+                self.seen[a] = max(self.seen.get(a, -1), seq)
+        for text in reversed(checks):  # the newest comes first
+            self._apply_checks(text)
+
+    def _apply_other(self, kind: str, a: str, b: str, c: str, value: float, seq: int) -> None:
+        if kind == "refusals" and b:
+            self.refusals[b] += value
+        elif kind == "state":
+            self.states[a] = b
+        elif kind == "equity_high":
+            self.gauges[kind][a,] = max(self.gauges[kind].get((a,), 0.0), value)
+        elif kind == "equity_now":
+            self.gauges[kind][a,] = value
+        elif kind == "latency":
+            buckets = self.latency.setdefault(a, dict.fromkeys((*map(str, BUCKETS_S), "+Inf"), 0))
+            buckets[b] += seq
+            self.latency_sum[a] += value
+        elif kind == "opened":
+            self.open[a] = b, c
+        elif kind == "closed":
+            self.open.pop(a, None)
+        elif kind == "events":
+            self.seen_events[a] = max(self.seen_events.get(a, -1), seq)
+
+    def _apply_checks(self, text: str) -> None:
+        for code, _passed, observed, limit, scope in json.loads(text or "[]"):
+            if scope:
+                with suppress(ValueError):
+                    self.limits[scope, code] = float(observed), float(limit)
+
+    def collect(self) -> Iterator[Metric]:
+        """Read, and yield all families."""
+        self.read()
+        for name, meaning in COUNTERS.items():
+            if name in self.counts:
+                yield CounterMetricFamily(f"tapeflow_{name}", meaning, self.counts[name])
+        refusals = CounterMetricFamily(
+            "tapeflow_refusals", "Intents that a risk check denied", labels=["reason"]
+        )
+        for reason, count in sorted(self.refusals.items()):
+            refusals.add_metric([reason], count)
+        yield refusals
+        for kind, (name, meaning, labels) in GAUGES.items():
+            yield gauge(name, meaning, labels, self.gauges[kind])
+        yield from self._states()
+        yield from self._limits()
+        yield from self._orders()
+        if self.read_at is not None:
+            yield GaugeMetricFamily(
+                "tapeflow_facts_read_timestamp_seconds",
+                "Wall time at which the run last answered for the metrics of facts, since 1970",
+                self.read_at,
+            )
+
+    def _states(self) -> Iterator[Metric]:
+        job = self.plan.job
+        scopes = {"portfolio": "ACTIVE"} if job.accounts else {}
+        scopes |= {f"account:{each.name}": "ACTIVE" for each in job.accounts}
+        scopes |= {f"strategy:{each.name}": "ACTIVE" for each in job.strategies}
+        values = {
+            (scope, state): float(state == present)
+            for scope, present in {**scopes, **self.states}.items()
+            for state in STATES
+        }
+        yield gauge(
+            "tapeflow_trading_state",
+            "1 of the trading state that a scope has, 0 of the others",
+            ["scope", "state"],
+            values,
+        )
+
+    def _limits(self) -> Iterator[Metric]:
+        labels = ["scope", "code"]
+        observed = {key: pair[0] for key, pair in self.limits.items()}
+        limits = {key: pair[1] for key, pair in self.limits.items()}
+        text = "by a risk check, at the last decision that it met"
+        yield gauge("tapeflow_limit_observed", f"Observed {text}", labels, observed)
+        yield gauge("tapeflow_limit_value", f"Limit {text}", labels, limits)
+        yield from drawdown_families(
+            self.plan.job, self.gauges["equity_high"], self.gauges["equity_now"]
+        )
+
+    def _orders(self) -> Iterator[Metric]:
+        if self.plan.job.results.order_events:
+            numbers = {(each.account, each.name): 0.0 for each in self.plan.job.strategies}
+            for key in self.open.values():
+                numbers[key] = numbers.get(key, 0.0) + 1
+            text = "Orders that live: held, sent or open"
+            yield gauge("tapeflow_open_orders", text, ["account", "strategy"], numbers)
+        family = HistogramMetricFamily(
+            "tapeflow_order_latency_seconds",
+            "Log time from the decision of an order to each fill of it",
+            labels=["account"],
+        )
+        for account, buckets in sorted(self.latency.items()):
+            total, cumulated = 0, []
+            for limit, count in buckets.items():
+                total += count
+                cumulated.append((limit, float(total)))
+            family.add_metric([account], cumulated, self.latency_sum[account])
+        yield family
+
+
+def gauge(name: str, meaning: str, labels: list[str], values: dict[Any, float]) -> Metric:
+    """Return a family of gauges; `values` by the values of its labels."""
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for key, value in sorted(values.items()):
+        family.add_metric(list(key), value)
+    return family
