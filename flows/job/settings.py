@@ -42,7 +42,7 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
+RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS", "LOG_FORMAT"}
 
 
 class Job(Section):

@@ -1,6 +1,7 @@
-"""Observe a run while it goes on, where its job wants that: metrics and alerts.
+"""Observe a run while it goes on, where that is wanted: log, metrics and alerts.
 
-run_plan ──▶ observing ─┬─▶ metrics_server.py      [metrics] port
+run_plan ──▶ observing ─┬─▶ run_log.py             TAPEFLOW_LOG_FORMAT=json
+                        ├─▶ metrics_server.py      [metrics] port
                         └─▶ flows/alerts/          [alerts] webhook
 """
 
@@ -11,6 +12,7 @@ from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.run.log import live_partitions
 from tapeflow.flows.run.metrics_server import serving_metrics
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.run_log import logging_run
 from tapeflow.flows.run.watch import Watch
 from tapeflow.schemas.notify import Notify
 
@@ -26,7 +28,7 @@ def observing(plan: Plan, notify: Notify) -> Iterator[Watch]:
     Raises TapeflowError where the port of the metrics cannot be had.
     """
     with ExitStack() as contexts:
-        watches: list[Watch] = []
+        watches = [contexts.enter_context(logging_run(plan, notify))]
         counters = None
         if sends_alerts(plan):
             from tapeflow.flows.alerts.alerting import alerting  # noqa: PLC0415  # slow to import

@@ -25,6 +25,7 @@ from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.limits import WORKERS_MAX
 from tapeflow.flows.run.log import live_partitions
+from tapeflow.flows.run.log_lines import CONTEXT
 from tapeflow.flows.run.observing import Watch, observing
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
@@ -33,7 +34,7 @@ from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signa
 from tapeflow.flows.run.supervisor import supervise
 from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
-from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.notify import Notice, Notify
 from tapeflow.schemas.time import MAX_NS
 
 ENDED = "ended"  # file of a state that has read a finite log to its end
@@ -52,7 +53,8 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             f"{plan.processes} processes with {plan.workers} workers each: at most {WORKERS_MAX} "
             "workers in all"
         )
-    plan = replace(plan, results=plan.results.resolve(), run_id=plan.run_id or new_run_id())
+    run_id = plan.run_id or str(CONTEXT.get("run") or new_run_id())
+    plan = replace(plan, results=plan.results.resolve(), run_id=run_id)
     check_utf8(plan.results)
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()
@@ -76,7 +78,7 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             line = f"stopped by {name} after {records:,} records: {outputs}"
             if not is_live(plan):
                 raise StoppedError(line, first_signal())
-            notify(line)  # what follows topics has no other end
+            notify(Notice(line, "stopped", records=records))  # what follows topics has no other end
     return progress
 
 
@@ -136,7 +138,8 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
         for line in changed:
             notify(line)
         for name in new:
-            notify(f"partition {name} is new to this state: it is read from its beginning")
+            line = f"partition {name} is new to this state: it is read from its beginning"
+            notify(Notice(line, "new_partition", partition=name))
         state.progress.unlink(missing_ok=True)
         log = {name: plan.log[name] for name in order}
         if (state.folder / ENDED).exists():

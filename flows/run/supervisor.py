@@ -30,7 +30,7 @@ from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.unexpected import ProcessFailure
 from tapeflow.flows.run.worker import BUG, FINAL, PLAN
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.notify import WARNING, Notice, Notify
 
 RESTARTS_MAX = 5  # in a row, with nothing read in between
 WAIT_S = 0.2  # before the first restart; twice as long before each next
@@ -70,7 +70,8 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
                 )
             where = "the beginning" if plan.state is None else "the last epoch"
             progress.restarts, progress.restart_cause = progress.restarts + 1, failed
-            notify(f"{failed}: all start again from {where}")
+            line = f"{failed}: all start again from {where}"
+            notify(Notice(line, "restart", WARNING, restarts=progress.restarts))
             STOP_REQUESTED.wait(WAIT_S * 2 ** (failures - 1))
 
 
