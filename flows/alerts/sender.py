@@ -37,7 +37,7 @@ class Sender:
         self.changed = threading.Condition()
         self.deadline: float | None = None  # monotonic, s; set at the end
         self.sent = self.failed = self.dropped = 0
-        self.is_failing = self.is_full = False
+        self.is_failing = self.is_full = self.closed = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -67,24 +67,27 @@ class Sender:
             self.deadline = monotonic() + patience_s
             self.changed.notify_all()
         self.thread.join(patience_s)
-        if left := len(self.queue):
+        with self.changed:
+            left, self.closed = len(self.queue), True
+            self.queue.clear()
             self.dropped += left
+        if left:
             self._warn(f"{left:,} alerts were not sent to {self.webhook.host}", "alerts_left")
 
     def _run(self) -> None:
         while (alert := self._next()) is not None:
             try:
                 arrived = self._deliver(alert)
+                if arrived:
+                    self.delivered(alert)
             except Exception as error:  # whatever it is, the flow goes on
                 arrived = False
                 self._warn(f"an alert failed: {type(error).__name__}: {error}", "alerts_failing")
             with self.changed:
-                if self.queue and self.queue[0] is alert:
-                    self.queue.popleft()
-                if not arrived:
-                    self.dropped += 1
-            if arrived:
-                self.delivered(alert)
+                if self.closed:
+                    return  # it was counted as left
+                self.queue.popleft()
+                self.dropped += not arrived
 
     def _next(self) -> Alert | None:
         """Wait for an alert; None at the end."""
@@ -130,4 +133,5 @@ class Sender:
         self.is_failing = True
 
     def _warn(self, line: str, event: str) -> None:
-        self.notify(Notice(line, event, WARNING))
+        if not (self.closed and event != "alerts_left"):
+            self.notify(Notice(line, event, WARNING))

@@ -1,8 +1,6 @@
-"""A job: one TOML file, overridden by TAPEFLOW_* variables. Only this file reads the environment.
+"""A job: one TOML file, overridden by TAPEFLOW_* variables, which are read here. See sections.py.
 
-    TAPEFLOW_KAFKA_BOOTSTRAP=broker:9092  is  [kafka] bootstrap = "broker:9092"
-
-An unknown key is refused, with a guess at the key that was meant. Sections: sections.py.
+TAPEFLOW_KAFKA_BOOTSTRAP=broker:9092  is  [kafka] bootstrap = "broker:9092"
 """
 
 import json
@@ -46,7 +44,7 @@ RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS", "L
 
 
 class Job(Section):
-    """A whole job file."""
+    """A whole job file; an unknown key is refused, with a guess at the one that was meant."""
 
     bars: Bars = Bars()
     market: Market = Market()
