@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from importlib.metadata import requires
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from deploy import subset_lock
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
+from tapeflow.flows.cli.main import build_parser
 from tests.receiving import receiving
 from tests.running import JOB, REFERENCE, ROOT, loaded
 from tests.test_metrics import free_port, scrape, wait_for
@@ -272,8 +275,6 @@ def test_every_path_that_is_mounted_exists(project):
 
 @pytest.mark.slow
 def test_the_commands_of_the_flows_are_ours(project):
-    from tapeflow.flows.cli.main import build_parser
-
     parser = build_parser()
     for name in ("run", "archive"):
         parser.parse(project["services"][name]["command"])
@@ -319,7 +320,6 @@ def test_the_builder_gets_the_rooms_of_the_package_and_nothing_else():
 
 def test_the_part_of_the_lock_is_what_the_package_says_that_it_needs():
     """By the metadata of what is installed here, not by the comments of the lock."""
-    from packaging.requirements import Requirement
 
     def needs(name, extras):
         for text in requires(name) or []:
@@ -329,7 +329,7 @@ def test_the_part_of_the_lock_is_what_the_package_says_that_it_needs():
                 yield subset_lock.normalise(each.name), each.extras
 
     lock = subset_lock.read_lock((ROOT / "requirements.lock").read_text())
-    project = __import__("tomllib").loads((ROOT / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     chosen = set(subset_lock.select(lock, subset_lock.roots_of(project, "run")))
     found, fresh = set(), [("tapeflow", subset_lock.EXTRAS)]
     while fresh:

@@ -72,8 +72,6 @@ class FactMetrics:
                 checks.append(b)
             else:
                 self._apply_other(kind, a, b, c, value, seq)
-            if kind in {"refusals", "position", "equity", "made"}:
-                self.seen[a] = max(self.seen.get(a, -1), seq)
         for text in reversed(checks):  # the newest comes first
             self._apply_checks(text)
 
@@ -94,6 +92,8 @@ class FactMetrics:
             self.open[a] = b, c
         elif kind == "closed":
             self.open.pop(a, None)
+        elif kind == "seen":
+            self.seen[a] = max(self.seen.get(a, -1), seq)
         elif kind == "events":
             self.seen_events[a] = max(self.seen_events.get(a, -1), seq)
 

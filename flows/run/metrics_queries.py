@@ -35,6 +35,7 @@ def scrape_query(seen: Seen, seen_events: Seen, *, order_events: bool) -> str:
         + f"FROM positions WHERE {new} GROUP BY ALL",
         *equity(new),
         row("'state'", "scope", "arg_max(state, seq)") + "FROM states GROUP BY ALL",
+        row("'seen'", "account", seq="max(seq)") + f"FROM ({numbers(new)}) GROUP BY ALL",
         latency(new),
         "(" + row("'checks'", "account", "checks", seq="seq")
         + f"FROM decisions WHERE {new} ORDER BY time DESC, seq DESC LIMIT {CHECKED_DECISIONS})",
@@ -65,6 +66,12 @@ def after(seen: Seen) -> str:
     """
     cases = " ".join(f"WHEN {to_sql(name)} THEN {number}" for name, number in seen.items())
     return f"seq > CASE account {cases} ELSE -1 END" if cases else "true"
+
+
+def numbers(new: str) -> str:
+    """Return the SELECT of account and number of all new facts that the query reads."""
+    tables = ("decisions", "orders", "positions", "equity", "fills")
+    return " UNION ALL ".join(f"SELECT account, seq FROM {table} WHERE {new}" for table in tables)
 
 
 def counts() -> list[str]:
@@ -115,5 +122,4 @@ def open_orders() -> list[str]:
         row("'opened'", "id", "account", "strategy", seq="seq")
         + "FROM made WHERE id NOT IN (SELECT order_id FROM done)",
         row("'closed'", "order_id") + "FROM done WHERE order_id NOT IN (SELECT id FROM made)",
-        row("'made'", "account", seq="max(seq)") + "FROM made GROUP BY ALL",
     ]
