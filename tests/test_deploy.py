@@ -12,7 +12,6 @@ import tomllib
 from importlib.metadata import requires
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 
 from deploy import subset_lock
@@ -22,6 +21,7 @@ from tests.receiving import receiving
 from tests.running import JOB, REFERENCE, ROOT, loaded
 from tests.test_metrics import free_port, scrape, wait_for
 
+yaml = pytest.importorskip("yaml")
 DEPLOY = ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
 RULES = [

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapeflow.engine.fatal_handler import LINE_BYTES
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.run import log_lines
-from tapeflow.flows.run.fatal_signals import LINE_BYTES, fatal_json
+from tapeflow.flows.run.fatal_signals import fatal_json
 from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.schemas.notify import Notice
 from tests.running import JOB, REFERENCE, ROOT

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.job import settings as job_settings
-from tapeflow.flows.run import metrics_facts
+from tapeflow.flows.run import metrics_facts, metrics_queries
 from tapeflow.flows.run.metrics import RunMetrics
 from tapeflow.flows.run.metrics_facts import FactMetrics
 from tapeflow.flows.run.metrics_limits import drawdown_families
@@ -36,6 +36,12 @@ def samples_of(metrics):
         for family in metrics.collect()
         for sample in family.samples
     }
+
+
+class Answer(NamedTuple):
+    """The rows of a query."""
+
+    rows: list
 
 
 class Results(NamedTuple):
@@ -134,24 +140,35 @@ def test_open_orders_are_those_that_are_not_done(demo_copy, shown):
 
 
 @settings(max_examples=6, deadline=None)
-@given(cuts=st.lists(st.integers(0, 260), max_size=4))
-def test_many_scrapes_add_up_to_what_one_would_show(demo_copy, cuts):
+@given(cuts=st.lists(st.integers(0, 260), max_size=4), chunk=st.integers(20, 300))
+def test_many_scrapes_add_up_to_what_one_would_show(demo_copy, cuts, chunk):
     """Read a growing copy of the results: the facts up to a number, then up to the next."""
     job = job_settings.load(JOBS / "demo.toml", {})
     whole = value_of_growth(demo_copy, job, [10**9])
-    assert value_of_growth(demo_copy, job, [*sorted(cuts), 10**9]) == whole
+    assert value_of_growth(demo_copy, job, [*sorted(cuts), 10**9], chunk) == whole
 
 
-def value_of_growth(demo_copy, job, cuts):
+def value_of_growth(demo_copy, job, cuts, chunk=50_000):
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.setattr(metrics_facts, "CHUNK", chunk)
+        monkey.setattr(metrics_queries, "CHUNK", chunk)
+        monkey.setattr(metrics_facts, "READ_S", 60.0)
+        return read_growth(demo_copy, job, cuts, monkey)
+
+
+def read_growth(demo_copy, job, cuts, monkey):
     plan = Plan(command="run", log={}, job=job, results=demo_copy.results)
     facts = FactMetrics(plan)
     with duckdb.connect() as con:
         con.execute(f"ATTACH '{demo_copy.results}' AS r (READ_ONLY)")
         for cut in cuts:
             grow(con, cut)
-            sql = metrics_facts.scrape_query(facts.seen, facts.seen_events, order_events=True)
-            facts.apply(con.execute(sql).fetchall())
-    facts.read = lambda: None
+            monkey.setattr(
+                metrics_facts, "query_running", lambda _, sql: Answer(con.execute(sql).fetchall())
+            )
+            facts.read()
+            assert not facts.catching_up
+    facts.read, facts.read_at = lambda: None, None
     return {key: round(number, 6) for key, number in samples_of(facts).items()}
 
 
@@ -191,6 +208,7 @@ def test_every_scope_of_the_job_has_one_state_and_a_row_of_states_changes_it(
     assert states["portfolio"]["ACTIVE"] == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-900, 10**6), min_size=1, max_size=20), st.integers(1000, 10**6))
 def test_drawdown_is_the_fall_from_the_highest_equity_by_that(course, capital):
     job = job_of()

@@ -43,7 +43,8 @@ def facts_query(reached: dict[str, int], letters_max: int) -> str:
     )
     newer = f"epoch_ns(minute) > CASE partition {since} ELSE -1 END" if since else "true"
     letters = "json_object('partition', partition, 'minute', minute::VARCHAR, 'frames', n)::VARCHAR"
-    return " UNION ALL ".join(
+    # without an order, DuckDB 2.0 may hang on the LIMIT that a running flow puts around a query
+    return "FROM (" + " UNION ALL ".join(
         [
             ROW.format("'run'", "id", "''") + NEWEST,
             "(" + ROW.format("'state'", "seq", STATE_JSON)
@@ -51,7 +52,7 @@ def facts_query(reached: dict[str, int], letters_max: int) -> str:
             ROW.format("'letters'", "epoch_ns(minute)", letters)
             + f"FROM ({minutes}) WHERE {newer}",
         ]
-    )  # fmt: skip
+    ) + ") ORDER BY ALL"  # fmt: skip
 
 
 def make_alerts(name: str, rows: list[Any]) -> Iterator[Alert]:

@@ -16,7 +16,7 @@ import threading
 import traceback
 import warnings
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from tapeflow.schemas.errors import UsageError
 from tapeflow.schemas.notify import ERROR, INFO, WARNING, Notice
@@ -62,13 +62,20 @@ def write_errors_as_json() -> None:
     """Write as JSON too what Python writes: warnings, and errors of threads that nobody awaits."""
 
     def report(kind: str, error: BaseException | None, trace: Any) -> None:
-        text = "".join(traceback.format_exception(type(error), error, trace))
+        text = "".join(traceback.format_exception(None, error, trace))
         sys.stderr.write(format_json(f"{kind}: {error!r}", "error", ERROR, trace=text))
 
-    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+    def show(  # its parameters are those of Python
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         where = f"{filename} line {lineno}"
-        line = format_json(f"{category.__name__}: {message}", "warning", WARNING, where=where)
-        sys.stderr.write(line)
+        text = format_json(f"{category.__name__}: {message}", "warning", WARNING, where=where)
+        sys.stderr.write(text)
 
     threading.excepthook = lambda args: report("thread", args.exc_value, args.exc_traceback)
     sys.excepthook = lambda _kind, error, trace: report("error", error, trace)

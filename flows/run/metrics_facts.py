@@ -11,23 +11,23 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 
 from tapeflow.connectors.duckdb.flight import query_running
+from tapeflow.flows.run.metrics_families import gauge, latency_family, open_orders_family
 from tapeflow.flows.run.metrics_limits import drawdown_families
 from tapeflow.flows.run.metrics_names import COUNTERS, GAUGES
-from tapeflow.flows.run.metrics_queries import BUCKETS_S, scrape_query
+from tapeflow.flows.run.metrics_queries import BUCKETS_S, CHUNK, scrape_query
 from tapeflow.flows.run.plan import Plan
 from tapeflow.schemas.errors import TapeflowError
 
 STATES = ("ACTIVE", "REDUCING", "HALTED", "KILLED")
+READ_S = 0.5  # about; a scrape reads no further chunk after it
 Row = tuple[str, str, str, str, float, int]
 
 
@@ -39,6 +39,8 @@ class FactMetrics:
         self.plan = plan
         self.seen: dict[str, int] = {}  # by account: number of the last fact
         self.seen_events: dict[str, int] = {}
+        self.newest: dict[str, int] = {}  # while it catches up
+        self.catching_up = True
         self.counts: dict[str, float] = {}
         self.refusals: dict[str, float] = defaultdict(float)
         self.gauges: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
@@ -51,13 +53,29 @@ class FactMetrics:
 
     def read(self) -> None:
         """Read what was committed since the last time; keep what is known where nobody answers."""
-        writes_events = self.plan.job.results.order_events
-        sql = scrape_query(self.seen, self.seen_events, order_events=writes_events)
-        with suppress(TapeflowError):
-            found = query_running(self.plan.results, sql)
-            if found is not None:
-                self.apply(found.rows)
+        deadline = time.monotonic() + READ_S
+        names = [each.name for each in self.plan.job.accounts]
+        while True:
+            sql = scrape_query(
+                {name: self.seen.get(name, -1) for name in names},
+                {name: self.seen_events.get(name, -1) for name in names},
+                order_events=self.plan.job.results.order_events,
+                catching_up=self.catching_up,
+            )
+            try:
+                found = query_running(self.plan.results, sql)
+            except TapeflowError:
+                self.catching_up = True  # there may have been too much
+                return
+            if found is None:
+                return
+            self.apply(found.rows)
+            if not self.catching_up:
                 self.read_at = time.time()
+                return
+            if time.monotonic() > deadline:
+                return
+            self.catching_up = any(self.seen[name] < number for name, number in self.newest.items())
 
     def apply(self, rows: list[Row]) -> None:
         """Apply the rows of one query."""
@@ -72,7 +90,7 @@ class FactMetrics:
                 checks.append(b)
             else:
                 self._apply_other(kind, a, b, c, value, seq)
-        for text in reversed(checks):  # the newest comes first
+        for text in checks:  # the newest comes last
             self._apply_checks(text)
 
     def _apply_other(self, kind: str, a: str, b: str, c: str, value: float, seq: int) -> None:
@@ -93,7 +111,10 @@ class FactMetrics:
         elif kind == "closed":
             self.open.pop(a, None)
         elif kind == "seen":
-            self.seen[a] = max(self.seen.get(a, -1), seq)
+            self.seen[a] = seq
+        elif kind == "newest":
+            self.newest[a] = seq
+            self.seen[a] = min(self.seen.get(a, -1) + CHUNK, seq)
         elif kind == "events":
             self.seen_events[a] = max(self.seen_events.get(a, -1), seq)
 
@@ -119,7 +140,10 @@ class FactMetrics:
             yield gauge(name, meaning, labels, self.gauges[kind])
         yield from self._states()
         yield from self._limits()
-        yield from self._orders()
+        if self.plan.job.results.order_events:
+            names = [(each.account, each.name) for each in self.plan.job.strategies]
+            yield open_orders_family(names, self.open)
+        yield latency_family(self.latency, self.latency_sum)
         if self.read_at is not None:
             yield GaugeMetricFamily(
                 "tapeflow_facts_read_timestamp_seconds",
@@ -154,31 +178,3 @@ class FactMetrics:
         yield from drawdown_families(
             self.plan.job, self.gauges["equity_high"], self.gauges["equity_now"]
         )
-
-    def _orders(self) -> Iterator[Metric]:
-        if self.plan.job.results.order_events:
-            numbers = {(each.account, each.name): 0.0 for each in self.plan.job.strategies}
-            for key in self.open.values():
-                numbers[key] = numbers.get(key, 0.0) + 1
-            text = "Orders that live: held, sent or open"
-            yield gauge("tapeflow_open_orders", text, ["account", "strategy"], numbers)
-        family = HistogramMetricFamily(
-            "tapeflow_order_latency_seconds",
-            "Log time from the decision of an order to each fill of it",
-            labels=["account"],
-        )
-        for account, buckets in sorted(self.latency.items()):
-            total, cumulated = 0, []
-            for limit, count in buckets.items():
-                total += count
-                cumulated.append((limit, float(total)))
-            family.add_metric([account], cumulated, self.latency_sum[account])
-        yield family
-
-
-def gauge(name: str, meaning: str, labels: list[str], values: dict[Any, float]) -> Metric:
-    """Return a family of gauges; `values` by the values of its labels."""
-    family = GaugeMetricFamily(name, meaning, labels=labels)
-    for key, value in sorted(values.items()):
-        family.add_metric(list(key), value)
-    return family

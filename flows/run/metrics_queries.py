@@ -2,9 +2,9 @@
 
     rows    kind, a, b, c (text), value (DOUBLE), seq (BIGINT)
 
-Facts of an account are numbered by `seq`: only those above the last number seen are read, so a
-scrape costs the same after a year as after a minute. A run that goes on from an epoch makes the
-same facts of the same numbers again.
+Facts of an account are numbered by `seq`: only those above the last number seen are read. What a
+run finds in its results when it starts is read in chunks: a query may take little memory. A run
+that goes on from an epoch makes the same facts of the same numbers again.
 """
 
 from collections.abc import Mapping
@@ -14,41 +14,42 @@ from tapeflow.connectors.duckdb.reading import to_sql
 Seen = Mapping[str, int]  # by account: the last number
 
 COUNTED = ("bars", "signals", "orders", "fills", "late_trades", "dead_letters", "gaps")
+CHUNK = 100_000  # facts of an account
 CHECKED_DECISIONS = 200  # the newest ones, of which the checks are read
 BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 ROW = "SELECT {} AS kind, {} AS a, {} AS b, {} AS c, ({})::DOUBLE AS value, ({})::BIGINT AS seq "
 NEWEST_RUN = "FROM runs WHERE id = (SELECT max(id) FROM runs)"
 
 
-def scrape_query(seen: Seen, seen_events: Seen, *, order_events: bool) -> str:
+def scrape_query(
+    seen: Seen, seen_events: Seen, *, order_events: bool, catching_up: bool = False
+) -> str:
     """Return the query of a scrape.
 
-    `seen` and `seen_events` are the last numbers of facts and of order events, by account;
-    `order_events` says whether the run writes these.
+    `seen` and `seen_events` are the last numbers of facts and of order events of every account, -1
+    of one without any; `order_events` says whether the run writes these. `catching_up`: read at
+    most CHUNK facts of each account, as all of them may be millions.
     """
-    new, new_events = after(seen), after(seen_events)
+    new, new_events = after(seen, CHUNK if catching_up else None), after(seen_events)
     parts = [
         *counts(),
-        row("'refusals'", "account", "reason", value="count(*)", seq="max(seq)")
+        row("'refusals'", "account", "reason", value="count(*)")
         + f"FROM decisions WHERE {new} GROUP BY ALL",
         row("'position'", "account", "strategy", "instrument", "arg_max(quantity, seq)", "max(seq)")
         + f"FROM positions WHERE {new} GROUP BY ALL",
         *equity(new),
         row("'state'", "scope", "arg_max(state, seq)") + "FROM states GROUP BY ALL",
-        row("'seen'", "account", seq="max(seq)") + f"FROM ({numbers(new)}) GROUP BY ALL",
+        row("'newest'" if catching_up else "'seen'", "account", seq="max(seq)")
+        + f"FROM ({numbers(after(seen))}) GROUP BY ALL",
         latency(new),
-        "(" + row("'checks'", "account", "checks", seq="seq")
+        "(" + row("'checks'", "account", "checks", value="epoch(time)", seq="seq")
         + f"FROM decisions WHERE {new} ORDER BY time DESC, seq DESC LIMIT {CHECKED_DECISIONS})",
     ]  # fmt: skip
+    made = f"made AS (SELECT id, account, strategy, seq FROM orders WHERE {new})"
     if order_events:
-        parts += [*open_orders(), row("'events'", "account", seq="max(seq)")
-                  + f"FROM order_events WHERE {new_events} GROUP BY ALL"]  # fmt: skip
-    tables = (
-        f"WITH made AS (SELECT id, account, strategy, seq FROM orders WHERE {new}), "
-        "done AS (SELECT DISTINCT order_id FROM order_events "
-        f"WHERE phase = 'DONE' AND {new_events}) "
-    )
-    return tables + " UNION ALL ".join(parts)
+        parts += open_orders(new_events, catching_up=catching_up)
+    # without an order, DuckDB 2.0 hangs on the LIMIT that a running flow puts around a query
+    return f"WITH {made} FROM ({' UNION ALL '.join(parts)}) ORDER BY kind, value, seq"
 
 
 def row(*columns: str, value: str = "0", seq: str = "-1") -> str:
@@ -58,14 +59,24 @@ def row(*columns: str, value: str = "0", seq: str = "-1") -> str:
     return ROW.format(*names, *numbers)
 
 
-def after(seen: Seen) -> str:
-    """Return the condition of facts with numbers above those seen.
+def after(seen: Seen, chunk: int | None = None) -> str:
+    """Return the condition of facts with numbers above those seen, and at most `chunk` above them.
 
-    >>> after({}), after({"a": 7})
-    ('true', "seq > CASE account WHEN 'a' THEN 7 ELSE -1 END")
+    The least number alone lets DuckDB skip the parts of a table that are older.
+
+    >>> after({"a": 7})
+    "seq > 7 AND seq > CASE account WHEN 'a' THEN 7 END"
     """
-    cases = " ".join(f"WHEN {to_sql(name)} THEN {number}" for name, number in seen.items())
-    return f"seq > CASE account {cases} ELSE -1 END" if cases else "true"
+    if not seen:
+        return "false"
+    floors, tops = (
+        " ".join(f"WHEN {to_sql(name)} THEN {number + more}" for name, number in seen.items())
+        for more in (0, chunk or 0)
+    )
+    newer = f"seq > {min(seen.values())} AND seq > CASE account {floors} END"
+    if chunk is None:
+        return newer
+    return f"{newer} AND seq <= {max(seen.values()) + chunk} AND seq <= CASE account {tops} END"
 
 
 def numbers(new: str) -> str:
@@ -116,10 +127,18 @@ def latency(new: str) -> str:
     )
 
 
-def open_orders() -> list[str]:
-    """Return the SELECTs of orders that have begun to live, and of those that live no longer."""
+def open_orders(new_events: str, *, catching_up: bool) -> list[str]:
+    """Return the SELECTs of orders that have begun to live, and of those that live no longer.
+
+    While orders are read in chunks, events of any time may end them.
+    """
+    ended = "SELECT order_id FROM order_events WHERE phase = 'DONE'"
+    of_made = "order_id IN (SELECT id FROM made)"
+    since = "true" if catching_up else new_events
     return [
         row("'opened'", "id", "account", "strategy", seq="seq")
-        + "FROM made WHERE id NOT IN (SELECT order_id FROM done)",
-        row("'closed'", "order_id") + "FROM done WHERE order_id NOT IN (SELECT id FROM made)",
+        + f"FROM made WHERE id NOT IN ({ended} AND {since} AND {of_made})",
+        row("'closed'", "order_id")
+        + f"FROM ({ended} AND {'false' if catching_up else new_events} AND NOT {of_made})",
+        row("'events'", "account", seq="max(seq)") + "FROM order_events GROUP BY ALL",
     ]
