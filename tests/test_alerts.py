@@ -1,7 +1,11 @@
 """Alerts: delivered to a receiver that fails, hangs and comes back, and never in the flow's way."""
 
 import gzip
+import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +31,7 @@ from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import TapeflowError, UsageError
 from tests.receiving import receiving
 from tests.running import REFERENCE, ROOT, job_of, silent
+from tests.test_log_lines import child_pids
 
 S = 10**9
 MS = 10**6
@@ -423,3 +428,58 @@ def test_an_unreachable_receiver_does_not_delay_a_run(tmp_path):
     other = {"job": quiet, "results": tmp_path / "q.duckdb", "state": tmp_path / "other"}
     run_plan(Plan(**{**fields(plan), **other}), silent, silent)
     assert with_alerts < (time.monotonic() - began) + 2.5, "a second at the end, and some noise"
+
+
+# --- kills ----------------------------------------------------------------------------------
+
+
+def start(tmp_path, receiver, *shape):
+    """Start a replay that sends alerts, in a process of its own; slow enough to be killed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tapeflow", "replay", str(CRASH / "tapes"),
+         "--config", str(CRASH / "job.toml"), "--results", str(tmp_path / "r.duckdb"),
+         "--state", str(tmp_path / "state"), "--speed", "20x", *shape],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={
+            **os.environ, "TAPEFLOW_ALERTS_WEBHOOK": receiver.url,
+            "TAPEFLOW_ALERTS_REPLAYS": "true", "TAPEFLOW_RECOVERY_EPOCH": "100ms",
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_a_run_sends_each_change_once_or_again_with_its_id(tmp_path):
+    with receiving() as receiver:
+        for _ in range(2):
+            running = start(tmp_path, receiver)
+            seen = len(receiver.accepted)
+            deadline = time.monotonic() + 30
+            while len(receiver.accepted) == seen and running.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            running.kill()
+            running.communicate()
+        last = start(tmp_path, receiver)
+        last.communicate(timeout=60)
+        states = [each for each in receiver.accepted if each["event"] == "state"]
+    with duckdb.connect(str(tmp_path / "r.duckdb")) as con:
+        ((count,),) = con.sql("SELECT count(*) FROM states").fetchall()
+    by_id = {each["id"]: each["details"]["seq"] for each in states}
+    assert sorted(by_id.values()) == [*range(1, count + 1)], "each change, under one id"
+    assert len(states) <= count + 2, "one more a kill, at most"
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_is_one_alert_that_names_the_cause(tmp_path):
+    with receiving() as receiver:
+        running = start(tmp_path, receiver, "--processes", "2")
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "r.duckdb.live").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(child_pids(running.pid)[0], signal.SIGKILL)
+        running.communicate(timeout=60)
+        restarts = [each for each in receiver.accepted if each["event"] == "restart"]
+    assert running.returncode == 0
+    assert len(restarts) == 1
+    assert "process 0 was killed by SIGKILL" in restarts[0]["details"]["cause"]

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import threading
 import time
 from collections import defaultdict
 from decimal import Decimal
@@ -190,6 +191,24 @@ def test_values_stay_while_nobody_answers_and_their_age_is_shown(demo_copy, demo
     time.sleep(0.01)
     assert samples_of(facts) == before
     assert 0 < time.time() - before["tapeflow_facts_read_timestamp_seconds",] < 60
+
+
+def test_scrapes_at_the_same_time_count_nothing_twice(demo_copy, demo_job, monkeypatch, shown):
+    def read_slowly(results, sql):
+        time.sleep(0.05)
+        return query(results, sql)
+
+    facts = facts_of(demo_copy, demo_job, monkeypatch, read_slowly)
+    threads = [threading.Thread(target=samples_of, args=(facts,)) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    ages = {("tapeflow_facts_read_timestamp_seconds",)}
+    found = samples_of(facts)
+    assert {key: found[key] for key in found.keys() - ages} == {
+        key: shown[key] for key in shown.keys() - ages
+    }
 
 
 def test_every_scope_of_the_job_has_one_state_and_a_row_of_states_changes_it(

@@ -24,6 +24,7 @@ from tapeflow.flows.run.plan import BY_ENGINE, Plan
 from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.notify import ERROR, Notice
 
 FAILED, WRONG_USE = 1, 2  # exit codes
 START_S = 10.0
@@ -82,7 +83,7 @@ def report_errors() -> None:
             folders = [settings.from_environment().results.resolve().parent]
             saved = unexpected.save_trace(causes[0], folders)
             line = f"{unexpected.describe(causes[0])}; the whole trace is in {saved}"
-        notify(" ".join(line.split()))
+        notify(Notice(" ".join(line.split()), "error", ERROR))
         sys.stderr.flush()
         # the engine's threads live on after a failure, and abort where Python ends orderly
         os._exit(WRONG_USE if isinstance(found, UsageError) else FAILED)

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from threading import Lock
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -40,7 +41,7 @@ class FactMetrics:
         self.seen: dict[str, int] = {}  # by account: number of the last fact
         self.seen_events: dict[str, int] = {}
         self.newest: dict[str, int] = {}  # while it catches up
-        self.catching_up = True
+        self.catching_up, self.reading = True, Lock()  # of two scrapes at once one waits
         self.counts: dict[str, float] = {}
         self.refusals: dict[str, float] = defaultdict(float)
         self.gauges: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
@@ -126,7 +127,8 @@ class FactMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Read, and yield all families."""
-        self.read()
+        with self.reading:
+            self.read()
         for name, meaning in COUNTERS.items():
             if name in self.counts:
                 yield CounterMetricFamily(f"tapeflow_{name}", meaning, self.counts[name])

@@ -27,7 +27,7 @@ from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.ending import end_process
 from tapeflow.flows.run.log_lines import CONTEXT, format_notice, is_json
 from tapeflow.schemas.errors import PeerEndedError, StrategyError, UnavailableError
-from tapeflow.schemas.notify import CLEAR_LINE
+from tapeflow.schemas.notify import CLEAR_LINE, WARNING, Notice
 
 PLAN = "plan.pickle"
 BUG, FINAL = "bug", "strategy"  # files of a failure: a restart may help, or not
@@ -61,7 +61,7 @@ def report(error: BaseException, folder: Path, index: int, terminal: int) -> Non
     """Leave an error to the supervisor; only notify of one that a restart may help against."""
     explained = unexpected.explain(error)
     if isinstance(explained, UnavailableError):
-        notify(terminal, str(explained))
+        notify(terminal, Notice(str(explained), "unavailable", WARNING))
     elif isinstance(explained, PeerEndedError):
         return
     elif explained is not None:
