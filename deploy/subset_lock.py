@@ -1,7 +1,7 @@
 """Print the part of requirements.lock that an image needs, with its hashes.
 
-    python deploy/subset_lock.py run      what the package needs, with its extras `fast` and `see`
-    python deploy/subset_lock.py build    what building the wheel needs
+    python deploy/subset_lock.py run see    what the package needs, with an extra
+    python deploy/subset_lock.py build      what building the wheel needs
 
 pip checks hashes only of requirements that are all pinned, and the whole lock has tests, browsers
 and notebooks in it too. What needs what is in the lock's own comments `# via`.
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("fast", "see")  # of the image
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -51,26 +50,26 @@ def select(lock: dict[str, tuple[str, set[str]]], roots: set[str]) -> list[str]:
     return sorted(chosen)
 
 
-def roots_of(project: dict[str, Any], purpose: str) -> set[str]:
+def roots_of(project: dict[str, Any], purpose: str, *extras: str) -> set[str]:
     """Return the distributions that pyproject.toml names for a purpose, `run` or `build`."""
     lists = {
         "build": [project["build-system"]["requires"]],
         "run": [
             project["project"]["dependencies"],
-            *(project["project"]["optional-dependencies"][extra] for extra in EXTRAS),
+            *(project["project"]["optional-dependencies"][extra] for extra in extras),
         ],
     }[purpose]
     found = [NAME.match(each) for names in lists for each in names]
     return {normalise(match[0]) for match in found if match}
 
 
-def main(purpose: str) -> None:
+def main(purpose: str, *extras: str) -> None:
     """Print the part of one purpose."""
     lock = read_lock((ROOT / "requirements.lock").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for name in select(lock, roots_of(project, purpose)):
+    for name in select(lock, roots_of(project, purpose, *extras)):
         print(lock[name][0])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

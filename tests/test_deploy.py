@@ -205,6 +205,28 @@ def test_a_scrape_is_cheap(live_scrape):
     assert live_scrape[2] < 0.15
 
 
+def test_the_dashboard_is_whole():
+    """Ids are unique, nothing overlaps, and its source of data is the one that is provisioned."""
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels) >= 12
+    places = [
+        (x, y)
+        for panel in panels
+        for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+    ]
+    assert len({*places}) == len(places)
+    assert max(x for x, _ in places) < 24
+    provisioned = DEPLOY / "grafana" / "provisioning"
+    source = yaml.safe_load((provisioned / "datasources" / "prometheus.yml").read_text())
+    (uid,) = {panel["datasource"]["uid"] for panel in panels}
+    assert uid == source["datasources"][0]["uid"]
+    folder = yaml.safe_load((provisioned / "dashboards" / "tapeflow.yml").read_text())
+    compose = (DEPLOY / "compose.yml").read_text()
+    path = folder["providers"][0]["options"]["path"]
+    assert f"./grafana/dashboard.json:{path}/dashboard.json:ro" in compose
+
+
 # --- Docker ---------------------------------------------------------------------------------
 
 
@@ -318,7 +340,8 @@ def test_the_builder_gets_the_rooms_of_the_package_and_nothing_else():
 # --- what the image installs ----------------------------------------------------------------
 
 
-def test_the_part_of_the_lock_is_what_the_package_says_that_it_needs():
+@pytest.mark.parametrize("package_extras", [("see",), ("see", "fast"), ()])
+def test_the_part_of_the_lock_is_what_the_package_says_that_it_needs(package_extras):
     """By the metadata of what is installed here, not by the comments of the lock."""
 
     def needs(name, extras):
@@ -330,8 +353,8 @@ def test_the_part_of_the_lock_is_what_the_package_says_that_it_needs():
 
     lock = subset_lock.read_lock((ROOT / "requirements.lock").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    chosen = set(subset_lock.select(lock, subset_lock.roots_of(project, "run")))
-    found, fresh = set(), [("tapeflow", subset_lock.EXTRAS)]
+    chosen = set(subset_lock.select(lock, subset_lock.roots_of(project, "run", *package_extras)))
+    found, fresh = set(), [("tapeflow", package_extras)]
     while fresh:
         for name, extras in needs(*fresh.pop()):
             if name not in found:
@@ -339,6 +362,7 @@ def test_the_part_of_the_lock_is_what_the_package_says_that_it_needs():
                 fresh.append((name, extras))
     assert found <= chosen
     assert not chosen & {"pytest", "pandas", "playwright", "mypy", "hypothesis"}
+    assert ("numba" in chosen) == ("fast" in package_extras)
 
 
 def test_every_part_of_the_lock_has_its_hashes():
