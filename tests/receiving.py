@@ -33,8 +33,9 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*answers, header=()):
-    """Run a receiver inside the `with` block; `header` is one more of its answers that fail."""
+def receiving(*answers, header=(), tls=None):
+    """Run a receiver inside the `with` block; `header` is one more of its answers that fail;
+    `tls` is the context of a server that is encrypted."""
     receiver = Receiver(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -71,7 +72,10 @@ def receiving(*answers, header=()):
             pass  # the client has gone
 
     server = Server(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_port}/hook/secret-path"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    scheme = "http" if tls is None else "https"
+    receiver.url = f"{scheme}://127.0.0.1:{server.server_port}/hook/secret-path"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

@@ -4,14 +4,19 @@ import gzip
 import os
 import random
 import signal
+import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +129,31 @@ def test_nobody_there_is_tried_again_and_then_given_up():
     sending.close(1)
     assert (sending.sent, sending.failed, sending.dropped) == (0, 3, 1)
     assert lines[-1].endswith("an alert is given up")
+
+
+def test_a_certificate_of_nobody_known_is_a_failure_that_says_so(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    signed = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    pem = signed.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pem += key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "both.pem").write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    lines = []
+    with receiving(tls=context) as receiver:
+        sending = sender(receiver.url, lines, retries=1)
+        sending.add(alert())
+        sending.close(5)
+        assert receiver.requests == []
+    assert sending.dropped == 1
+    assert "certificate verify failed" in lines[0].lower()
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 410])
@@ -417,17 +447,12 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(url):
     assert "secret" not in str(raised.value)
 
 
-def test_an_unreachable_receiver_does_not_delay_a_run(tmp_path):
+def test_a_receiver_that_hangs_does_not_delay_a_run(tmp_path):
     with receiving(*["hang"] * 100) as receiver:
         plan = plan_of(CRASH, tmp_path, receiver, timeout=60 * S)
         began = time.monotonic()
         run_plan(plan, silent, silent)
-        with_alerts = time.monotonic() - began
-    began = time.monotonic()
-    quiet = plan.job.model_copy(update={"alerts": Alerts()})
-    other = {"job": quiet, "results": tmp_path / "q.duckdb", "state": tmp_path / "other"}
-    run_plan(Plan(**{**fields(plan), **other}), silent, silent)
-    assert with_alerts < (time.monotonic() - began) + 2.5, "a second at the end, and some noise"
+        assert time.monotonic() - began < 30, "the half of one timeout"
 
 
 # --- kills ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 from importlib.metadata import requires
 
 import pytest
@@ -127,16 +128,9 @@ def live_scrape(tmp_path_factory):
                 began = time.monotonic()
                 found = scrape(port)
                 took.append(time.monotonic() - began)
-            with_text = (
-                subprocess.run(
-                    ["curl", "-s", f"http://127.0.0.1:{port}/metrics"],
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                ).stdout
-                if shutil.which("curl")
-                else ""
-            )
+            address = f"http://127.0.0.1:{port}/metrics"
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                with_text = answer.read().decode()
         finally:
             running.send_signal(signal.SIGTERM)
             _, errors = running.communicate(timeout=30)

@@ -112,7 +112,8 @@ class Alerting:
     def _begin_record(self, rows: list[Any]) -> None:
         """Begin the record; of a state that had earlier runs without alerts, at what is there."""
         self.record.is_new = False
-        if self.run_number > 1 and self.plan.state is not None:
+        own_starts = 1 if self.progress is None else 1 + self.progress.restarts
+        if self.run_number > own_starts and self.plan.state is not None:
             earlier = [*make_alerts(self.record.name, rows)]
             for alert in earlier:
                 assert alert.place is not None

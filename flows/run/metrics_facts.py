@@ -71,12 +71,14 @@ class FactMetrics:
             if found is None:
                 return
             self.apply(found.rows)
+            if self.catching_up:
+                places = self.newest.items()
+                self.catching_up = any(self.seen[name] < number for name, number in places)
             if not self.catching_up:
                 self.read_at = time.time()
                 return
             if time.monotonic() > deadline:
                 return
-            self.catching_up = any(self.seen[name] < number for name, number in self.newest.items())
 
     def apply(self, rows: list[Row]) -> None:
         """Apply the rows of one query."""
