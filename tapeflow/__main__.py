@@ -21,7 +21,9 @@ def run() -> int:
 
         code = main()
     except KeyboardInterrupt:
-        sys.stderr.write("tapeflow: interrupted\n")
+        from tapeflow.flows.run.log_lines import format_notice  # noqa: PLC0415  # as main
+
+        sys.stderr.write(format_notice("interrupted"))
         code = 128 + signal.SIGINT
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on there is nothing to interrupt
     from tapeflow.flows.run.ending import end_process  # noqa: PLC0415  # after the signal

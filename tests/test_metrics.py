@@ -185,7 +185,7 @@ def test_no_counter_goes_back_when_all_processes_start_again(tmp_path):
 
 def test_restarts_are_counted(tmp_path, monkeypatch):
     failures = iter(["process 0 was killed by SIGKILL", "process 1 failed with exit code 1", None])
-    monkeypatch.setattr(supervisor, "run_once", lambda processes, folder: next(failures))
+    monkeypatch.setattr(supervisor, "run_once", lambda processes, folder, progress: next(failures))
     plan, progress = live_plan(tmp_path), Progress(("a-0", "a-1"), S)
     supervisor.supervise(plan, progress, tmp_path, silent)
     metrics = RunMetrics(plan)

@@ -194,7 +194,7 @@ def test_restarts_without_progress_are_counted(tmp_path, monkeypatch):
     board = Progress(tuple(plan.log), 1)
     lives = iter([500, 900, 700, 800, 600, 850, 400, 300, 200, 100])
 
-    def once(processes, folder):
+    def once(processes, folder, progress):
         board.update("binance-0", 1, next(lives))
         return "process 0 died"
 

@@ -35,7 +35,7 @@ RUNS = {  # column: (type, meaning)
     "finished": ("TIMESTAMP_NS", "when it came to the end of its log; NULL if it has not"),
     "version": ("VARCHAR", "version of Tapeflow"),
     "command": ("VARCHAR", "`demo`, `replay`, `run`, `sweep` or `bytewax.run`"),
-    "job": ("JSON", "the whole job; settings of the Kafka client are left out"),
+    "job": ("JSON", "the whole job without settings of the Kafka client and the webhook of alerts"),
     "strategies": (
         "JSON",
         "name and kind of each strategy; of a class also the version of its state, and the sha256 "

@@ -121,7 +121,7 @@ def library_file() -> Path:
             return path
     raise TapeflowError(
         f"no librdkafka with {package}: the embedded broker needs confluent-kafka's own wheel "
-        "(Linux or macOS); use a real broker instead (docker compose up)"
+        "(Linux or macOS); use a real broker instead (deploy/compose.yml)"
     )
 
 

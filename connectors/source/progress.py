@@ -55,6 +55,8 @@ class Progress:
         self.all_cells = self._cells()
         self.cells, self.processes = np.split(self.all_cells, [len(self.row)])
         self.restarts = 0  # of all processes; counted by the supervisor, for itself
+        self.restart_cause = ""  # of the last one
+        self.pids: tuple[int, ...] = ()  # of the processes, where there is a supervisor
         self.waiting_since: float | None = None  # monotonic time, s
 
     def _cells(self) -> Cells:

@@ -35,6 +35,8 @@ from tapeflow.flows.cli.interrupts import restore_interrupt, signal_of, terminat
 from tapeflow.flows.cli.parser import WRONG_USE, Parser
 from tapeflow.flows.cli.terminal import print_error
 from tapeflow.flows.run import unexpected
+from tapeflow.flows.run.log_lines import CONTEXT, check_format, is_json, write_errors_as_json
+from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
@@ -65,6 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(args: Namespace, argv: Sequence[str]) -> int:
     """Parse the arguments into `args` and run the command; return its exit code."""
+    check_format()
+    if is_json():
+        CONTEXT.clear()
+        CONTEXT["run"] = new_run_id()
+        write_errors_as_json()
     try:
         vars(args).update(vars(build_parser().parse(argv)))
         return int(args.run(args))
@@ -91,7 +98,7 @@ def report_error(error: BaseException, program: str, args: Namespace) -> int:
     folders = [path if path.is_dir() else path.parent for path in named if path is not None]
     saved = None if debugging() else unexpected.save_trace(error, folders)
     if saved is None:
-        terminal.write(unexpected.format_trace(error))
+        terminal.print_trace(unexpected.format_trace(error))
     print_error(program, f"{line}; the whole trace is in {saved}" if saved else line)
     return FAILED
 

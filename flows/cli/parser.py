@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
+from tapeflow.flows.run.log_lines import format_json, is_json
+from tapeflow.schemas.notify import ERROR
+
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 DURATION_BEFORE = re.compile(r"-\d+(\.\d+)?[a-z]*$")
 WRONG_USE = 2  # exit code
@@ -77,6 +80,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{value} is no command{guess(value, action.choices)}")
         name = "/".join(action.option_strings) or action.metavar or action.dest
         self.error(f"{name}: {value!r} is not one of {', '.join(map(str, action.choices))}")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit with a code and a message, which is JSON where lines are."""
+        if message and is_json():
+            message = format_json(message.strip(), "error", ERROR, program=self.prog)
+        super().exit(status, message)
 
     def error(self, message: str) -> NoReturn:
         """Exit with one line and where to read more."""

@@ -2,7 +2,8 @@
 
 A line of progress stays until the next one, a message or the results take its place. Where standard
 error is no terminal there is no progress, and no control characters. A closed stream is no reason
-to stop: messages that nobody can read are dropped.
+to stop: messages that nobody can read are dropped. Where lines are JSON (flows/run/log_lines.py)
+there is no progress either.
 """
 
 import io
@@ -10,8 +11,9 @@ import os
 import select
 import sys
 
+from tapeflow.flows.run.log_lines import format_json, format_notice, is_json
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.notify import CLEAR_LINE
+from tapeflow.schemas.notify import CLEAR_LINE, ERROR
 
 STDIN, STDOUT, STDERR = range(3)
 WIDTH = 80  # columns of a terminal that does not say how wide it is
@@ -19,12 +21,21 @@ WIDTH = 80  # columns of a terminal that does not say how wide it is
 
 def notify(line: str) -> None:
     """Write a message over the line of progress, where there is one."""
-    write(f"{clear_line()}tapeflow: {line}\n")
+    write(clear_line() + format_notice(line))
 
 
 def print_error(program: str, line: str) -> None:
     """Write an error over the line of progress, where there is one."""
-    write(f"{clear_line()}{program}: {' '.join(line.split())}\n")
+    line = " ".join(line.split())
+    if is_json():
+        write(format_json(line, "error", ERROR, program=program))
+    else:
+        write(f"{clear_line()}{program}: {line}\n")
+
+
+def print_trace(text: str) -> None:
+    """Write a trace."""
+    write(format_json(text, "trace", ERROR) if is_json() else text)
 
 
 def write(text: str) -> None:
@@ -94,7 +105,7 @@ def show_progress(text: str) -> None:
 
 def clear_line() -> str:
     """Return what clears the line of progress; nothing where standard error is no terminal."""
-    return CLEAR_LINE if sys.stderr.isatty() else ""
+    return CLEAR_LINE if sys.stderr.isatty() and not is_json() else ""
 
 
 def terminal_width() -> int:

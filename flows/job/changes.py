@@ -26,6 +26,7 @@ FREE: Mapping[str, frozenset[str]] = {  # by section
     "recovery": frozenset({ALL}),
     "kafka": frozenset({ALL}),
     "metrics": frozenset({ALL}),
+    "alerts": frozenset({ALL}),
     "sweep": frozenset({ALL}),
     "tapes": frozenset({ALL}),  # names of files: what is in them is proven
 }

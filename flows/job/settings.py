@@ -1,8 +1,6 @@
-"""A job: one TOML file, overridden by TAPEFLOW_* variables. Only this file reads the environment.
+"""A job: one TOML file, overridden by TAPEFLOW_* variables, which are read here. See sections.py.
 
-    TAPEFLOW_KAFKA_BOOTSTRAP=broker:9092  is  [kafka] bootstrap = "broker:9092"
-
-An unknown key is refused, with a guess at the key that was meant. Sections: sections.py.
+TAPEFLOW_KAFKA_BOOTSTRAP=broker:9092  is  [kafka] bootstrap = "broker:9092"
 """
 
 import json
@@ -14,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
+from tapeflow.flows.job.alerts import Alerts
 from tapeflow.flows.job.bars import Bars
 from tapeflow.flows.job.control import Control
 from tapeflow.flows.job.instrument_rows import InstrumentRow
@@ -41,11 +40,11 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS"}
+RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS", "LOG_FORMAT"}
 
 
 class Job(Section):
-    """A whole job file."""
+    """A whole job file; an unknown key is refused, with a guess at the one that was meant."""
 
     bars: Bars = Bars()
     market: Market = Market()
@@ -61,6 +60,7 @@ class Job(Section):
     results: Results = Results()
     kafka: Kafka = Kafka()
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
     sweep: Sweep = Sweep()
     control: Control = Control()
     instruments: dict[str, InstrumentRow] = Field(

@@ -11,7 +11,7 @@ import os
 import time
 
 from tapeflow.engine.threads import PeriodicThread
-from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.notify import WARNING, Notice, Notify
 
 LOOK_S = 0.25
 STEP_S = 1.0  # as long as an epoch: smaller steps delay a commit by less than that
@@ -32,9 +32,11 @@ class ClockWatch(PeriodicThread):
             return
         line = f"the clock was set back by {back_s:.0f} s"
         if self.supervised:
-            self.notify(f"{line}: the engine has to start again")
+            line = f"{line}: the engine has to start again"
+            self.notify(Notice(line, "clock", WARNING, back_s=back_s))
             os._exit(1)
-        self.notify(f"{line}: nothing is committed until it has caught up")
+        line = f"{line}: nothing is committed until it has caught up"
+        self.notify(Notice(line, "clock", WARNING, back_s=back_s))
 
     def set_back_s(self, ahead_now_s: float) -> float:
         """Return by how much the clock was set back since the last look; 0: it was not."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tapeflow.flows.run.fatal_signals import reported_fatal_signals
+from tapeflow.flows.run.log_lines import format_json, is_json
+from tapeflow.schemas.notify import INFO
 
 STDERR = 2
 PRINTED = "what was printed:\n"
@@ -48,11 +50,19 @@ def hide_engine_output() -> Iterator[None]:
             raise
         else:
             hidden.seek(0)
-            os.write(terminal, hidden.read())
+            os.write(terminal, as_lines(hidden.read()))
         finally:
             stream.flush()
             os.dup2(terminal, STDERR)
             sys.stderr = before
+
+
+def as_lines(printed: bytes) -> bytes:
+    """Return what a library printed, each line of it as JSON where lines are."""
+    if not is_json():
+        return printed
+    lines = printed.decode(errors="replace").splitlines()
+    return "".join(format_json(each, "printed", INFO) for each in lines if each.strip()).encode()
 
 
 def is_stderr(stream: object) -> bool:

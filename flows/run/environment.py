@@ -19,9 +19,12 @@ from tapeflow.flows.job import settings
 from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.log import Log
+from tapeflow.flows.run.log_lines import CONTEXT, format_notice
 from tapeflow.flows.run.plan import BY_ENGINE, Plan
+from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.schemas.errors import UsageError
+from tapeflow.schemas.notify import ERROR, Notice
 
 FAILED, WRONG_USE = 1, 2  # exit codes
 START_S = 10.0
@@ -44,8 +47,9 @@ def plan_from_environment(flow: str) -> Plan:
         from tapeflow.flows.run.raw_topics import find_topics  # noqa: PLC0415  # slow to import
 
         log = find_topics(job, notify, tail=True)
-    return Plan(
+    plan = Plan(
         flow=flow,
+        run_id=new_run_id(),
         command=BY_ENGINE,
         log=log,
         job=job,
@@ -54,6 +58,8 @@ def plan_from_environment(flow: str) -> Plan:
         publish=not tapes and job.kafka.publish,
         checked=variables.checked,
     )
+    CONTEXT.update(run=plan.run_id, command=plan.command)
+    return plan
 
 
 def report_errors() -> None:
@@ -77,7 +83,7 @@ def report_errors() -> None:
             folders = [settings.from_environment().results.resolve().parent]
             saved = unexpected.save_trace(causes[0], folders)
             line = f"{unexpected.describe(causes[0])}; the whole trace is in {saved}"
-        notify(" ".join(line.split()))
+        notify(Notice(" ".join(line.split()), "error", ERROR))
         sys.stderr.flush()
         # the engine's threads live on after a failure, and abort where Python ends orderly
         os._exit(WRONG_USE if isinstance(found, UsageError) else FAILED)
@@ -103,4 +109,4 @@ def watch_start(progress: Progress) -> None:
 
 def notify(line: str) -> None:
     """Write a line for the user to standard error."""
-    sys.stderr.write(f"tapeflow: {line}\n")
+    sys.stderr.write(format_notice(line))

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from tapeflow.engine.fatal_handler import LINE_BYTES, addresses, handler_of
+from tapeflow.flows.run.log_lines import format_fatal, is_json
 
 FATAL = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
 ADVICE = "a bad index in a kernel does this: --checked finds it"
@@ -45,11 +46,18 @@ def install(terminal: int, path: str) -> dict[int, Any]:
     room = ctypes.create_string_buffer((max(FATAL) + 1) * LINE_BYTES)
     for number in FATAL:
         name = signal.Signals(number).name
-        text = f"tapeflow: this process was killed by {name}: {ADVICE}; its stack is in {path}\n"
+        text = f"this process was killed by {name}: {ADVICE}; its stack is in {path}"
+        text = fatal_json(text, name) if is_json() else f"tapeflow: {text}\n"
         line = text.encode(errors="replace")[: LINE_BYTES - 1]
         ctypes.memmove(ctypes.addressof(room) + number * LINE_BYTES, line, len(line))
     handler = handler_of(room, terminal)
     return {number: set_handler(number, handler) for number in FATAL}
+
+
+def fatal_json(text: str, name: str) -> str:
+    """Return the line as JSON; a shorter one where it has no room, as a part would be no JSON."""
+    line = format_fatal(text)
+    return line if len(line) < LINE_BYTES else format_fatal(f"killed by {name}")
 
 
 def set_handler(number: int, handler: Any) -> Any:

@@ -10,7 +10,7 @@ measured between two scrapes, and no counter goes back: what is read again was c
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,29 +21,16 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from tapeflow.connectors.duckdb.flight import query_running
 from tapeflow.connectors.source.progress import Progress
+from tapeflow.flows.run.engine import epoch_ns
 from tapeflow.flows.run.log import live_partitions
+from tapeflow.flows.run.metrics_facts import FactMetrics
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.process_usage import ProcessUsage
 from tapeflow.flows.run.version import package_version
-from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.time import MAX_NS, MIN_NS
 
-FACTS = {  # by name of the counter: table, meaning
-    "bars": ("bars", "Bars closed"),
-    "signals": ("signals", "Signals of strategies"),
-    "orders": ("orders", "Orders approved"),
-    "fills": ("fills", "Fills"),
-    "late_trades": ("late_trades", "Trades whose bar had closed"),
-    "dead_letters": ("dead_letters", "Frames that could not be read"),
-}
-REFUSALS = "SELECT 'refusals', reason, count(*) FROM decisions WHERE reason <> '' GROUP BY ALL"
-COMMITTED = " UNION ALL ".join(
-    [
-        REFUSALS,
-        *(f"SELECT '{name}', '', count(*) FROM {table}" for name, (table, _) in FACTS.items()),
-    ]
-)
+Counters = Callable[[], Iterator[tuple[str, str, float]]]  # name, meaning, value
 
 
 class RunMetrics:
@@ -53,11 +40,14 @@ class RunMetrics:
         """Show the build alone, until `watch` is called."""
         self.plan = plan
         self.progress: Progress | None = None
-        self.highest: dict[tuple[str, str], float] = {}  # by counter and label
+        self.highest: dict[str, float] = {}  # records, by partition
+        self.facts, self.usage = FactMetrics(plan), ProcessUsage()
+        self.alerts: Counters | None = None
 
     def watch(self, plan: Plan, progress: Progress) -> None:
         """Show the progress of a plan from now on."""
         self.plan, self.progress = plan, progress
+        self.facts.plan = plan
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, as they are now."""
@@ -68,14 +58,22 @@ class RunMetrics:
             "command": self.plan.command,
         }
         yield InfoMetricFamily("tapeflow_build", "What runs", value=build)
+        run = {"run": self.plan.run_id}
+        yield InfoMetricFamily("tapeflow_run", "Id of the run, as in its log lines", value=run)
+        yield GaugeMetricFamily(
+            "tapeflow_epoch_interval_seconds", "Time between commits", epoch_ns(self.plan) / 1e9
+        )
         if self.progress is not None:
             yield from self._partitions(self.progress)
-            restarts = self.progress.restarts
-            yield self._counter("restarts", "Restarts after a process failed", restarts)
+            restarts, meaning = self.progress.restarts, "Restarts after a process failed"
+            yield CounterMetricFamily("tapeflow_restarts", meaning, restarts)
+            yield from self.usage.collect(self.progress.pids)
         if self.plan.state is not None:
             size = folder_bytes(self.plan.state)
             yield GaugeMetricFamily("tapeflow_state_bytes", "Size of the state folder", size)
-        yield from self._facts()
+        for name, meaning, value in () if self.alerts is None else self.alerts():
+            yield CounterMetricFamily(f"tapeflow_{name}", meaning, value)
+        yield from self.facts.collect()
 
     def _partitions(self, progress: Progress) -> Iterator[Metric]:
         labels, live = ["partition"], live_partitions(self.plan.log)
@@ -93,7 +91,7 @@ class RunMetrics:
         )
         for name in progress.partitions:
             label, log_ns = [name], progress.log_ns_of(name)
-            records.add_metric(label, self._most("records", name, progress.records_of(name)))
+            records.add_metric(label, self._most(name, progress.records_of(name)))
             if log_ns not in (MIN_NS, MAX_NS):
                 log_time.add_metric(label, log_ns / 1e9)
                 if name in live:
@@ -104,30 +102,10 @@ class RunMetrics:
         if (share := progress.share()) is not None:
             yield GaugeMetricFamily("tapeflow_read_ratio", "Share of the log read, 0 to 1", share)
 
-    def _facts(self) -> Iterator[Metric]:
-        """Yield counts of committed facts; those of the last scrape while none can be read."""
-        with suppress(TapeflowError):
-            found = query_running(self.plan.results, COMMITTED)
-            for name, reason, count in () if found is None else found.rows:
-                self._most(name, reason, count)
-        refusals = CounterMetricFamily(
-            "tapeflow_refusals", "Intents that a risk check denied", labels=["reason"]
-        )
-        for (name, reason), count in sorted(self.highest.items()):
-            if name == "refusals":
-                refusals.add_metric([reason], count)
-        yield refusals
-        for name, (_, meaning) in FACTS.items():
-            if (name, "") in self.highest:
-                yield self._counter(name, meaning, self.highest[name, ""])
-
-    def _counter(self, name: str, meaning: str, value: float) -> Metric:
-        return CounterMetricFamily(f"tapeflow_{name}", meaning, value)
-
-    def _most(self, name: str, label: str, value: float) -> float:
-        """Return the highest value that a counter has had."""
-        self.highest[name, label] = max(self.highest.get((name, label), 0.0), float(value))
-        return self.highest[name, label]
+    def _most(self, partition: str, records: int) -> float:
+        """Return the highest number of records that a partition has had."""
+        self.highest[partition] = max(self.highest.get(partition, 0.0), float(records))
+        return self.highest[partition]
 
 
 def folder_bytes(folder: Path) -> int:

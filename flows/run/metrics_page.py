@@ -4,7 +4,7 @@ from socket import AF_INET6
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 from prometheus_client.registry import Collector
 
@@ -36,5 +36,6 @@ def listen(host: str, port: int, metrics: Collector) -> WSGIServer:
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(metrics)
+    ProcessCollector(registry=registry)  # of this process: `process_*`
     server = QuietServerV6 if ":" in host else QuietServer
     return make_server(host, port, make_wsgi_app(registry), server, QuietHandler)

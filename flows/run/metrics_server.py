@@ -1,19 +1,23 @@
 """Serves the metrics of a run while it runs, if its job wants that."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+from typing import TYPE_CHECKING
 
-from tapeflow.connectors.source.progress import Progress
 from tapeflow.flows.run.plan import Plan
+from tapeflow.flows.run.watch import Watch
 from tapeflow.schemas.errors import TapeflowError
 
-Watch = Callable[[Plan, Progress], None]
+if TYPE_CHECKING:
+    from tapeflow.flows.run.metrics import Counters
 
 
 @contextmanager
-def serving_metrics(plan: Plan) -> Iterator[Watch]:
+def serving_metrics(plan: Plan, alerts: "Counters | None" = None) -> Iterator[Watch]:
     """Serve the metrics of a plan inside the `with` block, unless `[metrics] port` is 0.
+
+    `alerts` yields the counters of the run's alerts.
 
     Yields the function that lets them show the progress of a run.
 
@@ -27,6 +31,7 @@ def serving_metrics(plan: Plan) -> Iterator[Watch]:
     from tapeflow.flows.run.metrics_page import listen  # noqa: PLC0415
 
     metrics = RunMetrics(plan)
+    metrics.alerts = alerts
     try:
         server = listen(settings.host, settings.port, metrics)
     except OSError as error:

@@ -25,6 +25,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     flow: str = "trade"  # a module of tapeflow.flows
     command: str
+    run_id: str = ""  # in log lines, metrics and alerts; no other run of any machine has it
     log: Log  # partitions in the order in which the engine assigns them to workers
     job: Job
     results: Path  # output of the flow: a DuckDB file of `trade`, a folder of `archive`

@@ -95,7 +95,7 @@ def result_paths(plan: Plan) -> ResultPaths:
 
 def run_info(plan: Plan) -> RunInfo:
     """Return what the results record of the run itself; secrets of the job are left out."""
-    secrets = {"kafka": {"client"}}  # may hold a password
+    secrets = {"kafka": {"client"}, "alerts": {"webhook", "headers"}}  # may hold a password
     table = instrument_table(plan.job)
     sources = find_sources(strategies(plan.job, table))
     return RunInfo(

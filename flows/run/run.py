@@ -25,14 +25,16 @@ from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.limits import WORKERS_MAX
 from tapeflow.flows.run.log import live_partitions
-from tapeflow.flows.run.metrics_server import Watch, serving_metrics
+from tapeflow.flows.run.log_lines import CONTEXT
+from tapeflow.flows.run.observing import Watch, observing
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
+from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
 from tapeflow.flows.run.supervisor import supervise
 from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
-from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.notify import Notice, Notify
 from tapeflow.schemas.time import MAX_NS
 
 ENDED = "ended"  # file of a state that has read a finite log to its end
@@ -51,14 +53,15 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             f"{plan.processes} processes with {plan.workers} workers each: at most {WORKERS_MAX} "
             "workers in all"
         )
-    plan = replace(plan, results=plan.results.resolve())
+    run_id = plan.run_id or str(CONTEXT.get("run") or new_run_id())
+    plan = replace(plan, results=plan.results.resolve(), run_id=run_id)
     check_utf8(plan.results)
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()
     RECEIVED.clear()
     with (
         stopping_on_signals(),  # from here on: a stop while it starts is a stop too
-        serving_metrics(plan) as watch,
+        observing(plan, notify) as watch,
         flow.open_outputs(plan, notify),
         open_state(plan, flow, notify) as opened,
     ):
@@ -75,7 +78,7 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             line = f"stopped by {name} after {records:,} records: {outputs}"
             if not is_live(plan):
                 raise StoppedError(line, first_signal())
-            notify(line)  # what follows topics has no other end
+            notify(Notice(line, "stopped", records=records))  # what follows topics has no other end
     return progress
 
 
@@ -135,7 +138,8 @@ def open_state(plan: Plan, flow: Flow, notify: Notify) -> Iterator[Plan]:
         for line in changed:
             notify(line)
         for name in new:
-            notify(f"partition {name} is new to this state: it is read from its beginning")
+            line = f"partition {name} is new to this state: it is read from its beginning"
+            notify(Notice(line, "new_partition", partition=name))
         state.progress.unlink(missing_ok=True)
         log = {name: plan.log[name] for name in order}
         if (state.folder / ENDED).exists():

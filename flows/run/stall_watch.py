@@ -10,7 +10,7 @@ import time
 
 from tapeflow.connectors.source.progress import Progress
 from tapeflow.engine.threads import PeriodicThread
-from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.notify import WARNING, Notice, Notify
 from tapeflow.schemas.time import MIN_NS
 
 LOOK_S = 0.25
@@ -44,7 +44,8 @@ class StallWatch(PeriodicThread):
             self.progress.set_behind(name, int(waited_s * 1e9))
             if waited_s > self.quiet_s and name not in self.named:
                 self.named.add(name)
-                self.notify(
+                line = (
                     f"partition {name} holds the desk: silent for {waited_s:.1f} s while others "
                     "have gone on; write heartbeats into it, or run with --heartbeats"
                 )
+                self.notify(Notice(line, "stalled", WARNING, partition=name, silent_s=waited_s))

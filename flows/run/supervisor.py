@@ -30,7 +30,7 @@ from tapeflow.flows.run.signals import stopping_on_signals
 from tapeflow.flows.run.unexpected import ProcessFailure
 from tapeflow.flows.run.worker import BUG, FINAL, PLAN
 from tapeflow.schemas.errors import TapeflowError
-from tapeflow.schemas.notify import Notify
+from tapeflow.schemas.notify import WARNING, Notice, Notify
 
 RESTARTS_MAX = 5  # in a row, with nothing read in between
 WAIT_S = 0.2  # before the first restart; twice as long before each next
@@ -55,7 +55,7 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
             progress.reset()
             if plan.state is not None:
                 delete_unfinished_snapshots(plan.state / "recovery")
-            failed = run_once(plan.processes, folder)
+            failed = run_once(plan.processes, folder, progress)
             if failed is None or STOP_REQUESTED.is_set():
                 return
             raise_reported_error(folder, plan.processes)
@@ -69,15 +69,17 @@ def supervise(plan: Plan, progress: Progress, folder: Path, notify: Notify) -> N
                     f"{failed}, {RESTARTS_MAX} times in a row: {last_output_line(folder)}"
                 )
             where = "the beginning" if plan.state is None else "the last epoch"
-            progress.restarts += 1
-            notify(f"{failed}: all start again from {where}")
+            progress.restarts, progress.restart_cause = progress.restarts + 1, failed
+            line = f"{failed}: all start again from {where}"
+            notify(Notice(line, "restart", WARNING, restarts=progress.restarts))
             STOP_REQUESTED.wait(WAIT_S * 2 ** (failures - 1))
 
 
-def run_once(processes: int, folder: Path) -> str | None:
+def run_once(processes: int, folder: Path, progress: Progress) -> str | None:
     """Start all processes and wait for them; None at their end, else which failed and how."""
     addresses = ";".join(free_addresses(processes))
     children = [start(folder, index, addresses) for index in range(processes)]
+    progress.pids = tuple(child.pid for child in children)
     try:
         stopping = 0.0
         while True:

@@ -25,8 +25,9 @@ from tapeflow.connectors.kafka.arena import use_one_arena
 from tapeflow.connectors.source.source import STOP_REQUESTED
 from tapeflow.flows.run import unexpected
 from tapeflow.flows.run.ending import end_process
+from tapeflow.flows.run.log_lines import CONTEXT, format_notice, is_json
 from tapeflow.schemas.errors import PeerEndedError, StrategyError, UnavailableError
-from tapeflow.schemas.notify import CLEAR_LINE
+from tapeflow.schemas.notify import CLEAR_LINE, WARNING, Notice
 
 PLAN = "plan.pickle"
 BUG, FINAL = "bug", "strategy"  # files of a failure: a restart may help, or not
@@ -46,6 +47,7 @@ def main(folder: Path, index: int, addresses: list[str], terminal: int) -> int:
         from tapeflow.flows.run import engine, flow  # noqa: PLC0415  # after the signals: slow
 
         plan = pickle.loads((folder / PLAN).read_bytes())  # our own, in a private folder
+        CONTEXT.update(run=plan.run_id, command=plan.command, process=index)
         listen = partial(wait_for_previous_listener, folder, addresses, index)
         progress = flow.open_progress(plan)
         engine.run_worker(plan, progress, partial(notify, terminal), addresses, index, listen)
@@ -59,7 +61,7 @@ def report(error: BaseException, folder: Path, index: int, terminal: int) -> Non
     """Leave an error to the supervisor; only notify of one that a restart may help against."""
     explained = unexpected.explain(error)
     if isinstance(explained, UnavailableError):
-        notify(terminal, str(explained))
+        notify(terminal, Notice(str(explained), "unavailable", WARNING))
     elif isinstance(explained, PeerEndedError):
         return
     elif explained is not None:
@@ -93,9 +95,9 @@ def exit_with_supervisor() -> None:
 
 def notify(terminal: int, line: str) -> None:
     """Write a line for the user to a file descriptor, over progress where it is a terminal."""
-    clear = CLEAR_LINE if os.isatty(terminal) else ""
+    clear = CLEAR_LINE if os.isatty(terminal) and not is_json() else ""
     with suppress(OSError):  # its reader has gone: no reason to stop
-        os.write(terminal, f"{clear}tapeflow: {line}\n".encode(errors="backslashreplace"))
+        os.write(terminal, (clear + format_notice(line)).encode(errors="backslashreplace"))
 
 
 if __name__ == "__main__":
