@@ -15,6 +15,7 @@ import tapeflow
 from tapeflow.connectors.duckdb.flight import QueryServer
 from tapeflow.connectors.duckdb.query import digest, digests, query
 from tapeflow.flows.notebook.results import Results
+from tapeflow.flows.report.render import render
 from tapeflow.flows.run.version import package_version
 from tapeflow.schemas.errors import TapeflowError
 from tests.running import ROOT
@@ -248,8 +249,6 @@ def test_candles_are_of_the_instruments_that_were_named(opened):
 
 
 def test_the_report_is_the_one_of_the_command(opened, results):
-    from tapeflow.flows.report.render import render
-
     assert opened.report().html == render(results)
 
 
