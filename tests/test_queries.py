@@ -21,7 +21,7 @@ from tapeflow.connectors.duckdb.query import query
 from tapeflow.connectors.duckdb.query_watch import QueryWatch
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.duckdb.tables import RunInfo
-from tapeflow.connectors.duckdb.views import VIEWS
+from tapeflow.connectors.duckdb.views.shipped import VIEWS
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
 from tapeflow.schemas.quality import DeadLetter, Metric

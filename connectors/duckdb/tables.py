@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tapeflow.connectors.duckdb.views import VIEWS
+from tapeflow.connectors.duckdb.views.shipped import VIEWS
 from tapeflow.schemas.bar import Bar
 from tapeflow.schemas.instruments import Instrument, InstrumentTable
 from tapeflow.schemas.meanings import column_meanings, summarise

@@ -1,19 +1,8 @@
-"""Views of the results that are computed when they are queried, and what they mean."""
+"""Views of the market's data: what was off its step, recognised, or unlisted."""
 
-from msgspec import Struct
-
+from tapeflow.connectors.duckdb.views.view import View
 from tapeflow.schemas.meanings import SHARED, column_meanings
 from tapeflow.schemas.quality import UnlistedSymbol
-
-
-class View(Struct, frozen=True):
-    """A view of the results file."""
-
-    name: str
-    title: str
-    meanings: dict[str, str]  # of its columns
-    sql: str
-
 
 # A value is off its step where the quotient is further from a whole number than float64 explains:
 # prices are the float64 nearest to the venue's decimal, volumes are sums of such.
@@ -80,51 +69,3 @@ UNLISTED = View(
     FROM unlisted_minutes GROUP BY ALL ORDER BY records DESC, partition, symbol
     """,
 )
-# Without events it is not known whether an order has ended unfilled. The fills of an order in
-# slices are those of its children.
-ORDER_STATES = View(
-    "order_states",
-    "A view of `orders`, `order_events` and `fills`: what has become of each order so far.",
-    {
-        "order_id": SHARED["order_id"],
-        "account": SHARED["account"],
-        "strategy": SHARED["strategy"],
-        "instrument": SHARED["instrument"],
-        "side": SHARED["side"],
-        "role": "entry, exit or child",
-        "size": "as approved",
-        "filled": "so far",
-        "leaves": "what may still be filled",
-        "phase": "HELD, SENT, OPEN or DONE; NULL: not known, as there are no order events",
-        "end": 'FILLED, CANCELED, EXPIRED, REJECTED, DENIED, LOST, or "" while it lives',
-        "reason": "code of its end",
-        "seq": "that of the order",
-    },
-    """
-    SELECT id AS order_id, account, strategy, instrument, side, role, size,
-        coalesce(last.filled, executed, 0)::DECIMAL(38, 12) AS filled,
-        coalesce(last.leaves, greatest(size - coalesce(executed, 0), 0))::DECIMAL(38, 12) AS leaves,
-        CASE WHEN last IS NOT NULL THEN last.phase WHEN executed >= size THEN 'DONE'
-            WHEN EXISTS (FROM order_events) THEN 'HELD' END AS phase,
-        coalesce(last."end", if(executed >= size, 'FILLED', '')) AS end,
-        coalesce(last.reason, '') AS reason, seq
-    FROM orders
-    LEFT JOIN (
-        SELECT order_id, arg_max({
-            'filled': filled, 'leaves': leaves, 'phase': phase, 'end': "end", 'reason': end_reason
-        }, seq) AS last FROM (
-            SELECT *, first_value(reason) OVER (PARTITION BY order_id, "end" ORDER BY seq)
-                AS end_reason FROM order_events
-        ) GROUP BY order_id
-    ) AS events ON orders.id = events.order_id
-    LEFT JOIN (
-        SELECT if(role = 'child', parent, orders.id) AS executed_id, sum(fills.size) AS executed
-        FROM fills JOIN orders ON orders.id = fills.order_id GROUP BY ALL
-        UNION ALL
-        SELECT orders.id, sum(fills.size)
-        FROM fills JOIN orders ON orders.id = fills.order_id WHERE role = 'child' GROUP BY ALL
-    ) ON orders.id = executed_id
-    ORDER BY account, seq
-    """,
-)
-VIEWS = (ORDER_STATES, OFF_STEP, RECOGNISED_CHANNELS, UNLISTED)

@@ -1,0 +1,1 @@
+"""Views of the results that are computed when they are queried."""
