@@ -29,8 +29,7 @@ class Page(Struct, frozen=True):
         return Path(path)
 
     def __repr__(self) -> str:
-        size = len(self.html.encode()) / 1e6
-        return f"<{self.title}: {size:.2f} MB of HTML; Jupyter shows it, .save(FILE) writes it>"
+        return f"<{self.title}: Jupyter shows it, .save(FILE) writes it>"
 
     def _repr_html_(self) -> str:
         return (
