@@ -385,6 +385,16 @@ def test_every_table_and_column_has_a_comment(answering):
     assert found["fills", "fee"] == "positive: paid"
 
 
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_view_answers_in_a_running_flow_and_in_the_file(running, results, view):
+    in_flow = query(results, f"FROM {view.name}")
+    assert in_flow.names == [*view.meanings]
+    running.close()
+    running.close = lambda: None
+    complete(paths_of(results), keep=False)
+    assert query(results, f"FROM {view.name}").rows == in_flow.rows
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
 def test_times_are_utc_for_every_reader_in_every_zone(running, results, zone):
     running.close()

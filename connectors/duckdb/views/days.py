@@ -25,8 +25,11 @@ JOB_TERMS = f"""
     ),
     terms AS ({TERMS})
 """
-# The first and the last day of the log. A sample at midnight is of the day that ends then.
-DAY_OF_SAMPLE = "make_timestamp_ns(epoch_ns(time) - 1)::DATE"
+# The UTC day of a time in ns. A cast to DATE would round to microseconds, up into the next day.
+DAY = "(DATE '1970-01-01' + (({0}) // 86400000000000)::INTEGER)"
+# A sample at midnight is of the day that ends then, a fill of the day that begins.
+DAY_OF_SAMPLE = DAY.format("epoch_ns(time) - 1")
+# The first and the last day of the log.
 LOG_DAYS = f"""
     SELECT min(first_day) AS first_day, max(last_day) AS last_day FROM (
         SELECT min({DAY_OF_SAMPLE}) AS first_day, max({DAY_OF_SAMPLE}) AS last_day FROM equity
@@ -67,7 +70,8 @@ PNL_DAILY = View(
         FROM days LEFT JOIN closes USING (account, strategy, day)
     ),
     counts AS (
-        SELECT account, strategy, log_time::DATE AS day, count(*) AS fills FROM fills GROUP BY ALL
+        SELECT account, strategy, {DAY.format("epoch_ns(log_time)")} AS day, count(*) AS fills
+        FROM fills GROUP BY ALL
     )
     SELECT day, account, strategy, coalesce(close.equity, 0) AS equity,
         coalesce(close.equity, 0) - coalesce(lag(close.equity) OVER owner, 0) AS profit,

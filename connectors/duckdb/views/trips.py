@@ -13,39 +13,36 @@ by it counts in the trip that left it.
 from tapeflow.connectors.duckdb.views.view import View
 from tapeflow.schemas.meanings import SHARED
 
-# A position after each fill, and what the fill changed in it.
+# The position after each fill, before it, and before that one.
 CHANGES = """
     SELECT account, strategy, instrument, positions.seq, fill_id, quantity, lot, contract,
         coalesce(nullif(currency, ''), quote) AS currency,
         coalesce(lag(quantity) OVER owner, 0) AS before,
+        coalesce(lag(quantity, 2) OVER owner, 0) AS earlier,
         realized - coalesce(lag(realized) OVER owner, 0) AS gained,
         fees - coalesce(lag(fees) OVER owner, 0) AS paid,
         funding - coalesce(lag(funding) OVER owner, 0) AS received
     FROM positions LEFT JOIN instruments ON instruments.id = instrument
     WINDOW owner AS (PARTITION BY account, strategy, instrument ORDER BY positions.seq)
 """
-# Whether it is flat after the fill, and whether the fill begins a trip. One that turns the
-# position does so in two parts: 0 ends a trip, 1 begins the next.
-STEPS = """
-    SELECT *, sum((begins OR turns)::INT) OVER owner AS begun,
+# A fill of a flat position begins a trip. One that turns the position does so in two parts: 0 ends
+# a trip, 1 begins the next.
+IS_FLAT = "{0} = 0 OR coalesce(abs({0}) < lot AND abs({0}) < abs({1}), false)"
+STEPS = f"""
+    SELECT *, (sum((begins OR turns)::INT) OVER owner)::BIGINT AS begun,
         unnest(if(turns, [0, 1], [1])) AS part
     FROM (
         SELECT *, was_flat AND abs(quantity) > abs(before) AS begins,
             NOT was_flat AND NOT is_flat AND sign(before) * sign(quantity) < 0 AS turns
         FROM (
-            SELECT *, coalesce(lag(is_flat) OVER owner, true) AS was_flat
-            FROM (
-                SELECT *, quantity = 0 OR (abs(quantity) < lot AND abs(quantity) < abs(before))
-                    IS TRUE AS is_flat
-                FROM changes
-            )
-            WINDOW owner AS (PARTITION BY account, strategy, instrument ORDER BY seq)
+            SELECT *, {IS_FLAT.format("quantity", "before")} AS is_flat,
+                {IS_FLAT.format("before", "earlier")} AS was_flat FROM changes
         )
     )
     WINDOW owner AS (PARTITION BY account, strategy, instrument ORDER BY seq)
 """
 PARTS = """
-    SELECT steps.*, begun - (turns AND part = 0)::INT AS number,
+    SELECT steps.*, begun - (turns AND part = 0)::BIGINT AS number,
         if((begins OR turns) AND part = 1, sign(quantity), sign(before)) AS direction,
         if(side = 'BUY', 1, -1) = direction AS is_entry,
         log_time, price, order_id,
@@ -77,14 +74,8 @@ TRIPS = f"""
     FROM parts GROUP BY account, strategy, instrument, number
 """
 # Funding that came after the last fill is not in `positions`: it is that of the last trip.
-LATE_FUNDING = """
-    SELECT account, strategy, instrument, paid_in - booked AS late
-    FROM (
-        SELECT account, strategy, instrument, sum(amount) AS paid_in FROM funding GROUP BY ALL
-    ) JOIN (
-        SELECT account, strategy, instrument, sum(received) AS booked FROM changes GROUP BY ALL
-    ) USING (account, strategy, instrument)
-"""
+LATE_FUNDING = """if(trips.number = max(trips.number) OVER owner,
+    coalesce(paid_in - sum(received) OVER owner, 0), 0)"""
 # Why the order of the last fill was there: a slice is there for the reason of its order.
 EXIT_REASON = """CASE
     WHEN NOT ended THEN ''
@@ -123,17 +114,18 @@ ROUND_TRIPS = View(
         "or the command that closed it; '' while it is open",
     },
     f"""
-    WITH changes AS ({CHANGES}), steps AS ({STEPS}), parts AS ({PARTS}), trips AS ({TRIPS}),
-    late_funding AS ({LATE_FUNDING})
+    WITH changes AS ({CHANGES}), steps AS ({STEPS}), parts AS ({PARTS}), trips AS ({TRIPS})
     SELECT trips.account, trips.strategy, trips.instrument, trips.number,
         if(direction > 0, 'LONG', 'SHORT') AS side, entry_time,
         if(ended, last_time, NULL) AS exit_time, largest AS size, entry_price, exit_price,
         realized, fees, realized - fees AS profit,
-        received + if(trips.number = max(trips.number) OVER owner, coalesce(late, 0), 0) AS funding,
+        received + {LATE_FUNDING} AS funding,
         currency, fills,
         if(ended, epoch_ns(last_time) - epoch_ns(entry_time), NULL) AS duration_ns, entry_fill_id,
         if(ended, last_fill_id, NULL) AS exit_fill_id, {EXIT_REASON} AS exit_reason
-    FROM trips LEFT JOIN late_funding USING (account, strategy, instrument)
+    FROM trips LEFT JOIN (
+        SELECT account, strategy, instrument, sum(amount) AS paid_in FROM funding GROUP BY ALL
+    ) AS paid USING (account, strategy, instrument)
     LEFT JOIN orders AS last_orders ON last_orders.id = last_order_id
     LEFT JOIN orders AS exits
         ON exits.id = if(last_orders.role = 'child', last_orders.parent, last_orders.id)
