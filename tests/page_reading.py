@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-VOID = {"meta", "link", "br", "img", "input", "rect", "line", "hr"}
+VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 class ReadPage(HTMLParser):
@@ -18,7 +18,7 @@ class ReadPage(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.text, self.open, self.elements = text, [], []
         self.tables, self.scripts, self.texts = {}, [], []
-        self.caption = self.row = None
+        self.caption, self.row, self.rows = "", [], []
         self.feed(text)
         assert not self.open, f"not closed: {self.open}"
 
@@ -33,7 +33,7 @@ class ReadPage(HTMLParser):
             self.caption, self.rows = "", []
         elif tag == "tr":
             self.row = []
-        elif tag in {"td", "th"} and self.row is not None:
+        elif tag in {"td", "th"}:
             self.row.append("")
 
     def handle_startendtag(self, tag, attributes):
@@ -45,7 +45,7 @@ class ReadPage(HTMLParser):
         )
         if tag == "tr":
             self.rows.append(self.row)
-            self.row = None
+            self.row = []
         elif tag == "table":
             head, *rows = self.rows
             self.tables[self.caption] = [dict(zip(head, row, strict=True)) for row in rows]

@@ -217,7 +217,7 @@ def invent(path: Path, days=90, strategies=("trend", EVIL), seed=7, job=None):
             elif draw == 99:
                 desk.deny(strategy, name, time_ns)
         if hour + 1 < count:
-            for name, strategy in zip(names, strategies, strict=True):
+            for strategy, name in sorted(zip(strategies, names, strict=True)):  # as an account does
                 desk.sample(strategy, {name: closes[name][hour]}, time_ns)
     for name in names:
         put_columns(con, f"{INTERNAL}.bars", bars_of(name, closes[name]))

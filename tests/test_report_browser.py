@@ -2,12 +2,14 @@
 
 import re
 import shutil
+from itertools import pairwise
 
 import pytest
 
+from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.flows.report.render import render
 from tests.browser import LAPTOP, PHONE, launched, needs_browser, opened
-from tests.reporting import EVIL, invent
+from tests.reporting import EVIL, HOUR_NS, JOB, bars_of, created, invent, price_walk, put_columns
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
@@ -52,10 +54,32 @@ def browser():
         yield started
 
 
+def comes_true(tab, check):
+    """Whether a check holds within some seconds; the page's policy lets no driver poll in it."""
+    for _ in range(50):
+        if check():
+            return True
+        tab.page.wait_for_timeout(100)
+    return False
+
+
+def looks_other(tab, element, before):
+    """Whether an element comes to look otherwise than it did."""
+    return comes_true(tab, lambda: element.screenshot() != before)
+
+
 def copied(results, path):
     """A copy of results: these are open in this process, which opens no file twice."""
     shutil.copyfile(results, path)
     return path
+
+
+def fine(path):
+    """Bars of half a second, at prices off the tick."""
+    con = created(path, JOB, ["C0-USDT.BINANCE"])
+    closes = price_walk(500, 1) + 0.0037
+    put_columns(con, f"{INTERNAL}.bars", bars_of("C0-USDT.BINANCE", closes, HOUR_NS // 7200))
+    con.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +88,9 @@ def pages(demo_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     invent(folder / "days.duckdb", days=60)
     invent(folder / "other.duckdb", days=50, seed=3)
+    fine(folder / "fine.duckdb")
     made = {
+        "fine": render(folder / "fine.duckdb"),
         "demo": render(copied(demo_run.results, folder / "demo.duckdb")),
         "days": render(folder / "days.duckdb", folder / "other.duckdb"),
     }
@@ -157,8 +183,7 @@ def test_a_chosen_instrument_is_drawn(tab):
     select.select_option(other)
     tab.page.wait_for_selector(f'figure[data-shown="{other}"]')
     assert other in figure.locator(".plot").get_attribute("aria-label")
-    tab.page.wait_for_timeout(200)
-    assert figure.locator(".plot").screenshot() != before
+    assert looks_other(tab, figure.locator(".plot"), before)
 
 
 def test_marks_can_be_hidden_and_the_view_moved_by_keyboard(tab):
@@ -174,7 +199,7 @@ def test_marks_can_be_hidden_and_the_view_moved_by_keyboard(tab):
     before = tab.page.evaluate(visible)
     figure.locator("button[data-move=closer]").focus()
     tab.page.keyboard.press("Enter")
-    assert tab.page.evaluate(visible) < before
+    assert comes_true(tab, lambda: tab.page.evaluate(visible) < before)  # in the next frame
 
 
 def test_a_fill_is_explained_from_the_table_and_the_focus_comes_back(tab):
@@ -213,6 +238,22 @@ def test_colours_follow_the_scheme(tab):
     ground = "getComputedStyle(document.body).backgroundColor"
     before = tab.page.evaluate(ground), tab.page.locator("#equity .plot").screenshot()
     tab.page.emulate_media(color_scheme="dark")
-    tab.page.wait_for_timeout(300)
-    assert tab.page.evaluate(ground) != before[0]
-    assert tab.page.locator("#equity .plot").screenshot() != before[1]
+    assert comes_true(tab, lambda: tab.page.evaluate(ground) != before[0])
+    assert looks_other(tab, tab.page.locator("#equity .plot"), before[1])
+
+
+def test_a_line_is_hidden_by_its_name(tab):
+    button = tab.page.locator("#equity .legend button", has_text="buy and hold")
+    before = tab.page.locator("#equity .plot").screenshot()
+    button.focus()
+    tab.page.keyboard.press("Space")
+    assert button.get_attribute("aria-pressed") == "false"
+    assert looks_other(tab, tab.page.locator("#equity .plot"), before)
+
+
+@pytest.mark.parametrize("tab", [("fine", LAPTOP, "light")], indirect=True, ids=["fine"])
+def test_bars_below_a_second_and_off_the_tick_are_drawn_as_they_are(tab):
+    bars = tab.page.evaluate("document.querySelector('figure[data-kind=candles]').view.bars")
+    closes = price_walk(500, 1) + 0.0037
+    assert [round(each["close"], 4) for each in bars] == [round(float(each), 4) for each in closes]
+    assert {round(b["time"] - a["time"], 6) for a, b in pairwise(bars)} == {0.5}

@@ -59,12 +59,12 @@ def test_prices_off_the_tick_are_not_moved_to_it(values):
 @given(st.lists(VALUES, min_size=1, max_size=400), st.integers(8, 100))
 def test_a_thinned_line_keeps_its_ends_and_extremes(values, most):
     points = list(enumerate(values))
-    kept = thin(points, most)
-    assert len(kept) <= max(most, min(len(points), most))
-    assert kept[0] == points[0] and kept[-1] == points[-1]
-    assert [time for time, _ in kept] == sorted({time for time, _ in kept})
-    assert {min(values), max(values)} <= {value for _, value in kept}
-    assert set(kept) <= set(points)
+    thinned = thin(points, most)
+    assert len(thinned) <= max(most, min(len(points), most))
+    assert thinned[0] == points[0] and thinned[-1] == points[-1]
+    assert [time for time, _ in thinned] == sorted({time for time, _ in thinned})
+    assert {min(values), max(values)} <= {value for _, value in thinned}
+    assert set(thinned) <= set(points)
 
 
 @given(SERIES)
@@ -133,8 +133,8 @@ def test_html_is_escaped_once():
 
 def test_settings_that_differ_are_named_by_their_path():
     ours = {"a": 1, "accounts": [{"name": "x", "max": "5"}], "gone": True}
-    theirs = {"a": 1, "accounts": [{"name": "x", "max": "7"}]}
-    found = [(each["name"], each["ours"], each["theirs"]) for each in differences(ours, theirs)]
+    other = {"a": 1, "accounts": [{"name": "x", "max": "7"}]}
+    found = [(each["name"], each["first"], each["second"]) for each in differences(ours, other)]
     assert found == [("accounts.x.max", "5", "7"), ("gone", "true", "not set")]
 
 

@@ -16,7 +16,7 @@ from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.planes import pack_bars
 from tapeflow.flows.report.source import Source
 
-BARS_MAX = 200_000  # of an instrument; more become wider bars
+BARS_MAX = 100_000  # of an instrument; more become wider bars
 TOOLS = (
     ("earlier", "←", "earlier"),
     ("later", "→", "later"),

@@ -6,7 +6,7 @@ from tapeflow.connectors.duckdb.reading import to_sql
 from tapeflow.flows.report.figure import Line
 from tapeflow.flows.report.source import Source
 
-# Each row of the view is a strategy's notional after a change: sums are of the last ones.
+# Each row of the view is a strategy's notional after a fill: sums are of the last ones, exact.
 SUMS = """
     SELECT epoch_ns(time),
         (sum(sum(long)) OVER by_time)::DOUBLE, (sum(sum(short)) OVER by_time)::DOUBLE
@@ -14,8 +14,11 @@ SUMS = """
         SELECT time,
             greatest(notional, 0) - lag(greatest(notional, 0), 1, 0) OVER by_key AS long,
             least(notional, 0) - lag(least(notional, 0), 1, 0) OVER by_key AS short
-        FROM (SELECT *, row_number() OVER () AS number FROM exposure WHERE account = {account})
-        WINDOW by_key AS (PARTITION BY strategy, instrument ORDER BY time, number)
+        FROM (
+            SELECT * REPLACE (notional::DECIMAL(38, 6) AS notional)
+            FROM exposure WHERE account = {account}
+        )
+        WINDOW by_key AS (PARTITION BY strategy, instrument ORDER BY seq)
     ) GROUP BY time WINDOW by_time AS (ORDER BY time) ORDER BY time
 """
 LIMITS = ("gross_max", "net_max")

@@ -14,6 +14,7 @@ from tapeflow.flows.report.markup import Column, Html, escape, table
 from tapeflow.flows.report.planes import pack_json
 
 POINTS_MAX = 5_000  # of a line; more are thinned
+FAR = 4  # times the largest value: a level beyond would press the lines flat
 TABLE_MAX = 60  # rows of the table in place of a chart
 
 Points = list[tuple[int, float]]  # time in ns, value
@@ -69,11 +70,15 @@ def lines(
 
     A line of many points is thinned, which its caption says.
     """
+    seen = [is_near(each, series) for each in levels]
     thinned = [each for each in series if len(each.points) > POINTS_MAX]
     data = {
         "places": places,
         "series": [series_data(each) for each in series],
-        "levels": [{"name": each.name, "value": each.value, "pane": each.pane} for each in levels],
+        "levels": [
+            {"name": each.name, "value": each.value, "pane": each.pane, "seen": in_sight}
+            for each, in_sight in zip(levels, seen, strict=True)
+        ],
     }
     caption = "".join(
         f" {escape(each.name)}: {len(each.points):,} points, drawn by the first, lowest, highest "
@@ -81,7 +86,7 @@ def lines(
         for each in thinned
     )
     return Html(
-        f'<figure class="chart" data-kind="lines">{legend(series, levels)}'
+        f'<figure class="chart" data-kind="lines">{legend(series, levels, seen)}'
         f'<div class="plot" style="height:{height}px" role="img" aria-label="{escape(label)}">'
         f'</div><script type="text/plain" class="packed">{pack_json(data)}</script>'
         + (f"<figcaption>{caption.strip()}</figcaption>" if caption else "")
@@ -90,8 +95,11 @@ def lines(
 
 
 def series_data(line: Line) -> dict[str, Any]:
-    """Return a line as data of the page: times in ms, each once."""
-    last = {time // 1_000_000: value for time, value in thin(line.points)}
+    """Return a line as data of the page: times in ms, each once; values to 12 digits.
+
+    The last digits of a sum of DOUBLE depend on the order in which threads add it.
+    """
+    last = {time // 1_000_000: float(f"{value:.12g}") for time, value in thin(line.points)}
     return {
         "name": line.name,
         "kind": line.kind,
@@ -104,19 +112,26 @@ def series_data(line: Line) -> dict[str, Any]:
     }
 
 
-def legend(series: Sequence[Line], levels: Sequence[Level] = ()) -> str:
-    """Return the names of the lines, each with its colour and a place for the value."""
+def legend(series: Sequence[Line], levels: Sequence[Level], seen: Sequence[bool]) -> str:
+    """Return a button for each line, which hides it, with its colour and a place for its value."""
     items = "".join(
-        f'<li><span class="swatch{" dashed" if each.dashed else ""}" '
-        f'style="--swatch:var(--{each.colour})"></span>{escape(each.name)} '
+        f'<li><button type="button" data-series="{index}" aria-pressed="true">'
+        f'<span class="swatch{" dashed" if each.dashed else ""}" '
+        f'style="--swatch:var(--{each.colour})"></span>{escape(each.name)}</button> '
         f'<output data-series="{index}" aria-hidden="true"></output></li>'
         for index, each in enumerate(series)
     ) + "".join(
         f'<li><span class="swatch dashed" style="--swatch:var(--limit)"></span>'
-        f"{escape(each.name)} {number(each.value)}</li>"
-        for each in levels
+        f"{escape(each.name)} {number(each.value)}{'' if in_sight else ' (beyond the chart)'}</li>"
+        for each, in_sight in zip(levels, seen, strict=True)
     )
     return f'<ul class="legend">{items}</ul>'
+
+
+def is_near(level: Level, series: Sequence[Line]) -> bool:
+    """Return whether a level is near enough to the lines of its pane to be in sight with them."""
+    values = [abs(value) for each in series if each.pane == level.pane for _, value in each.points]
+    return abs(level.value) <= FAR * max(values, default=0)
 
 
 def as_table(label: str, series: Sequence[Line], places: int = 2) -> str:

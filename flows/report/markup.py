@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from tapeflow.flows.report.forms import FORMS
 
-LONG = 18  # rows: a longer table scrolls in its box
+LONG = 24  # rows: a longer table scrolls in its box
 
 
 class Column(Struct, frozen=True):

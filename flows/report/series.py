@@ -52,7 +52,9 @@ def equity_of(source: Source) -> Iterator[tuple[str, Points]]:
         "SELECT account, strategy, epoch_ns(time), equity::DOUBLE FROM equity ORDER BY account, seq"
     ):
         points[account, strategy].append((time, value))
-    begin = source.tuples("SELECT epoch_ns(min(open_time)), 0.0 FROM bars HAVING count(*) > 0")
+    begin = source.tuples(
+        "SELECT epoch_ns(min(open_time)), 0::DOUBLE FROM bars HAVING count(*) > 0"
+    )
     for (account, strategy), found in points.items():
         if begin and begin[0][0] < found[0][0]:
             found.insert(0, begin[0])
@@ -109,10 +111,10 @@ def buy_and_hold(source: Source, invested: Decimal) -> Points:
             SELECT instrument, arg_min(open, open_time) AS price
             FROM bars JOIN traded USING (instrument) GROUP BY ALL
         )
-        SELECT epoch_ns(s.time), avg(coalesce(b.close / f.price, 1) - 1) * {invested}
+        SELECT epoch_ns(s.time), avg(coalesce(b.close / f.price, 1) - 1) * {invested}::DOUBLE
         FROM sampled AS s CROSS JOIN first AS f
         ASOF LEFT JOIN bars AS b ON b.instrument = f.instrument AND b.close_time <= s.time
         GROUP BY s.time
-        UNION ALL SELECT epoch_ns(min(open_time)), 0 FROM bars HAVING count(*) > 0
+        UNION ALL SELECT epoch_ns(min(open_time)), 0::DOUBLE FROM bars HAVING count(*) > 0
         ORDER BY ALL
     """)

@@ -9,23 +9,20 @@ from tapeflow.flows.report.source import Source
 
 SHARES = {"return", "cagr", "volatility", "hit_rate", "exposure_share", "max_drawdown_share"}
 COUNTS = {"trips", "fills", "max_consecutive_losses"}
-DAYS = {"max_drawdown_days"}
-RATIOS = {"sharpe", "sortino", "calmar", "profit_factor", "turnover"}
-SIGNED = {
-    "net_profit",
-    "max_drawdown",
-    "expectancy",
-    "average_win",
-    "average_loss",
-    "return",
-    "cagr",
+DURATIONS = {"max_drawdown_days"}
+SIGNED = {"net_profit", "expectancy", "average_win", "average_loss", "return", "cagr"}
+OF_CAPITAL = {"return", "cagr", "volatility", "calmar", "max_drawdown_share"}
+DAYS_MIN = 2  # UTC days, for anything of daily returns
+LEAST_DAYS = {
+    "cagr": DAYS_MIN,
+    "volatility": DAYS_MIN,
+    "calmar": DAYS_MIN,
+    "sharpe": 3,
+    "sortino": 3,
 }
-DAILY = {"cagr", "volatility", "sharpe", "sortino", "calmar"}
-OF_CAPITAL = {"return", "cagr", "volatility", "calmar", "turnover"}
-OF_TRIPS = {"profit_factor", "expectancy", "hit_rate", "average_win", "average_loss"}
-DAYS_MIN = 2  # of returns, for any daily statistic
 NAMES = {"cagr": "CAGR", "sharpe": "Sharpe ratio", "sortino": "Sortino ratio",
-         "calmar": "Calmar ratio", "trips": "round trips"}  # fmt: skip
+         "calmar": "Calmar ratio", "trips": "round trips",
+         "max_drawdown_days": "longest drawdown"}  # fmt: skip
 
 
 class Statistics:
@@ -39,7 +36,9 @@ class Statistics:
         self.values = {
             (row["account"], row["strategy"], row["statistic"]): row["value"] for row in rows
         }
-        self.definitions = {row["statistic"]: row["definition"] for row in rows}
+        self.definitions = {
+            row["statistic"]: row["definition"].replace("NULL: ", "not defined: ") for row in rows
+        }
         self.names = list(dict.fromkeys(row["statistic"] for row in rows))
         self.scopes = sorted({(row["account"], row["strategy"]) for row in rows})
         self.accounts = sorted({account for account, _ in self.scopes})
@@ -51,22 +50,24 @@ class Statistics:
     def cell(self, account: str, strategy: str, statistic: str) -> Html:
         """Return a value as HTML; of a missing one, why it is."""
         value = self.values.get((account, strategy, statistic))
-        if value is None:
+        if value is None or self.is_too_short(statistic):
             return Html(f'<span class="undefined">{escape(self.why(account, statistic))}</span>')
         shown = escape(text_of(statistic, value))
         if statistic not in SIGNED or not value:
             return Html(shown)
         return Html(f'<span class="{"pos" if value > 0 else "neg"}">{shown}</span>')
 
+    def is_too_short(self, statistic: str) -> bool:
+        """Return whether the log has too few days for a statistic."""
+        return self.days < LEAST_DAYS.get(statistic, 0)
+
     def why(self, account: str, statistic: str) -> str:
         """Return why a statistic has no value."""
+        if self.is_too_short(statistic):
+            return f"not defined: fewer than {LEAST_DAYS[statistic]} days"
         if statistic in OF_CAPITAL and self.capital.get(account) is None:
             return "not defined: the job declares no capital"
-        if statistic in DAILY and self.days < DAYS_MIN:
-            return f"not defined: fewer than {DAYS_MIN} days"
-        if statistic in OF_TRIPS:
-            return "not defined: too few round trips"
-        return "not defined"
+        return "not defined: see its definition"
 
 
 def title_of(statistic: str) -> str:
@@ -90,6 +91,6 @@ def text_of(statistic: str, value: Any) -> str:
         return share(value)
     if statistic in COUNTS:
         return number(value, 0)
-    if statistic in DAYS:
+    if statistic in DURATIONS:
         return duration(Decimal(str(value)) * 86_400 * 10**9)
     return number(value)

@@ -108,6 +108,7 @@ const Charts = (() => {
     chart.panes().slice(1).forEach((pane) => pane.setStretchFactor(0.45));
     chart.panes()[0].setStretchFactor(1);
     followCrosshair(chart, figure, all, data);
+    enableLegend(figure, all);
     requestAnimationFrame(() => chart.timeScale().fitContent());
     drawn.push(() => {
       chart.applyOptions(look());
@@ -121,8 +122,9 @@ const Charts = (() => {
 
   // A level is in sight only where the scale of its pane reaches it.
   function includeLevels(all, data) {
-    for (const pane of new Set(data.levels.map((each) => each.pane))) {
-      const values = data.levels.filter((each) => each.pane === pane).map((each) => each.value);
+    const seen = data.levels.filter((each) => each.seen);
+    for (const pane of new Set(seen.map((each) => each.pane))) {
+      const values = seen.filter((each) => each.pane === pane).map((each) => each.value);
       const first = data.series.findIndex((each) => each.pane === pane);
       all[first].applyOptions({
         autoscaleInfoProvider: (original) => {
@@ -137,6 +139,17 @@ const Charts = (() => {
         },
       });
     }
+  }
+
+  // A line can be hidden, such as one that presses the others flat.
+  function enableLegend(figure, all) {
+    figure.querySelectorAll("button[data-series]").forEach((button) =>
+      button.addEventListener("click", () => {
+        const visible = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", String(visible));
+        all[Number(button.dataset.series)].applyOptions({ visible });
+      }),
+    );
   }
 
   function followCrosshair(chart, figure, all, data) {

@@ -16,13 +16,13 @@ TABLES = ("bars", "signals", "decisions", "orders", "fills", "gaps", "late_trade
 
 def section(source: Source, other: Source) -> Section:
     """Return the comparison of a run with another one."""
-    ours, theirs = name_of(source, other)
+    first, second = name_of(source, other)
     columns = (
         Column("scope", "of"),
         Column("name", "figure"),
-        Column("ours", ours, "exact"),
-        Column("theirs", theirs, "exact"),
-        Column("difference", "difference", "change", f"{ours} less {theirs}"),
+        Column("first", first, "exact"),
+        Column("second", second, "exact"),
+        Column("difference", "difference", "change", f"{first} less {second}"),
     )
     missing = lacking(source, "tearsheet") or lacking(other, "tearsheet")
     rows = counts(source, other) + ([] if missing else statistics(source, other))
@@ -37,7 +37,7 @@ def section(source: Source, other: Source) -> Section:
             table("Figures of both runs", columns, rows, sortable=True),
             table(
                 "Settings of the job that differ",
-                (Column("name", "setting"), Column("ours", ours), Column("theirs", theirs)),
+                (Column("name", "setting"), Column("first", first), Column("second", second)),
                 settings,
                 empty="none, as stored in the results",
             ),
@@ -70,10 +70,10 @@ def sameness(source: Source, other: Source) -> str:
 
 def both_equities(source: Source, other: Source) -> Html:
     """Return the chart of both total equities."""
-    ours, theirs = name_of(source, other)
+    first, second = name_of(source, other)
     series = [
-        Line(ours, total_equity(source), "accent"),
-        Line(theirs, total_equity(other), "c1", dashed=True),
+        Line(first, total_equity(source), "accent"),
+        Line(second, total_equity(other), "c1", dashed=True),
     ]
     known = [each for each in series if each.points]
     return lines("Equity of both runs", known, height=280) if known else Html("")
@@ -82,48 +82,54 @@ def both_equities(source: Source, other: Source) -> Html:
 def counts(source: Source, other: Source) -> Rows:
     """Return the numbers of rows of both."""
     return [
-        {"scope": "all", "name": name, "ours": ours, "theirs": theirs, "difference": ours - theirs}
+        {
+            "scope": "all",
+            "name": name,
+            "first": first,
+            "second": second,
+            "difference": first - second,
+        }
         for name in TABLES
-        for ours, theirs in [(source.count(name), other.count(name))]
+        for first, second in [(source.count(name), other.count(name))]
     ]
 
 
 def statistics(source: Source, other: Source) -> Rows:
     """Return the statistics of both, with the differences of those that both have."""
-    ours, theirs = Statistics(source), Statistics(other)
+    first, second = Statistics(source), Statistics(other)
     rows: Rows = []
-    keys = dict.fromkeys([*ours.values, *theirs.values])
+    keys = dict.fromkeys([*first.values, *second.values])
     for account, strategy, name in keys:
-        left, right = (each.values.get((account, strategy, name)) for each in (ours, theirs))
+        left, right = (each.values.get((account, strategy, name)) for each in (first, second))
         rows.append(
             {
                 "scope": f"{account} / {strategy}" if strategy else account,
                 "name": title_of(name),
-                "ours": Html(text_of(name, left)),
-                "theirs": Html(text_of(name, right)),
+                "first": Html(text_of(name, left)),
+                "second": Html(text_of(name, right)),
                 "difference": None if left is None or right is None else left - right,
             }
         )
     return rows
 
 
-def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[dict[str, str]]:
+def differences(first: Any, second: Any, path: str = "") -> Iterator[dict[str, str]]:
     """Yield settings that are not equal, each by its path.
 
     >>> list(differences({"a": {"b": 1}}, {"a": {"b": 2}}))
-    [{'name': 'a.b', 'ours': '1', 'theirs': '2'}]
+    [{'name': 'a.b', 'first': '1', 'second': '2'}]
     """
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for key in sorted({*ours, *theirs}):
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in sorted({*first, *second}):
             below = f"{path}.{key}" if path else str(key)
-            yield from differences(ours.get(key), theirs.get(key), below)
-    elif named(ours) and named(theirs):
-        yield from differences(by_name(ours), by_name(theirs), path)
-    elif ours != theirs:
-        yield {"name": path, "ours": shown(ours), "theirs": shown(theirs)}
+            yield from differences(first.get(key), second.get(key), below)
+    elif has_names(first) and has_names(second):
+        yield from differences(by_name(first), by_name(second), path)
+    elif first != second:
+        yield {"name": path, "first": shown(first), "second": shown(second)}
 
 
-def named(value: Any) -> bool:
+def has_names(value: Any) -> bool:
     """Return whether it is a list of tables with names, such as accounts."""
     return isinstance(value, list) and all(isinstance(x, dict) and "name" in x for x in value)
 

@@ -3,7 +3,7 @@
 from tapeflow.flows.report.chart import STRATEGIES_MAX, equity_chart
 from tapeflow.flows.report.figure import format_ns
 from tapeflow.flows.report.forms import exact
-from tapeflow.flows.report.markup import Column, paragraph, table
+from tapeflow.flows.report.markup import Column, Html, paragraph, table
 from tapeflow.flows.report.section import Section, join
 from tapeflow.flows.report.series import capital, drawdowns, total_equity
 from tapeflow.flows.report.source import Source
@@ -14,7 +14,9 @@ COLUMNS = (
     Column("end", "until", "text", "when that high was reached again"),
     Column("low", "lowest at", "time"),
     Column("depth", "depth", "signed", "equity at the lowest sample less the high, in money"),
-    Column("length", "length", "duration", "from the high until it was reached again, or the end"),
+    Column(
+        "length", "length", "duration", "from the high, or the first bar, until it is back at it"
+    ),
 )
 
 
@@ -37,9 +39,26 @@ def section(source: Source) -> Section:
         join(
             equity_chart(source),
             paragraph(notes(source)),
+            *warnings(source),
             table("The five longest drawdowns", COLUMNS, rows),
         ),
     )
+
+
+def warnings(source: Source) -> list[Html]:
+    """Return lines on samples whose value is not all known."""
+    stale, unvalued, samples = source.tuples(
+        "SELECT count(stale_mark_time), count(*) FILTER (unvalued <> ''), count(*) FROM equity"
+    )[0]
+    lines = []
+    if stale:
+        lines.append(f"{stale:,} of {samples:,} samples of equity use a mark that was stale.")
+    if unvalued:
+        lines.append(
+            f"{unvalued:,} of {samples:,} samples of equity leave out amounts in currencies of "
+            "which no price was known: see `unvalued` of the table equity."
+        )
+    return [paragraph(line, "warn") for line in lines]
 
 
 def notes(source: Source) -> str:

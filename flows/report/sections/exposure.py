@@ -8,8 +8,8 @@ from tapeflow.flows.report.source import Source
 
 ACCOUNTS_MAX = 6
 NOTE = (
-    "Notional of all positions after each fill, each at the price of its last change; between "
-    "fills it stays as it was. Dashed lines are the limits of the job."
+    "Notional of all positions after each fill, each at the mark of its own last fill, in the "
+    "currencies at par; between fills it stays as it was. Dashed lines are limits of the job."
 )
 COLUMNS = (Column("account", "account"), Column("limit", "limit"), Column("value", "value"))
 

@@ -14,6 +14,7 @@ LAST = """
 def by(*keys: str) -> str:
     """Return SQL of fills, realized profit and fees of the last positions, and of their trips."""
     names = ", ".join(keys)
+    of_fills = ", ".join(f"fills.{key}" for key in keys)
     return f"""
         WITH last AS ({LAST}),
         made AS (
@@ -21,8 +22,9 @@ def by(*keys: str) -> str:
                 count(*) FILTER (quantity <> 0) AS open FROM last GROUP BY ALL
         ),
         filled AS (
-            SELECT {names}, count(*) AS fills, sum(price * size)::DOUBLE AS turnover
-            FROM fills GROUP BY ALL
+            SELECT {of_fills}, count(*) AS fills, sum(size::DOUBLE * multiplier::DOUBLE
+                * if(contract = 'inverse', 1, price::DOUBLE)) AS turnover
+            FROM fills JOIN instruments ON instruments.id = instrument GROUP BY ALL
         ),
         trips AS (
             SELECT {names}, sum(trips)::BIGINT AS trips, sum(wins)::BIGINT AS wins,
@@ -37,7 +39,12 @@ def by(*keys: str) -> str:
 
 FIGURES = (
     Column("fills", "fills", "count"),
-    Column("turnover", "turnover", "money", "sum of price * size of the fills, in quote currency"),
+    Column(
+        "turnover",
+        "turnover",
+        "money",
+        "sum of size * multiplier * price of the fills; of inverse contracts without the price",
+    ),
     Column("realized", "realized", "signed", "profit of what was closed, before fees"),
     Column("fees", "fees", "money"),
     Column("funding", "funding", "signed", "received, less what was paid"),

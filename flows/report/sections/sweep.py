@@ -65,8 +65,8 @@ def heat_maps(strategy: str, rows: Rows) -> Html:
     down, across = names[0], (names[1] if len(names) > 1 else None)
     fixed = {name: grid[0][0][name] for name in names[2:]}
     cut = [(each, row) for each, row in grid if all(each[n] == v for n, v in fixed.items())]
-    lines = ordered(each[down] for each, _ in cut)
-    columns = ordered(each[across] for each, _ in cut) if across else [""]
+    lines = sort_values(each[down] for each, _ in cut)
+    columns = sort_values(each[across] for each, _ in cut) if across else [""]
     parts = [
         f"<h3>{escape(strategy)}: {escape(down)}{f' by {escape(across)}' if across else ''}</h3>"
     ]
@@ -86,7 +86,7 @@ def heat_maps(strategy: str, rows: Rows) -> Html:
     return Html("".join(parts))
 
 
-def ordered(values: Any) -> list[str]:
+def sort_values(values: Any) -> list[str]:
     """Return values as text, each once: numbers by size, then texts."""
     return [text(value) for value in sorted(set(map(hashable, values)), key=rank)]
 
