@@ -4,6 +4,8 @@ A strategy in a file of your own imports what it uses from here, and from nowher
 
     from tapeflow import BUY, Strategy, Submit
 
+A notebook opens results with `tapeflow.open("results.duckdb")`.
+
 The rooms of this package are the folders of the same name in the checkout: here stand links to
 them, so that they are imported as `tapeflow.schemas`, `tapeflow.operators`, ... wherever it is
 installed.
@@ -13,6 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tapeflow.flows.notebook.results import Results
     from tapeflow.schemas.accounts import Decision
     from tapeflow.schemas.bar import Bar
     from tapeflow.schemas.context import Context, OpenOrder
@@ -94,6 +99,16 @@ __all__ = [
     "WatchPrice",
     "z_scores",
 ]
+
+
+def open(path: "str | Path" = "results.duckdb") -> "Results":  # noqa: A001  # as in tapeflow.open
+    """Open results for reading: of a finished file, a partial one, or a flow that runs.
+
+    Raises TapeflowError where there are none, or they cannot be read.
+    """
+    module = import_module("tapeflow.flows.notebook.results")
+    opened: Results = module.Results(path)
+    return opened
 
 
 def __getattr__(name: str) -> Any:

@@ -143,10 +143,18 @@ def query_running(results: Path, sql: str) -> QueryResult | None:
 
     Raises TapeflowError for a query that failed or took too long.
     """
+    table = fetch_running(results, sql)
+    return None if table is None else to_query_result(table)
+
+
+def fetch_running(results: Path, sql: str) -> Any:
+    """Return the result as the pyarrow.Table of `execute_exact`; None where no run answers.
+
+    Raises TapeflowError for a query that failed or took too long.
+    """
     try:
         endpoint = json.loads(endpoint_file(results).read_text())
-        table = call_on_thread(lambda: fetch(endpoint["port"], endpoint["token"], sql))
-        return to_query_result(table)
+        return call_on_thread(lambda: fetch(endpoint["port"], endpoint["token"], sql))
     except (OSError, ValueError, KeyError, flight.FlightUnavailableError):
         return None  # no run, or one that was killed
     except flight.FlightUnauthenticatedError:

@@ -29,6 +29,7 @@ from tapeflow.flows.cli import (
     run,
     sweep,
     terminal,
+    ticks,
     verify,
 )
 from tapeflow.flows.cli.interrupts import restore_interrupt, signal_of, terminating_as_interrupt
@@ -40,7 +41,7 @@ from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
-    *(demo, init, import_files, check, replay, load, run, control, sweep, archive),
+    *(demo, init, import_files, check, replay, load, run, control, sweep, archive, ticks),
     *(query, explain, report, digest, verify, doctor, completion, help),
 )
 FAILED = 1

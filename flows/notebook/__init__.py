@@ -1,0 +1,1 @@
+"""Results in a notebook: relations of DuckDB, and the charts of the report."""
