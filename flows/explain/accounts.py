@@ -63,8 +63,8 @@ def explain_funding(chain: Chain, row: Row) -> Node:
         f'SELECT partition, coalesce(max("offset") FILTER (log_time < {time} - {MARKS_WITHIN}), 0)'
         f' AS first_offset, coalesce(min("offset") FILTER (log_time > {time}), max("offset")) '
         f"AS last_offset, epoch_ns({time}) AS time_ns, "
-        f"epoch_ns(TIMESTAMP_NS {to_sql(row['next_time'])}) AS next_ns FROM bars WHERE partition IN "
-        f"(SELECT partition FROM bars WHERE instrument = {instrument}) GROUP BY ALL ORDER BY 1"
+        f"epoch_ns(TIMESTAMP_NS {to_sql(row['next_time'])}) AS next_ns FROM bars WHERE partition "
+        f"IN (SELECT partition FROM bars WHERE instrument = {instrument}) GROUP BY ALL ORDER BY 1"
     )
     if not spans:
         node.notes.append("no bar says in which partition its mark prices are")

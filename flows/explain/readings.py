@@ -142,7 +142,9 @@ def compare(node: Node, formula: str, found: float, expected: float) -> None:
 def note_bars(node: Node, *, is_cut: bool) -> None:
     """Note where features are of bars that are not complete, or not of all bars."""
     if any(row.get("incomplete") for row in node.tables["features"]):
-        node.notes.append("bars of it are not complete: see `complete` and `gaps` of them")
+        node.notes.append(
+            "some of these bars are not complete: the log began in them, or trades are missing"
+        )
     if is_cut:
         node.notes.append("its features are computed from the last bars alone: there are too many")
 

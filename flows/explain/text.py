@@ -91,7 +91,10 @@ def lines_of(
 
 def table_lines(name: str, rows: list[Row], *, all_rows: bool) -> Iterator[str]:
     """Yield the lines of a table: of a long one its first and last rows, unless all are wanted."""
-    lines = list(align(rows, COLUMNS.get(name)))
+    columns = COLUMNS.get(name)
+    if name == "features" and len({row["instrument"] for row in rows}) == 1:
+        columns = tuple(each for each in COLUMNS[name] if each != "instrument")
+    lines = list(align(rows, columns))
     missing = 0 if all_rows else max(len(rows) - 2 * ROWS_SHOWN, 0)
     if missing:
         lines[ROWS_SHOWN + 1 : -ROWS_SHOWN] = [f".. {missing} more: --all"]
