@@ -336,7 +336,7 @@ def test_a_log_that_ends_before_the_record_says_how_far_it_goes(demo_results, tm
     part.write_bytes(b"\n".join(demo_results.lines["binance-0"][:100]) + b"\n")
     node = explain(demo_results.reader, fill["id"])
     assert not Frames(find_tapes([part], demo_results.job), demo_results.job, silent).fetch(node)
-    assert node.causes[0].notes == ["the log that was given has binance-0 up to record 99 only"]
+    assert node.causes[0].faults == ["the log that was given has binance-0 up to record 99 only"]
 
 
 # --- other doors --------------------------------------------------------------------------

@@ -106,8 +106,8 @@ def test_records_that_the_log_does_not_have_are_noted_and_fail(capsys, results, 
     found = ResultsReader(results).rows("SELECT id FROM fills WHERE partition <> 'coinbase-0'")
     code, out, err = tapeflow(capsys, found[0]["id"], "--tapes", part, "--results", results)
     assert code == 1
-    assert "note: the log that was given does not have" in out
-    assert err.endswith("does not have all of it: see the notes, and the sums of bars\n")
+    assert "FAULT: the log that was given does not have" in out
+    assert err.endswith("not all of it is there, or agrees: see FAULT and the sums of bars\n")
 
 
 def test_on_a_terminal_no_line_is_wider(results, fill):

@@ -1,11 +1,15 @@
 """Explains positions and equity; and what the job says of a strategy."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from tapeflow.connectors.duckdb.reading import ResultsReader, to_sql
 from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.node import Node, Row
+
+MARKS_WITHIN: Final = (
+    "INTERVAL 1 MINUTE"  # before a payment: there is a mark price in it, or more is read
+)
 
 
 def strategy_rows(reader: ResultsReader, name: str) -> list[Row]:
@@ -45,6 +49,26 @@ def explain_equity(chain: Chain, row: Row) -> Node:
     )  # fmt: skip
 
 
-def explain_funding(_chain: Chain, row: Row) -> Node:
-    """Return a fact of which no cause is stored."""
-    return Node("funding", f"funding/{row['account']}/{row['seq']}", row)
+def explain_funding(chain: Chain, row: Row) -> Node:
+    """Explain a payment by the mark prices that it follows from, and the last position."""
+    name = f"funding/{row['account']}/{row['seq']}"
+    last = chain.reader.where(
+        "positions",
+        f"AND time <= TIMESTAMP_NS {to_sql(row['time'])} ORDER BY seq DESC LIMIT 1",
+        account=row["account"], strategy=row["strategy"], instrument=row["instrument"],
+    )  # fmt: skip
+    node = Node("funding", name, row, tables={"the position before": last})
+    time, instrument = f"TIMESTAMP_NS {to_sql(row['time'])}", to_sql(row["instrument"])
+    spans = chain.reader.rows(
+        f'SELECT partition, coalesce(max("offset") FILTER (log_time < {time} - {MARKS_WITHIN}), 0)'
+        f' AS first_offset, coalesce(min("offset") FILTER (log_time > {time}), max("offset")) '
+        f"AS last_offset, epoch_ns({time}) AS time_ns, "
+        f"epoch_ns(TIMESTAMP_NS {to_sql(row['next_time'])}) AS next_ns FROM bars WHERE partition "
+        f"IN (SELECT partition FROM bars WHERE instrument = {instrument}) GROUP BY ALL ORDER BY 1"
+    )
+    if not spans:
+        node.notes.append("no bar says in which partition its mark prices are")
+    for span in spans:
+        known = {key: row[key] for key in ("instrument", "mark", "rate")} | span
+        node.causes.append(Node("marks", f"{name}/{span['partition']}", known, "of"))
+    return node

@@ -5,10 +5,15 @@ fill ─▶ order ─▶ parent order
 """
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.flows.explain.find import IDS
 from tapeflow.flows.explain.node import Node, Row, record
+
+if TYPE_CHECKING:  # steps are slow to import, and most facts need none of them
+    from tapeflow.flows.explain.features import Features
 
 
 class Chain:
@@ -18,6 +23,19 @@ class Chain:
         """Begin with nothing explained; `kinds` say how each kind of fact is."""
         self.reader, self.kinds = reader, kinds
         self.seen: set[tuple[str, str]] = set()  # kind and id
+
+    @cached_property
+    def features(self) -> "Features":
+        """What strategies read."""
+        from tapeflow.flows.explain.features import Features  # noqa: PLC0415  # see above
+
+        return Features(self.reader)
+
+    def anew(self) -> "Chain":
+        """Return an explanation of another fact of the same results."""
+        other = Chain(self.reader, self.kinds)
+        other.__dict__["features"] = self.features
+        return other
 
     def explain(self, kind: str, row: Row) -> Node:
         """Return a fact with its causes."""
@@ -30,7 +48,7 @@ class Chain:
         def make() -> Node:
             row = self.first(table, **{column: name})
             if row is None:
-                return Node(kind, name, notes=[f"table {table} has no row of it"])
+                return Node(kind, name, faults=[f"table {table} has no row of it"])
             return self.explain(kind, row)
 
         return self.once(kind, name, make, why)

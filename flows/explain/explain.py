@@ -1,7 +1,7 @@
 """Collects the causes of a fact from the results, and names the raw records that prove them."""
 
 from tapeflow.connectors.duckdb.reading import ResultsReader
-from tapeflow.flows.explain import accounts, bars, orders, records, signals, states
+from tapeflow.flows.explain import accounts, bars, orders, quality, records, signals, states
 from tapeflow.flows.explain.chain import Chain, Explain
 from tapeflow.flows.explain.find import find
 from tapeflow.flows.explain.node import Node
@@ -20,6 +20,9 @@ KINDS: dict[str, Explain] = {
     "funding": accounts.explain_funding,
     "state": states.explain_state,
     "control": states.explain_control,
+    "gap": quality.explain_gap,
+    "late trade": quality.explain_late,
+    "unlisted": quality.explain_unlisted,
 }
 
 
@@ -28,5 +31,5 @@ def explain(reader: ResultsReader, text: str) -> Node:
 
     Raises TapeflowError where the id is unknown, or of several facts.
     """
-    kind, row = find(reader, text)
+    kind, row = quality.find_quality(reader, text) or find(reader, text)
     return Chain(reader, KINDS).explain(kind, row)

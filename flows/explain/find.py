@@ -89,8 +89,8 @@ def find_bar(reader: ResultsReader, text: str) -> Row:
     of_kind = f"AND kind = {to_sql(kind)}" if kind else ""
     found = reader.rows(
         f"{WITH_NS} {table} WHERE instrument = {to_sql(instrument)} {of_kind} "
-        f"AND epoch_ns(open_time) = {int(open_ns)} "
-        f"AND epoch_ns(close_time) = {int(open_ns) + int(width_ns)}"
+        f"AND open_time = make_timestamp_ns({int(open_ns)}) "
+        f"AND close_time = make_timestamp_ns({int(open_ns) + int(width_ns)})"
     )
     if not found:
         near = describe_near(reader, instrument, f"epoch_ns(open_time) <= {int(open_ns)}")

@@ -1,138 +1,37 @@
-"""Fetches the frames of an explanation, and finds the trades that a bar was made of.
+"""Fetches the frames of explanations from a log, each partition read once.
 
-    frames ─decode, dedupe, judge─▶ trades of the bar's instrument and time, not late
+    records                      their frames
+    trades or quotes of a bar    what the run accepted: decoded, copies and late ones left out
+    sides of a gap, payments     found by what they hold
 
-Steps that begin in mid-log may not know a duplicate from before it. So the sums of the trades are
-compared with the bar; where they differ, the steps begin earlier.
+Where a bar is not what its trades give, the log is read again from further back: a copy of one may
+have come before it.
 """
 
-import math
-from collections import deque
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
+from tapeflow.flows.explain.bar_quotes import BarQuotes
+from tapeflow.flows.explain.bar_trades import BarTrades
+from tapeflow.flows.explain.gap_trades import GapTrades
 from tapeflow.flows.explain.log import read_wanted
-from tapeflow.flows.explain.node import Frame, Node
-from tapeflow.flows.explain.pages import Wanted
-from tapeflow.flows.job import bar_steps, wiring
+from tapeflow.flows.explain.mark_frames import MarkFrames
+from tapeflow.flows.explain.node import Node
+from tapeflow.flows.explain.record_frame import RecordFrame
+from tapeflow.flows.explain.scan import Found, make_scans
+from tapeflow.flows.job import wiring
 from tapeflow.flows.job.instruments import instrument_table
 from tapeflow.flows.job.settings import Job
 from tapeflow.flows.run.log import Log
 from tapeflow.operators.decode import step as decode_step
-from tapeflow.schemas.batches import Page
-from tapeflow.schemas.instruments import InstrumentTable
-from tapeflow.schemas.market import ACCEPTED
 from tapeflow.schemas.notify import Notify
-from tapeflow.schemas.sides import side_name
-from tapeflow.schemas.time import NS_PER_MS, format_time
 from tapeflow.schemas.venues import venue_of
 
-WITH_FRAMES = {"record", "dead letter", "trades"}  # kinds of nodes
-CLOSE = 1e-12  # by which sums of float64 may differ
-
-
-class RecordFrame:
-    """One record, wanted for its frame."""
-
-    def __init__(self, node: Node) -> None:
-        self.node, self.partition = node, node.row["partition"]
-        self.begin = self.end = node.row["offset"]
-        time = node.row.get("log_time")
-        self.time_ns = None if time is None else int(np.datetime64(time, "ns").astype(np.int64))
-        self.is_exact = time is not None
-
-    def take(self, page: Page) -> None:
-        """Take the record."""
-        frame = Frame(page.first_offset, int(page.log_ns[0]), page.frame(0))
-        self.node.frames = [frame]
-        if self.time_ns is not None and abs(frame.log_ns - self.time_ns) > NS_PER_MS:
-            self.node.notes.append(
-                f"this log has it written {format_time(frame.log_ns)}, the results have log time "
-                f"{format_time(self.time_ns)}: held there by the log clock, or another log"
-            )
-
-
-class BarTrades:
-    """The records of a bar, wanted for its trades."""
-
-    def __init__(
-        self, node: Node, job: Job, table: InstrumentTable, decoder: decode_step.Decoder,
-        begin: int, keep: int | None,
-    ) -> None:  # fmt: skip
-        """Want the records from `begin` on; of the frames `keep` first and last ones stay."""
-        self.node, self.decoder, self.keep = node, decoder, keep
-        row = node.row
-        self.partition, self.begin, self.end = row["partition"], begin, row["last_offset"]
-        self.time_ns = row["open_ns"] if begin == row["first_offset"] else None
-        self.is_exact = False
-        self.number = table.ids.index(row["instrument"])
-        self.late = {(offset, trade_id) for offset, trade_id in row["late"]}
-        self.steps: list[Any] = [bar_steps.dedupe(job, table), bar_steps.judge_trades(job, table)]
-        self.states = [step.initial() for step in self.steps]
-        self.first: list[Frame] = []
-        self.last: deque[Frame] = deque(maxlen=keep)
-        self.records = self.trades = 0
-        self.volume = Decimal(0)
-
-    def take(self, page: Page) -> None:
-        """Take some of the records."""
-        batch = decode_step.step(page, decoder=self.decoder)
-        for number, step in enumerate(self.steps):
-            self.states[number], (batch,) = step.step(self.states[number], batch)
-        for frame in self.frames_of(page, batch.market.trades):
-            self.records += 1
-            if self.keep is None or len(self.first) < self.keep:
-                self.first.append(frame)
-            else:
-                self.last.append(frame)
-
-    def frames_of(self, page: Page, t: Any) -> Iterator[Frame]:
-        """Yield the frames with trades of the bar, and count those."""
-        row = self.node.row
-        of_bar = (t.verdict == ACCEPTED) & (t.instrument == self.number)
-        if row["by_time"]:
-            of_bar &= (t.event_ns >= row["open_ns"]) & (t.event_ns < row["close_ns"])
-        of_bar &= (t.offset >= row["first_offset"]) & (t.offset <= row["last_offset"])
-        frame = None
-        for n in np.flatnonzero(of_bar).tolist():
-            offset, trade_id = int(t.offset[n]), int(t.trade_id[n])
-            if (offset, trade_id) in self.late:
-                continue
-            self.trades += int(t.count[n])
-            size = Decimal(repr(float(t.size[n])))
-            self.volume += size
-            if frame is None or frame.offset != offset:
-                if frame is not None:
-                    yield frame
-                place = offset - page.first_offset
-                frame = Frame(offset, int(page.log_ns[place]), page.frame(place))
-            frame.trades.append({
-                "trade_id": trade_id, "side": side_name(int(t.aggressor[n])),
-                "price": float(t.price[n]), "size": float(size), "event_ns": int(t.event_ns[n]),
-            })  # fmt: skip
-        if frame is not None:
-            yield frame
-
-    def agrees(self) -> bool:
-        """Return whether number and sizes of the trades are those of the bar."""
-        row = self.node.row
-        is_sum = math.isclose(float(self.volume), row["volume"], rel_tol=CLOSE, abs_tol=0)
-        return is_sum and self.trades == row["count"]
-
-    def may_agree(self) -> bool:
-        """Return whether more of the log before the bar may explain what differs."""
-        return not self.agrees() and self.node.row["by_time"] and not self.node.notes
-
-    def finish(self) -> None:
-        """Write what was found into the node."""
-        self.node.frames = [*self.first, *self.last]
-        self.node.row |= {
-            "records": self.records, "trades": self.trades, "sum": f"{self.volume.normalize():f}",
-            "exact": self.agrees(),
-        }  # fmt: skip
+RECORDS = {"record", "dead letter"}  # kinds of nodes with one frame
+FOUND: dict[str, Any] = {  # kinds of nodes whose frames are found by what they hold
+    "trades": BarTrades, "quotes": BarQuotes, "sides": GapTrades, "marks": MarkFrames,
+}  # fmt: skip
+WITH_FRAMES = RECORDS | {*FOUND}
 
 
 class Frames:
@@ -145,52 +44,87 @@ class Frames:
         self.decoders: dict[str, decode_step.Decoder] = {}
 
     def fetch(self, root: Node, keep: int | None = None) -> bool:
-        """Fetch the frames of a node and all below it; return whether they were found, and sum up.
+        """Fetch the frames of a node and all below it; return whether the explanation is whole."""
+        self.fetch_all([root], keep)
+        return is_whole(root)
 
-        Each partition is read once; bars whose trades do not sum up again, from further back.
-        """
-        nodes = [each for each in walk(root) if each.kind in WITH_FRAMES and each.row]
-        bars = [each for each in nodes if each.kind == "trades"]
-        for node in bars[:]:
-            if node.row["instrument"] not in self.table.ids:
-                node.notes.append("the job of the last start does not list this instrument")
-                bars.remove(node)
-        records: list[Wanted] = [RecordFrame(each) for each in nodes if each.kind != "trades"]
-        window = self.job.dedupe.window
-        for back in (0, window, None):
-            found = [self.bar_trades(node, back, keep) for node in bars]
-            self.read([*records, *found])
+    def fetch_all(self, roots: Iterable[Node], keep: int | None = None) -> None:
+        """Fetch the frames of nodes and all below them; of bars `keep` first and last ones."""
+        nodes, copies = distinct(
+            each for root in roots for each in walk(root) if each.kind in WITH_FRAMES and each.row
+        )
+        records = [RecordFrame(each) for each in nodes if each.kind in RECORDS]
+        scanned = [each for each in nodes if each.kind in FOUND and self.lists(each)]
+        for back in (0, self.job.dedupe.window, None):
+            found = [self.find(node, back, keep) for node in scanned]
+            self.read(records, found)
             for each in found:
                 each.finish()
-            bars = [each.node for each in found if each.may_agree()]
+            scanned = [each.node for each in found if each.may_agree()]
             records = []
-            if not bars:
+            if not scanned:
                 break
-        return all(map(is_whole, nodes))
+        for copy, node in copies:
+            copy.row, copy.frames = node.row, node.frames
+            copy.notes, copy.faults = node.notes, node.faults
 
-    def bar_trades(self, node: Node, back: int | None, keep: int | None) -> BarTrades:
-        """Return what wants the trades of a bar, from `back` records before it on."""
-        venue = venue_of(node.row["partition"])
-        if venue not in self.decoders:
-            self.decoders |= wiring.decoders(self.job, self.table)
-        if back is not None and not node.row["by_time"]:  # its sums would not show a duplicate
-            back = self.job.dedupe.window
+    def lists(self, node: Node) -> bool:
+        """Return whether the job lists the instrument of a node, else note it."""
+        if node.row["instrument"] in self.table.ids:
+            return True
+        node.faults.append("the job of the last start does not list this instrument")
+        return False
+
+    def find(self, node: Node, back: int | None, keep: int | None) -> Found:
+        """Return what finds the frames of a node, from `back` records before its own on."""
+        if back is not None and not node.row.get("by_time", True):
+            back = self.job.dedupe.window  # its sums would not show a duplicate
         begin = 0 if back is None else max(node.row["first_offset"] - back, 0)
-        return BarTrades(node, self.job, self.table, self.decoders[venue], begin, keep)
+        found: Found = FOUND[node.kind](node, self.table, begin, keep)
+        return found
 
-    def read(self, wanted: list[Any]) -> None:
-        """Read the records of each partition; a note says where some are not there."""
-        for partition in dict.fromkeys(each.partition for each in wanted):
-            some = [each for each in wanted if each.partition == partition]
-            why = read_wanted(partition, self.log, self.job, some, self.notify)
-            for each in some if why else ():
-                if not each.node.frames and why not in each.node.notes:
-                    each.node.notes.append(why)
+    def decoder(self, partition: str) -> decode_step.Decoder:
+        """Return the decoder of a partition."""
+        if not self.decoders:
+            self.decoders = wiring.decoders(self.job, self.table)
+        return self.decoders[venue_of(partition)]
+
+    def read(self, records: list[RecordFrame], found: list[Found]) -> None:
+        """Read the records of each partition; a fault says where some are not there."""
+        for partition in dict.fromkeys(each.partition for each in (*records, *found)):
+            scanned = [each for each in found if each.partition == partition]
+            wanted: list[Any] = [each for each in records if each.partition == partition]
+            if scanned:
+                decoder = self.decoder(partition)
+                wanted += make_scans(scanned, self.job, self.table, decoder)
+            why, reached = read_wanted(partition, self.log, self.job, wanted, self.notify)
+            for each in (*records, *scanned) if why else ():
+                if each.partition == partition and each.end > reached:
+                    each.node.faults += [why] * (why not in each.node.faults)
 
 
-def is_whole(node: Node) -> bool:
-    """Return whether all frames of a node were found; those of a bar sum up to it."""
-    return bool(node.frames) and (node.row.get("exact", True) or not node.row["by_time"])
+def distinct(nodes: Iterable[Node]) -> tuple[list[Node], list[tuple[Node, Node]]]:
+    """Return nodes that are of different things, and the others with the node of the same."""
+    first: dict[tuple[str, str, str | None], Node] = {}
+    copies = []
+    for node in nodes:
+        same = first.setdefault((node.kind, node.id, node.row.get("log_time")), node)
+        if same is not node:
+            copies.append((node, same))
+    return [*first.values()], copies
+
+
+def is_whole(root: Node) -> bool:
+    """Return whether all frames of an explanation were found, and agree with its facts."""
+    return all(
+        not each.faults and (each.kind not in WITH_FRAMES or not each.row or has_frames(each))
+        for each in walk(root)
+    )
+
+
+def has_frames(node: Node) -> bool:
+    """Return whether the frames of a node were found, and give what it says."""
+    return bool(node.frames) and bool(node.row.get("whole", True))
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -16,9 +16,9 @@ from tapeflow.flows.explain.node import Frame, Node
 from tapeflow.schemas.time import format_time
 
 
-def to_json(node: Node) -> str:
-    """Return an explanation as JSON with all of its frames."""
-    return json.dumps(to_object(node), indent=2)
+def to_json(node: Node, *, whole: bool | None = None, indent: int | None = 2) -> str:
+    """Return an explanation as JSON with all of its frames; `whole`: None without the log."""
+    return json.dumps({"whole": whole} | to_object(node), indent=indent)
 
 
 def to_object(node: Node) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def to_object(node: Node) -> dict[str, Any]:
         "row": plain(node.row),
         "tables": {title: plain(rows) for title, rows in node.tables.items() if rows},
         "notes": node.notes,
+        "faults": node.faults,
         "frames": [frame_object(each) for each in node.frames],
         "causes": [to_object(each) for each in node.causes],
     }

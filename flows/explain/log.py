@@ -22,12 +22,17 @@ from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.notify import Notify
 
 
-def read_wanted(name: str, log: Log, job: Job, wanted: Iterable[Wanted], notify: Notify) -> str:
-    """Give each of `wanted` its records of a partition; return why some are not there, or ""."""
+def read_wanted(
+    name: str, log: Log, job: Job, wanted: Iterable[Wanted], notify: Notify
+) -> tuple[str, int]:
+    """Give each of `wanted` its records of a partition.
+
+    Returns why some are not there, or "", and the offset of the last record that was read.
+    """
     ordered = sorted(wanted, key=lambda each: each.begin)
     if name not in log:
         known = ", ".join(log)
-        return f"the log that was given does not have {name}: it has {known}"
+        return f"the log that was given does not have {name}: it has {known}", -1
     end, reached = max(each.end for each in ordered), -1
     try:
         for page in pages_from(name, log[name], job, ordered, notify):
@@ -35,10 +40,10 @@ def read_wanted(name: str, log: Log, job: Job, wanted: Iterable[Wanted], notify:
             for each in ordered:
                 give(each, page)
             if reached >= end:
-                return ""
+                return "", reached
     except TapeflowError as error:
-        return str(error)
-    return f"the log that was given has {name} up to record {reached} only"
+        return str(error), reached
+    return f"the log that was given has {name} up to record {reached} only", reached
 
 
 def give(wanted: Wanted, page: Page) -> None:

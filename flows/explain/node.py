@@ -28,6 +28,7 @@ class Node(Struct):
     why: str = ""  # what it is to the fact above it
     tables: dict[str, list[Row]] = {}  # further rows about it, by title
     notes: list[str] = []
+    faults: list[str] = []  # what is missing, or does not agree
     frames: list[Frame] = []
     causes: list["Node"] = []
 

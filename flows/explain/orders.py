@@ -71,7 +71,7 @@ def wanted_by(chain: Chain, row: Row) -> Node:
         return chain.by_id("signal", name, "its signal")
     why, found = "it closes for it", chain.first("states", seq=int(name.removeprefix("states/")))
     if found is None:
-        return Node("state", name, why=why, notes=["table states has no row of it"])
+        return Node("state", name, why=why, faults=["table states has no row of it"])
     return chain.once("state", name, lambda: chain.explain("state", found), why)
 
 

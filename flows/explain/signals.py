@@ -6,6 +6,7 @@ from tapeflow.flows.explain import accounts, bars
 from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.find import BAR, HEX, ID_LENGTH
 from tapeflow.flows.explain.node import Node, Row
+from tapeflow.flows.explain.readings import add_features
 
 EVENT = re.compile(r"(.+)/([a-z_]+)/(\d+)")  # strategy, kind, number of the call
 
@@ -19,6 +20,7 @@ def explain_signal(chain: Chain, row: Row) -> Node:
         node.row = row | {"declared": declared[-1]}
     if len(declared) > 1:
         node.notes.append("the job of an earlier start declared this strategy differently")
+    add_features(chain, node)
     node.causes += chain.records(row, "decided at it", row["time"])
     node.causes.append(cause(chain, row))
     return node

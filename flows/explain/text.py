@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from tapeflow.flows.explain.log_titles import SPANS
 from tapeflow.flows.explain.node import Frame, Node, Row, record_id
 from tapeflow.flows.explain.titles import body, title
 from tapeflow.flows.explain.values import number
@@ -31,6 +32,8 @@ COLUMNS = {  # of the tables of a node, where not all of them are of use; JSON h
     "slices and exits": ("time", "id", "role", "type", "side", "size", "limit", "trigger"),
     "positions after their last fill": ("time", "instrument", "quantity", "realized", "fees",
                                         "funding", "mark", "unrealized", "fill_id"),
+    "features": ("feature", "instrument", "parameters", "value", "before", "bars", "incomplete",
+                 "bar_end"),
     "the position before": ("time", "quantity", "realized", "fees", "funding", "fill_id"),
 }  # fmt: skip
 ROWS_SHOWN = 6  # first ones of a table, and last ones, unless all are wanted
@@ -77,6 +80,8 @@ def lines_of(
         yield from wrap(line, width, inside + "  ", inside + "    ")
     for note in node.notes:
         yield from wrap(f"note: {note}", width, inside, inside + "  ")
+    for fault in node.faults:
+        yield from wrap(f"FAULT: {fault}", width, inside, inside + "  ")
     for place, cause in enumerate(node.causes, 1):
         is_last = place == len(node.causes)
         branch, rest = (last, "   ") if is_last else (between, through)
@@ -86,7 +91,10 @@ def lines_of(
 
 def table_lines(name: str, rows: list[Row], *, all_rows: bool) -> Iterator[str]:
     """Yield the lines of a table: of a long one its first and last rows, unless all are wanted."""
-    lines = list(align(rows, COLUMNS.get(name)))
+    columns = COLUMNS.get(name)
+    if name == "features" and len({row["instrument"] for row in rows}) == 1:
+        columns = tuple(each for each in COLUMNS[name] if each != "instrument")
+    lines = list(align(rows, columns))
     missing = 0 if all_rows else max(len(rows) - 2 * ROWS_SHOWN, 0)
     if missing:
         lines[ROWS_SHOWN + 1 : -ROWS_SHOWN] = [f".. {missing} more: --all"]
@@ -95,7 +103,7 @@ def table_lines(name: str, rows: list[Row], *, all_rows: bool) -> Iterator[str]:
 
 def frame_lines(node: Node) -> Iterator[str]:
     """Yield the lines of the frames of a node: of a bar's with their offsets."""
-    if node.kind != "trades":
+    if node.kind not in SPANS:
         for frame in node.frames:
             yield printable(frame.frame) if frame.frame else "(empty: a heartbeat)"
         return
@@ -149,6 +157,8 @@ def cell(value: Any) -> str:
     """Return a value of a table as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value in ({}, []):
+        return ""
     if isinstance(value, float):
         return number(value)
     text = json.dumps(value) if isinstance(value, dict | list) else str(value)

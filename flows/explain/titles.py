@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+from tapeflow.flows.explain import log_titles
 from tapeflow.flows.explain.node import Node, Row
-from tapeflow.flows.explain.values import all_values, number, strategy_line
+from tapeflow.flows.explain.values import all_values, strategy_line
 
 EVENTS = {  # with which a strategy is called
     "timer": "a timer",
@@ -17,8 +18,8 @@ def title(node: Node) -> str:
     """Return the line of a fact."""
     kind, row = node.kind, node.row
     make = TITLES.get(kind)
-    if kind == "trades":
-        return trades_title(row)
+    if kind in log_titles.SPANS:
+        return log_titles.SPANS[kind](row)
     return f"{kind} {node.id}" + (f": {make(row)}" if make is not None and row else "")
 
 
@@ -97,41 +98,8 @@ def signal_body(row: Row) -> Iterator[str]:
     yield f"{row['time']}{ended}"
     if "declared" in row:
         yield f"strategy {row['strategy']}: {strategy_line(row['declared'])}"
-
-
-def bar_title(row: Row) -> str:
-    """Return the span of a bar."""
-    kind = f"{row['kind']}, " if row.get("kind") else ""
-    return f"{kind}{row['open_time']} to {row['close_time']}"
-
-
-def bar_body(row: Row) -> Iterator[str]:
-    """Yield prices and volume of a bar, and whether trades may be missing."""
-    names = ("open", "high", "low", "close", "volume", "vwap")
-    prices = "  ".join(f"{name} {number(row[name])}" for name in names)
-    yield f"{prices}  trades {row['count']}"
-    missing = "trades of it are missing, or the log began, ended or paused in it"
-    yield "complete" if row["complete"] else f"not complete: {missing}"
-
-
-def trades_title(row: Row) -> str:
-    """Return of how many records the trades of a bar come, and whether they are all of it."""
-    span = f"{row['partition']} from {row['first_offset']} to {row['last_offset']}"
-    if "records" not in row:
-        return f"{row['count']} in {span}"
-    found = (
-        f"{row['trades']} in {row['records']} records of {span}, their sizes sum to {row['sum']}"
-    )
-    if row["exact"]:
-        return f"{found}: the volume of the bar"
-    if not row["by_time"]:
-        return f"{found}: the bar has {number(row['volume'])}, as first and last may be split"
-    return f"{found}, but the bar has {row['count']} of volume {number(row['volume'])}"
-
-
-def letter_title(row: Row) -> str:
-    """Return why a frame could not be read."""
-    return f"{row['reason']}; {row['length']} bytes, {row['log_time']}"
+    if row.get("recomputed", {}).get("equal"):
+        yield f"its strength is {row['recomputed']['formula']}, recomputed from the bars: equal"
 
 
 def position_title(row: Row) -> str:
@@ -151,6 +119,23 @@ def control_title(row: Row) -> str:
     return f"{what}, {row['verdict']} {row['reason']}".rstrip()
 
 
+def funding_title(row: Row) -> str:
+    """Return what a position received or paid."""
+    amount = "an amount that is not known" if row["amount"] is None else row["amount"]
+    return f"{amount} {row['currency']} on {row['quantity']} {row['instrument']}"
+
+
+def event_title(row: Row) -> str:
+    """Return what happened to which order."""
+    end = f" {row['end']}" if row.get("end") else ""
+    return f"{row['kind']} of order {row['order_id']}, {row['phase']}{end}"
+
+
+def command_title(row: Row) -> str:
+    """Return what was sent of which order."""
+    return f"{row['action']} of order {row['order_id']}, {row['time']}"
+
+
 def call_title(row: Row) -> str:
     """Return what a strategy was called with."""
     what = EVENTS.get(row["event"], row["event"])
@@ -159,11 +144,13 @@ def call_title(row: Row) -> str:
 
 TITLES: dict[str, Callable[[Row], str]] = {
     "fill": fill_title, "order": order_title, "decision": decision_title,
-    "signal": signal_title, "bar": bar_title, "dead letter": letter_title,
-    "position": position_title, "state": state_title, "control": control_title, "call": call_title,
+    "signal": signal_title, "position": position_title, "state": state_title,
+    "control": control_title, "call": call_title, "funding": funding_title,
+    "event": event_title, "command": command_title, **log_titles.TITLES,
 }  # fmt: skip
 BODIES: dict[str, Callable[[Row], Iterator[str]]] = {
     "fill": fill_body, "order": order_body, "decision": decision_body, "signal": signal_body,
-    "bar": bar_body, "position": all_values, "equity": all_values, "state": all_values,
+    "position": all_values, "equity": all_values, "state": all_values,
     "control": all_values, "event": all_values, "command": all_values, "funding": all_values,
+    **log_titles.BODIES,
 }  # fmt: skip

@@ -60,7 +60,7 @@ def test_a_topic_without_the_record_says_how_far_it_goes(results):
         frames = Frames(find_topics(job, silent, tail=False), job, silent)
         node = explain(ResultsReader(results), "binance-0:9999999")
         assert not frames.fetch(node)
-        assert "has binance-0 up to record" in node.notes[-1]
+        assert "has binance-0 up to record" in node.faults[-1]
 
 
 @pytest.fixture
