@@ -23,6 +23,7 @@ from tapeflow.flows.cli import (
     import_files,
     init,
     load,
+    monitor,
     query,
     replay,
     run,
@@ -38,7 +39,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, control, sweep, archive),
-    *(query, explain, digest, verify, doctor, completion, help),
+    *(monitor, query, explain, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal

@@ -10,11 +10,11 @@ from tapeflow.flows.live.source import Row
 
 # Checks of a scope that pass up to their limit: observed / limit is the share used. Those of an
 # order alone (LOT, SIZE_MAX, COLLAR, ..) use nothing up.
-USED = frozenset(
-    "POSITION_LIMIT GROSS_LIMIT NET_LIMIT LEVERAGE_LIMIT CONCENTRATION VENUE_SHARE GROUP_SHARE "
-    "CORRELATED OPEN_ORDERS RATE_LIMIT ORDER_TO_TRADE REPEATS DAILY_LOSS DRAWDOWN LOSSES "
-    "CANCEL_RATE".split()
-)
+USED = {
+    *("POSITION_LIMIT", "GROSS_LIMIT", "NET_LIMIT", "LEVERAGE_LIMIT", "CONCENTRATION"),
+    *("VENUE_SHARE", "GROUP_SHARE", "CORRELATED", "OPEN_ORDERS", "RATE_LIMIT", "ORDER_TO_TRADE"),
+    *("REPEATS", "DAILY_LOSS", "DRAWDOWN", "LOSSES", "CANCEL_RATE"),
+}
 
 
 def limits_used(rows: Iterable[Row]) -> list[LimitUse]:

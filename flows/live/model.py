@@ -1,7 +1,4 @@
-"""The snapshot of a flow: what it is doing now, each part as values to draw.
-
-Times are ns since 1970 in UTC; money is Decimal. None is what is not known; `notes` say why.
-"""
+"""The snapshot of a flow: each part as values. Times are ns since 1970; None is not known."""
 
 from decimal import Decimal
 from typing import Literal
@@ -9,7 +6,6 @@ from typing import Literal
 from msgspec import Struct
 
 State = Literal["starting", "running", "stopped", "finished", "gone"]
-Severity = Literal["warning", "critical"]
 
 
 class RunState(Struct, frozen=True, kw_only=True):
@@ -18,7 +14,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     id: int  # number of the start, from 1
     command: str
     version: str
-    state: State  # gone: killed or failed; starting: it holds the lock, and does not answer
+    state: State  # gone: killed or failed; starting: has the lock, does not answer
     started_ns: int
     committed_ns: int | None = None  # when facts were last written, by the wall clock
     commit_age_s: float | None = None  # of a run that goes on
@@ -175,7 +171,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     """What is wrong now."""
 
     code: str
-    severity: Severity
+    severity: Literal["warning", "critical"]
     text: str
 
 

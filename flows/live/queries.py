@@ -86,7 +86,8 @@ OPEN_ORDERS = f"""
         coalesce(last.leaves, size)::DECIMAL(38, 12) AS leaves, "limit", trigger,
         coalesce(last.phase, 'HELD') AS phase, epoch_ns(time) AS time_ns
     FROM living LEFT JOIN (
-        SELECT order_id, arg_max({{'filled': filled, 'leaves': leaves, 'phase': phase}}, seq) AS last
+        SELECT order_id,
+            arg_max({{'filled': filled, 'leaves': leaves, 'phase': phase}}, seq) AS last
         FROM order_events WHERE order_id IN (SELECT id FROM living) GROUP BY order_id
     ) AS events ON events.order_id = id
     ORDER BY time DESC, seq DESC
