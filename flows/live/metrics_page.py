@@ -23,7 +23,7 @@ class Page(Struct, frozen=True):
         return self.by_partition.get(name, {}).get(partition)
 
 
-def page_address(host: str, port: int) -> str:
+def page_address(host: str = "", port: int = 0) -> str:
     """Return where the page of `[metrics]` is; "" where the job has none.
 
     >>> page_address("0.0.0.0", 9464), page_address("::1", 1), page_address("127.0.0.1", 0)

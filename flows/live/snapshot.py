@@ -71,7 +71,7 @@ class LiveWatch:
             self.rates.clear()
         self.origin = origin
         self.cadence.begin(row["committed_ns"])
-        address = page_address(**json.loads(row["metrics"])) if self.source.is_live else ""
+        address = page_address(**json.loads(row["metrics"] or "{}")) if self.source.is_live else ""
         page = scrape(address) if address else None
         run = run_state(row, state, now_ns, self.gone_ns, page.values if page else {})
         bare = Snapshot(

@@ -23,13 +23,12 @@ from tapeflow.flows.live.snapshot import LiveWatch
 from tapeflow.flows.monitor.help_screen import HelpScreen
 from tapeflow.flows.monitor.panel import Panel
 from tapeflow.flows.monitor.tables import head_lines, tables_of
-from tapeflow.flows.monitor.values import write_time
 from tapeflow.schemas.errors import TapeflowError
 
 WIDE = 130  # columns from which panels stand in two rows next to each other
 PANELS = (
     *("alerts", "partitions", "accounts", "positions", "open_orders", "limits", "states"),
-    *("fills", "refusals"),
+    *("fills", "refusals", "notes"),
 )
 ENDS = {"gone": "bold red", "stopped": "bold yellow", "starting": "bold yellow"}
 
@@ -44,7 +43,7 @@ class MonitorApp(App[int]):
         #head { padding: 0 1; height: auto; }
         #panels { scrollbar-size-vertical: 1; }
         #panels.wide { layout: grid; grid-size: 2; grid-rows: auto; grid-gutter: 0 1; }
-        #panels.wide #alerts { column-span: 2; }
+        #panels.wide #alerts, #panels.wide #notes { column-span: 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape", "leave", "quit", priority=False),
@@ -129,7 +128,4 @@ def head_text(snapshot: Snapshot) -> Text:
     text = Text(line, style=ENDS.get(snapshot.run.state, "bold"))
     for other in others:
         text.append(f"\n{other}", style="not bold default")
-    text.append(f"\n{write_time(snapshot.taken_ns)} UTC", style="not bold dim default")
-    for note in snapshot.notes:
-        text.append(f"; {note}", style="not bold dim default")
     return text

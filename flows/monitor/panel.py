@@ -10,7 +10,6 @@ from textual.widgets import Static
 
 from tapeflow.flows.monitor.table import GAP, Column, Table, fit
 
-EDGES = 4  # columns of the border and the space inside it
 SCROLLBAR = 1
 STATE_STYLES = {
     "critical": "bold red",
@@ -30,6 +29,8 @@ class Panel(VerticalScroll, can_focus=True):
             border-title-color: ansi_default; background: ansi_default;
             scrollbar-size-vertical: 1; }
         Panel:focus { border: round ansi_blue; }
+        Panel.empty { border: none; padding: 0 2; }
+        Panel.empty:focus { background: ansi_blue; }
     """
 
     def __init__(self, name: str) -> None:
@@ -45,14 +46,17 @@ class Panel(VerticalScroll, can_focus=True):
     def show(self, table: Table) -> None:
         """Show another state of the table."""
         self.table = table
-        self.draw(self.size.width)
+        self.set_class(not table.rows, "empty")
+        self.can_focus = bool(table.rows)
+        self.draw()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, _event: Resize) -> None:
         """Draw the table for another width."""
-        self.draw(event.size.width)
+        self.draw()
 
-    def draw(self, width: int) -> None:
-        """Draw the table into a width, where something has changed."""
+    def draw(self) -> None:
+        """Draw the table into the width of now, where something has changed."""
+        width = self.content_size.width
         if self.table is None or width <= 0 or self.drawn == (self.table, width):
             return
         self.drawn = (self.table, width)
@@ -65,7 +69,9 @@ class Panel(VerticalScroll, can_focus=True):
 def table_text(table: Table, width: int) -> Text:
     """Return a table that fits a width, with colours."""
     if not table.rows:
-        return Text(table.empty, style="dim")
+        return Text(f"{table.title}: {table.empty}", style="dim")
+    if table.wraps:
+        return sentences(table)
     fitted = fit(table, width)
     text = Text((" " * GAP).join(fitted.header()).rstrip(), style="dim", no_wrap=True)
     for row in fitted.rows:
@@ -73,6 +79,17 @@ def table_text(table: Table, width: int) -> Text:
         for index, (column, value) in enumerate(zip(fitted.columns, row, strict=True)):
             text.append(" " * GAP if index else "", style="not dim")
             text.append(value, style=f"not dim {style_of(column, value)}".strip())
+    return text
+
+
+def sentences(table: Table) -> Text:
+    """Return rows of words, each of which may take several lines."""
+    text = Text()
+    for number, row in enumerate(table.rows):
+        text.append("\n" if number else "")
+        for index, (column, value) in enumerate(zip(table.columns, row, strict=True)):
+            text.append("  " if index else "")
+            text.append(value, style=style_of(column, value))
     return text
 
 

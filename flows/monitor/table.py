@@ -16,6 +16,7 @@ class Column(Struct, frozen=True):
     title: str
     right: bool = False  # numbers stand at the right
     rank: int = 0  # the highest rank is left out first; 0: never
+    short: int = 0  # it may be cut to this width before others are left out; 0: it may not
     tone: str = ""  # sign: of an amount; state: of a trading state or severity
 
 
@@ -28,6 +29,7 @@ class Table(Struct, frozen=True):
     rows: Sequence[Sequence[str]]
     empty: str  # where there are no rows
     note: str = ""  # next to the title
+    wraps: bool = False  # its rows are sentences: they are wrapped, never cut
 
 
 class Fitted(Struct, frozen=True):
@@ -47,17 +49,17 @@ def fit(table: Table, width: int | None = None) -> Fitted:
     """Return the columns and rows of a table that fit `width` characters; None: all of it."""
     chosen = list(range(len(table.columns)))
     if width is not None:
-        while width_of(table, chosen) > width:
+        while least_width(table, chosen) > width:
             droppable = [index for index in chosen if table.columns[index].rank]
             if not droppable:
                 break
             chosen.remove(max(droppable, key=lambda index: (table.columns[index].rank, index)))
     widths = [column_width(table, index) for index in chosen]
     while width is not None and sum(widths) + GAP * (len(widths) - 1) > width:
-        widest = widths.index(max(widths))
-        if widths[widest] <= LEAST:
+        index = widest_to_cut(table, chosen, widths)
+        if widths[index] <= LEAST:
             break
-        widths[widest] -= 1
+        widths[index] -= 1
     columns = [table.columns[index] for index in chosen]
     rows = [
         [
@@ -69,9 +71,21 @@ def fit(table: Table, width: int | None = None) -> Fitted:
     return Fitted(columns, widths, rows)
 
 
-def width_of(table: Table, chosen: Sequence[int]) -> int:
-    """Return the width of some columns of a table."""
-    return sum(column_width(table, index) for index in chosen) + GAP * (len(chosen) - 1)
+def least_width(table: Table, chosen: Sequence[int]) -> int:
+    """Return the width of some columns of a table, of which some may be cut."""
+    widths = []
+    for index in chosen:
+        full, short = column_width(table, index), table.columns[index].short
+        widths.append(min(full, short) if short else full)
+    return sum(widths) + GAP * (len(chosen) - 1)
+
+
+def widest_to_cut(table: Table, chosen: Sequence[int], widths: Sequence[int]) -> int:
+    """Return which width is made less: of a column that may be cut, else the greatest."""
+    places = range(len(widths))
+    shorts = [table.columns[index].short for index in chosen]
+    cuttable = [place for place in places if shorts[place] and widths[place] > shorts[place]]
+    return max(cuttable or places, key=lambda place: widths[place])
 
 
 def column_width(table: Table, index: int) -> int:

@@ -45,7 +45,8 @@ def head_lines(snapshot: Snapshot) -> list[str]:
             ("late trades", counts.late_trades),
         )
     )
-    return [run.line, ", ".join(times), facts]
+    line = f"{write_time(snapshot.taken_ns)[11:]}  {run.line}"
+    return [line, ", ".join(times), facts]
 
 
 def tables_of(snapshot: Snapshot) -> list[Table]:
@@ -60,6 +61,7 @@ def tables_of(snapshot: Snapshot) -> list[Table]:
         states_table(snapshot),
         fills_table(snapshot),
         refusals_table(snapshot),
+        notes_table(snapshot),
     ]
 
 
@@ -67,7 +69,16 @@ def alerts_table(snapshot: Snapshot) -> Table:
     """Return what is wrong now."""
     columns = (Column("severity", tone="state"), Column("code", rank=1), Column("alert"))
     rows = [(each.severity, each.code, each.text) for each in snapshot.alerts]
-    return Table("alerts", "Alerts", columns, rows, "nothing is wrong")
+    return Table("alerts", "Alerts", columns, rows, "nothing is wrong", wraps=True)
+
+
+def notes_table(snapshot: Snapshot) -> Table:
+    """Return what is estimated, cut, older than the last commit, or not known."""
+    rows = [(note,) for note in snapshot.notes]
+    if snapshot.ages_s:
+        ages = ", ".join(f"{part} {age:g} s" for part, age in sorted(snapshot.ages_s.items()))
+        rows.append((f"read before the last commit, to spare the flow: {ages}",))
+    return Table("notes", "Notes", (Column("note"),), rows, "none", wraps=True)
 
 
 def partitions_table(snapshot: Snapshot) -> Table:

@@ -11,11 +11,6 @@ def write_block(snapshot: Snapshot, width: int | None = None) -> str:
     lines = [f"== {write_time(snapshot.taken_ns)} UTC, {snapshot.results}", *head_lines(snapshot)]
     for table in tables_of(snapshot):
         lines += ["", *table_lines(table, width)]
-    if snapshot.notes:
-        lines += ["", *(f"note: {note}" for note in snapshot.notes)]
-    if snapshot.ages_s:
-        ages = ", ".join(f"{part} {age:g} s" for part, age in sorted(snapshot.ages_s.items()))
-        lines.append(f"note: read before the last commit: {ages}")
     return "\n".join(lines) + "\n\n"
 
 
@@ -24,6 +19,8 @@ def table_lines(table: Table, width: int | None = None) -> list[str]:
     title = f"{table.title} ({table.note})" if table.note and table.rows else table.title
     if not table.rows:
         return [f"{title}: {table.empty}"]
+    if table.wraps:
+        return [f"{title}:", *(f"{' ' * GAP}{'  '.join(row)}" for row in table.rows)]
     fitted, gap = fit(table, width), " " * GAP
     return [
         f"{title}:",

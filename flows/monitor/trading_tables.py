@@ -66,7 +66,7 @@ def limits_table(snapshot: Snapshot) -> Table:
             each.code,
             each.scope or UNKNOWN,
             write_share(each.used),
-            write_exact(each.observed),
+            write_exact(round(each.observed, 6)),
             write_exact(each.limit),
             write_time(each.time_ns, snapshot.run.log_ns),
             each.instrument,
@@ -85,7 +85,7 @@ def states_table(snapshot: Snapshot) -> Table:
         Column("since", rank=1),
         Column("event", rank=4),
         Column("by", rank=2),
-        Column("detail", rank=3),
+        Column("detail", rank=3, short=16),
     )
     rows = [
         (
@@ -135,8 +135,8 @@ def refusals_table(snapshot: Snapshot) -> Table:
         Column("side", rank=3),
         Column("size", right=True, rank=4),
         Column("reason"),
-        Column("detail", rank=1),
-        Column("strategy", rank=2),
+        Column("detail", rank=1, short=16),
+        Column("strategy", rank=5),
     )
     rows = [
         (
