@@ -211,7 +211,7 @@ def test_a_halted_scope_and_new_dead_letters_are_alerts_while_a_run_goes_on(tmp_
         found = LiveWatch(results).refresh()
     assert found.run.state == "running"
     assert found.source == "run"
-    assert [(each.code, each.severity) for each in found.alerts][0] == ("HALTED", "critical")
+    assert (found.alerts[0].code, found.alerts[0].severity) == ("HALTED", "critical")
     assert "account:main is HALTED since" in found.alerts[0].text
 
 
@@ -343,7 +343,8 @@ def test_positions_of_each_kind_of_contract_are_valued(contract, quantity, cost,
 
 def test_a_check_without_a_number_is_no_use_of_a_limit():
     checks = '[["GROSS_LIMIT", false, "unknown", "5", "account:a"], ["LOT", true, "1", "1", ""]]'
-    assert limits_used([{"checks": checks, "instrument": "i", "time_ns": 1}]) == []
+    for text in (checks, ""):
+        assert limits_used([{"checks": text, "instrument": "i", "time_ns": 1}]) == []
 
 
 def test_a_page_that_does_not_answer_is_no_error(tmp_path):

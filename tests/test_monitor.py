@@ -12,8 +12,11 @@ from argparse import Namespace
 
 import pytest
 
+from tapeflow.flows.cli import monitor as command
 from tapeflow.flows.cli.main import main
 from tapeflow.flows.live.snapshot import LiveWatch
+from tapeflow.flows.monitor import follow
+from tapeflow.flows.monitor.app import MonitorApp
 from tapeflow.flows.monitor.table import Column, Table, cells, fit
 from tapeflow.flows.monitor.tables import tables_of
 from tests.running import JOB, REFERENCE, ROOT
@@ -90,7 +93,6 @@ def test_control_characters_never_reach_the_terminal():
 
 def drive(results, size, *keys):
     """Run the live view without a terminal; return its text after keys, and its exit code."""
-    from tapeflow.flows.monitor.app import MonitorApp
 
     async def run():
         watch = LiveWatch(results)
@@ -150,9 +152,6 @@ def test_arrows_scroll_to_what_is_below(results):
 
 
 def test_without_textual_it_says_how_to_install_it_and_prints_text(capsys, results, monkeypatch):
-    from tapeflow.flows.cli import monitor as command
-    from tapeflow.flows.monitor import follow
-
     monkeypatch.setitem(sys.modules, "textual", None)
     monkeypatch.delitem(sys.modules, "tapeflow.flows.monitor.app", raising=False)
     for name in [each for each in sys.modules if each.startswith("textual.")]:
