@@ -23,6 +23,7 @@ from tapeflow.flows.cli import (
     import_files,
     init,
     load,
+    monitor,
     query,
     replay,
     report,
@@ -42,7 +43,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, control, sweep, archive, ticks),
-    *(query, explain, report, digest, verify, doctor, completion, help),
+    *(monitor, query, explain, report, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
