@@ -7,7 +7,7 @@ KERNELS := .venv/.kernels
 SOURCES := $(shell find connectors engine operators schemas -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-kafka kafka lint types check-fast check docs bench lock clean
+.PHONY: help setup tools demo test test-fast test-kafka kafka lint types check-fast check docs bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,13 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q schemas engine operators connectors flows strategies tapeflow
 	touch $@
+
+tools: ## install what some tests use: a browser, tmux, promtool (Debian, as root); without them these are skipped
+	@missing=; for each in chromium tmux promtool; do command -v $$each >/dev/null || missing="$$missing $$each"; done; \
+	test -z "$$missing" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core tmux prometheus >/dev/null; } \
+	|| echo "make tools: could not install$$missing: tests that use them are skipped"
 
 demo: setup ## trade a synthetic market of three venues through an embedded Kafka
 	$(BIN)/tapeflow demo
