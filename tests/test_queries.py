@@ -14,7 +14,7 @@ from pyarrow import flight
 
 from tapeflow.connectors.duckdb import query_watch, sink
 from tapeflow.connectors.duckdb.endings import complete
-from tapeflow.connectors.duckdb.file import ResultPaths
+from tapeflow.connectors.duckdb.file import ResultPaths, connect_sealed
 from tapeflow.connectors.duckdb.flight import HOST, endpoint_file
 from tapeflow.connectors.duckdb.insertion import insert_facts
 from tapeflow.connectors.duckdb.query import query
@@ -407,3 +407,14 @@ def test_times_are_utc_for_every_reader_in_every_zone(running, results, zone):
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
     )
     assert out.stdout == "[('1970-01-01 00:00:00.000000007', 7)]\n"
+
+
+def test_results_may_be_open_several_times_in_one_process(tmp_path):
+    path = tmp_path / "results.duckdb"
+    duckdb.connect(str(path)).close()
+    zone, locked = "SELECT current_setting('TimeZone')", "SET TimeZone = 'Asia/Tokyo'"
+    with connect_sealed(path, {}, read_only=True) as first:
+        with connect_sealed(path, {}, read_only=True) as second:
+            assert first.execute(zone).fetchone() == second.execute(zone).fetchone() == ("UTC",)
+            with pytest.raises(duckdb.Error, match="locked"):
+                second.execute(locked)

@@ -23,7 +23,7 @@ from msgspec import Struct
 from tapeflow.connectors.duckdb.handover import take
 from tapeflow.schemas.errors import TapeflowError, UsageError
 
-SET_UTC = "SET TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
+SET_UTC = "SET GLOBAL TimeZone = 'UTC'"  # of TIMESTAMPTZ: a reader's own zone changes no answer
 SEALED = {  # no query reads or writes a file of the host, or a variable of this program
     "enable_external_access": "false",
     "python_enable_replacements": "false",
@@ -74,7 +74,8 @@ def connect_sealed(path: Path, config: dict[str, str], *, read_only: bool = Fals
     """
     try:
         con = duckdb.connect(str(path), read_only=read_only, config={**SEALED, **config})
-        con.execute(f"{SET_UTC}; SET lock_configuration = true")
+        if not con.execute("SELECT current_setting('lock_configuration')").fetchone()[0]:
+            con.execute(f"{SET_UTC}; SET lock_configuration = true")  # else open here already
         return con
     except duckdb.Error as error:
         raise TapeflowError(explain(path, error)) from None
