@@ -21,6 +21,7 @@ def run() -> int:
 
         code = main()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would interrupt the import
         from tapeflow.flows.run.log_lines import format_notice  # noqa: PLC0415  # as main
 
         sys.stderr.write(format_notice("interrupted"))
