@@ -47,15 +47,15 @@ class Tables:
             names_of(side, pa.array(["BUY", "SELL"])), pa.array(rows.price), pa.array(rows.size),
             names_of(rows.verdict, pa.array(VERDICTS)),
         ]  # fmt: skip
-        return pa.Table.from_arrays([*self._shared(rows), *own], schema=TRADES)
+        return pa.Table.from_arrays([*self._common_columns(rows), *own], schema=TRADES)
 
     def of_quotes(self, rows: Quotes) -> Any:
         """Return quotes as a table of QUOTES; a side that is empty is NULL."""
         sides = (rows.bid, rows.bid_size, rows.ask, rows.ask_size)
         own = [pa.array(each, mask=np.isnan(each)) for each in sides]
-        return pa.Table.from_arrays([*self._shared(rows), *own], schema=QUOTES)
+        return pa.Table.from_arrays([*self._common_columns(rows), *own], schema=QUOTES)
 
-    def _shared(self, rows: Trades | Quotes) -> list[Any]:
+    def _common_columns(self, rows: Trades | Quotes) -> list[Any]:
         partition = names_of(np.zeros(len(rows), np.int32), pa.array([self.partition]))
         event_ns = pa.array(rows.event_ns, mask=rows.event_ns == NO_TIME)
         offset, log_ns = pa.array(rows.offset), pa.array(rows.log_ns)
