@@ -44,24 +44,24 @@ class Tables:
         side = np.where(rows.aggressor == BUY, 0, 1).astype(np.int32)
         own = [
             pa.array(rows.trade_id), pa.array(rows.count),
-            named(side, pa.array(["BUY", "SELL"])), pa.array(rows.price), pa.array(rows.size),
-            named(rows.verdict, pa.array(VERDICTS)),
+            names_of(side, pa.array(["BUY", "SELL"])), pa.array(rows.price), pa.array(rows.size),
+            names_of(rows.verdict, pa.array(VERDICTS)),
         ]  # fmt: skip
-        return pa.Table.from_arrays([*self._shared(rows), *own], schema=TRADES)
+        return pa.Table.from_arrays([*self._common_columns(rows), *own], schema=TRADES)
 
     def of_quotes(self, rows: Quotes) -> Any:
         """Return quotes as a table of QUOTES; a side that is empty is NULL."""
         sides = (rows.bid, rows.bid_size, rows.ask, rows.ask_size)
         own = [pa.array(each, mask=np.isnan(each)) for each in sides]
-        return pa.Table.from_arrays([*self._shared(rows), *own], schema=QUOTES)
+        return pa.Table.from_arrays([*self._common_columns(rows), *own], schema=QUOTES)
 
-    def _shared(self, rows: Trades | Quotes) -> list[Any]:
-        partition = named(np.zeros(len(rows), np.int32), pa.array([self.partition]))
+    def _common_columns(self, rows: Trades | Quotes) -> list[Any]:
+        partition = names_of(np.zeros(len(rows), np.int32), pa.array([self.partition]))
         event_ns = pa.array(rows.event_ns, mask=rows.event_ns == NO_TIME)
         offset, log_ns = pa.array(rows.offset), pa.array(rows.log_ns)
-        return [partition, offset, log_ns, event_ns, named(rows.instrument, self.instruments)]
+        return [partition, offset, log_ns, event_ns, names_of(rows.instrument, self.instruments)]
 
 
-def named(numbers: Any, names: Any) -> Any:
+def names_of(numbers: Any, names: Any) -> Any:
     """Return numbers as a column of the names that they stand for."""
     return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), names)
