@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import threading
+import time
 from collections import defaultdict
 from contextlib import contextmanager
 from decimal import Decimal
 
 import duckdb
 import pytest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import ResultPaths
@@ -19,6 +22,7 @@ from tapeflow.flows.live.limits import limits_used
 from tapeflow.flows.live.metrics_page import scrape
 from tapeflow.flows.live.positions import value_position
 from tapeflow.flows.live.snapshot import LiveWatch
+from tapeflow.flows.run.metrics_page import listen
 from tapeflow.schemas.accounts import Equity
 from tapeflow.schemas.errors import TapeflowError
 from tapeflow.schemas.instruments import InstrumentTable
@@ -354,3 +358,52 @@ def test_a_page_that_does_not_answer_is_no_error(tmp_path):
         found = LiveWatch(results).refresh()
     assert found.metrics == "http://127.0.0.1:1/metrics"
     assert any("metrics page does not answer" in note for note in found.notes)
+
+
+class Pages:
+    """What a run shows of two partitions at each scrape."""
+
+    def __init__(self):
+        self.records = 1000
+
+    def collect(self):
+        """Yield the families as flows/run/metrics.py does."""
+        families = (
+            CounterMetricFamily("tapeflow_records", "r", labels=["partition"]),
+            GaugeMetricFamily("tapeflow_log_time_seconds", "t", labels=["partition"]),
+            GaugeMetricFamily("tapeflow_lag_seconds", "l", labels=["partition"]),
+            GaugeMetricFamily("tapeflow_partition_behind_seconds", "b", labels=["partition"]),
+        )
+        for name, values in (("x-0", (self.records, 1e9, 0.5, 7.0)), ("x-1", (5, 1e9 + 3, 0.1, 0))):
+            for family, value in zip(families, values, strict=True):
+                family.add_metric([name], value)
+        yield from families
+        yield CounterMetricFamily("tapeflow_restarts", "n", 2)
+
+
+def test_where_the_job_has_a_metrics_page_partitions_and_restarts_are_read_there(tmp_path):
+    pages = Pages()
+    server = listen("127.0.0.1", 0, pages)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    job = json.dumps({"metrics": {"host": "127.0.0.1", "port": server.server_port}})
+    try:
+        with written(tmp_path, halted(state="ACTIVE"), job=job, command="run") as (_, results):
+            watch = LiveWatch(results)
+            began = time.monotonic()
+            watch.refresh()
+            pages.records += 600
+            time.sleep(0.2)
+            found = watch.refresh()
+            took = time.monotonic() - began
+    finally:
+        server.shutdown()
+        server.server_close()
+    first, second = found.partitions
+    assert (first.name, first.records, first.source) == ("x-0", 1600, "metrics")
+    assert 600 / took <= first.rate <= 600 / 0.2
+    assert (first.lag_s, first.holds_s, first.behind_s) == (0.5, 7.0, 3.0)
+    assert (second.rate, second.behind_s) == (0.0, 0.0)
+    assert found.run.restarts == 2
+    alerts = {each.code: each.text for each in found.alerts}
+    assert alerts["STALLED"] == "x-0 has held the others for 7.0 s"
+    assert alerts["RESTARTS"] == "processes failed and were started again: 2 times"

@@ -413,8 +413,10 @@ def test_results_may_be_open_several_times_in_one_process(tmp_path):
     path = tmp_path / "results.duckdb"
     duckdb.connect(str(path)).close()
     zone, locked = "SELECT current_setting('TimeZone')", "SET TimeZone = 'Asia/Tokyo'"
-    with connect_sealed(path, {}, read_only=True) as first:
-        with connect_sealed(path, {}, read_only=True) as second:
-            assert first.execute(zone).fetchone() == second.execute(zone).fetchone() == ("UTC",)
-            with pytest.raises(duckdb.Error, match="locked"):
-                second.execute(locked)
+    with (
+        connect_sealed(path, {}, read_only=True) as first,
+        connect_sealed(path, {}, read_only=True) as second,
+    ):
+        assert first.execute(zone).fetchone() == second.execute(zone).fetchone() == ("UTC",)
+        with pytest.raises(duckdb.Error, match="locked"):
+            second.execute(locked)

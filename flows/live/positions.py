@@ -10,7 +10,7 @@ from decimal import Decimal
 from tapeflow.flows.live.model import OpenPosition
 from tapeflow.flows.live.source import Row
 
-KEPT = ("account", "strategy", "instrument", "currency")
+NAMES = ("account", "strategy", "instrument", "currency")
 AMOUNTS = ("quantity", "entry_price", "realized", "fees")
 
 
@@ -39,7 +39,7 @@ def value_position(row: Row, close: Row | None) -> OpenPosition:
         price, price_ns, price_of = Decimal(repr(close["close"])), close["close_ns"], "bar"
         unrealized = value_at(row, price) - Decimal(row["cost"])
     return OpenPosition(
-        **{name: row[name] for name in KEPT},
+        **{name: row[name] for name in NAMES},
         **{name: Decimal(row[name]) for name in AMOUNTS},
         price=price,
         price_ns=price_ns,
