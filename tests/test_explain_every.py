@@ -58,6 +58,7 @@ def explained(demo_run, results):
     return found
 
 
+@pytest.mark.slow
 def test_every_fact_is_explained_and_whole(demo_run, explained):
     counts = {facts: len(nodes) for facts, nodes in explained.items()}
     for facts, count in counts.items():
@@ -72,6 +73,7 @@ def test_every_fact_is_explained_and_whole(demo_run, explained):
         assert all(node["whole"] for node in nodes)
 
 
+@pytest.mark.slow
 def test_every_frame_shown_is_that_of_the_tape(demo_run, explained):
     seen = Counter()
     for nodes in explained.values():
@@ -83,6 +85,7 @@ def test_every_frame_shown_is_that_of_the_tape(demo_run, explained):
     assert min(seen[kind] for kind in ("record", "trades", "dead letter", "sides")) > 0
 
 
+@pytest.mark.slow
 def test_sizes_in_the_raw_frames_of_each_bar_sum_to_its_volume(explained):
     bars = 0
     for nodes in explained.values():
@@ -98,6 +101,7 @@ def test_sizes_in_the_raw_frames_of_each_bar_sum_to_its_volume(explained):
     assert bars > 400
 
 
+@pytest.mark.slow
 def test_every_fill_and_refusal_goes_down_to_features_and_trades(explained):
     for facts in ("fills", "refusals"):
         for node in explained[facts]:
@@ -108,6 +112,7 @@ def test_every_fill_and_refusal_goes_down_to_features_and_trades(explained):
             assert signal["row"]["recomputed"]["equal"]
 
 
+@pytest.mark.slow
 def test_both_sides_of_a_gap_are_the_trades_around_the_missing_ids(explained):
     for gap in explained["gaps"]:
         (sides,) = [each for each in gap["causes"] if each["kind"] == "sides"]
@@ -119,6 +124,7 @@ def test_both_sides_of_a_gap_are_the_trades_around_the_missing_ids(explained):
         assert sides["row"]["absent"] == gap["row"]["missing"]
 
 
+@pytest.mark.slow
 def test_a_late_trade_came_behind_the_record_that_closed_its_bar(explained):
     for late in explained["late_trades"]:
         bars = [each for each in late["causes"] if each["kind"] == "bar"]
@@ -127,6 +133,7 @@ def test_a_late_trade_came_behind_the_record_that_closed_its_bar(explained):
             assert bar["row"]["offset"] <= late["row"]["offset"]
 
 
+@pytest.mark.slow
 def test_a_dead_letter_says_where_it_stops_to_be_json(explained):
     for letter in explained["dead_letters"]:
         raw = bytes_of(letter["frames"][0])
