@@ -233,13 +233,31 @@ def test_bars_of_other_kinds_are_explained_by_their_trades(folder, demo_results)
         name = "BTC-USDT.BINANCE@2026-01-05T09:01:07/" + kind
         node = explain(other.reader, name)
         assert node.row["kind"] == kind
-        if kind == "quote:2s":
-            assert "trades" not in kinds(node)
-            continue
         assert other.frames.fetch(node)
+        if kind == "quote:2s":
+            check_quotes(other, node)
+            continue
         (trades,) = only(node, "trades")
         assert trades.row["exact"] or kind.startswith("dollar")
         assert float(trades.row["sum"]) >= trades.row["volume"] * (1 - 1e-12)
+
+
+def check_quotes(explained, node):
+    """Compare a bar of quotes with the mids of its raw frames, by plain JSON."""
+    (quotes,) = only(node, "quotes")
+    assert "trades" not in kinds(node)
+    assert (quotes.row["different"], quotes.row["whole"]) == ([], True)
+    mids = []
+    for frame in quotes.frames:
+        assert frame.frame == explained.frame("binance-0", frame.offset)
+        data = json.loads(frame.frame)["data"]
+        bid, ask = float(data["b"]), float(data["a"])
+        assert data["s"] == "BTCUSDT"
+        mids.append(bid + (ask - bid) / 2)
+    assert len(mids) == node.row["count"]
+    assert mids[-1] == node.row["close"]
+    assert max(*mids, node.row["open"]) == node.row["high"]
+    assert min(*mids, node.row["open"]) == node.row["low"]
 
 
 # --- which trades a bar is made of --------------------------------------------------------

@@ -161,6 +161,6 @@ def test_the_tapes_of_the_demo_are_not_written_over_others(capsys, tmp_path):
 @pytest.mark.slow
 def test_the_page_shows_what_its_commands_print(tmp_path):
     shown = outputs.steps(PAGE)
-    assert len(shown) == 4
+    assert len(shown) == 5
     for _, command, text in shown:
         assert outputs.output(command, str(tmp_path)) == text, command

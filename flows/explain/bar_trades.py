@@ -92,8 +92,9 @@ class BarTrades:
 
     def is_within(self) -> bool:
         """Return whether its volume is that of its trades but for parts of the outer ones."""
-        slack = row_slack(self.node.row["volume"])
-        return float(self.inner) - slack <= self.node.row["volume"] <= float(self.volume) + slack
+        volume = float(self.node.row["volume"])
+        slack = row_slack(volume)
+        return float(self.inner) - slack <= volume <= float(self.volume) + slack
 
     def may_agree(self) -> bool:
         """Return whether more of the log before the bar may explain what differs."""

@@ -46,7 +46,7 @@ class MarkFrames:
 
     def tells(self, funding_ns: int) -> bool:
         """Return whether a mark price says that the payment is over."""
-        return funding_ns >= self.node.row["next_ns"]
+        return funding_ns >= int(self.node.row["next_ns"])
 
     def may_agree(self) -> bool:
         """Return whether the mark price before it may lie further back."""
