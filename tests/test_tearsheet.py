@@ -1,5 +1,6 @@
 """The statistics of the results file against numpy, by their definitions."""
 
+import json
 import math
 from collections import defaultdict
 from decimal import Decimal
@@ -227,3 +228,19 @@ def test_profit_by_day_adds_up_to_the_equity_and_a_sample_at_midnight_is_of_the_
         ("2026-01-08", 2, -1),
     ]
     assert [row["return_"] for row in rows] == [0.001, 0.002, 0.0, -0.001]
+
+
+def test_a_stored_variant_of_a_sweep_has_the_capital_of_its_strategys_account(views):
+    job = json.dumps(
+        {
+            "accounts": [{"name": "main", "capital": "1000", "at_par": ["USDT"]}],
+            "strategies": [{"name": "trend", "account": "main"}],
+        }
+    )
+    with views.holding(samples([(1, 100, 0)], account="trend-7"), job):
+        views.con.execute(
+            "INSERT INTO internal.variants BY NAME "
+            "SELECT 'trend-7' AS variant, 'trend' AS strategy, true AS facts, unnest([0, 1]) AS fold"
+        )
+        found = statistics(views, "trend-7")
+    assert found["fast"]["return"] == 0.001
