@@ -23,7 +23,7 @@ def run(notebook: Path, folder: Path) -> Any:
     import nbformat  # noqa: PLC0415  # slow
     from nbclient import NotebookClient  # noqa: PLC0415  # slow
 
-    read = nbformat.read(notebook, as_version=4)
+    read = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     place = {"metadata": {"path": str(folder)}}
     NotebookClient(read, timeout=LIMIT_S, kernel_name="python3", resources=place).execute()
     return read
@@ -49,7 +49,7 @@ def main() -> None:
         subprocess.run(demo, check=True, capture_output=True)
         made = run(NOTEBOOK, Path(folder))
     strip(made)
-    nbformat.write(made, NOTEBOOK)
+    nbformat.write(made, NOTEBOOK)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
