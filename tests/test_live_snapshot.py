@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import Any
 
 import duckdb
 import pytest
@@ -319,7 +320,12 @@ def test_a_part_rests_in_proportion_to_what_it_costs_and_says_its_age():
 
 def test_what_was_read_of_a_commit_is_not_read_again():
     reads = []
-    cadence = Cadence(lambda sql: reads.append(sql) or [], lambda: float(len(reads)) * 1000)
+
+    def read(sql):
+        reads.append(sql)
+        return []
+
+    cadence = Cadence(read, lambda: float(len(reads)) * 1000)
     for _ in range(5):
         cadence.begin(7)
         cadence.get("part", "SELECT 1")
@@ -368,7 +374,7 @@ class Pages:
 
     def collect(self):
         """Yield the families as flows/run/metrics.py does."""
-        families = (
+        families: tuple[Any, ...] = (
             CounterMetricFamily("tapeflow_records", "r", labels=["partition"]),
             GaugeMetricFamily("tapeflow_log_time_seconds", "t", labels=["partition"]),
             GaugeMetricFamily("tapeflow_lag_seconds", "l", labels=["partition"]),

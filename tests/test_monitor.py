@@ -144,6 +144,10 @@ def test_keys_move_help_and_quit(results):
 
 
 def test_arrows_scroll_to_what_is_below(results):
+    top, name, _ = drive(results, (80, 24))
+    assert name is None
+    assert "Last refusals" not in top
+    assert "Last refusals" in drive(results, (80, 24), *["pagedown"] * 5)[0]
     keys = ["tab"] * 5  # the panel of fills
     before, name, _ = drive(results, (80, 24), *keys)
     assert name == "fills"

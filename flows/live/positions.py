@@ -11,7 +11,6 @@ from tapeflow.flows.live.model import OpenPosition
 from tapeflow.flows.live.source import Row
 
 NAMES = ("account", "strategy", "instrument", "currency")
-AMOUNTS = ("quantity", "entry_price", "realized", "fees")
 
 
 def open_positions(
@@ -40,7 +39,10 @@ def value_position(row: Row, close: Row | None) -> OpenPosition:
         unrealized = value_at(row, price) - Decimal(row["cost"])
     return OpenPosition(
         **{name: row[name] for name in NAMES},
-        **{name: Decimal(row[name]) for name in AMOUNTS},
+        quantity=Decimal(row["quantity"]),
+        entry_price=Decimal(row["entry_price"]),
+        realized=Decimal(row["realized"]),
+        fees=Decimal(row["fees"]),
         price=price,
         price_ns=price_ns,
         price_of=price_of,  # type: ignore[arg-type]  # one of the literals above
