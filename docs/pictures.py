@@ -13,11 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from docs.browser import launched
 from tapeflow.connectors.duckdb.flight import endpoint_file
 from tapeflow.flows.live.snapshot import LiveWatch
 from tapeflow.flows.monitor.app import MonitorApp
 from tapeflow.flows.report.render import render
-from tests.browser import launched
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pictures"

@@ -1,44 +1,22 @@
 """A real browser in tests: pages of it, and what they print, ask for and show."""
 
-import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-VARIABLE = "TAPEFLOW_CHROMIUM"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from docs.browser import NAMES, VARIABLE, find_chromium, launched
+
+__all__ = ["Tab", "find_chromium", "launched", "needs_browser", "opened"]
+
 LAPTOP = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
-
-
-def find_chromium():
-    """The path of the browser, or None: that of the variable first, then those of the PATH."""
-    return os.environ.get(VARIABLE) or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 needs_browser = pytest.mark.skipif(
     find_chromium() is None,
     reason=f"no browser: none of {', '.join(NAMES)} is on the PATH and {VARIABLE} is not set",
 )
-
-
-@contextmanager
-def launched():
-    """A browser without a window, closed at the end."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # of those tests alone
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 class Tab:

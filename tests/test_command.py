@@ -112,7 +112,7 @@ def test_sql_may_begin_with_a_comment(capsys, results):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["re"], ["replay"]),
+        (["re"], ["replay", "report"]),
         (["--v"], ["--version"]),
         (["replay", "--w"], ["--workers"]),
         (["replay", "REA"], []),  # bash then completes file names
