@@ -1,7 +1,7 @@
 """`tapeflow explain`: why a fact is there, down to the raw frames."""
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.cli import options
@@ -48,6 +48,16 @@ def add(commands: Commands) -> None:
         help="explain all fills, refusals, dead_letters, .., or all, and count what is whole; may "
         "be given several times",
     )
+    add_log(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="print all frames of a bar, not the first and last ones"
+    )
+    options.add_results(parser)
+    options.add_json(parser)
+
+
+def add_log(parser: ArgumentParser) -> None:
+    """Declare where the log is."""
     parser.add_argument(
         "--tapes",
         "--archive",
@@ -64,11 +74,6 @@ def add(commands: Commands) -> None:
         "--bootstrap", metavar="HOST:PORT", help="Kafka broker of the raw topics, not the job's"
     )
     options.add_salvage(parser)
-    parser.add_argument(
-        "--all", action="store_true", help="print all frames of a bar, not the first and last ones"
-    )
-    options.add_results(parser)
-    options.add_json(parser)
 
 
 def run(args: Namespace) -> int:
