@@ -1,11 +1,11 @@
 """`tapeflow explain`: why a fact is there, down to the raw frames."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.cli import options
-from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.parser import Commands, Parser, add_command
 from tapeflow.flows.cli.terminal import notify
 from tapeflow.schemas.errors import TapeflowError
 
@@ -56,7 +56,7 @@ def add(commands: Commands) -> None:
     options.add_json(parser)
 
 
-def add_log(parser: ArgumentParser) -> None:
+def add_log(parser: Parser) -> None:
     """Declare where the log is."""
     parser.add_argument(
         "--tapes",
