@@ -27,15 +27,15 @@ def test_every_payment_is_that_of_the_mark_and_the_rate_in_the_frame_before_it(e
     for row in rows:
         node = explained.explain(f"funding/{row['account']}/{row['seq']}")
         (marks,) = only(node, "marks")
-        before, tells = marks.frames
-        for frame in (before, tells):
+        before, next_one = marks.frames
+        for frame in (before, next_one):
             assert frame.frame == explained.frame(USDM, frame.offset)
-        said = json.loads(before.frame)
-        assert Decimal(said["p"]) * Decimal(said["r"]) * -Decimal(row["quantity"]) == Decimal(
+        fields = json.loads(before.frame)
+        assert Decimal(fields["p"]) * Decimal(fields["r"]) * -Decimal(row["quantity"]) == Decimal(
             row["amount"]
         )
-        second = (tells.log_ns - BEGIN) // S
-        assert (said["p"], said["r"]) == (mark_of(second - 1), rate_of(second - 1))
+        second = (next_one.log_ns - BEGIN) // S
+        assert (fields["p"], fields["r"]) == (mark_of(second - 1), rate_of(second - 1))
         assert next_ns(second) != next_ns(second - 1)
 
 

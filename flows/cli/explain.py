@@ -5,7 +5,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from tapeflow.flows.cli import options
-from tapeflow.flows.cli.parser import Commands, add_command
+from tapeflow.flows.cli.parser import Commands, Parser, add_command
 from tapeflow.flows.cli.terminal import notify
 from tapeflow.schemas.errors import TapeflowError
 
@@ -48,6 +48,16 @@ def add(commands: Commands) -> None:
         help="explain all fills, refusals, dead_letters, .., or all, and count what is whole; may "
         "be given several times",
     )
+    add_log(parser)
+    parser.add_argument(
+        "--all", action="store_true", help="print all frames of a bar, not the first and last ones"
+    )
+    options.add_results(parser)
+    options.add_json(parser)
+
+
+def add_log(parser: Parser) -> None:
+    """Declare where the log is."""
     parser.add_argument(
         "--tapes",
         "--archive",
@@ -64,11 +74,6 @@ def add(commands: Commands) -> None:
         "--bootstrap", metavar="HOST:PORT", help="Kafka broker of the raw topics, not the job's"
     )
     options.add_salvage(parser)
-    parser.add_argument(
-        "--all", action="store_true", help="print all frames of a bar, not the first and last ones"
-    )
-    options.add_results(parser)
-    options.add_json(parser)
 
 
 def run(args: Namespace) -> int:

@@ -108,7 +108,7 @@ def table_of(sql: str) -> str:
 
 def reasons(root: Node, *, has_log: bool) -> list[str]:
     """Return why an explanation is not whole, each reason once; none of one that is."""
-    found = {}
+    found: dict[str, None] = {}
     for each in walk(root):
         found |= dict.fromkeys(each.faults)
         is_absent = each.kind in WITH_FRAMES and bool(each.row) and not has_frames(each)

@@ -42,7 +42,10 @@ def recompute(declared: DeclaredStrategy, bars: Bars, scores: Floats, place: int
             kind.kernel(state, *columns, forecasts, **declared.params)
         score = float(scores[end - 1]) if end else float("nan")
         found.append(KERNEL_VALUES[declared.kind](declared.params, state[0], score))
-    return Forecast(*found, float(forecasts[0]), KERNEL_FORMULAS[declared.kind](declared.params))
+    before, values = found
+    return Forecast(
+        before, values, float(forecasts[0]), KERNEL_FORMULAS[declared.kind](declared.params)
+    )
 
 
 def averages(params: dict[str, Any], state: Floats, _: float) -> dict[str, float]:

@@ -91,14 +91,15 @@ class Frames:
 
     def read(self, records: list[RecordFrame], found: list[Found]) -> None:
         """Read the records of each partition; a fault says where some are not there."""
-        for partition in dict.fromkeys(each.partition for each in (*records, *found)):
+        every: list[Any] = [*records, *found]
+        for partition in dict.fromkeys(each.partition for each in every):
             scanned = [each for each in found if each.partition == partition]
             wanted: list[Any] = [each for each in records if each.partition == partition]
             if scanned:
                 decoder = self.decoder(partition)
                 wanted += make_scans(scanned, self.job, self.table, decoder)
             why, reached = read_wanted(partition, self.log, self.job, wanted, self.notify)
-            for each in (*records, *scanned) if why else ():
+            for each in every if why else ():
                 if each.partition == partition and each.end > reached:
                     each.node.faults += [why] * (why not in each.node.faults)
 

@@ -6,6 +6,7 @@ unlisted      its first record
 """
 
 import re
+from functools import partial
 
 from tapeflow.connectors.duckdb.reading import ResultsReader, to_sql
 from tapeflow.flows.explain import bars
@@ -30,7 +31,8 @@ def find_quality(reader: ResultsReader, text: str) -> tuple[str, Row] | None:
     if match is None:
         return None
     table, partition, offset, key = match.groups()
-    rows = reader.where(table, partition=partition, **{OFFSETS.get(table, "offset"): int(offset)})
+    number = OFFSETS.get(table, "offset")
+    rows = reader.where(table, f'AND "{number}" = {int(offset)}', partition=partition)
     found = [row for row in rows if key is None or str(row[KEYS[table]]) == key]
     if not found:
         has = f": it has {', '.join(str(row[KEYS[table]]) for row in rows)}" if rows else ""
@@ -99,9 +101,8 @@ def explain_late(chain: Chain, row: Row) -> Node:
             node.faults.append(f"the bar of its time was closed later, by record {each['offset']}")
         name = bar_id(each["instrument"], each["open_ns"], each["close_ns"])
         node.causes.append(
-            chain.once("bar", name, lambda each=each: bars.explain_bar(chain, each),
-                       "closed before it")
-        )  # fmt: skip
+            chain.once("bar", name, partial(bars.explain_bar, chain, each), "closed before it")
+        )
     return node
 
 

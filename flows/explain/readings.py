@@ -5,7 +5,7 @@ class      features of its needs, of all its instruments    of some in the box s
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tapeflow.flows.explain.chain import Chain
 from tapeflow.flows.explain.features import BAR_KEY, Features
@@ -105,7 +105,7 @@ def add_needs(
     note_bars(node, is_cut=is_cut)
 
 
-def describe_bars(needs: list[object]) -> Iterator[str]:
+def describe_bars(needs: Iterable[object]) -> Iterator[str]:
     """Yield which bars a class reads."""
     for each in needs:
         if isinstance(each, BarsNeed) and each.count:
@@ -117,9 +117,9 @@ def check_box(node: Node, declared: DeclaredStrategy, rows: list[Row]) -> None:
     strength = BOX_STRENGTHS.get(declared.kind)
     if strength is None or not rows:
         return
-    values = [row.get("value") for row in rows]
+    values = [row["value"] for row in rows if row.get("value") is not None]
     formula = strength.formula.format(*(row["feature"] for row in rows))
-    found = math.nan if None in values else strength.compute(values)
+    found = math.nan if len(values) < len(rows) else strength.compute(values)
     compare(node, formula, found, node.row["strength"])
 
 

@@ -80,7 +80,7 @@ def led_to(chain: Chain, partition: str, offset: int) -> list[Row]:
             found.append({"fact": kind, "id": name, "instrument": each["instrument"]})
     for table in BARS:
         for each in chain.reader.where(table, partition=partition, offset=offset):
-            time, kind = each["open_time"].replace(" ", "T"), each.get("kind")
-            name = f"{each['instrument']}@{time}" + (f"/{kind}" if kind else "")
+            time, of_kind = each["open_time"].replace(" ", "T"), each.get("kind")
+            name = f"{each['instrument']}@{time}" + (f"/{of_kind}" if of_kind else "")
             found.append({"fact": "bar closed", "id": name, "instrument": each["instrument"]})
     return found

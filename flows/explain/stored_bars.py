@@ -42,8 +42,9 @@ class StoredBars:
         log_ns, partition, offset = position
         if partition == self.source.partition:
             return int(np.searchsorted(self.bars.offset, offset)) - 1
-        side = "right" if self.source.partition < partition else "left"
-        return int(np.searchsorted(self.bars.log_ns, log_ns, side)) - 1
+        if self.source.partition < partition:
+            return int(np.searchsorted(self.bars.log_ns, log_ns, "right")) - 1
+        return int(np.searchsorted(self.bars.log_ns, log_ns, "left")) - 1
 
     def is_at(self, place: int, position: LogPosition) -> bool:
         """Return whether the bar in a row, if there is one, was closed by the record there."""
