@@ -9,7 +9,7 @@ from decimal import Decimal
 from math import gcd
 from typing import Any, NamedTuple
 
-from tapeflow.connectors.duckdb.views import PRINTED_STEPS
+from tapeflow.connectors.duckdb.views.quality import PRINTED_STEPS
 from tapeflow.schemas.decimals import SCALE, count_decimals
 
 VALUES = 10_000  # distinct ones that the step which fits is computed from

@@ -23,10 +23,12 @@ from tapeflow.flows.cli import (
     import_files,
     init,
     load,
+    monitor,
     query,
     replay,
     report,
     run,
+    serve,
     sweep,
     terminal,
     verify,
@@ -39,7 +41,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, control, sweep, archive),
-    *(query, explain, report, digest, verify, doctor, completion, help),
+    *(monitor, serve, query, explain, report, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal

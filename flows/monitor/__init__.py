@@ -1,0 +1,1 @@
+"""`tapeflow monitor`: a running flow on a terminal, or as lines of text."""
