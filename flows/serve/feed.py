@@ -45,6 +45,7 @@ class Feed:
         self.error = ""
         self.read_s, self.reads, self.clients = 0.0, 0, 0
         self.source: tuple[Any, ...] = ()
+        self.commit: int | None = None
         self.changed = asyncio.Condition()
         self.stopping = asyncio.Event()
 
@@ -78,17 +79,17 @@ class Feed:
     def _read_facts(self, snapshot: Snapshot) -> None:
         """Read the facts behind the place, where there may be any."""
         source = (snapshot.source, self.watch.source.signature, snapshot.run.started_ns)
-        state = (source, snapshot.run.committed_ns)
-        if snapshot.source == "memory" or state == self.source:
+        commit = snapshot.run.committed_ns
+        if snapshot.source == "memory" or (source, commit) == (self.source, self.commit):
             return  # the file of a run that was killed may have less than was read of it
-        if source != self.source[:1] and generation(self.read) != self.cursor.generation:
+        if source != self.source and generation(self.read) != self.cursor.generation:
             self._begin_anew()
         else:
             try:
                 self._append(read_after(self.read, self.cursor, bounded=self._is_quick()))
             except TooFarError:
                 self._begin_anew()
-        self.source = state
+        self.source, self.commit = source, commit
 
     def _is_quick(self) -> bool:
         self.reads += 1
