@@ -60,9 +60,7 @@ def run(args: Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in NEEDED:
             raise
-        raise TapeflowError(
-            f"the page needs {error.name}: pip install 'tapeflow[see]'"
-        ) from None
+        raise TapeflowError(f"the page needs {error.name}: pip install 'tapeflow[see]'") from None
     site = Site(args.results, args.tapes or [])
     site.feed.watch.refresh()  # nothing to show is an error of the command
     with server.open_socket(args.host, args.port) as listening, suppress(KeyboardInterrupt):

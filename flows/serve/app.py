@@ -32,7 +32,7 @@ class Site:
 
     def __init__(self, results: Path, tapes: list[Path]) -> None:
         """Serve some results; `tapes` are the log, for the frames of explanations."""
-        self.results, self.tapes = results, tapes
+        self.tapes = tapes
         self.feed, self.chains = Feed(results), QueryThread()
         self.files, self.index = read_files(), read_index()
         self.listed: list[str] = []
@@ -87,8 +87,10 @@ class Site:
         name = request.path_params["name"]
         if len(name) > NAME_MOST or not name.isprintable():
             return PlainTextResponse("no id of a fact\n", 400)
+        if self.feed.snapshot is None:
+            await self.feed.refresh()
         try:
-            call = partial(explain_page, self.results, self.tapes, name)
+            call = partial(explain_page, self.feed, self.tapes, name)
             return HTMLResponse(await self.chains.run(call))
         except TapeflowError as error:
             from html import escape  # noqa: PLC0415

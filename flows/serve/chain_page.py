@@ -6,26 +6,52 @@ from pathlib import Path
 
 from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.flows.explain.explain import explain
-from tapeflow.flows.explain.node import Node
+from tapeflow.flows.explain.node import Node, Row
 from tapeflow.flows.explain.text import frame_lines, table_lines
 from tapeflow.flows.explain.titles import body, title
+from tapeflow.flows.live.source import RunEndedError
+from tapeflow.flows.serve.feed import Feed
+from tapeflow.schemas.errors import TapeflowError
 
 FRAMES_SHOWN = 3  # of a bar: first and last ones
+NAMES = (
+    "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal "
+    "UNION ALL SELECT table_name FROM duckdb_tables()"
+)
 NO_TAPES = "No raw frames: start tapeflow serve with --tapes PATH to see them here."
 
 
-def explain_page(results: Path, tapes: list[Path], name: str) -> str:
+class FeedReader(ResultsReader):
+    """Results as the feed has them open: the file is opened once a process."""
+
+    def __init__(self, feed: Feed) -> None:
+        """Read between the queries of a feed."""
+        self.feed = feed
+        self.names = {str(row["name"]) for row in self.rows(NAMES)}
+
+    def rows(self, sql: str) -> list[Row]:
+        """Return the rows of a query, by column.
+
+        Raises TapeflowError for a query that fails, and where the run ends meanwhile.
+        """
+        try:
+            return self.feed.thread.submit(lambda: self.feed.read(sql)).result()
+        except RunEndedError:
+            raise TapeflowError("the run ended while it was read: load the page again") from None
+
+    def close(self) -> None:
+        """Leave the file open: it is the feed's."""
+
+
+def explain_page(feed: Feed, tapes: list[Path], name: str) -> str:
     """Return the page of a fact.
 
     Raises TapeflowError where its id is unknown, or of several facts.
     """
-    reader, notes = ResultsReader(results), [] if tapes else [NO_TAPES]
-    try:
-        node = explain(reader, name)
-        if tapes:
-            fetch_frames(reader, tapes, node, notes)
-    finally:
-        reader.close()
+    reader, notes = FeedReader(feed), [] if tapes else [NO_TAPES]
+    node = explain(reader, name)
+    if tapes:
+        fetch_frames(reader, tapes, node, notes)
     notes_html = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
     tree = "".join(section(node, 0))
     return page(title(node), f"{notes_html}\n{tree}")

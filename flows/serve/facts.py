@@ -13,7 +13,7 @@ Row = dict[str, Any]
 Read = Callable[[str], list[Row]]
 ROWS_MOST = 20_000  # of bars behind a place: who is further behind begins anew
 BARS = (
-    "SELECT instrument, partition, \"offset\", epoch_ns(log_time) AS log_ns, "
+    'SELECT instrument, partition, "offset", epoch_ns(log_time) AS log_ns, '
     "epoch_ns(close_time) AS close_ns, epoch_ns(open_time) / 1e6 AS t, open AS o, high AS h, "
     "low AS l, close AS c, volume AS v, complete FROM bars"
 )
@@ -22,7 +22,7 @@ FILLS = (
     "epoch_ns(log_time) / 1e6 AS t FROM fills"
 )
 EQUITY = "SELECT account, seq, strategy, epoch_ns(time) / 1e6 AS t, equity FROM equity"
-BAR_ORDER = "ORDER BY log_time, partition, \"offset\", close_time, instrument"
+BAR_ORDER = 'ORDER BY log_time, partition, "offset", close_time, instrument'
 
 
 class Facts(Struct, frozen=True):
@@ -48,7 +48,7 @@ def newest(read: Read) -> Cursor:
     """Return the place behind all facts that there are."""
     began = generation(read)
     bars = read(
-        f"SELECT partition, epoch_ns(log_time) AS log_ns, \"offset\", "
+        f'SELECT partition, epoch_ns(log_time) AS log_ns, "offset", '
         f"string_agg({places.BAR_KEY}, ' ') AS keys FROM bars SEMI JOIN (SELECT partition, "
         'max("offset") AS "offset" FROM bars GROUP BY partition) AS last '
         'USING (partition, "offset") GROUP BY ALL'

@@ -28,12 +28,19 @@ class QueryThread:
 
         Raises BusyError where too many wait, and what the call raises.
         """
+        return await asyncio.wrap_future(self.submit(call))
+
+    def submit(self, call: Callable[[], T]) -> "Future[T]":
+        """Return what will be the result of a call.
+
+        Raises BusyError where too many wait.
+        """
         future: Future[T] = Future()
         try:
             self.calls.put_nowait((future, call))
         except Full:
             raise BusyError from None
-        return await asyncio.wrap_future(future)
+        return future
 
     def _run(self) -> None:
         while True:

@@ -86,7 +86,8 @@ async function choose(name) {
 
 const wanted = () => decodeURIComponent(location.hash.slice(1));
 function follow(names) {
-  const name = names.includes(wanted()) ? wanted() : names[0];
+  const first = [page.instrument, page.traded, names[0]].find((each) => names.includes(each));
+  const name = names.includes(wanted()) ? wanted() : first;
   $("instrument").value = name;
   if (name && name !== page.instrument) choose(name);
 }
@@ -99,6 +100,7 @@ async function begin() {
     $("instrument").replaceChildren(...state.instruments.map((name) => new Option(name, name)));
     show(state.snapshot);
     lines.add(state.equity);
+    page.traded = state.snapshot.fills[0]?.instrument;
     window.addEventListener("hashchange", () => follow(state.instruments));
     $("instrument").addEventListener("change", (event) => { location.hash = encodeURIComponent(event.target.value); });
     follow(state.instruments);

@@ -1,12 +1,14 @@
 // Tables of a snapshot. Text is set as text, never as markup.
 import { utc } from "./chart.js";
 export const $ = (id) => document.getElementById(id);
-const at = (ns) => utc(ns / 1e6).slice(5);
+let today = "";
+const at = (ns) => { const text = utc(ns / 1e6); return text.startsWith(today) ? text.slice(11) : text.slice(5); };
+const average = (text) => (text === null ? "" : String(Number(Number(text).toPrecision(8))));
 const short = (text) => (text === null || text === undefined ? "" : String(text).includes(".") ? String(text).replace(/\.?0+$/, "") : String(text));
 const money = (text) => (text === null ? "?" : Number(text).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
 const sign = (text) => (Number(text) > 0 ? "pos" : Number(text) < 0 ? "neg" : "");
 const seconds = (value) => (value === null ? "" : value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value).toLocaleString("en")} s`);
-const link = (id, text) => { const a = document.createElement("a"); a.href = `/explain/${encodeURIComponent(id)}`; a.textContent = text; return a; };
+const link = (id, text) => { const a = document.createElement("a"); a.href = `/explain/${encodeURIComponent(id)}`; a.textContent = text; a.title = `explain ${id}`; return a; };
 const signed = (text) => ({ text: money(text), kind: `n ${sign(text)}` });
 const n = (text) => ({ text, kind: "n" });
 const wide = (text) => ({ text, kind: "text" });
@@ -78,18 +80,19 @@ function drawAlerts(alerts) {
 }
 
 export function drawSnapshot(s) {
+  today = utc((s.run.log_ns ?? s.taken_ns) / 1e6, 10);
   drawAlerts(s.alerts);
   const several = s.accounts.length > 1;
   $("accounts").replaceChildren(...s.accounts.flatMap((a) => [["equity", a.equity], ["today", a.today], ["realized", a.realized], ["unrealized", a.unrealized], ["gross", a.gross], ["fees", a.fees]]
     .map(([name, value]) => tile(several ? `${a.account} ${name}` : name, money(value), ["gross", "fees"].includes(name) ? "" : sign(value)))));
-  table("positions", "Positions", ["instrument", "strategy", "quantity|n", "entry|n", "price|n", "unrealized|n", "realized|n"],
-    s.positions.map((p) => [p.instrument, p.strategy, n(short(p.quantity)), n(short(p.entry_price)), n(short(p.price)), signed(p.unrealized), signed(p.realized)]), "Nothing is held.");
-  table("orders", "Open orders", ["time", "instrument", "side", "type", "size|n", "filled|n", "price|n", "phase", "id"],
-    s.open_orders.map((o) => [at(o.time_ns), o.instrument, o.side, o.type, n(short(o.size)), n(short(o.filled)), n(short(o.limit ?? o.trigger)), o.phase, link(o.order_id, o.order_id.slice(0, 8))]), "No order lives.");
-  table("fills", "Last fills", ["time", "instrument", "side", "size|n", "price|n", "strategy", "why"],
-    s.fills.map((f) => [at(f.time_ns), f.instrument, { text: f.side, kind: f.side === "BUY" ? "pos" : "neg" }, n(short(f.size)), n(short(f.price)), f.strategy, link(f.id, f.id.slice(0, 8))]), "No fill yet.");
-  table("refusals", "Last refusals", ["time", "reason", "instrument", "side", "size|n", "detail", "why"],
-    s.refusals.map((r) => [at(r.time_ns), r.reason, r.instrument, r.side, n(short(r.size)), wide(r.detail), link(r.order_id, r.order_id.slice(0, 8))]), "Nothing was refused.");
+  table("positions", "Positions", ["instrument", "strategy", "quantity|n", "unrealized|n", "entry|n", "price|n", "realized|n"],
+    s.positions.map((p) => [p.instrument, p.strategy, n(short(p.quantity)), signed(p.unrealized), n(average(p.entry_price)), n(short(p.price)), signed(p.realized)]), "Nothing is held.");
+  table("orders", "Open orders", ["time", "instrument", "side", "type", "size|n", "filled|n", "price|n", "phase"],
+    s.open_orders.map((o) => [link(o.order_id, at(o.time_ns)), o.instrument, o.side, o.type, n(short(o.size)), n(short(o.filled)), n(short(o.limit ?? o.trigger)), o.phase]), "No order lives.");
+  table("fills", "Last fills", ["time", "instrument", "side", "size|n", "price|n", "strategy"],
+    s.fills.map((f) => [link(f.id, at(f.time_ns)), f.instrument, { text: f.side, kind: f.side === "BUY" ? "pos" : "neg" }, n(short(f.size)), n(short(f.price)), f.strategy]), "No fill yet.");
+  table("refusals", "Last refusals", ["time", "reason", "instrument", "side", "size|n", "detail"],
+    s.refusals.map((r) => [link(r.order_id, at(r.time_ns)), r.reason, r.instrument, r.side, n(short(r.size)), wide(r.detail)]), "Nothing was refused.");
   table("partitions", "Partitions", ["partition", "records|n", "rate|n", "log time", "lag|n", "behind|n"],
     s.partitions.map((p) => [p.name, n(p.records === null ? "?" : p.records.toLocaleString("en")), n(p.rate === null ? "" : `${Math.round(p.rate).toLocaleString("en")}/s`), p.log_ns ? at(p.log_ns) : "", n(seconds(p.lag_s)), n(seconds(p.behind_s))]), "None is known yet.");
   table("limits", "Limits", ["limit", "scope", "observed|n", "limit|n", "used|n"],
