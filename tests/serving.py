@@ -21,11 +21,12 @@ class Served:
         self.base, self.token = self.url.split("/?token=")
         self.port = int(self.base.rsplit(":", 1)[1])
 
+    @contextmanager
     def client(self):
         """A client with the cookie."""
-        client = httpx.Client(base_url=self.base, timeout=20)
-        assert client.get(f"/?token={self.token}").status_code == 303
-        return client
+        with httpx.Client(base_url=self.base, timeout=20) as client:
+            assert client.get(f"/?token={self.token}").status_code == 303
+            yield client
 
     def stop(self, number):
         """Send a signal; the exit code and how many seconds it took."""

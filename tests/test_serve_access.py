@@ -79,8 +79,9 @@ def test_nothing_but_reading_is_allowed(client, method):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_answer_has_the_headers_of_security(client, site, path):
-    for each in (client, httpx.Client(base_url=site.base)):
-        with each.stream("GET", path) as answer:
+    stranger = {"Cookie": f"tapeflow_{site.port}=none"}
+    for headers in ({}, stranger):
+        with client.stream("GET", path, headers=headers) as answer:
             policy = answer.headers["content-security-policy"]
             assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy

@@ -62,8 +62,8 @@ def run(args: Namespace) -> int:
             raise
         raise TapeflowError(f"the page needs {error.name}: pip install 'tapeflow[see]'") from None
     site = Site(args.results, args.tapes or [])
-    site.feed.watch.refresh()  # nothing to show is an error of the command
     with server.open_socket(args.host, args.port) as listening, suppress(KeyboardInterrupt):
+        site.feed.watch.refresh()  # nothing to show is an error of the command
         name = f"[{args.host}]" if ":" in args.host else args.host
         number = listening.getsockname()[1]
         print(f"http://{name}:{number}/?token={token}", flush=True)
