@@ -32,7 +32,11 @@ def site(demo_run):
 
 
 def until(page, condition):
-    page.wait_for_function(condition, timeout=30_000)
+    """Wait for a condition; the policy of the page forbids the browser's own way, an eval."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(100)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -120,7 +120,7 @@ def test_the_place_after_reading_on_is_that_of_a_fresh_look(commits):
     for bars, fills in commits:
         flow.commit(bars, fills)
         place = facts.read_after(
-            flow.read, place or Cursor(facts.generation(flow.read)), bounded=place is not None
+            flow.read, place or Cursor(facts.generation(flow.read)), bounded=False
         ).cursor
         fresh = facts.newest(flow.read)
         assert {name: (each.offset, set(each.keys)) for name, each in place.bars.items()} == {
@@ -145,11 +145,16 @@ def test_a_client_without_a_place_of_its_own_gets_all_facts_of_the_demo_once(dem
 
 
 def test_a_client_that_reads_no_more_does_not_hold_others_and_nobody_gets_two_a_second(demo_run):
-    with served(demo_run.results) as site, site.client() as slow, site.client() as quick:
-        with slow.stream("GET", "/stream", params={"instrument": "BTC-USDT.BINANCE"}):
-            began, times = time.monotonic(), []
-            for _ in messages(quick, "BTC-USDT.BINANCE", 4):
-                times.append(time.monotonic() - began)
+    address = {"instrument": "BTC-USDT.BINANCE"}
+    with (
+        served(demo_run.results) as site,
+        site.client() as slow,
+        site.client() as quick,
+        slow.stream("GET", "/stream", params=address),
+    ):
+        began, times = time.monotonic(), []
+        for _ in messages(quick, "BTC-USDT.BINANCE", 4):
+            times.append(time.monotonic() - began)
     assert times[-1] < 8
     assert times[-1] - times[0] > 2.5
 
