@@ -136,11 +136,11 @@ def test_a_client_without_a_place_of_its_own_gets_all_facts_of_the_demo_once(dem
     with served(demo_run.results) as site, site.client() as client:
         state = client.get("/state").json()
         empty = Cursor(parse(state["id"]).generation).text()
-        heard = list(messages(client, "BTC-USDT.BINANCE", 2, empty))
-        again = list(messages(client, "BTC-USDT.BINANCE", 1, heard[0][0]))
-    bars = [bar["t"] for _, body in heard for bar in body["bars"]]
+        received = list(messages(client, "BTC-USDT.BINANCE", 2, empty))
+        again = list(messages(client, "BTC-USDT.BINANCE", 1, received[0][0]))
+    bars = [bar["t"] for _, body in received for bar in body["bars"]]
     assert sorted(bars) == sorted(row["t"] for row in expected)
-    assert sorted(fill["id"] for _, body in heard for fill in body["fills"]) == sorted(fills)
+    assert sorted(fill["id"] for _, body in received for fill in body["fills"]) == sorted(fills)
     assert again[0][1]["bars"] == again[0][1]["fills"] == []
 
 
