@@ -1,6 +1,7 @@
 """Alerts: what is wrong with a run now, the critical ones first. docs/monitor.md lists them."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from tapeflow.flows.live.model import Alert, Partition, Snapshot
 from tapeflow.flows.live.run_state import to_text
@@ -11,7 +12,11 @@ FACTS_LAG_S = 180.0  # where log time is that of facts, which is up to two minut
 LIMIT_SHARE = 0.9
 LIMIT_NS = 300 * 10**9  # a check of longer ago says nothing of now
 RESTART_S = 600.0
-STATES = {"HALTED": "critical", "KILLED": "critical", "REDUCING": "warning"}
+STATES: dict[str, Literal["warning", "critical"]] = {
+    "HALTED": "critical",
+    "KILLED": "critical",
+    "REDUCING": "warning",
+}
 
 
 def find_alerts(snapshot: Snapshot, limits: Thresholds) -> list[Alert]:
@@ -34,8 +39,7 @@ def of_states(snapshot: Snapshot) -> Iterator[Alert]:
         if each.event == "STUCK":
             yield Alert(code="STUCK", severity="critical", text=f"{text}: stuck: {each.detail}")
         elif each.state in STATES:
-            severity = "critical" if STATES[each.state] == "critical" else "warning"
-            yield Alert(code=each.state, severity=severity, text=text)
+            yield Alert(code=each.state, severity=STATES[each.state], text=text)
 
 
 def of_sums(snapshot: Snapshot) -> Iterator[Alert]:

@@ -25,7 +25,7 @@ def limits_used(rows: Iterable[Row]) -> list[LimitUse]:
     last: dict[tuple[str, str], LimitUse] = {}
     for row in rows:
         seen = {}  # of one decision the last check of a limit counts
-        for code, passed, observed, limit, scope in json.loads(row["checks"]):
+        for code, passed, observed, limit, scope in json.loads(row["checks"] or "[]"):
             if code in USED and (code, scope) not in last:
                 found, most = as_decimal(observed), as_decimal(limit)
                 if found is not None and most is not None:

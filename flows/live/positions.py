@@ -10,8 +10,7 @@ from decimal import Decimal
 from tapeflow.flows.live.model import OpenPosition
 from tapeflow.flows.live.source import Row
 
-KEPT = ("account", "strategy", "instrument", "currency")
-AMOUNTS = ("quantity", "entry_price", "realized", "fees")
+NAMES = ("account", "strategy", "instrument", "currency")
 
 
 def open_positions(
@@ -39,8 +38,11 @@ def value_position(row: Row, close: Row | None) -> OpenPosition:
         price, price_ns, price_of = Decimal(repr(close["close"])), close["close_ns"], "bar"
         unrealized = value_at(row, price) - Decimal(row["cost"])
     return OpenPosition(
-        **{name: row[name] for name in KEPT},
-        **{name: Decimal(row[name]) for name in AMOUNTS},
+        **{name: row[name] for name in NAMES},
+        quantity=Decimal(row["quantity"]),
+        entry_price=Decimal(row["entry_price"]),
+        realized=Decimal(row["realized"]),
+        fees=Decimal(row["fees"]),
         price=price,
         price_ns=price_ns,
         price_of=price_of,  # type: ignore[arg-type]  # one of the literals above

@@ -17,6 +17,7 @@ from tapeflow.flows.live.model import (
     LastFill,
     LastRefusal,
     Latency,
+    LimitUse,
     OpenOrder,
     Partition,
     RunState,
@@ -33,6 +34,7 @@ NO_PAGE = (
 )
 SILENT_PAGE = "the metrics page does not answer: log times and records are those of facts"
 ENDS = "the log has an end: its log time is not compared with the wall clock"
+NO_CHECKS = "the job writes no checks of decisions: how far limits are used is not known"
 NO_EVENTS = "the job writes no order events: phases of orders are not known"
 
 
@@ -76,7 +78,7 @@ class Reading:
                 mark_prices=self.row["mark_prices"] == "true",
             ),
             open_orders=self._open_orders(),
-            limits=limits_used(self.cadence.get("limits", queries.CHECKS)),
+            limits=self._limits(),
             states=self._many("states", queries.STATES, TradingState),
             fills=self._many("fills", queries.FILLS, LastFill),
             refusals=self._many("refusals", queries.REFUSALS, LastRefusal),
@@ -98,6 +100,12 @@ class Reading:
         if not bare.run.follows:
             self.notes.append(ENDS)
         return with_distances(found)
+
+    def _limits(self) -> list[LimitUse]:
+        rows = self.cadence.get("limits", queries.CHECKS)
+        if rows and not any(row["checks"] for row in rows):
+            self.notes.append(NO_CHECKS)
+        return limits_used(rows)
 
     def _open_orders(self) -> list[OpenOrder]:
         has_events = self.row["order_events"] != "false"

@@ -26,8 +26,8 @@ def run_state(
 
     `gone_ns`: when it was first seen gone; `page_values`: of its metrics page.
     """
-    ended_ns = {"finished": row["finished_ns"], "stopped": row["stopped_ns"], "gone": gone_ns}
-    ended_ns, committed_ns = ended_ns.get(state), row["committed_ns"]
+    ends = {"finished": row["finished_ns"], "stopped": row["stopped_ns"], "gone": gone_ns}
+    ended_ns, committed_ns = ends.get(state), row["committed_ns"]
     age_s = None
     if state == "running":
         age_s = max(wall_ns - (committed_ns or row["started_ns"]), 0) / 1e9

@@ -81,6 +81,8 @@ class LiveSource:
             if is_locked(self.results):
                 return None
             raise TapeflowError(describe_absent(self.results))
+        if self.signature is not None and self.signature not in map(sign, paths):
+            self.close()  # first: in one process DuckDB opens a path once, though its file is new
         found = [opened for path in paths if (opened := self._try(path)) is not None]
         self.close()
         if not found:

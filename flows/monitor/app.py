@@ -38,10 +38,11 @@ class MonitorApp(App[int]):
 
     TITLE = "tapeflow monitor"
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = None
     CSS: ClassVar[str] = """
         Screen { background: ansi_default; }
         #head { padding: 0 1; height: auto; }
-        #panels { scrollbar-size-vertical: 1; }
+        #panels { scrollbar-size-vertical: 1; scrollbar-background: ansi_default; }
         #panels.wide { layout: grid; grid-size: 2; grid-rows: auto; grid-gutter: 0 1; }
         #panels.wide #alerts, #panels.wide #notes { column-span: 2; }
     """
@@ -50,6 +51,10 @@ class MonitorApp(App[int]):
         Binding("ctrl+c,ctrl+q", "leave", "quit", show=False, priority=True),
         Binding("tab", "app.focus_next", "next panel", show=True),
         Binding("shift+tab", "app.focus_previous", "previous panel", show=False),
+        Binding("down", "scroll_panels(1)", show=False),
+        Binding("up", "scroll_panels(-1)", show=False),
+        Binding("pagedown", "scroll_panels(10)", show=False),
+        Binding("pageup", "scroll_panels(-10)", show=False),
         Binding("r", "read", "read now", show=False),
         Binding("question_mark,f1", "help", "help", key_display="?"),
     ]
@@ -112,6 +117,10 @@ class MonitorApp(App[int]):
     def on_resize(self, event: Resize) -> None:
         """Place the panels for another width."""
         self.query_one("#panels").set_class(event.size.width >= WIDE, "wide")
+
+    def action_scroll_panels(self, rows: int) -> None:
+        """Scroll all panels, where none of them has the focus."""
+        self.query_one("#panels").scroll_relative(y=rows, animate=False)
 
     def action_help(self) -> None:
         """Show what the keys and columns mean."""

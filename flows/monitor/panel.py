@@ -27,10 +27,9 @@ class Panel(VerticalScroll, can_focus=True):
     DEFAULT_CSS: ClassVar[str] = """
         Panel { height: auto; max-height: 14; border: round ansi_bright_black; padding: 0 1;
             border-title-color: ansi_default; background: ansi_default;
-            scrollbar-size-vertical: 1; }
+            scrollbar-size-vertical: 1; scrollbar-background: ansi_default; }
         Panel:focus { border: round ansi_blue; }
         Panel.empty { border: none; padding: 0 2; }
-        Panel.empty:focus { background: ansi_blue; }
     """
 
     def __init__(self, name: str) -> None:
