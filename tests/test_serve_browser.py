@@ -80,7 +80,7 @@ def test_a_server_that_goes_is_said_and_one_that_comes_back_is_not_lost(browser,
 
 def test_bars_and_fills_of_a_running_flow_arrive_and_its_death_is_said(browser, tmp_path):
     results = tmp_path / "results.duckdb"
-    command = [sys.executable, "-m", "tapeflow", "replay", GOLDEN, "--speed", "1x",
+    command = [sys.executable, "-m", "tapeflow", "replay", GOLDEN, "--speed", "5x",
                "--config", JOB, "--results", results, "--state", tmp_path / "state"]  # fmt: skip
     flow = subprocess.Popen(list(map(str, command)), cwd=ROOT, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)  # fmt: skip

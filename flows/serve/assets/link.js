@@ -47,7 +47,7 @@ export class Link {
   close() { if (this.source) this.source.close(); clearTimeout(this.again); }
   judge() {
     const silent = Date.now() - this.heard > SILENT_MS;
-    const lost = this.broken || silent;
+    const lost = this.source && (this.broken || silent);
     const run = this.run, state = lost ? "lost" : run ? run.state : "starting";
     let text = "", kind = "";
     if (this.refused) text = "This page is not let in any more: open the address that tapeflow serve printed last.";

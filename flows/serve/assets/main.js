@@ -99,6 +99,7 @@ async function begin() {
     link.id = state.id;
     $("instrument").replaceChildren(...state.instruments.map((name) => new Option(name, name)));
     show(state.snapshot);
+    if (!state.instruments.length) { setTimeout(begin, 2000); return; } // the flow is starting
     lines.add(state.equity);
     page.traded = state.snapshot.fills[0]?.instrument;
     window.addEventListener("hashchange", () => follow(state.instruments));
