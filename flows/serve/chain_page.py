@@ -93,7 +93,8 @@ def page(heading: str, inner: str) -> str:
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(heading)} - Tapeflow</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="/assets/base.css"><link rel="stylesheet" href="/assets/serve.css">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/base.css"><link rel="stylesheet" href="/assets/serve.css">
 </head><body class="chain"><main><p><a href="/">Back to the flow</a></p>
 <h1>{escape(heading)}</h1>
 {inner}
