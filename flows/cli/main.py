@@ -28,6 +28,7 @@ from tapeflow.flows.cli import (
     replay,
     report,
     run,
+    serve,
     sweep,
     terminal,
     ticks,
@@ -43,7 +44,7 @@ from tapeflow.schemas.errors import StoppedError, UsageError
 
 COMMANDS = (
     *(demo, init, import_files, check, replay, load, run, control, sweep, archive, ticks),
-    *(monitor, query, explain, report, digest, verify, doctor, completion, help),
+    *(monitor, serve, query, explain, report, digest, verify, doctor, completion, help),
 )
 FAILED = 1
 STOPPED = 128  # plus the number of the signal
