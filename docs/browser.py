@@ -23,7 +23,7 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def launched() -> Iterator["Browser"]:
+def launch_browser() -> Iterator["Browser"]:
     """Yield a browser without a window, closed at the end."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  # of development alone
 

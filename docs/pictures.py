@@ -13,7 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from docs.browser import launched
+from playwright.sync_api import ViewportSize
+
+from docs.browser import launch_browser
 from tapeflow.connectors.duckdb.flight import endpoint_file
 from tapeflow.flows.live.snapshot import LiveWatch
 from tapeflow.flows.monitor.app import MonitorApp
@@ -22,7 +24,7 @@ from tapeflow.flows.report.render import render
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pictures"
 JOB = ROOT / "jobs" / "demo.toml"
-PAGE = {"width": 1200, "height": 1020}  # pixels: header, figures, equity
+PAGE: ViewportSize = {"width": 1200, "height": 1020}  # pixels: header, figures, equity
 TERMINAL = (120, 44)  # columns, rows
 SPEED = "8x"
 SHOWN_AFTER_S = 20.0  # of a replay of 300 s of log time at that speed
@@ -73,7 +75,7 @@ async def take_screen(results: Path) -> str:
 
 def photograph(page: Path, picture: Path, *, full: bool) -> None:
     """Write what a browser shows of a page as PNG: its first screen, or a whole drawing."""
-    with launched() as browser:
+    with launch_browser() as browser:
         tab = browser.new_page(viewport=PAGE, color_scheme="light")
         tab.goto(page.as_uri())
         tab.wait_for_timeout(1_500)  # ms: charts are drawn

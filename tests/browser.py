@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.browser import NAMES, VARIABLE, find_chromium, launched
+from docs.browser import NAMES, VARIABLE, find_chromium, launch_browser
 
-__all__ = ["Tab", "find_chromium", "launched", "needs_browser", "opened"]
+__all__ = ["Tab", "find_chromium", "launch_browser", "needs_browser", "opened"]
 
 LAPTOP = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}

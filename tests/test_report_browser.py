@@ -8,7 +8,7 @@ import pytest
 
 from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.flows.report.render import render
-from tests.browser import LAPTOP, PHONE, launched, needs_browser, opened
+from tests.browser import LAPTOP, PHONE, launch_browser, needs_browser, opened
 from tests.reporting import EVIL, HOUR_NS, JOB, bars_of, created, invent, price_walk, put_columns
 
 pytestmark = [needs_browser, pytest.mark.slow]
@@ -50,7 +50,7 @@ NAMELESS = """() => [...document.querySelectorAll('button, a[href], select, inpu
 
 @pytest.fixture(scope="module")
 def browser():
-    with launched() as started:
+    with launch_browser() as started:
         yield started
 
 

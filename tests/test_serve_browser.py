@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.browser import LAPTOP, PHONE, launched, needs_browser, opened
+from tests.browser import LAPTOP, PHONE, launch_browser, needs_browser, opened
 from tests.running import JOB, REFERENCE, ROOT
 from tests.serving import served
 
@@ -21,7 +21,7 @@ COUNT = "tapeflow.candles.bars.length"
 
 @pytest.fixture(scope="module")
 def browser():
-    with launched() as browser:
+    with launch_browser() as browser:
         yield browser
 
 

@@ -74,8 +74,9 @@ def connect_sealed(path: Path, config: dict[str, str], *, read_only: bool = Fals
     """
     try:
         con = duckdb.connect(str(path), read_only=read_only, config={**SEALED, **config})
-        if not con.execute("SELECT current_setting('lock_configuration')").fetchone()[0]:
-            con.execute(f"{SET_UTC}; SET lock_configuration = true")  # else open here already
+        locked = con.execute("SELECT current_setting('lock_configuration')").fetchall()
+        if locked == [(False,)]:  # else this process has the file open already
+            con.execute(f"{SET_UTC}; SET lock_configuration = true")
         return con
     except duckdb.Error as error:
         raise TapeflowError(explain(path, error)) from None
