@@ -96,7 +96,7 @@ export function drawSnapshot(s) {
   table("partitions", "Partitions", ["partition", "records|n", "rate|n", "log time", "lag|n", "behind|n"],
     s.partitions.map((p) => [p.name, n(p.records === null ? "?" : p.records.toLocaleString("en")), n(p.rate === null ? "" : `${Math.round(p.rate).toLocaleString("en")}/s`), p.log_ns ? at(p.log_ns) : "", n(seconds(p.lag_s)), n(seconds(p.behind_s))]), "None is known yet.");
   table("limits", "Limits", ["limit", "scope", "observed|n", "limit|n", "used|n"],
-    s.limits.map((l) => [l.code, l.scope || l.instrument, n(short(l.observed)), n(short(l.limit)), { text: l.used === null ? "" : `${Math.round(l.used * 100)}%`, kind: `n ${l.used >= 0.9 ? "neg" : ""}` }]), "No limit was checked yet.");
+    s.limits.map((l) => [l.code, l.scope || l.instrument, n(average(l.observed)), n(short(l.limit)), { text: l.used === null ? "" : `${Math.round(l.used * 100)}%`, kind: `n ${l.used >= 0.9 ? "neg" : ""}` }]), "No limit was checked yet.");
   table("states", "Trading states", ["scope", "state", "since", "by"],
     s.states.map((t) => [t.scope, t.state, at(t.time_ns), wide([t.cause, t.rule, t.by, t.detail].filter(Boolean).join(" "))]), "All scopes are ACTIVE.");
   const facts = document.createElement("dl");
@@ -111,6 +111,6 @@ export function drawSnapshot(s) {
   }
   $("counts").replaceChildren(facts);
   const old = Object.entries(s.ages_s).map(([name, age]) => `${name} ${seconds(age)}`);
-  $("notes").textContent = [...s.notes, ...(old.length ? [`Read less often, to spare the flow: ${old.join(", ")} old.`] : [])].join(" ");
+  $("notes").textContent = [...s.notes, ...(old.length ? [`read less often, to spare the flow: ${old.join(", ")} old`] : [])].map((each) => `${each[0].toUpperCase()}${each.slice(1)}.`).join(" ");
   $("log").textContent = s.run.log_ns ? `log time ${utc(s.run.log_ns / 1e6)}` : "";
 }
