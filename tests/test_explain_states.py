@@ -1,9 +1,12 @@
 """A closing explains itself: the fill, its order, the state or position, the command or the price."""
 
+import json
+
 import pytest
 
 from docs.scenarios.renew import copy, output
 from tapeflow.connectors.duckdb.query import query
+from tests.test_explain_every import bytes_of, nodes_in
 from tests.test_scenarios import REPLAY
 
 
@@ -57,3 +60,24 @@ def test_every_change_of_a_state_and_every_command_is_explained(folder, name):
     if name != "dead_feed":
         for text in explanations(folder(name), "SELECT id FROM control"):
             assert text.startswith("control ")
+
+
+@pytest.mark.parametrize("name", ["flash_crash", "restart_while_halted", "venue_rejects"])
+def test_every_state_and_command_goes_down_to_the_bytes_of_the_tape(folder, name):
+    place = folder(name)
+    tapes = {
+        path.name.partition(".")[0]: path.read_bytes().splitlines()
+        for path in (place / "tapes").glob("*.tape")
+    }
+    audit = "tapeflow explain --every states --every control --json --tapes tapes"
+    roots = [json.loads(line) for line in output(audit, place).splitlines()]
+    assert {"state", "control"} == {root["kind"] for root in roots}
+    for root in roots:
+        frames = [
+            (node["row"]["partition"], frame)
+            for node in nodes_in(root) for frame in node["frames"]
+        ]  # fmt: skip
+        assert root["whole"] and frames, root["id"]
+        for partition, frame in frames:
+            line = tapes[partition][frame["offset"]]
+            assert bytes_of(frame) == line.partition(b" ")[2], root["id"]
