@@ -1,4 +1,4 @@
-"""What strategies read at their signals, computed from the bars that the results hold.
+"""Compute the features that strategies read at their signals, from the bars in the results.
 
     bars of the results ─code of the run─▶ features at the bar, and at the one before
 

@@ -1,4 +1,4 @@
-"""How far the partitions have been read: by the metrics page, else by facts.
+"""Measure how far the partitions have been read: by the metrics page, else by facts.
 
 rate, metrics   records between two scrapes, per second of wall time
 rate, facts     records of the last closed minute / 60, times log time per wall time

@@ -1,4 +1,4 @@
-"""Whether a run goes on, and how it ended: of its row in `runs`, its lock, and what was seen."""
+"""Determine whether a run goes on, and how it ended: from its row in `runs` and its lock."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Where a snapshot is read: of the run over Flight while it goes on, else of the newest file.
+"""Read rows of a snapshot: of the run over Flight while it goes on, else of the newest file.
 
 results.duckdb.live answers ──▶ the run
 else ──▶ results.duckdb, or results.duckdb.partial of a later replay that has not finished

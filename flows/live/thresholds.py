@@ -1,4 +1,4 @@
-"""What counts as wrong, where that depends on the job."""
+"""Thresholds of alerts, where they depend on the job."""
 
 from msgspec import Struct
 

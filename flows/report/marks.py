@@ -1,4 +1,4 @@
-"""What is marked in candles: fills, signals and stop levels, the latest of each instrument."""
+"""Marks in candles: fills, signals and stop levels, the latest of each instrument."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may see the page: a token once in the URL, then a cookie; and only by names of this host.
+"""Authenticate a viewer: a token once in the URL, then a cookie; and only by names of this host.
 
 /?token=..  ──▶ 303 to /, with the cookie    any other request ──▶ its cookie, else 401
 Host header that is not one of ours ──▶ 421  (a name that another site points at this address)
