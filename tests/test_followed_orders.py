@@ -16,7 +16,7 @@ from tapeflow.schemas.sides import BUY
 from tapeflow.schemas.signals import Slicing
 from tests.plain_flow import IDS, INSTRUMENTS, JOB
 
-DESK = portfolio.desk_settings(JOB, INSTRUMENTS, ("binance-0",))
+DESK = replace(portfolio.desk_settings(JOB, INSTRUMENTS, ("binance-0",)), stores_quotes=False)
 STRATEGY = JOB.strategies[0]
 LOT = INSTRUMENTS.get(IDS[0]).lot
 

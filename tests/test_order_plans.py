@@ -270,7 +270,7 @@ def test_the_desk_is_sent_bars_only_where_an_order_follows_them(tmp_path, share)
 def test_orders_with_triggers_meet_every_quote_even_by_trades_and_the_logs_clock(
     tmp_path, text, every
 ):
-    pinned = '\n[paper]\nmodel = "trade"\nclock = "log"\n'
+    pinned = '\n[paper]\nmodel = "trade"\nclock = "log"\n[results]\nquotes = false\n'
     assert load_strategies(tmp_path, text + pinned)[2].sees_every_quote is every
 
 

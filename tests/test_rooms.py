@@ -106,7 +106,11 @@ def test_only_connectors_speak_to_kafka_and_duckdb(path):
 @each_source
 def test_only_settings_read_the_environment(path):
     reads = "os.environ" in path.read_text() or "getenv" in path.read_text()
-    early = {"engine/compiled.py", "flows/run/log_lines.py", "docs/browser.py"}  # before the settings are imported
+    early = {
+        "engine/compiled.py",
+        "flows/run/log_lines.py",
+        "docs/browser.py",
+    }  # before the settings are imported
     assert not reads or path_name(path) in {"flows/job/settings.py", *early}
 
 

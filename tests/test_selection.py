@@ -21,7 +21,7 @@ from tests.frames import S
 from tests.test_desk import A, B, account, facts_of
 
 SAMPLE_NS = 3 * S
-CONTEXT = account(A, sample_ns=SAMPLE_NS)
+CONTEXT = replace(account(A, sample_ns=SAMPLE_NS), stores_quotes=False)
 NAN = math.nan
 
 

@@ -13,8 +13,15 @@ from tapeflow.connectors.duckdb.file import (
     translate_errors,
 )
 from tapeflow.connectors.duckdb.tables import INTERNAL, TRANSACTION, RunInfo, create_tables
+from tapeflow.engine.prepare import call_early
 from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.instruments import Instrument
+
+
+@call_early
+def load_pandas() -> None:
+    """Let pyarrow import pandas where that is installed, as it does with its first list."""
+    pa.array([0])
 
 
 def create(paths: ResultPaths) -> Any:
