@@ -146,4 +146,6 @@ def execute_on_facts(con: Any, sql: str, values: Sequence[Any] = ()) -> Any:
     try:
         return con.execute(sql, values)
     except duckdb.Error as error:
-        raise TapeflowError(f"not results of this version: {str(error).splitlines()[0]}") from None
+        raise TapeflowError(
+            f"not results of this version: replay the log again ({str(error).splitlines()[0]})"
+        ) from None

@@ -10,6 +10,7 @@ from tapeflow.flows.report.figure import Level, Line, lines
 from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.series import buy_and_hold, capital, drawdown, equity_of, total_equity
 from tapeflow.flows.report.source import Source
+from tapeflow.flows.report.sums import find_obstacle
 
 COLOURS = tuple(f"c{index}" for index in range(8))
 STRATEGIES_MAX = 8  # lines of one chart
@@ -18,17 +19,23 @@ __all__ = ["candle_chart", "equity_chart", "exposure_chart", "standalone"]
 
 
 def equity_chart(source: Source, *, height: int = 400) -> Html:
-    """Return equity in total, of each strategy, against buy-and-hold, and the drawdown below."""
+    """Return equity in total, of each strategy, against buy-and-hold, and the drawdown below.
+
+    Of strategies that are not added up only their own lines.
+    """
     total = total_equity(source)
     if not total:
         return Html('<p class="empty">No equity is stored: nothing was traded.</p>')
-    series = [Line("total", total, "accent", "area")]
+    is_summed = not find_obstacle(source)
+    series = [Line("total", total, "accent", "area")] if is_summed else []
     strategies = list(equity_of(source))
-    if len(strategies) > 1:
+    if len(strategies) > 1 or not is_summed:
         series += [
             Line(name, points, COLOURS[(index + 1) % len(COLOURS)])
             for index, (name, points) in enumerate(strategies[:STRATEGIES_MAX])
         ]
+    if not is_summed:
+        return lines("Equity of each strategy", series, height=height)
     invested, _ = capital(source)
     if invested is not None:
         held = buy_and_hold(source, invested)

@@ -43,6 +43,11 @@ def total_equity(source: Source) -> Points:
     return source.tuples(sum_of("equity"))
 
 
+def sampled_equity(source: Source) -> Points:
+    """Return equity of all accounts and strategies at its samples, as the view `tearsheet` does."""
+    return source.tuples(sum_of("equity", zero="NULL::TIMESTAMP_NS"))
+
+
 def equity_of(source: Source) -> Iterator[tuple[str, Points]]:
     """Yield name and equity of each strategy, with its account where there are several."""
     pairs = source.tuples("SELECT DISTINCT account, strategy FROM equity ORDER BY ALL")

@@ -37,7 +37,8 @@ class Statistics:
             (row["account"], row["strategy"], row["statistic"]): row["value"] for row in rows
         }
         self.definitions = {
-            row["statistic"]: row["definition"].replace("NULL: ", "not defined: ") for row in rows
+            row["statistic"]: row["definition"].replace("NULL: ", "not defined if: ")
+            for row in rows
         }
         self.names = list(dict.fromkeys(row["statistic"] for row in rows))
         self.scopes = sorted({(row["account"], row["strategy"]) for row in rows})

@@ -74,7 +74,10 @@ STATISTICS = {
         "sum of size * multiplier * price of all fills (of inverse contracts size * multiplier); "
         "NULL: one is in a currency that is not at par",
     ),
-    "exposure_share": ("exposed", "part of the samples of equity at which something is held"),
+    "exposure_share": (
+        "exposed",
+        "part of the samples of equity, from the first fill on, at which something is held",
+    ),
     "trips": ("coalesce(trips, 0)", "round trips that have ended"),
     "fees": ("fees", "fees paid"),
 }

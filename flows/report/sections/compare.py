@@ -10,6 +10,7 @@ from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.series import total_equity
 from tapeflow.flows.report.source import Rows, Source
 from tapeflow.flows.report.statistics import Statistics, text_of, title_of
+from tapeflow.flows.report.sums import find_obstacle
 
 TABLES = ("bars", "signals", "decisions", "orders", "fills", "gaps", "late_trades", "dead_letters")
 
@@ -76,6 +77,8 @@ def sameness(source: Source, other: Source) -> str:
 def both_equities(source: Source, other: Source) -> Html:
     """Return the chart of both total equities."""
     first, second = name_of(source, other)
+    if obstacle := find_obstacle(source) or find_obstacle(other):
+        return paragraph(obstacle)
     series = [
         Line(first, total_equity(source), "accent"),
         Line(second, total_equity(other), "c1", dashed=True),

@@ -5,8 +5,9 @@ from tapeflow.flows.report.figure import format_ns
 from tapeflow.flows.report.forms import exact
 from tapeflow.flows.report.markup import Column, Html, paragraph, table
 from tapeflow.flows.report.section import Section, join
-from tapeflow.flows.report.series import capital, drawdowns, total_equity
+from tapeflow.flows.report.series import capital, drawdowns, sampled_equity
 from tapeflow.flows.report.source import Source
+from tapeflow.flows.report.sums import find_obstacle
 
 LONGEST = 5
 COLUMNS = (
@@ -15,14 +16,17 @@ COLUMNS = (
     Column("low", "lowest at", "time"),
     Column("depth", "depth", "signed", "equity at the lowest sample less the high, in money"),
     Column(
-        "length", "length", "duration", "from the high, or the first bar, until it is back at it"
+        "length", "length", "duration", "from the high, or first sample, until it is back at it"
     ),
 )
 
 
 def section(source: Source) -> Section:
     """Return the chart of equity, and the longest drawdowns."""
-    falls = drawdowns(total_equity(source))
+    if obstacle := find_obstacle(source):
+        parts = (equity_chart(source), paragraph(obstacle), *warnings(source))
+        return Section("equity", "Equity", join(*parts))
+    falls = drawdowns(sampled_equity(source))
     rows = [
         {
             "begin": format_ns(each.begin_ns),

@@ -7,6 +7,7 @@ from tapeflow.flows.report.markup import Html, escape
 from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.source import Source
 from tapeflow.flows.report.statistics import Statistics, title_of
+from tapeflow.flows.report.sums import find_obstacle
 
 FIGURES = (
     "net_profit", "return", "sharpe", "max_drawdown", "hit_rate", "profit_factor", "expectancy",
@@ -27,6 +28,7 @@ def section(source: Source) -> Section:
     counts = [
         (name, Html(number(source.tuples(sql)[0][0], 2 if name == "fees" else 0)), text)
         for name, sql, text in COUNTS
+        if name != "fees" or not find_obstacle(source)
     ]
     if (line := lacking(source, "tearsheet", "pnl_daily")) is not None:
         return Section("overview", "Key figures", join(line, cards(counts)))

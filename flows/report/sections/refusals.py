@@ -1,4 +1,4 @@
-"""Refusals: which checks denied how many intents, with the numbers that they saw."""
+"""Refusals: which checks denied how much, with the numbers that they saw."""
 
 from tapeflow.flows.report.chains import link
 from tapeflow.flows.report.markup import Column, paragraph, table
@@ -36,20 +36,18 @@ def section(source: Source) -> Section:
     if (line := lacking(source, "refusals_by_reason")) is not None:
         return Section("refusals", title, line)
     rows = source.rows(
-        "SELECT r.*, d.detail FROM refusals_by_reason AS r LEFT JOIN decisions AS d "
-        "ON d.order_id = r.example "
-        "ORDER BY refusals DESC, r.account, r.strategy, r.instrument, r.reason"
+        "FROM refusals_by_reason ORDER BY refusals DESC, account, strategy, instrument, reason"
     )
     for row in rows:
         row["why"] = link(row["example"], "explain", f"the refusal {row['example']}")
-        row["numbers"] = (row["detail"] or "").removeprefix(f"{row['reason']}: ")
+        row["numbers"] = (row["example_detail"] or "").removeprefix(f"{row['reason']}: ")
     decisions = source.count("decisions")
     refused = sum(row["refusals"] for row in rows)
     return Section(
         "refusals",
         title,
         join(
-            paragraph(f"{refused:,} of {decisions:,} intents were denied by a risk check."),
+            paragraph(f"{refused:,} of {decisions:,} decisions of the risk checks were refusals."),
             table("Refusals by reason", TOTALS, source.rows(REASONS)) if rows else "",
             table("By strategy and instrument", COLUMNS, rows, sortable=True),
         ),

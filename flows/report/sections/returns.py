@@ -11,6 +11,7 @@ from tapeflow.flows.report.section import Section, join, lacking
 from tapeflow.flows.report.series import capital
 from tapeflow.flows.report.source import Source
 from tapeflow.flows.report.statistics import DAYS_MIN
+from tapeflow.flows.report.sums import find_obstacle
 
 WINDOW = 30  # days of a rolling statistic
 DAILY = "SELECT day, sum(profit)::DOUBLE AS profit FROM pnl_daily GROUP BY day ORDER BY day"
@@ -29,6 +30,8 @@ def section(source: Source) -> Section:
     title = "Returns"
     if (line := lacking(source, "pnl_daily")) is not None:
         return Section("returns", title, line)
+    if obstacle := find_obstacle(source):
+        return Section("returns", title, paragraph(f"{obstacle} See the statistics of each."))
     daily = source.tuples(f"SELECT epoch_ns(day::TIMESTAMP), profit FROM ({DAILY})")
     declared, origin = capital(source)
     invested = declared if origin == "the capital of the job" else None
