@@ -107,7 +107,8 @@ def test_a_wheel_holds_tapeflow_and_nothing_else(wheel):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tapeflow"}
     modules = {f"tapeflow/{room}/{path}" for room in ROOMS for path in sources(ROOT / room)}
     modules |= {"tapeflow/__init__.py", "tapeflow/__main__.py"}
-    data = {f"tapeflow/jobs/{path.name}" for path in (ROOT / "jobs").iterdir()}
+    folders = ("jobs", "flows/report/assets", "flows/serve/assets")
+    data = {f"tapeflow/{name}/{path.name}" for name in folders for path in (ROOT / name).iterdir()}
     assert {n for n in names if ".dist-info/" not in n} == modules | data | {
         "tapeflow/py.typed",
         LIBRARY,
@@ -117,7 +118,7 @@ def test_a_wheel_holds_tapeflow_and_nothing_else(wheel):
 
 
 def replay_installed(install, folder, **variables):
-    """Replay the golden tapes with the job that was installed: the digest, what was notices."""
+    """Replay the golden tapes with the job that was installed: its digest, and what it noted."""
     job = install.package / "jobs" / JOB.name
     line = ["replay", GOLDEN, "--config", job, "--results", "golden.duckdb"]
     notices = install.run(folder, "tapeflow", *line, **variables).stderr
@@ -125,7 +126,7 @@ def replay_installed(install, folder, **variables):
 
 
 def check_commands(install, folder, expected, **variables):
-    """Run what a user tries first, in an empty folder: what the commands notices beside."""
+    """Run what a user tries first, in an empty folder; return what the commands noted."""
     assert "demo" in install.run(folder, "python", "-m", "tapeflow", "--help").stdout
     demo = install.run(folder, "tapeflow", "demo", "--seconds", "60", "--json", **variables)
     fills = json.loads(demo.stdout)["fills"]
