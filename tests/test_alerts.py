@@ -1,6 +1,7 @@
 """Alerts: delivered to a receiver that fails, hangs and comes back, and never in the flow's way."""
 
 import gzip
+import json
 import os
 import random
 import signal
@@ -439,12 +440,47 @@ def test_the_address_and_headers_stand_in_no_table_and_no_line(tmp_path):
 
 @pytest.mark.parametrize(
     "url", ["example.com/secret", "ftp://example.com/secret", "http://", "http://u:secret@x/",
-            "http://x:99999/secret"]
+            "http://x:99999/secret", "http://x/sec ret", "http://x/secret\n/hook", "http://x/secr\xe9t",
+            "http://x/secret\x7f"]
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused_and_not_repeated(url):
     with pytest.raises(UsageError, match=r"alerts\.webhook: ") as raised:
         load(Path(ROOT / "jobs" / "demo.toml"), {"TAPEFLOW_ALERTS_WEBHOOK": url})
-    assert "secret" not in str(raised.value)
+    assert "sec" not in str(raised.value).partition("alerts.webhook: ")[2]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Key": "secret\r\nX-More: 1"}, {"X-Key": "secret\x00"}, {"X-Key": "secr\u20act"},
+                {"X Secret": "1"}, {"X-Key:": "secret"}, {"": "secret"}]
+)  # fmt: skip
+def test_a_header_that_is_none_is_refused_and_its_value_not_repeated(headers):
+    variables = {"TAPEFLOW_ALERTS_HEADERS": json.dumps(headers)}
+    with pytest.raises(UsageError, match=r"alerts\.headers: .*header|value of X-Key") as raised:
+        load(Path(ROOT / "jobs" / "demo.toml"), variables)
+    assert "secr" not in str(raised.value).lower()
+    assert "\n" not in str(raised.value)
+
+
+def test_spaces_around_an_address_and_a_value_are_no_part_of_them():
+    alerts = Alerts(webhook=" http://x/hook \n", headers={"X-Key": " a b\n"})
+    assert (alerts.webhook, alerts.headers) == ("http://x/hook", {"X-Key": "a b"})
+
+
+@pytest.mark.parametrize(
+    ("more", "headers"),
+    [("?secr et", {}), ("", {"X-Key": "secret\n"}), ("", {"X-Key": "secr\u20act"})],
+)
+def test_what_cannot_be_sent_is_given_up_and_the_line_does_not_repeat_it(more, headers):
+    """Settings that were not checked: a second line of defence."""
+    lines = []
+    with receiving() as receiver:
+        each = sender("", lines, webhook=receiver.url + more, headers=headers)
+        each.add(alert())
+        each.close(5)
+        assert receiver.requests == []
+    (line,) = lines
+    assert "an alert is given up" in line
+    assert "secr" not in line
 
 
 def test_a_receiver_that_hangs_does_not_delay_a_run(tmp_path):
