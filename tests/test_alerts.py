@@ -32,6 +32,7 @@ from tapeflow.flows.job.settings import load
 from tapeflow.flows.run.observing import sends_alerts
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.start import add_topics
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import TapeflowError, UsageError
@@ -359,6 +360,38 @@ def test_a_run_that_fails_says_so_and_one_of_a_replay_only_where_it_may(tmp_path
     assert not sends_alerts(Plan(command="replay", log=plan.log, job=quiet, results=plan.results))
     live = {"a-0": TopicPartition("raw.a", 0, None)}
     assert sends_alerts(Plan(command="run", log=live, job=quiet, results=plan.results))
+
+
+@pytest.mark.parametrize("command", ["run", "archive"])
+def test_a_start_that_finds_no_broker_is_an_alert(tmp_path, command):
+    shape = ["--results", tmp_path / "r.duckdb"] if command == "run" else [tmp_path / "archive"]
+    with receiving() as receiver:
+        done = subprocess.run(
+            [sys.executable, "-m", "tapeflow", command, *shape, "--bootstrap", "127.0.0.1:1"],
+            cwd=ROOT, check=False, capture_output=True, text=True,
+            env={
+                **os.environ, "TAPEFLOW_ALERTS_WEBHOOK": receiver.url,
+                "TAPEFLOW_KAFKA_CONNECT_TIMEOUT": "100ms",
+            },
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    (payload,) = receiver.accepted
+    assert (payload["event"], payload["severity"]) == ("failed", "critical")
+    assert payload["details"]["error"] in done.stderr
+    assert payload["run"]["command"] == command
+
+
+def test_each_start_that_fails_has_an_id_of_its_own_and_what_has_an_end_sends_none(tmp_path):
+    kafka = {"bootstrap": "127.0.0.1:1", "connect_timeout": 10 * MS}
+    with receiving() as receiver:
+        job = job_of(kafka=kafka, alerts={"webhook": receiver.url})
+        plan = Plan(command="run", log={}, job=job, results=tmp_path / "r.duckdb")
+        for tail in (True, False, True):
+            with pytest.raises(TapeflowError, match=r"127\.0\.0\.1:1"):
+                add_topics(plan, silent, tail=tail)
+    first, second = receiver.accepted
+    assert first["id"] != second["id"]
+    assert first["run"]["id"] != second["run"]["id"]
 
 
 def live_alerting(receiver, tmp_path, notify=silent):
