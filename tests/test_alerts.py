@@ -1,6 +1,7 @@
 """Alerts: delivered to a receiver that fails, hangs and comes back, and never in the flow's way."""
 
 import gzip
+import json
 import os
 import random
 import signal
@@ -31,6 +32,7 @@ from tapeflow.flows.job.settings import load
 from tapeflow.flows.run.observing import sends_alerts
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.run import run_plan
+from tapeflow.flows.run.start import add_topics
 from tapeflow.flows.run.tape_files import find_tapes
 from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import TapeflowError, UsageError
@@ -360,6 +362,38 @@ def test_a_run_that_fails_says_so_and_one_of_a_replay_only_where_it_may(tmp_path
     assert sends_alerts(Plan(command="run", log=live, job=quiet, results=plan.results))
 
 
+@pytest.mark.parametrize("command", ["run", "archive"])
+def test_a_start_that_finds_no_broker_is_an_alert(tmp_path, command):
+    shape = ["--results", tmp_path / "r.duckdb"] if command == "run" else [tmp_path / "archive"]
+    with receiving() as receiver:
+        done = subprocess.run(
+            [sys.executable, "-m", "tapeflow", command, *shape, "--bootstrap", "127.0.0.1:1"],
+            cwd=ROOT, check=False, capture_output=True, text=True,
+            env={
+                **os.environ, "TAPEFLOW_ALERTS_WEBHOOK": receiver.url,
+                "TAPEFLOW_KAFKA_CONNECT_TIMEOUT": "100ms",
+            },
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    (payload,) = receiver.accepted
+    assert (payload["event"], payload["severity"]) == ("failed", "critical")
+    assert payload["details"]["error"] in done.stderr
+    assert payload["run"]["command"] == command
+
+
+def test_each_start_that_fails_has_an_id_of_its_own_and_what_has_an_end_sends_none(tmp_path):
+    kafka = {"bootstrap": "127.0.0.1:1", "connect_timeout": 10 * MS}
+    with receiving() as receiver:
+        job = job_of(kafka=kafka, alerts={"webhook": receiver.url})
+        plan = Plan(command="run", log={}, job=job, results=tmp_path / "r.duckdb")
+        for tail in (True, False, True):
+            with pytest.raises(TapeflowError, match=r"127\.0\.0\.1:1"):
+                add_topics(plan, silent, tail=tail)
+    first, second = receiver.accepted
+    assert first["id"] != second["id"]
+    assert first["run"]["id"] != second["run"]["id"]
+
+
 def live_alerting(receiver, tmp_path, notify=silent):
     """The alerts of a run that follows two partitions; nothing runs."""
     log = {name: TopicPartition("raw.a", 0, None) for name in ("a-0", "a-1")}
@@ -439,12 +473,47 @@ def test_the_address_and_headers_stand_in_no_table_and_no_line(tmp_path):
 
 @pytest.mark.parametrize(
     "url", ["example.com/secret", "ftp://example.com/secret", "http://", "http://u:secret@x/",
-            "http://x:99999/secret"]
+            "http://x:99999/secret", "http://x/sec ret", "http://x/secret\n/hook", "http://x/secr\xe9t",
+            "http://x/secret\x7f"]
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused_and_not_repeated(url):
     with pytest.raises(UsageError, match=r"alerts\.webhook: ") as raised:
         load(Path(ROOT / "jobs" / "demo.toml"), {"TAPEFLOW_ALERTS_WEBHOOK": url})
-    assert "secret" not in str(raised.value)
+    assert "sec" not in str(raised.value).partition("alerts.webhook: ")[2]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"X-Key": "secret\r\nX-More: 1"}, {"X-Key": "secret\x00"}, {"X-Key": "secr\u20act"},
+                {"X Secret": "1"}, {"X-Key:": "secret"}, {"": "secret"}]
+)  # fmt: skip
+def test_a_header_that_is_none_is_refused_and_its_value_not_repeated(headers):
+    variables = {"TAPEFLOW_ALERTS_HEADERS": json.dumps(headers)}
+    with pytest.raises(UsageError, match=r"alerts\.headers: .*header|value of X-Key") as raised:
+        load(Path(ROOT / "jobs" / "demo.toml"), variables)
+    assert "secr" not in str(raised.value).lower()
+    assert "\n" not in str(raised.value)
+
+
+def test_spaces_around_an_address_and_a_value_are_no_part_of_them():
+    alerts = Alerts(webhook=" http://x/hook \n", headers={"X-Key": " a b\n"})
+    assert (alerts.webhook, alerts.headers) == ("http://x/hook", {"X-Key": "a b"})
+
+
+@pytest.mark.parametrize(
+    ("more", "headers"),
+    [("?secr et", {}), ("", {"X-Key": "secret\n"}), ("", {"X-Key": "secr\u20act"})],
+)
+def test_what_cannot_be_sent_is_given_up_and_the_line_does_not_repeat_it(more, headers):
+    """Settings that were not checked: a second line of defence."""
+    lines = []
+    with receiving() as receiver:
+        each = sender("", lines, webhook=receiver.url + more, headers=headers)
+        each.add(alert())
+        each.close(5)
+        assert receiver.requests == []
+    (line,) = lines
+    assert "an alert is given up" in line
+    assert "secr" not in line
 
 
 def test_a_receiver_that_hangs_does_not_delay_a_run(tmp_path):

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from deploy import subset_lock
 from tapeflow.connectors.kafka.embedded import EMBEDDED_CONSUMER
 from tapeflow.flows.cli.main import build_parser
+from tapeflow.flows.job import settings
 from tests.receiving import receiving
 from tests.running import JOB, REFERENCE, ROOT, loaded
 from tests.test_metrics import free_port, scrape, wait_for
@@ -245,6 +246,57 @@ def project(checker):
     return json.loads(done.stdout)
 
 
+ENV = """
+TAPEFLOW_CONFIG=/jobs/mine.toml
+TAPEFLOW_ALERTS_WEBHOOK=https://example.com/hook
+TAPEFLOW_KAFKA_BOOTSTRAP=127.0.0.1:9092
+TAPEFLOW_KAFKA_CLIENT='{"sasl.password": "a$b"}'
+TAPEFLOW_VERSION=0.0.9
+"""
+
+
+@pytest.mark.slow
+def test_every_variable_of_the_file_reaches_the_flows_and_no_other_container(checker, tmp_path):
+    shutil.copy(DEPLOY / "compose.yml", tmp_path)
+    (tmp_path / ".env").write_text(ENV)
+    services = services_of(checker, tmp_path)
+    for name in ("run", "archive", "market"):
+        assert services[name]["environment"] == {
+            "TAPEFLOW_CONFIG": "/jobs/mine.toml",
+            "TAPEFLOW_ALERTS_WEBHOOK": "https://example.com/hook",
+            "TAPEFLOW_KAFKA_BOOTSTRAP": "kafka:19092",
+            "TAPEFLOW_KAFKA_CLIENT": '{"sasl.password": "a$b"}',
+            "TAPEFLOW_VERSION": "0.0.9",
+        }
+        assert services[name]["image"] == "tapeflow:0.0.9"
+        job = settings.load(JOB, services[name]["environment"])
+        assert job.alerts.webhook == "https://example.com/hook"
+        assert job.kafka.client == {"sasl.password": "a$b"}
+    for name in ("kafka", "prometheus", "grafana"):
+        assert not any(key.startswith("TAPEFLOW_") for key in services[name].get("environment", {}))
+
+
+@pytest.mark.slow
+def test_without_that_file_the_webhook_is_that_of_the_job(checker, tmp_path):
+    shutil.copy(DEPLOY / "compose.yml", tmp_path)
+    (tmp_path / "job.toml").write_text(
+        JOB.read_text() + '\n[alerts]\nwebhook = "https://example.com/of-the-job"\n'
+    )
+    variables = services_of(checker, tmp_path)["run"]["environment"]
+    job = settings.load(tmp_path / "job.toml", variables)
+    assert job.alerts.webhook == "https://example.com/of-the-job"
+
+
+def services_of(checker, folder):
+    """The services of the compose file of a folder, where no variable of ours is set."""
+    clean = {name: each for name, each in os.environ.items() if not name.startswith("TAPEFLOW_")}
+    done = subprocess.run(
+        [checker, "compose", "compose.yml"],
+        cwd=folder, env=clean, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)["services"]
+
+
 @pytest.mark.slow
 def test_buildkit_finds_nothing_in_the_dockerfile(checker):
     done = tool(str(checker), "dockerfile", "Dockerfile")
@@ -308,9 +360,12 @@ def test_versions_are_those_of_the_tests_and_of_the_package():
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[
         1
     ]
-    assert compose["x-flow"]["image"] == f"tapeflow:{version}"
+    assert compose["x-flow"]["image"] == f"tapeflow:${{TAPEFLOW_VERSION:-{version}}}"
+    settings.load(JOB, {"TAPEFLOW_VERSION": version})  # it reaches the flows, who do not refuse it
     for service in compose["services"].values():
-        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), "an image without a whole version"
+        assert re.search(r"[:-]v?\d+\.\d+\.\d+}?$", service["image"]), (
+            "an image without a whole version"
+        )
 
 
 def test_the_image_is_of_a_python_that_the_package_runs_on_and_not_of_root():

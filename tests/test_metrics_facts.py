@@ -173,6 +173,33 @@ def read_growth(demo_copy, job, cuts, monkey):
     return {key: round(number, 6) for key, number in samples_of(facts).items()}
 
 
+def test_no_part_of_a_sample_is_an_equity_wherever_a_chunk_ends(demo_copy, demo_job, monkeypatch):
+    """Two strategies that gain and lose ever more: a part of a late sample is above all wholes."""
+    with duckdb.connect() as con:
+        con.execute(f"ATTACH '{demo_copy.results}' AS r (READ_ONLY)")
+        grow(con, 10**9)
+        con.execute(
+            "CREATE OR REPLACE VIEW equity AS SELECT * REPLACE "
+            "(CASE strategy WHEN 'reversion' THEN seq ELSE -seq END AS equity) FROM r.equity"
+        )
+        totals = defaultdict(int)
+        for time_ns, each in con.execute("SELECT epoch_ns(time), equity FROM equity").fetchall():
+            totals[time_ns] += each
+        highest = max(0, *totals.values())  # equity starts at 0
+        last = totals[max(totals)]
+        for chunk in range(70, 90):
+            for module in (metrics_facts, metrics_queries):
+                monkeypatch.setattr(module, "CHUNK", chunk)
+            monkeypatch.setattr(metrics_facts, "READ_S", 60.0)
+            facts = facts_of(
+                demo_copy, demo_job, monkeypatch,
+                lambda _, sql: Answer(con.execute(sql).fetchall()),
+            )  # fmt: skip
+            facts.read()
+            assert facts.gauges["equity_high"]["main",] == highest
+            assert facts.gauges["equity_now"]["main",] == last
+
+
 def grow(con, cut):
     """Show the facts of an account up to a number, and the order events of these."""
     for table in ("decisions", "orders", "positions", "equity", "fills"):

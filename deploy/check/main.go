@@ -35,7 +35,9 @@ func main() {
 
 // printProject loads a compose file with all its profiles and prints what Docker would run.
 func printProject(path string) error {
-	options, err := cli.NewProjectOptions([]string{path}, cli.WithOsEnv, cli.WithProfiles([]string{"*"}))
+	options, err := cli.NewProjectOptions(
+		[]string{path}, cli.WithOsEnv, cli.WithEnvFiles(), cli.WithDotEnv, cli.WithProfiles([]string{"*"}),
+	)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@
 import json
 import socket
 from contextlib import closing, suppress
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL
 from threading import Timer
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,9 +64,12 @@ class Webhook:
                 finally:
                     late.cancel()
                 status, after = answer.status, answer.headers.get("Retry-After", "")
-        except (OSError, HTTPException, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
             raise DeliveryError(f"{self.host}: {reason}") from None
+        except (HTTPException, ValueError) as error:  # its text may repeat address or headers
+            final = isinstance(error, (InvalidURL, ValueError))  # else the answer was broken off
+            raise DeliveryError(f"{self.host}: {type(error).__name__}", final=final) from None
         if status >= REFUSED_FROM:
             final = status < SERVER_ERRORS and status not in AGAIN
             after_s = min(float(after), RETRY_AFTER_MAX_S) if after.isdecimal() else 0.0

@@ -43,8 +43,8 @@ def run(args: Namespace) -> int:
     use_one_arena()  # before pyarrow is imported
     from tapeflow.connectors.tapes.archive_summary import list_hours, summarise
     from tapeflow.flows.run.plan import Plan
-    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
+    from tapeflow.flows.run.start import add_topics
 
     job = options.read_job(args)
     before = list_hours(args.folder)
@@ -53,7 +53,7 @@ def run(args: Namespace) -> int:
     plan = Plan(
         flow="archive",
         command="archive",
-        log=find_topics(job, notify, tail=tail, **options.moments(args, state)),
+        log={},
         job=job,
         results=args.folder,
         workers=args.workers,
@@ -62,6 +62,7 @@ def run(args: Namespace) -> int:
         supervised=tail,
         state=state,
     )
+    plan = add_topics(plan, notify, tail=tail, **options.moments(args, state))
     run_plan(plan, show_progress, notify)
     written = summarise(args.folder, before)
     if args.json:

@@ -37,14 +37,14 @@ def run(args: Namespace) -> int:
     use_one_arena()  # before pyarrow is imported
     from tapeflow.flows.cli import summary
     from tapeflow.flows.run.plan import Plan
-    from tapeflow.flows.run.raw_topics import find_topics
     from tapeflow.flows.run.run import run_plan
+    from tapeflow.flows.run.start import add_topics
 
     job = options.read_job(args)
     state = args.state or Path(f"{args.results}.state")
     plan = Plan(
         command="run",
-        log=find_topics(job, notify, tail=args.end is None, **options.moments(args, state)),
+        log={},
         job=job,
         results=args.results,
         workers=args.workers,
@@ -55,5 +55,6 @@ def run(args: Namespace) -> int:
         publish=job.kafka.publish,
         heartbeats=args.heartbeats,
     )
+    plan = add_topics(plan, notify, tail=args.end is None, **options.moments(args, state))
     run_plan(plan, show_progress, notify)
     return summary.print_summary(args)

@@ -1,5 +1,6 @@
 """The section [alerts] of a job file: which events of a run go to a webhook, and how."""
 
+import re
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -9,10 +10,15 @@ from tapeflow.flows.job.duration import Duration, within
 from tapeflow.flows.job.sections import Section, Unit
 
 Event = Literal["state", "restart", "stalled", "dead_letters", "failed"]
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110
+ADDRESS = re.compile(r"[!-~]*")  # neither spaces nor what has to be encoded
 
 
 def check_url(text: str) -> str:
     """Return the address of a webhook; the error does not repeat it, as it may be a secret."""
+    text = text.strip()
+    if not ADDRESS.fullmatch(text):
+        raise ValueError("a character that no address has, such as a space: encode it as %20")
     try:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -25,13 +31,23 @@ def check_url(text: str) -> str:
     return text
 
 
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a request; the error repeats no value, as it may be a secret."""
+    for number, (name, value) in enumerate(headers.items(), 1):
+        if not HEADER_NAME.fullmatch(name):
+            raise ValueError(f"the name of header {number} is none: write one such as X-Key")
+        if not (value.strip().isascii() and value.strip().isprintable()):
+            raise ValueError(f"the value of {name} has a line break, a control or no ASCII")
+    return {name: value.strip() for name, value in headers.items()}
+
+
 class Alerts(Section):
     """Events of a run, posted to a webhook as JSON (docs/deploy.md). No result depends on them."""
 
     webhook: Annotated[str, AfterValidator(check_url)] = Field(
         default="", description="Address that they are posted to; empty: none. Never stored."
     )
-    headers: dict[str, str] = Field(
+    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(
         default={}, description="More headers of each request, such as Authorization. Never stored."
     )
     events: tuple[Event, ...] = Field(

@@ -40,7 +40,8 @@ from tapeflow.flows.job.warmup import Warmup
 from tapeflow.schemas.errors import UsageError
 
 PREFIX = "TAPEFLOW_"
-RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS", "LOG_FORMAT"}
+RUN_VARIABLES = {"CONFIG", "TAPES", "RESULTS", "CHECKED", "DEBUG", "KERNELS", "LOG_FORMAT",
+                 "VERSION"}  # fmt: skip  # the last is that of the image (deploy/compose.yml)
 
 
 class Job(Section):
@@ -166,10 +167,7 @@ class EnvironmentJob(BaseModel):
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> EnvironmentJob:
-    """Read the variables of a run under the engine's command.
-
-    TAPEFLOW_TAPES holds paths, a colon between them.
-    """
+    """Read the variables of a run under the engine's command: colons divide TAPEFLOW_TAPES."""
     tapes = environment.get(f"{PREFIX}TAPES", "")
     return EnvironmentJob(
         config=config_path(environment),

@@ -96,13 +96,21 @@ def counts() -> list[str]:
 
 
 def equity(new: str) -> list[str]:
-    """Return the SELECTs of the newest equity of each strategy, and the course of each account."""
+    """Return the SELECTs of the newest equity of each strategy, and the course of each account.
+
+    A sample of an account is a row of each strategy, committed together: where `new` cuts one, its
+    other rows are read too, as the sum of a part is no equity.
+    """
     newest = [
         row(f"'{name}'", "account", "strategy", value=f"arg_max({column}, seq)", seq="max(seq)")
         + f"FROM equity WHERE {new} GROUP BY ALL"
         for name, column in {"equity": "equity", "gross": "gross"}.items()
     ]
-    sums = f"(SELECT account, time, sum(equity) AS total FROM equity WHERE {new} GROUP BY ALL)"
+    samples = f"SELECT account, time FROM equity WHERE {new}"
+    sums = (
+        "(SELECT account, time, sum(equity) AS total FROM equity "
+        f"WHERE (account, time) IN ({samples}) GROUP BY ALL)"
+    )
     return [
         *newest,
         row("'equity_high'", "account", value="max(total)") + f"FROM {sums} GROUP BY ALL",

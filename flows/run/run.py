@@ -25,12 +25,11 @@ from tapeflow.flows.run.engine_output import hide_engine_output
 from tapeflow.flows.run.flow import Flow, load_flow, open_progress
 from tapeflow.flows.run.limits import WORKERS_MAX
 from tapeflow.flows.run.log import live_partitions
-from tapeflow.flows.run.log_lines import CONTEXT
 from tapeflow.flows.run.observing import Watch, observing
 from tapeflow.flows.run.plan import Plan
 from tapeflow.flows.run.progress_line import showing_progress
-from tapeflow.flows.run.run_id import new_run_id
 from tapeflow.flows.run.signals import RECEIVED, first_signal, stopping_on_signals
+from tapeflow.flows.run.start import identify_run
 from tapeflow.flows.run.supervisor import supervise
 from tapeflow.flows.run.topic_partition import TopicPartition
 from tapeflow.schemas.errors import StoppedError, TapeflowError, UsageError
@@ -53,8 +52,7 @@ def run_plan(plan: Plan, show: Notify, notify: Notify) -> Progress:
             f"{plan.processes} processes with {plan.workers} workers each: at most {WORKERS_MAX} "
             "workers in all"
         )
-    run_id = plan.run_id or str(CONTEXT.get("run") or new_run_id())
-    plan = replace(plan, results=plan.results.resolve(), run_id=run_id)
+    plan = identify_run(plan)
     check_utf8(plan.results)
     flow = load_flow(plan.flow)
     STOP_REQUESTED.clear()
