@@ -117,12 +117,11 @@ def test_streams_joined_over_any_breaks_are_the_table_without_a_repeat(commits, 
 @settings(max_examples=40, deadline=None)
 @given(COMMITS)
 def test_the_place_after_reading_on_is_that_of_a_fresh_look(commits):
-    flow, place = Flow(), None
+    flow = Flow()
+    place = Cursor(facts.generation(flow.read))
     for bars, fills in commits:
         flow.commit(bars, fills)
-        place = facts.read_after(
-            flow.read, place or Cursor(facts.generation(flow.read)), bounded=False
-        ).cursor
+        place = facts.read_after(flow.read, place, bounded=False).cursor
         fresh = facts.newest(flow.read)
         assert (place.bars, place.fills) == (fresh.bars, fresh.fills)
 
@@ -130,8 +129,7 @@ def test_the_place_after_reading_on_is_that_of_a_fresh_look(commits):
 @pytest.mark.parametrize("instruments", [1, 400, 2000])
 def test_a_place_is_as_long_for_any_number_of_instruments(instruments):
     flow = Flow()
-    flow.commit([("p", False, f"INSTRUMENT-{n}-USDT-PERP.BINANCE-USDM") for n in
-                 range(instruments)], "xy")  # fmt: skip
+    flow.commit([("p", False, f"COIN{n}-USDT-PERP.BINANCE-USDM") for n in range(instruments)], "x")
     place = facts.newest(flow.read)
     assert parse(check_length(place).text()) == place
     assert len(place.text()) < 200
