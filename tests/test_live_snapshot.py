@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from tapeflow.connectors.duckdb.endings import complete
 from tapeflow.connectors.duckdb.file import ResultPaths
 from tapeflow.connectors.duckdb.flight import endpoint_file
+from tapeflow.connectors.duckdb.reading import ResultsReader
 from tapeflow.connectors.duckdb.sink import ResultsSink
 from tapeflow.connectors.duckdb.tables import RunInfo
 from tapeflow.flows.live.cadence import REST, Cadence
@@ -199,14 +200,25 @@ def test_open_orders_are_those_of_the_view(tmp_path):
     assert {*found} == {"waits", "rests", "partly"}
 
 
-def test_profit_of_today_begins_at_the_last_sample_before_the_utc_day(tmp_path):
+@pytest.mark.parametrize("newest_ns", [T0, T0 + 1, T0 + 9, T0 + DAY, T0 + DAY + 1])
+def test_profit_of_today_is_that_of_the_last_day_in_pnl_daily(tmp_path, newest_ns):
+    """A sample at midnight is of the day that ends then."""
     samples = [
-        equity(1, "a", T0 - DAY, "7"), equity(2, "a", T0 - 1, "10"), equity(3, "a", T0, "11"),
-        equity(4, "a", T0 + 9, "13"), equity(5, "b", T0 + 9, "-2", unvalued="1 XYZ"),
+        (T0 - DAY, "7"), (T0 - 1, "10"), (T0, "11"), (T0 + 1, "12"), (T0 + 9, "13"),
+        (T0 + DAY, "17"), (T0 + DAY + 1, "23"),
     ]  # fmt: skip
-    with written(tmp_path, *samples) as (_, results):
+    known = [each for each in samples if each[0] <= newest_ns]
+    expected = {T0: 4, T0 + 1: 1, T0 + 9: 2, T0 + DAY: 6, T0 + DAY + 1: 6}[newest_ns]
+    other = equity(99, "b", newest_ns, "-2", unvalued="1 XYZ")
+    samples = [equity(seq, "a", *each) for seq, each in enumerate(known)]
+    with written(tmp_path, *samples, other) as (_, results):
         (account,) = LiveWatch(results).refresh().accounts
-    assert (account.equity, account.today) == (Decimal(11), Decimal(1))
+        (day,) = ResultsReader(results).rows(
+            "SELECT sum(profit) AS profit FROM pnl_daily WHERE day = (SELECT max(day) FROM "
+            "pnl_daily)"
+        )
+    assert account.equity == Decimal(known[-1][1]) - 2
+    assert account.today == Decimal(day["profit"]) == expected - 2
     assert account.unvalued == "1 XYZ"
 
 

@@ -14,8 +14,9 @@ from tests.serving import messages, served
 pytest.importorskip("starlette")
 
 from tapeflow.flows.serve import facts
-from tapeflow.flows.serve.cursor import Cursor, furthest, parse
+from tapeflow.flows.serve.cursor import Cursor, check_length, furthest, parse
 from tapeflow.flows.serve.feed import Feed
+from tapeflow.schemas.errors import TapeflowError
 
 BARS = (
     'CREATE TABLE bars (instrument VARCHAR, partition VARCHAR, "offset" BIGINT, '
@@ -116,17 +117,31 @@ def test_streams_joined_over_any_breaks_are_the_table_without_a_repeat(commits, 
 @settings(max_examples=40, deadline=None)
 @given(COMMITS)
 def test_the_place_after_reading_on_is_that_of_a_fresh_look(commits):
-    flow, place = Flow(), None
+    flow = Flow()
+    place = Cursor(facts.generation(flow.read))
     for bars, fills in commits:
         flow.commit(bars, fills)
-        place = facts.read_after(
-            flow.read, place or Cursor(facts.generation(flow.read)), bounded=False
-        ).cursor
+        place = facts.read_after(flow.read, place, bounded=False).cursor
         fresh = facts.newest(flow.read)
-        assert {name: (each.offset, set(each.keys)) for name, each in place.bars.items()} == {
-            name: (each.offset, set(each.keys)) for name, each in fresh.bars.items()
-        }
-        assert place.fills == fresh.fills
+        assert (place.bars, place.fills) == (fresh.bars, fresh.fills)
+
+
+@pytest.mark.parametrize("instruments", [1, 400, 2000])
+def test_a_place_is_as_long_for_any_number_of_instruments(instruments):
+    flow = Flow()
+    flow.commit([("p", False, f"COIN{n}-USDT-PERP.BINANCE-USDM") for n in range(instruments)], "x")
+    place = facts.newest(flow.read)
+    assert parse(check_length(place).text()) == place
+    assert len(place.text()) < 200
+    flow.commit([("p", False, "A")], "")  # closed by the end of the log at the same record
+    behind = facts.read_between(flow.read, parse(place.text()), facts.newest(flow.read), "A")
+    assert [bar["t"] for bar in behind.bars] == [flow.bars[-1][1]]
+
+
+def test_a_place_that_would_be_refused_is_not_handed_out():
+    accounts = dict.fromkeys(map("account-{}".format, range(2000)), 1)
+    with pytest.raises(TapeflowError, match="2000 accounts are too many"):
+        check_length(Cursor(1, {}, accounts, accounts))
 
 
 def test_a_client_without_a_place_of_its_own_gets_all_facts_of_the_demo_once(demo_run):

@@ -158,7 +158,7 @@ def run_every(args: Namespace, reader: "CachedReader") -> int:
                     print(f"{node.kind} {node.id} is not whole: {why}")
     if bad > REASONS_SHOWN:
         print(f".. {bad - REASONS_SHOWN} more are not whole: --json has all")
-    for line in every.count_lines(counts):
+    for line in every.count_lines(counts, has_log=frames is not None):
         notify(line) if args.json else print(line)
     return 0 if all(each.explained == each.whole for each in counts) else 1
 

@@ -21,6 +21,7 @@ from tapeflow.schemas.notify import Notify
 
 AT_ONCE = 500  # facts whose frames are in memory at one time
 QUERIES_MAX = 5000  # whose rows are in memory at one time
+NOT_COMPARED = "not compared: no log"
 BY_NUMBER = "account, seq"
 FACTS = {  # by the name of what is explained: (kind of node, SQL of its rows)
     "fills": ("fill", f"SELECT * FROM fills ORDER BY {BY_NUMBER}"),
@@ -58,7 +59,7 @@ class Count(Struct):
 
     facts: str
     explained: int = 0
-    whole: int = 0  # of these: nothing is missing, and all agrees
+    whole: int = 0  # of these: nothing is missing, and all agrees; 0 without the log
     frames: int = 0  # that were found, the same ones in several explanations each time
     checked: int = 0  # bars, gaps and payments that agree with their frames
     strengths: int = 0  # of signals that follow from features
@@ -117,12 +118,13 @@ def reasons(root: Node, *, has_log: bool) -> list[str]:
     return [*found]
 
 
-def count_lines(counts: list[Count]) -> list[str]:
+def count_lines(counts: list[Count], *, has_log: bool) -> list[str]:
     """Return the counts as an aligned table, kinds without a fact left out."""
+    absent = {} if has_log else {"whole": NOT_COMPARED}
     names = {"facts": "facts", "explained": "explained", "whole": "whole", "frames": "frames",
              "checked": "bars that agree", "strengths": "strengths that follow"}  # fmt: skip
     known = [each for each in counts if each.explained]
-    rows = [[str(getattr(each, name)) for name in names] for each in known]
+    rows = [[absent.get(name, str(getattr(each, name))) for name in names] for each in known]
     widths = [max(map(len, column)) for column in zip(names.values(), *rows, strict=True)]
     lines = [
         "  ".join(map(str.ljust, line, widths)).rstrip() for line in ([*names.values()], *rows)
@@ -134,7 +136,7 @@ def add_to(count: Count, root: Node, *, has_log: bool) -> None:
     """Count an explanation."""
     nodes = [*walk(root)]
     count.explained += 1
-    count.whole += is_whole(root) if has_log else not any(each.faults for each in nodes)
+    count.whole += has_log and is_whole(root)
     count.frames += sum(each.row.get("records", len(each.frames)) for each in nodes if each.frames)
     count.checked += sum(
         each.kind in SPANS and bool(each.row) and has_frames(each) for each in nodes

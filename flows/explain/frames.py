@@ -3,6 +3,7 @@
     records                      their frames
     trades or quotes of a bar    what the run accepted: decoded, copies and late ones left out
     sides of a gap, payments     found by what they hold
+    fills                        compared with their record, and the quote that they met
 
 Where a bar is not what its trades give, the log is read again from further back: a copy of one may
 have come before it.
@@ -13,6 +14,7 @@ from typing import Any
 
 from tapeflow.flows.explain.bar_quotes import BarQuotes
 from tapeflow.flows.explain.bar_trades import BarTrades
+from tapeflow.flows.explain.fill_record import FillRecord
 from tapeflow.flows.explain.gap_trades import GapTrades
 from tapeflow.flows.explain.log import read_wanted
 from tapeflow.flows.explain.mark_frames import MarkFrames
@@ -32,6 +34,7 @@ FOUND: dict[str, Any] = {  # kinds of nodes whose frames are found by what they 
     "trades": BarTrades, "quotes": BarQuotes, "sides": GapTrades, "marks": MarkFrames,
 }  # fmt: skip
 WITH_FRAMES = RECORDS | {*FOUND}
+COMPARED = FOUND | {"fill": FillRecord}  # kinds of nodes that decoded records are compared with
 
 
 class Frames:
@@ -51,10 +54,13 @@ class Frames:
     def fetch_all(self, roots: Iterable[Node], keep: int | None = None) -> None:
         """Fetch the frames of nodes and all below them; of bars `keep` first and last ones."""
         nodes, copies = distinct(
-            each for root in roots for each in walk(root) if each.kind in WITH_FRAMES and each.row
+            each
+            for root in roots
+            for each in walk(root)
+            if each.kind in RECORDS | {*COMPARED} and each.row
         )
         records = [RecordFrame(each) for each in nodes if each.kind in RECORDS]
-        scanned = [each for each in nodes if each.kind in FOUND and self.lists(each)]
+        scanned = [each for each in nodes if each.kind in COMPARED and self.lists(each)]
         for back in (0, self.job.dedupe.window, None):
             found = [self.find(node, back, keep) for node in scanned]
             self.read(records, found)
@@ -79,8 +85,9 @@ class Frames:
         """Return what finds the frames of a node, from `back` records before its own on."""
         if back is not None and not node.row.get("by_time", True):
             back = self.job.dedupe.window  # its sums would not show a duplicate
-        begin = 0 if back is None else max(node.row["first_offset"] - back, 0)
-        found: Found = FOUND[node.kind](node, self.table, begin, keep)
+        first = node.row["offset" if node.kind == "fill" else "first_offset"]
+        begin = 0 if back is None else max(first - back, 0)
+        found: Found = COMPARED[node.kind](node, self.table, begin, keep)
         return found
 
     def decoder(self, partition: str) -> decode_step.Decoder:

@@ -53,7 +53,7 @@ class AccountValue(Struct, frozen=True, kw_only=True):
 
     account: str
     equity: Decimal  # begins at 0
-    today: Decimal  # equity less that of the last sample before the UTC day of log time
+    today: Decimal  # equity less that at the last midnight (UTC), whose sample is of the day before
     realized: Decimal
     unrealized: Decimal
     fees: Decimal

@@ -4,6 +4,8 @@ Where a table grows for ever its time column bounds what is read: DuckDB skips t
 Running number, not time, orders the facts of an account: several have one log time.
 """
 
+from tapeflow.connectors.duckdb.views.days import DAY_OF_SAMPLE
+
 ROWS_MAX = 200  # positions and open orders
 LAST = 20  # fills and refusals
 CHECKED = 200  # newest decisions whose checks are read
@@ -46,7 +48,7 @@ LATENCY = """
             AND fills.log_time >= (SELECT max(time) FROM orders) - INTERVAL 1 HOUR
     )
 """
-EQUITY = """
+EQUITY = f"""
     SELECT account, sum(last.equity)::DECIMAL(38, 12) AS equity,
         sum(last.equity - coalesce(before, 0))::DECIMAL(38, 12) AS today,
         sum(last.realized)::DECIMAL(38, 12) AS realized,
@@ -55,12 +57,12 @@ EQUITY = """
         epoch_ns(max(last.time)) AS time_ns,
         coalesce(string_agg(last.unvalued, ', ') FILTER (last.unvalued <> ''), '') AS unvalued
     FROM (
-        SELECT account, strategy, arg_max({
+        SELECT account, strategy, arg_max({{
                 'equity': equity, 'realized': realized, 'unrealized': unrealized, 'fees': fees,
                 'gross': gross, 'time': time, 'unvalued': unvalued
-            }, seq) AS last,
+            }}, seq) AS last,
             arg_max(equity, seq) FILTER (
-                time < (SELECT date_trunc('day', max(time)) FROM equity)) AS before
+                {DAY_OF_SAMPLE} < (SELECT max({DAY_OF_SAMPLE}) FROM equity)) AS before
         FROM equity GROUP BY account, strategy
     ) GROUP BY account ORDER BY account
 """

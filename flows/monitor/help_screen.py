@@ -22,7 +22,7 @@ Partitions
   holds   how long it has held the others (metrics page)
   rate/s  records in a second of wall time
 Accounts
-  today   equity less that of the last sample before the UTC day of log time
+  today   equity less that at the last midnight (UTC), as in pnl_daily
   gross   sum of |quantity| * mark of each strategy
 Positions
   price   close of the last bar, or the mark of the last fill where that is newer

@@ -1,11 +1,11 @@
 """The place of a reader in the facts: what it has had, as text that is the id of its last message.
 
-    bars     by partition: log time and offset of the newest, and the bars at just that offset
+    bars     by partition: offset and close time of the newest, and its log time
     fills    by account: running number        equity    by account: running number
 
 Facts of a partition, and of an account, are committed in this order, so what comes later is
-behind the place. At the end of a log bars close at its last record: several commits can have one
-offset, hence the bars at it by name.
+behind the place. A record closes bars in the order of their close times; those that the end of the
+log closes at its last record have later ones. A place is as long for any number of instruments.
 """
 
 from collections.abc import Iterable
@@ -15,18 +15,18 @@ import msgspec
 from msgspec import Struct
 
 from tapeflow.connectors.duckdb.reading import to_sql
+from tapeflow.schemas.errors import TapeflowError
 
 Row = dict[str, Any]
-TEXT_MOST = 16_384  # characters of a place that a client sends
-BAR_KEY = "instrument || '@' || epoch_ns(close_time)"
+TEXT_MOST = 16_384  # characters of a place
 
 
 class BarPlace(Struct, frozen=True, array_like=True):
-    """The newest bars of a partition."""
+    """The newest bar of a partition."""
 
-    log_ns: int
     offset: int
-    keys: tuple[str, ...]  # of the bars at that offset
+    close_ns: int
+    log_ns: int
 
 
 class Cursor(Struct, frozen=True):
@@ -52,6 +52,17 @@ def parse(text: str) -> Cursor:
     return msgspec.json.decode(text, type=Cursor)
 
 
+def check_length(cursor: Cursor) -> Cursor:
+    """Return a place that `parse` takes back.
+
+    Raises TapeflowError where it names too many accounts.
+    """
+    if len(cursor.text()) > TEXT_MOST:
+        count = len(cursor.fills.keys() | cursor.equity.keys())
+        raise TapeflowError(f"{count} accounts are too many to be followed on one page")
+    return cursor
+
+
 def after_bars(cursor: Cursor, *, bounded: bool = False) -> str:
     """Return the condition of bars behind a place.
 
@@ -59,7 +70,7 @@ def after_bars(cursor: Cursor, *, bounded: bool = False) -> str:
     what has long been read.
     """
     names = ", ".join(map(to_sql, cursor.bars))
-    known = [f"({of_partition(name, place, '>', 'NOT IN')})" for name, place in cursor.bars.items()]
+    known = [f"({of_partition(name, place, '>', '>')})" for name, place in cursor.bars.items()]
     condition = " OR ".join([*known, f"partition NOT IN ({names})" if names else "true"])
     if not bounded or not cursor.bars:
         return f"({condition})"
@@ -69,14 +80,13 @@ def after_bars(cursor: Cursor, *, bounded: bool = False) -> str:
 
 def until_bars(cursor: Cursor) -> str:
     """Return the condition of bars up to a place."""
-    parts = [f"({of_partition(name, place, '<', 'IN')})" for name, place in cursor.bars.items()]
+    parts = [f"({of_partition(name, place, '<', '<=')})" for name, place in cursor.bars.items()]
     return f"({' OR '.join(parts) or 'false'})"
 
 
-def of_partition(name: str, place: BarPlace, sign: str, member: str) -> str:
+def of_partition(name: str, place: BarPlace, sign: str, sign_at_it: str) -> str:
     """Return the condition of bars of a partition on one side of a place."""
-    keys = ", ".join(map(to_sql, place.keys)) or "''"
-    at_it = f'"offset" = {place.offset} AND {BAR_KEY} {member} ({keys})'
+    at_it = f'"offset" = {place.offset} AND epoch_ns(close_time) {sign_at_it} {place.close_ns}'
     return f'partition = {to_sql(name)} AND ("offset" {sign} {place.offset} OR ({at_it}))'
 
 
@@ -97,12 +107,15 @@ def advance_bars(places: dict[str, BarPlace], bars: Iterable[Row]) -> dict[str, 
     """Return the places behind more bars."""
     found = dict(places)
     for bar in bars:
-        place, key = found.get(bar["partition"]), f"{bar['instrument']}@{bar['close_ns']}"
-        if place is None or bar["offset"] > place.offset:
-            found[bar["partition"]] = BarPlace(bar["log_ns"], bar["offset"], (key,))
-        elif bar["offset"] == place.offset:
-            found[bar["partition"]] = BarPlace(place.log_ns, place.offset, (*place.keys, key))
+        place = BarPlace(bar["offset"], bar["close_ns"], bar["log_ns"])
+        found[bar["partition"]] = further(found.get(bar["partition"]), place)
     return found
+
+
+def further(one: BarPlace | None, other: BarPlace) -> BarPlace:
+    """Return the place of a partition that is behind the other."""
+    is_behind = one and (one.offset, one.close_ns) >= (other.offset, other.close_ns)
+    return one if one and is_behind else other
 
 
 def advance_seq(places: dict[str, int], rows: Iterable[Row]) -> dict[str, int]:
@@ -117,9 +130,7 @@ def furthest(one: Cursor, other: Cursor) -> Cursor:
     """Return the place behind all that either of two has had, of one generation."""
     bars = dict(one.bars)
     for name, place in other.bars.items():
-        known = bars.get(name)
-        if known is None or (place.offset, len(place.keys)) > (known.offset, len(known.keys)):
-            bars[name] = place
+        bars[name] = further(bars.get(name), place)
     fills, equity = (
         {name: max(low.get(name, -1), high.get(name, -1)) for name in low | high}
         for low, high in ((one.fills, other.fills), (one.equity, other.equity))

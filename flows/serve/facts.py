@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from tapeflow.connectors.duckdb.reading import to_sql
 from tapeflow.flows.serve import cursor as places
-from tapeflow.flows.serve.cursor import BarPlace, Cursor
+from tapeflow.flows.serve.cursor import Cursor
 
 Row = dict[str, Any]
 Read = Callable[[str], list[Row]]
@@ -48,10 +48,10 @@ def newest(read: Read) -> Cursor:
     """Return the place behind all facts that there are."""
     began = generation(read)
     bars = read(
-        f'SELECT partition, epoch_ns(log_time) AS log_ns, "offset", '
-        f"string_agg({places.BAR_KEY}, ' ') AS keys FROM bars SEMI JOIN (SELECT partition, "
+        'SELECT partition, "offset", epoch_ns(max(close_time)) AS close_ns, '
+        "epoch_ns(max(log_time)) AS log_ns FROM bars SEMI JOIN (SELECT partition, "
         'max("offset") AS "offset" FROM bars GROUP BY partition) AS last '
-        'USING (partition, "offset") GROUP BY ALL'
+        'USING (partition, "offset") GROUP BY partition, "offset"'
     )
     numbers = {
         table: {
@@ -60,11 +60,7 @@ def newest(read: Read) -> Cursor:
         }
         for table in ("fills", "equity")
     }
-    found = {
-        row["partition"]: BarPlace(row["log_ns"], row["offset"], tuple(row["keys"].split()))
-        for row in bars
-    }
-    return Cursor(began, found, numbers["fills"], numbers["equity"])
+    return Cursor(began, places.advance_bars({}, bars), numbers["fills"], numbers["equity"])
 
 
 def read_after(read: Read, cursor: Cursor, *, bounded: bool) -> Facts:

@@ -15,7 +15,7 @@ from typing import Any
 from tapeflow.flows.live.model import Snapshot
 from tapeflow.flows.live.snapshot import LiveWatch
 from tapeflow.flows.live.source import RunEndedError
-from tapeflow.flows.serve.cursor import Cursor
+from tapeflow.flows.serve.cursor import Cursor, check_length
 from tapeflow.flows.serve.facts import (
     Facts,
     TooFarError,
@@ -97,13 +97,14 @@ class Feed:
 
     def _begin_anew(self) -> None:
         """Go behind all facts: of other results, or too many for the clients."""
-        self.cursor = newest(self.read)
+        self.cursor = check_length(newest(self.read))
         self.batches.clear()
 
     def _append(self, facts: Facts) -> None:
         if facts.cursor != self.cursor:
+            ahead = check_length(facts.cursor)
             self.batches.append((self.cursor, facts))
-            self.cursor = facts.cursor
+            self.cursor = ahead
 
     def from_batches(self, place: Cursor) -> list[Facts] | None:
         """Return the batches behind a place; None where they do not reach back to it."""
