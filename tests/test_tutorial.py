@@ -19,7 +19,7 @@ def test_the_tutorial_shows_what_its_commands_print(tmp_path):
             assert outputs.output(name, str(tmp_path)) == text, name
         else:
             outputs.write_file(kind, tmp_path / name, text)
-    assert done == {"output": 8, "file": 4, "added to": 1}
+    assert done == {"output": 9, "file": 4, "added to": 1}
 
 
 def test_the_tutorial_is_what_readme_links_first():
