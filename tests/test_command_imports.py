@@ -15,14 +15,8 @@ from tests.running import JOB, REFERENCE, ROOT
 
 GOLDEN = REFERENCE / "golden"
 assert trade  # its modules declare the kernels
-# pyarrow imports pandas, where it is installed, with the first list that becomes an array.
 LOOK = """
 import atexit, json, sys
-class WithoutPandas:
-    def find_spec(self, name, path=None, target=None):
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, WithoutPandas())
 from tapeflow.__main__ import run
 output, sys.stdout = sys.stdout, sys.stderr
 atexit.register(lambda: print(json.dumps([*sys.modules]), file=output, flush=True))

@@ -1,5 +1,6 @@
 """Makes the work file, and inserts facts into its tables."""
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -18,10 +19,30 @@ from tapeflow.schemas.arrow import to_record_batch
 from tapeflow.schemas.instruments import Instrument
 
 
+class WithoutPandas:
+    """A finder of modules that finds no pandas."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Raise ModuleNotFoundError for pandas; leave all else to others."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
 @call_early
-def load_pandas() -> None:
-    """Let pyarrow import pandas where that is installed, as it does with its first list."""
-    pa.array([0])
+def look_for_pandas() -> None:
+    """Let pyarrow look for pandas once, and find none.
+
+    It does with its first list, and the import would take half a second, in a thread of the flow.
+    What needs pandas later, as `to_pandas`, still imports it.
+    """
+    if "pandas" in sys.modules:
+        return
+    finder: Any = WithoutPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def create(paths: ResultPaths) -> Any:
