@@ -7,7 +7,7 @@ import pytest
 
 from docs.browser import NAMES, VARIABLE, find_chromium, launch_browser
 
-__all__ = ["Tab", "find_chromium", "launch_browser", "needs_browser", "opened"]
+__all__ = ["Tab", "find_chromium", "launch_browser", "needs_browser", "open_tab"]
 
 LAPTOP = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
@@ -50,7 +50,7 @@ class Tab:
 
 
 @contextmanager
-def opened(browser, address, viewport=None, scheme="light"):
+def open_tab(browser, address, viewport=None, scheme="light"):
     """A tab with this page, closed at the end."""
     tab = Tab(browser, viewport, scheme)
     try:

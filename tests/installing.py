@@ -31,10 +31,10 @@ class Install(NamedTuple):
     def run(self, folder, program, *arguments, **variables):
         """Run a program of the environment in a folder: what it prints."""
         command = [*self.user, self.python.with_name(program), *arguments]
-        return checked(command, cwd=folder, env={**BARE, "HOME": str(self.home), **variables})
+        return run_checked(command, cwd=folder, env={**BARE, "HOME": str(self.home), **variables})
 
 
-def checked(command, **options):
+def run_checked(command, **options):
     line = [str(part) for part in command]
     done = subprocess.run(
         line, check=False, capture_output=True, text=True, **{"env": BARE, **options}
@@ -72,7 +72,7 @@ def pip_install(python, wheel, extra=""):
     constraints = wheel.with_name("constraints.txt")
     constraints.write_text("\n".join(PINNED.findall((ROOT / "requirements.lock").read_text())))
     pip = [python, "-m", "pip", "install", "--quiet", "--constraint", constraints]
-    checked([*pip, f"tapeflow{extra} @ {wheel.as_uri()}"])
+    run_checked([*pip, f"tapeflow{extra} @ {wheel.as_uri()}"])
 
 
 def build_wheel(folder):
@@ -81,6 +81,6 @@ def build_wheel(folder):
     stale = checkout / "build" / "lib" / "stale.py"
     stale.parent.mkdir(parents=True)
     stale.touch()
-    checked(wheel_command(checkout, folder))
+    run_checked(wheel_command(checkout, folder))
     (built,) = folder.glob("*.whl")
     return built

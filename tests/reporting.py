@@ -177,7 +177,7 @@ class Desk:
         })  # fmt: skip
 
 
-def created(path: Path, job, names):
+def create_results(path: Path, job, names):
     """A results file with its tables, a run and instruments; it is open for writing."""
     con = duckdb.connect(str(path))
     con.execute("SET TimeZone = 'UTC'")
@@ -201,7 +201,7 @@ def invent(path: Path, days=90, strategies=("trend", EVIL), seed=7, job=None):
     """Results of some days: a fill every few hours, a refusal a day; the closes by instrument."""
     names = [f"C{index}-USDT.BINANCE" for index, _ in enumerate(strategies)]
     listed = [{"name": name, "kind": "ema_cross"} for name in strategies]
-    con = created(path, (job or JOB) | {"strategies": listed}, names)
+    con = create_results(path, (job or JOB) | {"strategies": listed}, names)
     count, desk = days * 24, Desk()
     closes = {name: price_walk(count, seed + index) for index, name in enumerate(names)}
     draws = np.random.default_rng(seed).integers(0, 100, (count, len(names)))

@@ -36,7 +36,7 @@ class Served:
 
 
 @contextmanager
-def served(results, *options):
+def start_server(results, *options):
     """`tapeflow serve` on a free port, killed at the end."""
     command = [sys.executable, "-m", "tapeflow", "serve", "--results", results, "--port", 0]
     process = subprocess.Popen(

@@ -65,7 +65,7 @@ def equity(seq, strategy, time_ns, value, **fields):
     return Equity(seq, "main", strategy, time_ns, zero, zero, zero, Decimal(value), zero, **fields)
 
 
-def halted(scope="account:main", event="CHANGED", detail="", state="HALTED"):
+def halt_change(scope="account:main", event="CHANGED", detail="", state="HALTED"):
     return StateChange(
         1, scope, T0, "x-0", 1, "ACTIVE", state, event, "rule", "DAILY_LOSS", "", "9", "5", detail
     )
@@ -224,7 +224,7 @@ def test_profit_of_today_is_that_of_the_last_day_in_pnl_daily(tmp_path, newest_n
 
 def test_a_halted_scope_and_new_dead_letters_are_alerts_while_a_run_goes_on(tmp_path):
     letter = DeadLetter("x-0", 1, T0, "no JSON", b"{", 1)
-    with written(tmp_path, halted(), letter) as (_, results):
+    with written(tmp_path, halt_change(), letter) as (_, results):
         found = LiveWatch(results).refresh()
     assert found.run.state == "running"
     assert found.source == "run"
@@ -237,7 +237,7 @@ def test_only_the_last_state_of_a_scope_counts(tmp_path):
         2, "account:main", T0 + 1, "x-0", 2, "HALTED", "ACTIVE", "CHANGED", "command", "c", "alice",
         "", "", "",
     )  # fmt: skip
-    with written(tmp_path, halted(), active) as (_, results):
+    with written(tmp_path, halt_change(), active) as (_, results):
         found = LiveWatch(results).refresh()
     assert [(each.scope, each.state, each.by) for each in found.states] == [
         ("account:main", "ACTIVE", "alice")
@@ -247,7 +247,7 @@ def test_only_the_last_state_of_a_scope_counts(tmp_path):
 
 def test_a_commit_that_is_late_is_an_alert(tmp_path):
     now = [0]
-    with written(tmp_path, halted()) as (_, results):
+    with written(tmp_path, halt_change()) as (_, results):
         watch = LiveWatch(results, lambda: now[0])
         now[0] = watch.source.begin()["committed_ns"]
         assert not [each for each in watch.refresh().alerts if each.code == "COMMIT_AGE"]
@@ -372,7 +372,7 @@ def test_a_check_without_a_number_is_no_use_of_a_limit():
 def test_a_page_that_does_not_answer_is_no_error(tmp_path):
     assert scrape("http://127.0.0.1:1/metrics") is None
     job = json.dumps({"metrics": {"host": "127.0.0.1", "port": 1}})
-    with written(tmp_path, halted(), job=job, command="run") as (_, results):
+    with written(tmp_path, halt_change(), job=job, command="run") as (_, results):
         found = LiveWatch(results).refresh()
     assert found.metrics == "http://127.0.0.1:1/metrics"
     assert any("metrics page does not answer" in note for note in found.notes)
@@ -405,7 +405,7 @@ def test_where_the_job_has_a_metrics_page_partitions_and_restarts_are_read_there
     threading.Thread(target=server.serve_forever, daemon=True).start()
     job = json.dumps({"metrics": {"host": "127.0.0.1", "port": server.server_port}})
     try:
-        with written(tmp_path, halted(state="ACTIVE"), job=job, command="run") as (_, results):
+        with written(tmp_path, halt_change(state="ACTIVE"), job=job, command="run") as (_, results):
             watch = LiveWatch(results)
             began = time.monotonic()
             watch.refresh()

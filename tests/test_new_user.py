@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from docs import outputs
-from tests.installing import BARE, Install, checked, pip_install
+from tests.installing import BARE, Install, pip_install, run_checked
 from tests.running import ROOT
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -34,7 +34,7 @@ with tapeflow.open("results.duckdb") as results:
 def user(wheel, tmp_path_factory):
     """What a user has after `pip install tapeflow`, and nothing else."""
     folder = tmp_path_factory.mktemp("user")
-    checked([sys.executable, "-m", "venv", folder / "venv"])
+    run_checked([sys.executable, "-m", "venv", folder / "venv"])
     (folder / "home").mkdir()
     made = Install(folder / "venv" / "bin" / "python", folder / "home")
     pip_install(made.python, wheel)

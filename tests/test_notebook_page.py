@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from docs import notebooks
-from tests.browser import launch_browser, needs_browser, opened
+from tests.browser import launch_browser, needs_browser, open_tab
 from tests.running import ROOT
 
 
@@ -75,7 +75,7 @@ def test_a_browser_draws_the_charts_inside_their_frames(ran, tmp_path):
     frames = frames_of(ran)
     page = tmp_path / "page.html"
     page.write_text(f"<!doctype html><title>cells</title>{''.join(frames)}")
-    with launch_browser() as browser, opened(browser, page) as tab:
+    with launch_browser() as browser, open_tab(browser, page) as tab:
         for number in range(2):
             frame = tab.page.frame_locator("iframe").nth(number)
             frame.locator("canvas").first.wait_for(timeout=15_000)

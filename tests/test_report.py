@@ -13,7 +13,7 @@ from tapeflow.flows.cli.main import main
 from tapeflow.flows.report import assets
 from tapeflow.flows.report.render import SCRIPTS, render
 from tests.page_reading import ReadPage
-from tests.reporting import BEGIN_NS, EVIL, HOUR_NS, JOB, created, invent, put
+from tests.reporting import BEGIN_NS, EVIL, HOUR_NS, JOB, create_results, invent, put
 from tests.running import digest
 
 SECTIONS = [
@@ -172,7 +172,7 @@ def test_results_of_an_earlier_version_say_which_views_they_lack(days, tmp_path)
 
 
 def test_results_without_a_fill_make_a_page(tmp_path):
-    created(tmp_path / "empty.duckdb", JOB, ["C0-USDT.BINANCE"]).close()
+    create_results(tmp_path / "empty.duckdb", JOB, ["C0-USDT.BINANCE"]).close()
     page = ReadPage(render(tmp_path / "empty.duckdb"))
     assert page.ids("section") == SECTIONS
     assert "No bars are stored." in page.words()

@@ -8,8 +8,17 @@ import pytest
 
 from tapeflow.connectors.duckdb.tables import INTERNAL
 from tapeflow.flows.report.render import render
-from tests.browser import LAPTOP, PHONE, launch_browser, needs_browser, opened
-from tests.reporting import EVIL, HOUR_NS, JOB, bars_of, created, invent, price_walk, put_columns
+from tests.browser import LAPTOP, PHONE, launch_browser, needs_browser, open_tab
+from tests.reporting import (
+    EVIL,
+    HOUR_NS,
+    JOB,
+    bars_of,
+    create_results,
+    invent,
+    price_walk,
+    put_columns,
+)
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
@@ -76,7 +85,7 @@ def copied(results, path):
 
 def fine(path):
     """Bars of half a second, at prices off the tick."""
-    con = created(path, JOB, ["C0-USDT.BINANCE"])
+    con = create_results(path, JOB, ["C0-USDT.BINANCE"])
     closes = price_walk(500, 1) + 0.0037
     put_columns(con, f"{INTERNAL}.bars", bars_of("C0-USDT.BINANCE", closes, HOUR_NS // 7200))
     con.close()
@@ -104,7 +113,7 @@ def pages(demo_run, tmp_path_factory):
 def tab(browser, pages, request):
     """The page of a run, ready."""
     name, viewport, scheme = getattr(request, "param", ("demo", LAPTOP, "light"))
-    with opened(browser, pages[name], viewport, scheme) as tab:
+    with open_tab(browser, pages[name], viewport, scheme) as tab:
         tab.page.wait_for_selector("body[data-ready]", timeout=30_000)
         yield tab
         assert tab.errors == []

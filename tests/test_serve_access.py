@@ -12,7 +12,7 @@ import pytest
 from tapeflow.flows.cli.main import main
 from tapeflow.schemas.errors import UsageError
 from tests.running import ROOT
-from tests.serving import messages, served
+from tests.serving import messages, start_server
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -25,7 +25,7 @@ PATHS = ["/", "/state", "/bars?instrument=BTC-USDT.BINANCE", "/assets/main.js", 
 
 @pytest.fixture(scope="module")
 def site(demo_run):
-    with served(demo_run.results) as site:
+    with start_server(demo_run.results) as site:
         yield site
 
 
@@ -169,7 +169,7 @@ def test_a_missing_library_is_one_line(demo_run):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_within_two_seconds_also_with_open_streams(demo_run, number):
-    with served(demo_run.results) as site, site.client() as one, site.client() as other:
+    with start_server(demo_run.results) as site, site.client() as one, site.client() as other:
         streams = [messages(each, "BTC-USDT.BINANCE", 99) for each in (one, other)]
         assert all(next(stream)[1]["error"] == "" for stream in streams)
         code, seconds = site.stop(number)

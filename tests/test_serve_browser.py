@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from tests.browser import LAPTOP, PHONE, launch_browser, needs_browser, opened
+from tests.browser import LAPTOP, PHONE, launch_browser, needs_browser, open_tab
 from tests.running import JOB, REFERENCE, ROOT
-from tests.serving import served
+from tests.serving import start_server
 
 pytest.importorskip("starlette")
 pytest.importorskip("playwright")
@@ -27,7 +27,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def site(demo_run):
-    with served(demo_run.results, "--tapes", demo_run.tapes) as site:
+    with start_server(demo_run.results, "--tapes", demo_run.tapes) as site:
         yield site
 
 
@@ -44,7 +44,7 @@ def until(page, condition):
 def test_the_page_of_a_finished_demo_shows_candles_and_says_it_has_ended(
     browser, site, demo_run, size, scheme
 ):
-    with opened(browser, site.url, size, scheme) as tab:
+    with open_tab(browser, site.url, size, scheme) as tab:
         until(tab.page, f"window.tapeflow && {COUNT} > 100")
         assert "token" not in tab.page.url
         assert "The flow has ended" in tab.page.text_content("#banner")
@@ -55,7 +55,7 @@ def test_the_page_of_a_finished_demo_shows_candles_and_says_it_has_ended(
 
 
 def test_a_fill_leads_to_its_frames_and_the_instrument_is_in_the_address(browser, site, demo_run):
-    with opened(browser, site.url) as tab:
+    with open_tab(browser, site.url) as tab:
         until(tab.page, f"window.tapeflow && {COUNT} > 100")
         tab.page.select_option("#instrument", "ETH-USDT.BINANCE")
         until(tab.page, "tapeflow.page.instrument === 'ETH-USDT.BINANCE' && !tapeflow.page.loading")
@@ -70,11 +70,14 @@ def test_a_fill_leads_to_its_frames_and_the_instrument_is_in_the_address(browser
 
 def test_a_server_that_goes_is_said_and_one_that_comes_back_is_not_lost(browser, demo_run):
     token = "a-token-of-thirty-characters.."
-    with served(demo_run.results, "--token", token) as first, opened(browser, first.url) as tab:
+    with (
+        start_server(demo_run.results, "--token", token) as first,
+        open_tab(browser, first.url) as tab,
+    ):
         until(tab.page, "document.querySelector('#state').textContent === 'finished'")
         first.stop(signal.SIGTERM)
         until(tab.page, "document.querySelector('#banner').textContent.includes('lost')")
-        with served(demo_run.results, "--token", token, "--port", first.port):
+        with start_server(demo_run.results, "--token", token, "--port", first.port):
             until(tab.page, "document.querySelector('#state').textContent === 'finished'")
 
 
@@ -89,7 +92,7 @@ def test_bars_and_fills_of_a_running_flow_arrive_and_its_death_is_said(browser, 
         while not live.exists():
             assert flow.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        with served(results) as site, opened(browser, site.url) as tab:
+        with start_server(results) as site, open_tab(browser, site.url) as tab:
             until(tab.page, f"window.tapeflow && {COUNT} > 0")
             before = tab.page.evaluate(COUNT)
             until(tab.page, f"{COUNT} > {before + 2}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.serving import messages, served
+from tests.serving import messages, start_server
 
 pytest.importorskip("starlette")
 
@@ -148,7 +148,7 @@ def test_a_client_without_a_place_of_its_own_gets_all_facts_of_the_demo_once(dem
     expected = demo_run.rows("SELECT epoch_ns(open_time) / 1e6 AS t FROM bars "
                              "WHERE instrument = 'BTC-USDT.BINANCE'")  # fmt: skip
     fills = demo_run.ids("SELECT id FROM fills")
-    with served(demo_run.results) as site, site.client() as client:
+    with start_server(demo_run.results) as site, site.client() as client:
         state = client.get("/state").json()
         empty = Cursor(parse(state["id"]).generation).text()
         received = list(messages(client, "BTC-USDT.BINANCE", 2, empty))
@@ -162,7 +162,7 @@ def test_a_client_without_a_place_of_its_own_gets_all_facts_of_the_demo_once(dem
 def test_a_client_that_reads_no_more_does_not_hold_others_and_nobody_gets_two_a_second(demo_run):
     address = {"instrument": "BTC-USDT.BINANCE"}
     with (
-        served(demo_run.results) as site,
+        start_server(demo_run.results) as site,
         site.client() as slow,
         site.client() as quick,
         slow.stream("GET", "/stream", params=address),
@@ -178,7 +178,7 @@ def test_history_is_all_bars_in_pages_without_a_hole(demo_run):
     expected = [row["t"] for row in demo_run.rows(
         "SELECT epoch_ns(open_time) / 1e6 AS t FROM bars WHERE instrument = 'BTC-USDT.BINANCE' "
         "ORDER BY open_time")]  # fmt: skip
-    with served(demo_run.results) as site, site.client() as client:
+    with start_server(demo_run.results) as site, site.client() as client:
         found, more, before = [], True, {}
         while more:
             page = client.get(

@@ -19,10 +19,10 @@ from setuptools import find_packages
 from tapeflow.engine.rungs import NOT_CACHED
 from tests.installing import (
     Install,
-    checked,
     checkout_copy,
     interpreter,
     pip_install,
+    run_checked,
     wheel_command,
 )
 from tests.running import JOB, REFERENCE, ROOT, replay
@@ -81,7 +81,7 @@ def install(request, wheel, tmp_path_factory):
     if python is None:
         pytest.skip(f"no Python {request.param} on PATH, nor one of pyenv's")
     folder = tmp_path_factory.mktemp("install")
-    checked([python, "-m", "venv", folder / "venv"])
+    run_checked([python, "-m", "venv", folder / "venv"])
     (folder / "home").mkdir()
     made = Install(folder / "venv" / "bin" / "python", folder / "home")
     pip_install(made.python, wheel)
@@ -234,12 +234,12 @@ def test_a_read_only_install_caches_kernels_in_the_users_folder(read_only, tmp_p
 def test_an_editable_install_sees_new_files_and_offers_tapeflow_alone(tmp_path):
     checkout = checkout_copy(tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    checked([sys.executable, "-m", "venv", tmp_path / "venv"])
-    checked([python, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", checkout])
+    run_checked([sys.executable, "-m", "venv", tmp_path / "venv"])
+    run_checked([python, "-m", "pip", "install", "--quiet", "--no-deps", "--editable", checkout])
     (checkout / "operators" / "added").mkdir()
     (checkout / "operators" / "added" / "__init__.py").write_text("ANSWER = 42")
     look = "import tapeflow.operators.added as a, importlib.util as u; print(a.ANSWER, *map(u.find_spec, {}))"
-    done = checked([python, "-c", look.format([*ROOMS, "tests", "bench"])], cwd=tmp_path)
+    done = run_checked([python, "-c", look.format([*ROOMS, "tests", "bench"])], cwd=tmp_path)
     assert done.stdout.split() == ["42"] + ["None"] * (len(ROOMS) + 2)
 
 
